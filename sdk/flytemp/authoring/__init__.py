@@ -1,0 +1,1 @@
+"""What a user writes: tasks, workflows, launch plans, and the promises between them."""

@@ -1,0 +1,1 @@
+"""Code bundles: pack a project deterministically, and extract it safely."""

@@ -1,0 +1,1 @@
+"""Register, launch and follow executions from any Python program."""

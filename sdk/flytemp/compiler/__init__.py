@@ -1,0 +1,1 @@
+"""From a user's modules to validated documents."""

@@ -1,0 +1,1 @@
+"""Settings: where Temporal and the store are, and what this machine's worker may use."""

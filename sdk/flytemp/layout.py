@@ -1,0 +1,154 @@
+"""Where everything lies in the store. The one place that builds keys; every part of a key was checked.
+
+::
+
+    registry/<project>/<domain>/<tasks|workflows|launch-plans>/<name>/
+        versions/<version>.json                  an immutable document; created exclusively
+        latest/<inverted ms>-<version>           an empty, ordered key: the first one is "the latest"
+    bundles/<sha256>.tar.gz                      code, content-addressed
+    executions/<namespace>/<execution key>/<first run id>/
+        execution.json                           what `resolve` decided: ids, options, inputs
+        plan/00000.json                          the plan's pages, where it has more than one
+        nodes/<node path>/<attempt>/result.json  outputs or the user's error; created exclusively
+        nodes/<node path>/<attempt>/<try>/claim.json | error.json | logs/<000000>.txt
+        state/<n>/<page>                         snapshots for continue-as-new
+        record.json                              the closed execution
+    index/<namespace>/<project>/<domain>/<inverted ms>-<execution key>.json   closed executions, newest first
+    data/<namespace>/<execution key>/<first run id>/<node path>/<attempt>-<random>/…   raw data
+    uploads/<random>/<file name>                 files that a caller gave as inputs
+    workers/<worker id>.json                     a worker's lease: renewed while it lives
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from flytemp.errors import InvalidName
+from flytemp.names import EntityId, EntityKind, check_domain, check_entity, check_project, check_version, execution_name, slug
+
+_RUN_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
+_NODE_PATH = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+_INVERTED_BASE = 10**14  # milliseconds: subtracting sorts newest first until the year 5138
+
+
+def entity_folder(kind: EntityKind, project: str, domain: str) -> str:
+    return f"registry/{check_project(project)}/{check_domain(domain)}/{kind.folder}"
+
+
+def document_key(entity: EntityId) -> str:
+    """The key of a document; ``entity`` must have a version."""
+    assert entity.version is not None
+    return f"{entity_folder(entity.kind, entity.project, entity.domain)}/{check_entity(entity.name)}/versions/{entity.version}.json"
+
+
+def versions_folder(entity: EntityId) -> str:
+    return f"{entity_folder(entity.kind, entity.project, entity.domain)}/{check_entity(entity.name)}/versions"
+
+
+def latest_folder(entity: EntityId) -> str:
+    return f"{entity_folder(entity.kind, entity.project, entity.domain)}/{check_entity(entity.name)}/latest"
+
+
+def latest_key(entity: EntityId, at_ms: int) -> str:
+    assert entity.version is not None
+    return f"{latest_folder(entity)}/{inverted(at_ms)}-{check_version(entity.version)}"
+
+
+def inverted(at_ms: int) -> str:
+    """A text that sorts the newest time first; ``at_ms`` is milliseconds since the epoch."""
+    return f"{_INVERTED_BASE - at_ms:014d}"
+
+
+def bundle_key(digest: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise InvalidName(f"{digest[:80]!r} is not a bundle's digest", hint="a bundle is named by the 64 hex digits of its sha256")
+    return f"bundles/{digest}.tar.gz"
+
+
+def index_folder(namespace: str, project: str, domain: str) -> str:
+    return f"index/{_part(namespace)}/{check_project(project)}/{check_domain(domain)}"
+
+
+def worker_key(worker_id: str) -> str:
+    return f"workers/{_part(worker_id)}.json"
+
+
+def _part(text: str) -> str:
+    """``text`` as one path component: itself when harmless, else a slug with a hash."""
+    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}", text) and ".." not in text:
+        return text
+    return f"{slug(text, 60)}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionLayout:
+    """The keys of one execution: Temporal namespace, workflow id and first run id identify it."""
+
+    namespace: str
+    workflow_id: str
+    first_run_id: str
+
+    def __post_init__(self) -> None:
+        if not _RUN_ID.fullmatch(self.first_run_id):
+            raise InvalidName(f"{self.first_run_id[:80]!r} is not a run id")
+
+    @property
+    def key(self) -> str:
+        """The execution key: readable, and unique per workflow id."""
+        digest = hashlib.sha256(self.workflow_id.encode()).hexdigest()[:16]
+        return f"{slug(execution_name(self.workflow_id), 40)}-{digest}"
+
+    @property
+    def root(self) -> str:
+        return f"executions/{_part(self.namespace)}/{self.key}/{self.first_run_id}"
+
+    @property
+    def execution(self) -> str:
+        return f"{self.root}/execution.json"
+
+    @property
+    def record(self) -> str:
+        return f"{self.root}/record.json"
+
+    def plan_page(self, page: int) -> str:
+        return f"{self.root}/plan/{page:05d}.json"
+
+    def state_page(self, generation: int, page: int) -> str:
+        return f"{self.root}/state/{generation:05d}/{page:05d}.json"
+
+    def attempt(self, node: str, attempt: int) -> str:
+        if not _NODE_PATH.fullmatch(node):
+            raise InvalidName(f"{node[:80]!r} is not a node's path")
+        return f"{self.root}/nodes/{node}/{attempt:d}"
+
+    def result(self, node: str, attempt: int) -> str:
+        return f"{self.attempt(node, attempt)}/result.json"
+
+    def result_of_ref(self, ref: str) -> str:
+        """The result's key for an ``outputs_ref``, ``<node path>/<attempt>``."""
+        node, _, attempt = ref.rpartition("/")
+        return self.result(node, int(attempt))
+
+    def try_folder(self, node: str, attempt: int, try_: int) -> str:
+        return f"{self.attempt(node, attempt)}/{try_:d}"
+
+    def claim(self, node: str, attempt: int, try_: int) -> str:
+        return f"{self.try_folder(node, attempt, try_)}/claim.json"
+
+    def try_error(self, node: str, attempt: int, try_: int) -> str:
+        return f"{self.try_folder(node, attempt, try_)}/error.json"
+
+    def log_folder(self, node: str, attempt: int, try_: int) -> str:
+        return f"{self.try_folder(node, attempt, try_)}/logs"
+
+    def log_chunk(self, node: str, attempt: int, try_: int, chunk: int) -> str:
+        return f"{self.log_folder(node, attempt, try_)}/{chunk:06d}.txt"
+
+    def index_entry(self, project: str, domain: str, closed_ms: int) -> str:
+        return f"{index_folder(self.namespace, project, domain)}/{inverted(closed_ms)}-{self.key}.json"
+
+    def raw_data(self, node: str, attempt: int) -> str:
+        """Relative to the raw-data prefix; the runtime adds a random part for every upload."""
+        return f"{_part(self.namespace)}/{self.key}/{self.first_run_id}/{node}/{attempt:d}"

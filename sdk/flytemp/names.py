@@ -1,0 +1,152 @@
+"""Names and URNs: which texts may become part of an id, a path or a search attribute.
+
+Forms (design: "Words")::
+
+    tsk|wf|lp:<project>:<domain>:<name>:<version>      an entity
+    ex:<project>:<domain>:<name>                       an execution; also its Temporal workflow id
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from flytemp.errors import InvalidName
+
+DEFAULT_PROJECT = "default"
+DEFAULT_DOMAIN = "development"
+
+
+class EntityKind(StrEnum):
+    """What can be registered. The value is the URN's prefix."""
+
+    TASK = "tsk"
+    WORKFLOW = "wf"
+    LAUNCH_PLAN = "lp"
+
+    @property
+    def noun(self) -> str:
+        """The word a person reads."""
+        return {"tsk": "task", "wf": "workflow", "lp": "launch plan"}[self.value]
+
+    @property
+    def folder(self) -> str:
+        """The folder in the registry."""
+        return {"tsk": "tasks", "wf": "workflows", "lp": "launch-plans"}[self.value]
+
+
+# Flyte: project ids are DNS-1123 labels of at most 64 characters.
+_PROJECT = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
+_ENTITY = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9_])?")
+# Flyte refuses versions with any of [!*'();:@&=+$,/?#[]]; this is what is left, without spaces.
+_VERSION = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.~-]{0,126}[A-Za-z0-9_])?")
+_EXECUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_NODE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def _check(text: str, pattern: re.Pattern[str], what: str, rule: str) -> str:
+    if not isinstance(text, str) or not pattern.fullmatch(text) or ".." in text:
+        shown = repr(text if len(str(text)) <= 80 else f"{str(text)[:80]}…")
+        raise InvalidName(f"{shown} cannot be {what}", hint=f"{what} is {rule}")
+    return text
+
+
+def check_project(text: str) -> str:
+    """Return ``text`` if it can name a project.
+
+    Raises:
+        InvalidName: otherwise.
+    """
+    return _check(text, _PROJECT, "a project's name", "1 to 64 of a-z, 0-9 and '-', not '-' at an end")
+
+
+def check_domain(text: str) -> str:
+    """Return ``text`` if it can name a domain; see `check_project`."""
+    return _check(text, _PROJECT, "a domain's name", "1 to 64 of a-z, 0-9 and '-', not '-' at an end")
+
+
+def check_entity(text: str) -> str:
+    """Return ``text`` if it can name a task, workflow or launch plan; see `check_project`."""
+    return _check(text, _ENTITY, "an entity's name", "1 to 255 letters, digits, '_', '-' and single '.', as in a module path")
+
+
+def check_version(text: str) -> str:
+    """Return ``text`` if it can be a version; see `check_project`."""
+    return _check(text, _VERSION, "a version", "1 to 128 letters, digits, '_', '-', '~' and single '.'")
+
+
+def check_execution(text: str) -> str:
+    """Return ``text`` if it can name an execution; see `check_project`."""
+    return _check(
+        text, _EXECUTION, "an execution's name", "1 to 63 letters, digits, '_', '-' and single '.', a letter or digit at both ends"
+    )
+
+
+def check_node(text: str) -> str:
+    """Return ``text`` if it can be a node's id; see `check_project`."""
+    return _check(text, _NODE, "a node's id", "1 to 63 of a-z, 0-9 and '-', not '-' at an end")
+
+
+@dataclass(frozen=True, slots=True)
+class EntityId:
+    """The identity of a registered entity. ``version`` is None where "the latest" is meant."""
+
+    kind: EntityKind
+    project: str
+    domain: str
+    name: str
+    version: str | None = None
+
+    def __post_init__(self) -> None:
+        check_project(self.project)
+        check_domain(self.domain)
+        check_entity(self.name)
+        if self.version is not None:
+            check_version(self.version)
+
+    def __str__(self) -> str:
+        urn = f"{self.kind}:{self.project}:{self.domain}:{self.name}"
+        return urn if self.version is None else f"{urn}:{self.version}"
+
+    @classmethod
+    def parse(cls, urn: str) -> EntityId:
+        """Read ``tsk|wf|lp:<project>:<domain>:<name>[:<version>]``.
+
+        Raises:
+            InvalidName: for any other text.
+        """
+        parts = urn.split(":")
+        if len(parts) not in (4, 5) or parts[0] not in {kind.value for kind in EntityKind}:
+            raise InvalidName(f"{urn[:200]!r} is not a URN", hint="a URN is tsk|wf|lp:<project>:<domain>:<name>[:<version>]")
+        return cls(EntityKind(parts[0]), *parts[1:])
+
+
+def is_urn(text: str) -> bool:
+    """Whether ``text`` claims to be an entity's URN."""
+    return text.split(":", 1)[0] in {kind.value for kind in EntityKind} and ":" in text
+
+
+def workflow_id(project: str, domain: str, execution: str) -> str:
+    """The Temporal workflow id of an execution that flytemp itself starts."""
+    return f"ex:{check_project(project)}:{check_domain(domain)}:{check_execution(execution)}"
+
+
+def slug(text: str, length: int) -> str:
+    """``text`` reduced to [a-z0-9-], at most ``length`` characters; empty text gives "x"."""
+    reduced = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return reduced[:length].strip("-") or "x"
+
+
+def execution_name(temporal_workflow_id: str) -> str:
+    """The execution's name for any Temporal workflow id: a pure function, the same in every process.
+
+    An id of ours (``ex:<project>:<domain>:<name>``) gives its name. Any other id (a schedule's, a foreign
+    parent's) gives ``<slug>-<8 hex of sha256>``, so that two ids never share a name by accident.
+    """
+    parts = temporal_workflow_id.split(":")
+    if len(parts) == 4 and parts[0] == "ex" and _EXECUTION.fullmatch(parts[3]) and ".." not in parts[3]:
+        return parts[3]
+    digest = hashlib.sha256(temporal_workflow_id.encode()).hexdigest()[:8]
+    return f"{slug(temporal_workflow_id, 50)}-{digest}"

@@ -1,0 +1,1 @@
+"""The registry: immutable, versioned documents in the store."""

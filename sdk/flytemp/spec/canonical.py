@@ -1,0 +1,42 @@
+"""The canonical JSON of a document, and its digest: what "the same content" means."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from flytemp.literals.types import Json
+from flytemp.spec.models import LaunchPlanDocument, TaskDocument, WorkflowDocument
+
+AnyDocument = TaskDocument | WorkflowDocument | LaunchPlanDocument
+
+
+def dumps(value: Json) -> str:
+    """Compact JSON with sorted keys: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def content(document: AnyDocument) -> dict[str, Any]:
+    """The document as JSON without file and line, which say where it was written and not what it is."""
+    stripped = _without_locations(document.model_dump(mode="json"))
+    assert isinstance(stripped, dict)
+    return stripped
+
+
+def digest(document: AnyDocument) -> str:
+    """sha256, in hex, of the canonical JSON. It covers the code bundle (by its digest)."""
+    return hashlib.sha256(dumps(content(document)).encode()).hexdigest()
+
+
+def _without_locations(value: Json) -> Json:
+    if isinstance(value, dict):
+        # A user's own map may have the key "location": only the model's field holds {file, line} or None.
+        return {
+            key: _without_locations(item)
+            for key, item in value.items()
+            if not (key == "location" and (item is None or (isinstance(item, dict) and set(item) == {"file", "line"})))
+        }
+    if isinstance(value, list):
+        return [_without_locations(item) for item in value]
+    return value

@@ -1,0 +1,1 @@
+"""The object store: the only module that talks to fsspec."""
