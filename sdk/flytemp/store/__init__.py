@@ -1,1 +1,1 @@
-"""The object store: the only module that talks to fsspec."""
+"""The object store: metadata objects (`object_store`) and raw data (`raw`). No other module talks to fsspec."""
