@@ -10,7 +10,7 @@
         "out": {output: binding}}}}
 
 Bindings are those of `flytemp_worker.engine.values`. Literals that are large together stay in the document and
-are named by ``{"k": [workflow, node id, input]}``, so that they never travel through a history.
+are named by ``{"k": [workflow, node id, input, …]}``, so that they never travel through a history.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flytemp.errors import CorruptData
@@ -64,21 +64,33 @@ def around_task(document: TaskDocument) -> WorkflowDocument:
     return WorkflowDocument(name=task.name, workflows={task.name: spec}, tasks={task.name: task}, bundle=document.bundle)
 
 
-def constant(document: WorkflowDocument, key: list[str]) -> Json:
-    """The literal that ``{"k": key}`` names."""
-    workflow, node_id, var = key
+def constant(document: WorkflowDocument, key: list[Any]) -> Json:
+    """The literal that ``{"k": key}`` names; what follows the input in ``key`` leads into lists and maps of bindings."""
+    workflow, node_id, var, *path = key
     graph = document.workflows[workflow]
-    binding = graph.outputs[var] if node_id == "" else next(n for n in graph.nodes if n.id == node_id).inputs[var]
+    if node_id == "":
+        binding = graph.outputs[var]
+    else:
+        node = next(n for n in graph.nodes if n.id == node_id)
+        binding = node.inputs.get(var) or _defaults(_interface(node, document), node)[var]
+    for step in path:
+        binding = binding.items[step] if isinstance(binding, ListBinding) else _entries(binding)[step]
     assert isinstance(binding, LiteralBinding)
     return binding.value
 
 
+def _entries(binding: Binding) -> dict[str, Binding]:
+    assert isinstance(binding, MapBinding)
+    return binding.entries
+
+
 def _graph(spec: WorkflowSpec, document: WorkflowDocument) -> dict[str, Any]:
     index = {node.id: position for position, node in enumerate(spec.nodes)}
+    large = _is_large(spec.outputs.values())
     return {
         "policy": spec.failure_policy,
         "nodes": [_node(node, spec, document, index) for node in spec.nodes],
-        "out": {var: _binding(binding, index, _Named(spec.name, "", var, _is_large([binding]))) for var, binding in spec.outputs.items()},
+        "out": {var: _binding(b, index, [spec.name, "", var] if large else None) for var, b in spec.outputs.items()},
     }
 
 
@@ -90,10 +102,7 @@ def _node(node: NodeSpec, spec: WorkflowSpec, document: WorkflowDocument, index:
         "kind": node.kind,
         "target": node.target,
         "name": node.overrides.name or node.target.rpartition(".")[2],
-        "in": {
-            var: _binding(binding, index, _Named(spec.name, node.id, var, large and var in node.inputs))
-            for var, binding in bindings.items()
-        },
+        "in": {var: _binding(b, index, [spec.name, node.id, var] if large else None) for var, b in bindings.items()},
         "needs": sorted({index[needed] for needed in (*node.after, *_sources(bindings.values()))}),
     }
     if node.kind == "task":
@@ -112,35 +121,36 @@ def _defaults(interface: Interface, node: NodeSpec) -> dict[str, Binding]:
     return {v.name: LiteralBinding(value=v.default) for v in interface.inputs if not v.required and v.name not in node.inputs}
 
 
-class _Named:
-    """Which literal this is, and whether it is to be named instead of carried."""
-
-    __slots__ = ("key", "large")
-
-    def __init__(self, workflow: str, node: str, var: str, large: bool) -> None:
-        self.key = [workflow, node, var]
-        self.large = large
-
-
-def _binding(binding: Binding, index: dict[str, int], named: _Named | None) -> dict[str, Any]:
+def _binding(binding: Binding, index: dict[str, int], name: list[Any] | None) -> dict[str, Any]:
+    """``name`` is the key under which a literal in here is to be named instead of carried; None: it is carried."""
     if isinstance(binding, LiteralBinding):
-        return {"k": named.key} if named is not None and named.large else {"l": binding.value}
+        return {"l": binding.value} if name is None else {"k": name}
     if isinstance(binding, ListBinding):
-        return {"a": [_binding(item, index, None) for item in binding.items]}
+        return {"a": [_binding(item, index, name and [*name, position]) for position, item in enumerate(binding.items)]}
     if isinstance(binding, MapBinding):
-        return {"m": {key: _binding(item, index, None) for key, item in binding.entries.items()}}
+        return {"m": {key: _binding(item, index, name and [*name, key]) for key, item in binding.entries.items()}}
     data: dict[str, Any] = {"i": binding.var} if isinstance(binding, InputBinding) else {"n": index[binding.node], "v": binding.var}
     if binding.path:
         data["p"] = list(binding.path)
     return data
 
 
-def _is_large(bindings: Any) -> bool:
-    literals = [b.value for b in bindings if isinstance(b, LiteralBinding)]
+def _is_large(bindings: Iterable[Binding]) -> bool:
+    literals = list(_literals(bindings))
     return bool(literals) and len(json.dumps(literals)) > INLINE_LITERAL_BYTES
 
 
-def _sources(bindings: Any) -> Iterator[str]:
+def _literals(bindings: Iterable[Binding]) -> Iterator[Json]:
+    for binding in bindings:
+        if isinstance(binding, LiteralBinding):
+            yield binding.value
+        elif isinstance(binding, ListBinding):
+            yield from _literals(binding.items)
+        elif isinstance(binding, MapBinding):
+            yield from _literals(binding.entries.values())
+
+
+def _sources(bindings: Iterable[Binding]) -> Iterator[str]:
     for binding in bindings:
         if isinstance(binding, OutputBinding):
             yield binding.node

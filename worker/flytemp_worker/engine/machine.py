@@ -23,7 +23,7 @@ from flytemp_worker.engine.messages import (
     TaskSucceeded,
     TimerFired,
 )
-from flytemp_worker.engine.phases import FINAL, TRANSITIONS, IllegalMove, NodePhase
+from flytemp_worker.engine.phases import ACTIVE, FINAL, TRANSITIONS, IllegalMove, NodePhase
 from flytemp_worker.engine.plan import GraphPlan, NodePlan, Plan
 from flytemp_worker.engine.values import close
 
@@ -39,7 +39,7 @@ class Node:
 
     __slots__ = (
         "attempt", "child", "error", "finished", "history", "lost", "message", "outputs", "path", "phase", "plan",
-        "scope", "size", "started", "started_attempt", "try_", "waiting",
+        "scope", "size", "started", "started_attempt", "try_", "until", "waiting",
     )  # fmt: skip
 
     def __init__(self, plan: NodePlan, scope: Scope) -> None:
@@ -59,6 +59,7 @@ class Node:
         self.started: int | None = None
         self.started_attempt: int | None = None
         self.finished: int | None = None
+        self.until: int | None = None  # when the back-off ends
         self.history: list[dict[str, Any]] = []  # attempts that ended and were followed by another
 
 
@@ -106,6 +107,8 @@ class Engine:
         self.cancelled: str | None = None
         self.finished = False
         self.holding = False  # no new tries are issued: the shell is about to continue as new
+        self.counts: dict[NodePhase, int] = dict.fromkeys(NodePhase, 0)
+        self.active: dict[str, Node] = {}  # RUNNING, BACKOFF or CANCELLING, for those who watch
         self._ready: deque[Node] = deque()
         self._by_path: dict[str, Node] = {}
         self._story: deque[tuple[str, str]] = deque(maxlen=STORY_LENGTH)
@@ -144,7 +147,7 @@ class Engine:
             if node.plan.kind == "task" and node.phase is P.RUNNING:
                 self._commands.append(self._run_command(node, resumed=True))
             elif node.phase is P.BACKOFF:
-                self._commands.append(StartTimer(node.path, node.attempt, node.try_, 0.1, "resumed"))
+                self._commands.append(StartTimer(node.path, node.attempt, node.try_, _left(node, at), "resumed"))
             elif node.phase is P.READY:
                 self._ready.append(node)
         return self._flush()
@@ -170,6 +173,15 @@ class Engine:
         if phase not in TRANSITIONS[node.phase]:
             raise IllegalMove(node.path, f"cannot go from {node.phase} to {phase} ({why})", self.story(node.path))
         self._story.append((node.path, f"{node.phase} → {phase}: {why}"))
+        self._count(node, phase)
+
+    def _count(self, node: Node, phase: NodePhase) -> None:
+        self.counts[node.phase] -= 1
+        self.counts[phase] += 1
+        if phase in ACTIVE:
+            self.active[node.path] = node
+        elif node.phase in ACTIVE:
+            self.active.pop(node.path, None)
         node.phase = phase
 
     def story(self, path: str) -> list[str]:
@@ -186,14 +198,18 @@ class Engine:
         return commands
 
     def _open(self, scope: Scope) -> None:
-        for node in scope.nodes:
-            self._by_path[node.path] = node
+        self._know(scope)
         if not scope.nodes:
             self._close(scope)
             return
         for node in scope.nodes:
             if node.waiting == 0 and node.phase is P.WAITING:
                 self._make_ready(node)
+
+    def _know(self, scope: Scope) -> None:
+        for node in scope.nodes:
+            self._by_path[node.path] = node
+        self.counts[P.WAITING] += len(scope.nodes)
 
     def _make_ready(self, node: Node) -> None:
         self._move(node, P.READY, "all it depends on succeeded")
@@ -287,13 +303,14 @@ class Engine:
     def _back_off(self, node: Node, seconds: float, why: str) -> None:
         self._move(node, P.BACKOFF, f"{why} after {seconds:.3f} s")
         node.message = f"{why} follows a failure"
+        node.until = self._at + round(seconds * 1000)
         self._commands.append(StartTimer(node.path, node.attempt, node.try_, seconds, why))
 
     def _on_timer(self, event: TimerFired) -> None:
         node = self._by_path[event.node]
         if node.phase is not P.BACKOFF or (node.attempt, node.try_) != (event.attempt, event.try_):
             return  # it fired while it was being cancelled
-        node.message = None
+        node.message = node.until = None
         if node.try_ == 1:
             node.started_attempt = self._at
         self._move(node, P.READY, "back-off is over")
@@ -424,6 +441,11 @@ class Engine:
 
 def _error(node: Node, error: Error) -> Error:
     return {**error, "node": node.path, "task": node.plan.target, "attempt": node.attempt}
+
+
+def _left(node: Node, at: int) -> float:
+    """Seconds until a back-off ends; a timer needs a positive number."""
+    return max((node.until or at) - at, 1) / 1000
 
 
 def _attempt_row(node: Node, at: int) -> dict[str, Any]:

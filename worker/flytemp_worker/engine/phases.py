@@ -33,6 +33,8 @@ _P = NodePhase
 
 FINAL: frozenset[NodePhase] = frozenset({_P.SUCCEEDED, _P.FAILED, _P.TIMED_OUT, _P.ABORTED, _P.SKIPPED})
 
+ACTIVE: frozenset[NodePhase] = frozenset({_P.RUNNING, _P.BACKOFF, _P.CANCELLING})
+
 TRANSITIONS: dict[NodePhase, frozenset[NodePhase]] = {
     _P.WAITING: frozenset({_P.READY, _P.SKIPPED}),
     _P.READY: frozenset({_P.RUNNING, _P.SKIPPED, _P.FAILED, _P.ABORTED}),

@@ -22,7 +22,7 @@ because a worker that died is usually back; a platform that keeps failing is not
 def user_backoff(backoff: list[Any], failures: int, node: str) -> float:
     """Seconds before the next attempt after ``failures`` failed ones. ``backoff`` is [base, factor, cap, jitter]."""
     base, factor, cap, jitter = backoff
-    seconds = min(base * factor ** min(failures - 1, 64), cap)
+    seconds: float = min(base * factor ** min(failures - 1, 64), cap)
     return seconds * (0.5 + 0.5 * spread(f"{node}/{failures}")) if jitter else seconds
 
 

@@ -14,7 +14,7 @@ from flytemp_worker.engine.plan import Plan
 Row = dict[str, Any]
 
 _FIELDS = (
-    "attempt", "try_", "lost", "size", "started", "started_attempt", "finished", "message", "error", "history", "outputs",
+    "attempt", "try_", "lost", "size", "started", "started_attempt", "finished", "message", "error", "history", "outputs", "until",
 )  # fmt: skip
 _DEFAULTS: dict[str, Any] = {"attempt": 0, "try_": 0, "lost": 0, "size": 0, "history": []}
 
@@ -56,8 +56,8 @@ def restore(plan: Plan, data: dict[str, Any], **limits: int) -> Engine:
 
 
 def _restore_scope(engine: Engine, scope: Scope, known: dict[str, Row], errors: dict[str, Any]) -> None:
+    engine._know(scope)
     for node in scope.nodes:
-        engine._by_path[node.path] = node
         item = known.get(node.path)
         if item is not None:
             _restore_node(engine, node, item, known, errors)
@@ -70,7 +70,7 @@ def _restore_scope(engine: Engine, scope: Scope, known: dict[str, Row], errors: 
 
 
 def _restore_node(engine: Engine, node: Node, item: Row, known: dict[str, Row], errors: dict[str, Any]) -> None:
-    node.phase = NodePhase(item["phase"])
+    engine._count(node, NodePhase(item["phase"]))
     for field in _FIELDS:
         setattr(node, field, item.get(field, _DEFAULTS.get(field)))
     node.history = list(node.history or [])

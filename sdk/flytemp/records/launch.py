@@ -1,0 +1,122 @@
+"""A launch as Temporal carries it, and what `resolve` makes of it.
+
+`LaunchRequest` is the stable, public input of the workflow type ``FlytempWorkflow``: any Temporal SDK, the
+``temporal`` command line, a schedule or a parent workflow may write it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from flytemp.literals.types import Json
+
+WORKFLOW_TYPE = "FlytempWorkflow"
+DEFAULT_TASK_QUEUE = "flytemp"
+
+INLINE_INPUTS_BYTES = 64 * 1024
+"""Inputs up to this many bytes travel in the start request; larger ones as ``inputs_uri`` (design: a small input)."""
+
+RESULT_INLINE_BYTES = 64 * 1024
+"""A result up to this many bytes is in the workflow's result; a larger one is ``outputs_uri``."""
+
+
+class LaunchOptions(BaseModel):
+    """What an execution may set for itself; each one wins over the launch plan's value.
+
+    ``labels`` and ``annotations`` replace the launch plan's, they are not merged with them. ``max_parallelism``
+    is the number of task nodes that may run at once, 0 for no limit; 25 where nobody says.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_parallelism: int | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    raw_data_prefix: str | None = None
+    interruptible: bool | None = None
+    overwrite_cache: bool | None = None
+
+
+class LaunchRequest(BaseModel):
+    """The workflow's input.
+
+    ``launch_plan`` is a name or a URN (``lp:…``; ``wf:…`` and ``tsk:…`` are taken too); without a version the
+    latest one runs. ``inputs`` are plain JSON; large ones may lie at ``inputs_uri``, a JSON object in the store.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    launch_plan: str
+    inputs: dict[str, Json] = {}
+    inputs_uri: str | None = None
+    options: LaunchOptions = LaunchOptions()
+    project: str | None = None
+    domain: str | None = None
+    version: str | None = None
+
+
+class ExecutionContext(BaseModel):
+    """`execution.json`: what `resolve` decided, read by everything that works for the execution."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    schema_version: int = 1
+    execution: str
+    project: str
+    domain: str
+    entity: str  # the URN that was asked for, with the version that was chosen
+    spec: str  # the URN of the document whose plan runs: a wf: or tsk:
+    workflow: str
+    version: str
+    launch_plan: str | None = None
+    inputs: dict[str, Json]
+    options: LaunchOptions
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    raw_data_prefix: str
+    namespace: str
+    workflow_id: str
+    first_run_id: str
+    started_at: str  # RFC 3339
+    warnings: list[str] = []
+
+
+class ResolvedSettings(BaseModel):
+    """The worker's settings that the interpreter obeys; history holds them, so a replay sees the same."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    task_queue: str  # of the backend's task activities
+    heartbeat_seconds: float = 10
+    max_parallelism: int = 25
+    max_in_flight: int = 1_000
+    max_system_tries: int = 10
+    continue_as_new_events: int = 0
+    drain_seconds: float = 30
+
+
+class Resolved(BaseModel):
+    """The result of the `resolve` activity."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    interpreter: int
+    root: str  # layout.ExecutionLayout.root
+    execution: str
+    project: str
+    domain: str
+    workflow: str
+    version: str
+    launch_plan: str | None
+    labels: dict[str, str]
+    inputs: dict[str, Json] | None  # None: too large to be inline
+    plan: str | None  # the only page, or None: ``plan_pages`` pages are fetched
+    plan_pages: int
+    settings: ResolvedSettings
+    search_attributes: bool  # whether the namespace knows flytemp's
+    warnings: list[str] = []
+
+    def to_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")

@@ -1,0 +1,1 @@
+"""The Temporal workflow around the engine: it turns commands into activities and timers, and completions into events."""

@@ -1,0 +1,74 @@
+"""How the workflow calls its activities: names, time-outs, retry policies, ids.
+
+Retry policies here only re-attach or repeat I/O: a user's retries are the engine's business (design: attempts and tries).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from flytemp_worker.engine import RunTask
+
+RESOLVE = "flytemp.resolve"
+PLAN_PAGE = "flytemp.plan_page"
+RUN_TASK = "flytemp.run_task"
+SAVE_STATE = "flytemp.save_state"
+LOAD_STATE = "flytemp.load_state"
+CLOSE = "flytemp.close"
+
+_FOREVER = timedelta(days=3650)  # Temporal wants a bound; a task's own time-out is the backend's to keep
+_CONTROL_TIMEOUT = timedelta(minutes=2)
+_REPEAT = RetryPolicy(
+    initial_interval=timedelta(seconds=0.5), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30)
+)
+_REATTACH = RetryPolicy(
+    initial_interval=timedelta(seconds=0.5), backoff_coefficient=1.5, maximum_interval=timedelta(seconds=10)
+)
+
+
+def control(name: str, argument: dict[str, Any], *, summary: str | None = None) -> workflow.ActivityHandle[Any]:
+    """Start a short activity on the interpreter's own queue; it is repeated until the platform lets it through."""
+    return workflow.start_activity(
+        name,
+        argument,
+        start_to_close_timeout=_CONTROL_TIMEOUT,
+        retry_policy=_REPEAT,
+        cancellation_type=workflow.ActivityCancellationType.ABANDON,
+        summary=summary,
+    )
+
+
+def activity_id(node: str, attempt: int, try_: int) -> str:
+    """``n3.n0@2.1``: node path, attempt, try. Readers of the history take it apart again."""
+    return f"{node}@{attempt}.{try_}"
+
+
+def run_task(command: RunTask, root: str, task_queue: str, heartbeat_seconds: float) -> workflow.ActivityHandle[Any]:
+    """Start the activity that runs one try of a task."""
+    argument: dict[str, Any] = {
+        "execution": root,
+        "node": command.node,
+        "workflow": command.graph,
+        "task": command.task,
+        "attempt": command.attempt,
+        "try": command.try_,
+        "inputs": command.inputs,
+    }
+    if command.resumed:
+        argument["resumed"] = True
+    summary = f"{command.node} {command.name}" if command.attempt == 1 else f"{command.node} {command.name}, attempt {command.attempt}"
+    return workflow.start_activity(
+        RUN_TASK,
+        argument,
+        task_queue=task_queue,
+        activity_id=activity_id(command.node, command.attempt, command.try_),
+        start_to_close_timeout=_FOREVER,
+        heartbeat_timeout=timedelta(seconds=heartbeat_seconds),
+        retry_policy=_REATTACH,
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        summary=summary[:200],
+    )

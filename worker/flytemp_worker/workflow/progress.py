@@ -1,0 +1,45 @@
+"""What Temporal's own UI and lists show of an execution: current details and search attributes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+
+from flytemp.records.search_attributes import DOMAIN, LABELS, LAUNCH_PLAN, PROJECT, VERSION, WORKFLOW
+from flytemp_worker.engine import Engine, NodePhase
+
+_SHOWN_NODES = 15
+
+
+def details(engine: Engine, resolved: dict[str, Any]) -> str:
+    """Markdown for ``set_current_details``: how far it is and what runs. Its cost does not grow with the plan."""
+    total = " · ".join(f"{count} {phase.lower()}" for phase, count in engine.counts.items() if count)
+    lines = [f"**{resolved['workflow']}** {resolved['version']}, execution `{resolved['execution']}`", "", total or "no nodes"]
+    shown = list(engine.active.values())[:_SHOWN_NODES]
+    for node in shown:
+        attempt = f", attempt {node.attempt}" if node.attempt > 1 else ""
+        phase = "waits to try again" if node.phase is NodePhase.BACKOFF else node.phase.lower()
+        lines.append(f"- `{node.path}` {node.plan.name}: {phase}{attempt}")
+    if len(engine.active) > len(shown):
+        lines.append(f"- … and {len(engine.active) - len(shown)} more")
+    if engine.root.error is not None:
+        lines.append(f"\nfailed: `{engine.root.error.get('node', '')}` {engine.root.error['message'][:500]}")
+    return "\n".join(lines)
+
+
+def upsert_search_attributes(resolved: dict[str, Any]) -> None:
+    """Set flytemp's search attributes, for every starter alike. Only called where the namespace knows them."""
+    values = {
+        PROJECT: resolved["project"],
+        DOMAIN: resolved["domain"],
+        WORKFLOW: resolved["workflow"],
+        VERSION: resolved["version"],
+        LAUNCH_PLAN: resolved["launch_plan"] or resolved["workflow"],
+    }
+    updates: list[Any] = [SearchAttributeKey.for_keyword(key).value_set(value) for key, value in values.items()]
+    if resolved["labels"]:
+        labels = [f"{key}={value}" for key, value in resolved["labels"].items()]
+        updates.append(SearchAttributeKey.for_keyword_list(LABELS).value_set(labels))
+    workflow.upsert_search_attributes(updates)
