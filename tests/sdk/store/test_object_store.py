@@ -1,0 +1,282 @@
+"""The contract of a store, held by every kind of store."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flytemp.errors import InputError, InvalidName, NotFound, NotSupported, StoreError
+from flytemp.store.keys import TEMPORARY_PREFIX
+from flytemp.store.object_store import ObjectStore
+
+
+@pytest.fixture(params=["file", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    if request.param == "file":
+        return ObjectStore.open(str(tmp_path / "a store"))
+    return ObjectStore.open(f"memory://{tmp_path.name}-{id(request)}/prefix")
+
+
+def test_create_is_exclusive_and_keeps_the_first_content(store: ObjectStore) -> None:
+    assert store.create("a/b.json", b"first") is True
+    assert store.create("a/b.json", b"second") is False
+    assert store.read("a/b.json") == b"first"
+
+
+def test_write_replaces(store: ObjectStore) -> None:
+    store.write("a/b", b"one")
+    store.write("a/b", b"two")
+    assert store.read("a/b") == b"two"
+
+
+def test_an_absent_object(store: ObjectStore) -> None:
+    assert store.read_or_none("a/b") is None
+    assert store.exists("a/b") is False
+    store.delete("a/b")
+    with pytest.raises(NotFound, match="a/b does not exist"):
+        store.read("a/b")
+
+
+def test_a_folder_is_no_object(store: ObjectStore) -> None:
+    store.create("a/b/c", b"")
+    assert store.exists("a/b/c") is True
+    assert store.exists("a/b") is False
+    assert store.read_or_none("a/b") is None
+
+
+def test_list_names_direct_children_sorted(store: ObjectStore) -> None:
+    for key in ("f/b", "f/a", "f/c/d", "f/c/e", "fg/x"):
+        store.create(key, b"x")
+    assert store.list("f") == ["a", "b", "c"]
+    assert store.list("f", limit=2) == ["a", "b"]
+    assert store.list("absent") == []
+    assert store.list("f/a") == []
+
+
+def test_delete_leaves_no_empty_folder_behind(store: ObjectStore) -> None:
+    store.create("a/b/c", b"")
+    store.create("a/d", b"")
+    store.delete("a/b/c")
+    assert store.list("a") == ["d"]
+
+
+def test_large_and_empty_objects(store: ObjectStore) -> None:
+    large = os.urandom(3 * 2**20)
+    assert store.create("large", large)
+    assert store.create("empty", b"")
+    assert store.read("large") == large
+    assert store.read("empty") == b""
+
+
+def test_uri_of(store: ObjectStore) -> None:
+    assert store.uri_of("a/b") == store.uri + "/a/b"
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "/a", "a/", "a//b", "..", "a/../b", "a/..", "./a", "a/.", "a\\b", "a\nb", "a/\0", TEMPORARY_PREFIX + "x"],
+)
+@pytest.mark.parametrize("call", ["read", "read_or_none", "exists", "delete", "list", "uri_of", "write", "create"])
+def test_a_wrong_key_is_refused_everywhere(store: ObjectStore, key: str, call: str) -> None:
+    method: Callable[..., Any] = getattr(store, call)
+    arguments = (key, b"") if call in ("write", "create") else (key,)
+    with pytest.raises(InvalidName):
+        method(*arguments)
+
+
+def test_one_of_many_threads_creates(store: ObjectStore) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(50):
+            key = f"race/{number}"
+            won = list(pool.map(lambda i, key=key: store.create(key, b"%d" % i), range(8)))
+            assert sum(won) == 1
+            assert store.read(key) == b"%d" % won.index(True)
+
+
+def test_check_writable_leaves_nothing(store: ObjectStore, tmp_path: Path) -> None:
+    store.check_writable()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "normal"),
+    [
+        ("/srv/x", "file:///srv/x"),
+        ("/srv/x/", "file:///srv/x"),
+        ("//srv/x", "file:///srv/x"),
+        ("file:///srv/x/", "file:///srv/x"),
+        ("file://localhost/srv/x", "file:///srv/x"),
+        ("local:///srv/x", "file:///srv/x"),
+        ("/srv/with space%20", "file:///srv/with space%20"),
+        ("memory://a/b/", "memory://a/b"),
+        ("memory:///a/b", "memory://a/b"),
+    ],
+)
+def test_open_knows_one_store_by_its_spellings(given: str, normal: str) -> None:
+    assert ObjectStore.open(given).uri == normal
+    assert ObjectStore.open(given) is ObjectStore.open(normal)
+
+
+@pytest.mark.parametrize("uri", ["", "relative/path", "file://relative", "memory://", "s3://", "~/store"])
+def test_open_refuses_what_names_no_place(uri: str) -> None:
+    with pytest.raises(InputError) as caught:
+        ObjectStore.open(uri)
+    assert caught.value.hint
+
+
+def test_an_unknown_protocol_is_explained() -> None:
+    with pytest.raises(NotSupported, match="no kind of storage is known as 'nosuch'"):
+        ObjectStore.open("nosuch://bucket/x")
+
+
+def test_a_missing_client_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(NotSupported, match="client that is not installed") as caught:
+        ObjectStore.open("s3://bucket-of-nobody/x")
+    assert caught.value.hint == "pip install 'flytemp[s3]'"
+
+
+def test_a_local_store_loads_no_fsspec(tmp_path: Path) -> None:
+    program = (
+        "import sys; from flytemp.store.object_store import ObjectStore;"
+        f"s = ObjectStore.open({str(tmp_path)!r}); s.create('a', b'1'); s.list('x');"
+        "assert not {'fsspec', 'pydantic', 'temporalio'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+# ------------------------------------------------------------------------------- a local store's troubles
+
+
+def _store(tmp_path: Path) -> ObjectStore:
+    return ObjectStore.open(str(tmp_path / "store"))
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def _failing(number: int) -> Callable[..., Any]:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("call", "number", "hint"),
+    [
+        ("open", errno.EROFS, "read-only"),
+        ("open", errno.EACCES, "permission"),
+        ("open", errno.ENOSPC, "free some space"),
+        ("write", errno.ENOSPC, "free some space"),
+        ("write", errno.EDQUOT, "quota"),
+        ("write", errno.EIO, "hardware"),
+        ("open", errno.EMFILE, "open files"),
+    ],
+)
+@pytest.mark.parametrize("method", ["write", "create"])
+def test_what_the_disk_refuses_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, hint: str, method: str
+) -> None:
+    store = _store(tmp_path)
+    store.create("there", b"")
+    monkeypatch.setattr(os, call, _failing(number))
+    with pytest.raises(StoreError) as caught:
+        getattr(store, method)("a/b", b"data")
+    monkeypatch.undo()
+    assert store.uri_of("a/b") in caught.value.message
+    assert os.strerror(number) in caught.value.message
+    assert hint in (caught.value.hint or "")
+    assert _files(tmp_path) == [tmp_path / "store" / "there"]
+
+
+@pytest.mark.parametrize(("method", "call"), [("write", "replace"), ("create", "link"), ("delete", "unlink")])
+def test_a_failure_at_the_last_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, call: str) -> None:
+    store = _store(tmp_path)
+    store.create("a", b"old")
+    arguments = ("a",) if method == "delete" else ("b", b"new")
+    monkeypatch.setattr(os, call, _failing(errno.EROFS))
+    with pytest.raises(StoreError, match="Read-only") as caught:
+        getattr(store, method)(*arguments)
+    monkeypatch.undo()
+    assert "read-only" in (caught.value.hint or "")
+    assert store.list("x") == []
+    assert store.read("a") == b"old"
+    assert not store.exists("b")
+
+
+def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", _failing(errno.EOPNOTSUPP))
+    with pytest.raises(StoreError) as caught:
+        _store(tmp_path).check_writable()
+    assert "no hard links" in (caught.value.hint or "")
+    assert _files(tmp_path) == []
+
+
+def test_a_link_whose_answer_was_lost_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.link
+
+    def link(source: str, target: str) -> None:
+        real(source, target)
+        raise FileExistsError(errno.EEXIST, "File exists")
+
+    monkeypatch.setattr(os, "link", link)
+    store = _store(tmp_path)
+    assert store.create("a", b"mine") is True
+    assert store.read("a") == b"mine"
+
+
+def test_a_store_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    store = ObjectStore.open(str(tmp_path / "file" / "store"))
+    for call in (store.check_writable, lambda: store.read("a"), lambda: store.list("a"), lambda: store.write("a", b"")):
+        with pytest.raises(StoreError) as caught:
+            call()
+        assert "a file lies where a folder is needed" in (caught.value.hint or "")
+
+
+def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, bytes(data)[:3]))
+    store = _store(tmp_path)
+    store.write("a", b"ten bytes!")
+    assert store.read("a") == b"ten bytes!"
+
+
+def test_a_folder_removed_meanwhile_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.makedirs
+    removed: list[str] = []
+
+    def makedirs(name: str, exist_ok: bool = False) -> None:
+        real(name, exist_ok=exist_ok)
+        if len(removed) < 3:
+            os.rmdir(name)
+            removed.append(name)
+
+    monkeypatch.setattr(os, "makedirs", makedirs)
+    store = _store(tmp_path)
+    assert store.create("a/b", b"x") is True
+    assert len(removed) == 3
+    assert store.read("a/b") == b"x"
+
+
+def test_a_folder_that_is_always_removed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "makedirs", lambda name, exist_ok=False: None)
+    with pytest.raises(StoreError, match="removed as often as it is made"):
+        _store(tmp_path).write("a/b", b"x")
+
+
+def test_an_unfinished_write_is_not_listed(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    store.create("a/b", b"")
+    (tmp_path / "store" / "a" / f"{TEMPORARY_PREFIX}0000").write_bytes(b"half")
+    assert store.list("a") == ["b"]

@@ -1,0 +1,253 @@
+"""Files and folders at URIs: this machine, a bucket (fsspec's memory), the web."""
+
+from __future__ import annotations
+
+import errno
+import http.server
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from flytemp.errors import InputError, NotFound, NotSupported, StoreError
+from flytemp.store import raw
+
+
+@pytest.fixture(params=["path", "file", "memory"])
+def base(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    place = tmp_path / "raw data"
+    return {
+        "path": str(place),
+        "file": f"file://{place}",
+        "memory": f"memory://{tmp_path.name}-{id(request)}/raw data",
+    }[request.param]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    folder = tmp_path / "tree"
+    (folder / "sub" / "deeper").mkdir(parents=True)
+    (folder / "a.txt").write_text("a")
+    (folder / "sub" / "b c%20.bin").write_bytes(b"bb")
+    (folder / "sub" / "deeper" / "c").write_bytes(b"")
+    return folder
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("text", "remote"),
+    [
+        ("s3://bucket/x", True),
+        ("file:///x", True),
+        ("https://example.org/x", True),
+        ("memory://x", True),
+        ("/abs/path", False),
+        ("relative/path", False),
+        ("c:/windows", False),
+        ("C://odd", False),
+        ("", False),
+        ("strange:name", False),
+    ],
+)
+def test_is_remote(text: str, remote: bool) -> None:
+    assert raw.is_remote(text) is remote
+
+
+def test_is_remote_takes_a_path() -> None:
+    assert raw.is_remote(Path("/x")) is False
+
+
+def test_a_file_there_and_back(base: str, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(b"\x00data")
+    uri = raw.join(base, "deep", "file.bin")
+    raw.upload_file(tmp_path / "in", uri)
+    raw.download_file(uri, tmp_path / "new" / "out")
+    assert (tmp_path / "new" / "out").read_bytes() == b"\x00data"
+    assert raw.exists(uri)
+    assert not raw.exists(uri + "x")
+
+
+def test_an_upload_replaces(base: str, tmp_path: Path) -> None:
+    uri = raw.join(base, "file")
+    for content in (b"one", b"two"):
+        (tmp_path / "in").write_bytes(content)
+        raw.upload_file(tmp_path / "in", uri)
+    with raw.open_uri(uri) as stream:
+        assert stream.read() == b"two"
+
+
+def test_a_file_uploaded_onto_itself_stays(tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(b"data")
+    raw.upload_file(tmp_path / "in", f"file://{tmp_path}/in")
+    assert (tmp_path / "in").read_bytes() == b"data"
+
+
+def test_a_folder_there_and_back(base: str, tree: Path, tmp_path: Path) -> None:
+    raw.upload_directory(tree, base)
+    raw.download_directory(base, tmp_path / "back")
+    assert _contents(tmp_path / "back") == _contents(tree)
+
+
+def test_list_directory(base: str, tree: Path) -> None:
+    raw.upload_directory(tree, base)
+    assert [(entry.name, entry.is_directory, entry.size) for entry in raw.list_directory(base)] == [
+        ("a.txt", False, 1),
+        ("sub", True, None),
+    ]
+    below = raw.list_directory(raw.join(base, "sub"))
+    assert [entry.name for entry in below] == ["b c%20.bin", "deeper"]
+    with raw.open_uri(below[0].uri) as stream:
+        assert stream.read() == b"bb"
+
+
+def test_open_uri_writes_and_reads_text(base: str) -> None:
+    uri = raw.join(base, "x", "text")
+    with raw.open_uri(uri, "w") as stream:
+        stream.write("grün\n")
+    with raw.open_uri(uri, "r") as stream:
+        assert stream.read() == "grün\n"
+    with raw.open_uri(uri, "rb") as stream:
+        assert stream.read() == "grün\n".encode()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda uri, tmp: raw.download_file(uri, tmp / "out"),
+        lambda uri, tmp: raw.download_directory(uri, tmp / "out"),
+        lambda uri, tmp: raw.list_directory(uri),
+        lambda uri, tmp: raw.open_uri(uri),
+    ],
+)
+def test_what_is_missing_is_named(base: str, tmp_path: Path, call: Callable[[str, Path], object]) -> None:
+    with pytest.raises(NotFound, match=r"absent does not exist") as caught:
+        call(raw.join(base, "absent"), tmp_path)
+    assert caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_is_no_folder(base: str, tree: Path) -> None:
+    raw.upload_directory(tree, base)
+    with pytest.raises(NotFound, match="is a file, not a folder"):
+        raw.list_directory(raw.join(base, "a.txt"))
+
+
+def test_what_a_task_did_not_create(base: str, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="there is no file"):
+        raw.upload_file(tmp_path / "absent", raw.join(base, "x"))
+    with pytest.raises(NotFound, match="there is no folder"):
+        raw.upload_directory(tmp_path / "absent", raw.join(base, "x"))
+
+
+def test_a_failed_download_leaves_nothing(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(StoreError, match="No space left"):
+        raw.download_file(f"file://{tree}/a.txt", tmp_path / "new" / "out")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_an_upload_below_a_file(tree: Path) -> None:
+    with pytest.raises(StoreError) as caught:
+        raw.upload_file(tree / "a.txt", f"file://{tree}/a.txt/x")
+    assert caught.value.hint
+
+
+def test_names_that_lead_out_of_the_folder_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = raw.RawEntry("..\\evil", "memory://x/evil", False, 1)
+    monkeypatch.setattr(raw, "list_directory", lambda uri: [entry])
+    with pytest.raises(InputError, match="no file name"):
+        raw.download_directory("memory://x", tmp_path / "out")
+
+
+def test_a_missing_client_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    with pytest.raises(NotSupported) as caught:
+        raw.download_file("gs://bucket/x", tmp_path / "x")
+    assert caught.value.hint == "pip install 'flytemp[gcs]'"
+
+
+# --------------------------------------------------------------------------------------------- the web
+
+
+class _Pages(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path == "/data":
+            self._answer(200, b"from the web", 12)
+        elif self.path == "/cut":
+            self._answer(200, b"from the", 12)
+        elif self.path == "/secret":
+            self._answer(403, b"", 0)
+        else:
+            self._answer(404, b"", 0)
+
+    do_HEAD = do_GET
+
+    def _answer(self, status: int, body: bytes, length: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("no_proxy", "*")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Pages)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_web_address_is_read(site: str, tmp_path: Path) -> None:
+    raw.download_file(f"{site}/data", tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == b"from the web"
+    with raw.open_uri(f"{site}/data", "r") as stream:
+        assert stream.read() == "from the web"
+    assert raw.exists(f"{site}/data")
+    assert not raw.exists(f"{site}/absent")
+
+
+@pytest.mark.parametrize(
+    ("page", "kind", "text"),
+    [
+        ("absent", NotFound, "answered 404"),
+        ("secret", StoreError, "answered 403"),
+        ("cut", StoreError, "4 bytes early"),
+    ],
+)
+def test_a_web_address_that_gives_nothing(
+    site: str, tmp_path: Path, page: str, kind: type[Exception], text: str
+) -> None:
+    with pytest.raises(kind, match=text):
+        raw.download_file(f"{site}/{page}", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_web_server_that_does_not_answer(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StoreError, match="Connection refused"):
+        raw.download_file("http://127.0.0.1:1/x", tmp_path / "out")
+
+
+def test_the_web_is_read_only(tree: Path) -> None:
+    with pytest.raises(NotSupported, match="read-only"):
+        raw.upload_file(tree / "a.txt", "https://example.org/x")
+    with pytest.raises(NotSupported, match="read-only"):
+        raw.open_uri("https://example.org/x", "w")
+    with pytest.raises(NotSupported, match="cannot be listed"):
+        raw.list_directory("https://example.org/x")
