@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from flytemp.errors import InvalidName
@@ -82,27 +83,15 @@ def _part(text: str) -> str:
     return f"{slug(text, 60)}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionLayout:
-    """The keys of one execution: Temporal namespace, workflow id and first run id identify it."""
+class _UnderRoot(ABC):
+    """The keys below an execution's root."""
 
-    namespace: str
-    workflow_id: str
-    first_run_id: str
-
-    def __post_init__(self) -> None:
-        if not _RUN_ID.fullmatch(self.first_run_id):
-            raise InvalidName(f"{self.first_run_id[:80]!r} is not a run id")
+    __slots__ = ()
 
     @property
-    def key(self) -> str:
-        """The execution key: readable, and unique per workflow id."""
-        digest = hashlib.sha256(self.workflow_id.encode()).hexdigest()[:16]
-        return f"{slug(execution_name(self.workflow_id), 40)}-{digest}"
-
-    @property
+    @abstractmethod
     def root(self) -> str:
-        return f"executions/{_part(self.namespace)}/{self.key}/{self.first_run_id}"
+        """The folder of all that is kept about the execution."""
 
     @property
     def execution(self) -> str:
@@ -145,6 +134,40 @@ class ExecutionLayout:
 
     def log_chunk(self, node: str, attempt: int, try_: int, chunk: int) -> str:
         return f"{self.log_folder(node, attempt, try_)}/{chunk:06d}.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class RootLayout(_UnderRoot):
+    """The keys of an execution of which only ``ExecutionLayout.root`` is known, as in an invocation."""
+
+    execution_root: str
+
+    @property
+    def root(self) -> str:
+        return self.execution_root
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionLayout(_UnderRoot):
+    """The keys of one execution: Temporal namespace, workflow id and first run id identify it."""
+
+    namespace: str
+    workflow_id: str
+    first_run_id: str
+
+    def __post_init__(self) -> None:
+        if not _RUN_ID.fullmatch(self.first_run_id):
+            raise InvalidName(f"{self.first_run_id[:80]!r} is not a run id")
+
+    @property
+    def key(self) -> str:
+        """The execution key: readable, and unique per workflow id."""
+        digest = hashlib.sha256(self.workflow_id.encode()).hexdigest()[:16]
+        return f"{slug(execution_name(self.workflow_id), 40)}-{digest}"
+
+    @property
+    def root(self) -> str:
+        return f"executions/{_part(self.namespace)}/{self.key}/{self.first_run_id}"
 
     def index_entry(self, project: str, domain: str, closed_ms: int) -> str:
         return f"{index_folder(self.namespace, project, domain)}/{inverted(closed_ms)}-{self.key}.json"
