@@ -226,6 +226,7 @@ class LaunchPlanSpec(SchemaModel):
 
     name: str
     workflow: str
+    variable: str = ""  # the variable that holds it in its file, by which people may call it
     default_inputs: dict[str, Json] = {}
     fixed_inputs: dict[str, Json] = {}
     max_parallelism: int | None = None

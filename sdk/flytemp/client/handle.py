@@ -1,0 +1,197 @@
+"""A launched execution: wait for it, watch it, read what it left, stop it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from flytemp.client import describe as describing
+from flytemp.client.logs import LogChunk, LogReader, read_logs
+from flytemp.errors import ExecutionAborted, ExecutionFailed, FlytempError, NotFound, WaitTimeout
+from flytemp.layout import ExecutionLayout
+from flytemp.literals.types import Json
+from flytemp.names import execution_name
+from flytemp.records.models import Execution, NodeExecution, Phase
+
+if TYPE_CHECKING:
+    from flytemp.client.client import Client
+
+R = TypeVar("R", covariant=True)
+
+WATCH_SECONDS = 0.3
+"""How often `watch` looks at Temporal. One look is one Describe and the run's history."""
+
+
+class ExecutionHandle(Generic[R]):
+    """One execution, by its name. ``R`` is what the launched function returns, when it was launched as an object."""
+
+    def __init__(self, client: Client, workflow_id: str, result: Any = None) -> None:
+        self._client = client
+        self._result = result
+        self.workflow_id = workflow_id
+        self.name = execution_name(workflow_id)
+
+    def __repr__(self) -> str:
+        return f"ExecutionHandle({self.name!r})"
+
+    async def describe(self) -> Execution:
+        """The execution as it is now: live, or its record.
+
+        Raises:
+            NotFound: nothing is known of it.
+        """
+        return await describing.describe(self._client.temporal, self._client.store, self.workflow_id)
+
+    async def nodes(self) -> list[NodeExecution]:
+        """Its nodes as they are now."""
+        return (await self.describe()).nodes
+
+    async def wait(self, timeout: float | timedelta | None = None) -> Execution:
+        """The execution once it is final, whatever its phase. ``timeout`` is in seconds, None for ever.
+
+        Raises:
+            WaitTimeout: it is not final in time; it goes on.
+            NotFound: nothing is known of it.
+        """
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        try:
+            await asyncio.wait_for(self._closed(), seconds)
+        except (TimeoutError, asyncio.TimeoutError) as error:
+            if isinstance(error, FlytempError):
+                raise
+            raise WaitTimeout(f"execution {self.name} is not over after {seconds:g} s", hint="it goes on: wait again, or cancel it") from None
+        return await self.describe()
+
+    async def _closed(self) -> None:
+        """Returns when Temporal has closed the workflow: a long poll for the close event, no polling of ours."""
+        description = await describing.describe_workflow(self._client.temporal, self.workflow_id)
+        if description is None:
+            return
+        handle = self._client.temporal.get_workflow_handle(self.workflow_id, run_id=description.run_id)
+        while True:
+            try:
+                last: Any = None
+                async for event in handle.fetch_history_events(wait_new_event=True, event_filter_type=describing._close_filter()):
+                    last = event
+                following = last.workflow_execution_continued_as_new_event_attributes.new_execution_run_id if last is not None else ""
+                if not following:
+                    return
+                handle = self._client.temporal.get_workflow_handle(self.workflow_id, run_id=following)
+            except RPCError as error:
+                if error.status == RPCStatusCode.NOT_FOUND:
+                    return
+                if error.status not in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED):
+                    raise describing.unavailable(error) from error
+                await asyncio.sleep(1)
+
+    async def outputs(self, timeout: float | timedelta | None = None) -> dict[str, Json]:
+        """Its outputs by name, as plain JSON, once it succeeded.
+
+        Raises:
+            ExecutionFailed: it failed or timed out.
+            ExecutionAborted: it was cancelled or terminated.
+            WaitTimeout: as in `wait`.
+        """
+        execution = await self.wait(timeout)
+        raise_for_phase(execution)
+        return execution.outputs or {}
+
+    async def result(self, timeout: float | timedelta | None = None) -> R:
+        """What the launched function returns, as Python values; for executions launched from an object.
+
+        Raises:
+            NotFound: the execution was launched by name, so its Python types are not known here; use `outputs`.
+            ExecutionFailed, ExecutionAborted, WaitTimeout: as in `outputs`.
+        """
+        if self._result is None:
+            raise NotFound(f"the Python types of {self.name} are not known here", hint="it was launched by name: use outputs()")
+        value: R = self._result(await self.outputs(timeout))
+        return value
+
+    async def watch(self) -> AsyncIterator[Execution]:
+        """The execution after each change; the last one is final."""
+        shown = ""
+        while True:
+            execution = await self.describe()
+            text = execution.model_dump_json()
+            if text != shown:
+                shown = text
+                yield execution
+            if execution.phase.is_final:
+                return
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def logs(self, node: str | None = None, *, attempt: int | None = None, follow: bool = False) -> AsyncIterator[LogChunk]:
+        """What its tasks printed; of one node, or one attempt of it. ``follow`` goes on until it is final.
+
+        Raises:
+            NotFound: there is no such execution or node.
+        """
+        execution = await self.describe()
+        path = _node_path(execution, node) if node is not None else None
+        layout = ExecutionLayout(execution.namespace, execution.workflow_id, execution.run_id)
+        reader = LogReader(self._client.store, layout, path, attempt)
+        async for chunk in read_logs(reader, self.describe, follow):
+            yield chunk
+
+    async def cancel(self, reason: str = "") -> None:
+        """Ask it to stop: tasks are stopped in order, the record is written, the phase becomes ABORTED.
+
+        Raises:
+            NotFound: it is not running.
+        """
+        await self._stop(self._client.temporal.get_workflow_handle(self.workflow_id).cancel, reason=reason or "cancelled by the user")
+
+    async def terminate(self, reason: str = "") -> None:
+        """End it at once: no code of the workflow runs any more; workers stop its tasks when they hear of it.
+
+        Raises:
+            NotFound: it is not running.
+        """
+        await self._stop(self._client.temporal.get_workflow_handle(self.workflow_id).terminate, reason=reason or "terminated by the user")
+
+    async def _stop(self, call: Any, *, reason: str) -> None:
+        description = await describing.describe_workflow(self._client.temporal, self.workflow_id)
+        if description is None:
+            raise NotFound(f"there is no execution {self.name!r}", hint="flytemp list executions shows what there is")
+        if description.status is not WorkflowExecutionStatus.RUNNING:
+            phase = describing.phase_of(description.status)
+            raise NotFound(f"execution {self.name} is not running: it is {phase}", hint=f"flytemp get execution {self.name}")
+        try:
+            await call(reason=reason)
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                raise NotFound(f"execution {self.name} ended meanwhile") from error
+            raise describing.unavailable(error) from error
+
+
+def raise_for_phase(execution: Execution) -> None:
+    """Raise what a final phase other than SUCCEEDED means.
+
+    Raises:
+        ExecutionFailed, ExecutionAborted: see `ExecutionHandle.outputs`.
+    """
+    if execution.phase is Phase.SUCCEEDED:
+        return
+    why = execution.error.message if execution.error else "no reason is recorded"
+    node = f" in node {execution.error.node} ({execution.error.task})" if execution.error and execution.error.node else ""
+    text = f"execution {execution.name} is {execution.phase}{node}: {why}"
+    kind = ExecutionAborted if execution.phase is Phase.ABORTED else ExecutionFailed
+    raise kind(text, execution=execution.name, hint=f"flytemp get execution {execution.name}")
+
+
+def _node_path(execution: Execution, text: str) -> str:
+    """A node by its path, or by its name if that is unique."""
+    paths = {node.id for node in execution.nodes}
+    named = [node.id for node in execution.nodes if node.name == text]
+    if text in paths:
+        return text
+    if len(named) == 1:
+        return named[0]
+    what = f"{len(named)} nodes are called" if named else "there is no node"
+    raise NotFound(f"{what} {text!r} in execution {execution.name}", hint=f"its nodes are {', '.join(sorted(paths)) or 'none yet'}"[:500])

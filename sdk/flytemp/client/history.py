@@ -1,0 +1,207 @@
+"""The live state of an execution, read from its Temporal history: no query, so no worker is needed.
+
+A history holds what `resolve` decided, the plan's pages, the state a continued run began with, and every try of
+every task. From these come the same rows that the engine writes when it closes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.converter import DataConverter
+
+from flytemp.records.launch import Resolved
+from flytemp.spec.plan import from_pages
+
+Row = dict[str, Any]
+
+_STARTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED
+_SCHEDULED = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+_COMPLETED = EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED
+_FAILED = EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED
+_TIMED_OUT = EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT
+_CANCELED = EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED
+_CANCEL_REQUESTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED
+
+
+class HistoryReader:
+    """Feed it the events of one run in order; ``rows`` is the state of the nodes so far."""
+
+    def __init__(self, converter: DataConverter) -> None:
+        self._converter = converter
+        self.launch: dict[str, Any] | None = None
+        self.resolved: Resolved | None = None
+        self.plan: dict[str, Any] | None = None
+        self.rows: dict[str, Row] = {}
+        self.cancel_requested = False
+        self._activities: dict[int, tuple[str, dict[str, Any], str]] = {}  # scheduled event → type, argument, id
+        self._plan_pages: dict[int, str] = {}
+        self._state_pages: dict[int, str] = {}
+        self._continued_pages = 0
+        self._retries: dict[str, int] = {}
+
+    async def feed(self, event: HistoryEvent) -> None:
+        """Take in one event."""
+        kind = event.event_type
+        if kind == _STARTED:
+            await self._on_started(event)
+        elif kind == _SCHEDULED:
+            await self._on_scheduled(event)
+        elif kind == _COMPLETED:
+            completed = event.activity_task_completed_event_attributes
+            name, argument, activity_id = self._activities.pop(completed.scheduled_event_id, ("", {}, ""))
+            await self._on_completed(name, argument, activity_id, completed.result.payloads, _at(event))
+        elif kind == _FAILED:
+            failed = event.activity_task_failed_event_attributes
+            name, _, activity_id = self._activities.pop(failed.scheduled_event_id, ("", {}, ""))
+            if name == "flytemp.run_task":
+                details = await self._decode(failed.failure.application_failure_info.details.payloads)
+                error = details if isinstance(details, dict) else _lost(failed.failure.message)
+                self._fail(activity_id, error, failed.failure.application_failure_info.type == "Lost", _at(event))
+        elif kind == _TIMED_OUT:
+            name, _, activity_id = self._activities.pop(event.activity_task_timed_out_event_attributes.scheduled_event_id, ("", {}, ""))
+            if name == "flytemp.run_task":
+                self._fail(activity_id, _lost("the activity timed out"), True, _at(event))
+        elif kind == _CANCELED:
+            name, _, activity_id = self._activities.pop(event.activity_task_canceled_event_attributes.scheduled_event_id, ("", {}, ""))
+            if name == "flytemp.run_task":
+                self.rows[_path(activity_id)].update(phase="ABORTED", finished=_at(event))
+        elif kind == _CANCEL_REQUESTED:
+            self.cancel_requested = True
+
+    async def _on_started(self, event: HistoryEvent) -> None:
+        argument = await self._decode(event.workflow_execution_started_event_attributes.input.payloads)
+        if not isinstance(argument, dict):
+            return
+        continued = argument.get("continued")
+        if continued is None:
+            self.launch = argument
+            return
+        self.resolved = Resolved.model_validate(continued["resolved"])
+        self._continued_pages = continued["pages"]
+
+    async def _on_scheduled(self, event: HistoryEvent) -> None:
+        scheduled = event.activity_task_scheduled_event_attributes
+        name = scheduled.activity_type.name
+        argument = await self._decode(scheduled.input.payloads)
+        self._activities[event.event_id] = (name, argument if isinstance(argument, dict) else {}, scheduled.activity_id)
+        if name == "flytemp.run_task" and isinstance(argument, dict):
+            self._start(argument, _at(event))
+
+    async def _on_completed(self, name: str, argument: dict[str, Any], activity_id: str, result: Any, at: int) -> None:
+        if name == "flytemp.run_task":
+            value = await self._decode(result)
+            row = self.rows[_path(activity_id)]
+            row.update(phase="SUCCEEDED", finished=at, outputs=value.get("outputs"), size=value.get("size", 0))
+            row.pop("error", None)
+            row.pop("message", None)
+        elif name == "flytemp.resolve":
+            self.resolved = Resolved.model_validate(await self._decode(result))
+            if self.resolved.plan is not None:
+                self._know_plan([self.resolved.plan])
+        elif name == "flytemp.plan_page" and self.resolved is not None:
+            self._plan_pages[argument["page"]] = await self._decode(result)
+            if len(self._plan_pages) == self.resolved.plan_pages:
+                self._know_plan([self._plan_pages[page] for page in sorted(self._plan_pages)])
+        elif name == "flytemp.load_state":
+            self._state_pages[argument["page"]] = await self._decode(result)
+            if len(self._state_pages) == self._continued_pages:
+                state = from_pages([self._state_pages[page] for page in sorted(self._state_pages)])
+                self.rows = {row["id"]: row for row in state["rows"]} | self.rows
+
+    def _know_plan(self, pages: list[str]) -> None:
+        self.plan = from_pages(pages)
+        assert self.plan is not None
+        for name, graph in self.plan["graphs"].items():
+            for node in graph["nodes"]:
+                self._retries[f"{name}/{node['id']}"] = node.get("retries", 0)
+
+    def _start(self, argument: dict[str, Any], at: int) -> None:
+        path = argument["node"]
+        row = self.rows.setdefault(path, {"id": path, "started": at, "history": []})
+        if row.get("attempt") != argument["attempt"]:
+            row["started_attempt"] = at
+        row.update(phase="RUNNING", attempt=argument["attempt"], try_=argument["try"], graph=argument["workflow"])
+        row.pop("message", None)
+        parent = path
+        while "." in parent:
+            parent = parent.rpartition(".")[0]
+            self.rows.setdefault(parent, {"id": parent, "phase": "RUNNING", "attempt": 1, "started": at})
+
+    def _fail(self, activity_id: str, error: dict[str, Any], lost: bool, at: int) -> None:
+        path = _path(activity_id)
+        row = self.rows[path]
+        row["error"] = {**error, "node": path, "attempt": row["attempt"]}
+        retries = self._retries.get(f"{row.get('graph', '')}/{path.rpartition('.')[2]}", 0)
+        if lost or error.get("kind") == "SYSTEM":
+            row.update(phase="BACKOFF", message=f"lost, is started again: {error.get('message', '')}"[:500])
+        elif error.get("retryable", True) and row["attempt"] <= retries:
+            past = {"attempt": row["attempt"], "tries": row.get("try_", 1), "phase": "FAILED", "started": row.get("started_attempt")}
+            row.setdefault("history", []).append({**past, "finished": at, "error": row["error"]})
+            row.update(phase="BACKOFF", message=f"attempt {row['attempt'] + 1} follows a failure")
+        else:
+            row.update(phase="TIMED_OUT" if error.get("code") == "Timeout" else "FAILED", finished=at)
+
+    def settled_rows(self, closed: bool) -> list[Row]:
+        """The rows, with sub-workflows judged by their nodes; of a closed run nothing is shown as running."""
+        rows = {path: dict(row) for path, row in self.rows.items()}
+        if closed:
+            for row in rows.values():
+                if row["phase"] in ("RUNNING", "BACKOFF", "CANCELLING"):
+                    row["phase"] = "ABORTED"
+        for path in sorted(rows, key=lambda path: -path.count(".")):
+            self._judge(path, rows)
+        if closed and self.plan is not None:
+            self._skip_rest(self.plan["root"], "", rows)
+        return list(rows.values())
+
+    def _judge(self, path: str, rows: dict[str, Row]) -> None:
+        graph = self._graph_of(path)
+        if graph is None or "outputs" in rows[path]:
+            return
+        children = [rows.get(f"{path}.{node['id']}", {"phase": "WAITING"})["phase"] for node in graph["nodes"]]
+        if all(phase == "SUCCEEDED" for phase in children):
+            rows[path]["phase"] = "SUCCEEDED"
+        elif any(phase in ("FAILED", "TIMED_OUT") for phase in children):
+            rows[path]["phase"] = "FAILED"
+
+    def _graph_of(self, path: str) -> dict[str, Any] | None:
+        """The graph that the node at ``path`` calls; None for a task or when the plan is not known yet."""
+        if self.plan is None:
+            return None
+        graph = self.plan["graphs"][self.plan["root"]]
+        for part in path.split("."):
+            node = next((node for node in graph["nodes"] if node["id"] == part), None)
+            if node is None or node["kind"] != "workflow":
+                return None
+            graph = self.plan["graphs"][node["target"]]
+        return dict(graph)
+
+    def _skip_rest(self, graph: str, prefix: str, rows: dict[str, Row]) -> None:
+        assert self.plan is not None
+        for node in self.plan["graphs"][graph]["nodes"]:
+            path = f"{prefix}{node['id']}"
+            if path not in rows:
+                rows[path] = {"id": path, "phase": "SKIPPED", "message": "the execution ended before it"}
+            elif node["kind"] == "workflow":
+                self._skip_rest(node["target"], f"{path}.", rows)
+
+    async def _decode(self, payloads: Any) -> Any:
+        values = await self._converter.decode(list(payloads)) if len(payloads) else [None]
+        return values[0]
+
+
+def _path(activity_id: str) -> str:
+    return activity_id.partition("@")[0]
+
+
+def _lost(message: str) -> dict[str, Any]:
+    return {"kind": "SYSTEM", "code": "Lost", "message": message, "retryable": True}
+
+
+def _at(event: HistoryEvent) -> int:
+    moment: datetime = event.event_time.ToDatetime()
+    return int((moment - datetime(1970, 1, 1)).total_seconds() * 1000)
