@@ -1,0 +1,144 @@
+"""What of a project goes into its bundle: a walk that refuses what cannot travel."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from flytemp.bundle.ignoring import IgnoreRules
+from flytemp.errors import InputError, LimitExceeded
+
+MAX_FILES = 20_000
+_LARGEST_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file, or one link to a folder. ``name`` is relative to the root, with "/"; ``size`` is in bytes."""
+
+    name: str
+    path: Path
+    size: int
+    executable: bool = False
+    link: str | None = None  # a link to a folder: where it leads, relative to its own folder
+
+
+def collect(root: Path, limit_bytes: int) -> list[Entry]:
+    """Every file below ``root`` that is not ignored, sorted by name. A link to a file counts as that file.
+
+    Raises:
+        InputError: for a link that leaves the root, a device, a socket, or what cannot be read.
+        LimitExceeded: for more than ``limit_bytes`` or `MAX_FILES`, naming the largest files.
+    """
+    walk = _Walk(root)
+    walk.folder(root, IgnoreRules.of_root(root))
+    entries = sorted(walk.entries, key=lambda entry: entry.name)
+    _check_size(root, entries, limit_bytes)
+    _check_links(entries)
+    return entries
+
+
+class _Walk:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.entries: list[Entry] = []
+
+    def folder(self, folder: Path, rules: IgnoreRules) -> None:
+        try:
+            with os.scandir(folder) as found:
+                items = sorted(found, key=lambda item: item.name)
+        except OSError as error:
+            raise _unreadable(folder, error) from error
+        for item in items:
+            path = folder / item.name
+            if item.is_symlink():
+                self._link(path, rules)
+            elif item.is_dir():
+                if not rules.excludes(path, is_folder=True):
+                    self.folder(path, rules.within(path))
+            elif not rules.excludes(path, is_folder=False):
+                self._file(path, path)
+
+    def _file(self, path: Path, real: Path) -> None:
+        try:
+            status = real.stat()
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{path} is no file but {_noun(status.st_mode)}", hint=_ignore_hint(self.root, path))
+        executable = bool(status.st_mode & stat.S_IXUSR)
+        self._add(Entry(path.relative_to(self.root).as_posix(), real, status.st_size, executable))
+
+    def _link(self, path: Path, rules: IgnoreRules) -> None:
+        real = Path(os.path.realpath(path))
+        is_folder = real.is_dir()
+        # git tells a link from a folder: "name/" does not match it. Users of "data/" mean the link too.
+        if rules.excludes(path, is_folder=False) or (is_folder and rules.excludes(path, is_folder=True)):
+            return
+        if not real.is_relative_to(self.root):
+            raise InputError(
+                f"{path} is a link to {real}, outside the bundle's root {self.root}",
+                hint=f"copy what it links to into the project, or: {_ignore_hint(self.root, path)}",
+            )
+        if is_folder:
+            target = os.path.relpath(real, path.parent).replace(os.sep, "/")
+            self._add(Entry(path.relative_to(self.root).as_posix(), real, 0, link=target))
+        elif real.exists():
+            self._file(path, real)
+        # else it leads nowhere, and there is nothing to take along
+
+    def _add(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        if len(self.entries) > MAX_FILES:
+            raise LimitExceeded(
+                f"{self.root} holds more than {MAX_FILES} files, too many for a code bundle",
+                hint="put the program into a folder of its own, or list what it does not need in .flytempignore",
+            )
+
+
+def _check_size(root: Path, entries: list[Entry], limit_bytes: int) -> None:
+    total = sum(entry.size for entry in entries)
+    if total <= limit_bytes:
+        return
+    largest = sorted(entries, key=lambda entry: (-entry.size, entry.name))[:_LARGEST_SHOWN]
+    shown = ", ".join(f"{entry.name} ({_amount(entry.size)})" for entry in largest)
+    raise LimitExceeded(
+        f"the code bundle of {root} would hold {_amount(total)} in {len(entries)} files, "
+        f"more than the limit of {_amount(limit_bytes)}; the largest: {shown}",
+        hint="list what the program does not need in .flytempignore; data belongs in a FlyteFile, not in the code",
+    )
+
+
+def _check_links(entries: list[Entry]) -> None:
+    names = [entry.name for entry in entries]
+    for entry in entries:
+        if entry.link is None:
+            continue
+        target = os.path.normpath(os.path.join(os.path.dirname(entry.name), entry.link)).replace(os.sep, "/")
+        if target != "." and not any(name.startswith(target + "/") for name in names):
+            raise InputError(
+                f"{entry.name} is a link to {target}, of which nothing is in the bundle",
+                hint=f"put '/{entry.name}' into .flytempignore, or take {target} out of the ignore files",
+            )
+
+
+def _amount(size: int) -> str:
+    if size < 10_000:
+        return f"{size} bytes"
+    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
+
+
+def _noun(mode: int) -> str:
+    if stat.S_ISSOCK(mode):
+        return "a socket"
+    return "a pipe" if stat.S_ISFIFO(mode) else "a device"
+
+
+def _ignore_hint(root: Path, path: Path) -> str:
+    return f"put '/{path.relative_to(root).as_posix()}' into {root / '.flytempignore'}"
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(f"cannot read {path}: {error.strerror or error}", hint="make it readable, or ignore it")

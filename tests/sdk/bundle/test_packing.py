@@ -1,0 +1,358 @@
+"""What goes into a bundle, what is refused, and that the same project always gives the same bytes."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import shutil
+import socket
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from flytemp.bundle import contents, find_project_root, pack
+from flytemp.errors import InputError, LimitExceeded, NotFound
+
+
+def _project(folder: Path, files: Mapping[str, str]) -> Path:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "my project"
+    folder.mkdir()
+    return folder
+
+
+def _members(data: bytes) -> list[tarfile.TarInfo]:
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(data))) as tar:
+        return tar.getmembers()
+
+
+# ----------------------------------------------------------------------------------------- project root
+
+
+@pytest.mark.parametrize(
+    ("given", "root"),
+    [
+        ("repo/my_lib/workflows/wf.py", "repo"),
+        ("repo/my_lib/workflows", "repo"),
+        ("repo/my_lib", "repo"),
+        ("repo", "repo"),
+        ("repo/scripts/one.py", "repo/scripts"),
+        ("repo/scripts", "repo/scripts"),
+    ],
+)
+def test_the_root_is_the_first_folder_without_init(tmp_path: Path, given: str, root: str) -> None:
+    _project(
+        tmp_path,
+        {
+            "repo/my_lib/__init__.py": "",
+            "repo/my_lib/workflows/__init__.py": "",
+            "repo/my_lib/workflows/wf.py": "",
+            "repo/scripts/one.py": "",
+        },
+    )
+    assert find_project_root(tmp_path / given) == tmp_path / root
+
+
+def test_the_root_of_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _project(tmp_path, {"pkg/__init__.py": "", "pkg/wf.py": ""})
+    monkeypatch.chdir(tmp_path / "pkg")
+    assert find_project_root(Path("wf.py")) == tmp_path
+
+
+def test_the_root_of_nothing(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no file or folder"):
+        find_project_root(tmp_path / "absent.py")
+
+
+# ----------------------------------------------------------------------------------------- determinism
+
+
+def test_the_digest_is_of_the_archive_and_the_size_too(root: Path) -> None:
+    _project(root, {"a.py": "x = 1\n"})
+    packed = pack(root)
+    archive = gzip.decompress(packed.data)
+    assert packed.ref.digest == hashlib.sha256(archive).hexdigest()
+    assert packed.ref.size == len(archive)
+    assert packed.files == ("a.py",)
+    assert packed.ref.import_roots == (".",)
+
+
+def test_the_same_files_give_the_same_bytes_anywhere(tmp_path: Path) -> None:
+    first = _project(
+        tmp_path / "one", {"a.py": "1", "pkg/b.py": "2", "ünï.txt": "3", f"{'d' * 120}/{'e' * 200}.py": "4"}
+    )
+    second = tmp_path / "elsewhere" / "two"
+    for name in ("ünï.txt", "pkg/b.py", "a.py", f"{'d' * 120}/{'e' * 200}.py"):  # another order of creation
+        (second / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(first / name, second / name)
+        os.utime(second / name, (1, 1))
+        os.chmod(second / name, 0o600)
+    os.chmod(first / "a.py", 0o664)
+    assert pack(first) == pack(second)
+    assert pack(first).data == pack(second).data
+
+
+def test_members_say_nothing_about_the_machine(root: Path) -> None:
+    _project(root, {"a.py": "", "run.sh": ""})
+    os.chmod(root / "run.sh", 0o711)
+    packed = pack(root)
+    members = _members(packed.data)
+    assert [(m.name, m.mode) for m in members] == [("a.py", 0o644), ("run.sh", 0o755)]
+    assert all((m.uid, m.gid, m.uname, m.gname, m.mtime) == (0, 0, "", "", 0) for m in members)
+    assert packed.data[:2] == b"\x1f\x8b"
+    assert packed.data[3:8] == b"\0\0\0\0\0"  # no file name, no time
+
+
+@pytest.mark.parametrize("change", ["content", "name", "executable", "more"])
+def test_a_change_changes_the_digest(root: Path, change: str) -> None:
+    _project(root, {"a.py": "1"})
+    before = pack(root).ref.digest
+    match change:
+        case "content":
+            (root / "a.py").write_text("2")
+        case "name":
+            (root / "a.py").rename(root / "b.py")
+        case "executable":
+            os.chmod(root / "a.py", 0o755)
+        case "more":
+            (root / "b.py").write_text("")
+    assert pack(root).ref.digest != before
+
+
+# -------------------------------------------------------------------------------------------- ignoring
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".git/config",
+        "__pycache__/a.cpython-311.pyc",
+        "pkg/__pycache__/a.pyc",
+        "stray.pyc",
+        ".venv/bin/python",
+        "venv/x",
+        ".flytemp/store/x",
+        "node_modules/x/y.js",
+        ".mypy_cache/x",
+        ".pytest_cache/x",
+        ".ruff_cache/x",
+        ".hypothesis/x",
+        "my.egg-info/PKG-INFO",
+        ".DS_Store",
+    ],
+)
+def test_what_is_never_packed(root: Path, name: str) -> None:
+    _project(root, {"a.py": "", name: "x"})
+    assert pack(root).files == ("a.py",)
+
+
+def test_a_virtual_environment_of_any_name(root: Path) -> None:
+    _project(root, {"a.py": "", "py311/pyvenv.cfg": "", "py311/lib/x.py": ""})
+    assert pack(root).files == ("a.py",)
+
+
+@pytest.mark.parametrize(
+    ("rules", "packed"),
+    [
+        ({".gitignore": "*.csv\n"}, {"a.py", "sub/b.py", "sub/keep/c.csv"} - {"sub/keep/c.csv"}),
+        ({".gitignore": "*.csv\n!keep/\n!c.csv\n"}, {"a.py", "sub/b.py", "sub/keep/c.csv"}),
+        ({".gitignore": "sub/\n"}, {"a.py", "data.csv"}),
+        ({".gitignore": "/data.csv\n"}, {"a.py", "sub/b.py", "sub/keep/c.csv"}),
+        ({".gitignore": "*.csv\n", "sub/.gitignore": "!*.csv\n"}, {"a.py", "sub/b.py", "sub/keep/c.csv"}),
+        ({"sub/.gitignore": "/keep\n"}, {"a.py", "data.csv", "sub/b.py"}),
+        (
+            {".gitignore": "sub/\n", "sub/.gitignore": "!b.py\n"},
+            {"a.py", "data.csv"},
+        ),  # as git: excluded folders stay out
+        ({".gitignore": "*.csv\n", ".flytempignore": "!data.csv\n"}, {"a.py", "data.csv", "sub/b.py"}),
+        ({".flytempignore": "# comment\n\n*.csv\n"}, {"a.py", "sub/b.py"}),
+        ({".flytempignore": "**/keep/**\n"}, {"a.py", "data.csv", "sub/b.py"}),
+    ],
+)
+def test_ignore_files(root: Path, rules: dict[str, str], packed: set[str]) -> None:
+    _project(root, {"a.py": "", "data.csv": "", "sub/b.py": "", "sub/keep/c.csv": "", **rules})
+    assert set(pack(root).files) == packed | set(rules) - ({"sub/.gitignore"} if "sub/b.py" not in packed else set())
+
+
+def test_the_repository_above_the_root_counts_too(tmp_path: Path) -> None:
+    repo = _project(
+        tmp_path / "repo",
+        {".git/HEAD": "", ".gitignore": "/src/big/\n*.log\n", "src/a.py": "", "src/big/x": "", "src/sub/y.log": ""},
+    )
+    assert pack(repo / "src").files == ("a.py",)
+
+
+def test_a_root_that_the_repository_ignores_is_packed_all_the_same(tmp_path: Path) -> None:
+    repo = _project(tmp_path / "repo", {".git/HEAD": "", ".gitignore": "/generated/\n", "generated/deep/a.py": ""})
+    assert pack(repo / "generated" / "deep").files == ("a.py",)
+    assert pack(repo / "generated").files == ("deep/a.py",)
+
+
+def test_folders_above_the_repository_do_not_count(tmp_path: Path) -> None:
+    _project(tmp_path, {".gitignore": "*.py\n", "repo/.git/HEAD": "", "repo/a.py": "", "plain/a.py": ""})
+    assert pack(tmp_path / "repo").files == ("a.py",)
+    assert pack(tmp_path / "plain").files == ("a.py",)
+
+
+def test_an_ignore_file_that_is_no_text(root: Path) -> None:
+    (root / ".gitignore").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match=r"cannot read .*\.gitignore"):
+        pack(root)
+
+
+def test_a_pattern_that_is_none(root: Path) -> None:
+    (root / ".flytempignore").write_text("ok\n!\n")
+    with pytest.raises(InputError, match=r"\.flytempignore:2: '!' is no pattern") as caught:
+        pack(root)
+    assert caught.value.location is not None
+    assert caught.value.location.line == 2
+
+
+# ------------------------------------------------------------------------------------ links and devices
+
+
+def test_a_link_to_a_file_becomes_the_file(root: Path) -> None:
+    _project(root, {"real/a.py": "content"})
+    (root / "b.py").symlink_to("real/a.py")
+    (root / "c.py").symlink_to(root / "real" / "a.py")
+    members = {member.name: member for member in _members(pack(root).data)}
+    assert all(member.isreg() and member.size == 7 for member in members.values())
+    assert sorted(members) == ["b.py", "c.py", "real/a.py"]
+
+
+def test_a_link_to_a_folder_stays_a_link(root: Path) -> None:
+    _project(root, {"real/pkg/a.py": ""})
+    (root / "other").mkdir()
+    (root / "other" / "pkg").symlink_to(root / "real" / "pkg")
+    (root / "loop").symlink_to(".")
+    members = {member.name: member.linkname for member in _members(pack(root).data)}
+    assert members == {"loop": ".", "other/pkg": "../real/pkg", "real/pkg/a.py": ""}
+
+
+@pytest.mark.parametrize("target", ["../outside", "../outside/a.py", "/etc", "/etc/hostname", "../absent"])
+def test_a_link_out_of_the_root_is_refused(root: Path, target: str) -> None:
+    _project(root.parent, {"outside/a.py": ""})
+    (root / "sub").mkdir()
+    (root / "sub" / "link").symlink_to(target if target.startswith("/") else f"../{target}")
+    with pytest.raises(InputError, match="outside the bundle's root") as caught:
+        pack(root)
+    assert "put '/sub/link' into" in (caught.value.hint or "")
+    _project(root, {".flytempignore": "/sub/link\n"})
+    assert pack(root).files == (".flytempignore",)
+
+
+def test_a_link_through_a_link_out_of_the_root_is_refused(root: Path) -> None:
+    _project(root.parent, {"outside/a.py": ""})
+    (root / "hidden").mkdir()
+    (root / "hidden" / "out").symlink_to(root.parent / "outside")
+    (root / "a.py").symlink_to("hidden/out/a.py")
+    _project(root, {".flytempignore": "/hidden/\n"})
+    with pytest.raises(InputError, match="outside the bundle's root"):
+        pack(root)
+
+
+def test_a_link_to_a_folder_that_is_not_packed(root: Path) -> None:
+    _project(root, {"a.py": "", "big/x": "", ".gitignore": "/big/\n"})
+    (root / "link").symlink_to("big")
+    with pytest.raises(InputError, match="link is a link to big, of which nothing is in the bundle"):
+        pack(root)
+
+
+def test_links_to_nowhere_are_left_out(root: Path) -> None:
+    _project(root, {"a.py": ""})
+    (root / "nowhere").symlink_to("absent")
+    (root / "myself").symlink_to("myself")
+    (root / ".#a.py").symlink_to("user@machine.1234")
+    assert pack(root).files == ("a.py",)
+
+
+def test_a_root_that_is_a_link(root: Path) -> None:
+    _project(root, {"a.py": ""})
+    (root.parent / "alias").symlink_to(root)
+    assert pack(root.parent / "alias") == pack(root)
+
+
+def test_pipes_and_sockets_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(root / "pipe")
+    with pytest.raises(InputError, match="is no file but a pipe") as caught:
+        pack(root)
+    assert "put '/pipe' into" in (caught.value.hint or "")
+    (root / "pipe").unlink()
+    monkeypatch.chdir(root)  # a socket's path must be short
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("s")
+        with pytest.raises(InputError, match="is no file but a socket"):
+            pack(root)
+
+
+def test_a_link_to_a_device_is_refused(root: Path) -> None:
+    (root / "null").symlink_to("/dev/null")
+    with pytest.raises(InputError, match="outside the bundle's root"):
+        pack(root)
+
+
+# ---------------------------------------------------------------------------------------------- limits
+
+
+def test_too_large_names_the_largest_files(root: Path) -> None:
+    _project(root, {"small.py": "x", "model.bin": "x" * 3_000_000, "data/train.csv": "y" * 20_000})
+    with pytest.raises(LimitExceeded) as caught:
+        pack(root, limit_bytes=1_000_000)
+    assert "2.9 MiB in 3 files" in caught.value.message
+    assert "model.bin (2.9 MiB), data/train.csv (20 KiB), small.py (1 bytes)" in caught.value.message
+    assert ".flytempignore" in (caught.value.hint or "")
+
+
+def test_just_small_enough(root: Path) -> None:
+    _project(root, {"a": "x" * 1000})
+    assert pack(root, limit_bytes=1000).files == ("a",)
+
+
+def test_too_many_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "MAX_FILES", 3)
+    _project(root, {f"{number}.py": "" for number in range(4)})
+    with pytest.raises(LimitExceeded, match="more than 3 files"):
+        pack(root)
+
+
+def test_an_unreadable_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _project(root, {"a.py": ""})
+
+    def forbidden(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    with pytest.raises(InputError, match=r"cannot read .*a\.py: Permission denied"):
+        pack(root)
+
+
+# ---------------------------------------------------------------------------------------- import roots
+
+
+def test_import_roots_are_kept_in_order(root: Path) -> None:
+    _project(root, {"src/a.py": "", "lib/b.py": ""})
+    assert pack(root, import_roots=("src", "./lib/", ".")).ref.import_roots == ("src", "lib", ".")
+
+
+@pytest.mark.parametrize("text", ["..", "src/../..", "/abs", "absent", "src/a.py"])
+def test_an_import_root_that_is_none(root: Path, text: str) -> None:
+    _project(root, {"src/a.py": ""})
+    with pytest.raises(InputError, match="the import root"):
+        pack(root, import_roots=(text,))
+
+
+def test_a_root_that_is_no_folder(root: Path) -> None:
+    with pytest.raises(NotFound):
+        pack(root / "absent")
