@@ -1,0 +1,77 @@
+"""`flytemp check PATHS…`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flytemp.errors import Location, Problem, ProgramError
+from flytemp_cli.describe import plural
+from flytemp_cli.failures import EXIT_ERROR, EXIT_OK
+from flytemp_cli.lazy import Command
+from flytemp_cli.options import Session, pass_session
+from flytemp_cli.output import Output, columns, prints_to_stderr
+from flytemp_cli.programs import load
+
+if TYPE_CHECKING:
+    from flytemp.spec.models import Document
+
+
+@click.command("check", cls=Command)
+@click.argument("paths", nargs=-1, required=True, metavar="PATHS...", type=click.Path())
+@pass_session
+def command(session: Session, paths: tuple[str, ...]) -> int:
+    """Load and compile files and folders, and report everything that is wrong, with file and line.
+
+    Needs no server and no store. The exit code is 1 when there is a problem.
+
+    \b
+    Examples:
+      flytemp check src/
+      flytemp check src/train.py -o json
+    """
+    from flytemp.compiler import compile_program, program_warnings
+
+    output = session.output()
+    try:
+        program = load(paths)
+        with prints_to_stderr():
+            documents = compile_program(program, None)
+            warnings = program_warnings(program)
+    except ProgramError as error:
+        if output.is_table or output.format == "name":
+            raise
+        _show([], list(error.problems), [], output)
+        return EXIT_ERROR
+    _show(documents, [], warnings, output)
+    return EXIT_OK
+
+
+def _show(documents: list[Document], problems: list[Problem], warnings: list[Problem], output: Output) -> None:
+    rows = [(document.kind.replace("_", " "), document.name) for document in documents]
+    value = {
+        "entities": [{"kind": kind, "name": name} for kind, name in rows],
+        "problems": [_problem(problem) for problem in problems],
+        "warnings": [_problem(problem) for problem in warnings],
+    }
+    output.data(value, table=lambda style: columns(["KIND", "NAME"], rows, style), names=[name for _, name in rows])
+    for warning in warnings:
+        output.warning(str(warning))
+        if warning.hint:
+            output.hint(warning.hint)
+    if output.is_table:
+        counts = ", ".join(plural(count, kind) for kind, count in Counter(kind for kind, _ in rows).items())
+        found = plural(len(warnings), "warning") if warnings else "no problems"
+        output.note(f"{counts or 'nothing to register'}: {found}")
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    where: Location | None = problem.location
+    return {
+        "message": problem.message,
+        "file": where.file if where else None,
+        "line": where.line if where else None,
+        "hint": problem.hint,
+    }

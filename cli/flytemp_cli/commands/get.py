@@ -1,0 +1,121 @@
+"""`flytemp get execution|workflow|task|launch-plan|entity NAME`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from flytemp.names import EntityId, EntityKind, is_urn
+from flytemp_cli.lazy import Command, Entry, LazyGroup
+from flytemp_cli.options import VERSION, Session, pass_session
+
+if TYPE_CHECKING:
+    from flytemp.records.models import Execution
+    from flytemp.registry import Registry
+    from flytemp.spec.models import Document
+
+_HERE = "flytemp_cli.commands.get"
+
+command = LazyGroup(
+    name="get",
+    entries={
+        "execution": Entry(f"{_HERE}:execution", "Its phase, nodes, inputs, outputs, error, and where its files lie"),
+        "workflow": Entry(f"{_HERE}:workflow", "Its interface, nodes and versions"),
+        "task": Entry(f"{_HERE}:task", "Its interface, settings and versions"),
+        "launch-plan": Entry(f"{_HERE}:launch_plan", "Its interface, workflow and versions"),
+        "entity": Entry(f"{_HERE}:entity", "Whatever is registered under a name or a URN"),
+    },
+    aliases={
+        "executions": "execution",
+        "workflows": "workflow",
+        "tasks": "task",
+        "launch-plans": "launch-plan",
+        "launchplan": "launch-plan",
+    },
+    help="Show one thing in full. `flytemp list` finds the names.",
+)
+
+
+@click.command("execution", cls=Command)
+@click.argument("name")
+@pass_session
+def execution(session: Session, name: str) -> None:
+    """Show an execution: live while it runs, from its record afterwards.
+
+    NAME is its name, its URN, or any Temporal workflow id.
+
+    \b
+    Examples:
+      flytemp get execution nightly-1
+      flytemp get execution nightly-1 -o json
+    """
+    from flytemp_cli.launching import ui_link
+    from flytemp_cli.outcome import execution_view
+
+    found = asyncio.run(_describe(session, name))
+    ui = ui_link(session.settings().ui_url, found.namespace, found.workflow_id)
+    session.output().data(found, table=lambda style: execution_view(found, style, ui), names=[found.name])
+
+
+async def _describe(session: Session, name: str) -> Execution:
+    from flytemp.client.client import Client
+
+    client = await Client.connect(session.settings())
+    try:
+        return await client.execution(name).describe()
+    finally:
+        await client.close()
+
+
+def _command(label: str, kind: EntityKind | None, what: str) -> click.Command:
+    @click.command(
+        label, cls=Command, help=f"Show {what}.\n\nNAME is a registered name, the last part of one, or a URN."
+    )
+    @click.argument("name")
+    @click.option("--version", type=VERSION, metavar="VERSION", help="[default: the latest]")
+    @pass_session
+    def show(session: Session, name: str, version: str | None) -> None:
+        from flytemp.registry import Registry
+        from flytemp.store.object_store import ObjectStore
+        from flytemp_cli.documents import entity_view
+
+        settings = session.settings()
+        registry = Registry(ObjectStore.open(settings.store))
+        found, document = _find(registry, kind, name, settings.project, settings.domain, version)
+        versions = registry.versions(found)
+        value = {
+            "urn": str(found),
+            "kind": found.kind.noun,
+            "project": found.project,
+            "domain": found.domain,
+            "name": found.name,
+            "version": found.version,
+            "versions": versions,
+            "document": document,
+        }
+        session.output().data(
+            value, table=lambda style: entity_view(found, document, versions, style), names=[str(found)]
+        )
+
+    return show
+
+
+def _find(
+    registry: Registry, kind: EntityKind | None, name: str, project: str, domain: str, version: str | None
+) -> tuple[EntityId, Document]:
+    from flytemp.client.targets import find_target
+
+    if kind is None or is_urn(name):
+        return find_target(registry, name, project=project, domain=domain, version=version)
+    known = [summary.name for summary in registry.list(kind, project, domain)]
+    ending = [one for one in known if one.rpartition(".")[2] == name]
+    whole = ending[0] if name not in known and len(ending) == 1 else name
+    return registry.get(EntityId(kind, project, domain, whole, version))
+
+
+workflow = _command("workflow", EntityKind.WORKFLOW, "a registered workflow")
+task = _command("task", EntityKind.TASK, "a registered task")
+launch_plan = _command("launch-plan", EntityKind.LAUNCH_PLAN, "a registered launch plan")
+entity = _command("entity", None, "whatever is registered under a name: a launch plan, else a workflow, else a task")

@@ -1,0 +1,79 @@
+"""`flytemp launch NAME`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flytemp_cli.launching import Start, launch, launch_options, literals_of, options_of, version_option, waits
+from flytemp_cli.options import Session
+from flytemp_cli.targets import Target, TargetCommand
+
+if TYPE_CHECKING:
+    from flytemp.store.object_store import ObjectStore
+
+
+def _options() -> list[click.Parameter]:
+    return [
+        *launch_options(),
+        version_option("Of what is launched [default: the latest]"),
+        click.Option(["--follow"], is_flag=True, help="Like --wait, and show the nodes meanwhile"),
+    ]
+
+
+def _store(session: Session) -> ObjectStore:
+    from flytemp.store.object_store import ObjectStore
+
+    return ObjectStore.open(session.settings().store)
+
+
+def _load(session: Session, words: Sequence[str], options: Mapping[str, Any]) -> Target:
+    from flytemp.client.targets import find_target, launch_interface
+    from flytemp.registry import Registry
+    from flytemp_cli.documents import docs_text
+
+    settings = session.settings()
+    entity, document = find_target(
+        Registry(_store(session)),
+        words[0],
+        project=settings.project,
+        domain=settings.domain,
+        version=options.get("version"),
+    )
+    title = f"Launch {entity.kind.noun} {entity.name}, version {entity.version}."
+    return Target(title, docs_text(document), launch_interface(document), (entity, document))
+
+
+def _run(session: Session, target: Target, texts: dict[str, str], given: Mapping[str, Any]) -> int:
+    import asyncio
+
+    from flytemp_cli.uploads import move_local_files, upload_to
+
+    wait = waits(given)
+    entity, document = target.value
+    literals = literals_of(target.interface, texts, given["inputs"])
+    literals = move_local_files(literals, target.interface, upload_to(_store(session)))
+    start = Start(entity, document, literals, given["name"], options_of(given), given["timeout"])
+    return asyncio.run(launch(session.settings(), start, session.output(), wait=wait, follow=bool(given["follow"])))
+
+
+command = TargetCommand(
+    "launch",
+    words=["NAME"],
+    required=1,
+    options=_options,
+    load=_load,
+    run=_run,
+    help=(
+        "Start an execution of a launch plan, a workflow or a task that is registered, and print its name.\n\n"
+        "NAME is a registered name, its last part if that is unique, or a URN. Its inputs are flags: "
+        "`flytemp launch NAME --help` shows them. Lists and structures are JSON, @file reads JSON from a file, "
+        "a file input takes a path or a URI. An input whose name is an option's is given as --input.NAME.\n\n"
+        "\b\nExamples:\n"
+        "  flytemp launch my_wf --x 3\n"
+        "  flytemp launch my_wf --inputs inputs.yaml --name nightly-1 --follow\n"
+        "  flytemp launch wf:default:development:pkg.my_wf:v1 --wait --timeout 60 -o json"
+    ),
+)

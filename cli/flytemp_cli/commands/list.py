@@ -1,0 +1,120 @@
+"""`flytemp list executions|workflows|tasks|launch-plans`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from flytemp.names import EntityKind
+from flytemp_cli.lazy import Command, Entry, LazyGroup
+from flytemp_cli.options import Session, pass_session
+from flytemp_cli.output import columns
+from flytemp_cli.style import Style, glyph
+
+if TYPE_CHECKING:
+    from flytemp.records.models import ExecutionSummary
+
+_HERE = "flytemp_cli.commands.list"
+_PHASES = ("QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT")
+
+command = LazyGroup(
+    name="list",
+    entries={
+        "executions": Entry(f"{_HERE}:executions", "Executions, the newest first"),
+        "workflows": Entry(f"{_HERE}:workflows", "Registered workflows and their latest versions"),
+        "tasks": Entry(f"{_HERE}:tasks", "Registered tasks and their latest versions"),
+        "launch-plans": Entry(f"{_HERE}:launch_plans", "Registered launch plans and their latest versions"),
+    },
+    aliases={
+        "execution": "executions",
+        "workflow": "workflows",
+        "task": "tasks",
+        "launch-plan": "launch-plans",
+        "launchplans": "launch-plans",
+    },
+    help="List what runs and ran, and what is registered, in one project and domain.",
+)
+
+
+@click.command("executions", cls=Command)
+@click.option("--phase", type=click.Choice(_PHASES, case_sensitive=False), help="Only those in this phase")
+@click.option("--workflow", metavar="NAME", help="Only those of this workflow")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="At most so many")
+@pass_session
+def executions(session: Session, phase: str | None, workflow: str | None, limit: int) -> None:
+    """List executions, the newest first.
+
+    \b
+    Examples:
+      flytemp list executions --phase failed
+      flytemp list executions --workflow my_wf --limit 10 -o name
+    """
+    found = asyncio.run(_find(session, phase, workflow, limit))
+    output = session.output()
+    output.data(found, table=lambda style: _execution_table(found, style), names=[one.name for one in found])
+    if len(found) == limit and output.is_table:
+        output.hint(f"these are the newest {limit}; --limit shows more")
+    if not found and output.is_table:
+        output.note("no executions")
+
+
+async def _find(session: Session, phase: str | None, workflow: str | None, limit: int) -> list[ExecutionSummary]:
+    from flytemp.client.client import Client
+    from flytemp.records.models import Phase
+
+    client = await Client.connect(session.settings())
+    try:
+        return await client.executions(limit=limit, phase=Phase(phase) if phase else None, workflow=workflow)
+    finally:
+        await client.close()
+
+
+def _execution_table(found: list[ExecutionSummary], style: Style) -> list[str]:
+    from flytemp_cli.describe import elapsed_text, time_text, utc_now
+
+    now = utc_now()
+    rows = [
+        [
+            one.name,
+            one.workflow or one.launch_plan or "",
+            one.version or "",
+            style.phase(one.phase.value, f"{glyph(one.phase.value)} {one.phase.value}"),
+            time_text(one.started_at),
+            elapsed_text(one.started_at, one.finished_at, now),
+        ]
+        for one in found
+    ]
+    return columns(["NAME", "WORKFLOW", "VERSION", "PHASE", "STARTED", "DURATION"], rows, style) if rows else []
+
+
+def _entities(kind: EntityKind) -> click.Command:
+    noun = f"{kind.noun}s"
+
+    @click.command(kind.folder, cls=Command, help=f"List the registered {noun} and their latest versions.")
+    @pass_session
+    def list_entities(session: Session) -> None:
+        from flytemp.registry import Registry
+        from flytemp.store.object_store import ObjectStore
+        from flytemp_cli.describe import time_text
+
+        settings = session.settings()
+        found = Registry(ObjectStore.open(settings.store)).list(kind, settings.project, settings.domain)
+        output = session.output()
+        value = [{"name": one.name, "version": one.version, "registered_at": one.registered_at} for one in found]
+        rows = [[one.name, one.version, time_text(one.registered_at)] for one in found]
+        output.data(
+            value,
+            table=lambda style: columns(["NAME", "VERSION", "REGISTERED"], rows, style) if rows else [],
+            names=[one.name for one in found],
+        )
+        if not found and output.is_table:
+            output.note(f"no {noun} in {settings.project}/{settings.domain}")
+
+    return list_entities
+
+
+workflows = _entities(EntityKind.WORKFLOW)
+tasks = _entities(EntityKind.TASK)
+launch_plans = _entities(EntityKind.LAUNCH_PLAN)

@@ -1,0 +1,83 @@
+"""`flytemp logs NAME [NODE]`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from flytemp_cli.lazy import Command
+from flytemp_cli.options import Session, pass_session
+
+if TYPE_CHECKING:
+    from flytemp.client.logs import LogChunk
+    from flytemp_cli.output import Output
+
+
+@click.command("logs", cls=Command)
+@click.argument("name")
+@click.argument("node", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on until the execution is over")
+@click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Only this attempt")
+@pass_session
+def command(session: Session, name: str, node: str | None, follow: bool, attempt: int | None) -> None:
+    """Print what the tasks of an execution wrote to stdout and stderr, while they run and long after.
+
+    NODE is a node's id or name; without it every line begins with the id of its node. With -o json, every chunk is a
+    line of JSON.
+
+    \b
+    Examples:
+      flytemp logs nightly-1
+      flytemp logs nightly-1 n3 --follow
+    """
+    asyncio.run(_print(session, name, node, follow, attempt))
+
+
+async def _print(session: Session, name: str, node: str | None, follow: bool, attempt: int | None) -> None:
+    from flytemp.client.client import Client
+
+    client = await Client.connect(session.settings())
+    output = session.output()
+    writer = _Prefixed(output) if node is None and output.format != "json" else None
+    try:
+        async for chunk in client.execution(name).logs(node, attempt=attempt, follow=follow):
+            if output.format == "json":
+                line = {"node": chunk.node, "attempt": chunk.attempt, "try": chunk.try_, "text": chunk.text}
+                output.text(json.dumps(line, ensure_ascii=False))
+            elif writer is not None:
+                writer.write(chunk)
+            else:
+                output.raw(chunk.text)
+    finally:
+        if writer is not None:
+            writer.close()
+        await client.close()
+
+
+class _Prefixed:
+    """Whole lines, each beginning with its node: chunks of several nodes come mixed, and end within lines."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._open: dict[tuple[str, int, int], str] = {}
+
+    def write(self, chunk: LogChunk) -> None:
+        key = (chunk.node, chunk.attempt, chunk.try_)
+        *lines, rest = (self._open.pop(key, "") + chunk.text).split("\n")
+        for line in lines:
+            self._line(key, line)
+        if rest:
+            self._open[key] = rest
+
+    def close(self) -> None:
+        for key, rest in self._open.items():
+            self._line(key, rest)
+        self._open.clear()
+
+    def _line(self, key: tuple[str, int, int], line: str) -> None:
+        node, attempt, _ = key
+        label = node if attempt == 1 else f"{node} attempt {attempt}"
+        self._output.raw(f"{self._output.style.dim(f'{label} │')} {line}\n")

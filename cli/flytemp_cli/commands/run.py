@@ -1,0 +1,153 @@
+"""`flytemp run FILE [NAME]`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flytemp_cli.launching import Start, launch, launch_options, literals_of, options_of, version_option
+from flytemp_cli.options import Session
+from flytemp_cli.output import Output, prints_to_stderr
+from flytemp_cli.programs import choose, compiled, load
+from flytemp_cli.targets import Target, TargetCommand
+
+if TYPE_CHECKING:
+    from flytemp.compiler import Program
+    from flytemp.config import Settings
+    from flytemp.literals.types import Json
+    from flytemp.names import EntityId
+    from flytemp.records.models import Execution
+    from flytemp.spec.models import Document
+
+
+def _options() -> list[click.Parameter]:
+    return [
+        click.Option(["--local"], is_flag=True, help="Run in this process, without a server: breakpoints work"),
+        *launch_options(),
+        version_option("To register under [default: a hash of the content]"),
+    ]
+
+
+def _load(session: Session, words: Sequence[str], options: Mapping[str, Any]) -> Target:
+    from flytemp.client.targets import launch_interface
+    from flytemp_cli.documents import docs_text
+
+    program = load(words[:1])
+    entity = choose(program, words[1] if len(words) > 1 else None, words[0])
+    document = compiled(entity)
+    title = f"Run {document.kind.replace('_', ' ')} {document.name}."
+    return Target(title, docs_text(document), launch_interface(document), (program, entity, document))
+
+
+def _run(session: Session, target: Target, texts: dict[str, str], given: Mapping[str, Any]) -> int:
+    literals = literals_of(target.interface, texts, given["inputs"])
+    program, entity, document = target.value
+    if given["local"]:
+        return _run_local(session, target, entity, document, literals)
+    return _run_remote(session, target, program, document, literals, given)
+
+
+def _run_remote(
+    session: Session,
+    target: Target,
+    program: Program,
+    document: Document,
+    literals: dict[str, Json],
+    given: Mapping[str, Any],
+) -> int:
+    import asyncio
+
+    from flytemp.client.registration import register_program
+    from flytemp.registry import Registry
+    from flytemp.store.object_store import ObjectStore
+    from flytemp_cli.uploads import move_local_files, upload_to
+
+    settings = session.settings()
+    output = session.output()
+    store = ObjectStore.open(settings.store)
+    with prints_to_stderr():
+        registration = register_program(
+            store, program, project=settings.project, domain=settings.domain, version=given["version"]
+        )
+    if output.is_table:
+        output.note(f"registered {document.name}, version {registration.version}")
+    for warning in registration.warnings:
+        output.warning(str(warning))
+    chosen, registered = Registry(store).get(
+        _registered(document, settings, registration.version, registration.entries)
+    )
+    literals = move_local_files(literals, target.interface, upload_to(store))
+    start = Start(chosen, registered, literals, given["name"], options_of(given), given["timeout"])
+    return asyncio.run(launch(settings, start, output, wait=True, follow=True))
+
+
+def _registered(document: Document, settings: Settings, version: str, entries: Sequence[Any]) -> EntityId:
+    """The default launch plan where a workflow has one, as `launch` would choose; else the entity itself."""
+    from flytemp.names import EntityId, EntityKind
+
+    own = {"task": EntityKind.TASK, "workflow": EntityKind.WORKFLOW, "launch_plan": EntityKind.LAUNCH_PLAN}[
+        document.kind
+    ]
+    default = EntityId(EntityKind.LAUNCH_PLAN, settings.project, settings.domain, document.name, version)
+    if own is EntityKind.WORKFLOW and any(entry.entity == default for entry in entries):
+        return default
+    return EntityId(own, settings.project, settings.domain, document.name, version)
+
+
+def _run_local(session: Session, target: Target, entity: Any, document: Document, literals: dict[str, Json]) -> int:
+    from flytemp_worker.local import run_local
+
+    from flytemp.client.inputs import merge_inputs
+    from flytemp.store.object_store import ObjectStore
+    from flytemp_cli.outcome import final_exit_code, show_end
+    from flytemp_cli.uploads import move_local_files, stay_local
+
+    settings = session.settings()
+    output = session.output()
+    literals = merge_inputs(document, move_local_files(literals, target.interface, stay_local))
+    runnable = compiled(entity.workflow) if document.kind == "launch_plan" else document
+    with prints_to_stderr():
+        execution = run_local(
+            runnable,
+            literals,
+            store=ObjectStore.open(settings.store),
+            project=settings.project,
+            domain=settings.domain,
+            on_change=_show_changes(output),
+        )
+    show_end(execution, output)
+    return final_exit_code(execution)
+
+
+def _show_changes(output: Output) -> Any:
+    """A line per change, never a live tree: the tasks print to, and debuggers read from, the same terminal."""
+    from flytemp_cli.follow import ChangeLines
+
+    changes = ChangeLines(output)
+
+    def show(execution: Execution) -> None:
+        changes.show(execution)
+
+    return show
+
+
+command = TargetCommand(
+    "run",
+    words=["FILE", "NAME"],
+    required=1,
+    options=_options,
+    load=_load,
+    run=_run,
+    help=(
+        "Register a file's workflow, launch it, follow it, and print its outputs.\n\n"
+        "NAME is a workflow, a task or a launch plan, by the variable's name in FILE or by its registered name; it may "
+        "be left out where FILE has exactly one workflow. Inputs are flags, as for `flytemp launch`: "
+        "`flytemp run FILE NAME --help` shows them.\n\n"
+        "\b\nExamples:\n"
+        "  flytemp run src/wf.py my_wf --x 3\n"
+        "  flytemp run src/wf.py my_wf --x 3 --local\n"
+        "  flytemp run src/wf.py my_task --text hello -o json"
+    ),
+)

@@ -1,0 +1,53 @@
+"""`flytemp setup`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from flytemp_cli.failures import EXIT_ERROR, EXIT_OK
+from flytemp_cli.lazy import Command
+from flytemp_cli.options import Session, pass_session
+from flytemp_cli.output import columns
+from flytemp_cli.style import Style
+
+if TYPE_CHECKING:
+    from flytemp.client.setup import SetupStep
+
+_COLORS = {"created": "green", "exists": None, "ok": "green", "skipped": "yellow", "failed": "red"}
+
+
+@click.command("setup", cls=Command)
+@pass_session
+def command(session: Session) -> int:
+    """Prepare an existing Temporal namespace and store: checks both and registers the search attributes.
+
+    Says what it did; repeating it is safe. The exit code is 1 when a step failed.
+
+    \b
+    Example:
+      flytemp setup --profile prod --store s3://bucket/flytemp
+    """
+    steps = asyncio.run(_setup(session))
+    value = [{"what": step.what, "outcome": step.outcome, "detail": step.detail} for step in steps]
+    session.output().data(value, table=lambda style: step_table(steps, style), names=[step.what for step in steps])
+    return EXIT_ERROR if any(step.outcome == "failed" for step in steps) else EXIT_OK
+
+
+async def _setup(session: Session) -> list[SetupStep]:
+    from flytemp.client.client import Client
+    from flytemp.client.setup import setup_temporal
+
+    client = await Client.connect(session.settings())
+    try:
+        return await setup_temporal(client)
+    finally:
+        await client.close()
+
+
+def step_table(steps: list[SetupStep], style: Style) -> list[str]:
+    """The steps as a table."""
+    rows = [[step.what, style.paint(step.outcome, _COLORS.get(step.outcome)), step.detail] for step in steps]
+    return columns(["STEP", "OUTCOME", "DETAIL"], rows, style)

@@ -1,0 +1,23 @@
+"""`flytemp terminate NAME`."""
+
+from __future__ import annotations
+
+import click
+
+from flytemp_cli.lazy import Command
+from flytemp_cli.options import Session, pass_session
+from flytemp_cli.stopping import stop
+
+
+@click.command("terminate", cls=Command)
+@click.argument("name")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for whoever looks at it later")
+@pass_session
+def command(session: Session, name: str, reason: str) -> None:
+    """End an execution at once, without letting it clean up: for one that `flytemp cancel` does not stop.
+
+    \b
+    Example:
+      flytemp terminate nightly-1 --reason "does not react"
+    """
+    stop(session, name, reason, at_once=True)

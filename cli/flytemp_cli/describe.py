@@ -1,0 +1,94 @@
+"""Types, values, times and durations as a person reads them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from flytemp_cli.style import harmless, one_line
+
+if TYPE_CHECKING:
+    from flytemp.literals.types import LiteralType
+    from flytemp.spec.models import Variable
+
+
+def parts_text(type_: LiteralType) -> str:
+    """What a type's name does not tell: a structure's fields, an enum's values; empty for any other type."""
+    from flytemp.literals.describe import describe_type
+
+    if type_.kind == "struct":
+        return ", ".join(f"{field.name}: {describe_type(field.type)}" for field in type_.fields)
+    if type_.kind == "enum":
+        return "one of " + ", ".join(str(value) for value in type_.values)
+    return ""
+
+
+def variable_text(variable: Variable) -> str:
+    """``name: type`` and the default, as in a signature."""
+    from flytemp.literals.describe import describe_type
+
+    default = "" if variable.required else f" = {json_text(variable.default)}"
+    return f"{variable.name}: {describe_type(variable.type)}{default}"
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON for one line."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def value_text(value: Any) -> str:
+    """A literal for a table: text and files' URIs bare, everything else as JSON."""
+    if isinstance(value, str):
+        return harmless(value)
+    if isinstance(value, dict) and set(value) <= {"uri", "format"} and isinstance(value.get("uri"), str):
+        return one_line(value["uri"])
+    return json_text(value)
+
+
+def duration_text(seconds: float) -> str:
+    """``0.4s``, ``12s``, ``3m 04s``, ``2h 05m``, ``3d 4h``."""
+    if seconds < 10:
+        return f"{max(seconds, 0):.1f}s"
+    total = int(seconds)
+    if total < 60:
+        return f"{total}s"
+    if total < 3600:
+        return f"{total // 60}m {total % 60:02d}s"
+    if total < 86400:
+        return f"{total // 3600}h {total % 3600 // 60:02d}m"
+    return f"{total // 86400}d {total % 86400 // 3600}h"
+
+
+def elapsed_text(started: datetime | None, finished: datetime | None, now: datetime) -> str:
+    """How long something took or has taken; empty when it has not begun."""
+    if started is None:
+        return ""
+    return duration_text(((finished or now) - started).total_seconds())
+
+
+def time_text(moment: datetime | None) -> str:
+    """A time in this machine's zone."""
+    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def ago_text(moment: datetime | None, now: datetime) -> str:
+    return "" if moment is None else f"{time_text(moment)} ({duration_text((now - moment).total_seconds())} ago)"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def size_text(size: int) -> str:
+    """Bytes as ``812 B``, ``1.4 KiB``, ``20 MiB``."""
+    amount = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024 or unit == "GiB":
+            return f"{size} B" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    raise AssertionError("unreachable")
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

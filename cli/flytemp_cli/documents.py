@@ -1,0 +1,78 @@
+"""Registered documents for a person: their docs, their interface, their nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flytemp_cli.describe import json_text, variable_text
+from flytemp_cli.output import pairs
+from flytemp_cli.style import Style, one_line
+
+if TYPE_CHECKING:
+    from flytemp.names import EntityId
+    from flytemp.spec.models import Docs, Document, Interface
+
+
+def docs_of(document: Document) -> Docs:
+    match document.kind:
+        case "task":
+            return document.task.docs
+        case "workflow":
+            return document.root.docs
+        case "launch_plan":
+            return document.launch_plan.docs
+
+
+def docs_text(document: Document) -> str:
+    """What its docstring says, as one text."""
+    docs = docs_of(document)
+    return "\n\n".join(part for part in (docs.short.strip(), docs.long.strip()) if part)
+
+
+def entity_view(entity: EntityId, document: Document, versions: list[str], style: Style) -> list[str]:
+    """A registered entity: identity, interface, and what it is made of."""
+    from flytemp.client.targets import launch_interface
+
+    bundle = getattr(document, "bundle", None)
+    lines = pairs(
+        [
+            (entity.kind.noun.capitalize(), style.bold(entity.name)),
+            ("Version", entity.version or ""),
+            ("Versions", ", ".join(versions[:10]) + (f" and {len(versions) - 10} more" if len(versions) > 10 else "")),
+            ("URN", str(entity)),
+            ("Docs", one_line(docs_of(document).short)),
+            ("Code bundle", f"{bundle.digest[:12]} ({bundle.size} bytes)" if bundle is not None else ""),
+        ],
+        style,
+    )
+    lines += _interface_lines(launch_interface(document), style)
+    return [*lines, *_content_lines(document, style)]
+
+
+def _interface_lines(interface: Interface, style: Style) -> list[str]:
+    lines: list[str] = []
+    for title, variables in (("Inputs", interface.inputs), ("Outputs", interface.outputs)):
+        if variables:
+            rows = [(variable_text(variable), one_line(variable.description)) for variable in variables]
+            lines += ["", style.bold(title)]
+            lines += [f"  {text}{style.dim(f'  {docs}') if docs else ''}" for text, docs in rows]
+    return lines
+
+
+def _content_lines(document: Document, style: Style) -> list[str]:
+    match document.kind:
+        case "workflow":
+            rows = [(node.id, f"{node.target}  {style.dim(node.kind)}") for node in document.root.nodes]
+            return ["", style.bold("Nodes"), *(f"  {line}" for line in pairs(rows, style))] if rows else []
+        case "launch_plan":
+            plan = document.launch_plan
+            fixed = [(name, json_text(value)) for name, value in plan.fixed_inputs.items()]
+            lines = ["", *pairs([("Workflow", plan.workflow)], style)]
+            return (
+                [*lines, "", style.bold("Fixed inputs"), *(f"  {line}" for line in pairs(fixed, style))]
+                if fixed
+                else lines
+            )
+        case "task":
+            settings = document.task.settings
+            return ["", *pairs([("Loads", document.task.loader), ("Retries", str(settings.retries.count))], style)]

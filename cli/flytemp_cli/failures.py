@@ -1,0 +1,150 @@
+"""Turning what went wrong into one message on stderr and an exit code. No other module prints an error."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+import click
+
+from flytemp.errors import (
+    Actor,
+    ExecutionAborted,
+    ExecutionFailed,
+    FlytempBug,
+    FlytempError,
+    Problem,
+    ProgramError,
+    WaitTimeout,
+)
+from flytemp_cli.style import Style, stderr_style
+
+if TYPE_CHECKING:
+    from flytemp_cli.options import Session
+
+EXIT_OK = 0
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+EXIT_EXECUTION_FAILED = 3
+EXIT_EXECUTION_ABORTED = 4
+EXIT_WAIT_TIMEOUT = 5
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
+
+_WHO_ELSE = {
+    Actor.PLATFORM: "this is for whoever operates Temporal and the store; the workflow's code is not at fault",
+    Actor.FLYTEMP: "this is a bug of flytemp and not yours; please report it with the output of -v",
+}
+
+
+class InputUsageError(click.UsageError):
+    """A value on the command line is wrong; ``hint`` says what would be right."""
+
+    def __init__(self, message: str, *, hint: str | None = None, ctx: click.Context | None = None) -> None:
+        super().__init__(message, ctx)
+        self.hint = hint
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code that stands for ``error``."""
+    match error:
+        case click.UsageError():
+            return EXIT_USAGE
+        case ExecutionFailed():
+            return EXIT_EXECUTION_FAILED
+        case ExecutionAborted():
+            return EXIT_EXECUTION_ABORTED
+        case WaitTimeout():
+            return EXIT_WAIT_TIMEOUT
+    return EXIT_ERROR
+
+
+def report(error: Exception, session: Session) -> int:
+    """Print ``error`` on stderr and return the exit code."""
+    style = stderr_style(session.color)
+    for line in message_lines(error, style, verbose=session.verbose):
+        click.echo(line, err=True, color=style.enabled)
+    sys.stderr.flush()
+    return exit_code(error)
+
+
+def message_lines(error: Exception, style: Style, *, verbose: bool) -> list[str]:
+    """The whole message, line by line."""
+    match error:
+        case click.ClickException():
+            return _usage_lines(error, style)
+        case ProgramError():
+            lines = _program_lines(error, style, verbose=verbose)
+        case FlytempError():
+            lines = [style.error("error: ") + str(error), *_hint(error.hint, style)]
+        case OSError() if error.filename is not None:
+            # The user named a file that cannot be read or written: that is not a bug.
+            lines = [style.error("error: ") + f"{error.filename}: {error.strerror}"]
+        case _:
+            return _unexpected_lines(error, style, verbose=verbose)
+    if isinstance(error, FlytempError):
+        lines += _who_must_act(error, style)
+        if verbose:
+            lines.append(style.dim(f"code: {error.code}"))
+    if verbose:
+        lines += _traceback_lines(error, style)
+    return lines
+
+
+def _usage_lines(error: click.ClickException, style: Style) -> list[str]:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return [error.format_message()]
+    lines = [style.error("error: ") + _as_own_style(error.format_message())]
+    hint = getattr(error, "hint", None)
+    if hint is None and isinstance(error, click.UsageError) and error.ctx is not None:
+        hint = f"`{error.ctx.command_path} --help` shows what can be given"
+    return [*lines, *_hint(hint, style)]
+
+
+def _as_own_style(message: str) -> str:
+    """click ends sentences with a full stop and begins them with a capital; flytemp's messages do neither."""
+    text = message.strip().removesuffix(".")
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def _program_lines(error: ProgramError, style: Style, *, verbose: bool) -> list[str]:
+    if len(error.problems) == 1:
+        return _problem_lines(error.problems[0], style.error("error: "), style, verbose=verbose)
+    lines = [style.error("error: ") + f"the program has {len(error.problems)} problems"]
+    for problem in error.problems:
+        lines += _problem_lines(problem, "", style, verbose=verbose)
+    return lines
+
+
+def _problem_lines(problem: Problem, prefix: str, style: Style, *, verbose: bool) -> list[str]:
+    lines = [prefix + str(problem), *_hint(problem.hint, style, indent="" if prefix else "  ")]
+    if verbose and problem.traceback:
+        lines += [style.dim("  " + line) for line in problem.traceback.rstrip().splitlines()]
+    return lines
+
+
+def _hint(hint: str | None, style: Style, indent: str = "") -> list[str]:
+    return [f"{indent}{style.hint('hint: ')}{hint}"] if hint else []
+
+
+def _who_must_act(error: FlytempError, style: Style) -> list[str]:
+    who = _WHO_ELSE.get(error.actor)
+    return [style.dim(f"note: {who}")] if who else []
+
+
+def _unexpected_lines(error: Exception, style: Style, *, verbose: bool) -> list[str]:
+    text = f": {error}" if str(error) else ""
+    lines = [
+        style.error("error: ") + f"unexpected {type(error).__name__}{text}",
+        *_hint(None if verbose else "the same command with -v shows the traceback", style),
+        style.dim(f"note: {_WHO_ELSE[Actor.FLYTEMP]}"),
+    ]
+    if verbose:
+        lines.append(style.dim(f"code: {FlytempBug.code}"))
+        lines += _traceback_lines(error, style)
+    return lines
+
+
+def _traceback_lines(error: Exception, style: Style) -> list[str]:
+    return [style.dim(line) for part in traceback.format_exception(error) for line in part.rstrip("\n").splitlines()]

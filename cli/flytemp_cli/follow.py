@@ -1,0 +1,125 @@
+"""Following an execution: a live tree on a terminal, else a line per change. Both on stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from flytemp.errors import WaitTimeout
+from flytemp_cli.describe import elapsed_text, utc_now
+from flytemp_cli.style import Style, one_line
+from flytemp_cli.tree import headline, node_details, tree_lines
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from flytemp.client.handle import ExecutionHandle
+    from flytemp.records.models import Execution
+    from flytemp_cli.output import Output
+
+_MARGIN_LINES = 4  # of the terminal's height: the headline, the prompt, and air
+
+
+class ChangeLines:
+    """Tells what changed since the last look, a line for each change."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._seen: dict[str, tuple[str, int]] = {}
+
+    def show(self, execution: Execution) -> None:
+        style = self._output.messages
+        for node in execution.nodes:
+            state = (node.phase.value, node.attempts)
+            # A node that has only been planned is no news.
+            if self._seen.get(node.id, ("QUEUED", 0)) != state:
+                label = f"{node.id} {one_line(node.name)}" if node.name != node.id else node.id
+                extra = [elapsed_text(node.started_at, node.finished_at, utc_now()) if node.phase.is_final else ""]
+                self._line(style, node.phase.value, label, [*extra, *node_details(node)])
+            self._seen[node.id] = state
+        own = (execution.phase.value, 0)
+        if self._seen.get("") != own:
+            self._line(style, execution.phase.value, style.bold(execution.name), [])
+        self._seen[""] = own
+
+    def _line(self, style: Style, phase: str, label: str, details: list[str]) -> None:
+        clock = utc_now().astimezone().strftime("%H:%M:%S")
+        extra = "  ".join(part for part in details if part)
+        text = f"{style.dim(clock)}  {style.phase(phase, phase.ljust(9))}  {label}"
+        self._output.note(f"{text}  {style.dim(extra)}" if extra else text)
+
+
+class _LiveTree:
+    """The tree as rich draws it again and again; durations go on between two looks."""
+
+    def __init__(self, style: Style) -> None:
+        self.execution: Execution | None = None
+        self._style = style
+
+    def __call__(self) -> Text:
+        from rich.text import Text
+
+        if self.execution is None:
+            return Text("")
+        height = max(_terminal_height() - _MARGIN_LINES, 3)
+        return Text.from_ansi("\n".join(whole_tree(self.execution, self._style, height)), no_wrap=True)
+
+
+def whole_tree(execution: Execution, style: Style, height: int | None = None) -> list[str]:
+    """The execution's line and its nodes' lines."""
+    now = utc_now()
+    return [headline(execution, now, style), *tree_lines(execution.nodes, now, style, height=height)]
+
+
+def _terminal_height() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).lines
+    except OSError:
+        return 24
+
+
+def wants_live(output: Output) -> bool:
+    """Whether stderr is a terminal that can draw over itself."""
+    return output.is_table and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+async def follow_execution(handle: ExecutionHandle[Any], output: Output, timeout: float | None = None) -> Execution:
+    """Show what happens until the execution is final, and return it.
+
+    Raises:
+        WaitTimeout: it is not final after ``timeout`` seconds.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            return await (_live(handle, output) if wants_live(output) else _lines(handle, output))
+    except TimeoutError as error:
+        if isinstance(error, WaitTimeout):
+            raise
+        raise WaitTimeout(f"execution {handle.name} is not over after {timeout:g} s") from None
+
+
+async def _lines(handle: ExecutionHandle[Any], output: Output) -> Execution:
+    changes = ChangeLines(output)
+    last: Execution | None = None
+    async for last in handle.watch():
+        changes.show(last)
+    assert last is not None, "watch() ends with a final execution"
+    return last
+
+
+async def _live(handle: ExecutionHandle[Any], output: Output) -> Execution:
+    from rich.console import Console
+    from rich.live import Live
+
+    tree = _LiveTree(output.messages)
+    console = Console(stderr=True, highlight=False, no_color=not output.messages.enabled)
+    # transient: while it is live the tree may be cut to the terminal's height; at the end all of it is printed.
+    with Live(get_renderable=tree, console=console, refresh_per_second=8, transient=True):
+        async for execution in handle.watch():
+            tree.execution = execution
+    assert tree.execution is not None, "watch() ends with a final execution"
+    for line in whole_tree(tree.execution, output.messages):
+        output.note(line)
+    return tree.execution

@@ -1,0 +1,209 @@
+"""Inputs from the command line: flags made from an interface, ``--inputs`` documents, and what was given turned into
+literals. Everything that is wrong here is a usage error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flytemp.errors import FlytempError
+from flytemp_cli.describe import json_text, parts_text, variable_text
+from flytemp_cli.failures import InputUsageError
+
+if TYPE_CHECKING:
+    from flytemp.literals.types import Json, LiteralType
+    from flytemp.spec.models import Interface, Variable
+
+_NOT_GIVEN = (None, ())
+
+
+class InputOption(click.Option):
+    """One input as an option. ``negates``: the ``--no-…`` form of a boolean."""
+
+    def __init__(
+        self, flags: list[str], name: str, variable: Variable, *, negates: bool = False, optional_value: bool
+    ) -> None:
+        # flag_value with is_flag=False is an option whose value may be left out.
+        more: dict[str, Any] = {"is_flag": True} if negates else {"type": str}
+        if optional_value:
+            more |= {"is_flag": False, "flag_value": "true"}
+        super().__init__([*flags, name], expose_value=False, callback=_keep, default=None, **more)
+        self.variable = variable
+        self.negates = negates
+        self.flags = flags
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        if self.negates:
+            return None
+        from flytemp.literals.describe import describe_type
+
+        return f"{self.flags[0]} {describe_type(self.variable.type)}", describe_input(self.variable)
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    assert isinstance(param, InputOption)
+    if value in _NOT_GIVEN or value is False:
+        return
+    texts = given_texts(ctx)
+    text = "false" if param.negates else str(value)
+    if texts.setdefault(param.variable.name, text) != text:
+        raise InputUsageError(f"{param.flags[0]} contradicts the other flag of {param.variable.name}", ctx=ctx)
+
+
+def given_texts(ctx: click.Context) -> dict[str, str]:
+    """The texts of the input flags of this command line, by the inputs' names."""
+    texts = ctx.meta.setdefault("flytemp_cli.inputs", {})
+    assert isinstance(texts, dict)
+    return texts
+
+
+def describe_input(variable: Variable) -> str:
+    """The help text of an input: its description, its fields, whether it may be left out."""
+    detail = parts_text(variable.type)
+    parts = [variable.description.strip(), f"({detail})" if detail else ""]
+    parts.append("[required]" if variable.required else f"[default: {json_text(variable.default)}]")
+    return "  ".join(part for part in parts if part)
+
+
+def input_options(interface: Interface, taken: Collection[str]) -> list[InputOption]:
+    """An option per input: ``--my-input``, ``--my_input`` (unless ``taken``) and ``--input.my_input``."""
+    names = {f"--{variable.name}" for variable in interface.inputs}
+    names |= {flag.replace("_", "-") for flag in names}
+    options = []
+    for index, variable in enumerate(interface.inputs):
+        dashed = variable.name.replace("_", "-")
+        flags = [f"--{dashed}", f"--{variable.name}", f"--input.{variable.name}", f"--input.{dashed}"]
+        own = [flag for flag in dict.fromkeys(flags) if flag not in taken]
+        boolean = _is_boolean(variable.type)
+        options.append(InputOption(own, f"input_{index}", variable, optional_value=boolean))
+        negated = [f"--no-{dashed}", f"--no_{variable.name}"]
+        if boolean and not names.union(taken).intersection(negated):
+            options.append(InputOption(negated, f"no_input_{index}", variable, negates=True, optional_value=False))
+    return options
+
+
+def _is_boolean(type_: LiteralType) -> bool:
+    if type_.kind == "union":
+        return all(variant.kind in ("boolean", "none") for variant in type_.variants)
+    return type_.kind == "boolean"
+
+
+def gather(interface: Interface, texts: Mapping[str, str], document: Mapping[str, Json]) -> dict[str, Json]:
+    """The literals of everything given; flags (``texts``) win over the ``document`` of ``--inputs``.
+
+    Raises:
+        InputUsageError: an unknown or missing input, or a text or value that does not fit the input's type.
+    """
+    variables = {variable.name: variable for variable in interface.inputs}
+    literals: dict[str, Json] = {}
+    for key, value in document.items():
+        variable = variables.get(key) or variables.get(key.replace("-", "_"))
+        if variable is None:
+            raise unknown_input(key, interface)
+        if variable.name not in texts:
+            literals[variable.name] = _from_document(variable, value)
+    for name, text in texts.items():
+        literals[name] = _from_text(variables[name], text)
+    missing = [variable.name for variable in interface.inputs if variable.required and variable.name not in literals]
+    if missing:
+        wanted = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
+        raise InputUsageError(
+            f"missing {'input' if len(missing) == 1 else 'inputs'}: {wanted}",
+            hint=f"the inputs are {inputs_text(interface)}",
+        )
+    return literals
+
+
+def unknown_input(name: str, interface: Interface) -> InputUsageError:
+    """The error for an input that does not exist."""
+    near = difflib.get_close_matches(name.replace("-", "_"), [variable.name for variable in interface.inputs], n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return InputUsageError(f"there is no input {name}{meant}", hint=f"the inputs are {inputs_text(interface)}")
+
+
+def inputs_text(interface: Interface) -> str:
+    """All inputs in one line."""
+    return ", ".join(variable_text(variable) for variable in interface.inputs) or "none"
+
+
+def _from_document(variable: Variable, value: Json) -> Json:
+    from flytemp.literals.check import check_literal
+
+    try:
+        return check_literal(value, variable.type)
+    except FlytempError as error:
+        raise InputUsageError(f"--inputs: {variable.name}: {error.message}", hint=error.hint) from error
+
+
+def _from_text(variable: Variable, text: str) -> Json:
+    from flytemp.literals.text import parse_text
+
+    from flytemp.literals.check import check_literal
+
+    try:
+        if text.startswith("@") and _takes_json(variable.type):
+            return check_literal(_read_json(Path(text[1:])), variable.type)
+        return parse_text(text, variable.type)
+    except FlytempError as error:
+        flag = f"--{variable.name.replace('_', '-')}"
+        raise InputUsageError(f"{flag}: {error.message}", hint=error.hint) from error
+
+
+def _takes_json(type_: LiteralType) -> bool:
+    """Whether ``@file`` means "read it": where a text could be meant, an @ is only a character."""
+    if type_.kind == "union":
+        return all(_takes_json(variant) for variant in type_.variants)
+    return type_.kind not in ("string", "enum", "file", "directory")
+
+
+def _read_json(path: Path) -> Json:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputUsageError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputUsageError(f"{path} is not JSON: {error}") from error
+
+
+def read_document(source: str | None) -> dict[str, Json]:
+    """What ``--inputs`` names: a JSON or YAML file, or ``-`` for stdin, holding one object of inputs."""
+    if source is None:
+        return {}
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputUsageError(f"--inputs: cannot read {source}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputUsageError(f"--inputs: {source} is not UTF-8 text") from error
+    value = _parse_document(text, "stdin" if source == "-" else source)
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise InputUsageError(f"--inputs: {source} must hold one object: the inputs by their names")
+    return value
+
+
+def _parse_document(text: str, name: str) -> Json:
+    if name.endswith(".json"):
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise InputUsageError(f"--inputs: {name} is not JSON: {error}") from error
+    import yaml
+
+    # YAML 1.1 turns 2026-01-31 into a date object; an input's type decides that here, so times stay text.
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own attribute
+            first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+    try:
+        return {} if not text.strip() else yaml.load(text, Loader=Loader)
+    except yaml.YAMLError as error:
+        raise InputUsageError(f"--inputs: {name} is neither JSON nor YAML: {' '.join(str(error).split())}") from error

@@ -1,0 +1,186 @@
+"""What `launch` and `run` share: the launch's options, starting it, waiting for it, printing how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flytemp_cli.failures import InputUsageError
+from flytemp_cli.inputs import gather, read_document
+from flytemp_cli.options import EXECUTION, VERSION
+from flytemp_cli.outcome import final_exit_code, show_end
+
+if TYPE_CHECKING:
+    from flytemp.client.client import Client
+    from flytemp.client.handle import ExecutionHandle
+    from flytemp.config import Settings
+    from flytemp.literals.types import Json
+    from flytemp.names import EntityId
+    from flytemp.records.launch import LaunchOptions
+    from flytemp.records.models import Execution
+    from flytemp.spec.models import Document, Interface
+    from flytemp_cli.output import Output
+
+
+def _key_value(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+    return key, value
+
+
+def launch_options() -> list[click.Parameter]:
+    """Fresh option objects of one launch."""
+    return [
+        click.Option(["--name"], type=EXECUTION, metavar="NAME", help="The execution's name [default: made up]"),
+        click.Option(
+            ["--inputs"], metavar="FILE", help="Inputs as a JSON or YAML object, - for stdin; flags win over it"
+        ),
+        click.Option(["--wait"], is_flag=True, help="Wait until it is over; the exit code says how it ended"),
+        click.Option(
+            ["--timeout"], type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer: exit code 5"
+        ),
+        click.Option(
+            ["--max-parallelism"], type=click.IntRange(min=0), metavar="N", help="Task nodes at once, 0 for no limit"
+        ),
+        click.Option(
+            ["--label"], type=_key_value, multiple=True, metavar="KEY=VALUE", help="Can be given several times"
+        ),
+        click.Option(
+            ["--annotation"], type=_key_value, multiple=True, metavar="KEY=VALUE", help="Can be given several times"
+        ),
+        click.Option(["--raw-data-prefix"], metavar="URI", help="Where files that tasks write are put"),
+        click.Option(
+            ["--interruptible/--no-interruptible"], default=None, help="Whether tasks may run on spot machines"
+        ),
+        click.Option(["--overwrite-cache"], is_flag=True, help="Run every task, and replace what is cached"),
+    ]
+
+
+def version_option(help_text: str) -> click.Option:
+    return click.Option(["--version"], type=VERSION, metavar="VERSION", help=help_text)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Everything one launch needs."""
+
+    entity: EntityId
+    document: Document
+    literals: dict[str, Json]
+    name: str | None
+    options: LaunchOptions
+    timeout: float | None
+
+
+def literals_of(interface: Interface, texts: Mapping[str, str], inputs: str | None) -> dict[str, Json]:
+    """The literals that flags and ``--inputs`` give; local paths are still local.
+
+    Raises:
+        InputUsageError: see `flytemp_cli.inputs.gather`.
+    """
+    return gather(interface, texts, read_document(inputs))
+
+
+def options_of(given: Mapping[str, Any]) -> LaunchOptions:
+    """The launch's options; None where nothing was said, so that the launch plan's own holds."""
+    from flytemp.records.launch import LaunchOptions
+
+    return LaunchOptions(
+        max_parallelism=given["max_parallelism"],
+        labels=dict(given["label"]) or None,
+        annotations=dict(given["annotation"]) or None,
+        raw_data_prefix=given["raw_data_prefix"],
+        interruptible=given["interruptible"],
+        overwrite_cache=given["overwrite_cache"] or None,
+    )
+
+
+def waits(given: Mapping[str, Any]) -> bool:
+    """Whether the command waits for the end.
+
+    Raises:
+        InputUsageError: a time-out without waiting means nothing.
+    """
+    if given["timeout"] is not None and not (given["wait"] or given.get("follow")):
+        raise InputUsageError("--timeout needs --wait or --follow")
+    return bool(given["wait"] or given.get("follow"))
+
+
+async def launch(settings: Settings, start: Start, output: Output, *, wait: bool, follow: bool) -> int:
+    """Start an execution, wait for it when asked to, print, and return the exit code."""
+    from flytemp.client.client import Client
+
+    client = await Client.connect(settings)
+    try:
+        handle = await client.launch_entity(
+            start.entity, start.document, start.literals, name=start.name, options=start.options
+        )
+        if not wait:
+            await _show_start(handle, client, output)
+            return 0
+        _announce(handle, client, output)
+        execution = await _until_end(handle, start, output, follow=follow)
+        show_end(execution, output)
+        return final_exit_code(execution)
+    finally:
+        await client.close()
+
+
+async def _show_start(handle: ExecutionHandle[Any], client: Client, output: Output) -> None:
+    if output.format in ("json", "yaml"):
+        output.data(await handle.describe(), table=lambda _: [])
+        return
+    output.text(handle.name)
+    if output.is_table:
+        _note_ui(handle, client, output)
+        output.hint(
+            f"`flytemp get execution {handle.name}` shows it, `flytemp logs {handle.name} -f` what its tasks print"
+        )
+
+
+def _announce(handle: ExecutionHandle[Any], client: Client, output: Output) -> None:
+    if output.is_table:
+        output.note(f"execution {output.messages.bold(handle.name)}")
+        _note_ui(handle, client, output)
+
+
+def _note_ui(handle: ExecutionHandle[Any], client: Client, output: Output) -> None:
+    url = ui_link(client.settings.ui_url, client.settings.namespace, handle.workflow_id)
+    if url:
+        output.note(f"Temporal UI  {url}")
+
+
+def ui_link(ui_url: str | None, namespace: str, workflow_id: str) -> str:
+    """The execution's page in Temporal's UI; empty when no UI is known."""
+    from urllib.parse import quote
+
+    return (
+        f"{ui_url.rstrip('/')}/namespaces/{quote(namespace)}/workflows/{quote(workflow_id, safe='')}" if ui_url else ""
+    )
+
+
+async def _until_end(handle: ExecutionHandle[Any], start: Start, output: Output, *, follow: bool) -> Execution:
+    from flytemp.errors import WaitTimeout
+    from flytemp_cli.follow import follow_execution
+
+    try:
+        if not follow:
+            return await handle.wait(start.timeout)
+        return await follow_execution(handle, output, start.timeout)
+    except WaitTimeout as error:
+        if output.format in ("json", "yaml"):
+            output.data(await handle.describe(), table=lambda _: [])
+        error.hint = (
+            f"it goes on: `flytemp get execution {handle.name}` shows it, `flytemp cancel {handle.name}` stops it"
+        )
+        raise
+    except asyncio.CancelledError:  # Ctrl-C
+        output.note()
+        output.note(f"execution {handle.name} goes on")
+        output.hint(f"`flytemp get execution {handle.name}` shows it, `flytemp cancel {handle.name}` stops it")
+        raise

@@ -1,0 +1,109 @@
+"""Groups whose listing imports no command, and commands that take the global options anywhere."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from flytemp_cli.options import GlobalOption, global_options
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command that is imported when it is used: ``module`` has it as ``command``."""
+
+    module: str
+    summary: str
+    section: str = "Commands"
+
+
+class _GlobalOptionsMixin(click.Command):
+    """Adds the global options, and shows them apart from the command's own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        taken = {flag for param in self.params for flag in param.opts}
+        self.params = [*self.params, *global_options(taken)]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        own: list[tuple[str, str]] = []
+        shared: list[tuple[str, str]] = []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if self.is_listed(param) else None
+            if record is not None:
+                (shared if isinstance(param, GlobalOption) else own).append(record)
+        if own:
+            with formatter.section("Options"):
+                formatter.write_dl(own)
+        if shared:
+            with formatter.section("Global options"):
+                formatter.write_dl(shared)
+
+    def is_listed(self, param: click.Parameter) -> bool:
+        """Whether ``param`` is a row of the options' sections; arguments are told of in the command's text."""
+        return isinstance(param, click.Option)
+
+
+class Command(_GlobalOptionsMixin):
+    """Every command of flytemp."""
+
+
+class LazyGroup(_GlobalOptionsMixin, click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def __init__(
+        self, *args: Any, entries: Mapping[str, Entry], aliases: Mapping[str, str] | None = None, **kwargs: Any
+    ):
+        super().__init__(*args, **kwargs)
+        self.entries = dict(entries)
+        self.aliases = dict(aliases or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = self.entries.get(self.aliases.get(cmd_name, cmd_name))
+        if entry is None:
+            return None
+        module, _, attribute = entry.module.partition(":")
+        command = getattr(importlib.import_module(module), attribute or "command")
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None and not ctx.resilient_parsing:
+            near = difflib.get_close_matches(name, self.entries, n=1)
+            meant = f"; did you mean `{ctx.command_path} {near[0]}`?" if near else ""
+            raise click.UsageError(f"no such command: {name}{meant}", ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(len(name) for name in self.entries)
+        for section in dict.fromkeys(entry.section for entry in self.entries.values()):
+            rows = [
+                (name.ljust(width), entry.summary) for name, entry in self.entries.items() if entry.section == section
+            ]
+            with formatter.section(section):
+                formatter.write_dl(rows)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_commands(ctx, formatter)
+        super().format_options(ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+        names = [
+            CompletionItem(name, help=entry.summary)
+            for name, entry in self.entries.items()
+            if name.startswith(incomplete)
+        ]
+        # click.Group's own would import every command for its help; an option's name is all that is left.
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]

@@ -1,0 +1,134 @@
+"""How an execution ended: its outputs on stdout, why it failed on stderr, and the exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flytemp_cli.describe import utc_now, value_text
+from flytemp_cli.failures import EXIT_EXECUTION_ABORTED, EXIT_EXECUTION_FAILED, EXIT_OK
+from flytemp_cli.output import pairs
+from flytemp_cli.style import Style, harmless, one_line
+
+if TYPE_CHECKING:
+    from flytemp.records.models import ErrorInfo, Execution, NodeExecution
+    from flytemp_cli.output import Output
+
+_OTHERS_SHOWN = 5
+
+
+def final_exit_code(execution: Execution) -> int:
+    """0 succeeded, 3 failed or timed out, 4 cancelled or terminated."""
+    match execution.phase.value:
+        case "SUCCEEDED":
+            return EXIT_OK
+        case "ABORTED":
+            return EXIT_EXECUTION_ABORTED
+        case _:
+            return EXIT_EXECUTION_FAILED
+
+
+def show_end(execution: Execution, output: Output) -> None:
+    """Print a final execution: its JSON, its name, or its outputs; and why, if it did not succeed."""
+    for warning in execution.warnings:
+        output.warning(warning)
+    output.data(execution, table=lambda style: output_lines(execution, style), names=[execution.name])
+    if execution.phase.value != "SUCCEEDED":
+        for line in failure_lines(execution, output.messages):
+            output.note(line)
+
+
+def output_lines(execution: Execution, style: Style) -> list[str]:
+    """Name and value of every output."""
+    return pairs([(name, value_text(value)) for name, value in (execution.outputs or {}).items()], style)
+
+
+def failure_lines(execution: Execution, style: Style) -> list[str]:
+    """What failed, why, where in the user's code, and what to look at next."""
+    error = execution.error
+    phase = execution.phase.value
+    lines = [f"{style.error('error: ')}execution {execution.name} is {style.phase(phase)}{_why(error)}"]
+    if error is not None:
+        lines += _where(error, style)
+    culprit = error.node if error is not None else None
+    others = [node for node in _failed_tasks(execution) if node.id != culprit]
+    for node in others[:_OTHERS_SHOWN]:
+        reason = f": {one_line(f'{node.error.code}: {node.error.message}', 200)}" if node.error else ""
+        lines.append(f"also {node.phase.value.lower()}: node {node.id} ({one_line(node.name)}){reason}")
+    if len(others) > _OTHERS_SHOWN:
+        lines.append(f"and {len(others) - _OTHERS_SHOWN} more")
+    look_at = culprit or (others[0].id if others else None)
+    command = f"flytemp logs {execution.name} {look_at}" if look_at else f"flytemp get execution {execution.name}"
+    return [
+        *lines,
+        f"{style.hint('hint: ')}`{command}` shows {'what it printed' if look_at else 'all there is to know'}",
+    ]
+
+
+def error_text(error: ErrorInfo) -> str:
+    """The exception's type and text, once: some messages begin with the type already."""
+    message = harmless(error.message.strip())
+    return message if message.startswith(error.code) or not error.code else f"{error.code}: {message}"
+
+
+def _why(error: ErrorInfo | None) -> str:
+    if error is None:
+        return ""
+    if error.node is None:
+        return f": {error_text(error)}"
+    task = f" ({error.task})" if error.task else ""
+    attempt = f", attempt {error.attempt}" if error.attempt else ""
+    return f": node {error.node}{task}{attempt}: {error_text(error)}"
+
+
+def _where(error: ErrorInfo, style: Style) -> list[str]:
+    lines = [style.dim(f"  {line}") for line in harmless(error.traceback or "").rstrip().splitlines()]
+    if error.kind == "SYSTEM" and error.code not in ("Terminated", "Cancelled"):
+        lines.append(style.dim("note: the platform failed here, not the code of the task"))
+    return lines
+
+
+def _failed_tasks(execution: Execution) -> list[NodeExecution]:
+    return [node for node in execution.nodes if node.kind == "task" and node.phase.value in ("FAILED", "TIMED_OUT")]
+
+
+def execution_view(execution: Execution, style: Style, ui: str) -> list[str]:
+    """`get execution` for a person: header, inputs, nodes, error, outputs, and where its files lie."""
+    from flytemp_cli.describe import ago_text, elapsed_text
+    from flytemp_cli.tree import tree_lines
+
+    now = utc_now()
+    workflow = f"{execution.workflow} {style.dim('version')} {execution.version}" if execution.workflow else ""
+    lines = pairs(
+        [
+            ("Execution", style.bold(execution.name)),
+            ("Phase", style.phase(execution.phase.value)),
+            ("Workflow", workflow),
+            ("Launch plan", execution.launch_plan or ""),
+            ("Project", f"{execution.project} / {execution.domain}"),
+            ("Started", ago_text(execution.started_at, now)),
+            ("Duration", elapsed_text(execution.started_at, execution.finished_at, now)),
+            ("Labels", ", ".join(f"{key}={value}" for key, value in execution.labels.items())),
+            ("Annotations", ", ".join(f"{key}={value}" for key, value in execution.annotations.items())),
+            ("Metadata", execution.metadata_uri or ""),
+            ("Files", execution.raw_data_uri or ""),
+            ("Workflow id", f"{execution.workflow_id} {style.dim('in namespace')} {execution.namespace}"),
+            ("Temporal UI", ui),
+        ],
+        style,
+    )
+    for title, values in (("Inputs", execution.inputs), ("Outputs", execution.outputs)):
+        if values:
+            rows = pairs([(name, value_text(value)) for name, value in values.items()], style)
+            lines += ["", style.bold(title), *(f"  {row}" for row in rows)]
+    if execution.nodes:
+        lines += ["", style.bold("Nodes"), *tree_lines(execution.nodes, now, style)]
+    if execution.warnings:
+        lines += ["", style.bold("Warnings"), *(f"  {one_line(text)}" for text in execution.warnings)]
+    if execution.error is not None:
+        lines += [
+            "",
+            style.bold("Error"),
+            f"  {_why(execution.error).removeprefix(': ')}",
+            *_where(execution.error, style),
+        ]
+    return lines

@@ -1,0 +1,129 @@
+"""Printing data, in the format that was asked for, on stdout; and everything else on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import click
+
+from flytemp_cli.style import Style, stderr_style, stdout_style, width
+
+
+class Output:
+    """One command's printer. ``format`` is table, json, yaml or name."""
+
+    def __init__(self, format_: str, color: str = "auto") -> None:
+        self.format = format_
+        self.style = stdout_style(color)
+        self.messages = stderr_style(color)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether a person reads stdout, and not a program."""
+        return self.format == "table"
+
+    def data(self, value: Any, *, table: Callable[[Style], Iterable[str]], names: Iterable[str] = ()) -> None:
+        """Print ``value`` (JSON, or pydantic models in lists and dicts), or its ``table``, or its ``names``."""
+        match self.format:
+            case "json":
+                self.text(dump_json(as_json(value)))
+            case "yaml":
+                self.text(dump_yaml(as_json(value)))
+            case "name":
+                for name in names:
+                    self.text(name)
+            case _:
+                for line in table(self.style):
+                    self.text(line)
+
+    def text(self, line: str) -> None:
+        """One line of data."""
+        click.echo(line, color=self.style.enabled)
+
+    def raw(self, text: str) -> None:
+        """Data as it is, at once, without a line's end."""
+        click.echo(text, nl=False, color=True)
+
+    def note(self, text: str = "") -> None:
+        """Something worth knowing, on stderr."""
+        click.echo(text, err=True, color=self.messages.enabled)
+
+    def warning(self, text: str) -> None:
+        self.note(self.messages.warning("warning: ") + text)
+
+    def hint(self, text: str) -> None:
+        self.note(self.messages.hint("hint: ") + text)
+
+
+def as_json(value: Any) -> Any:
+    """``value`` with every pydantic model as JSON."""
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {key: as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(item) for item in value]
+    return value
+
+
+def dump_json(value: Any) -> str:
+    import json
+
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def dump_yaml(value: Any) -> str:
+    import yaml
+
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True)).rstrip("\n")
+
+
+def columns(header: Sequence[str], rows: Iterable[Sequence[str]], style: Style) -> list[str]:
+    """A table as kubectl prints it: upper-case titles, two spaces between columns, nothing cut off."""
+    body = [list(row) for row in rows]
+    widths = [max(width(cell) for cell in column) for column in zip(header, *body, strict=True)]
+    titles = [style.dim(line) for line in _aligned([list(header)], widths)]
+    return [*titles, *_aligned(body, widths)]
+
+
+def pairs(rows: Iterable[tuple[str, str]], style: Style) -> list[str]:
+    """Titles and values, one pair a line; an empty value leaves its line out."""
+    shown = [(title, value) for title, value in rows if value]
+    longest = max((width(title) for title, _ in shown), default=0)
+    return [f"{style.dim(title)}{' ' * (longest - width(title))}  {value}" for title, value in shown]
+
+
+def _aligned(rows: Iterable[Sequence[str]], widths: Sequence[int]) -> Iterator[str]:
+    for row in rows:
+        cells = [cell + " " * (size - width(cell)) for cell, size in zip(row, widths, strict=True)]
+        yield "  ".join(cells).rstrip()
+
+
+@contextlib.contextmanager
+def prints_to_stderr() -> Iterator[None]:
+    """While the user's code runs in this process, what it prints must not mix with our data on stdout.
+
+    The file descriptor itself is moved, so that subprocesses of the user's code are covered and a debugger still
+    sees a terminal. Where stdout is not the process's own (a test's stream), only ``sys.stdout`` is replaced.
+    """
+    sys.stdout.flush()
+    try:
+        descriptor = sys.stdout.fileno()
+        target = sys.stderr.fileno()
+    except (OSError, io.UnsupportedOperation):
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+        return
+    kept = os.dup(descriptor)
+    os.dup2(target, descriptor)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, descriptor)
+        os.close(kept)
