@@ -1,0 +1,56 @@
+"""What a backend is: something that runs one try of a task, wherever that may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
+
+TryKey: TypeAlias = tuple[str, str, int, int]
+"""(execution root, node path, attempt, try): names one try in the whole installation."""
+
+Report: TypeAlias = Callable[[dict[str, Any]], None]
+"""Takes what a heartbeat should say: small, and the last one counts."""
+
+
+class TaskLost(Exception):
+    """The try started and left no result, and nothing of it is alive any more. The text says what is known."""
+
+
+class SystemFailure(Exception):
+    """The try could not do its work, and not through the user's fault."""
+
+    def __init__(self, error: TaskError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class Backend(Protocol):
+    """Runs tries. `start` and `close` are called once, around everything else."""
+
+    async def start(self) -> None:
+        """Be ready to run."""
+        ...
+
+    async def close(self) -> None:
+        """Stop what still runs, and clean up."""
+        ...
+
+    async def run(self, invocation: Invocation, *, resumed: bool, report: Report) -> TaskResult:
+        """The result of one try. Cancelling the call detaches from the try; it goes on.
+
+        Args:
+            invocation: what to run.
+            resumed: this very try may have been started before; join it, or find what it left.
+            report: hears of what changes.
+
+        Raises:
+            TaskLost: see there.
+            SystemFailure: see there.
+        """
+        ...
+
+    async def kill(self, invocation_key: TryKey) -> None:
+        """Stop a try and everything it started; returns when all of it is gone."""
+        ...

@@ -1,0 +1,151 @@
+"""`close`: the end of an execution: its outputs, its record, its line in the index."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from temporalio import activity
+
+from flytemp.errors import FlytempError, LimitExceeded, StoreError
+from flytemp.layout import ExecutionLayout
+from flytemp.literals.limits import check_size
+from flytemp.records.launch import RESULT_INLINE_BYTES, ExecutionContext
+from flytemp.records.models import Execution, ExecutionSummary, Phase
+from flytemp.records.nodes import error_info, nodes_from_rows, when
+from flytemp.runtime.inputs import resolve_inputs
+from flytemp.spec.plan import from_pages, plan_of
+from flytemp_activities.executions import Executions, inline_bytes
+from flytemp_activities.failures import bounded, translated
+from flytemp_activities.tasks import with_constants
+
+ROW_TRACEBACK_CHARACTERS = 20_000
+"""How much of a task's traceback a record keeps; the attempt's result has all of it."""
+
+
+class Recorder:
+    """Writes what outlives Temporal's retention."""
+
+    def __init__(self, executions: Executions) -> None:
+        self._executions = executions
+        self._store = executions.store
+
+    @activity.defn(name="flytemp.close")
+    @translated
+    async def close(self, argument: dict[str, Any]) -> dict[str, Any]:
+        """Record the execution. The result is the workflow's: its phase, and outputs or where they lie."""
+        return await asyncio.to_thread(self._close, argument)
+
+    def _close(self, argument: dict[str, Any]) -> dict[str, Any]:
+        root = argument["execution"]
+        context = self._executions.context(root)
+        layout = ExecutionLayout(context.namespace, context.workflow_id, context.first_run_id)
+        phase, outputs, error = self._end(argument, context, layout)
+        execution = self._execution(argument, context, layout, phase, outputs, error)
+        self._store.write(layout.record, execution.model_dump_json(indent=1).encode())
+        summary = ExecutionSummary.model_validate(execution.model_dump())
+        self._store.write(
+            layout.index_entry(context.project, context.domain, argument["closed"]), summary.model_dump_json().encode()
+        )
+        return self._result(context, layout, phase, outputs, error)
+
+    def _end(
+        self, argument: dict[str, Any], context: ExecutionContext, layout: ExecutionLayout
+    ) -> tuple[Phase, dict[str, Any] | None, dict[str, Any] | None]:
+        """The phase, outputs and error. Outputs that cannot be had fail an execution that succeeded otherwise."""
+        phase = Phase(argument["phase"])
+        if phase is not Phase.SUCCEEDED:
+            return phase, None, argument.get("error")
+        document = self._executions.document(context.spec)
+        try:
+            closed = {name: with_constants(value, document) for name, value in argument["outputs"].items()}
+            outputs = resolve_inputs(closed, self._store, layout.root)
+            for name, value in outputs.items():
+                check_size(name, value)
+        except StoreError:
+            raise
+        except FlytempError as error:
+            kind = "LimitExceeded" if isinstance(error, LimitExceeded) else error.code
+            return Phase.FAILED, None, {"kind": "USER", "code": kind, "message": bounded(error.message), "retryable": False}
+        return phase, outputs, None
+
+    def _execution(
+        self,
+        argument: dict[str, Any],
+        context: ExecutionContext,
+        layout: ExecutionLayout,
+        phase: Phase,
+        outputs: dict[str, Any] | None,
+        error: dict[str, Any] | None,
+    ) -> Execution:
+        plan = plan_of(self._executions.document(context.spec))
+        info = error_info(error) if error else None
+        if phase is Phase.ABORTED and info is None:
+            reason = argument.get("reason") or "no reason given"
+            info = error_info({"code": "Cancelled", "message": f"cancelled: {reason}", "retryable": False})
+        execution = Execution(
+            name=context.execution,
+            project=context.project,
+            domain=context.domain,
+            phase=phase,
+            workflow=context.workflow,
+            version=context.version,
+            launch_plan=context.launch_plan,
+            inputs=context.inputs,
+            outputs=outputs,
+            error=info,
+            nodes=nodes_from_rows(plan, self._rows(argument)),
+            started_at=context.started_at,  # type: ignore[arg-type]  # pydantic reads RFC 3339
+            finished_at=when(argument["closed"]),
+            labels=context.labels,
+            annotations=context.annotations,
+            warnings=context.warnings,
+            namespace=context.namespace,
+            workflow_id=context.workflow_id,
+            run_id=context.first_run_id,
+            metadata_uri=self._store.uri_of(layout.root),
+            raw_data_uri=f"{context.raw_data_prefix}/{layout.root.partition('/')[2]}",
+        )
+        self._add_traceback(execution, layout)
+        return execution
+
+    def _rows(self, argument: dict[str, Any]) -> list[dict[str, Any]]:
+        if "rows" in argument:
+            rows: list[dict[str, Any]] = from_pages([argument["rows"]])
+            return rows
+        generation, pages = argument["rows_pages"]
+        root = argument["execution"]
+        keys = [f"{root}/state/{generation:05d}/{page:05d}.json" for page in range(pages)]
+        paged: list[dict[str, Any]] = from_pages([self._store.read(key).decode() for key in keys])
+        return paged
+
+    def _add_traceback(self, execution: Execution, layout: ExecutionLayout) -> None:
+        """The failing task's traceback, from its result: it is too long for a history."""
+        error = execution.error
+        if error is None or error.node is None or error.attempt is None:
+            return
+        data = self._store.read_or_none(layout.result(error.node, error.attempt))
+        found = json.loads(data).get("error") if data else None
+        if found:
+            error.traceback = found["traceback"][:ROW_TRACEBACK_CHARACTERS]
+            error.message = found["message"]
+
+    def _result(
+        self,
+        context: ExecutionContext,
+        layout: ExecutionLayout,
+        phase: Phase,
+        outputs: dict[str, Any] | None,
+        error: dict[str, Any] | None,
+    ) -> dict[str, Any]:
+        result: dict[str, Any] = {"phase": str(phase), "execution": context.execution}
+        if error is not None:
+            result["error"] = error
+        if outputs is None:
+            return result
+        if inline_bytes(outputs) <= RESULT_INLINE_BYTES:
+            return {**result, "outputs": outputs}
+        key = f"{layout.root}/outputs.json"
+        self._store.write(key, json.dumps(outputs).encode())
+        return {**result, "outputs_uri": self._store.uri_of(key)}

@@ -1,0 +1,99 @@
+"""What activities need to know of an execution, read once per worker process."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from threading import Lock
+from typing import Generic, TypeVar
+
+from pydantic import ValidationError
+
+from flytemp.errors import CorruptData
+from flytemp.names import EntityId
+from flytemp.records.launch import ExecutionContext
+from flytemp.registry import Registry
+from flytemp.spec.models import LaunchPlanDocument, TaskDocument, TaskSpec, WorkflowDocument
+from flytemp.spec.plan import around_task
+from flytemp.store.object_store import ObjectStore
+
+V = TypeVar("V")
+
+_CONTEXTS = 256
+_DOCUMENTS = 64
+
+
+class _Recent(Generic[V]):
+    """The values used last; immutable objects, so a stale one does not exist."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[str, V] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: str) -> V | None:
+        with self._lock:
+            value = self._values.get(key)
+            if value is not None:
+                self._values.move_to_end(key)
+            return value
+
+    def put(self, key: str, value: V) -> V:
+        with self._lock:
+            self._values[key] = value
+            if len(self._values) > self._size:
+                self._values.popitem(last=False)
+        return value
+
+
+class Executions:
+    """Reads `execution.json` and documents. Its methods block on the store when they miss."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+        self.registry = Registry(store)
+        self._contexts: _Recent[ExecutionContext] = _Recent(_CONTEXTS)
+        self._documents: _Recent[WorkflowDocument] = _Recent(_DOCUMENTS)
+
+    def known(self, root: str) -> ExecutionContext | None:
+        """The context, if it needs no I/O."""
+        return self._contexts.get(root)
+
+    def context(self, root: str) -> ExecutionContext:
+        """The execution's context.
+
+        Raises:
+            NotFound, CorruptData: `resolve` wrote none, or something else is there.
+        """
+        found = self._contexts.get(root)
+        if found is not None:
+            return found
+        key = f"{root}/execution.json"
+        data = self.store.read(key)
+        try:
+            return self._contexts.put(root, ExecutionContext.model_validate_json(data))
+        except ValidationError as error:
+            raise CorruptData(f"{self.store.uri_of(key)} is not an execution's context: {error.error_count()} errors") from error
+
+    def document(self, urn: str) -> WorkflowDocument:
+        """The workflow document of a ``wf:`` or ``tsk:`` URN with a version; a task comes as a workflow of one node."""
+        found = self._documents.get(urn)
+        if found is not None:
+            return found
+        _, document = self.registry.get(EntityId.parse(urn))
+        if isinstance(document, LaunchPlanDocument):
+            raise CorruptData(f"{urn} is a launch plan; a workflow or task was expected")
+        return self._documents.put(urn, around_task(document) if isinstance(document, TaskDocument) else document)
+
+    def task(self, urn: str, workflow: str, node: str, task: str) -> TaskSpec:
+        """The task as the node ``node`` of ``workflow`` runs it: with the node's overrides."""
+        document = self.document(urn)
+        spec = document.tasks[task]
+        identifier = node.rpartition(".")[2]
+        overrides = next(n.overrides for n in document.workflows[workflow].nodes if n.id == identifier)
+        return spec if overrides.settings is None else spec.model_copy(update={"settings": overrides.settings})
+
+
+def inline_bytes(value: object) -> int:
+    """The length of a value's JSON."""
+    return len(json.dumps(value, separators=(",", ":")))

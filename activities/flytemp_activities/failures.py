@@ -1,0 +1,48 @@
+"""Errors of flytemp as Temporal carries them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, ParamSpec, TypeVar
+
+from temporalio.exceptions import ApplicationError
+
+from flytemp.errors import Actor, CorruptData, FlytempError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MESSAGE_BYTES = 2_000
+"""A failure's text in a history. The server keeps 4 KiB of the last failure of a pending activity."""
+
+
+def application_error(error: FlytempError) -> ApplicationError:
+    """What the user must act on ends the run; what the platform must act on is tried again until it has."""
+    permanent = error.actor is not Actor.PLATFORM or isinstance(error, CorruptData)
+    detail = {"kind": "USER" if error.actor is Actor.USER else "SYSTEM", "code": error.code, "message": bounded(error.message)}
+    hint = f" ({error.hint})" if error.hint else ""
+    return ApplicationError(bounded(f"{error}{hint}"), detail, type=error.code, non_retryable=permanent)
+
+
+def translated(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    """An activity whose FlytempErrors become application errors with a code, a text and a verdict."""
+
+    @functools.wraps(function)
+    async def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await function(*args, **kwargs)
+        except FlytempError as error:
+            raise application_error(error) from error
+
+    return wrapper
+
+
+def bounded(text: str, limit: int = MESSAGE_BYTES) -> str:
+    """``text`` cut to ``limit`` characters, and saying so."""
+    return text if len(text) <= limit else f"{text[: limit - 20]} … ({len(text)} characters)"
+
+
+def error_detail(kind: str, code: str, message: str, retryable: bool) -> dict[str, Any]:
+    """The dict that the engine's `TaskFailed` takes."""
+    return {"kind": kind, "code": code, "message": bounded(message), "retryable": retryable}

@@ -1,0 +1,23 @@
+"""A backend that runs nothing: every output is null. It measures what everything else costs."""
+
+from __future__ import annotations
+
+from flytemp.runtime.invocation import Invocation, TaskResult
+from flytemp_activities.backend import Report, TryKey
+
+
+class NoopBackend:
+    """For benchmarks: answers at once, inside the worker."""
+
+    async def start(self) -> None:
+        """Nothing to prepare."""
+
+    async def close(self) -> None:
+        """Nothing to clean up."""
+
+    async def run(self, invocation: Invocation, *, resumed: bool, report: Report) -> TaskResult:
+        """A success without work."""
+        return TaskResult(status="succeeded", outputs={variable.name: None for variable in invocation.task.interface.outputs})
+
+    async def kill(self, invocation_key: TryKey) -> None:
+        """Nothing runs."""

@@ -1,0 +1,186 @@
+"""`resolve`: from a launch, written by anyone in any language, to a plan that the engine can run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio import activity
+from temporalio.client import Client as TemporalClient
+from temporalio.service import RPCError
+
+from flytemp.client.inputs import merge_inputs
+from flytemp.client.setup import missing_search_attributes
+from flytemp.client.targets import find_target, runnable
+from flytemp.errors import InputError
+from flytemp.layout import ExecutionLayout
+from flytemp.names import DEFAULT_DOMAIN, DEFAULT_PROJECT, check_domain, check_project, execution_name
+from flytemp.records.launch import ExecutionContext, LaunchOptions, LaunchRequest, Resolved, ResolvedSettings
+from flytemp.spec.models import Document, LaunchPlanDocument, WorkflowDocument
+from flytemp.spec.plan import plan_of, to_pages
+from flytemp_activities.executions import Executions, inline_bytes
+from flytemp_activities.failures import translated
+
+INTERPRETER_VERSION = 1
+"""The behaviour version that new executions get; see `flytemp_worker.workflow.interpreter`."""
+
+INLINE_BYTES = 8 * 1024
+"""An execution's inputs reach the engine inline up to this many bytes (design: budgets)."""
+
+
+class Resolver:
+    """Chooses the version, applies defaults, validates inputs, writes `execution.json`, returns the plan.
+
+    Args:
+        executions: the store's executions and documents.
+        temporal: the worker's client, to ask which search attributes the namespace knows.
+        settings: the worker's settings that executions resolved here will obey.
+    """
+
+    def __init__(self, executions: Executions, temporal: TemporalClient, settings: ResolvedSettings) -> None:
+        self._executions = executions
+        self._temporal = temporal
+        self._settings = settings
+        self._has_search_attributes = False
+
+    @activity.defn(name="flytemp.resolve")
+    @translated
+    async def resolve(self, argument: dict[str, Any]) -> dict[str, Any]:
+        """See the module. ``argument``: the launch, and the workflow's namespace, id, first run and start time."""
+        layout = ExecutionLayout(argument["namespace"], argument["workflow_id"], argument["first_run_id"])
+        context, document = await asyncio.to_thread(self._context, argument, layout)
+        warnings = list(context.warnings)
+        if not await self._search_attributes():
+            warnings.append("the namespace has no flytemp search attributes, so lists cannot be filtered: run flytemp setup")
+        pages = to_pages(plan_of(document))
+        if len(pages) > 1:
+            await asyncio.to_thread(self._write_pages, layout, pages)
+        inputs = context.inputs if inline_bytes(context.inputs) <= INLINE_BYTES else None
+        return Resolved(
+            interpreter=INTERPRETER_VERSION,
+            root=layout.root,
+            execution=context.execution,
+            project=context.project,
+            domain=context.domain,
+            workflow=context.workflow,
+            version=context.version,
+            launch_plan=context.launch_plan,
+            labels=context.labels,
+            inputs=inputs,
+            plan=pages[0] if len(pages) == 1 else None,
+            plan_pages=len(pages),
+            settings=self._effective_settings(context),
+            search_attributes=self._has_search_attributes,
+            warnings=warnings,
+        ).to_json()
+
+    def _effective_settings(self, context: ExecutionContext) -> ResolvedSettings:
+        chosen = context.options.max_parallelism
+        return self._settings if chosen is None else self._settings.model_copy(update={"max_parallelism": chosen})
+
+    def _context(self, argument: dict[str, Any], layout: ExecutionLayout) -> tuple[ExecutionContext, WorkflowDocument]:
+        """What was decided when this launch was resolved first: a repeated `resolve` decides nothing again."""
+        existing = self._executions.store.read_or_none(layout.execution)
+        if existing is None:
+            context = self._decide(argument, layout)
+            if not self._executions.store.create(layout.execution, context.model_dump_json().encode()):
+                existing = self._executions.store.read(layout.execution)
+        if existing is not None:
+            context = ExecutionContext.model_validate_json(existing)
+        return context, self._executions.document(context.spec)
+
+    def _decide(self, argument: dict[str, Any], layout: ExecutionLayout) -> ExecutionContext:
+        request = _parse(argument["launch"])
+        project, domain = _place(request, layout.workflow_id)
+        entity, document = find_target(
+            self._executions.registry, request.launch_plan, project=project, domain=domain, version=request.version
+        )
+        ran, spec = runnable(self._executions.registry, entity, document)
+        options = _options(request.options, document, spec)
+        prefix = options.raw_data_prefix or self._executions.store.uri_of("data")
+        assert ran.version is not None
+        return ExecutionContext(
+            execution=execution_name(layout.workflow_id),
+            project=entity.project,
+            domain=entity.domain,
+            entity=str(entity),
+            spec=str(ran),
+            workflow=ran.name,
+            version=ran.version,
+            launch_plan=document.name if isinstance(document, LaunchPlanDocument) else None,
+            inputs=merge_inputs(document, self._given(request)),
+            options=options,
+            labels=options.labels or {},
+            annotations=options.annotations or {},
+            raw_data_prefix=prefix.rstrip("/"),
+            namespace=layout.namespace,
+            workflow_id=layout.workflow_id,
+            first_run_id=layout.first_run_id,
+            started_at=argument["started_at"],
+        )
+
+    def _given(self, request: LaunchRequest) -> dict[str, Any]:
+        """The caller's inputs. ``inputs_uri`` must lie in the store: a launch may not make a worker read elsewhere."""
+        if request.inputs_uri is None:
+            return request.inputs
+        root = f"{self._executions.store.uri}/"
+        if not request.inputs_uri.startswith(root):
+            raise InputError(f"inputs_uri must be an object of this worker's store, {root}…", hint="copy the inputs there")
+        try:
+            stored = json.loads(self._executions.store.read(request.inputs_uri.removeprefix(root)))
+        except ValueError as error:
+            raise InputError(f"{request.inputs_uri} is not JSON: {error}") from error
+        if not isinstance(stored, dict):
+            raise InputError(f"{request.inputs_uri} is not a JSON object of inputs")
+        return {**stored, **request.inputs}
+
+    def _write_pages(self, layout: ExecutionLayout, pages: list[str]) -> None:
+        for number, page in enumerate(pages):
+            self._executions.store.write(layout.plan_page(number), page.encode())
+
+    async def _search_attributes(self) -> bool:
+        """Whether the namespace knows them all. A yes is remembered; a no is asked again, for `setup` may follow."""
+        if not self._has_search_attributes:
+            try:
+                self._has_search_attributes = not await missing_search_attributes(self._temporal)
+            except RPCError as error:  # a cloud namespace may not let a worker list them
+                activity.logger.warning("cannot list the namespace's search attributes: %s", error.message)
+        return self._has_search_attributes
+
+
+def _parse(launch: Any) -> LaunchRequest:
+    try:
+        return LaunchRequest.model_validate(launch)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the input"
+        raise InputError(
+            f"the launch is not understood: {where}: {first['msg']}",
+            hint='the workflow\'s input is {"launch_plan": name, "inputs": {…}, "options": {…}}',
+        ) from error
+
+
+def _place(request: LaunchRequest, workflow_id: str) -> tuple[str, str]:
+    """Project and domain: as the request says, else as an id of ours says, else the defaults."""
+    parts = workflow_id.split(":")
+    ours = parts[1:3] if len(parts) == 4 and parts[0] == "ex" else (DEFAULT_PROJECT, DEFAULT_DOMAIN)
+    return check_project(request.project or ours[0]), check_domain(request.domain or ours[1])
+
+
+def _options(asked: LaunchOptions, document: Document, spec: Any) -> LaunchOptions:
+    """The execution's own options over the launch plan's over the workflow's (Flyte's order, no merging of maps)."""
+    given = asked.model_dump(exclude_none=True)
+    plan: dict[str, Any] = {}
+    if isinstance(document, LaunchPlanDocument):
+        plan = {
+            name: value
+            for name, value in document.launch_plan.model_dump().items()
+            if name in LaunchOptions.model_fields and value is not None
+        }
+    base: dict[str, Any] = {}
+    if isinstance(spec, WorkflowDocument):
+        root = spec.root
+        base = {"labels": root.labels or None, "annotations": root.annotations or None, "interruptible": root.interruptible or None}
+    return LaunchOptions.model_validate({**base, **plan, **given})

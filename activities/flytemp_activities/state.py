@@ -1,0 +1,43 @@
+"""Pages of plans and states: what a workflow may not read or write itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from temporalio import activity
+
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.failures import translated
+
+
+class StatePages:
+    """Three activities over the store; a page is text of at most `flytemp.spec.plan.PAGE_BYTES`."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    @activity.defn(name="flytemp.plan_page")
+    @translated
+    async def plan_page(self, argument: dict[str, Any]) -> str:
+        """A page of the plan that `resolve` wrote."""
+        return await self._read(f"{argument['execution']}/plan/{argument['page']:05d}.json")
+
+    @activity.defn(name="flytemp.load_state")
+    @translated
+    async def load_state(self, argument: dict[str, Any]) -> str:
+        """A page of the state that the run before this one saved."""
+        return await self._read(_state_key(argument))
+
+    @activity.defn(name="flytemp.save_state")
+    @translated
+    async def save_state(self, argument: dict[str, Any]) -> None:
+        """Save a page; the same page again is the same page."""
+        await asyncio.to_thread(self._store.write, _state_key(argument), argument["text"].encode())
+
+    async def _read(self, key: str) -> str:
+        return (await asyncio.to_thread(self._store.read, key)).decode()
+
+
+def _state_key(argument: dict[str, Any]) -> str:
+    return f"{argument['execution']}/state/{argument['generation']:05d}/{argument['page']:05d}.json"

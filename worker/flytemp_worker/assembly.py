@@ -1,0 +1,99 @@
+"""Puts a worker together: the interpreter, its control activities and a backend, as two Temporal workers.
+
+Control activities share the interpreter's queue and dispatch eagerly; the backend's tasks have a queue and slots
+of their own, so that no number of waiting tasks starves control (design: queues).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client as TemporalClient
+from temporalio.worker import Worker
+
+from flytemp.records.launch import ResolvedSettings
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.backend import Backend
+from flytemp_activities.close import Recorder
+from flytemp_activities.executions import Executions
+from flytemp_activities.resolve import Resolver
+from flytemp_activities.state import StatePages
+from flytemp_activities.tasks import TaskRunner, TryObserver
+from flytemp_worker.workflow.interpreter import FlytempWorkflow
+
+CONTROL_SLOTS = 50
+WORKFLOW_SLOTS = 8
+"""Workflow tasks at once in one process: they share one interpreter lock, and a replay may not take over 2 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one Temporal worker registers."""
+
+    workflows: Sequence[type]
+    activities: Sequence[Callable[..., Any]]
+
+
+def tasks_queue(task_queue: str) -> str:
+    """The queue of the backend's task activities beside the interpreter's."""
+    return f"{task_queue}-tasks"
+
+
+def control_parts(executions: Executions, temporal: TemporalClient, settings: ResolvedSettings) -> Parts:
+    """The interpreter and its control activities."""
+    resolver = Resolver(executions, temporal, settings)
+    pages = StatePages(executions.store)
+    recorder = Recorder(executions)
+    return Parts([FlytempWorkflow], [resolver.resolve, pages.plan_page, pages.load_state, pages.save_state, recorder.close])
+
+
+def task_parts(
+    executions: Executions,
+    backend: Backend,
+    temporal: TemporalClient,
+    settings: ResolvedSettings,
+    observer: TryObserver | None = None,
+) -> Parts:
+    """The activity that runs tasks."""
+    return Parts([], [TaskRunner(executions, backend, temporal, settings.heartbeat_seconds, observer).run_task])
+
+
+def control_worker(temporal: TemporalClient, store: ObjectStore, task_queue: str, settings: ResolvedSettings) -> Worker:
+    """A Temporal worker for the interpreter and control."""
+    parts = control_parts(Executions(store), temporal, settings)
+    return Worker(
+        temporal,
+        task_queue=task_queue,
+        workflows=parts.workflows,
+        activities=parts.activities,
+        max_concurrent_activities=CONTROL_SLOTS,
+        max_concurrent_workflow_tasks=WORKFLOW_SLOTS,
+        graceful_shutdown_timeout=timedelta(seconds=5),
+    )
+
+
+def task_worker(
+    temporal: TemporalClient,
+    store: ObjectStore,
+    backend: Backend,
+    settings: ResolvedSettings,
+    *,
+    slots: int,
+    drain_seconds: float,
+    observer: TryObserver | None = None,
+) -> Worker:
+    """A Temporal worker for one backend's tasks; on shutdown it waits ``drain_seconds`` for those that run."""
+    parts = task_parts(Executions(store), backend, temporal, settings, observer)
+    return Worker(
+        temporal,
+        task_queue=settings.task_queue,
+        activities=parts.activities,
+        max_concurrent_activities=slots,
+        # A cancellation travels in the answer to a heartbeat, so heartbeats are not held back.
+        max_heartbeat_throttle_interval=timedelta(seconds=1),
+        default_heartbeat_throttle_interval=timedelta(seconds=1),
+        graceful_shutdown_timeout=timedelta(seconds=drain_seconds),
+    )

@@ -1,0 +1,100 @@
+"""The worker's own Prometheus metrics and its health, on one small HTTP server.
+
+Temporal's SDK serves its metrics itself; `serve` starts both and prints both addresses.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from flytemp.errors import ConfigError
+
+
+class WorkerMetrics:
+    """Names follow Prometheus' rules: base units, ``_total`` on counters, no ids as labels."""
+
+    def __init__(self, version: str) -> None:
+        self.registry = CollectorRegistry()
+        self.tries = Counter(
+            "flytemp_task_tries_total", "Tries of tasks that ended, by task and what came of them", ["task", "outcome"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "flytemp_task_try_duration_seconds",
+            "From when a worker took a try to when its result was known",
+            ["task"],
+            registry=self.registry,
+            buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 28800, 86400),
+        )
+        self.running = Gauge("flytemp_task_tries_running", "Tries that this worker supervises now", registry=self.registry)
+        self.slots = Gauge("flytemp_task_slots", "Tries that this worker may run at once", registry=self.registry)
+        info = Gauge("flytemp_build_info", "1, labelled with the version", ["version"], registry=self.registry)
+        info.labels(version).set(1)
+
+    def started(self, task: str) -> None:
+        """A try of ``task`` was taken; see `flytemp_activities.tasks.TryObserver`."""
+        self.running.inc()
+
+    def ended(self, task: str, outcome: str, seconds: float) -> None:
+        """A try of ``task`` is over for this worker."""
+        self.running.dec()
+        self.tries.labels(task, outcome).inc()
+        self.seconds.labels(task).observe(seconds)
+
+
+class MetricsServer:
+    """Serves ``/metrics``, ``/healthz`` (the process lives) and ``/readyz`` (it polls Temporal)."""
+
+    def __init__(self, address: str, metrics: WorkerMetrics, ready: Callable[[], bool]) -> None:
+        host, _, port = address.rpartition(":")
+        handler = _handler(metrics, ready)
+        try:
+            self._server = ThreadingHTTPServer((host or "127.0.0.1", int(port)), handler)
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"the metrics address {address!r} cannot be served: {error}",
+                hint="set another with --metrics-address or FLYTEMP_WORKER_METRICS_ADDRESS; port 0 takes a free one",
+            ) from error
+        self._thread = threading.Thread(target=self._server.serve_forever, name="flytemp-metrics", daemon=True)
+
+    @property
+    def address(self) -> str:
+        """``host:port`` as bound."""
+        host, port = self._server.server_address[:2]
+        return f"{host!s}:{port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _handler(metrics: WorkerMetrics, ready: Callable[[], bool]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._answer(200, generate_latest(metrics.registry), CONTENT_TYPE_LATEST)
+            elif self.path == "/healthz":
+                self._answer(200, b"ok\n", "text/plain")
+            elif self.path == "/readyz":
+                self._answer(200 if ready() else 503, b"ready\n" if ready() else b"not ready\n", "text/plain")
+            else:
+                self._answer(404, b"not found: try /metrics, /healthz or /readyz\n", "text/plain")
+
+        def _answer(self, status: int, body: bytes, kind: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Scrapes are not news."""
+
+    return Handler

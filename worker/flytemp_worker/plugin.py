@@ -1,0 +1,63 @@
+"""`FlytempPlugin`: adds the interpreter to a worker that a team already runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from temporalio.client import Client as TemporalClient
+from temporalio.plugin import SimplePlugin
+
+from flytemp.config import Settings, load_settings
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.executions import Executions
+from flytemp_worker.assembly import control_parts, task_parts
+from flytemp_worker.serve import make_backend, resolved_settings
+
+
+class FlytempPlugin(SimplePlugin):
+    """Give it to ``Worker(plugins=[…])`` beside your own workflows and activities.
+
+    Your data converter, interceptors and sandbox stay as they are. The worker then serves flytemp's interpreter and
+    control activities on its own task queue, which is the queue to launch on. With ``run_tasks`` it also runs the
+    tasks, on this same queue; without, tasks wait for `flytemp worker`, on the queue ``<task_queue>-tasks``.
+
+    Args:
+        temporal: the client the worker uses.
+        settings: where the store is, and the worker's options; by default read from the configuration.
+        task_queue: your worker's queue, when ``run_tasks``.
+        run_tasks: whether this worker runs tasks as well.
+    """
+
+    def __init__(
+        self,
+        temporal: TemporalClient,
+        settings: Settings | None = None,
+        *,
+        task_queue: str | None = None,
+        run_tasks: bool = False,
+    ) -> None:
+        chosen = settings or load_settings()
+        store = ObjectStore.open(chosen.store)
+        executions = Executions(store)
+        resolved = resolved_settings(chosen)
+        if run_tasks:
+            resolved = resolved.model_copy(update={"task_queue": task_queue or chosen.task_queue})
+        control = control_parts(executions, temporal, resolved)
+        activities = list(control.activities)
+        backend = make_backend(chosen, store) if run_tasks else None
+        if backend is not None:
+            activities += task_parts(executions, backend, temporal, resolved).activities
+
+        @asynccontextmanager
+        async def run_context() -> AsyncIterator[None]:
+            if backend is None:
+                yield
+                return
+            await backend.start()
+            try:
+                yield
+            finally:
+                await backend.close()
+
+        super().__init__("flytemp", workflows=control.workflows, activities=activities, run_context=run_context)

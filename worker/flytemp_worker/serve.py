@@ -1,0 +1,141 @@
+"""The worker process: `flytemp worker`. TERM or INT drains it; kill -9 loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from contextlib import AsyncExitStack
+from importlib.metadata import PackageNotFoundError, version
+
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.worker import Worker
+
+from flytemp.client.connection import connect_temporal
+from flytemp.config import Settings
+from flytemp.records.launch import ResolvedSettings
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.backend import Backend
+from flytemp_activities.noop import NoopBackend
+from flytemp_activities.process import ProcessBackend, ProcessOptions, new_worker_id
+from flytemp_worker.assembly import control_worker, task_worker, tasks_queue
+from flytemp_worker.metrics import MetricsServer, WorkerMetrics
+
+logger = logging.getLogger("flytemp.worker")
+
+
+def run_worker(settings: Settings) -> int:
+    """Serve until TERM or INT, then drain: running tasks get ``drain_seconds`` to end. Returns the exit code.
+
+    Raises:
+        TemporalUnavailable, ConfigError, StoreError: it cannot start.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    return asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    worker = settings.worker
+    store = ObjectStore.open(settings.store)
+    await asyncio.to_thread(store.check_writable)
+    temporal = await connect_temporal(settings, runtime=_runtime(settings))
+    stop = _stop_on_signals()
+    resolved = resolved_settings(settings)
+    metrics = WorkerMetrics(flytemp_version())
+    metrics.slots.set(worker.slots)
+    backend = make_backend(settings, store)
+    ready = False
+    async with AsyncExitStack() as stack:
+        if worker.metrics_address:
+            server = MetricsServer(worker.metrics_address, metrics, lambda: ready)
+            server.start()
+            stack.callback(server.close)
+            logger.info("metrics and health at http://%s/metrics, /healthz, /readyz", server.address)
+        await backend.start()
+        stack.push_async_callback(backend.close)
+        control = control_worker(temporal, store, settings.task_queue, resolved)
+        tasks = task_worker(
+            temporal, store, backend, resolved, slots=worker.slots, drain_seconds=worker.drain_seconds, observer=metrics
+        )
+        ready = True
+        logger.info("polling %s and %s in namespace %s, store %s", settings.task_queue, resolved.task_queue, temporal.namespace, store.uri)
+        await _run_until(stop, [control, tasks])
+        ready = False
+    logger.info("drained and stopped")
+    return 0
+
+
+async def _run_until(stop: asyncio.Event, workers: list[Worker]) -> None:
+    """Run the workers until ``stop``; the tasks' worker drains first, while the interpreter still answers it."""
+    control, tasks = workers
+    running = [asyncio.create_task(worker.run()) for worker in workers]
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait([*running, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if stop.is_set():
+        logger.info("stopping: no new work is taken, running tasks may end")
+    await tasks.shutdown()
+    await control.shutdown()
+    await asyncio.gather(*running)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def make_backend(settings: Settings, store: ObjectStore) -> Backend:
+    """The backend that the settings name."""
+    worker = settings.worker
+    if worker.backend == "noop":
+        return NoopBackend()
+    options = ProcessOptions(
+        slots=worker.slots,
+        state_dir=settings.state_dir,
+        grace_seconds=worker.grace_seconds,
+        recycle_after=worker.recycle_after,
+        pass_environment=tuple(worker.pass_environment),
+    )
+    return ProcessBackend(store, options, new_worker_id())
+
+
+def resolved_settings(settings: Settings) -> ResolvedSettings:
+    """The settings that executions resolved by this worker obey."""
+    worker = settings.worker
+    return ResolvedSettings(
+        task_queue=tasks_queue(settings.task_queue),
+        heartbeat_seconds=worker.heartbeat_seconds,
+        max_parallelism=worker.max_parallelism,
+        max_system_tries=worker.max_system_tries,
+        continue_as_new_events=worker.continue_as_new_events,
+        drain_seconds=worker.continue_as_new_drain_seconds,
+    )
+
+
+def flytemp_version() -> str:
+    """The installed distribution's version."""
+    try:
+        return version("flytemp")
+    except PackageNotFoundError:  # run from a source tree that is not installed
+        return "0+unknown"
+
+
+def _runtime(settings: Settings) -> Runtime | None:
+    """The SDK's own metrics, on the address given for them, in Prometheus' units; None: its default runtime."""
+    address = settings.worker.sdk_metrics_address
+    if not address:
+        return None
+    host, _, port = address.rpartition(":")
+    if port == "0":
+        with socket.socket() as probe:
+            probe.bind((host, 0))
+            address = f"{host}:{probe.getsockname()[1]}"
+    config = PrometheusConfig(
+        bind_address=address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
+    )
+    logger.info("Temporal's SDK metrics at http://%s/metrics", address)
+    return Runtime(telemetry=TelemetryConfig(metrics=config))
