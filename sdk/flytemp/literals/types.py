@@ -52,11 +52,12 @@ class SimpleType(SchemaModel):
 
 
 class EnumType(SchemaModel):
-    """An ``Enum`` or ``typing.Literal``: one of ``values``."""
+    """An ``Enum`` or ``typing.Literal``: one of ``values``; for an ``Enum``, ``members`` holds their names."""
 
     kind: Literal["enum"] = "enum"
     name: str
     values: tuple[str | bool | int | float, ...]
+    members: tuple[str, ...] = ()
 
 
 class ListType(SchemaModel):
@@ -91,6 +92,8 @@ class StructType(SchemaModel):
 
 
 class UnionType(SchemaModel):
+    """One of ``variants``, which are in a canonical order: Python takes ``int | str`` and ``str | int`` for equal."""
+
     kind: Literal["union"] = "union"
     variants: tuple[LiteralType, ...]
 

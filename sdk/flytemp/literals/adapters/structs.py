@@ -1,0 +1,208 @@
+"""Adapters of records: dataclasses, NamedTuples and TypedDicts. Pydantic models are in `models`."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, NotRequired, Required, TypeVar, cast, get_args, get_origin
+
+from flytemp.errors import FlytempError, NotSupported
+from flytemp.literals.adapters.base import Adapter, Fit
+from flytemp.literals.adapters.hints import class_hints
+from flytemp.literals.check import check_fields
+from flytemp.literals.mismatch import Refused
+from flytemp.literals.transfer import FileTransfer
+from flytemp.literals.types import Json, LiteralType, StructField, StructType
+
+AdapterFor = Callable[[Any], Adapter]
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    adapter: Adapter
+    required: bool
+
+
+class StructAdapter(Adapter):
+    """A class with named fields. Its fields are looked at late, so that a class may contain itself."""
+
+    kind = "struct"
+
+    def __init__(self, cls: type, label: str, adapter_for: AdapterFor) -> None:
+        self.cls = cls
+        self.label = label
+        self._adapter_for = adapter_for
+
+    @property
+    def expected(self) -> str:
+        return str(self.cls)
+
+    @abstractmethod
+    def load_fields(self) -> Mapping[str, Field]:
+        """The fields, in order."""
+
+    @abstractmethod
+    def field_values(self, value: Any) -> Mapping[str, Any]:
+        """The value's fields, as far as it has them."""
+
+    def build(self, values: dict[str, Any]) -> Any:
+        """The value with these fields; those that are missing take their defaults."""
+        return self.cls(**values)
+
+    @cached_property
+    def fields(self) -> Mapping[str, Field]:
+        return self.load_fields()
+
+    def field(self, name: str, annotation: Any, *, required: bool) -> Field:
+        """The field's adapter; an unsupported annotation is refused with the field's name."""
+        try:
+            return Field(self._adapter_for(annotation), required)
+        except NotSupported as error:
+            raise NotSupported(f"field '{name}' of {self.label}: {error.message}", hint=error.hint) from None
+
+    def describe(self, around: tuple[Adapter, ...]) -> LiteralType:
+        name = self._name_inside(around)
+        if self in around:
+            return StructType(name=name, recursive=True)
+        inner = (*around, self)
+        fields = tuple(
+            StructField(name=field_name, type=field.adapter.describe(inner), required=field.required)
+            for field_name, field in self.fields.items()
+        )
+        return StructType(name=name, fields=fields)
+
+    def fits(self, value: Any) -> Fit:
+        return Fit.EXACT if type(value) is self.cls else Fit.NO
+
+    def encode(self, value: Any, files: FileTransfer | None) -> Json:
+        self.check_class(value)
+        given = self.field_values(value)
+        encoded: dict[str, Json] = {}
+        for name, field in self.fields.items():
+            if name in given:
+                try:
+                    encoded[name] = field.adapter.encode(given[name], files)
+                except Refused as refused:
+                    raise refused.within(name) from refused.__cause__
+        return encoded
+
+    def decode(self, literal: Json, files: FileTransfer | None) -> Any:
+        check_fields(literal, self.label, {name: field.required for name, field in self.fields.items()})
+        decoded: dict[str, Any] = {}
+        for name, item in literal.items():
+            try:
+                decoded[name] = self.fields[name].adapter.decode(item, files)
+            except Refused as refused:
+                raise refused.within(name) from refused.__cause__
+        try:
+            return self.build(decoded)
+        except (FlytempError, Refused):
+            raise
+        except Exception as error:
+            raise Refused(
+                f"{self.label} refuses the value: {type(error).__name__}: {error}",
+                hint=f"the fields have the right types; {self.label} itself checks more",
+            ) from error
+
+    def check_class(self, value: Any) -> None:
+        """Refuse another class, also a subclass: decoded, it would have lost its own fields and methods."""
+        if type(value) is self.cls:
+            return
+        hint = None
+        if isinstance(value, self.cls):
+            hint = f"types are invariant: declare {type(value).__name__}, or pass a {self.label} itself"
+        elif isinstance(value, dict):
+            hint = f"build it: {self.cls.__name__}(**value)"
+        raise self.mismatch(value, hint)
+
+    def _name_inside(self, around: tuple[Adapter, ...]) -> str:
+        # A cut is found by its name, so another class around it must not share that.
+        if any(other is not self and other.label == self.label for other in around):
+            return f"{self.cls.__module__}.{self.cls.__qualname__}"
+        return self.label
+
+
+class DataclassAdapter(StructAdapter):
+    def __init__(self, cls: type, label: str, adapter_for: AdapterFor, arguments: Mapping[Any, Any]) -> None:
+        super().__init__(cls, label, adapter_for)
+        self._arguments = arguments
+
+    def load_fields(self) -> Mapping[str, Field]:
+        hints = class_hints(self.cls)
+        if any(type(hint) is dataclasses.InitVar for hint in hints.values()):
+            raise NotSupported(
+                f"{self.label} has an InitVar, which is gone when the value is written",
+                hint="make it a field, or use a pydantic model",
+            )
+        return {
+            field.name: self.field(
+                field.name,
+                substituted(hints[field.name], self._arguments),
+                required=field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+            )
+            for field in dataclasses.fields(self.cls)
+            if field.init
+        }
+
+    def field_values(self, value: Any) -> Mapping[str, Any]:
+        return {name: getattr(value, name) for name in self.fields}
+
+
+class NamedTupleAdapter(StructAdapter):
+    def load_fields(self) -> Mapping[str, Field]:
+        hints = class_hints(self.cls)
+        names: tuple[str, ...] = cast(Any, self.cls)._fields
+        defaults: Mapping[str, Any] = cast(Any, self.cls)._field_defaults
+        for name in names:
+            if name not in hints:
+                raise NotSupported(
+                    f"field '{name}' of {self.label} has no annotation",
+                    hint="use typing.NamedTuple with annotated fields",
+                )
+        return {name: self.field(name, hints[name], required=name not in defaults) for name in names}
+
+    def field_values(self, value: Any) -> Mapping[str, Any]:
+        return dict(zip(self.fields, value, strict=True))
+
+
+class TypedDictAdapter(StructAdapter):
+    def load_fields(self) -> Mapping[str, Field]:
+        required_keys: frozenset[str] = cast(Any, self.cls).__required_keys__
+        fields: dict[str, Field] = {}
+        for name, hint in class_hints(self.cls).items():
+            # With postponed annotations the class itself does not see Required and NotRequired.
+            origin = get_origin(hint)
+            required = origin is Required or (origin is not NotRequired and name in required_keys)
+            bare = get_args(hint)[0] if origin in (Required, NotRequired) else hint
+            fields[name] = self.field(name, bare, required=required)
+        return fields
+
+    def field_values(self, value: Any) -> Mapping[str, Any]:
+        return cast("Mapping[str, Any]", value)
+
+    def build(self, values: dict[str, Any]) -> Any:
+        return values
+
+    def fits(self, value: Any) -> Fit:
+        if type(value) is not dict or not value.keys() <= self.fields.keys():
+            return Fit.NO
+        if any(field.required and name not in value for name, field in self.fields.items()):
+            return Fit.NO
+        return min((self.fields[name].adapter.fits(item) for name, item in value.items()), default=Fit.EXACT)
+
+    def check_class(self, value: Any) -> None:
+        if not isinstance(value, dict):
+            raise self.mismatch(value)
+        check_fields(value, self.label, {name: field.required for name, field in self.fields.items()})
+
+
+def substituted(hint: Any, arguments: Mapping[Any, Any]) -> Any:
+    """The annotation with a generic class's type variables replaced."""
+    if isinstance(hint, TypeVar):
+        return arguments.get(hint, hint)
+    parameters = getattr(hint, "__parameters__", ())
+    if not parameters or isinstance(hint, type):
+        return hint
+    return hint[tuple(arguments.get(parameter, parameter) for parameter in parameters)]

@@ -1,0 +1,88 @@
+"""How a conversion says that a value does not fit, and where inside the value."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from flytemp.errors import InputError, TypeMismatch
+from flytemp.literals.types import Json
+
+Result = TypeVar("Result")
+_SHOWN = 120  # characters of a value that an error quotes
+
+
+class Refused(Exception):
+    """A value does not fit. Containers add the step to it on the way out; never leaves this package."""
+
+    def __init__(self, message: str, *, hint: str | None = None, error: type[InputError] = TypeMismatch) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.error = error
+        self._outward: list[str | int] = []
+
+    def within(self, step: str | int) -> Refused:
+        """Say that the refused value lies at ``step`` of a larger one."""
+        self._outward.append(step)
+        return self
+
+    def public(self) -> InputError:
+        """The error that a user sees."""
+        where = path_text(self._outward[::-1])
+        return self.error(f"{self.message} (at {where})" if where else self.message, hint=self.hint)
+
+
+def explained(convert: Callable[[], Result]) -> Result:
+    """Run a conversion and turn its refusal into the public error.
+
+    Raises:
+        InputError: `TypeMismatch` or `LimitExceeded`, with the place inside the value.
+    """
+    try:
+        return convert()
+    except Refused as refused:
+        raise refused.public() from refused.__cause__
+    except RecursionError:
+        raise TypeMismatch(
+            "the value is nested too deeply, or contains itself",
+            hint="write it to a file and pass a FlyteFile",
+        ) from None
+
+
+def path_text(steps: Sequence[str | int]) -> str:
+    """``.items[2]["first name"]``: the place as Python would write it."""
+    return "".join(
+        f".{step}" if isinstance(step, str) and step.isidentifier() and not keyword.iskeyword(step) else f"[{step!r}]"
+        for step in steps
+    )
+
+
+def shortened(text: str) -> str:
+    """``text``, cut where it would flood a terminal."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def json_text(literal: Json) -> str:
+    """A JSON value in the words of an error."""
+    match literal:
+        case None:
+            return "null"
+        case bool():
+            return "true" if literal else "false"
+        case int() | float():
+            return f"the number {literal}"
+        case str():
+            return f"the text {shortened(literal)!r}"
+        case list():
+            return f"a list of {len(literal)}"
+        case dict():
+            return f"an object with {', '.join(map(repr, list(literal)[:5]))}" if literal else "an empty object"
+        case _:
+            return f"{shortened(repr(literal))}, which is no JSON"
+
+
+def expected(what: str, literal: Json, hint: str | None = None) -> Refused:
+    """JSON that is not what the type says."""
+    return Refused(f"expected {what} but got {json_text(literal)}", hint=hint)

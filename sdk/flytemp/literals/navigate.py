@@ -1,0 +1,82 @@
+"""Attribute paths: ``output.items[2].name`` as a type when a program is compiled, as a value when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from flytemp.errors import InputError, TypeMismatch
+
+if TYPE_CHECKING:
+    from flytemp.literals.types import Json, LiteralType
+
+Step = str | int
+
+
+def type_at(type: LiteralType, path: Sequence[Step]) -> LiteralType:  # noqa: A002
+    """The type at the end of the path: field names, list and tuple indexes, map keys, through ``Optional``.
+
+    Raises:
+        TypeMismatch: naming the step that leads nowhere.
+    """
+    # Not at the module's top: reading a value needs no type, and pydantic takes long to import.
+    from flytemp.literals.typepaths import walk
+
+    return walk(type, path)
+
+
+def value_at(literal: Json, path: Sequence[Step]) -> Json:
+    """The value at the end of the path; the tags of unions on the way are taken off, at the end they stay.
+
+    Raises:
+        InputError: when the value ends before the path does: a null, a missing key, an index out of range.
+        TypeMismatch: when a step leads into a value without parts.
+    """
+    value = literal
+    for position, step in enumerate(path):
+        value = _child(_untagged(value), step, path[:position])
+    return value
+
+
+def _untagged(value: Json) -> Json:
+    while isinstance(value, dict) and value.keys() == {"$variant", "value"}:
+        value = value["value"]
+    return value
+
+
+def _child(value: Json, step: Step, before: Sequence[Step]) -> Json:
+    if isinstance(value, dict):
+        key = step if isinstance(step, str) else _key_text(step)
+        if key not in value:
+            near = f"it has {', '.join(map(repr, list(value)[:10]))}" if value else "it is empty"
+            raise InputError(f"there is no {step!r} in the value{_place(before)}", hint=near)
+        return value[key]
+    if isinstance(value, list) and isinstance(step, int) and not isinstance(step, bool):
+        if not -len(value) <= step < len(value):
+            raise InputError(
+                f"there is no item {step} in the value{_place(before)}: it has {len(value)}",
+                hint="check the length before the item is taken",
+            )
+        return value[step]
+    if value is None:
+        raise InputError(
+            f"the value{_place(before)} is None, so it has no {step!r}",
+            hint="it is Optional: give it a value, or take its part inside a task that checks",
+        )
+    raise TypeMismatch(f"the value{_place(before)} has no {step!r}: it is {_noun(value)}")
+
+
+def _key_text(step: Any) -> str:
+    return ("true" if step else "false") if isinstance(step, bool) else str(step)
+
+
+def _place(before: Sequence[Step]) -> str:
+    from flytemp.literals.mismatch import path_text
+
+    return f" at {path_text(before)}" if before else ""
+
+
+def _noun(value: Json) -> str:
+    if isinstance(value, list):
+        return "a list, and its items have numbers"
+    return f"{value!r}" if len(repr(value)) < 80 else f"a {type(value).__name__}"

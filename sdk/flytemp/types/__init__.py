@@ -1,0 +1,1 @@
+"""Types of values that tasks exchange beyond Python's own."""

@@ -1,0 +1,221 @@
+"""What files and directories have in common: a local path, a remote source, or both."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, cast, get_args, get_origin
+
+from typing_extensions import TypeVar as DefaultedTypeVar
+
+from flytemp.errors import InputError, NotSupported, TypeMismatch
+from flytemp.literals import transfer
+from flytemp.store.keys import protocol_of
+
+FormatT = DefaultedTypeVar("FormatT", default=Any)
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
+
+    class _PathLike(os.PathLike[str], Generic[FormatT]):
+        """To a type checker a blob is generic in its format: ``FlyteFile[Literal["csv"]]``."""
+else:
+    _PathLike = os.PathLike
+
+BlobT = TypeVar("BlobT", bound="Blob[Any]")
+_FORMAT = re.compile(r"[A-Za-z0-9_.+-]*")
+_classes: dict[tuple[type, str], type] = {}
+
+
+class Blob(_PathLike[FormatT]):
+    """Base of `FlyteFile` and `FlyteDirectory`; use those."""
+
+    noun: ClassVar[str] = "file"
+    blob_format: ClassVar[str] = ""
+    _base: ClassVar[type]
+    _local: str | None
+    _source: str | None
+    _target: str | Literal[False] | None
+    _is_input: bool
+
+    def __init__(
+        self, path: str | os.PathLike[str], remote_path: str | os.PathLike[str] | Literal[False] | None = None
+    ) -> None:
+        text = location_text(path, type(self).noun)
+        remote = protocol_of(text) is not None
+        self._source = text if remote else None
+        self._local = None if remote else text
+        self._target = remote_path if remote_path is None or remote_path is False else os.fspath(remote_path)
+        self._is_input = False
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, item: object) -> type:
+            """The class for one format: ``FlyteFile["csv"]``, also ``FlyteFile[Literal["csv"]]``."""
+            if cls is Blob:  # as the base of a class, where the parameter is for type checkers alone
+                return cls
+            return class_for_format(cls, _format_of(cls, item))
+
+    @classmethod
+    def extension(cls) -> str:
+        """The format of the class, "csv" for ``FlyteFile["csv"]``; empty when it has none."""
+        return cls.blob_format
+
+    @classmethod
+    def from_source(cls, source: str | os.PathLike[str]) -> Self:
+        """What lies at ``source``, as a task's input would hold it: to be read, never written."""
+        blob = cls(source)
+        blob._is_input = blob._source is not None
+        return blob
+
+    @property
+    def remote_source(self) -> str | None:
+        """The URI it comes from; None for what lies on this machine only."""
+        return self._source
+
+    @property
+    def remote_path(self) -> str | Literal[False] | None:
+        """Where a task's output is uploaded to: None is a fresh place, False is nowhere."""
+        return self._target
+
+    @property
+    def path(self) -> str:
+        """The path on this machine. What is remote is downloaded first, once.
+
+        Raises:
+            NotFound: when there is nothing at the remote source.
+            StoreError: when it cannot be read.
+        """
+        if self._source is None:
+            return cast(str, self._local)
+        if self._local is None:
+            self._local = transfer.download_path_for(self._source)
+        if not os.path.exists(self._local):
+            self._fetch(self._source, self._local)
+        return self._local
+
+    def download(self) -> str:
+        """Have it on this machine and return its path; raises as `path` does."""
+        return self.path
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def __str__(self) -> str:
+        return self._source or cast(str, self._local)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Blob):
+            return NotImplemented
+        return self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def _identity(self) -> tuple[Any, ...]:
+        return (self._base, self.blob_format, str(self), self._target)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        # The class of a format is made at run time, so pickle cannot find it by name.
+        return (_rebuild, (self._base, self.blob_format, self.__dict__.copy()))
+
+    def _fetch(self, source: str, local: str) -> None:
+        raise NotImplementedError
+
+    def _refuse_writing_input(self) -> None:
+        if self._is_input:
+            raise InputError(
+                f"{self} is an input of this task, and others may read it",
+                hint=f"write to {self._base.__name__}.new(…) and return that",
+            )
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            cls._validate, serialization=core_schema.plain_serializer_function_ser_schema(cls._serialize)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        properties = {"uri": {"type": "string"}, "format": {"type": "string"}}
+        return {"type": "object", "title": cls.__name__, "properties": properties, "required": ["uri"]}
+
+    @classmethod
+    def _validate(cls, value: Any) -> Blob[Any]:
+        if isinstance(value, cls._base):
+            return cast("Blob[Any]", value)
+        if isinstance(value, dict) and "uri" in value and value.keys() <= {"uri", "format"}:
+            value = value["uri"]
+        if not isinstance(value, str | os.PathLike):
+            raise ValueError(f"a {cls.noun} is given by its path or URI, or as {cls._base.__name__}")
+        return cls(value)
+
+    @staticmethod
+    def _serialize(value: Blob[Any]) -> dict[str, str]:
+        return {"uri": str(value), "format": value.blob_format}
+
+
+def location_text(path: object, noun: str) -> str:
+    """The path or URI as text.
+
+    Raises:
+        TypeMismatch: when it is neither.
+    """
+    if path is None:
+        raise TypeMismatch(f"None value cannot be converted to a {noun}.", hint="declare it as Optional[…]")
+    # Not `os.fspath` for a blob of ours: it would download it.
+    text = str(path) if isinstance(path, Blob) else os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise TypeMismatch(f"a {noun}'s path is text or a pathlib.Path, not '{path!r}' of type {type(path)}")
+    if not text:
+        raise TypeMismatch(f"an empty text is no path of a {noun}")
+    return text
+
+
+def class_for_format(base: type[BlobT], format_: str) -> type[BlobT]:
+    """The one class for a format, ``FlyteFile["csv"]``; the base itself for no format."""
+    root = cast(type[BlobT], base._base)
+    if not format_:
+        return root
+    known = _classes.get((root, format_))
+    if known is None:
+        name = f'{root.__name__}["{format_}"]'
+        made = type(name, (root,), {"blob_format": format_, "__module__": root.__module__, "__doc__": root.__doc__})
+        known = _classes.setdefault((root, format_), made)
+    return cast(type[BlobT], known)
+
+
+def read_only(base: type[BlobT], uri: str, format_: str, local: str | None) -> BlobT:
+    """A task's input: what lies at ``uri``, to be downloaded to ``local`` when it is opened."""
+    blob = class_for_format(base, format_).from_source(uri)
+    if blob._source is not None:
+        blob._local = local
+    return blob
+
+
+def _rebuild(base: type[BlobT], format_: str, state: dict[str, Any]) -> BlobT:
+    made = class_for_format(base, format_)
+    blob = made.__new__(made)
+    blob.__dict__.update(state)
+    return blob
+
+
+def _format_of(cls: type[Blob[Any]], item: object) -> str:
+    if isinstance(item, TypeVar):  # flytekit's spelling for type checkers
+        item = item.__name__
+    if get_origin(item) is Literal and len(get_args(item)) == 1:
+        item = get_args(item)[0]
+    if not isinstance(item, str) or not _FORMAT.fullmatch(item.lstrip(".")):
+        raise NotSupported(
+            f'{cls.__name__}[{item!r}]: the format of a {cls.noun} is a text such as "csv"',
+            hint=f'write {cls._base.__name__}["csv"]',
+        )
+    return item.lstrip(".")
