@@ -1,0 +1,195 @@
+"""`just bench`: see README.md beside this file."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from programs import STEP, HandWritten, document
+from temporalio.client import Client as TemporalClient
+from temporalio.worker import Worker
+
+from flytemp.bundle import pack, store_bundle
+from flytemp.client.setup import missing_search_attributes
+from flytemp.names import workflow_id
+from flytemp.records.launch import ResolvedSettings
+from flytemp.registry import Registry
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.backend import Backend
+from flytemp_activities.noop import NoopBackend
+from flytemp_activities.process import ProcessBackend, ProcessOptions, new_worker_id
+from flytemp_worker.assembly import WORKFLOW_SLOTS, control_worker, task_worker
+from flytemp_worker.devserver import start_dev_server
+from rich.console import Console
+from rich.table import Table
+
+SIZES = {"chain": (100, 300), "fan": (300, 1_000)}
+PROJECT, DOMAIN, VERSION = "default", "development", "bench"
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    value: float
+    unit: str
+    reference: float | None
+    ratio: float | None
+
+
+class Installation:
+    """One server's workers: flytemp's with a backend, and the hand-written workflow's on the same task queue."""
+
+    def __init__(self, temporal: TemporalClient, store: ObjectStore, label: str, backend: Backend) -> None:
+        self.temporal = temporal
+        self.store = store
+        self.queue = f"{label}-flytemp"
+        self.tasks = f"{label}-tasks"
+        self.hand = f"{label}-hand"
+        self.backend = backend
+        self.roots: dict[str, str] = {}
+
+    async def enter(self, stack: AsyncExitStack) -> None:
+        settings = ResolvedSettings(task_queue=self.tasks, max_parallelism=0, heartbeat_seconds=10)
+        await self.backend.start()
+        stack.push_async_callback(self.backend.close)
+        workers = [
+            control_worker(self.temporal, self.store, self.queue, settings),
+            task_worker(self.temporal, self.store, self.backend, settings, slots=100, drain_seconds=0),
+            Worker(self.temporal, task_queue=self.hand, workflows=[HandWritten], max_concurrent_workflow_tasks=WORKFLOW_SLOTS),
+        ]
+        for worker in workers:
+            await stack.enter_async_context(worker)
+
+    async def flytemp(self, shape: str, nodes: int) -> float:
+        name = f"bench.{shape}_{nodes}"
+        identifier = workflow_id(PROJECT, DOMAIN, f"b{uuid.uuid4().hex[:16]}")
+        launch = {"launch_plan": f"wf:{PROJECT}:{DOMAIN}:{name}:{VERSION}"}
+        began = time.perf_counter()
+        handle = await self.temporal.start_workflow("FlytempWorkflow", launch, id=identifier, task_queue=self.queue)
+        await handle.result()
+        seconds = time.perf_counter() - began
+        from flytemp.layout import ExecutionLayout
+
+        self.roots[name] = ExecutionLayout(self.temporal.namespace, identifier, handle.first_execution_run_id or "").root
+        return seconds
+
+    async def by_hand(self, shape: str, nodes: int) -> float:
+        name = f"bench.{shape}_{nodes}"
+        job = {"shape": shape, "nodes": nodes, "root": self.roots[name], "workflow": name, "queue": self.tasks}
+        began = time.perf_counter()
+        await self.temporal.execute_workflow(HandWritten.run, job, id=f"hand-{uuid.uuid4().hex}", task_queue=self.hand)
+        return time.perf_counter() - began
+
+
+async def slope(run: Callable[[str, int], Awaitable[float]], shape: str) -> float:
+    """Milliseconds per node between the two sizes of ``shape``."""
+    small, large = SIZES[shape]
+    first = await run(shape, small)
+    return (await run(shape, large) - first) / (large - small) * 1000
+
+
+async def compare(installation: Installation, shape: str, pairs: int) -> tuple[float, float, float]:
+    """Medians of flytemp's and the hand-written slope, and of their ratio, over interleaved pairs."""
+    await slope(installation.flytemp, shape)  # warm, and the roots that the hand-written one borrows
+    ours, theirs, ratios = [], [], []
+    for pair in range(pairs):
+        if pair % 2:
+            theirs.append(await slope(installation.by_hand, shape))
+            ours.append(await slope(installation.flytemp, shape))
+        else:
+            ours.append(await slope(installation.flytemp, shape))
+            theirs.append(await slope(installation.by_hand, shape))
+        ratios.append(ours[-1] / theirs[-1])
+    return statistics.median(ours), statistics.median(theirs), statistics.median(ratios)
+
+
+async def measure(label: str, tuned: bool, pairs: int, folder: Path) -> list[Row]:
+    server = await asyncio.to_thread(
+        start_dev_server, db=folder / f"{label}.db", port=0, ui_port=None, log=folder / f"{label}.log", tuned=tuned
+    )
+    try:
+        async with AsyncExitStack() as stack:
+            return await _measure(label, server.address, pairs, folder, stack)
+    finally:
+        await asyncio.to_thread(server.stop)
+
+
+async def _measure(label: str, address: str, pairs: int, folder: Path, stack: AsyncExitStack) -> list[Row]:
+    temporal = await TemporalClient.connect(address)
+    await missing_search_attributes(temporal)
+    store = ObjectStore.open(str(folder / f"{label}-store"))
+    bundle = _register(store, folder)
+    rows = []
+    noop = Installation(temporal, store, f"{label}-noop", NoopBackend())
+    await noop.enter(stack)
+    for shape in SIZES:
+        ours, theirs, ratio = await compare(noop, shape, pairs)
+        rows.append(Row(f"{label}: {shape}, cost per node, engine over hand-written", ours, "ms", theirs, ratio))
+    fixed = statistics.median([await noop.flytemp("chain", 1) for _ in range(pairs * 2)]) * 1000
+    rows.append(Row(f"{label}: execution of one no-op node", fixed, "ms", None, None))
+    options = ProcessOptions(slots=2, cache_folder=folder / "bundles")
+    process = Installation(temporal, store, f"{label}-process", ProcessBackend(store, options, new_worker_id()))
+    await process.enter(stack)
+    await process.flytemp("chain", 100)
+    added, bare = [], []
+    for _ in range(pairs):
+        with_process = await slope(process.flytemp, "chain")
+        without = await slope(noop.flytemp, "chain")
+        added.append(with_process - without)
+        bare.append(without)
+    reference = statistics.median(bare)
+    rows.append(
+        Row(f"{label}: chain, process backend adds per task", statistics.median(added), "ms", reference, statistics.median(added) / reference)
+    )
+    del bundle
+    return rows
+
+
+def _register(store: ObjectStore, folder: Path) -> Any:
+    code = folder / "code"
+    code.mkdir(exist_ok=True)
+    (code / "bench_tasks.py").write_text("from flytemp import task\n\n\n@task\ndef step(x: int) -> int:\n    return x + 1\n")
+    bundle = pack(code)
+    store_bundle(store, bundle)
+    documents = [
+        document(shape, nodes).model_copy(update={"bundle": bundle.ref})
+        for shape, nodes in [("chain", 1), *((shape, nodes) for shape, sizes in SIZES.items() for nodes in sizes)]
+    ]
+    assert STEP.loader == "bench_tasks:step"
+    return Registry(store).register(documents, project=PROJECT, domain=DOMAIN, version=VERSION)
+
+
+def show(rows: list[Row]) -> None:
+    table = Table("name", "value", "unit", "reference", "ratio")
+    for row in rows:
+        reference = "" if row.reference is None else f"{row.reference:.2f}"
+        table.add_row(row.name, f"{row.value:.2f}", row.unit, reference, "" if row.ratio is None else f"{row.ratio:.3f}")
+    Console().print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer pairs, tuned server only")
+    parser.add_argument("--output", type=Path, default=Path("bench-results.json"))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="flytemp-bench-") as temporary:
+        folder = Path(temporary)
+        rows = asyncio.run(measure("tuned", True, 2 if arguments.quick else 7, folder))
+        if not arguments.quick:
+            rows += asyncio.run(measure("as shipped", False, 2, folder))
+    show(rows)
+    arguments.output.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
