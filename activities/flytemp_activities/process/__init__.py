@@ -1,0 +1,1 @@
+"""The process backend: tasks run in warm Python processes of this machine, and die with their worker."""

@@ -1,0 +1,166 @@
+"""The process backend: runs the tries that a worker is given, in warm processes of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from flytemp.errors import FlytempBug
+from flytemp.runtime.failures import SystemFailure, TaskLost
+from flytemp.runtime.host import process_started
+from flytemp.runtime.invocation import Invocation, TaskResult
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.process import guard
+from flytemp_activities.process.crashes import OomCounter
+from flytemp_activities.process.environment import task_environment
+from flytemp_activities.process.leases import LeaseKeeper, Owners
+from flytemp_activities.process.options import ProcessOptions
+from flytemp_activities.process.pool import ProcessPool
+from flytemp_activities.process.supervisor import Supervisor, Workshop
+
+__all__ = ["InvocationKey", "ProcessBackend", "ProcessOptions", "SystemFailure", "TaskLost", "key_of"]
+
+_log = logging.getLogger(__name__)
+
+InvocationKey: TypeAlias = tuple[str, str, int, int]
+"""(execution root, node path, attempt, try)."""
+
+
+def key_of(invocation: Invocation) -> InvocationKey:
+    return (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
+
+
+class ProcessBackend:
+    """Runs tasks in processes. Call `start` first and `close` last, on the event loop that calls `run`.
+
+    Args:
+        store: where claims, results and logs go.
+        options: settings.
+        worker_id: the worker's name. Each start of a worker claims under a name of its own, `owner`.
+    """
+
+    def __init__(self, store: ObjectStore, options: ProcessOptions, worker_id: str) -> None:
+        self._store = store
+        self._options = options
+        token = secrets.token_hex(6)
+        self._token = f"{os.getpid()}-{process_started(os.getpid())}-{token}"
+        self.owner = f"{worker_id}-{token}"
+        self._supervisors: dict[InvocationKey, Supervisor] = {}
+        self._shop: Workshop | None = None
+        self._lease = LeaseKeeper(store, self.owner, self._token, self._fence)
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Start the guard, write the lease, and end what dead workers of this machine left behind.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        options = self._options
+        parent = options.scratch_folder or Path(tempfile.gettempdir())
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="flytemp-worker-", dir=parent))
+        options.cache_folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-I", "-S", guard.__file__, self._token, str(folder), str(os.getpid())]
+        self._guard = subprocess.Popen(command, stdin=subprocess.PIPE, cwd="/", start_new_session=True)
+        owners = Owners(self._store)
+        pool = ProcessPool(options, self._token, folder, self._register, self._unregister)
+        self._shop = Workshop(self._store, options, pool, owners, OomCounter(), self.owner, folder)
+        await self._lease.start()
+        await asyncio.to_thread(owners.clean_up, self.owner)
+
+    async def close(self) -> None:
+        """End every task that still runs, every process and the guard, and remove the lease."""
+        await self._kill_all("the worker was shut down")
+        if self._ending:
+            await asyncio.wait(self._ending)
+        if self._shop is not None:
+            await self._shop.pool.close()
+        await self._lease.stop()
+        if self._guard is not None and self._guard.stdin is not None:
+            self._guard.stdin.close()
+            await asyncio.to_thread(self._guard.wait)
+
+    async def run(
+        self, invocation: Invocation, *, resumed: bool, report: Callable[[dict[str, Any]], None]
+    ) -> TaskResult:
+        """The result of a try: of a new one, or, if ``resumed``, of one that may have been started before.
+
+        Cancelling the caller only detaches it; the task goes on, and a later ``run`` of the same try joins it.
+
+        Args:
+            invocation: the try.
+            resumed: whether this try may have been started before, here or elsewhere.
+            report: is told, at every change: ``phase`` ("queued", "starting", "running", "following"), and once known
+                ``pid``, ``uid`` and ``claimed``.
+
+        Raises:
+            TaskLost: the try was started, its process is gone and there is no result.
+            SystemFailure: what runs tasks failed.
+        """
+        supervisor = self._supervisors.get(key_of(invocation)) or self._supervise(invocation, resumed=resumed)
+        supervisor.subscribe(report)
+        try:
+            return await asyncio.shield(supervisor.task)
+        finally:
+            supervisor.unsubscribe(report)
+
+    def _supervise(self, invocation: Invocation, *, resumed: bool) -> Supervisor:
+        if self._shop is None:
+            raise FlytempBug("the process backend was not started")
+        key = key_of(invocation)
+        environment = task_environment(invocation, os.environ, self._options.pass_environment)
+        supervisor = Supervisor(self._shop, invocation, environment, resumed=resumed)
+        self._supervisors[key] = supervisor
+        supervisor.task.add_done_callback(lambda task: self._over(key, task))
+        return supervisor
+
+    def _over(self, key: InvocationKey, task: asyncio.Task[TaskResult]) -> None:
+        del self._supervisors[key]
+        # Nobody may be waiting for it just now; what it left in the store tells the next who asks.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.info("node %s, attempt %d, try %d ended without a result: %s", *key[1:], error)
+
+    async def kill(self, invocation_key: InvocationKey) -> None:
+        """End the try and everything it started: TERM, grace, KILL. Returns when all are gone.
+
+        A try that does not run here is left alone: a dead worker's processes are ended by its guard.
+        """
+        supervisor = self._supervisors.get(invocation_key)
+        if supervisor is not None:
+            await supervisor.kill("the task was ended on request")
+
+    def running(self) -> list[InvocationKey]:
+        """The tries that run, wait for a slot or are followed here."""
+        return list(self._supervisors)
+
+    async def _kill_all(self, reason: str) -> None:
+        await asyncio.gather(*(supervisor.kill(reason) for supervisor in list(self._supervisors.values())))
+
+    def _fence(self) -> None:
+        task = asyncio.create_task(self._kill_all("the worker could not renew its lease, so another may run the task"))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    def _register(self, group: int) -> None:
+        self._tell_guard(f"+{group}\n")
+
+    def _unregister(self, group: int) -> None:
+        self._tell_guard(f"-{group}\n")
+
+    def _tell_guard(self, line: str) -> None:
+        if self._guard is None or self._guard.stdin is None:
+            raise FlytempBug("the process backend was not started")
+        try:
+            os.write(self._guard.stdin.fileno(), line.encode())
+        except BrokenPipeError:
+            _log.error("the guard of the tasks' processes is gone; should this worker be killed, they may outlive it")

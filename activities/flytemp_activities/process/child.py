@@ -1,0 +1,215 @@
+"""One warm process, seen from the worker: started once, given one task after the other, ended with all it started."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flytemp_activities.process.control import ControlChannel
+from flytemp_activities.process.guard import MARKER
+from flytemp_activities.process.logs import LogSink, OutputPipe
+from flytemp_activities.process.processes import end_all
+
+EventHandler = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended: by ``signal``, or with ``code``. ``output`` is the end of what it wrote outside of tasks."""
+
+    code: int | None
+    signal: int | None
+    output: str = ""
+
+    def __str__(self) -> str:
+        if self.signal is not None:
+            return f"{signal.strsignal(self.signal) or 'killed'} (signal {self.signal})".lower()
+        return f"exit code {self.code}"
+
+
+class ProcessEnded(Exception):
+    """The process ended before it answered. Internal: the supervisor says what it means."""
+
+    def __init__(self, end: Exit) -> None:
+        super().__init__(str(end))
+        self.end = end
+
+
+class WarmProcess:
+    """A process that runs ``flytemp.runtime.serve``. Not thread-safe: everything happens on the event loop."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], marker: str, sock: socket.socket, output: int) -> None:
+        self.pid = popen.pid
+        self.marker = marker
+        self.tasks = 0
+        self._popen = popen
+        self._loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._answer: asyncio.Future[dict[str, Any]] | None = None
+        self._on_event: EventHandler | None = None
+        self._exited: asyncio.Future[Exit] = self._loop.create_future()
+        self._ending: asyncio.Task[None] | None = None
+        self.output = OutputPipe(output)
+        self._channel = ControlChannel(sock, self._on_message, self._on_channel_end)
+        self.channel_was_lost = False
+        threading.Thread(target=self._watch, name=f"flytemp-process-{self.pid}", daemon=True).start()
+
+    @classmethod
+    def start(cls, environment: Mapping[str, str], marker: str, folder: Path) -> WarmProcess:
+        """Start a process in a session of its own, on the event loop's thread.
+
+        The kernel ends the process when the *thread* that started it ends, so this must be one that lasts.
+
+        Raises:
+            OSError: when the system can start no process.
+        """
+        ours, theirs = socket.socketpair()
+        read_end, write_end = os.pipe()
+        command = [sys.executable, "-P", "-m", "flytemp.runtime.serve", str(theirs.fileno()), str(os.getpid())]
+        try:
+            popen = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=write_end,
+                stderr=write_end,
+                cwd=folder,
+                env={**environment, MARKER: marker},
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+        except OSError:
+            ours.close()
+            os.close(read_end)
+            raise
+        finally:
+            theirs.close()
+            os.close(write_end)
+        return cls(popen, marker, ours, read_end)
+
+    # ------------------------------------------------------------------------------- what it says
+
+    def _on_message(self, message: dict[str, Any]) -> None:
+        event = message["event"]
+        if event == "ready":
+            if not self._ready.done():
+                self._ready.set_result(None)
+        elif event == "done":
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_result(message)
+        elif self._on_event is not None:
+            self._on_event(event)
+
+    def _on_channel_end(self) -> None:
+        # Either it is ending, then this changes nothing, or the task closed the runtime's descriptors: then it
+        # can be told nothing any more.
+        self.channel_was_lost = True
+        if not self._exited.done():
+            os.kill(self.pid, signal.SIGKILL)
+
+    def _watch(self) -> None:
+        end = self._wait()
+        # When the loop is closed, nobody is left who could be told.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._on_exit, *end)
+
+    def _wait(self) -> tuple[int | None, int | None]:
+        """Wait for the process's end; return its exit code or signal, neither where another part of us reaped it."""
+        if not hasattr(os, "waitid"):
+            status = self._popen.wait()
+            return (None, -status) if status < 0 else (status, None)
+        try:
+            # Not reaped yet: while it is a zombie, its pid and group are nobody else's.
+            found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:
+            return None, None
+        if found is None:
+            return None, None
+        killed = found.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
+        return (None, found.si_status) if killed else (found.si_status, None)
+
+    def _on_exit(self, code: int | None, number: int | None) -> None:
+        self._channel.read_available()
+        self._channel.close()
+        self.output.drop_available()
+        end = Exit(code, number, self.output.tail.decode(errors="replace").strip())
+        self._exited.set_result(end)
+        for future in (self._ready, self._answer):
+            if future is not None and not future.done():
+                future.set_exception(ProcessEnded(end))
+                future.exception()  # whether somebody waits for it or not
+
+    # -------------------------------------------------------------------------------- what it does
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can be given a task."""
+        return not self._exited.done() and not self.channel_was_lost and self._ending is None
+
+    async def ready(self) -> None:
+        """Wait until it can take a task.
+
+        Raises:
+            ProcessEnded: it ended instead.
+        """
+        await asyncio.shield(self._ready)
+
+    async def execute(self, order: dict[str, Any], invocation: str, sink: LogSink, on_event: EventHandler) -> dict[str, Any]:
+        """Have a task executed; ``order`` and ``invocation`` (JSON) are what `flytemp.runtime.serve` takes.
+
+        Returns:
+            its answer. By then the task's output is in ``sink``.
+
+        Raises:
+            ProcessEnded: it ended before it answered.
+        """
+        nonce = secrets.token_hex(16)
+        head = json.dumps({**order, "nonce": nonce})
+        self.tasks += 1
+        self._answer = self._loop.create_future()
+        self._on_event = on_event
+        self.output.begin(sink, f"\0flytemp:{nonce}\n".encode())
+        if self._exited.done():
+            raise ProcessEnded(self._exited.result())
+        self._channel.send(f'{head[:-1]}, "invocation": {invocation}}}'.encode())
+        try:
+            answer = await self._answer
+        finally:
+            self._on_event = None
+        self.output.end()
+        return answer
+
+    async def leave(self, grace_seconds: float) -> None:
+        """End an idle process: it is told to, has ``grace_seconds`` to run its exit handlers, and is killed otherwise."""
+        self._channel.close()
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await asyncio.shield(self._exited)
+        except TimeoutError:
+            pass  # `end` does it
+        await self.end(0)
+
+    async def end(self, grace_seconds: float) -> None:
+        """End it and everything it started: TERM, ``grace_seconds``, KILL. Returns when all are gone."""
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end(grace_seconds))
+        await asyncio.shield(self._ending)
+
+    async def _end(self, grace_seconds: float) -> None:
+        await end_all(self.pid, self.marker, grace_seconds)
+        await asyncio.shield(self._exited)
+        self.output.end()
+        self.output.close()
+        self._channel.close()
+        self._popen.wait()

@@ -1,0 +1,164 @@
+"""The output of a task, from the pipe into chunk objects, while the task runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+
+from flytemp.errors import StoreError
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.process.options import ProcessOptions
+
+_READ_BYTES = 64 * 1024
+_READS_PER_TURN = 8  # a task that prints without end must leave the event loop its turns
+
+_log = logging.getLogger(__name__)
+
+
+class LogSink:
+    """The output of one try. A chunk is written while there is new output, and the last one by `finish`.
+
+    Chunks are bytes as the task wrote them; a character may be cut between two.
+    """
+
+    def __init__(self, store: ObjectStore, chunk_key: Callable[[int], str], options: ProcessOptions) -> None:
+        self._store = store
+        self._chunk_key = chunk_key
+        self._options = options
+        self._buffer = bytearray()
+        self._taken = 0
+        self._chunks = 0
+        self._due = asyncio.Event()
+        self._finished = False
+        self._writer: asyncio.Task[None] | None = None
+        self._failure: StoreError | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take output; what exceeds the limit of a try is dropped, once with a note in the log."""
+        limit = self._options.log_limit_bytes
+        if not data or self._taken >= limit:
+            return
+        kept = data[: limit - self._taken]
+        self._taken += len(kept)
+        self._buffer += kept
+        if self._taken >= limit:
+            self._buffer += f"\n[flytemp keeps {limit:,} bytes of a try's output; the rest is dropped]\n".encode()
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_chunks())
+        if len(self._buffer) >= self._options.log_chunk_bytes:
+            self._due.set()
+
+    async def _write_chunks(self) -> None:
+        while not (self._finished and not self._buffer):
+            if not self._finished:
+                await self._until_due()
+            await self._write_chunk()
+
+    async def _until_due(self) -> None:
+        try:
+            async with asyncio.timeout(self._options.log_interval_seconds):
+                await self._due.wait()
+        except TimeoutError:
+            pass  # an interval is over: write what there is
+        if not self._finished:
+            self._due.clear()
+
+    async def _write_chunk(self) -> None:
+        if not self._buffer:
+            return
+        data, self._buffer = bytes(self._buffer), bytearray()
+        try:
+            await asyncio.to_thread(self._store.write, self._chunk_key(self._chunks), data)
+        except StoreError as error:
+            # A task does not fail because its output could not be kept; the worker's log says that it was not.
+            if self._failure is None:
+                _log.warning("a task's output is not kept: %s", error)
+            self._failure = error
+        self._chunks += 1
+
+    async def finish(self) -> None:
+        """Write what is left. Nothing is fed afterwards."""
+        self._finished = True
+        self._due.set()
+        if self._writer is not None:
+            await self._writer
+
+
+class OutputPipe:
+    """The pipe of a process's stdout and stderr. Between tasks its output belongs to nobody and is dropped."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._sink: LogSink | None = None
+        self._sentinel = b""
+        self._held = b""  # may be the sentinel's beginning
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(descriptor, self._read_some)
+        self.tail = b""
+
+    def begin(self, sink: LogSink, sentinel: bytes) -> None:
+        """From now on output goes to ``sink``, until ``sentinel`` appears in it."""
+        self._read_some()
+        self._sink, self._sentinel, self._held = sink, sentinel, b""
+
+    def end(self) -> None:
+        """Take what the task has written until now; its sentinel is in the pipe, or its process has ended."""
+        while self._sink is not None and self._read():
+            pass
+        if self._sink is not None:
+            self._sink.feed(self._held)
+        self._sink, self._held = None, b""
+
+    def drop_available(self) -> None:
+        """Outside of a task: take into ``tail`` what is there."""
+        if self._sink is None:
+            self._read_some()
+
+    def _read_some(self) -> None:
+        for _ in range(_READS_PER_TURN):
+            if not self._read():
+                return
+
+    def _read(self) -> bool:
+        if self._closed:
+            return False
+        try:
+            data = os.read(self._descriptor, _READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self.close()
+            return False
+        self._take(data)
+        return True
+
+    def _take(self, data: bytes) -> None:
+        if self._sink is None:
+            self.tail = (self.tail + data)[-4096:]
+            return
+        data = self._held + data
+        found = data.find(self._sentinel)
+        if found >= 0:
+            self._sink.feed(data[:found])
+            self._sink, self._held = None, b""
+            return
+        keep = _overlap(data, self._sentinel)
+        self._sink.feed(data[: len(data) - keep])
+        self._held = data[len(data) - keep :]
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._loop.remove_reader(self._descriptor)
+        os.close(self._descriptor)
+
+
+def _overlap(data: bytes, sentinel: bytes) -> int:
+    """How many bytes at the end of ``data`` may be the beginning of ``sentinel``, whose first byte occurs once in it."""
+    start = data.rfind(sentinel[:1], max(0, len(data) - len(sentinel) + 1))
+    return len(data) - start if start >= 0 and sentinel.startswith(data[start:]) else 0

@@ -1,0 +1,108 @@
+"""Which processes belong to a task, and how they are ended: asked first, then killed, until none is left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+
+from flytemp_activities.process.guard import marked_processes
+
+_FIRST_PAUSE_SECONDS = 0.005
+_LONGEST_PAUSE_SECONDS = 0.1
+_CLEAN_ROUNDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Stat:
+    pid: int
+    parent: int
+    group: int
+    session: int
+    started: str
+
+
+def _stats() -> list[_Stat]:
+    """Every living process that ``/proc`` shows; zombies are not alive."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+            data = file.read()
+            fields = data[data.rfind(b")") + 2 :].split()
+            if fields[0] not in (b"Z", b"X"):
+                found.append(
+                    _Stat(int(name), int(fields[1]), int(fields[2]), int(fields[3]), fields[19].decode()),
+                )
+    return found
+
+
+def has_proc() -> bool:
+    return os.path.exists("/proc/self/stat")
+
+
+def members(leader: int, marker: str) -> list[int]:
+    """The living processes of one task: ``leader``, its group, session and descendants, and all that carry ``marker``.
+
+    ``leader`` must not have been reaped yet, or its number may mean another process.
+    """
+    stats = _stats()
+    found = {stat.pid for stat in stats if leader in (stat.pid, stat.group, stat.session)} | set(marked_processes(marker))
+    grown = True
+    while grown:
+        more = {stat.pid for stat in stats if stat.parent in found} - found
+        grown = bool(more)
+        found |= more
+    found.discard(os.getpid())
+    return sorted(found)
+
+
+def _signal(pids: list[int], number: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def _group_is_alive(leader: int) -> bool:
+    try:
+        os.killpg(leader, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _round(leader: int, marker: str, number: int | None) -> int:
+    """Send ``number`` to all that live; return how many there were."""
+    if has_proc():
+        found = members(leader, marker)
+        if number is not None:
+            _signal(found, number)
+        return len(found)
+    if not _group_is_alive(leader):
+        return 0
+    if number is not None:
+        os.killpg(leader, number)
+    return 1
+
+
+async def end_all(leader: int, marker: str, grace_seconds: float) -> None:
+    """End the processes of a task: TERM, ``grace_seconds`` to go, KILL. Returns when none is left.
+
+    Without ``/proc`` only the process group of ``leader`` is known.
+    """
+    deadline = time.monotonic() + grace_seconds
+    number: int | None = signal.SIGTERM if grace_seconds > 0 else signal.SIGKILL
+    pause = _FIRST_PAUSE_SECONDS
+    clean = 0
+    while True:
+        left = await asyncio.to_thread(_round, leader, marker, number)
+        clean = 0 if left else clean + 1
+        if clean >= _CLEAN_ROUNDS:
+            return
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+        number = signal.SIGKILL if time.monotonic() >= deadline else None

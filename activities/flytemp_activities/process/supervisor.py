@@ -1,0 +1,224 @@
+"""One try from its order to its result, whoever waits for it: an activity may come, go and come again."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flytemp.errors import StoreError
+from flytemp.layout import RootLayout
+from flytemp.runtime.commit import commit_result, now, read_claim, read_result, read_try_error, write_try_error
+from flytemp.runtime.failures import SystemFailure, TaskLost
+from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.process.child import Exit, ProcessEnded, WarmProcess
+from flytemp_activities.process.crashes import OomCounter, crash_error, is_shutdown
+from flytemp_activities.process.leases import Owners
+from flytemp_activities.process.logs import LogSink
+from flytemp_activities.process.options import ProcessOptions
+from flytemp_activities.process.pool import PoolKey, ProcessPool
+
+_POLL_SECONDS = 1.0
+_LOST = "TaskLost"
+
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What the supervisors of a worker share. ``owner`` is who claims its tries."""
+
+    store: ObjectStore
+    options: ProcessOptions
+    pool: ProcessPool
+    owners: Owners
+    oom: OomCounter
+    owner: str
+    folder: Path  # of the worker alone; scratch folders lie in it
+
+
+class Supervisor:
+    """Runs one try, or follows it where it was started before. ``task`` ends with what became of it."""
+
+    def __init__(self, shop: Workshop, invocation: Invocation, environment: dict[str, str], *, resumed: bool) -> None:
+        self._shop = shop
+        self._store = shop.store
+        self._invocation = invocation
+        self._environment = environment
+        self._process: WarmProcess | None = None
+        self._kill_reason: str | None = None
+        self._is_waiting = True  # for a slot, or for the end of a try that another worker runs
+        self._reporters: list[Report] = []
+        self._state: dict[str, Any] = {"phase": "queued"}
+        self.task: asyncio.Task[TaskResult] = asyncio.create_task(self._run(resumed))
+
+    def subscribe(self, report: Report) -> None:
+        """Tell ``report`` the state now, and at every change."""
+        self._reporters.append(report)
+        report(dict(self._state))
+
+    def unsubscribe(self, report: Report) -> None:
+        self._reporters.remove(report)
+
+    def _tell(self, **changes: Any) -> None:
+        self._state = {**self._state, **changes}
+        for report in list(self._reporters):
+            report(dict(self._state))
+
+    async def kill(self, reason: str) -> None:
+        """End the try's processes; returns when none is left.
+
+        `task` then ends with `TaskLost`, or with a result that was committed before.
+        """
+        self._kill_reason = self._kill_reason or reason
+        await asyncio.sleep(0)  # a task that is cancelled before its first step could not say why it ended
+        if self._process is not None:
+            await self._process.end(self._shop.options.grace_seconds)
+        elif self._is_waiting:
+            self.task.cancel()
+        if not self.task.done():
+            await asyncio.wait([self.task])
+
+    # ---------------------------------------------------------------------------------- the course
+
+    async def _run(self, resumed: bool) -> TaskResult:
+        try:
+            settled = await self._follow() if resumed else None
+            return settled or await self._start()
+        except StoreError as error:
+            failure = TaskError(kind="SYSTEM", code=type(error).__name__, message=str(error))
+            raise SystemFailure(failure) from error
+        except asyncio.CancelledError:
+            if self._kill_reason is None:
+                raise
+            raise TaskLost(self._kill_reason) from None
+
+    async def _start(self) -> TaskResult:
+        invocation, shop = self._invocation, self._shop
+        self._tell(phase="queued" if shop.pool.is_full else "starting")
+        self._process = process = await shop.pool.acquire(PoolKey.of(invocation.bundle, self._environment))
+        self._is_waiting = False
+        self._tell(phase="running", pid=process.pid, uid=process.marker)
+        layout = RootLayout(invocation.execution_root)
+        chunk = (invocation.node, invocation.attempt, invocation.try_)
+        sink = LogSink(self._store, lambda number: layout.log_chunk(*chunk, number), shop.options)
+        scratch = shop.folder / f"{process.pid}-{process.tasks}"
+        ooms = shop.oom.current()
+        order = {"owner": shop.owner, "scratch": str(scratch), "cache": str(shop.options.cache_folder)}
+        try:
+            async with asyncio.timeout(invocation.task.settings.timeout_seconds):
+                answer = await process.execute(order, invocation.model_dump_json(), sink, self._on_event)
+        except TimeoutError:
+            return await self._timed_out(process, sink, scratch)
+        except ProcessEnded as ended:
+            await self._discard(process, sink, scratch)
+            return await self._ended(ended.end, process, shop.oom.current() > ooms)
+        self._process = None
+        shop.pool.release(process, reusable=answer["reusable"])
+        await sink.finish()
+        return await self._answered(answer)
+
+    def _on_event(self, event: str) -> None:
+        if event == "claimed":
+            self._tell(claimed=True)
+
+    async def _discard(self, process: WarmProcess, sink: LogSink, scratch: Path) -> None:
+        """End the process with all it started, keep the last of its output, remove what it left."""
+        await self._shop.pool.discard(process, self._shop.options.grace_seconds)
+        self._process = None
+        await sink.finish()
+        await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+
+    # ------------------------------------------------------------------------------------ the ends
+
+    async def _answered(self, answer: dict[str, Any]) -> TaskResult:
+        outcome = answer["outcome"]
+        if outcome == "result":
+            return TaskResult.model_validate(answer["result"])
+        if outcome == "stored":
+            standing = await asyncio.to_thread(read_result, self._store, self._invocation)
+            if standing is not None:
+                return standing
+            raise StoreError("a result was committed and is not there", hint="was the store's folder emptied?")
+        if outcome == "system":
+            raise SystemFailure(TaskError.model_validate(answer["error"]))
+        # Another process claimed the try first: its result is this try's.
+        self._is_waiting = True
+        settled = await self._follow()
+        if settled is None:
+            raise StoreError("another process claimed the task, and its claim is not there")
+        return settled
+
+    async def _timed_out(self, process: WarmProcess, sink: LogSink, scratch: Path) -> TaskResult:
+        limit = self._invocation.task.settings.timeout_seconds
+        message = f"the task ran longer than its timeout of {limit:g} s and was ended"
+        try:
+            # First the commit: what the task does while it is being ended no longer counts.
+            return await self._commit(TaskError(kind="USER", code="Timeout", message=message))
+        finally:
+            await self._discard(process, sink, scratch)
+
+    async def _ended(self, end: Exit, process: WarmProcess, out_of_memory: bool) -> TaskResult:
+        standing = await asyncio.to_thread(read_result, self._store, self._invocation)
+        if standing is not None:
+            return standing
+        if self._kill_reason is not None:
+            raise await self._lost(self._kill_reason)
+        claim = await asyncio.to_thread(read_claim, self._store, self._invocation)
+        if claim is None:
+            text = f"the process ended before the task began, with {end}"
+            raise SystemFailure(TaskError(kind="SYSTEM", code="ProcessEnded", message=text))
+        if is_shutdown(end):
+            raise await self._lost(f"the task's process was asked from outside to end: {end}")
+        lost_channel = process.channel_was_lost
+        return await self._commit(crash_error(end, out_of_memory=out_of_memory, channel_was_lost=lost_channel))
+
+    async def _commit(self, error: TaskError) -> TaskResult:
+        result = TaskResult(status="failed", error=error, try_=self._invocation.try_, finished_at=now())
+        return await asyncio.to_thread(commit_result, self._store, self._invocation, result)
+
+    async def _lost(self, reason: str) -> TaskLost:
+        """The error to raise; noted for those who follow the try elsewhere."""
+        error = TaskError(kind="SYSTEM", code=_LOST, message=reason)
+        await asyncio.to_thread(write_try_error, self._store, self._invocation, error)
+        return TaskLost(reason)
+
+    # ------------------------------------------------------------------------------------ following
+
+    async def _follow(self) -> TaskResult | None:
+        """The result of a try that was started before, as soon as there is one; None if it never began.
+
+        Raises:
+            TaskLost: its process is gone, and there is no result.
+            SystemFailure: it ended with one.
+        """
+        self._tell(phase="following")
+        while True:
+            settled, is_over = await asyncio.to_thread(self._look)
+            if settled is not None or is_over:
+                return settled
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def _look(self) -> tuple[TaskResult | None, bool]:
+        """A look at what the try has left: its result, and whether there is nothing to wait for."""
+        store, invocation = self._store, self._invocation
+        standing = read_result(store, invocation)
+        if standing is not None:
+            return standing, True
+        error = read_try_error(store, invocation)
+        if error is not None:
+            raise TaskLost(error.message) if error.code == _LOST else SystemFailure(error)
+        claim = read_claim(store, invocation)
+        if claim is None:
+            return None, True
+        # A try of this worker that no supervisor has is over, and with it its process.
+        if claim.owner != self._shop.owner and self._shop.owners.is_alive(claim):
+            return None, False
+        standing = read_result(store, invocation)  # committed between the first look and the owner's end
+        if standing is None:
+            raise TaskLost("the worker that ran the task is gone, and with it the task's process")
+        return standing, True

@@ -1,0 +1,99 @@
+"""What a try leaves in the store: its claim, its attempt's result, its own error. All creation is exclusive."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from flytemp.errors import CorruptData
+from flytemp.layout import RootLayout
+from flytemp.runtime.host import host_identity, process_started
+from flytemp.runtime.invocation import Claim, Invocation, TaskError, TaskResult
+from flytemp.store.object_store import ObjectStore
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def now() -> str:
+    """The time as RFC 3339 text in UTC."""
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+def claim_try(store: ObjectStore, invocation: Invocation, owner: str) -> bool:
+    """Claim the try for this process: of all callers anywhere, one gets True and may run the user's code."""
+    claim = Claim(
+        owner=owner,
+        host=host_identity(),
+        pid=os.getpid(),
+        process_started=process_started(os.getpid()),
+        claimed_at=now(),
+    )
+    return store.create(_claim_key(invocation), claim.model_dump_json().encode())
+
+
+def read_claim(store: ObjectStore, invocation: Invocation) -> Claim | None:
+    """Who runs the try, or None.
+
+    Raises:
+        CorruptData: the object is no claim.
+    """
+    return _read(store, _claim_key(invocation), Claim)
+
+
+def commit_result(store: ObjectStore, invocation: Invocation, result: TaskResult) -> TaskResult:
+    """Commit the result of the attempt. Returns what stands: ``result``, or the one that was committed before."""
+    key = _result_key(invocation)
+    if store.create(key, result.model_dump_json().encode()):
+        return result
+    standing = _read(store, key, TaskResult)
+    if standing is None:
+        raise CorruptData(f"{store.uri_of(key)} exists and cannot be read", hint="was it deleted just now?")
+    return standing
+
+
+def read_result(store: ObjectStore, invocation: Invocation) -> TaskResult | None:
+    """The attempt's result, or None.
+
+    Raises:
+        CorruptData: the object is no result.
+    """
+    return _read(store, _result_key(invocation), TaskResult)
+
+
+def write_try_error(store: ObjectStore, invocation: Invocation, error: TaskError) -> None:
+    """Note why the try ended without a result for its attempt."""
+    store.write(_try_error_key(invocation), error.model_dump_json().encode())
+
+
+def read_try_error(store: ObjectStore, invocation: Invocation) -> TaskError | None:
+    """Why the try ended without a result, or None.
+
+    Raises:
+        CorruptData: the object is no error.
+    """
+    return _read(store, _try_error_key(invocation), TaskError)
+
+
+def _claim_key(invocation: Invocation) -> str:
+    return RootLayout(invocation.execution_root).claim(invocation.node, invocation.attempt, invocation.try_)
+
+
+def _result_key(invocation: Invocation) -> str:
+    return RootLayout(invocation.execution_root).result(invocation.node, invocation.attempt)
+
+
+def _try_error_key(invocation: Invocation) -> str:
+    return RootLayout(invocation.execution_root).try_error(invocation.node, invocation.attempt, invocation.try_)
+
+
+def _read(store: ObjectStore, key: str, model: type[_Model]) -> _Model | None:
+    data = store.read_or_none(key)
+    if data is None:
+        return None
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        raise CorruptData(f"{store.uri_of(key)} is no {model.__name__}: {error}") from error
