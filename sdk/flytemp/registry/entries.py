@@ -1,0 +1,35 @@
+"""What the registry answers with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from flytemp.names import EntityId
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationEntry:
+    """What registering one document does, or did. ``diff`` is the difference in a conflict."""
+
+    entity: EntityId
+    status: Literal["new", "unchanged", "conflict"]
+    diff: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntitySummary:
+    """A registered name. ``entity`` has its latest version, published at ``published_at`` (UTC)."""
+
+    entity: EntityId
+    published_at: datetime
+
+    @property
+    def name(self) -> str:
+        return self.entity.name
+
+    @property
+    def version(self) -> str:
+        assert self.entity.version is not None
+        return self.entity.version

@@ -1,0 +1,89 @@
+"""Read a stored document, with errors that say which one is wrong and how."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+
+from flytemp.errors import CorruptData
+from flytemp.spec.models import SCHEMA_VERSION, Document, LaunchPlanDocument, TaskDocument, WorkflowDocument
+
+if TYPE_CHECKING:
+    from flytemp.spec.canonical import AnyDocument
+
+_SHOWN_PROBLEMS = 3
+
+
+def read_document(data: bytes, where: str) -> AnyDocument:
+    """The document that ``data`` is the JSON of. ``where`` is its URI or file, for messages.
+
+    Beyond the fields' types it checks that the document holds every task and sub-workflow that it refers to.
+
+    Raises:
+        CorruptData: for anything else than a whole document of a schema version this flytemp knows.
+    """
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise _corrupt(where, f"it is not JSON ({error})") from error
+    version = value.get("schema_version") if isinstance(value, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise CorruptData(
+            f"{where} has schema version {version}; this flytemp reads up to {SCHEMA_VERSION}",
+            hint="a newer flytemp wrote it: upgrade this one",
+        )
+    try:
+        document = _adapter().validate_python(value)
+    except ValidationError as error:
+        raise _corrupt(where, _reasons(error)) from error
+    wrong = _missing_reference(document)
+    if wrong is not None:
+        raise _corrupt(where, wrong)
+    return document
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[AnyDocument]:
+    return TypeAdapter(Document)
+
+
+def _reasons(error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    shown = [f"{_path(problem['loc'])}: {problem['msg']}" for problem in problems[:_SHOWN_PROBLEMS]]
+    more = f"; and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
+    return "; ".join(shown) + more
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return "/" + "/".join(str(part) for part in location)
+
+
+def _missing_reference(document: AnyDocument) -> str | None:
+    if isinstance(document, TaskDocument | LaunchPlanDocument):
+        return None
+    return _missing_in_workflow(document)
+
+
+def _missing_in_workflow(document: WorkflowDocument) -> str | None:
+    if document.name not in document.workflows:
+        return f"it lacks its own workflow {document.name!r}"
+    for noun, entries in (("workflow", document.workflows), ("task", document.tasks)):
+        for key, entry in entries.items():
+            if entry.name != key:
+                return f"the {noun} {key!r} calls itself {entry.name!r}"
+    for name, workflow in document.workflows.items():
+        for node in workflow.nodes:
+            known = document.tasks if node.kind == "task" else document.workflows
+            if node.target not in known:
+                return f"the node {node.id!r} of {name!r} runs the {node.kind} {node.target!r}, which it lacks"
+    return None
+
+
+def _corrupt(where: str, reason: str) -> CorruptData:
+    return CorruptData(
+        f"{where} is not a valid document: {reason}",
+        hint="it was changed or damaged after it was registered: restore it, or register the program as a new version",
+    )

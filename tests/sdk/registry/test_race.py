@@ -1,0 +1,76 @@
+"""Processes that register the same version at once, on the local file system."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flytemp.names import EntityId, EntityKind
+from flytemp.registry import Registry
+from flytemp.spec.models import TaskDocument
+from flytemp.store.object_store import ObjectStore
+
+PROGRAM = Path(__file__).with_name("race_registration.py")
+ROUNDS = 60
+
+SAME = [["a", "m:a"], ["b", "m:b"], ["c", "m:c"]]
+
+
+def _race(store: Path, *contents: Any) -> list[list[str]]:
+    arguments = [str(store), str(ROUNDS), json.dumps(contents)]
+    done = subprocess.run([sys.executable, str(PROGRAM), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _registered(store: Path, version: str) -> dict[str, str]:
+    """What is there under a version, published or not: name to loader."""
+    opened = ObjectStore.open(str(store))
+    registry = Registry(opened)
+    found: dict[str, str] = {}
+    for name in opened.list("registry/p/d/tasks"):
+        if f"{version}.json" in opened.list(f"registry/p/d/tasks/{name}/versions"):
+            entity = EntityId(EntityKind.TASK, "p", "d", name, version)
+            document = registry.get(entity)[1]
+            assert isinstance(document, TaskDocument)
+            assert version in registry.versions(entity)
+            found[name] = document.task.loader
+    return found
+
+
+def test_the_same_content_succeeds_in_both(tmp_path: Path) -> None:
+    for round_, met in enumerate(_race(tmp_path, SAME, SAME)):
+        statuses = [result.split(",") for result in met]
+        assert all(sorted(pair) == ["new", "unchanged"] for pair in zip(*statuses, strict=True))
+        assert _registered(tmp_path, f"v{round_}") == dict(SAME)
+    opened = ObjectStore.open(str(tmp_path))
+    assert [len(opened.list(f"registry/p/d/tasks/{name}/latest")) for name in "abc"] == [ROUNDS] * 3
+
+
+@pytest.mark.parametrize(
+    "programs",
+    [
+        pytest.param([[["a", "m:1"], ["b", "m:1"]], [["a", "m:2"], ["b", "m:2"]]], id="all differ"),
+        pytest.param(
+            [[["a", "m"], ["b", "m"], ["c", "m:1"]], [["a", "m"], ["b", "m"], ["c", "m:2"]]], id="last differs"
+        ),
+        pytest.param(
+            [[["a", "m:1"], ["b", "m"], ["c", "m"]], [["a", "m:2"], ["b", "m"], ["c", "m"]]], id="first differs"
+        ),
+        pytest.param([[["a", "m"], ["c", "m:1"]], [["b", "m"], ["c", "m:2"]]], id="each has its own"),
+        pytest.param(
+            [[["a", "m"], ["b", "m:1"]], [["a", "m"], ["b", "m:2"]], [["a", "m"], ["b", "m:3"]]], id="three processes"
+        ),
+    ],
+)
+def test_of_different_contents_exactly_one_wins(tmp_path: Path, programs: list[list[list[str]]]) -> None:
+    for round_, met in enumerate(_race(tmp_path, *programs)):
+        won = [number for number, result in enumerate(met) if not result.startswith("refused")]
+        assert len(won) == 1, met
+        assert all("with different structure already exists" in met[n] for n in range(len(met)) if n not in won)
+        assert _registered(tmp_path, f"v{round_}") == dict(programs[won[0]])
