@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from programs import STEP, HandWritten, document
+from rich.console import Console
+from rich.table import Table
 from temporalio.client import Client as TemporalClient
 from temporalio.worker import Worker
 
@@ -30,8 +32,6 @@ from flytemp_activities.noop import NoopBackend
 from flytemp_activities.process import ProcessBackend, ProcessOptions, new_worker_id
 from flytemp_worker.assembly import WORKFLOW_SLOTS, control_worker, task_worker
 from flytemp_worker.devserver import start_dev_server
-from rich.console import Console
-from rich.table import Table
 
 SIZES = {"chain": (100, 300), "fan": (300, 1_000)}
 PROJECT, DOMAIN, VERSION = "default", "development", "bench"
@@ -65,7 +65,12 @@ class Installation:
         workers = [
             control_worker(self.temporal, self.store, self.queue, settings),
             task_worker(self.temporal, self.store, self.backend, settings, slots=100, drain_seconds=0),
-            Worker(self.temporal, task_queue=self.hand, workflows=[HandWritten], max_concurrent_workflow_tasks=WORKFLOW_SLOTS),
+            Worker(
+                self.temporal,
+                task_queue=self.hand,
+                workflows=[HandWritten],
+                max_concurrent_workflow_tasks=WORKFLOW_SLOTS,
+            ),
         ]
         for worker in workers:
             await stack.enter_async_context(worker)
@@ -80,7 +85,9 @@ class Installation:
         seconds = time.perf_counter() - began
         from flytemp.layout import ExecutionLayout
 
-        self.roots[name] = ExecutionLayout(self.temporal.namespace, identifier, handle.first_execution_run_id or "").root
+        self.roots[name] = ExecutionLayout(
+            self.temporal.namespace, identifier, handle.first_execution_run_id or ""
+        ).root
         return seconds
 
     async def by_hand(self, shape: str, nodes: int) -> float:
@@ -149,7 +156,13 @@ async def _measure(label: str, address: str, pairs: int, folder: Path, stack: As
         bare.append(without)
     reference = statistics.median(bare)
     rows.append(
-        Row(f"{label}: chain, process backend adds per task", statistics.median(added), "ms", reference, statistics.median(added) / reference)
+        Row(
+            f"{label}: chain, process backend adds per task",
+            statistics.median(added),
+            "ms",
+            reference,
+            statistics.median(added) / reference,
+        )
     )
     del bundle
     return rows
@@ -158,7 +171,9 @@ async def _measure(label: str, address: str, pairs: int, folder: Path, stack: As
 def _register(store: ObjectStore, folder: Path) -> Any:
     code = folder / "code"
     code.mkdir(exist_ok=True)
-    (code / "bench_tasks.py").write_text("from flytemp import task\n\n\n@task\ndef step(x: int) -> int:\n    return x + 1\n")
+    (code / "bench_tasks.py").write_text(
+        "from flytemp import task\n\n\n@task\ndef step(x: int) -> int:\n    return x + 1\n"
+    )
     bundle = pack(code)
     store_bundle(store, bundle)
     documents = [
@@ -173,7 +188,9 @@ def show(rows: list[Row]) -> None:
     table = Table("name", "value", "unit", "reference", "ratio")
     for row in rows:
         reference = "" if row.reference is None else f"{row.reference:.2f}"
-        table.add_row(row.name, f"{row.value:.2f}", row.unit, reference, "" if row.ratio is None else f"{row.ratio:.3f}")
+        table.add_row(
+            row.name, f"{row.value:.2f}", row.unit, reference, "" if row.ratio is None else f"{row.ratio:.3f}"
+        )
     Console().print(table)
 
 

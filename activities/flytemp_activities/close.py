@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+from flytemp.runtime.inputs import resolve_inputs
 from temporalio import activity
 
 from flytemp.errors import FlytempError, LimitExceeded, StoreError
@@ -14,7 +15,6 @@ from flytemp.literals.limits import check_size
 from flytemp.records.launch import RESULT_INLINE_BYTES, ExecutionContext
 from flytemp.records.models import Execution, ExecutionSummary, Phase
 from flytemp.records.nodes import error_info, nodes_from_rows, when
-from flytemp.runtime.inputs import resolve_inputs
 from flytemp.spec.plan import from_pages, plan_of
 from flytemp_activities.executions import Executions, inline_bytes
 from flytemp_activities.failures import bounded, translated
@@ -67,7 +67,11 @@ class Recorder:
             raise
         except FlytempError as error:
             kind = "LimitExceeded" if isinstance(error, LimitExceeded) else error.code
-            return Phase.FAILED, None, {"kind": "USER", "code": kind, "message": bounded(error.message), "retryable": False}
+            return (
+                Phase.FAILED,
+                None,
+                {"kind": "USER", "code": kind, "message": bounded(error.message), "retryable": False},
+            )
         return phase, outputs, None
 
     def _execution(

@@ -73,7 +73,9 @@ class Executions:
         try:
             return self._contexts.put(root, ExecutionContext.model_validate_json(data))
         except ValidationError as error:
-            raise CorruptData(f"{self.store.uri_of(key)} is not an execution's context: {error.error_count()} errors") from error
+            raise CorruptData(
+                f"{self.store.uri_of(key)} is not an execution's context: {error.error_count()} errors"
+            ) from error
 
     def document(self, urn: str) -> WorkflowDocument:
         """The workflow document of a ``wf:`` or ``tsk:`` URN with a version; a task comes as a workflow of one node."""

@@ -20,7 +20,11 @@ MESSAGE_BYTES = 2_000
 def application_error(error: FlytempError) -> ApplicationError:
     """What the user must act on ends the run; what the platform must act on is tried again until it has."""
     permanent = error.actor is not Actor.PLATFORM or isinstance(error, CorruptData)
-    detail = {"kind": "USER" if error.actor is Actor.USER else "SYSTEM", "code": error.code, "message": bounded(error.message)}
+    detail = {
+        "kind": "USER" if error.actor is Actor.USER else "SYSTEM",
+        "code": error.code,
+        "message": bounded(error.message),
+    }
     hint = f" ({error.hint})" if error.hint else ""
     return ApplicationError(bounded(f"{error}{hint}"), detail, type=error.code, non_retryable=permanent)
 

@@ -17,7 +17,9 @@ class NoopBackend:
 
     async def run(self, invocation: Invocation, *, resumed: bool, report: Report) -> TaskResult:
         """A success without work."""
-        return TaskResult(status="succeeded", outputs={variable.name: None for variable in invocation.task.interface.outputs})
+        return TaskResult(
+            status="succeeded", outputs={variable.name: None for variable in invocation.task.interface.outputs}
+        )
 
     async def kill(self, invocation_key: TryKey) -> None:
         """Nothing runs."""

@@ -53,7 +53,9 @@ class Resolver:
         context, document = await asyncio.to_thread(self._context, argument, layout)
         warnings = list(context.warnings)
         if not await self._search_attributes():
-            warnings.append("the namespace has no flytemp search attributes, so lists cannot be filtered: run flytemp setup")
+            warnings.append(
+                "the namespace has no flytemp search attributes, so lists cannot be filtered: run flytemp setup"
+            )
         pages = to_pages(plan_of(document))
         if len(pages) > 1:
             await asyncio.to_thread(self._write_pages, layout, pages)
@@ -127,7 +129,9 @@ class Resolver:
             return request.inputs
         root = f"{self._executions.store.uri}/"
         if not request.inputs_uri.startswith(root):
-            raise InputError(f"inputs_uri must be an object of this worker's store, {root}…", hint="copy the inputs there")
+            raise InputError(
+                f"inputs_uri must be an object of this worker's store, {root}…", hint="copy the inputs there"
+            )
         try:
             stored = json.loads(self._executions.store.read(request.inputs_uri.removeprefix(root)))
         except ValueError as error:
@@ -182,5 +186,9 @@ def _options(asked: LaunchOptions, document: Document, spec: Any) -> LaunchOptio
     base: dict[str, Any] = {}
     if isinstance(spec, WorkflowDocument):
         root = spec.root
-        base = {"labels": root.labels or None, "annotations": root.annotations or None, "interruptible": root.interruptible or None}
+        base = {
+            "labels": root.labels or None,
+            "annotations": root.annotations or None,
+            "interruptible": root.interruptible or None,
+        }
     return LaunchOptions.model_validate({**base, **plan, **given})

@@ -12,7 +12,7 @@ from flytemp_activities.failures import translated
 
 
 class StatePages:
-    """Three activities over the store; a page is text of at most `flytemp.spec.plan.PAGE_BYTES`."""
+    """Activities over the store; a page is text of at most `flytemp.spec.plan.PAGE_BYTES`."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -21,7 +21,13 @@ class StatePages:
     @translated
     async def plan_page(self, argument: dict[str, Any]) -> str:
         """A page of the plan that `resolve` wrote."""
-        return await self._read(f"{argument['execution']}/plan/{argument['page']:05d}.json")
+        return await self._read(_plan_key(argument))
+
+    @activity.defn(name="flytemp.save_plan")
+    @translated
+    async def save_plan(self, argument: dict[str, Any]) -> None:
+        """Save a plan of one page, which until now only a history held."""
+        await asyncio.to_thread(self._store.write, _plan_key(argument), argument["text"].encode())
 
     @activity.defn(name="flytemp.load_state")
     @translated
@@ -37,6 +43,10 @@ class StatePages:
 
     async def _read(self, key: str) -> str:
         return (await asyncio.to_thread(self._store.read, key)).decode()
+
+
+def _plan_key(argument: dict[str, Any]) -> str:
+    return f"{argument['execution']}/plan/{argument['page']:05d}.json"
 
 
 def _state_key(argument: dict[str, Any]) -> str:

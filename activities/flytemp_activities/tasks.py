@@ -140,7 +140,9 @@ class TaskRunner:
         except asyncio.CancelledError:
             return await self._cancelled(invocation, running)
         except TaskLost as error:
-            raise ApplicationError(str(error), error_detail("SYSTEM", "Lost", str(error), True), type="Lost", non_retryable=True) from error
+            raise ApplicationError(
+                str(error), error_detail("SYSTEM", "Lost", str(error), True), type="Lost", non_retryable=True
+            ) from error
         except SystemFailure as error:
             raise _failure("SYSTEM", error.error.code, error.error.message, error.error.retryable) from error
 
@@ -212,4 +214,6 @@ def _answer(result: TaskResult) -> dict[str, Any]:
 
 
 def _failure(kind: str, code: str, message: str, retryable: bool) -> ApplicationError:
-    return ApplicationError(bounded(message), error_detail(kind, code, message, retryable), type=code, non_retryable=True)
+    return ApplicationError(
+        bounded(message), error_detail(kind, code, message, retryable), type=code, non_retryable=True
+    )

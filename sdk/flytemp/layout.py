@@ -41,7 +41,8 @@ def entity_folder(kind: EntityKind, project: str, domain: str) -> str:
 def document_key(entity: EntityId) -> str:
     """The key of a document; ``entity`` must have a version."""
     assert entity.version is not None
-    return f"{entity_folder(entity.kind, entity.project, entity.domain)}/{check_entity(entity.name)}/versions/{entity.version}.json"
+    folder = entity_folder(entity.kind, entity.project, entity.domain)
+    return f"{folder}/{check_entity(entity.name)}/versions/{entity.version}.json"
 
 
 def versions_folder(entity: EntityId) -> str:
@@ -64,7 +65,8 @@ def inverted(at_ms: int) -> str:
 
 def bundle_key(digest: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", digest):
-        raise InvalidName(f"{digest[:80]!r} is not a bundle's digest", hint="a bundle is named by the 64 hex digits of its sha256")
+        hint = "a bundle is named by the 64 hex digits of its sha256"
+        raise InvalidName(f"{digest[:80]!r} is not a bundle's digest", hint=hint)
     return f"bundles/{digest}.tar.gz"
 
 

@@ -69,7 +69,9 @@ def check_domain(text: str) -> str:
 
 def check_entity(text: str) -> str:
     """Return ``text`` if it can name a task, workflow or launch plan; see `check_project`."""
-    return _check(text, _ENTITY, "an entity's name", "1 to 255 letters, digits, '_', '-' and single '.', as in a module path")
+    return _check(
+        text, _ENTITY, "an entity's name", "1 to 255 letters, digits, '_', '-' and single '.', as in a module path"
+    )
 
 
 def check_version(text: str) -> str:
@@ -80,7 +82,10 @@ def check_version(text: str) -> str:
 def check_execution(text: str) -> str:
     """Return ``text`` if it can name an execution; see `check_project`."""
     return _check(
-        text, _EXECUTION, "an execution's name", "1 to 63 letters, digits, '_', '-' and single '.', a letter or digit at both ends"
+        text,
+        _EXECUTION,
+        "an execution's name",
+        "1 to 63 letters, digits, '_', '-' and single '.', a letter or digit at both ends",
     )
 
 
@@ -119,7 +124,9 @@ class EntityId:
         """
         parts = urn.split(":")
         if len(parts) not in (4, 5) or parts[0] not in {kind.value for kind in EntityKind}:
-            raise InvalidName(f"{urn[:200]!r} is not a URN", hint="a URN is tsk|wf|lp:<project>:<domain>:<name>[:<version>]")
+            raise InvalidName(
+                f"{urn[:200]!r} is not a URN", hint="a URN is tsk|wf|lp:<project>:<domain>:<name>[:<version>]"
+            )
         return cls(EntityKind(parts[0]), *parts[1:])
 
 

@@ -47,7 +47,8 @@ def control_parts(executions: Executions, temporal: TemporalClient, settings: Re
     resolver = Resolver(executions, temporal, settings)
     pages = StatePages(executions.store)
     recorder = Recorder(executions)
-    return Parts([FlytempWorkflow], [resolver.resolve, pages.plan_page, pages.load_state, pages.save_state, recorder.close])
+    state = [pages.plan_page, pages.save_plan, pages.load_state, pages.save_state]
+    return Parts([FlytempWorkflow], [resolver.resolve, *state, recorder.close])
 
 
 def task_parts(

@@ -21,7 +21,10 @@ class WorkerMetrics:
     def __init__(self, version: str) -> None:
         self.registry = CollectorRegistry()
         self.tries = Counter(
-            "flytemp_task_tries_total", "Tries of tasks that ended, by task and what came of them", ["task", "outcome"], registry=self.registry
+            "flytemp_task_tries_total",
+            "Tries of tasks that ended, by task and what came of them",
+            ["task", "outcome"],
+            registry=self.registry,
         )
         self.seconds = Histogram(
             "flytemp_task_try_duration_seconds",
@@ -30,7 +33,9 @@ class WorkerMetrics:
             registry=self.registry,
             buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 28800, 86400),
         )
-        self.running = Gauge("flytemp_task_tries_running", "Tries that this worker supervises now", registry=self.registry)
+        self.running = Gauge(
+            "flytemp_task_tries_running", "Tries that this worker supervises now", registry=self.registry
+        )
         self.slots = Gauge("flytemp_task_slots", "Tries that this worker may run at once", registry=self.registry)
         info = Gauge("flytemp_build_info", "1, labelled with the version", ["version"], registry=self.registry)
         info.labels(version).set(1)
@@ -94,7 +99,7 @@ def _handler(metrics: WorkerMetrics, ready: Callable[[], bool]) -> type[BaseHTTP
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object, **named: object) -> None:
             """Scrapes are not news."""
 
     return Handler

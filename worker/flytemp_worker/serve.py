@@ -59,7 +59,13 @@ async def _serve(settings: Settings) -> int:
             temporal, store, backend, resolved, slots=worker.slots, drain_seconds=worker.drain_seconds, observer=metrics
         )
         ready = True
-        logger.info("polling %s and %s in namespace %s, store %s", settings.task_queue, resolved.task_queue, temporal.namespace, store.uri)
+        logger.info(
+            "polling %s and %s in namespace %s, store %s",
+            settings.task_queue,
+            resolved.task_queue,
+            temporal.namespace,
+            store.uri,
+        )
         await _run_until(stop, [control, tasks])
         ready = False
     logger.info("drained and stopped")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flytemp.authoring.launch_plan import LaunchPlan
@@ -28,7 +28,7 @@ class Call:
     annotations: Mapping[str, Any] | None
     name: str | None = None
     version: str | None = None
-    options: LaunchOptions = LaunchOptions()
+    options: LaunchOptions = field(default_factory=LaunchOptions)
     result: Callable[[dict[str, Json]], Any] | None = None
 
     def with_version(self, version: str | None) -> Call:
@@ -62,7 +62,9 @@ def call_of(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any], *, type
     workflow = target.workflow if isinstance(target, LaunchPlan) else target
     annotations = dict(workflow.python_inputs)
     urn = _urn(target)
-    options_form = not typed and not args and kwargs and set(kwargs) <= _OPTION_NAMES and not set(kwargs) & set(annotations)
+    options_form = (
+        not typed and not args and kwargs and set(kwargs) <= _OPTION_NAMES and not set(kwargs) & set(annotations)
+    )
     if options_form or isinstance(target, LaunchPlan):
         return _by_options(urn, args, kwargs, annotations, _result_reader(workflow))
     values = _bind(workflow, args, kwargs)
@@ -75,7 +77,10 @@ def _by_options(
     unknown = set(kwargs) - _OPTION_NAMES
     if args or unknown:
         what = f"unknown option {sorted(unknown)[0]!r}" if unknown else "positional arguments"
-        raise InputError(f"launch of {target!r}: {what}", hint="give the inputs as inputs={...}; options are name, version and options")
+        raise InputError(
+            f"launch of {target!r}: {what}",
+            hint="give the inputs as inputs={...}; options are name, version and options",
+        )
     return Call(
         target,
         dict(kwargs.get("inputs") or {}),
@@ -92,7 +97,9 @@ def _bind(workflow: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict
     try:
         return dict(inspect.Signature(parameters).bind_partial(*args, **kwargs).arguments)
     except TypeError as error:
-        raise InputError(f"{workflow.name}: {error}", hint=f"its inputs are {', '.join(workflow.python_inputs) or 'none'}") from error
+        raise InputError(
+            f"{workflow.name}: {error}", hint=f"its inputs are {', '.join(workflow.python_inputs) or 'none'}"
+        ) from error
 
 
 def _urn(target: Any) -> str:
@@ -108,4 +115,3 @@ def _result_reader(workflow: Any) -> Callable[[dict[str, Json]], Any]:
         return workflow.make_result(values)
 
     return read
-

@@ -89,7 +89,9 @@ class Client:
     # ------------------------------------------------------------------------------------- launch
 
     @overload
-    async def launch(self, target: Workflow[P, R] | Task[P, R], /, *args: P.args, **kwargs: P.kwargs) -> ExecutionHandle[R]: ...
+    async def launch(
+        self, target: Workflow[P, R] | Task[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> ExecutionHandle[R]: ...
 
     @overload
     async def launch(
@@ -126,10 +128,17 @@ class Client:
     async def _launch(self, call: Call, name: str | None, options: LaunchOptions) -> ExecutionHandle[Any]:
         settings = self.settings
         entity, document = await asyncio.to_thread(
-            find_target, self.registry, call.target, project=settings.project, domain=settings.domain, version=call.version
+            find_target,
+            self.registry,
+            call.target,
+            project=settings.project,
+            domain=settings.domain,
+            version=call.version,
         )
         literals = await asyncio.to_thread(call.literals, document, self.store)
-        return await self.launch_entity(entity, document, literals, name=name, options=options, result=call.result, asked=call.target)
+        return await self.launch_entity(
+            entity, document, literals, name=name, options=options, result=call.result, asked=call.target
+        )
 
     async def launch_entity(
         self,
@@ -155,7 +164,9 @@ class Client:
         request = LaunchRequest(launch_plan=str(entity), inputs=literals, options=chosen)
         content = _content(asked or str(entity), literals, chosen)
         if len(json.dumps(literals)) > INLINE_INPUTS_BYTES:
-            request = request.model_copy(update={"inputs": {}, "inputs_uri": await asyncio.to_thread(self._store_inputs, literals)})
+            request = request.model_copy(
+                update={"inputs": {}, "inputs_uri": await asyncio.to_thread(self._store_inputs, literals)}
+            )
         try:
             await self.temporal.start_workflow(
                 WORKFLOW_TYPE,
@@ -199,7 +210,9 @@ class Client:
         """
         if ":" in name:
             return ExecutionHandle(self, name)
-        return ExecutionHandle(self, workflow_id(project or self.settings.project, domain or self.settings.domain, name))
+        return ExecutionHandle(
+            self, workflow_id(project or self.settings.project, domain or self.settings.domain, name)
+        )
 
     async def find(self, name: str) -> ExecutionHandle[Any]:
         """A handle by any name that `executions` shows, also of runs that other programs started under their own ids.
@@ -231,7 +244,9 @@ class Launcher:
         self._version = version
         self._options = options
 
-    async def launch(self, target: Workflow[P, R] | Task[P, R], /, *args: P.args, **kwargs: P.kwargs) -> ExecutionHandle[R]:
+    async def launch(
+        self, target: Workflow[P, R] | Task[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> ExecutionHandle[R]:
         """As the typed form of `Client.launch`."""
         call = call_of(target, args, dict(kwargs), typed=True)
         call = call.with_version(self._version)

@@ -18,7 +18,9 @@ CONNECT_SECONDS = 10.0
 """How long a connection may take before Temporal counts as not running."""
 
 
-async def connect_temporal(settings: Settings, *, runtime: Runtime | None = None, plugins: list[Plugin] | None = None) -> TemporalClient:
+async def connect_temporal(
+    settings: Settings, *, runtime: Runtime | None = None, plugins: list[Plugin] | None = None
+) -> TemporalClient:
     """A connected Temporal client for ``settings``.
 
     Raises:
@@ -32,7 +34,7 @@ async def connect_temporal(settings: Settings, *, runtime: Runtime | None = None
             TemporalClient.connect(**options, runtime=runtime, plugins=plugins or []), CONNECT_SECONDS
         )
         await _check_namespace(client)
-    except (RuntimeError, TimeoutError, asyncio.TimeoutError) as error:
+    except (RuntimeError, TimeoutError) as error:
         raise TemporalUnavailable(
             f"no Temporal server answers at {where}: {error or 'timed out'}",
             hint="start one with flytemp dev, or set TEMPORAL_ADDRESS or --profile",
@@ -56,7 +58,9 @@ def _connect_options(settings: Settings) -> dict[str, Any]:
             )
         )
     except Exception as error:  # temporalio raises plain RuntimeError and ValueError from its core
-        raise ConfigError(f"the Temporal profile does not load: {error}", hint="temporal config list shows it") from error
+        raise ConfigError(
+            f"the Temporal profile does not load: {error}", hint="temporal config list shows it"
+        ) from error
     options["target_host"] = settings.address
     options["namespace"] = settings.namespace
     return options

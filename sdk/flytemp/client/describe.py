@@ -54,7 +54,10 @@ async def describe(temporal: TemporalClient, store: ObjectStore, workflow_id: st
     if description is None:
         record = await asyncio.to_thread(newest_record, store, temporal.namespace, workflow_id)
         if record is None:
-            raise NotFound(f"there is no execution {execution_name(workflow_id)!r}", hint="flytemp list executions shows what there is")
+            raise NotFound(
+                f"there is no execution {execution_name(workflow_id)!r}",
+                hint="flytemp list executions shows what there is",
+            )
         return record
     layout = ExecutionLayout(temporal.namespace, workflow_id, first_run_id(description))
     if description.status is not WorkflowExecutionStatus.RUNNING:
@@ -75,7 +78,9 @@ async def describe_workflow(temporal: TemporalClient, workflow_id: str) -> Workf
 
 
 def unavailable(error: RPCError) -> TemporalUnavailable:
-    return TemporalUnavailable(f"Temporal answered {error.status.name}: {error.message}", hint="is the server running? flytemp dev starts one")
+    return TemporalUnavailable(
+        f"Temporal answered {error.status.name}: {error.message}", hint="is the server running? flytemp dev starts one"
+    )
 
 
 def read_record(store: ObjectStore, layout: ExecutionLayout) -> Execution | None:
@@ -86,7 +91,9 @@ def read_record(store: ObjectStore, layout: ExecutionLayout) -> Execution | None
     try:
         return Execution.model_validate_json(data)
     except ValidationError as error:
-        raise CorruptData(f"{store.uri_of(layout.record)} is not an execution's record: {error.error_count()} errors") from error
+        raise CorruptData(
+            f"{store.uri_of(layout.record)} is not an execution's record: {error.error_count()} errors"
+        ) from error
 
 
 def newest_record(store: ObjectStore, namespace: str, workflow_id: str) -> Execution | None:
@@ -222,7 +229,9 @@ async def _add_end(temporal: TemporalClient, execution: Execution, description: 
         reason = last.workflow_execution_terminated_event_attributes.reason or "no reason given"
         execution.error = ErrorInfo(code="Terminated", message=f"terminated: {reason}", kind="SYSTEM", retryable=False)
     elif last.HasField("workflow_execution_timed_out_event_attributes"):
-        execution.error = ErrorInfo(code="TimedOut", message="the workflow's time-out passed", kind="SYSTEM", retryable=False)
+        execution.error = ErrorInfo(
+            code="TimedOut", message="the workflow's time-out passed", kind="SYSTEM", retryable=False
+        )
     elif last.HasField("workflow_execution_canceled_event_attributes"):
         execution.error = ErrorInfo(code="Cancelled", message="cancelled before its first node ran", retryable=False)
 

@@ -61,10 +61,12 @@ class ExecutionHandle(Generic[R]):
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         try:
             await asyncio.wait_for(self._closed(), seconds)
-        except (TimeoutError, asyncio.TimeoutError) as error:
+        except TimeoutError as error:
             if isinstance(error, FlytempError):
                 raise
-            raise WaitTimeout(f"execution {self.name} is not over after {seconds:g} s", hint="it goes on: wait again, or cancel it") from None
+            raise WaitTimeout(
+                f"execution {self.name} is not over after {seconds:g} s", hint="it goes on: wait again, or cancel it"
+            ) from None
         return await self.describe()
 
     async def _closed(self) -> None:
@@ -76,9 +78,15 @@ class ExecutionHandle(Generic[R]):
         while True:
             try:
                 last: Any = None
-                async for event in handle.fetch_history_events(wait_new_event=True, event_filter_type=describing._close_filter()):
+                async for event in handle.fetch_history_events(
+                    wait_new_event=True, event_filter_type=describing._close_filter()
+                ):
                     last = event
-                following = last.workflow_execution_continued_as_new_event_attributes.new_execution_run_id if last is not None else ""
+                following = (
+                    last.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+                    if last is not None
+                    else ""
+                )
                 if not following:
                     return
                 handle = self._client.temporal.get_workflow_handle(self.workflow_id, run_id=following)
@@ -109,7 +117,9 @@ class ExecutionHandle(Generic[R]):
             ExecutionFailed, ExecutionAborted, WaitTimeout: as in `outputs`.
         """
         if self._result is None:
-            raise NotFound(f"the Python types of {self.name} are not known here", hint="it was launched by name: use outputs()")
+            raise NotFound(
+                f"the Python types of {self.name} are not known here", hint="it was launched by name: use outputs()"
+            )
         value: R = self._result(await self.outputs(timeout))
         return value
 
@@ -126,7 +136,9 @@ class ExecutionHandle(Generic[R]):
                 return
             await asyncio.sleep(WATCH_SECONDS)
 
-    async def logs(self, node: str | None = None, *, attempt: int | None = None, follow: bool = False) -> AsyncIterator[LogChunk]:
+    async def logs(
+        self, node: str | None = None, *, attempt: int | None = None, follow: bool = False
+    ) -> AsyncIterator[LogChunk]:
         """What its tasks printed; of one node, or one attempt of it. ``follow`` goes on until it is final.
 
         Raises:
@@ -145,7 +157,9 @@ class ExecutionHandle(Generic[R]):
         Raises:
             NotFound: it is not running.
         """
-        await self._stop(self._client.temporal.get_workflow_handle(self.workflow_id).cancel, reason=reason or "cancelled by the user")
+        await self._stop(
+            self._client.temporal.get_workflow_handle(self.workflow_id).cancel, reason=reason or "cancelled by the user"
+        )
 
     async def terminate(self, reason: str = "") -> None:
         """End it at once: no code of the workflow runs any more; workers stop its tasks when they hear of it.
@@ -153,7 +167,10 @@ class ExecutionHandle(Generic[R]):
         Raises:
             NotFound: it is not running.
         """
-        await self._stop(self._client.temporal.get_workflow_handle(self.workflow_id).terminate, reason=reason or "terminated by the user")
+        await self._stop(
+            self._client.temporal.get_workflow_handle(self.workflow_id).terminate,
+            reason=reason or "terminated by the user",
+        )
 
     async def _stop(self, call: Any, *, reason: str) -> None:
         description = await describing.describe_workflow(self._client.temporal, self.workflow_id)
@@ -161,7 +178,9 @@ class ExecutionHandle(Generic[R]):
             raise NotFound(f"there is no execution {self.name!r}", hint="flytemp list executions shows what there is")
         if description.status is not WorkflowExecutionStatus.RUNNING:
             phase = describing.phase_of(description.status)
-            raise NotFound(f"execution {self.name} is not running: it is {phase}", hint=f"flytemp get execution {self.name}")
+            raise NotFound(
+                f"execution {self.name} is not running: it is {phase}", hint=f"flytemp get execution {self.name}"
+            )
         try:
             await call(reason=reason)
         except RPCError as error:
@@ -179,7 +198,9 @@ def raise_for_phase(execution: Execution) -> None:
     if execution.phase is Phase.SUCCEEDED:
         return
     why = execution.error.message if execution.error else "no reason is recorded"
-    node = f" in node {execution.error.node} ({execution.error.task})" if execution.error and execution.error.node else ""
+    node = (
+        f" in node {execution.error.node} ({execution.error.task})" if execution.error and execution.error.node else ""
+    )
     text = f"execution {execution.name} is {execution.phase}{node}: {why}"
     kind = ExecutionAborted if execution.phase is Phase.ABORTED else ExecutionFailed
     raise kind(text, execution=execution.name, hint=f"flytemp get execution {execution.name}")
@@ -194,4 +215,7 @@ def _node_path(execution: Execution, text: str) -> str:
     if len(named) == 1:
         return named[0]
     what = f"{len(named)} nodes are called" if named else "there is no node"
-    raise NotFound(f"{what} {text!r} in execution {execution.name}", hint=f"its nodes are {', '.join(sorted(paths)) or 'none yet'}"[:500])
+    raise NotFound(
+        f"{what} {text!r} in execution {execution.name}",
+        hint=f"its nodes are {', '.join(sorted(paths)) or 'none yet'}"[:500],
+    )

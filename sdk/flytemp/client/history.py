@@ -62,11 +62,15 @@ class HistoryReader:
                 error = details if isinstance(details, dict) else _lost(failed.failure.message)
                 self._fail(activity_id, error, failed.failure.application_failure_info.type == "Lost", _at(event))
         elif kind == _TIMED_OUT:
-            name, _, activity_id = self._activities.pop(event.activity_task_timed_out_event_attributes.scheduled_event_id, ("", {}, ""))
+            name, _, activity_id = self._activities.pop(
+                event.activity_task_timed_out_event_attributes.scheduled_event_id, ("", {}, "")
+            )
             if name == "flytemp.run_task":
                 self._fail(activity_id, _lost("the activity timed out"), True, _at(event))
         elif kind == _CANCELED:
-            name, _, activity_id = self._activities.pop(event.activity_task_canceled_event_attributes.scheduled_event_id, ("", {}, ""))
+            name, _, activity_id = self._activities.pop(
+                event.activity_task_canceled_event_attributes.scheduled_event_id, ("", {}, "")
+            )
             if name == "flytemp.run_task":
                 self.rows[_path(activity_id)].update(phase="ABORTED", finished=_at(event))
         elif kind == _CANCEL_REQUESTED:
@@ -139,7 +143,12 @@ class HistoryReader:
         if lost or error.get("kind") == "SYSTEM":
             row.update(phase="BACKOFF", message=f"lost, is started again: {error.get('message', '')}"[:500])
         elif error.get("retryable", True) and row["attempt"] <= retries:
-            past = {"attempt": row["attempt"], "tries": row.get("try_", 1), "phase": "FAILED", "started": row.get("started_attempt")}
+            past = {
+                "attempt": row["attempt"],
+                "tries": row.get("try_", 1),
+                "phase": "FAILED",
+                "started": row.get("started_attempt"),
+            }
             row.setdefault("history", []).append({**past, "finished": at, "error": row["error"]})
             row.update(phase="BACKOFF", message=f"attempt {row['attempt'] + 1} follows a failure")
         else:

@@ -27,7 +27,9 @@ def merge_inputs(document: Document, given: Mapping[str, Json]) -> dict[str, Jso
     interface = interface_of(document)
     known = {variable.name for variable in interface.inputs}
     problems = [_unknown(name, known) for name in given if name not in known]
-    problems += [f"input {name!r} is fixed by the launch plan and cannot be overridden" for name in given if name in fixed]
+    problems += [
+        f"input {name!r} is fixed by the launch plan and cannot be overridden" for name in given if name in fixed
+    ]
     merged: dict[str, Json] = {}
     for variable in interface.inputs:
         name = variable.name
@@ -48,7 +50,9 @@ def merge_inputs(document: Document, given: Mapping[str, Json]) -> dict[str, Jso
     if problems:
         what = f"{document.kind.replace('_', ' ')} {document.name}"
         free = [name for name in sorted(known) if name not in fixed]
-        raise InputError(f"{what}: {'; '.join(problems)}", hint=f"its inputs are {', '.join(free)}" if free else "it takes no inputs")
+        raise InputError(
+            f"{what}: {'; '.join(problems)}", hint=f"its inputs are {', '.join(free)}" if free else "it takes no inputs"
+        )
     return merged
 
 

@@ -24,7 +24,9 @@ _SCANNED = 1_000
 """Entries looked at when a filter is given, before giving up."""
 
 
-async def executions(client: Client, *, limit: int, phase: Phase | None, workflow: str | None) -> list[ExecutionSummary]:
+async def executions(
+    client: Client, *, limit: int, phase: Phase | None, workflow: str | None
+) -> list[ExecutionSummary]:
     """The newest first; each execution once (by workflow id and first run)."""
     scanned = limit if phase is None and workflow is None else _SCANNED
     summaries = await _from_temporal(client, scanned)
@@ -95,5 +97,7 @@ def _from_store(client: Client, limit: int) -> list[ExecutionSummary]:
         try:
             found.append(ExecutionSummary.model_validate_json(data))
         except ValidationError as error:
-            raise CorruptData(f"{client.store.uri_of(key)} is not an entry of the index: {error.error_count()} errors") from error
+            raise CorruptData(
+                f"{client.store.uri_of(key)} is not an entry of the index: {error.error_count()} errors"
+            ) from error
     return found

@@ -37,7 +37,9 @@ def register_paths(
     dry_run: bool = False,
 ) -> Registration:
     """Load the modules at ``paths`` and register what they define; see `register_program`."""
-    return register_program(store, load_program(paths), project=project, domain=domain, version=version, dry_run=dry_run)
+    return register_program(
+        store, load_program(paths), project=project, domain=domain, version=version, dry_run=dry_run
+    )
 
 
 def register_program(

@@ -47,14 +47,18 @@ async def _guarded(step: Callable[[Client], Awaitable[SetupStep]], client: Clien
 
 
 async def _namespace(client: Client) -> SetupStep:
-    found = await client.temporal.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.temporal.namespace))
+    found = await client.temporal.workflow_service.describe_namespace(
+        DescribeNamespaceRequest(namespace=client.temporal.namespace)
+    )
     retention = found.config.workflow_execution_retention_ttl.ToTimedelta()
     return SetupStep("namespace", "ok", f"{client.temporal.namespace}, keeps closed workflows {retention.days} days")
 
 
 async def missing_search_attributes(temporal: TemporalClient) -> dict[str, IndexedValueType.ValueType]:
     """flytemp's search attributes that the namespace does not know."""
-    listed = await temporal.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace=temporal.namespace))
+    listed = await temporal.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=temporal.namespace)
+    )
     wanted = dict.fromkeys(KEYWORDS, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD)
     wanted |= dict.fromkeys(KEYWORD_LISTS, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST)
     return {name: kind for name, kind in wanted.items() if name not in listed.custom_attributes}

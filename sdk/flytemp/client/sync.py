@@ -131,7 +131,9 @@ class SyncClient:
     def __enter__(self) -> SyncClient:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -144,7 +146,9 @@ class SyncClient:
         return self._loop.run(self._client.register(*paths, version=version, dry_run=dry_run))
 
     @overload
-    def launch(self, target: Workflow[P, R] | Task[P, R], /, *args: P.args, **kwargs: P.kwargs) -> SyncExecutionHandle[R]: ...
+    def launch(
+        self, target: Workflow[P, R] | Task[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> SyncExecutionHandle[R]: ...
 
     @overload
     def launch(
@@ -162,7 +166,9 @@ class SyncClient:
         """See `Client.launch`."""
         return SyncExecutionHandle(self._loop, self._loop.run(self._client.launch(target, *args, **kwargs)))
 
-    def execution(self, name: str, *, project: str | None = None, domain: str | None = None) -> SyncExecutionHandle[Any]:
+    def execution(
+        self, name: str, *, project: str | None = None, domain: str | None = None
+    ) -> SyncExecutionHandle[Any]:
         """See `Client.execution`."""
         return SyncExecutionHandle(self._loop, self._client.execution(name, project=project, domain=domain))
 

@@ -28,7 +28,9 @@ def find_target(
         entity = EntityId.parse(text)
         if version is not None and entity.version not in (None, version):
             raise InputError(f"{text} names version {entity.version}, and version {version} is asked for")
-        return registry.get(EntityId(entity.kind, entity.project, entity.domain, entity.name, entity.version or version))
+        return registry.get(
+            EntityId(entity.kind, entity.project, entity.domain, entity.name, entity.version or version)
+        )
     names = {kind: [summary.name for summary in registry.list(kind, project, domain)] for kind in _ORDER}
     for kind in _ORDER:
         if text in names[kind]:
@@ -43,7 +45,9 @@ def find_target(
     if aliased is not None:
         return aliased
     known = sorted({name for kind in _ORDER for name in names[kind]})
-    raise NotFound(f"no launch plan, workflow or task is called {text!r} in {project}/{domain}", hint=_near(text, known))
+    raise NotFound(
+        f"no launch plan, workflow or task is called {text!r} in {project}/{domain}", hint=_near(text, known)
+    )
 
 
 def _by_variable(
@@ -67,7 +71,9 @@ def _near(text: str, known: list[str]) -> str:
     return "flytemp list launch-plans shows what there is"
 
 
-def runnable(registry: Registry, entity: EntityId, document: Document) -> tuple[EntityId, WorkflowDocument | TaskDocument]:
+def runnable(
+    registry: Registry, entity: EntityId, document: Document
+) -> tuple[EntityId, WorkflowDocument | TaskDocument]:
     """What actually runs: a launch plan's workflow (of the same project, domain and version), or the entity itself."""
     if not isinstance(document, LaunchPlanDocument):
         return entity, document
@@ -92,7 +98,11 @@ def launch_interface(document: Document) -> Interface:
     if not isinstance(document, LaunchPlanDocument):
         return interface
     plan = document.launch_plan
-    inputs = tuple(_with_default(variable, plan.default_inputs) for variable in interface.inputs if variable.name not in plan.fixed_inputs)
+    inputs = tuple(
+        _with_default(variable, plan.default_inputs)
+        for variable in interface.inputs
+        if variable.name not in plan.fixed_inputs
+    )
     return Interface(inputs=inputs, outputs=interface.outputs)
 
 

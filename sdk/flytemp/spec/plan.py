@@ -52,16 +52,26 @@ Plan = dict[str, Any]
 def plan_of(document: WorkflowDocument | TaskDocument) -> Plan:
     """The plan of a workflow, or of a task launched by itself: a workflow of one node, `TASK_NODE`."""
     workflow = document if isinstance(document, WorkflowDocument) else around_task(document)
-    return {"root": workflow.name, "graphs": {name: _graph(graph, workflow) for name, graph in workflow.workflows.items()}}
+    return {
+        "root": workflow.name,
+        "graphs": {name: _graph(graph, workflow) for name, graph in workflow.workflows.items()},
+    }
 
 
 def around_task(document: TaskDocument) -> WorkflowDocument:
     """The workflow of one node that runs a task launched by itself."""
     task = document.task
-    node = NodeSpec(id=TASK_NODE, kind="task", target=task.name, inputs={v.name: InputBinding(var=v.name) for v in task.interface.inputs})
+    node = NodeSpec(
+        id=TASK_NODE,
+        kind="task",
+        target=task.name,
+        inputs={v.name: InputBinding(var=v.name) for v in task.interface.inputs},
+    )
     outputs: dict[str, Binding] = {v.name: OutputBinding(node=TASK_NODE, var=v.name) for v in task.interface.outputs}
     spec = WorkflowSpec(name=task.name, interface=task.interface, nodes=(node,), outputs=outputs)
-    return WorkflowDocument(name=task.name, workflows={task.name: spec}, tasks={task.name: task}, bundle=document.bundle)
+    return WorkflowDocument(
+        name=task.name, workflows={task.name: spec}, tasks={task.name: task}, bundle=document.bundle
+    )
 
 
 def constant(document: WorkflowDocument, key: list[Any]) -> Json:
@@ -118,7 +128,11 @@ def _interface(node: NodeSpec, document: WorkflowDocument) -> Interface:
 
 
 def _defaults(interface: Interface, node: NodeSpec) -> dict[str, Binding]:
-    return {v.name: LiteralBinding(value=v.default) for v in interface.inputs if not v.required and v.name not in node.inputs}
+    return {
+        v.name: LiteralBinding(value=v.default)
+        for v in interface.inputs
+        if not v.required and v.name not in node.inputs
+    }
 
 
 def _binding(binding: Binding, index: dict[str, int], name: list[Any] | None) -> dict[str, Any]:
@@ -129,7 +143,9 @@ def _binding(binding: Binding, index: dict[str, int], name: list[Any] | None) ->
         return {"a": [_binding(item, index, name and [*name, position]) for position, item in enumerate(binding.items)]}
     if isinstance(binding, MapBinding):
         return {"m": {key: _binding(item, index, name and [*name, key]) for key, item in binding.entries.items()}}
-    data: dict[str, Any] = {"i": binding.var} if isinstance(binding, InputBinding) else {"n": index[binding.node], "v": binding.var}
+    data: dict[str, Any] = (
+        {"i": binding.var} if isinstance(binding, InputBinding) else {"n": index[binding.node], "v": binding.var}
+    )
     if binding.path:
         data["p"] = list(binding.path)
     return data

@@ -15,6 +15,7 @@ from flytemp_worker.engine import RunTask
 
 RESOLVE = "flytemp.resolve"
 PLAN_PAGE = "flytemp.plan_page"
+SAVE_PLAN = "flytemp.save_plan"
 RUN_TASK = "flytemp.run_task"
 SAVE_STATE = "flytemp.save_state"
 LOAD_STATE = "flytemp.load_state"
@@ -60,7 +61,11 @@ def run_task(command: RunTask, root: str, task_queue: str, heartbeat_seconds: fl
     }
     if command.resumed:
         argument["resumed"] = True
-    summary = f"{command.node} {command.name}" if command.attempt == 1 else f"{command.node} {command.name}, attempt {command.attempt}"
+    summary = (
+        f"{command.node} {command.name}"
+        if command.attempt == 1
+        else f"{command.node} {command.name}, attempt {command.attempt}"
+    )
     return workflow.start_activity(
         RUN_TASK,
         argument,

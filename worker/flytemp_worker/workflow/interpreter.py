@@ -47,7 +47,9 @@ async def _resolve(launch: dict[str, Any]) -> dict[str, Any]:
         "started_at": info.workflow_start_time.isoformat(),
     }
     try:
-        result: dict[str, Any] = await calls.control(calls.RESOLVE, argument, summary="validate the launch, load the plan")
+        result: dict[str, Any] = await calls.control(
+            calls.RESOLVE, argument, summary="validate the launch, load the plan"
+        )
     except ActivityError as error:
         cause = error.cause
         if isinstance(cause, ApplicationError):

@@ -16,7 +16,11 @@ _SHOWN_NODES = 15
 def details(engine: Engine, resolved: dict[str, Any]) -> str:
     """Markdown for ``set_current_details``: how far it is and what runs. Its cost does not grow with the plan."""
     total = " · ".join(f"{count} {phase.lower()}" for phase, count in engine.counts.items() if count)
-    lines = [f"**{resolved['workflow']}** {resolved['version']}, execution `{resolved['execution']}`", "", total or "no nodes"]
+    lines = [
+        f"**{resolved['workflow']}** {resolved['version']}, execution `{resolved['execution']}`",
+        "",
+        total or "no nodes",
+    ]
     shown = list(engine.active.values())[:_SHOWN_NODES]
     for node in shown:
         attempt = f", attempt {node.attempt}" if node.attempt > 1 else ""

@@ -96,7 +96,9 @@ class Shell:
     async def _plan_pages(self) -> list[str]:
         if self.continued is None and self.resolved["plan"] is not None:
             return [self.resolved["plan"]]
-        return list(await asyncio.gather(*[self._page(calls.PLAN_PAGE, page) for page in range(self.resolved["plan_pages"])]))
+        return list(
+            await asyncio.gather(*[self._page(calls.PLAN_PAGE, page) for page in range(self.resolved["plan_pages"])])
+        )
 
     async def _page(self, name: str, page: int) -> str:
         argument = {"execution": self.root, "generation": self.generation, "page": page}
@@ -122,7 +124,7 @@ class Shell:
         """Until an event, a cancellation or the time-out."""
         try:
             await workflow.wait_condition(lambda: bool(self._events), timeout=seconds)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return
         except asyncio.CancelledError:
             self._cancelled()
@@ -215,6 +217,9 @@ class Shell:
         pages = to_pages(state)
         self._saved_pages = len(pages)
         try:
+            if self.resolved["plan"] is not None:  # a plan of one page lies only in this run's history
+                argument = {"execution": self.root, "page": 0, "text": self.resolved["plan"]}
+                await calls.control(calls.SAVE_PLAN, argument, summary="the plan, for the runs to come")
             for number, page in enumerate(pages):
                 argument = {"execution": self.root, "generation": generation, "page": number, "text": page}
                 await calls.control(calls.SAVE_STATE, argument, summary=f"state, page {number + 1} of {len(pages)}")
@@ -243,8 +248,12 @@ class Shell:
             argument["rows_pages"] = [self.generation, len(state)]
             for number, page in enumerate(state):
                 saved = {"execution": self.root, "generation": self.generation, "page": number, "text": page}
-                await _uncancelled(calls.control(calls.SAVE_STATE, saved, summary=f"nodes, page {number + 1} of {len(state)}"))
-        result: dict[str, Any] = await _uncancelled(calls.control(calls.CLOSE, argument, summary="record the execution"))
+                await _uncancelled(
+                    calls.control(calls.SAVE_STATE, saved, summary=f"nodes, page {number + 1} of {len(state)}")
+                )
+        result: dict[str, Any] = await _uncancelled(
+            calls.control(calls.CLOSE, argument, summary="record the execution")
+        )
         workflow.set_current_details(details(self.engine, self.resolved))
         if result["phase"] == "ABORTED":
             raise CancelledError(finish.reason or "cancelled")
