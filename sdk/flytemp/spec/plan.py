@@ -75,7 +75,7 @@ def around_task(document: TaskDocument) -> WorkflowDocument:
 
 
 def constant(document: WorkflowDocument, key: list[Any]) -> Json:
-    """The literal that ``{"k": key}`` names; what follows the input in ``key`` leads into lists and maps of bindings."""
+    """The literal that ``{"k": key}`` names; what follows the input leads into lists and maps of bindings."""
     workflow, node_id, var, *path = key
     graph = document.workflows[workflow]
     if node_id == "":

@@ -8,6 +8,7 @@ from typing import Any
 
 from flytemp.errors import FlytempError
 from flytemp_worker.engine import retry
+from flytemp_worker.engine.ledger import Ledger
 from flytemp_worker.engine.messages import (
     CancelRequested,
     CancelTask,
@@ -23,60 +24,12 @@ from flytemp_worker.engine.messages import (
     TaskSucceeded,
     TimerFired,
 )
-from flytemp_worker.engine.phases import ACTIVE, FINAL, TRANSITIONS, IllegalMove, NodePhase
-from flytemp_worker.engine.plan import GraphPlan, NodePlan, Plan
+from flytemp_worker.engine.nodes import Error, Node, Scope
+from flytemp_worker.engine.phases import FINAL, IllegalMove, NodePhase
+from flytemp_worker.engine.plan import Plan
 from flytemp_worker.engine.values import close
 
-Error = dict[str, Any]
 P = NodePhase
-
-STORY_LENGTH = 4_000
-"""How many moves, of all nodes together, are remembered to explain an illegal one."""
-
-
-class Node:
-    """The state of one node. Times are milliseconds since the epoch, as the shell gave them."""
-
-    __slots__ = (
-        "attempt", "child", "error", "finished", "history", "lost", "message", "outputs", "path", "phase", "plan",
-        "scope", "size", "started", "started_attempt", "try_", "until", "waiting",
-    )  # fmt: skip
-
-    def __init__(self, plan: NodePlan, scope: Scope) -> None:
-        self.plan = plan
-        self.scope = scope
-        self.path = plan.id if scope.path == "" else f"{scope.path}.{plan.id}"
-        self.phase = P.WAITING
-        self.waiting = plan.needs
-        self.attempt = 0
-        self.try_ = 0
-        self.lost = 0  # tries of this attempt that the platform lost
-        self.outputs: dict[str, Any] | None = None
-        self.size = 0
-        self.child: Scope | None = None
-        self.error: Error | None = None
-        self.message: str | None = None
-        self.started: int | None = None
-        self.started_attempt: int | None = None
-        self.finished: int | None = None
-        self.until: int | None = None  # when the back-off ends
-        self.history: list[dict[str, Any]] = []  # attempts that ended and were followed by another
-
-
-class Scope:
-    """A graph being run: the root workflow, or a sub-workflow in its caller's node."""
-
-    __slots__ = ("aborting", "error", "graph", "inputs", "nodes", "open", "parent", "path")
-
-    def __init__(self, graph: GraphPlan, parent: Node | None, inputs: dict[str, Any] | None) -> None:
-        self.graph = graph
-        self.parent = parent
-        self.path: str = "" if parent is None else parent.path
-        self.inputs = inputs  # of the root only; None: too large to be inline
-        self.nodes = [Node(node, self) for node in graph.nodes]
-        self.open = len(self.nodes)
-        self.error: Error | None = None
-        self.aborting = False
 
 
 class Engine:
@@ -107,11 +60,14 @@ class Engine:
         self.cancelled: str | None = None
         self.finished = False
         self.holding = False  # no new tries are issued: the shell is about to continue as new
-        self.counts: dict[NodePhase, int] = dict.fromkeys(NodePhase, 0)
-        self.active: dict[str, Node] = {}  # RUNNING, BACKOFF or CANCELLING, for those who watch
-        self._ready: deque[Node] = deque()
+        self.ledger = Ledger()
+        self.counts = self.ledger.counts
+        self.active = self.ledger.active
+        self._closing: deque[Scope] = deque()  # scopes whose last node ended
+        self._opening: deque[Scope] = deque()  # scopes that were called
+        self._ready: deque[Node] = deque()  # task nodes; those that were skipped while they queued stay in it
         self._by_path: dict[str, Node] = {}
-        self._story: deque[tuple[str, str]] = deque(maxlen=STORY_LENGTH)
+        self._move = self.ledger.move
         self._commands: list[Command] = []
         self._at = 0
 
@@ -120,7 +76,7 @@ class Engine:
     def begin(self, at: int) -> list[Command]:
         """Start the root workflow. ``at``, here and below, is the time in milliseconds since the epoch."""
         self._at = at
-        self._open(self.root)
+        self._call(self.root)
         return self._flush()
 
     def step(self, event: Event, at: int) -> list[Command]:
@@ -130,13 +86,11 @@ class Engine:
             IllegalMove: the event does not fit the state; a bug, never the user's doing.
         """
         self._at = at
-        if self.finished:
-            raise IllegalMove("-", f"{type(event).__name__} after the execution finished", ())
         _HANDLERS[type(event)](self, event)
         return self._flush()
 
     def hold(self) -> None:
-        """Issue no more tries until `resume`."""
+        """Issue no more tries: what is in flight drains, and the state is about to be restored elsewhere."""
         self.holding = True
 
     def resume(self, at: int) -> list[Command]:
@@ -144,66 +98,55 @@ class Engine:
         self._at = at
         self.holding = False
         for node in self.nodes():
-            if node.plan.kind == "task" and node.phase is P.RUNNING:
+            if node.plan.kind == "task" and node.phase in (P.RUNNING, P.CANCELLING):
                 self._commands.append(self._run_command(node, resumed=True))
+                if node.phase is P.CANCELLING:
+                    self._commands.append(CancelTask(node.path, node.attempt, node.try_))
             elif node.phase is P.BACKOFF:
-                self._commands.append(StartTimer(node.path, node.attempt, node.try_, _left(node, at), "resumed"))
+                self._commands.append(StartTimer(node.path, node.attempt, node.try_, node.seconds_left(at), "resumed"))
             elif node.phase is P.READY:
                 self._ready.append(node)
         return self._flush()
 
     def nodes(self) -> Iterator[Node]:
         """All nodes of all open scopes, callers before what they call."""
-
-        def walk(scope: Scope) -> Iterator[Node]:
-            for node in scope.nodes:
-                yield node
-                if node.child is not None:
-                    yield from walk(node.child)
-
-        return walk(self.root)
+        return self.root.walk()
 
     @property
     def aborting(self) -> bool:
-        return self.root.aborting
+        """Something is being stopped: all of it, or a sub-workflow that fails at once within one that goes on."""
+        return self.root.aborting or self.counts[P.CANCELLING] > 0
 
     # ------------------------------------------------------------------------------------- moving
 
-    def _move(self, node: Node, phase: NodePhase, why: str) -> None:
-        if phase not in TRANSITIONS[node.phase]:
-            raise IllegalMove(node.path, f"cannot go from {node.phase} to {phase} ({why})", self.story(node.path))
-        self._story.append((node.path, f"{node.phase} → {phase}: {why}"))
-        self._count(node, phase)
-
-    def _count(self, node: Node, phase: NodePhase) -> None:
-        self.counts[node.phase] -= 1
-        self.counts[phase] += 1
-        if phase in ACTIVE:
-            self.active[node.path] = node
-        elif node.phase in ACTIVE:
-            self.active.pop(node.path, None)
-        node.phase = phase
-
-    def story(self, path: str) -> list[str]:
-        """The remembered moves of one node, oldest first."""
-        return [text for node, text in self._story if node == path]
-
     def _flush(self) -> list[Command]:
-        ready = self._ready
-        while ready and self.running < self.limit and not self.holding:
-            node = ready.popleft()
-            if node.phase is P.READY:  # else it was skipped while it queued
-                self._run(node)
+        """Carry on as far as possible without another event.
+
+        Scopes open and close from here, not where their cause is: a chain of sub-workflows may be of any length.
+        """
+        while True:
+            if self._closing:
+                self._close(self._closing.popleft())
+            elif self._opening:
+                self._open(self._opening.popleft())
+            elif self._ready and self.running < self.limit and not self.holding:
+                node = self._ready.popleft()
+                if node.phase is P.READY:
+                    self._run(node)
+            else:
+                break
         commands, self._commands = self._commands, []
         return commands
 
-    def _open(self, scope: Scope) -> None:
+    def _call(self, scope: Scope) -> None:
         self._know(scope)
+        self._opening.append(scope)
+
+    def _open(self, scope: Scope) -> None:
         if not scope.nodes:
-            self._close(scope)
-            return
+            self._closing.append(scope)
         for node in scope.nodes:
-            if node.waiting == 0 and node.phase is P.WAITING:
+            if node.waiting == 0 and node.phase is P.WAITING:  # else it was stopped before it opened
                 self._make_ready(node)
 
     def _know(self, scope: Scope) -> None:
@@ -226,7 +169,7 @@ class Engine:
         try:
             command = self._run_command(node)
         except FlytempError as error:
-            node.error = _error(node, {"kind": "USER", "code": error.code, "message": error.message, "retryable": False})
+            node.fail_with(_user_error(error))
             self._fail(node, P.FAILED)
             return
         self._move(node, P.RUNNING, f"attempt {node.attempt}, try {node.try_}")
@@ -240,14 +183,19 @@ class Engine:
             close(plan.inputs, node.scope), resumed,
         )  # fmt: skip
 
-    def _in_flight(self, event: TaskSucceeded | TaskFailed | TaskLost | TaskCancelled) -> Node:
+    def _known(self, event: TaskSucceeded | TaskFailed | TaskLost | TaskCancelled | TimerFired) -> Node:
         node = self._by_path.get(event.node)
         if node is None:
             raise IllegalMove(event.node, f"{type(event).__name__} for a node that was never opened", ())
-        current = node.attempt == event.attempt and node.try_ == event.try_
+        return node
+
+    def _in_flight(self, event: TaskSucceeded | TaskFailed | TaskLost | TaskCancelled) -> Node:
+        node = self._known(event)
+        current = (node.attempt, node.try_) == (event.attempt, event.try_)
         if not current or node.phase not in (P.RUNNING, P.CANCELLING) or node.plan.kind != "task":
-            text = f"{type(event).__name__} of attempt {event.attempt}, try {event.try_} in {node.phase} of {node.attempt}, {node.try_}"
-            raise IllegalMove(event.node, text, self.story(event.node))
+            what = f"{type(event).__name__} of attempt {event.attempt}, try {event.try_}"
+            state = f"it is {node.phase} in attempt {node.attempt}, try {node.try_}"
+            raise IllegalMove(node.path, f"{what} while {state}", self.ledger.story(node.path))
         self.running -= 1
         return node
 
@@ -259,17 +207,18 @@ class Engine:
 
     def _on_failed(self, event: TaskFailed) -> None:
         node = self._in_flight(event)
-        node.error = _error(node, event.error)
-        if event.error["kind"] == "SYSTEM":
+        node.fail_with(event.error)
+        stopping, retryable = node.phase is P.CANCELLING, event.error.get("retryable", True)
+        if event.error["kind"] == "SYSTEM" and (retryable or stopping):
             self._next_try(node)
-        elif node.phase is P.CANCELLING or not event.error.get("retryable", True) or node.attempt > node.plan.retries:
-            self._fail(node, P.TIMED_OUT if event.error["code"] == "Timeout" else P.FAILED)
+        elif stopping or not retryable or node.attempt > node.plan.retries:
+            self._fail(node, node.failed_phase)
         else:
             self._next_attempt(node)
 
     def _on_lost(self, event: TaskLost) -> None:
         node = self._in_flight(event)
-        node.error = _error(node, {"kind": "SYSTEM", "code": "Lost", "message": event.reason, "retryable": True})
+        node.fail_with({"kind": "SYSTEM", "code": "Lost", "message": event.reason, "retryable": True})
         self._next_try(node)
 
     def _on_cancelled(self, event: TaskCancelled) -> None:
@@ -277,7 +226,7 @@ class Engine:
         if node.phase is P.RUNNING:
             # Nobody here asked for it: someone stopped the activity itself, so the platform's budget pays.
             message = "the task was stopped from outside flytemp"
-            node.error = _error(node, {"kind": "SYSTEM", "code": "Stopped", "message": message, "retryable": True})
+            node.fail_with({"kind": "SYSTEM", "code": "Stopped", "message": message, "retryable": True})
             self._next_try(node)
         else:
             self._finish(node, P.ABORTED, "stopped")
@@ -288,14 +237,15 @@ class Engine:
             self._finish(node, P.ABORTED, "lost while it was being stopped")
         elif node.lost >= self.max_system_tries:
             assert node.error is not None
-            node.error["message"] = f"gave up after {node.lost} tries that the platform lost; the last: {node.error['message']}"
+            last = node.error["message"]
+            node.error["message"] = f"gave up after {node.lost} tries that the platform lost; the last: {last}"
             self._fail(node, P.FAILED)
         else:
             node.try_ += 1
             self._back_off(node, retry.system_backoff(node.lost, node.path), f"try {node.try_}")
 
     def _next_attempt(self, node: Node) -> None:
-        node.history.append(_attempt_row(node, self._at))
+        node.history.append(node.attempt_row(self._at))
         failures = node.attempt
         node.attempt, node.try_, node.lost = node.attempt + 1, 1, 0
         self._back_off(node, retry.user_backoff(node.plan.backoff, failures, node.path), f"attempt {node.attempt}")
@@ -307,7 +257,7 @@ class Engine:
         self._commands.append(StartTimer(node.path, node.attempt, node.try_, seconds, why))
 
     def _on_timer(self, event: TimerFired) -> None:
-        node = self._by_path[event.node]
+        node = self._known(event)
         if node.phase is not P.BACKOFF or (node.attempt, node.try_) != (event.attempt, event.try_):
             return  # it fired while it was being cancelled
         node.message = node.until = None
@@ -322,6 +272,7 @@ class Engine:
             self._commands.append(CancelTask(node.path, node.attempt, node.try_))
         elif node.phase is P.BACKOFF:
             self._commands.append(CancelTimer(node.path, node.attempt, node.try_))
+            node.message = node.until = None
             self._finish(node, P.ABORTED, "stopped between two attempts")
         elif node.phase is P.READY and node.attempt:
             self._finish(node, P.ABORTED, "stopped between two attempts")
@@ -332,8 +283,8 @@ class Engine:
         node.attempt = node.try_ = 1
         node.started = node.started_attempt = self._at
         self._move(node, P.RUNNING, "its sub-workflow starts")
-        node.child = Scope(self.plan.graphs[node.plan.target], node, None)
-        self._open(node.child)
+        node.child = Scope(self.plan.graphs[node.plan.target], node)
+        self._call(node.child)
 
     def _abort_workflow(self, node: Node) -> None:
         if node.phase is P.RUNNING:
@@ -355,13 +306,13 @@ class Engine:
                 if fed.waiting == 0 and fed.phase is P.WAITING:
                     self._make_ready(fed)
         if scope.open == 0:
-            self._close(scope)
+            self._closing.append(scope)
 
     def _fail(self, node: Node, phase: NodePhase) -> None:
         """A node failed for good: its scope, and every scope around it that fails at once, stops."""
         assert node.error is not None
-        node.scope.open += 1  # the scopes below must not close before all of them know
         self._finish(node, phase, f"{node.error['code']}: {node.error['message']}"[:300])
+        self._skip_fed(node)
         scope: Scope | None = node.scope
         while scope is not None:
             scope.error = scope.error or node.error
@@ -369,10 +320,6 @@ class Engine:
                 break
             self._abort(scope, f"node {node.path} failed")
             scope = scope.parent.scope if scope.parent is not None else None
-        self._skip_fed(node)
-        node.scope.open -= 1
-        if node.scope.open == 0:
-            self._close(node.scope)
 
     def _skip_fed(self, node: Node) -> None:
         """What depends on a node that did not succeed never runs."""
@@ -390,19 +337,15 @@ class Engine:
         if scope.aborting:
             return
         scope.aborting = True
-        scope.open += 1  # do not close while walking
         for node in scope.nodes:
             if node.phase is P.WAITING or (node.phase is P.READY and node.attempt == 0):
                 node.message = reason
                 self._finish(node, P.SKIPPED, reason)
             elif node.phase not in FINAL:
                 _ABORT[node.plan.kind](self, node)
-        scope.open -= 1
-        if scope.open == 0 and not self.finished:
-            self._close(scope)
 
     def _on_cancel(self, event: CancelRequested) -> None:
-        if self.cancelled is None:
+        if self.cancelled is None and not self.finished:
             self.cancelled = event.reason
             self._abort(self.root, "the execution was cancelled")
 
@@ -410,8 +353,6 @@ class Engine:
         node = scope.parent
         if node is None:
             self._finish_execution()
-        elif node.phase in FINAL:
-            return
         elif scope.error is not None:
             node.error = scope.error
             # The first failure already stopped the scopes around this one, where they fail at once.
@@ -422,8 +363,6 @@ class Engine:
             self._finish(node, P.SUCCEEDED, "its nodes succeeded")
 
     def _finish_execution(self) -> None:
-        if self.finished:
-            return
         self.finished = True
         if self.cancelled is not None:
             self._commands.append(Finish("ABORTED", reason=self.cancelled, error=self.root.error))
@@ -436,25 +375,11 @@ class Engine:
         try:
             return Finish("SUCCEEDED", outputs=close(self.plan.root.outputs, self.root))
         except FlytempError as error:
-            return Finish("FAILED", error={"kind": "USER", "code": error.code, "message": error.message, "retryable": False})
+            return Finish("FAILED", error=_user_error(error))
 
 
-def _error(node: Node, error: Error) -> Error:
-    return {**error, "node": node.path, "task": node.plan.target, "attempt": node.attempt}
-
-
-def _left(node: Node, at: int) -> float:
-    """Seconds until a back-off ends; a timer needs a positive number."""
-    return max((node.until or at) - at, 1) / 1000
-
-
-def _attempt_row(node: Node, at: int) -> dict[str, Any]:
-    timed_out = node.error is not None and node.error["code"] == "Timeout"
-    phase = P.TIMED_OUT if timed_out else P.FAILED
-    return {
-        "attempt": node.attempt, "tries": node.try_, "phase": str(phase), "started": node.started_attempt, "finished": at,
-        "error": node.error,
-    }  # fmt: skip
+def _user_error(error: FlytempError) -> Error:
+    return {"kind": "USER", "code": error.code, "message": error.message, "retryable": False}
 
 
 _HANDLERS: dict[type, Callable[[Engine, Any], None]] = {

@@ -2,12 +2,12 @@
 
 ::
 
-    WAITING ──▶ READY ──▶ RUNNING ──▶ SUCCEEDED
-       │          │        │  ▲  └──▶ FAILED | TIMED_OUT
-       │          │        ▼  │
-       │          │      BACKOFF ───▶ ABORTED
-       ▼          ▼        RUNNING ─▶ CANCELLING ─▶ ABORTED | SUCCEEDED | FAILED | TIMED_OUT
-    SKIPPED    SKIPPED
+    WAITING ──▶ READY ──▶ RUNNING ──▶ SUCCEEDED | FAILED | TIMED_OUT
+       │         │ ▲         │ └────▶ CANCELLING ──▶ SUCCEEDED | FAILED | TIMED_OUT | ABORTED
+       │         │ │         ▼
+       │         │ └────── BACKOFF ─▶ ABORTED
+       ▼         ▼
+    SKIPPED   SKIPPED, when it never ran; ABORTED, between two attempts; FAILED, when its inputs lead nowhere
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ACTIVE: frozenset[NodePhase] = frozenset({_P.RUNNING, _P.BACKOFF, _P.CANCELLING}
 TRANSITIONS: dict[NodePhase, frozenset[NodePhase]] = {
     _P.WAITING: frozenset({_P.READY, _P.SKIPPED}),
     _P.READY: frozenset({_P.RUNNING, _P.SKIPPED, _P.FAILED, _P.ABORTED}),
-    _P.RUNNING: frozenset({_P.SUCCEEDED, _P.FAILED, _P.TIMED_OUT, _P.BACKOFF, _P.CANCELLING, _P.ABORTED}),
+    _P.RUNNING: frozenset({_P.SUCCEEDED, _P.FAILED, _P.TIMED_OUT, _P.BACKOFF, _P.CANCELLING}),
     _P.BACKOFF: frozenset({_P.READY, _P.ABORTED}),
     _P.CANCELLING: frozenset({_P.ABORTED, _P.SUCCEEDED, _P.FAILED, _P.TIMED_OUT}),
     _P.SUCCEEDED: frozenset(),

@@ -16,19 +16,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flytemp.errors import InputError
 from flytemp.literals.navigate import value_at
 
 if TYPE_CHECKING:
-    from flytemp_worker.engine.machine import Scope
+    from flytemp_worker.engine.nodes import Node, Scope
 
 INLINE_BYTES = 8 * 1024
 """A node's inputs travel inline up to this many bytes in all, else by reference (design: budgets)."""
+
+REFERENCE_BYTES = 64
+"""A value up to this long travels inline always: a reference to it would not be shorter."""
 
 Closed = dict[str, Any]
 
 
 class Resolver:
-    """Resolves bindings within a scope; ``size`` sums the sizes of the task results that were inlined."""
+    """Resolves bindings within a scope; ``size`` sums the sizes of results and launch inputs that were inlined."""
 
     __slots__ = ("by_reference", "size")
 
@@ -37,38 +41,53 @@ class Resolver:
         self.size = 0
 
     def resolve(self, binding: dict[str, Any], scope: Scope, path: list[Any] | None = None) -> Closed:
-        if "l" in binding:
-            return binding if not path else {"l": value_at(binding["l"], path)}
-        if "n" in binding:
-            return self._output(scope, binding["n"], binding["v"], _join(binding.get("p"), path))
-        if "i" in binding:
-            return self._input(scope, binding["i"], _join(binding.get("p"), path))
-        if "a" in binding:
-            items = binding["a"]
-            return self.resolve(items[path[0]], scope, path[1:]) if path else {"a": [self.resolve(b, scope) for b in items]}
-        if "m" in binding:
-            entries = binding["m"]
-            if path:
-                return self.resolve(entries[str(path[0])], scope, path[1:])
-            return {"m": {key: self.resolve(b, scope) for key, b in entries.items()}}
-        return {"k": binding["k"], "p": _join(binding.get("p"), path) or []}
+        """A loop, because a value may be handed on through any number of sub-workflows."""
+        while True:
+            if "l" in binding:
+                return {"l": value_at(binding["l"], path)} if path else binding
+            if "n" in binding:
+                path = _join(binding.get("p"), path)
+                node = scope.nodes[binding["n"]]
+                if node.child is None:
+                    return self._output(node, binding["v"], path)
+                binding, scope = node.child.graph.outputs[binding["v"]], node.child
+            elif "i" in binding:
+                path = _join(binding.get("p"), path)
+                if scope.parent is None:
+                    return self._input(scope, binding["i"], path)
+                binding, scope = scope.parent.plan.inputs[binding["i"]], scope.parent.scope
+            elif "k" in binding:
+                return {"k": binding["k"], "p": _join(binding.get("p"), path) or []}
+            elif path:
+                binding, path = _part(binding, path), path[1:]
+            elif "a" in binding:
+                return {"a": [self.resolve(item, scope) for item in binding["a"]]}
+            else:
+                return {"m": {key: self.resolve(item, scope) for key, item in binding["m"].items()}}
 
     def _input(self, scope: Scope, var: str, path: list[Any] | None) -> Closed:
-        if scope.parent is not None:
-            return self.resolve(scope.parent.plan.inputs[var], scope.parent.scope, path)
-        literals = scope.inputs
-        if literals is None or self.by_reference:
+        if scope.inputs is None or (self.by_reference and scope.sizes[var] > REFERENCE_BYTES):
             return {"c": var, "p": path or []}
-        return {"l": value_at(literals[var], path) if path else literals[var]}
+        self.size += scope.sizes[var]
+        return {"l": value_at(scope.inputs[var], path) if path else scope.inputs[var]}
 
-    def _output(self, scope: Scope, index: int, var: str, path: list[Any] | None) -> Closed:
-        node = scope.nodes[index]
-        if node.child is not None:
-            return self.resolve(node.child.graph.outputs[var], node.child, path)
-        if node.outputs is None or (self.by_reference and node.size > 64):
+    def _output(self, node: Node, var: str, path: list[Any] | None) -> Closed:
+        if node.outputs is None or (self.by_reference and node.size > REFERENCE_BYTES):
             return {"r": f"{node.path}/{node.attempt}", "v": var, "p": path or []}
         self.size += node.size
         return {"l": value_at(node.outputs[var], path) if path else node.outputs[var]}
+
+
+def _part(binding: dict[str, Any], path: list[Any]) -> dict[str, Any]:
+    """The binding that the first step of ``path`` leads to, in a list or map of bindings."""
+    items, step = (binding["a"], path[0]) if "a" in binding else (binding["m"], str(path[0]))
+    try:
+        part: dict[str, Any] = items[step]
+    except (LookupError, TypeError):
+        what = f"a list of {len(items)}" if "a" in binding else f"a map with the keys {', '.join(sorted(items))}"
+        hint = "check the index, key or attribute in the workflow"
+        raise InputError(f"there is no {path[0]!r} in {what}", hint=hint) from None
+    return part
 
 
 def _join(first: list[Any] | None, second: list[Any] | None) -> list[Any] | None:
