@@ -10,7 +10,7 @@ from typing import Any
 from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.client.uploads import Uploads
 from flytemp.errors import FlytempError, InputError
-from flytemp.literals.convert import from_literal, to_literal
+from flytemp.literals.convert import to_literal
 from flytemp.literals.types import Json
 from flytemp.records.launch import LaunchOptions
 from flytemp.spec.models import Document
@@ -60,15 +60,14 @@ def call_of(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any], *, type
     if isinstance(target, str):
         return _by_options(target, args, kwargs, None, None)
     workflow = target.workflow if isinstance(target, LaunchPlan) else target
-    annotations = dict(workflow.python_inputs)
-    urn = _urn(target)
+    annotations = {name: parameter.annotation for name, parameter in workflow.python_interface.parameters.items()}
     options_form = (
         not typed and not args and kwargs and set(kwargs) <= _OPTION_NAMES and not set(kwargs) & set(annotations)
     )
     if options_form or isinstance(target, LaunchPlan):
-        return _by_options(urn, args, kwargs, annotations, _result_reader(workflow))
-    values = _bind(workflow, args, kwargs)
-    return Call(urn, values, annotations, result=_result_reader(workflow))
+        return _by_options(target.name, args, kwargs, annotations, _result_reader(workflow))
+    values = _bind(workflow.name, list(annotations), args, kwargs)
+    return Call(target.name, values, annotations, result=_result_reader(workflow))
 
 
 def _by_options(
@@ -92,26 +91,18 @@ def _by_options(
     )
 
 
-def _bind(workflow: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in workflow.python_inputs]
+def _bind(name: str, inputs: list[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    parameters = [inspect.Parameter(item, inspect.Parameter.POSITIONAL_OR_KEYWORD) for item in inputs]
     try:
         return dict(inspect.Signature(parameters).bind_partial(*args, **kwargs).arguments)
     except TypeError as error:
-        raise InputError(
-            f"{workflow.name}: {error}", hint=f"its inputs are {', '.join(workflow.python_inputs) or 'none'}"
-        ) from error
-
-
-def _urn(target: Any) -> str:
-    """The registered name. A workflow is launched through its default launch plan, which has its name."""
-    return str(target.name)
+        raise InputError(f"{name}: {error}", hint=f"its inputs are {', '.join(inputs) or 'none'}") from error
 
 
 def _result_reader(workflow: Any) -> Callable[[dict[str, Json]], Any]:
-    outputs: Mapping[str, Any] = workflow.python_outputs
+    interface = workflow.python_interface
 
     def read(literals: dict[str, Json]) -> Any:
-        values = {name: from_literal(literals[name], annotation) for name, annotation in outputs.items()}
-        return workflow.make_result(values)
+        return interface.output_values(literals)
 
     return read

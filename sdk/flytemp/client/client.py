@@ -96,7 +96,7 @@ class Client:
     @overload
     async def launch(
         self,
-        target: str | LaunchPlan | Workflow[..., R] | Task[..., R],
+        target: str | LaunchPlan[R] | Workflow[..., R] | Task[..., R],
         /,
         *,
         inputs: Mapping[str, Any] | None = None,
@@ -264,7 +264,7 @@ def _content(target: str, literals: Mapping[str, Json], options: LaunchOptions) 
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def kind_of(entity: Workflow[..., Any] | Task[..., Any] | LaunchPlan) -> EntityKind:
+def kind_of(entity: Workflow[..., Any] | Task[..., Any] | LaunchPlan[Any]) -> EntityKind:
     """The kind under which an object is registered."""
     if isinstance(entity, LaunchPlan):
         return EntityKind.LAUNCH_PLAN

@@ -153,7 +153,7 @@ class SyncClient:
     @overload
     def launch(
         self,
-        target: str | LaunchPlan | Workflow[..., R] | Task[..., R],
+        target: str | LaunchPlan[R] | Workflow[..., R] | Task[..., R],
         /,
         *,
         inputs: Mapping[str, Any] | None = None,
