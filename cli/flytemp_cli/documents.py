@@ -68,11 +68,7 @@ def _content_lines(document: Document, style: Style) -> list[str]:
             plan = document.launch_plan
             fixed = [(name, json_text(value)) for name, value in plan.fixed_inputs.items()]
             lines = ["", *pairs([("Workflow", plan.workflow)], style)]
-            return (
-                [*lines, "", style.bold("Fixed inputs"), *(f"  {line}" for line in pairs(fixed, style))]
-                if fixed
-                else lines
-            )
+            return [*lines, "", style.bold("Fixed inputs"), *(f"  {line}" for line in pairs(fixed, style))] if fixed else lines
         case "task":
             settings = document.task.settings
             return ["", *pairs([("Loads", document.task.loader), ("Retries", str(settings.retries.count))], style)]

@@ -27,9 +27,7 @@ _NOT_GIVEN = (None, ())
 class InputOption(click.Option):
     """One input as an option. ``negates``: the ``--no-…`` form of a boolean."""
 
-    def __init__(
-        self, flags: list[str], name: str, variable: Variable, *, negates: bool = False, optional_value: bool
-    ) -> None:
+    def __init__(self, flags: list[str], name: str, variable: Variable, *, negates: bool = False, optional_value: bool) -> None:
         # flag_value with is_flag=False is an option whose value may be left out.
         more: dict[str, Any] = {"is_flag": True} if negates else {"type": str}
         if optional_value:
@@ -143,9 +141,8 @@ def _from_document(variable: Variable, value: Json) -> Json:
 
 
 def _from_text(variable: Variable, text: str) -> Json:
-    from flytemp.literals.text import parse_text
-
     from flytemp.literals.check import check_literal
+    from flytemp.literals.text import parse_text
 
     try:
         if text.startswith("@") and _takes_json(variable.type):
@@ -198,7 +195,7 @@ def _parse_document(text: str, name: str) -> Json:
 
     # YAML 1.1 turns 2026-01-31 into a date object; an input's type decides that here, so times stay text.
     class Loader(yaml.SafeLoader):
-        yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own attribute
+        yaml_implicit_resolvers = {
             first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
             for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
         }

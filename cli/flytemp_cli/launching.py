@@ -37,26 +37,14 @@ def launch_options() -> list[click.Parameter]:
     """Fresh option objects of one launch."""
     return [
         click.Option(["--name"], type=EXECUTION, metavar="NAME", help="The execution's name [default: made up]"),
-        click.Option(
-            ["--inputs"], metavar="FILE", help="Inputs as a JSON or YAML object, - for stdin; flags win over it"
-        ),
+        click.Option(["--inputs"], metavar="FILE", help="Inputs as a JSON or YAML object, - for stdin; flags win over it"),
         click.Option(["--wait"], is_flag=True, help="Wait until it is over; the exit code says how it ended"),
-        click.Option(
-            ["--timeout"], type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer: exit code 5"
-        ),
-        click.Option(
-            ["--max-parallelism"], type=click.IntRange(min=0), metavar="N", help="Task nodes at once, 0 for no limit"
-        ),
-        click.Option(
-            ["--label"], type=_key_value, multiple=True, metavar="KEY=VALUE", help="Can be given several times"
-        ),
-        click.Option(
-            ["--annotation"], type=_key_value, multiple=True, metavar="KEY=VALUE", help="Can be given several times"
-        ),
+        click.Option(["--timeout"], type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer: exit code 5"),
+        click.Option(["--max-parallelism"], type=click.IntRange(min=0), metavar="N", help="Task nodes at once, 0 for no limit"),
+        click.Option(["--label"], type=_key_value, multiple=True, metavar="KEY=VALUE", help="Can be given several times"),
+        click.Option(["--annotation"], type=_key_value, multiple=True, metavar="KEY=VALUE", help="Can be given several times"),
         click.Option(["--raw-data-prefix"], metavar="URI", help="Where files that tasks write are put"),
-        click.Option(
-            ["--interruptible/--no-interruptible"], default=None, help="Whether tasks may run on spot machines"
-        ),
+        click.Option(["--interruptible/--no-interruptible"], default=None, help="Whether tasks may run on spot machines"),
         click.Option(["--overwrite-cache"], is_flag=True, help="Run every task, and replace what is cached"),
     ]
 
@@ -117,9 +105,7 @@ async def launch(settings: Settings, start: Start, output: Output, *, wait: bool
 
     client = await Client.connect(settings)
     try:
-        handle = await client.launch_entity(
-            start.entity, start.document, start.literals, name=start.name, options=start.options
-        )
+        handle = await client.launch_entity(start.entity, start.document, start.literals, name=start.name, options=start.options)
         if not wait:
             await _show_start(handle, client, output)
             return 0
@@ -138,9 +124,7 @@ async def _show_start(handle: ExecutionHandle[Any], client: Client, output: Outp
     output.text(handle.name)
     if output.is_table:
         _note_ui(handle, client, output)
-        output.hint(
-            f"`flytemp get execution {handle.name}` shows it, `flytemp logs {handle.name} -f` what its tasks print"
-        )
+        output.hint(f"`flytemp get execution {handle.name}` shows it, `flytemp logs {handle.name} -f` what its tasks print")
 
 
 def _announce(handle: ExecutionHandle[Any], client: Client, output: Output) -> None:
@@ -159,9 +143,7 @@ def ui_link(ui_url: str | None, namespace: str, workflow_id: str) -> str:
     """The execution's page in Temporal's UI; empty when no UI is known."""
     from urllib.parse import quote
 
-    return (
-        f"{ui_url.rstrip('/')}/namespaces/{quote(namespace)}/workflows/{quote(workflow_id, safe='')}" if ui_url else ""
-    )
+    return f"{ui_url.rstrip('/')}/namespaces/{quote(namespace)}/workflows/{quote(workflow_id, safe='')}" if ui_url else ""
 
 
 async def _until_end(handle: ExecutionHandle[Any], start: Start, output: Output, *, follow: bool) -> Execution:
@@ -175,9 +157,7 @@ async def _until_end(handle: ExecutionHandle[Any], start: Start, output: Output,
     except WaitTimeout as error:
         if output.format in ("json", "yaml"):
             output.data(await handle.describe(), table=lambda _: [])
-        error.hint = (
-            f"it goes on: `flytemp get execution {handle.name}` shows it, `flytemp cancel {handle.name}` stops it"
-        )
+        error.hint = f"it goes on: `flytemp get execution {handle.name}` shows it, `flytemp cancel {handle.name}` stops it"
         raise
     except asyncio.CancelledError:  # Ctrl-C
         output.note()

@@ -57,9 +57,7 @@ class Command(_GlobalOptionsMixin):
 class LazyGroup(_GlobalOptionsMixin, click.Group):
     """A group whose commands are imported when they are used."""
 
-    def __init__(
-        self, *args: Any, entries: Mapping[str, Entry], aliases: Mapping[str, str] | None = None, **kwargs: Any
-    ):
+    def __init__(self, *args: Any, entries: Mapping[str, Entry], aliases: Mapping[str, str] | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.entries = dict(entries)
         self.aliases = dict(aliases or {})
@@ -76,9 +74,7 @@ class LazyGroup(_GlobalOptionsMixin, click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None and not ctx.resilient_parsing:
             near = difflib.get_close_matches(name, self.entries, n=1)
@@ -89,9 +85,7 @@ class LazyGroup(_GlobalOptionsMixin, click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(len(name) for name in self.entries)
         for section in dict.fromkeys(entry.section for entry in self.entries.values()):
-            rows = [
-                (name.ljust(width), entry.summary) for name, entry in self.entries.items() if entry.section == section
-            ]
+            rows = [(name.ljust(width), entry.summary) for name, entry in self.entries.items() if entry.section == section]
             with formatter.section(section):
                 formatter.write_dl(rows)
 
@@ -100,10 +94,6 @@ class LazyGroup(_GlobalOptionsMixin, click.Group):
         super().format_options(ctx, formatter)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
-        names = [
-            CompletionItem(name, help=entry.summary)
-            for name, entry in self.entries.items()
-            if name.startswith(incomplete)
-        ]
+        names = [CompletionItem(name, help=entry.summary) for name, entry in self.entries.items() if name.startswith(incomplete)]
         # click.Group's own would import every command for its help; an option's name is all that is left.
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]

@@ -27,9 +27,7 @@ COMMANDS = {
     "check": Entry("flytemp_cli.commands.check", "Compile and validate, without a server", _PROJECT),
     "run": Entry("flytemp_cli.commands.run", "Register, launch and follow a workflow of a file in one go", _PROJECT),
     "graph": Entry("flytemp_cli.commands.graph", "Draw a workflow as Mermaid, Graphviz dot or SVG", _PROJECT),
-    "register": Entry(
-        "flytemp_cli.commands.register", "Compile, bundle the code, and store it under a version", _REGISTRY
-    ),
+    "register": Entry("flytemp_cli.commands.register", "Compile, bundle the code, and store it under a version", _REGISTRY),
     "list": Entry("flytemp_cli.commands.list", "List executions, workflows, tasks or launch plans", _REGISTRY),
     "get": Entry("flytemp_cli.commands.get", "Show one execution, workflow, task or launch plan", _REGISTRY),
     "launch": Entry("flytemp_cli.commands.launch", "Start an execution of something registered", _EXECUTIONS),
@@ -40,9 +38,7 @@ COMMANDS = {
     "worker": Entry("flytemp_cli.commands.worker", "Run a worker until TERM or Ctrl-C, which drain it", _OPERATE),
     "config": Entry("flytemp_cli.commands.config", "Show the configuration and where each value comes from", _OPERATE),
     "completion": Entry("flytemp_cli.commands.completion", "Print the shell's completion script", _OPERATE),
-    "version": Entry(
-        "flytemp_cli.commands.version", "Print the versions of flytemp and of what it stands on", _OPERATE
-    ),
+    "version": Entry("flytemp_cli.commands.version", "Print the versions of flytemp and of what it stands on", _OPERATE),
 }
 
 cli = LazyGroup(

@@ -95,9 +95,7 @@ def _option(*declarations: str, **more: Any) -> GlobalOption:
 def global_options(taken: Collection[str] = ()) -> list[click.Option]:
     """The global options but for those with a flag of ``taken``, which mean something else to a command."""
     options = [
-        _option(
-            "-o", "--output", "output_format", type=click.Choice(FORMATS), help="How data is printed [default: table]"
-        ),
+        _option("-o", "--output", "output_format", type=click.Choice(FORMATS), help="How data is printed [default: table]"),
         _option("--project", type=PROJECT, metavar="NAME", help="Flyte's project [default: default]"),
         _option("--domain", type=DOMAIN, metavar="NAME", help="Flyte's domain [default: development]"),
         _option("--profile", metavar="NAME", help="A profile of Temporal's configuration, temporal.toml"),

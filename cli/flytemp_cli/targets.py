@@ -127,9 +127,7 @@ class _Bound(Command):
         own = command.make_options()
         taken = {flag for param in (*own, *global_options()) for flag in (*param.opts, *param.secondary_opts)}
         inputs = input_options(target.interface, taken | {"--help"})
-        super().__init__(
-            command.name, params=[*_arguments(command.words, command.required), *own, *inputs], callback=_never
-        )
+        super().__init__(command.name, params=[*_arguments(command.words, command.required), *own, *inputs], callback=_never)
         self.help = f"{target.title}\n\n{target.summary}".strip()
         self._target = target
         self._run = command.run
@@ -158,9 +156,7 @@ class _Bound(Command):
 
 
 def _arguments(words: Sequence[str], required: int) -> list[click.Parameter]:
-    return [
-        click.Argument([f"word_{index}"], metavar=word, required=index < required) for index, word in enumerate(words)
-    ]
+    return [click.Argument([f"word_{index}"], metavar=word, required=index < required) for index, word in enumerate(words)]
 
 
 def _never() -> None:

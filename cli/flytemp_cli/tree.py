@@ -77,9 +77,7 @@ def _most_telling(rows: list[_Row], room: int) -> tuple[list[_Row], list[_Row]]:
     order = {"QUEUED": 2, "SKIPPED": 3, "SUCCEEDED": 1}
     ranked = sorted(range(len(rows)), key=lambda index: (order.get(rows[index].node.phase.value, 0), index))
     kept = set(ranked[:room])
-    return [row for index, row in enumerate(rows) if index in kept], [
-        row for index, row in enumerate(rows) if index not in kept
-    ]
+    return [row for index, row in enumerate(rows) if index in kept], [row for index, row in enumerate(rows) if index not in kept]
 
 
 def _summary(hidden: Sequence[_Row]) -> str:
@@ -101,9 +99,7 @@ def _line(row: _Row, label_width: int, now: datetime, style: Style) -> str:
     phase = node.phase.value
     label = _label(node)
     gap = " " * (label_width - width(row.rails) - 2 - width(label))
-    text = (
-        f"{style.dim(row.rails)}{style.phase(phase, glyph(phase))} {label}{gap}  {style.phase(phase, phase.ljust(9))}"
-    )
+    text = f"{style.dim(row.rails)}{style.phase(phase, glyph(phase))} {label}{gap}  {style.phase(phase, phase.ljust(9))}"
     elapsed = elapsed_text(node.started_at, node.finished_at, now)
     details = [elapsed.rjust(6), *node_details(node)]
     return f"{text}  {style.dim('  '.join(details).rstrip())}".rstrip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,16 +29,30 @@ def move_local_files(literals: dict[str, Json], interface: Interface, move: Move
 
 
 def upload_to(store: ObjectStore) -> Move:
-    """Copies each path to a fresh key of the store."""
+    """Copies each path to a key of the store that its content names.
+
+    So the same launch with the same files is the same content: launching it again under its name is no conflict.
+    """
 
     def move(path: Path, kind: str) -> str:
         from flytemp.store.raw import upload_directory, upload_file
 
-        uri = store.uri_of(f"uploads/{uuid.uuid4().hex}/{path.name}")
+        uri = store.uri_of(f"uploads/{_content_hash(path)[:32]}/{path.name}")
         (upload_file if kind == "file" else upload_directory)(path, uri)
         return uri
 
     return move
+
+
+def _content_hash(path: Path) -> str:
+    """sha256 of a file, or of all files of a directory with their names."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    whole = hashlib.sha256()
+    for file_path in sorted(one for one in path.rglob("*") if one.is_file()):
+        whole.update(f"{file_path.relative_to(path).as_posix()}\0{_content_hash(file_path)}\0".encode())
+    return whole.hexdigest()
 
 
 def stay_local(path: Path, kind: str) -> str:
@@ -58,10 +72,7 @@ def _walk(value: Json, type_: LiteralType, where: str, move: Move) -> Json:
             return {key: _walk(item, type_.value, f"{where}.{key}", move) for key, item in value.items()}
         case "struct" if isinstance(value, dict):
             parts = {field.name: field.type for field in type_.fields}
-            return {
-                key: _walk(item, parts[key], f"{where}.{key}", move) if key in parts else item
-                for key, item in value.items()
-            }
+            return {key: _walk(item, parts[key], f"{where}.{key}", move) if key in parts else item for key, item in value.items()}
         case "union":
             return _union(value, type_, where, move)
     return value
@@ -92,8 +103,6 @@ def _blob(value: Json, type_: BlobType, where: str, move: Move) -> Json:
     if not path.exists():
         raise InputUsageError(f"input {where}: there is no {type_.kind} {uri}")
     if path.is_dir() != (type_.kind == "directory"):
-        raise InputUsageError(
-            f"input {where}: {uri} is a {'directory' if path.is_dir() else 'file'}, a {type_.kind} is wanted"
-        )
+        raise InputUsageError(f"input {where}: {uri} is a {'directory' if path.is_dir() else 'file'}, a {type_.kind} is wanted")
     moved = move(path, type_.kind)
     return {**value, "uri": moved} if isinstance(value, dict) else moved

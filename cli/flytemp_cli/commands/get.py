@@ -70,9 +70,7 @@ async def _describe(session: Session, name: str) -> Execution:
 
 
 def _command(label: str, kind: EntityKind | None, what: str) -> click.Command:
-    @click.command(
-        label, cls=Command, help=f"Show {what}.\n\nNAME is a registered name, the last part of one, or a URN."
-    )
+    @click.command(label, cls=Command, help=f"Show {what}.\n\nNAME is a registered name, the last part of one, or a URN.")
     @click.argument("name")
     @click.option("--version", type=VERSION, metavar="VERSION", help="[default: the latest]")
     @pass_session
@@ -95,9 +93,7 @@ def _command(label: str, kind: EntityKind | None, what: str) -> click.Command:
             "versions": versions,
             "document": document,
         }
-        session.output().data(
-            value, table=lambda style: entity_view(found, document, versions, style), names=[str(found)]
-        )
+        session.output().data(value, table=lambda style: entity_view(found, document, versions, style), names=[str(found)])
 
     return show
 

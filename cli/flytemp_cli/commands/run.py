@@ -75,9 +75,7 @@ def _run_remote(
         output.note(f"registered {document.name}, version {registration.version}")
     for warning in registration.warnings:
         output.warning(str(warning))
-    chosen, registered = Registry(store).get(
-        _registered(document, settings, registration.version, registration.entries)
-    )
+    chosen, registered = Registry(store).get(_registered(document, settings, registration.version, registration.entries))
     literals = move_local_files(literals, target.interface, upload_to(store))
     start = Start(chosen, registered, literals, given["name"], options_of(given), given["timeout"])
     return asyncio.run(launch(settings, start, output, wait=True, follow=True))
@@ -87,9 +85,7 @@ def _registered(document: Document, settings: Settings, version: str, entries: S
     """The default launch plan where a workflow has one, as `launch` would choose; else the entity itself."""
     from flytemp.names import EntityId, EntityKind
 
-    own = {"task": EntityKind.TASK, "workflow": EntityKind.WORKFLOW, "launch_plan": EntityKind.LAUNCH_PLAN}[
-        document.kind
-    ]
+    own = {"task": EntityKind.TASK, "workflow": EntityKind.WORKFLOW, "launch_plan": EntityKind.LAUNCH_PLAN}[document.kind]
     default = EntityId(EntityKind.LAUNCH_PLAN, settings.project, settings.domain, document.name, version)
     if own is EntityKind.WORKFLOW and any(entry.entity == default for entry in entries):
         return default
@@ -97,12 +93,11 @@ def _registered(document: Document, settings: Settings, version: str, entries: S
 
 
 def _run_local(session: Session, target: Target, entity: Any, document: Document, literals: dict[str, Json]) -> int:
-    from flytemp_worker.local import run_local
-
     from flytemp.client.inputs import merge_inputs
     from flytemp.store.object_store import ObjectStore
     from flytemp_cli.outcome import final_exit_code, show_end
     from flytemp_cli.uploads import move_local_files, stay_local
+    from flytemp_worker.local import run_local
 
     settings = session.settings()
     output = session.output()

@@ -1,0 +1,82 @@
+"""`flytemp graph NAME`, `flytemp graph FILE [NAME]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from flytemp_cli.failures import InputUsageError
+from flytemp_cli.lazy import Command
+from flytemp_cli.options import VERSION, Session, pass_session
+
+if TYPE_CHECKING:
+    from flytemp.spec.models import Document
+    from flytemp_cli.graph.model import Graph
+
+
+@click.command("graph", cls=Command)
+@click.argument("words", nargs=-1, required=True, metavar="NAME | FILE [NAME]")
+@click.option("-o", "--output", "format_", type=click.Choice(["mermaid", "dot", "svg", "json"]), default="mermaid",
+              show_default=True, help="The drawing's format")  # fmt: skip
+@click.option("--version", type=VERSION, metavar="VERSION", help="Of what is registered [default: the latest]")
+@pass_session
+def command(session: Session, words: tuple[str, ...], format_: str, version: str | None) -> None:
+    """Draw a workflow, from the registry or from a file.
+
+    \b
+    Examples:
+      flytemp graph my_wf
+      flytemp graph src/wf.py my_wf -o svg > my_wf.svg
+      flytemp graph my_wf --version v3 -o dot | dot -Tpng > my_wf.png
+    """
+    from flytemp_cli.graph.model import graph_of
+
+    if len(words) > 2:
+        raise InputUsageError("too many words", hint="`flytemp graph NAME`, or `flytemp graph FILE [NAME]`")
+    from_file = len(words) == 2 or words[0].endswith(".py") or "/" in words[0]
+    document = _from_file(words) if from_file else _from_registry(session, words[0], version)
+    session.output().text(_draw(graph_of(document), format_))
+
+
+def _from_file(words: tuple[str, ...]) -> Document:
+    from flytemp_cli.programs import choose, compiled, load
+
+    if not Path(words[0]).exists():
+        raise InputUsageError(f"there is no file {words[0]}")
+    entity = choose(load(words[:1]), words[1] if len(words) == 2 else None, words[0])
+    document = compiled(entity)
+    return compiled(entity.workflow) if document.kind == "launch_plan" else document
+
+
+def _from_registry(session: Session, name: str, version: str | None) -> Document:
+    from flytemp.client.targets import find_target, runnable
+    from flytemp.registry import Registry
+    from flytemp.store.object_store import ObjectStore
+
+    settings = session.settings()
+    registry = Registry(ObjectStore.open(settings.store))
+    found = find_target(registry, name, project=settings.project, domain=settings.domain, version=version)
+    return runnable(registry, *found)[1]
+
+
+def _draw(graph: Graph, format_: str) -> str:
+    match format_:
+        case "dot":
+            from flytemp_cli.graph.dot import dot
+
+            return dot(graph)
+        case "svg":
+            from flytemp_cli.graph.svg import svg
+
+            return svg(graph)
+        case "json":
+            from flytemp_cli.graph.model import as_json
+            from flytemp_cli.output import dump_json
+
+            return dump_json(as_json(graph))
+        case _:
+            from flytemp_cli.graph.mermaid import mermaid
+
+            return mermaid(graph)

@@ -1,0 +1,54 @@
+"""`flytemp init DIR`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from flytemp.errors import AlreadyExists
+from flytemp.names import slug
+from flytemp_cli.lazy import Command
+from flytemp_cli.options import Session, pass_session
+from flytemp_cli.scaffold.files import project_files
+
+
+@click.command("init", cls=Command)
+@click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
+@pass_session
+def command(session: Session, directory: str) -> None:
+    """Create a project in DIR: a workflow, its test, a configuration and a README.
+
+    Nothing that exists is overwritten.
+
+    \b
+    Example:
+      flytemp init my-project
+    """
+    folder = Path(directory)
+    files = project_files(slug(folder.resolve().name, 60))
+    taken = [path for path in files if (folder / path).exists()]
+    if taken:
+        raise AlreadyExists(
+            f"{directory} has {', '.join(taken)} already; nothing was written", hint="choose an empty or a new folder"
+        )
+    for path, text in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    output = session.output()
+    written = [str(folder / path) for path in files]
+    output.data({"directory": str(folder), "files": written}, table=lambda _: written, names=written)
+    if output.is_table:
+        _show_next_steps(session, directory)
+
+
+def _show_next_steps(session: Session, directory: str) -> None:
+    output = session.output()
+    output.note()
+    output.note("Next:")
+    if Path(directory).resolve() != Path.cwd():
+        output.note(f"  cd {directory}")
+    output.note("  flytemp run src/workflows.py word_statistics --local     in this process, without a server")
+    output.note("  flytemp dev                                              Temporal, UI, worker and store; in its own terminal")
+    output.note("  flytemp run src/workflows.py word_statistics --top 2     on that Temporal")

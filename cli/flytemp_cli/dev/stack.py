@@ -1,0 +1,294 @@
+"""Start Temporal, prepare it, start the worker, watch both, and stop everything in the right order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from flytemp.errors import FlytempError, TemporalUnavailable
+from flytemp_cli.dev.child import WorkerChild
+from flytemp_cli.dev.lock import ProjectLock
+from flytemp_worker.devserver import (
+    DEFAULT_PORT,
+    DEFAULT_UI_PORT,
+    NAMESPACE,
+    DevServer,
+    free_ports,
+    port_is_free,
+    start_dev_server,
+)
+
+if TYPE_CHECKING:
+    from flytemp.client.setup import SetupStep
+    from flytemp.config import Settings
+
+_LOOK_SECONDS = 0.25
+_READY_SECONDS = 60.0
+_STOP_MARGIN = 10.0  # beyond what the worker grants its tasks
+
+
+@dataclass(frozen=True, slots=True)
+class DevOptions:
+    """What the command line asks of `flytemp dev`; a port of None is the usual one, or any free one if it is taken."""
+
+    ephemeral: bool = False
+    port: int | None = None
+    ui_port: int | None = None
+    ui: bool = True
+    slots: int | None = None
+    verbose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where everything is."""
+
+    address: str
+    namespace: str
+    ui_url: str | None
+    store: str
+    task_queue: str
+    metrics_url: str
+    logs: str
+    pid: int
+
+
+class DevStack:
+    """Everything that `flytemp dev` runs in one project.
+
+    Args:
+        settings: of the project.
+        load_settings: settings again, with more overrides, for what runs against this server.
+        tell: takes a line for the person who watches.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        load_settings: Callable[[dict[str, str]], Settings],
+        options: DevOptions,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._load_settings = load_settings
+        self._options = options
+        self._tell = tell
+        self._state = settings.state_dir
+        self._logs = self._state / "logs"
+        self._stop = threading.Event()
+        self._stop_requests = 0
+        self._server: DevServer | None = None
+        self._worker: WorkerChild | None = None
+
+    def run(self, show: Callable[[Addresses], None]) -> int:
+        """Run until TERM, INT or HUP; ``show`` is called once all is ready. Returns the exit code.
+
+        Raises:
+            AlreadyExists: a `flytemp dev` runs in this project.
+            ConfigError, TemporalUnavailable, StoreError: it cannot start.
+        """
+        self._state.mkdir(parents=True, exist_ok=True)
+        _keep_out_of_git(self._state)
+        with contextlib.ExitStack() as stack:
+            lock = ProjectLock(self._state).acquire()
+            stack.callback(lock.release)
+            stack.enter_context(_handling_signals(self._on_signal))
+            self._logs.mkdir(exist_ok=True)
+            addresses = self._start(stack)
+            if not self._stop.is_set():
+                show(addresses)
+            return self._watch()
+
+    # ---------------------------------------------------------------------------------------- start
+
+    def _start(self, stack: contextlib.ExitStack) -> Addresses:
+        store = self._store(stack)
+        server = self._server = self._start_server(stack)
+        steps = asyncio.run(self._prepare(server.address, store))
+        failed = [step for step in steps if step.outcome == "failed"]
+        if failed:
+            details = "; ".join(f"{step.what}: {step.detail}" for step in failed)
+            raise TemporalUnavailable(f"the Temporal server could not be prepared: {details}")
+        metrics_address = self._metrics_address()
+        addresses = Addresses(
+            address=server.address,
+            namespace=NAMESPACE,
+            ui_url=server.ui_url,
+            store=store,
+            task_queue=self._settings.task_queue,
+            metrics_url=f"http://{metrics_address}/metrics",
+            logs=str(self._logs),
+            pid=os.getpid(),
+        )
+        self._start_worker(stack, addresses, metrics_address)
+        self._publish(stack, addresses)
+        return addresses
+
+    def _store(self, stack: contextlib.ExitStack) -> str:
+        """The configured store; with --ephemeral, a folder that goes when this ends, unless one was configured."""
+        if not self._options.ephemeral or self._settings.origins.get("store", "default") != "default":
+            return self._settings.store
+        folder = Path(tempfile.mkdtemp(prefix="ephemeral-", dir=self._state))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        return folder.as_uri()
+
+    def _start_server(self, stack: contextlib.ExitStack) -> DevServer:
+        options = self._options
+        ui_port = _port(options.ui_port, DEFAULT_UI_PORT) if options.ui else None
+        log = self._logs / "temporal.log"
+        log.write_bytes(b"")
+        server = start_dev_server(
+            db=None if options.ephemeral else self._state / "temporal.db",
+            port=_port(options.port, DEFAULT_PORT),
+            ui_port=ui_port,
+            log=log,
+        )
+        stack.callback(server.stop)
+        return server
+
+    async def _prepare(self, address: str, store: str) -> list[SetupStep]:
+        from flytemp.client.client import Client
+        from flytemp.client.setup import setup_temporal
+
+        client = await Client.connect(self._load_settings(_overrides(address, store)))
+        try:
+            return await setup_temporal(client)
+        finally:
+            await client.close()
+
+    def _start_worker(self, stack: contextlib.ExitStack, addresses: Addresses, metrics_address: str) -> None:
+        arguments = ["--metrics-address", metrics_address, "--task-queue", addresses.task_queue]
+        for name, value in _overrides(addresses.address, addresses.store).items():
+            arguments += [f"--{name}", value]
+        if self._options.slots is not None:
+            arguments += ["--slots", str(self._options.slots)]
+        log = None if self._options.verbose else self._logs / "worker.log"
+        if log is not None:
+            log.write_bytes(b"")
+        worker = self._worker = WorkerChild(
+            arguments, folder=self._settings.project_dir, log=log, metrics_address=metrics_address, tell=self._tell
+        )
+        worker.start()
+        stack.callback(self._stop_worker)
+        self._await_worker(worker)
+
+    def _await_worker(self, worker: WorkerChild) -> None:
+        """Until it polls. One that ends at its start (a bad setting, say) would end again: say why, and stop."""
+        for _ in range(int(_READY_SECONDS / _LOOK_SECONDS)):
+            if worker.is_ready():
+                return
+            if worker.has_ended:
+                raise _WorkerFailed(worker.last_words())
+            if self._stop.wait(_LOOK_SECONDS):
+                return
+        raise _WorkerFailed([f"it is not ready after {_READY_SECONDS:.0f} s", *worker.last_words()])
+
+    def _metrics_address(self) -> str:
+        """The configured address if it is free or was chosen by the user, else any free port of this machine."""
+        wanted = self._settings.worker.metrics_address
+        host, _, port = wanted.rpartition(":")
+        if wanted and (port_is_free(int(port), host) or self._settings.origins.get("worker.metrics_address") != "default"):
+            return wanted
+        return f"127.0.0.1:{free_ports(1)[0]}"
+
+    def _publish(self, stack: contextlib.ExitStack, addresses: Addresses) -> None:
+        """The state file by which the other commands of this project find this server."""
+        from flytemp.config import dev_state
+
+        dev_state.write(
+            self._state,
+            dev_state.DevState(
+                pid=addresses.pid,
+                address=addresses.address,
+                namespace=addresses.namespace,
+                ui_url=addresses.ui_url,
+                store=addresses.store,
+                task_queue=addresses.task_queue,
+                metrics_url=addresses.metrics_url,
+            ),
+        )
+        stack.callback(dev_state.remove, self._state)
+
+    # ---------------------------------------------------------------------------------------- watch
+
+    def _watch(self) -> int:
+        assert self._server is not None
+        assert self._worker is not None
+        while not self._stop.wait(_LOOK_SECONDS):
+            self._worker.look_after()
+            if not self._server.is_running:
+                self._revive_server(self._server)
+        return 0
+
+    def _revive_server(self, server: DevServer) -> None:
+        if self._options.ephemeral:
+            raise TemporalUnavailable(
+                "the Temporal server ended, and with --ephemeral its state is gone", hint=f"its log is {server.log}"
+            )
+        self._tell(f"Temporal server ended, starting it again; its log is {server.log}")
+        server.restart()
+        self._tell(f"Temporal server serves again at {server.address}")
+
+    # ----------------------------------------------------------------------------------------- stop
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop_requests += 1
+        self._stop.set()
+        if self._stop_requests > 1 and self._worker is not None:
+            # Asked again: no more patience. Nothing is lost, another worker takes the work up.
+            self._worker.kill()
+
+    def _stop_worker(self) -> None:
+        assert self._worker is not None
+        patience = self._settings.worker.drain_seconds + self._settings.worker.grace_seconds
+        if not self._worker.has_ended:
+            self._tell(f"stopping: running tasks may take up to {patience:g} s to end; Ctrl-C again stops at once")
+        self._worker.stop(patience + _STOP_MARGIN)
+
+
+class _WorkerFailed(FlytempError):
+    """The worker did not start; its own message says why."""
+
+    code = "worker-failed"
+
+    def __init__(self, last_words: list[str]) -> None:
+        text = "\n".join(f"  {line}" for line in last_words) or "  it wrote nothing; see above"
+        super().__init__(f"the worker did not start:\n{text}")
+
+
+def _overrides(address: str, store: str) -> dict[str, str]:
+    return {"address": address, "namespace": NAMESPACE, "store": store}
+
+
+def _port(asked: int | None, usual: int) -> int:
+    """The port that was asked for; else the usual one, or 0 (any) when that is taken."""
+    if asked is not None:
+        return asked
+    return usual if port_is_free(usual) else 0
+
+
+def _keep_out_of_git(folder: Path) -> None:
+    marker = folder / ".gitignore"
+    if not marker.exists():
+        marker.write_text("*\n")
+
+
+@contextlib.contextmanager
+def _handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

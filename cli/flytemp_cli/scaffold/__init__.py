@@ -1,0 +1,1 @@
+"""The project that `flytemp init` writes."""
