@@ -1,0 +1,1 @@
+"""What the reference pages are generated from: docstrings, commands, models."""

@@ -1,0 +1,14 @@
+"""The store's layout, from the docstring of the one module that builds keys."""
+
+from __future__ import annotations
+
+import inspect
+
+from flytemp import layout
+
+
+def render() -> str:
+    """The tree of keys."""
+    text = inspect.getdoc(layout) or ""
+    _, _, tree = text.partition("::\n")
+    return f"```text\n{inspect.cleandoc(tree).strip()}\n```"

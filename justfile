@@ -1,0 +1,72 @@
+# Recipes for working on flytemp. Each one prepares what it needs: the virtualenv `.venv` beside this file is made when
+# it is missing and filled when pyproject.toml has changed. `python3` (3.11 or newer, with venv) is all that must be there.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+set positional-arguments
+
+# Relative, so that no path of the checkout (it may hold a space) is ever pasted into a command line.
+python := ".venv/bin/python"
+
+export PIP_DISABLE_PIP_VERSION_CHECK := "1"
+
+[private]
+default:
+    @"{{ just_executable() }}" --list --unsorted
+
+# The digits pipeline from nothing: Temporal server, store, worker, register, launch, results
+demo *args: _setup
+    @{{ python }} examples/digits/demo.py "$@"
+
+# Temporal, its UI, a worker and a store on this machine, until Ctrl-C
+dev *args: _setup
+    @{{ python }} -m flytemp_cli dev "$@"
+
+# Everything: lint, types and all tests
+test *args: lint types
+    {{ python }} -m pytest "$@"
+
+# The tests that need no server; they finish in seconds
+test-unit *args: _setup
+    {{ python }} -m pytest -m "not e2e and not durability" "$@"
+
+# The tests against a real Temporal server, which they start themselves
+test-e2e *args: _setup
+    {{ python }} -m pytest -m "e2e or durability" "$@"
+
+# Style, common mistakes, and the layers of the packages
+lint: _setup
+    {{ python }} -m ruff check .
+    {{ python }} -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+# Both type checkers; the examples are checked as a user's own code would be
+types: _setup
+    {{ python }} -m mypy
+    {{ python }} -m mypy examples
+    {{ python }} -m basedpyright --pythonpath {{ python }}
+
+# Cost per node against a hand-written workflow, as ratios of one run; writes bench-results.json
+bench *args: _setup
+    {{ python }} bench/run.py "$@"
+
+# Write the generated parts of docs/reference/ anew, from docstrings and commands
+docs *args: _setup
+    {{ python }} docs/generate.py "$@"
+
+# What continuous integration runs: as `test`, and a component that is missing is a failure
+ci *args:
+    @CI=true "{{ just_executable() }}" test "$@"
+
+# The stamp holds what the installation was made from: these dependencies, at this place.
+[private]
+[script("bash", "-euo", "pipefail")]
+_setup:
+    if [ ! -x .venv/bin/python ]; then
+        python3 -m venv .venv
+    fi
+    stamp=.venv/.flytemp-setup
+    wanted="$(cksum < pyproject.toml) $PWD"
+    if [ "$(cat "$stamp" 2>/dev/null || true)" != "$wanted" ]; then
+        echo "installing flytemp and its development tools into .venv" >&2
+        .venv/bin/python -m pip install -q -e '.[dev]'
+        echo "$wanted" > "$stamp"
+    fi
