@@ -111,9 +111,7 @@ def _same(source: LiteralType, target: LiteralType, around: _Around) -> bool:
         case (EnumType(), EnumType()):
             return set(_typed(source.values)) == set(_typed(target.values))
         case (BlobType(), BlobType()):
-            return source.kind == target.kind and (
-                source.format == target.format or not (source.format and target.format)
-            )
+            return source.kind == target.kind and (source.format == target.format or not (source.format and target.format))
         case (ListType(), ListType()):
             return _same(source.item, target.item, around)
         case (MapType(), MapType()):
@@ -129,9 +127,7 @@ def _same(source: LiteralType, target: LiteralType, around: _Around) -> bool:
 
 
 def _all_same(source: tuple[LiteralType, ...], target: tuple[LiteralType, ...], around: _Around) -> bool:
-    return len(source) == len(target) and all(
-        _same(one, other, around) for one, other in zip(source, target, strict=True)
-    )
+    return len(source) == len(target) and all(_same(one, other, around) for one, other in zip(source, target, strict=True))
 
 
 def _same_struct(source: StructType, target: StructType, around: _Around) -> bool:

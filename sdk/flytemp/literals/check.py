@@ -117,9 +117,7 @@ def check_fields(literal: Json, name: str, fields: Mapping[str, bool]) -> None:
             raise Refused(f"{name} has no field {key!r}", hint=hint)
     missing = [field for field, required in fields.items() if required and field not in literal]
     if missing:
-        raise Refused(
-            f"{name} lacks {', '.join(map(repr, missing))}", hint="give a value for each field without default"
-        )
+        raise Refused(f"{name} lacks {', '.join(map(repr, missing))}", hint="give a value for each field without default")
 
 
 def check_blob(literal: Json, type_: BlobType) -> dict[str, Json]:

@@ -23,7 +23,7 @@ _SECONDS = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _RELATIVE = re.compile(r"(now|today)(?:\s*([+-])\s*(\S.*))?", re.ASCII)
 
 # A union's variants are asked in this order, so that "3" is a number and a text is what nothing else takes.
-_UNION_ORDER = ("none", "integer", "float", "boolean", "datetime", "date", "duration", "enum")
+_UNION_ORDER = ("none", "integer", "float", "boolean", "date", "datetime", "duration", "enum")
 _UNION_LAST = ("any", "file", "directory", "bytes", "string")
 
 
@@ -153,8 +153,8 @@ def _union(text: str, union: UnionType) -> Json:
     refusals: list[Refused] = []
     for index in sorted(range(len(union.variants)), key=lambda index: _rank(union.variants[index])):
         variant = union.variants[index]
-        if variant.kind == "none" and not text.strip() and _takes_text(union):
-            continue  # an empty text is a text
+        if variant.kind == "none" and _takes_text(union) and text != "null":
+            continue  # "" and "none" are texts
         try:
             literal = _parse(text, variant)
         except Refused as refused:

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 
 from flytemp.errors import TypeMismatch
+from flytemp.literals.check import check_within
 from flytemp.literals.describe import describe_type
 from flytemp.literals.keys import key_from_text, key_to_text
 from flytemp.literals.mismatch import Refused, path_text
@@ -64,8 +65,8 @@ def _through_union(union: UnionType, step: Step, scope: Scope, before: Sequence[
 
 
 def _check_key(type_: MapType, step: Step, before: Sequence[Step]) -> None:
-    from flytemp.literals.check import check_within
-
+    if not isinstance(step, str) and type_.key.kind not in ("integer", "float", "boolean", "enum"):
+        raise _nowhere(type_, step, before, f"its keys are {describe_type(type_.key)}")
     text = step if isinstance(step, str) else key_to_text(step)
     try:
         check_within(key_from_text(text, type_.key), type_.key)

@@ -40,9 +40,7 @@ class SchemaModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-SimpleKind: TypeAlias = Literal[
-    "none", "boolean", "integer", "float", "string", "datetime", "date", "duration", "bytes", "any"
-]
+SimpleKind: TypeAlias = Literal["none", "boolean", "integer", "float", "string", "datetime", "date", "duration", "bytes", "any"]
 
 
 class SimpleType(SchemaModel):

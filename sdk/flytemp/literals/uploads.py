@@ -66,16 +66,13 @@ def _upload_blob(literal: Json, type_: BlobType, files: FileTransfer) -> Json:
     if protocol_of(uri) is not None:
         return literal
     path = os.path.expanduser(uri)
-    if type_.kind == "file":
-        if not os.path.isfile(path):
-            raise _missing(path, "file", "FlyteDirectory")
-        return {**literal, "uri": files.upload_file(path, literal["format"])}
-    if not os.path.isdir(path):
-        raise _missing(path, "directory", "FlyteFile")
-    return {**literal, "uri": files.upload_directory(path)}
+    if not (os.path.isfile(path) if type_.kind == "file" else os.path.isdir(path)):
+        raise _missing(path, type_.kind)
+    uploaded = files.upload_file(path, literal["format"]) if type_.kind == "file" else files.upload_directory(path)
+    return {**literal, "uri": uploaded}
 
 
-def _missing(path: str, noun: str, other: str) -> Refused:
+def _missing(path: str, noun: str) -> Refused:
     if os.path.exists(path):
-        return Refused(f"'{path}' is not a {noun}", hint=f"the input's type is a {noun}; {other} would be the other")
+        return Refused(f"'{path}' is not a {noun}", hint=f"the input takes a {noun}")
     return Refused(f"'{path}' is not a {noun}: there is nothing at {os.path.abspath(path)}", hint="check the path")

@@ -28,9 +28,7 @@ class ChoiceAdapter(Adapter):
         self._to_json = {(type(choice), choice): json for choice, json in choices}
         self._from_json = {(type(json), json): choice for choice, json in choices}
         if len(self._from_json) < len(choices):
-            raise NotSupported(
-                f"{label}: two of its values have the same JSON form", hint="give each a value of its own"
-            )
+            raise NotSupported(f"{label}: two of its values have the same JSON form", hint="give each a value of its own")
 
     @property
     def expected(self) -> str:
@@ -76,21 +74,21 @@ def enum_adapter(enum: type[Enum]) -> ChoiceAdapter:
     Raises:
         NotSupported: when they have not.
     """
-    choices = [
-        (member, _choice_value(enum.__name__, member.value, f"{enum.__name__}.{member.name}")) for member in enum
-    ]
+    choices = [(member, _choice_value(enum.__name__, member.value, f"{enum.__name__}.{member.name}")) for member in enum]
     if not choices:
         raise NotSupported(f"{enum.__name__} has no members", hint="annotate with an Enum that has some")
     return ChoiceAdapter(enum.__name__, choices, enum)
 
 
 def literal_adapter(values: tuple[Any, ...]) -> ChoiceAdapter:
-    """The adapter of a ``typing.Literal``; an Enum's member in it stands for its value."""
+    """The adapter of a ``typing.Literal``; an Enum's member in it stands for its value.
+
+    The values are sorted: Python takes ``Literal["a", "b"]`` and ``Literal["b", "a"]`` for equal and its caches swap
+    them, so the written order would depend on what else was imported.
+    """
+    values = tuple(sorted(values, key=lambda value: (type(value).__name__, repr(value))))
     label = f"Literal[{', '.join(str(value) if isinstance(value, Enum) else repr(value) for value in values)}]"
-    choices = [
-        (value, _choice_value(label, value.value if isinstance(value, Enum) else value, repr(value)))
-        for value in values
-    ]
+    choices = [(value, _choice_value(label, value.value if isinstance(value, Enum) else value, repr(value))) for value in values]
     return ChoiceAdapter(label, choices)
 
 

@@ -76,17 +76,13 @@ class TupleAdapter(Adapter):
     def encode(self, value: Any, files: FileTransfer | None) -> Json:
         if type(value) is not tuple or len(value) != len(self._items):
             raise self.mismatch(value, _sequence_hint(tuple, value))
-        return [
-            _encode_at(index, item, part, files)
-            for index, (item, part) in enumerate(zip(self._items, value, strict=True))
-        ]
+        return [_encode_at(index, item, part, files) for index, (item, part) in enumerate(zip(self._items, value, strict=True))]
 
     def decode(self, literal: Json, files: FileTransfer | None) -> Any:
         if not isinstance(literal, list) or len(literal) != len(self._items):
             raise expected(f"a list of {len(self._items)}", literal)
         return tuple(
-            _decode_at(index, item, part, files)
-            for index, (item, part) in enumerate(zip(self._items, literal, strict=True))
+            _decode_at(index, item, part, files) for index, (item, part) in enumerate(zip(self._items, literal, strict=True))
         )
 
 

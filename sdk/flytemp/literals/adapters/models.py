@@ -40,12 +40,9 @@ class ModelAdapter(StructAdapter):
             return self.cls.model_validate(values, by_name=True, by_alias=False)
         except ValidationError as error:
             problems = "; ".join(
-                f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ")
-                for problem in error.errors()
+                f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ") for problem in error.errors()
             )
-            raise Refused(
-                f"{self.label} refuses the value: {problems}", hint="the model's own checks say so"
-            ) from error
+            raise Refused(f"{self.label} refuses the value: {problems}", hint="the model's own checks say so") from error
 
 
 class RootModelAdapter(Adapter):

@@ -1,0 +1,152 @@
+"""What may be bound to what; whatever may, is readable there."""
+
+from __future__ import annotations
+
+from dataclasses import make_dataclass
+from datetime import date, datetime
+from enum import Enum
+from typing import Any, Literal
+
+import pytest
+from literal_samples import Box, Color, Datum, Level, Options, Ping, Point, Ratio, Tree
+
+from flytemp.literals.cast import castable, variant_for
+from flytemp.literals.convert import from_literal, to_literal
+from flytemp.literals.infer import literal_type
+from flytemp.literals.unions import tagged
+from flytemp.types.directory import FlyteDirectory
+from flytemp.types.file import CSVFile, FlyteFile
+
+
+class Shade(Enum):
+    RED = "red"
+    DARK_BLUE = "dark blue"
+    BLACK = "black"
+
+
+DatumTwin = make_dataclass("DatumTwin", [("x", int), ("y", str, "?"), ("z", dict[int, str], None)])
+DatumMore = make_dataclass("DatumMore", [("x", int), ("y", str, "?"), ("z", dict[int, str], None), ("w", int, 0)])
+DatumNeedsMore = make_dataclass("DatumNeedsMore", [("x", int), ("y", str), ("z", dict[int, str])])
+Node = make_dataclass("Node", [("name", str), ("children", "list[Node]", ()), ("parent_name", str | None, None)])
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "value"),
+    [
+        (int, float, 3),
+        (None, int | None, None),
+        (int, int | None, 3),
+        (int, float | None, 3),
+        (int, float | str, 3),
+        (int, int | float, 3),
+        (float, int | float, 3.0),
+        (str, str | datetime, "2026-01-31"),
+        (Datum, Datum | Point, Datum(1)),
+        (int | None, float | None, 3),
+        (int | str, int | str | None, "x"),
+        (int | float, int | float | None, 3),
+        (int | float, int | float | str | datetime, 3),
+        (Literal["a"] | None, str | None, "a"),
+        (str, Color, "red"),
+        (Color, str, Color.RED),
+        (Level, int, Level.HIGH),
+        (Level, float, Level.HIGH),
+        (int, Level, 10),
+        (Ratio, float, Ratio.HALF),
+        (Color, Shade, Color.RED),
+        (Literal["a"], Literal["b", "a"], "a"),
+        (list[int], list, [1]),
+        (list, list[int], [1]),
+        (dict, Datum, {"x": 1}),
+        (Point, Any, Point(1.0)),
+        (Options, dict, {"name": "n"}),
+        (Any, int, 3),
+        (list[dict], list[Datum], [{"x": 1}]),
+        (dict[str, int], dict, {"a": 1}),
+        (Datum, DatumTwin, Datum(1)),
+        (Datum, DatumMore, Datum(1)),
+        (Tree, Node, Tree("a", [Tree("b")])),
+        (Tree, Tree | None, Tree("a")),
+        (Ping, Ping, Ping()),
+        (list[int], tuple[int, ...], [1]),
+        (FlyteFile["csv"], FlyteFile, "x"),
+        (FlyteFile, FlyteFile["csv"], "x"),
+        (list[CSVFile], list[FlyteFile], ["x"]),
+        (FlyteFile, FlyteFile | str, "x"),
+        (Box[int], Box[int], Box(1)),
+    ],
+    ids=str,
+)
+def test_castable_and_then_readable(source: Any, target: Any, value: Any) -> None:
+    source_type, target_type = literal_type(source), literal_type(target)
+    assert castable(source_type, target_type)
+    literal = to_literal(value, source)
+    variant = variant_for(source_type, target_type)
+    from_literal(literal if variant is None else tagged(variant, literal), target)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        (float, int),
+        (bool, int),
+        (int, bool),
+        (int, str),
+        (str, int),
+        (date, datetime),
+        (str, datetime),
+        (list[int], list[float]),
+        (list[int], list[int | None]),
+        (dict[str, int], dict[str, float]),
+        (dict[int, int], dict[str, int]),
+        (tuple[int, int], tuple[int, float]),
+        (tuple[int, int], tuple[int]),
+        (tuple[int, int], list[int]),
+        (int | None, int),
+        (int | str, int | None),
+        (int | float, float),
+        (str | datetime, int | str | datetime),
+        (Datum, Any),
+        (datetime | None, str | datetime | None),
+        (datetime, Any),
+        (list[datetime], list),
+        (int | float, Any),
+        (dict[int, str], dict),
+        (Color, Literal["red"]),
+        (Level, str),
+        (Ratio, int),
+        (Datum, Point),
+        (Datum, DatumNeedsMore),
+        (DatumMore, Datum),
+        (Box[int], Box[float]),
+        (Tree, Ping),
+        (FlyteFile["csv"], FlyteFile["json"]),
+        (FlyteFile, FlyteDirectory),
+        (FlyteFile, str),
+    ],
+    ids=str,
+)
+def test_not_castable(source: Any, target: Any) -> None:
+    assert not castable(literal_type(source), literal_type(target))
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "variant"),
+    [
+        (int, int | float, 0),
+        (float, int | float, 1),
+        (datetime, str | datetime, 1),
+        (Point, Datum | Point, 1),
+        (None, Datum | Point | None, 2),
+        (int, int | str, None),
+        (int, int | None, None),
+        (int | float, int | float | None, None),
+        (Any, int | float, None),
+        (int, float, None),
+        (list, int | float, None),
+        (str, int | float, None),
+    ],
+    ids=str,
+)
+def test_the_variant_that_a_binding_must_say(source: Any, target: Any, variant: int | None) -> None:
+    assert variant_for(literal_type(source), literal_type(target)) == variant

@@ -1,0 +1,98 @@
+"""JSON from people and other languages becomes canonical, or is refused with its place."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+from literal_samples import Color, Datum, Level, Ratio, Tree
+
+from flytemp.errors import FlytempBug, LimitExceeded, TypeMismatch
+from flytemp.literals.check import check_literal
+from flytemp.literals.infer import literal_type
+from flytemp.literals.limits import MAX_LITERAL_BYTES, check_size
+from flytemp.literals.types import StructType
+from flytemp.types.file import FlyteFile
+
+
+@pytest.mark.parametrize(
+    ("annotation", "given", "canonical"),
+    [
+        (float, 3, 3.0),
+        (int, 3.0, 3),
+        (datetime, "2026-01-31T14:00:00+02:00", "2026-01-31T12:00:00Z"),
+        (datetime, "2026-01-31 12:00:00", "2026-01-31T12:00:00Z"),
+        (datetime, "2026-01-31", "2026-01-31T00:00:00Z"),
+        (datetime, "2026-01-31t12:00:00.5z", "2026-01-31T12:00:00.500000Z"),
+        (date, "2026-01-31", "2026-01-31"),
+        (timedelta, 90, "PT1M30S"),
+        (timedelta, 0.5, "PT0.5S"),
+        (timedelta, "P1W", "P7D"),
+        (timedelta, "+PT90M", "PT1H30M"),
+        (bytes, "AA==", "AA=="),
+        (Level, 10.0, 10),
+        (Ratio, 1, 1.0),
+        (FlyteFile["csv"], "s3://b/k", {"uri": "s3://b/k", "format": "csv"}),
+        (FlyteFile, {"uri": "x", "format": "json"}, {"uri": "x", "format": "json"}),
+        (FlyteFile | None, "s3://b/k", {"uri": "s3://b/k", "format": ""}),
+        (timedelta | None, 90, "PT1M30S"),
+        (list[float], [], []),
+        (list[float | None], [1, None], [1.0, None]),
+        (dict[float, float], {"1": 1}, {"1.0": 1.0}),
+        (dict[datetime, int], {"2026-01-31": 1}, {"2026-01-31T00:00:00Z": 1}),
+        (tuple[int, float], [1, 1], [1, 1.0]),
+        (Datum, {"z": {"1": "a"}, "x": 1}, {"x": 1, "z": {"1": "a"}}),
+        (Tree, {"name": "a", "children": [{"name": "b"}]}, {"name": "a", "children": [{"name": "b"}]}),
+        (dict, {"a": [1, {"b": None}]}, {"a": [1, {"b": None}]}),
+    ],
+    ids=str,
+)
+def test_canonical(annotation: Any, given: Any, canonical: Any) -> None:
+    type_ = literal_type(annotation)
+    assert repr(check_literal(given, type_)) == repr(canonical)
+    assert check_literal(canonical, type_) == canonical
+
+
+@pytest.mark.parametrize(
+    ("annotation", "given", "message"),
+    [
+        (Tree, {"name": "a", "children": [{"name": "b", "children": [{"name": 1}]}]}, "(at .children[0].children[0].name)"),
+        (Tree, {"name": "a", "children": [{"nam": "b"}]}, "Tree has no field 'nam' (at .children[0])"),
+        (dict[int, list[Color]], {"7": ["red", "green"]}, "expected a Color but got the text 'green' (at ['7'][1])"),
+        (dict[int, int], {"1": 1, "1.0": 2}, "the key '1' is given twice (at ['1.0'])"),
+        (dict[int, int], {"[]": 1}, "expected a key that is the text of a integer"),
+        (dict[Level, int], {"7": 1}, "expected a key of Level but got the text '7'"),
+        (tuple[int, int], [1], "expected a list of 2 but got a list of 1"),
+        (int | None, "x", "expected an integer but got the text 'x'"),
+        (int | str, 1.5, "expected an integer but got the number 1.5"),
+        (list[int] | str, 1, "expected str | list[int] but got the number 1"),
+    ],
+)  # fmt: skip
+def test_refused(annotation: Any, given: Any, message: str) -> None:
+    with pytest.raises(TypeMismatch) as caught:
+        check_literal(given, literal_type(annotation))
+    assert message in str(caught.value)
+
+
+def test_the_json_of_another_program_may_be_nested_without_end() -> None:
+    value: list[Any] = []
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(TypeMismatch, match="nested too deeply"):
+        check_literal(value, literal_type(list))
+
+
+def test_a_cut_without_its_struct_is_a_bug() -> None:
+    with pytest.raises(FlytempBug, match="'Lost' is cut"):
+        check_literal({}, StructType(name="Lost", recursive=True))
+
+
+def test_a_value_of_two_mebibytes_travels_and_a_larger_one_does_not() -> None:
+    fitting = "x" * (MAX_LITERAL_BYTES - 2)
+    assert check_size("text", fitting) is fitting
+    with pytest.raises(LimitExceeded, match=r"the value of 'text' measures 3.0 MiB as JSON; at most 2 MiB") as caught:
+        check_size("text", "x" * (3 * 2**20))
+    assert "declare 'text' as FlyteFile" in (caught.value.hint or "")
+    with pytest.raises(LimitExceeded):
+        check_size("umlauts", "ä" * (MAX_LITERAL_BYTES // 2))
