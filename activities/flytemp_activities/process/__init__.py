@@ -1,1 +1,6 @@
 """The process backend: tasks run in warm Python processes of this machine, and die with their worker."""
+
+from flytemp_activities.process.backend import ProcessBackend
+from flytemp_activities.process.options import ProcessOptions, new_worker_id
+
+__all__ = ["ProcessBackend", "ProcessOptions", "new_worker_id"]

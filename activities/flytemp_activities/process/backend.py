@@ -9,15 +9,13 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
 
 from flytemp.errors import FlytempBug
-from flytemp.runtime.failures import SystemFailure, TaskLost
 from flytemp.runtime.host import process_started
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
+from flytemp_activities.backend import Report, SystemFailure, TaskLost, TryKey
 from flytemp_activities.process import guard
 from flytemp_activities.process.crashes import OomCounter
 from flytemp_activities.process.environment import task_environment
@@ -26,15 +24,12 @@ from flytemp_activities.process.options import ProcessOptions
 from flytemp_activities.process.pool import ProcessPool
 from flytemp_activities.process.supervisor import Supervisor, Workshop
 
-__all__ = ["InvocationKey", "ProcessBackend", "ProcessOptions", "SystemFailure", "TaskLost", "key_of"]
+__all__ = ["ProcessBackend", "ProcessOptions", "SystemFailure", "TaskLost", "key_of"]
 
 _log = logging.getLogger(__name__)
 
-InvocationKey: TypeAlias = tuple[str, str, int, int]
-"""(execution root, node path, attempt, try)."""
 
-
-def key_of(invocation: Invocation) -> InvocationKey:
+def key_of(invocation: Invocation) -> TryKey:
     return (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
 
 
@@ -53,7 +48,7 @@ class ProcessBackend:
         token = secrets.token_hex(6)
         self._token = f"{os.getpid()}-{process_started(os.getpid())}-{token}"
         self.owner = f"{worker_id}-{token}"
-        self._supervisors: dict[InvocationKey, Supervisor] = {}
+        self._supervisors: dict[TryKey, Supervisor] = {}
         self._shop: Workshop | None = None
         self._lease = LeaseKeeper(store, self.owner, self._token, self._fence)
         self._guard: subprocess.Popen[bytes] | None = None
@@ -69,7 +64,7 @@ class ProcessBackend:
         parent = options.scratch_folder or Path(tempfile.gettempdir())
         parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="flytemp-worker-", dir=parent))
-        options.cache_folder.mkdir(parents=True, exist_ok=True)
+        options.bundles.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-I", "-S", guard.__file__, self._token, str(folder), str(os.getpid())]
         self._guard = subprocess.Popen(command, stdin=subprocess.PIPE, cwd="/", start_new_session=True)
         owners = Owners(self._store)
@@ -91,7 +86,7 @@ class ProcessBackend:
             await asyncio.to_thread(self._guard.wait)
 
     async def run(
-        self, invocation: Invocation, *, resumed: bool, report: Callable[[dict[str, Any]], None]
+        self, invocation: Invocation, *, resumed: bool, report: Report
     ) -> TaskResult:
         """The result of a try: of a new one, or, if ``resumed``, of one that may have been started before.
 
@@ -124,13 +119,13 @@ class ProcessBackend:
         supervisor.task.add_done_callback(lambda task: self._over(key, task))
         return supervisor
 
-    def _over(self, key: InvocationKey, task: asyncio.Task[TaskResult]) -> None:
+    def _over(self, key: TryKey, task: asyncio.Task[TaskResult]) -> None:
         del self._supervisors[key]
         # Nobody may be waiting for it just now; what it left in the store tells the next who asks.
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.info("node %s, attempt %d, try %d ended without a result: %s", *key[1:], error)
 
-    async def kill(self, invocation_key: InvocationKey) -> None:
+    async def kill(self, invocation_key: TryKey) -> None:
         """End the try and everything it started: TERM, grace, KILL. Returns when all are gone.
 
         A try that does not run here is left alone: a dead worker's processes are ended by its guard.
@@ -139,7 +134,7 @@ class ProcessBackend:
         if supervisor is not None:
             await supervisor.kill("the task was ended on request")
 
-    def running(self) -> list[InvocationKey]:
+    def running(self) -> list[TryKey]:
         """The tries that run, wait for a slot or are followed here."""
         return list(self._supervisors)
 

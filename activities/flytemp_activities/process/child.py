@@ -165,7 +165,9 @@ class WarmProcess:
         """
         await asyncio.shield(self._ready)
 
-    async def execute(self, order: dict[str, Any], invocation: str, sink: LogSink, on_event: EventHandler) -> dict[str, Any]:
+    async def execute(
+        self, order: dict[str, Any], invocation: str, sink: LogSink, on_event: EventHandler
+    ) -> dict[str, Any]:
         """Have a task executed; ``order`` and ``invocation`` (JSON) are what `flytemp.runtime.serve` takes.
 
         Returns:
@@ -191,7 +193,7 @@ class WarmProcess:
         return answer
 
     async def leave(self, grace_seconds: float) -> None:
-        """End an idle process: it is told to, has ``grace_seconds`` to run its exit handlers, and is killed otherwise."""
+        """End an idle process: told to, it has ``grace_seconds`` to run its exit handlers, else it is killed."""
         self._channel.close()
         try:
             async with asyncio.timeout(grace_seconds):

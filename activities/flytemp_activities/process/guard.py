@@ -33,7 +33,8 @@ def marker_of(pid: int) -> str | None:
     except OSError:
         return None
     name = f"{MARKER}=".encode()
-    return next((variable[len(name) :].decode(errors="replace") for variable in variables if variable.startswith(name)), None)
+    values = [variable[len(name) :] for variable in variables if variable.startswith(name)]
+    return values[0].decode(errors="replace") if values else None
 
 
 def marked_processes(prefix: str) -> list[int]:

@@ -167,7 +167,8 @@ class Owners:
         try:
             return Lease.model_validate(json.loads(data))
         except (ValueError, ValidationError) as error:
-            raise CorruptData(f"{self._store.uri_of(key)} is no lease of a worker: {error}", hint="delete it") from error
+            message = f"{self._store.uri_of(key)} is no lease of a worker: {error}"
+            raise CorruptData(message, hint="delete it") from error
 
     def _counter_moves(self, owner: str, counter: int) -> bool:
         now = time.monotonic()

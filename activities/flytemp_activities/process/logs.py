@@ -159,6 +159,6 @@ class OutputPipe:
 
 
 def _overlap(data: bytes, sentinel: bytes) -> int:
-    """How many bytes at the end of ``data`` may be the beginning of ``sentinel``, whose first byte occurs once in it."""
+    """How many bytes at the end of ``data`` may begin ``sentinel``, in which its first byte occurs once."""
     start = data.rfind(sentinel[:1], max(0, len(data) - len(sentinel) + 1))
     return len(data) - start if start >= 0 and sentinel.startswith(data[start:]) else 0

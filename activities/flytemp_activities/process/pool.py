@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from flytemp.runtime.failures import SystemFailure
 from flytemp.runtime.invocation import TaskError
 from flytemp.spec.models import BundleRef
+from flytemp_activities.backend import SystemFailure
 from flytemp_activities.process.child import ProcessEnded, WarmProcess
 from flytemp_activities.process.options import ProcessOptions
 

@@ -51,7 +51,8 @@ def members(leader: int, marker: str) -> list[int]:
     ``leader`` must not have been reaped yet, or its number may mean another process.
     """
     stats = _stats()
-    found = {stat.pid for stat in stats if leader in (stat.pid, stat.group, stat.session)} | set(marked_processes(marker))
+    found = {stat.pid for stat in stats if leader in (stat.pid, stat.group, stat.session)}
+    found |= set(marked_processes(marker))
     grown = True
     while grown:
         more = {stat.pid for stat in stats if stat.parent in found} - found

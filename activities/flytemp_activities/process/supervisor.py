@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from typing import Any
 from flytemp.errors import StoreError
 from flytemp.layout import RootLayout
 from flytemp.runtime.commit import commit_result, now, read_claim, read_result, read_try_error, write_try_error
-from flytemp.runtime.failures import SystemFailure, TaskLost
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp.store.object_store import ObjectStore
+from flytemp_activities.backend import Report, SystemFailure, TaskLost
 from flytemp_activities.process.child import Exit, ProcessEnded, WarmProcess
 from flytemp_activities.process.crashes import OomCounter, crash_error, is_shutdown
 from flytemp_activities.process.leases import Owners
@@ -24,8 +23,6 @@ from flytemp_activities.process.pool import PoolKey, ProcessPool
 
 _POLL_SECONDS = 1.0
 _LOST = "TaskLost"
-
-Report = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +105,7 @@ class Supervisor:
         sink = LogSink(self._store, lambda number: layout.log_chunk(*chunk, number), shop.options)
         scratch = shop.folder / f"{process.pid}-{process.tasks}"
         ooms = shop.oom.current()
-        order = {"owner": shop.owner, "scratch": str(scratch), "cache": str(shop.options.cache_folder)}
+        order = {"owner": shop.owner, "scratch": str(scratch), "bundles": str(shop.options.bundles)}
         try:
             async with asyncio.timeout(invocation.task.settings.timeout_seconds):
                 answer = await process.execute(order, invocation.model_dump_json(), sink, self._on_event)

@@ -1,4 +1,4 @@
-"""How a try can end without a result for its attempt. Neither costs the user a retry."""
+"""How a try can end without a result for its attempt."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ from flytemp.errors import Actor, FlytempError
 from flytemp.runtime.invocation import TaskError
 
 
-class TaskLost(FlytempError):
-    """The try was started, its process is gone, and nothing was committed: whoever asked decides on a new try."""
+class TryFailed(FlytempError):
+    """What runs the task failed, not the task: the store, the bundle. ``error`` has kind SYSTEM.
 
-    code = "task-lost"
-    actor = Actor.PLATFORM
+    It costs the user none of the task's ``retries``.
+    """
 
-
-class SystemFailure(FlytempError):
-    """What runs the task failed, not the task: the store, the bundle, the process. ``error`` has kind SYSTEM."""
-
-    code = "system-failure"
+    code = "try-failed"
     actor = Actor.PLATFORM
 
     def __init__(self, error: TaskError) -> None:
-        super().__init__(f"{error.code}: {error.message}")
+        super().__init__(error.message)
         self.error = error

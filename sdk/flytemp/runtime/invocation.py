@@ -22,10 +22,14 @@ class RuntimeModel(BaseModel):
 class Invocation(RuntimeModel):
     """One try of one attempt of one task.
 
-    ``inputs`` maps each input to a *closed value*: ``{"l": literal}``; ``{"r": "<node path>/<attempt>", "v": output,
-    "p": [path…]}``, read from that result in ``execution_root``; ``{"c": input, "p": […]}``, an input of the execution, read from its ``execution.json``;
-    ``{"k": [workflow name, node id, input] , "p": [...]}`` a literal of the plan too large to travel, read from ``execution.json``'s ``constants``;
-    ``{"a": [value…]}``; ``{"m": {key: value}}``.
+    ``inputs`` maps each input to a *closed value*:
+
+    * ``{"l": literal}``;
+    * ``{"r": "<node path>/<attempt>", "v": output, "p": [path…]}``: read from that result in ``execution_root``;
+    * ``{"c": input, "p": [path…]}``: an input of the execution, read from its ``execution.json``;
+    * ``{"a": [value…]}`` and ``{"m": {key: value}}``.
+
+    Large literals of the plan (``{"k": …}`` in what the engine sends) were put in by whoever made the invocation.
     """
 
     protocol: int = PROTOCOL_VERSION

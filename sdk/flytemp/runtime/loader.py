@@ -1,0 +1,84 @@
+"""Finds a task's object again, in the code bundle and nowhere else."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from flytemp.errors import Problem, ProgramError
+
+if TYPE_CHECKING:
+    from flytemp.authoring.task import Task
+
+
+class NotLoadable(ProgramError):
+    """The bundle has no such task. No other attempt will find it either."""
+
+    code = "not-loadable"
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__([Problem(message, hint=hint)])
+
+
+def use_bundle(folder: Path, import_roots: Sequence[str]) -> None:
+    """Put the bundle's import roots first on ``sys.path``, in their order."""
+    roots = [str((folder / root).resolve()) for root in import_roots]
+    sys.path[:] = roots + [entry for entry in sys.path if entry not in roots]
+    importlib.invalidate_caches()
+
+
+def load_task(loader: str, folder: Path | None = None, import_roots: Sequence[str] = (".",)) -> Task[..., Any]:
+    """The task that ``module:attribute`` names.
+
+    Args:
+        loader: as in a `TaskSpec`.
+        folder: the extracted bundle, already used (`use_bundle`); None where the code is imported in place.
+        import_roots: the bundle's.
+
+    Raises:
+        NotLoadable: there is no such module or attribute, or it is no task.
+        Exception: whatever importing the user's module raises.
+    """
+    module_name, _, attribute = loader.partition(":")
+    module = _import(module_name, folder)
+    if folder is not None:
+        _check_origin(module, folder, import_roots)
+    try:
+        found = getattr(module, attribute)
+    except AttributeError:
+        hint = "define it at the top level of its module, under the name it is registered with"
+        raise NotLoadable(f"the module '{module_name}' has no '{attribute}'", hint) from None
+    from flytemp.authoring.task import Task
+
+    if not isinstance(found, Task):
+        raise NotLoadable(f"'{loader}' is a {type(found).__name__}, not a task", "decorate the function with @task")
+    return found
+
+
+def _import(name: str, folder: Path | None) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        # The user's module may itself import something that is not there: that is the user's error, as it is.
+        if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
+            raise
+        where = "the code bundle" if folder is not None else "sys.path"
+        hint = "is its file below the project's root, and not excluded by .gitignore or .flytempignore?"
+        raise NotLoadable(f"there is no module '{error.name}' in {where}", hint) from None
+
+
+def _check_origin(module: ModuleType, folder: Path, import_roots: Sequence[str]) -> None:
+    """Refuse a module of the installation that has the name of one of the bundle."""
+    relative = Path(*module.__name__.split("."))
+    for root in import_roots:
+        for candidate in (relative.with_suffix(".py"), relative / "__init__.py"):
+            ours = (folder / root / candidate).resolve()
+            if ours.is_file():
+                if module.__file__ is not None and Path(module.__file__).resolve() == ours:
+                    return
+                message = f"the module '{module.__name__}' is hidden by another of that name, {module.__file__}"
+                raise NotLoadable(message, f"rename {root}/{candidate}" if root != "." else f"rename {candidate}")

@@ -1,0 +1,177 @@
+"""The main loop of a warm process: ``python -P -m flytemp.runtime.serve <control descriptor> <parent's pid>``.
+
+The parent sends orders, one JSON object a line, and gets messages back, a line each::
+
+    order     {"nonce", "owner", "scratch", "bundles", "invocation"}
+    message   {"event": "ready"}
+              {"event": "claimed"}
+              {"event": "done", "reusable": bool, "outcome": "result", "result": TaskResult}
+                                                  "stored"   a result was committed, too long for a message
+                                                  "unclaimed"  another process has the try
+                                                  "system", "error": TaskError
+
+Output of the user's code goes to the descriptors 1 and 2, which are one pipe. After a task the line
+``\\0flytemp:<nonce>`` is written there, so that the parent knows what belongs to which task. When the parent
+closes the control descriptor, the process ends in the ordinary way, exit handlers included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+from flytemp.runtime import parent
+from flytemp.runtime.execute import Surroundings, execute
+from flytemp.runtime.failures import TryFailed
+from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
+from flytemp.runtime.user_errors import user_error
+from flytemp.store.object_store import ObjectStore
+
+_MESSAGE_BYTES = 256 * 1024  # a longer result is read from the store by the parent
+
+
+class _Control:
+    """This end of the socket to the parent. No thread reads it: a user's code may fork, and wants no threads for that."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_inheritable(descriptor, False)
+        self._descriptor = descriptor
+        self._rest = b""
+
+    def next_order(self) -> dict[str, Any] | None:
+        """The next order; None when the parent has no more."""
+        while b"\n" not in self._rest:
+            data = os.read(self._descriptor, 256 * 1024)
+            if not data:
+                return None
+            self._rest += data
+        line, _, self._rest = self._rest.partition(b"\n")
+        order: dict[str, Any] = json.loads(line)
+        return order
+
+    def say(self, message: str) -> None:
+        rest = memoryview(message.encode() + b"\n")
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+
+class _Household:
+    """What a task may have changed in its process, and how it was before."""
+
+    def __init__(self) -> None:
+        self._output = os.dup(1)
+        self._folder = os.getcwd()
+        self._environment = dict(os.environ)
+        self._handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+        self._streams: tuple[IO[str], IO[str]] = (sys.stdout, sys.stderr)
+
+    def close_task(self, nonce: str) -> None:
+        """All output of the task is out, and behind it the line that ends it."""
+        for stream in {sys.stdout, sys.stderr, *self._streams}:
+            # A stream that the task closed or replaced by something of its own has nothing for us.
+            with contextlib.suppress(ValueError, OSError, AttributeError):
+                stream.flush()
+        os.dup2(self._output, 1)
+        os.dup2(self._output, 2)
+        self._streams = tuple(  # type: ignore[assignment]
+            _stream(number) if stream.closed else stream for number, stream in enumerate(self._streams, start=1)
+        )
+        sys.stdout, sys.stderr = self._streams
+        rest = memoryview(f"\0flytemp:{nonce}\n".encode())
+        while rest:
+            rest = rest[os.write(self._output, rest) :]
+
+    def restore(self) -> bool:
+        """Undo what a task changed. False when it left threads or processes: then this process has served its time."""
+        os.chdir(self._folder)
+        if dict(os.environ) != self._environment:
+            os.environ.clear()
+            os.environ.update(self._environment)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in self._handlers.items():
+            if handler is not None and signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+        return not _left_threads() and not _left_processes()
+
+
+def _stream(descriptor: int) -> IO[str]:
+    return open(descriptor, "w", buffering=1, errors="backslashreplace", closefd=False)
+
+
+def _left_threads() -> bool:
+    """Whether threads run that would keep the process from ending."""
+    main = threading.main_thread()
+    return any(thread is not main and not thread.daemon for thread in threading.enumerate())
+
+
+def _left_processes() -> bool:
+    """Whether a child lives, or a descendant that lost its parent and became ours (`parent.adopt_orphans`)."""
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        if pid == 0:
+            return True
+
+
+def _answer(order: dict[str, Any], control: _Control) -> dict[str, Any]:
+    """Execute the order; the message's fields beside ``event`` and ``reusable``."""
+    try:
+        invocation = Invocation.model_validate(order["invocation"])
+        surroundings = Surroundings(
+            scratch=Path(order["scratch"]),
+            bundles=Path(order["bundles"]),
+            on_claim=lambda: control.say('{"event": "claimed"}'),
+        )
+        result = execute(
+            invocation, ObjectStore.open(invocation.store), owner=order["owner"], surroundings=surroundings
+        )
+    except TryFailed as failure:
+        return {"outcome": "system", "error": failure.error.model_dump()}
+    except Exception as error:  # noqa: BLE001 - an error of flytemp's own: it must not be charged to the user
+        described = user_error(error)
+        text = f"flytemp's runtime failed: {described.code}: {described.message}"
+        return {"outcome": "system", "error": TaskError(kind="SYSTEM", code="FlytempBug", message=text).model_dump()}
+    return {"outcome": "unclaimed"} if result is None else _with_result(result)
+
+
+def _with_result(result: TaskResult) -> dict[str, Any]:
+    dumped = result.model_dump(mode="json")
+    return {"outcome": "result", "result": dumped}
+
+
+def serve(control: _Control) -> None:
+    """Execute orders until the parent has no more."""
+    household = _Household()
+    control.say('{"event": "ready"}')
+    while (order := control.next_order()) is not None:
+        answer = _answer(order, control)
+        household.close_task(order["nonce"])
+        reusable = household.restore()
+        message = json.dumps({"event": "done", "reusable": reusable, **answer})
+        if len(message) > _MESSAGE_BYTES and answer["outcome"] == "result":
+            message = json.dumps({"event": "done", "reusable": reusable, "outcome": "stored"})
+        control.say(message)
+
+
+def main(arguments: list[str]) -> None:
+    descriptor, expected_parent = int(arguments[0]), int(arguments[1])
+    parent.die_with(expected_parent)
+    parent.adopt_orphans()
+    faulthandler.enable()
+    for stream in (sys.stdout, sys.stderr):
+        # A follower of the log wants lines as they are written. A user's text must never break the output.
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    serve(_Control(descriptor))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,88 @@
+"""An exception of the user's code as the error of an attempt: the user's frames, not flytemp's."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from pathlib import Path
+
+import flytemp
+from flytemp.errors import FlytempError
+from flytemp.exceptions.system import FlyteSystemException
+from flytemp.exceptions.user import NonRecoverableError
+from flytemp.runtime.invocation import TaskError
+from flytemp.runtime.loader import NotLoadable
+
+TRACEBACK_CHARACTERS = 20_000
+MESSAGE_CHARACTERS = 10_000
+
+_OWN_FOLDER = os.path.dirname(os.path.abspath(flytemp.__file__)) + os.sep
+_LIBRARY = os.path.dirname(os.__file__) + os.sep
+_MACHINERY = tuple(_LIBRARY + name for name in ("asyncio/", "concurrent/", "importlib/", "threading.py"))
+
+
+def user_error(error: BaseException, *, bundle: Path | None = None, retryable: bool | None = None) -> TaskError:
+    """The error of an attempt whose code raised ``error``.
+
+    Its code is the exception's ``error_code`` if it has one, else its class's name; running out of memory is
+    always ``OutOfMemory``. Everything may be tried again but `NonRecoverableError` and code that cannot be loaded,
+    unless ``retryable`` says otherwise. File names are shown relative to the ``bundle``.
+    """
+    if retryable is None:
+        retryable = not isinstance(error, NonRecoverableError | NotLoadable)
+    return TaskError(
+        kind="SYSTEM" if isinstance(error, FlyteSystemException) else "USER",
+        code=_code(error),
+        message=_shortened(_message(error), MESSAGE_CHARACTERS),
+        traceback=_shortened(_traceback(error, bundle), TRACEBACK_CHARACTERS),
+        retryable=retryable,
+    )
+
+
+def _code(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "OutOfMemory"
+    code = getattr(error, "error_code", None)
+    return code if isinstance(code, str) and code else type(error).__name__
+
+
+def _message(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception as failure:  # noqa: BLE001 - a user's __str__ may raise anything; the first error is to be reported
+        return f"{type(error).__name__}, whose text cannot be had: {type(failure).__name__}"
+    if isinstance(error, FlytempError) and error.hint:
+        text = f"{text}\n  hint: {error.hint}"
+    return text or type(error).__name__
+
+
+def _traceback(error: BaseException, bundle: Path | None) -> str:
+    captured = traceback.TracebackException.from_exception(error, compact=True)
+    _keep_users_frames(captured, set())
+    text = "".join(captured.format())
+    return text if bundle is None else text.replace(f'File "{bundle}{os.sep}', 'File "')
+
+
+def _keep_users_frames(captured: traceback.TracebackException, seen: set[int]) -> None:
+    """Drop flytemp's frames everywhere, and the machinery that called the user's code before the first of its frames."""
+    if id(captured) in seen:
+        return
+    seen.add(id(captured))
+    frames = [frame for frame in captured.stack if not frame.filename.startswith(_OWN_FOLDER)]
+    while frames and (frames[0].filename.startswith(_MACHINERY) or frames[0].filename.startswith("<frozen importlib")):
+        del frames[0]
+    # Frames between a module that imports and the module that is imported say nothing.
+    frames = [frame for frame in frames if not frame.filename.startswith("<frozen importlib")]
+    captured.stack = traceback.StackSummary.from_list(frames)
+    nested = [captured.__cause__, captured.__context__, *(captured.exceptions or ())]
+    for inner in nested:
+        if inner is not None:
+            _keep_users_frames(inner, seen)
+
+
+def _shortened(text: str, limit: int) -> str:
+    """``text``, without its middle where it is longer than ``limit``."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
