@@ -63,6 +63,7 @@ class Start:
     name: str | None
     options: LaunchOptions
     timeout: float | None
+    asked: str | None = None  # what the user called it: the same words under the same name are the same launch
 
 
 def literals_of(interface: Interface, texts: Mapping[str, str], inputs: str | None) -> dict[str, Json]:

@@ -1,47 +1,70 @@
-"""Files and directories of this machine given as inputs: found, checked, and moved to where tasks can read them."""
+"""Files and directories of this machine given as inputs: moved to where tasks can read them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from flytemp.errors import TypeMismatch
+from flytemp.literals.transfer import FileTransfer, RawDataTransfer
+from flytemp.literals.uploads import upload_local_files
 from flytemp_cli.failures import InputUsageError
 
 if TYPE_CHECKING:
-    from flytemp.literals.types import BlobType, Json, LiteralType
+    from flytemp.literals.types import Json
     from flytemp.spec.models import Interface
     from flytemp.store.object_store import ObjectStore
 
-Move = Callable[[Path, str], str]
-"""Takes a local path and "file" or "directory", returns the URI that takes its place."""
 
-
-def move_local_files(literals: dict[str, Json], interface: Interface, move: Move) -> dict[str, Json]:
-    """``literals`` with every local path in them, at any depth, replaced by what ``move`` returns for it.
+def move_local_files(literals: dict[str, Json], interface: Interface, files: FileTransfer) -> dict[str, Json]:
+    """``literals`` with every local path in them, at any depth, replaced by the URI that ``files`` gives it.
 
     Raises:
         InputUsageError: a path does not exist, or is a directory where a file is wanted, or the reverse.
+        StoreError: it cannot be uploaded.
     """
     types = {variable.name: variable.type for variable in interface.inputs}
-    return {name: _walk(value, types[name], name, move) for name, value in literals.items()}
+    moved = {}
+    for name, value in literals.items():
+        try:
+            moved[name] = upload_local_files(value, types[name], files)
+        except TypeMismatch as error:
+            raise InputUsageError(f"--{name.replace('_', '-')}: {error.message}", hint=error.hint) from error
+    return moved
 
 
-def upload_to(store: ObjectStore) -> Move:
-    """Copies each path to a key of the store that its content names.
+class ContentUploads(RawDataTransfer):
+    """Copies each path to a place that its content names.
 
     So the same launch with the same files is the same content: launching it again under its name is no conflict.
     """
 
-    def move(path: Path, kind: str) -> str:
-        from flytemp.store.raw import upload_directory, upload_file
+    def __init__(self, store: ObjectStore) -> None:
+        super().__init__(store.uri_of("uploads"), Path())
 
-        uri = store.uri_of(f"uploads/{_content_hash(path)[:32]}/{path.name}")
-        (upload_file if kind == "file" else upload_directory)(path, uri)
-        return uri
+    def upload_file(self, local: str, format: str = "", target: str | None = None) -> str:  # noqa: A002
+        return super().upload_file(local, format, target or self._place(local))
 
-    return move
+    def upload_directory(self, local: str, target: str | None = None) -> str:
+        return super().upload_directory(local, target or self._place(local))
+
+    def _place(self, local: str) -> str:
+        path = Path(local).absolute()
+        return f"{self.raw_data_prefix.rstrip('/')}/{_content_hash(path)[:32]}/{path.name}"
+
+
+class StayLocal(RawDataTransfer):
+    """For a run in this process: nothing is copied, tasks read the path itself."""
+
+    def __init__(self) -> None:
+        super().__init__("", Path())
+
+    def upload_file(self, local: str, format: str = "", target: str | None = None) -> str:  # noqa: A002
+        return Path(local).absolute().as_uri()
+
+    def upload_directory(self, local: str, target: str | None = None) -> str:
+        return Path(local).absolute().as_uri()
 
 
 def _content_hash(path: Path) -> str:
@@ -53,56 +76,3 @@ def _content_hash(path: Path) -> str:
     for file_path in sorted(one for one in path.rglob("*") if one.is_file()):
         whole.update(f"{file_path.relative_to(path).as_posix()}\0{_content_hash(file_path)}\0".encode())
     return whole.hexdigest()
-
-
-def stay_local(path: Path, kind: str) -> str:
-    """For a run in this process: tasks read the path itself."""
-    return path.as_uri()
-
-
-def _walk(value: Json, type_: LiteralType, where: str, move: Move) -> Json:
-    match type_.kind:
-        case "file" | "directory":
-            return _blob(value, type_, where, move)
-        case "list" if isinstance(value, list):
-            return [_walk(item, type_.item, f"{where}[{index}]", move) for index, item in enumerate(value)]
-        case "tuple" if isinstance(value, list):
-            return [_walk(item, part, where, move) for item, part in zip(value, type_.items, strict=True)]
-        case "map" if isinstance(value, dict):
-            return {key: _walk(item, type_.value, f"{where}.{key}", move) for key, item in value.items()}
-        case "struct" if isinstance(value, dict):
-            parts = {field.name: field.type for field in type_.fields}
-            return {key: _walk(item, parts[key], f"{where}.{key}", move) if key in parts else item for key, item in value.items()}
-        case "union":
-            return _union(value, type_, where, move)
-    return value
-
-
-def _union(value: Json, type_: Any, where: str, move: Move) -> Json:
-    from flytemp.errors import FlytempError
-    from flytemp.literals.check import check_literal
-
-    if isinstance(value, dict) and "$variant" in value:
-        return {**value, "value": _walk(value["value"], type_.variants[value["$variant"]], where, move)}
-    for variant in type_.variants:
-        try:
-            check_literal(value, variant)
-        except FlytempError:
-            continue  # not this variant: check_literal accepted the union, so another one fits
-        return _walk(value, variant, where, move)
-    return value
-
-
-def _blob(value: Json, type_: BlobType, where: str, move: Move) -> Json:
-    from flytemp.store.raw import is_remote
-
-    uri = value["uri"] if isinstance(value, dict) else value
-    if is_remote(uri):
-        return value
-    path = Path(uri).expanduser().absolute()
-    if not path.exists():
-        raise InputUsageError(f"input {where}: there is no {type_.kind} {uri}")
-    if path.is_dir() != (type_.kind == "directory"):
-        raise InputUsageError(f"input {where}: {uri} is a {'directory' if path.is_dir() else 'file'}, a {type_.kind} is wanted")
-    moved = move(path, type_.kind)
-    return {**value, "uri": moved} if isinstance(value, dict) else moved

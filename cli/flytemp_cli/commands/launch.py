@@ -43,19 +43,20 @@ def _load(session: Session, words: Sequence[str], options: Mapping[str, Any]) ->
         version=options.get("version"),
     )
     title = f"Launch {entity.kind.noun} {entity.name}, version {entity.version}."
-    return Target(title, docs_text(document), launch_interface(document), (entity, document))
+    return Target(title, docs_text(document), launch_interface(document), (entity, document, words[0]))
 
 
 def _run(session: Session, target: Target, texts: dict[str, str], given: Mapping[str, Any]) -> int:
     import asyncio
 
-    from flytemp_cli.uploads import move_local_files, upload_to
+    from flytemp_cli.uploads import ContentUploads, move_local_files
 
     wait = waits(given)
-    entity, document = target.value
+    entity, document, word = target.value
     literals = literals_of(target.interface, texts, given["inputs"])
-    literals = move_local_files(literals, target.interface, upload_to(_store(session)))
-    start = Start(entity, document, literals, given["name"], options_of(given), given["timeout"])
+    literals = move_local_files(literals, target.interface, ContentUploads(_store(session)))
+    asked = word if given["version"] is None else str(entity)
+    start = Start(entity, document, literals, given["name"], options_of(given), given["timeout"], asked)
     return asyncio.run(launch(session.settings(), start, session.output(), wait=wait, follow=bool(given["follow"])))
 
 

@@ -45,7 +45,7 @@ def _run(session: Session, target: Target, texts: dict[str, str], given: Mapping
     literals = literals_of(target.interface, texts, given["inputs"])
     program, entity, document = target.value
     if given["local"]:
-        return _run_local(session, target, entity, document, literals)
+        return _run_local(session, target, entity, literals, given)
     return _run_remote(session, target, program, document, literals, given)
 
 
@@ -62,7 +62,7 @@ def _run_remote(
     from flytemp.client.registration import register_program
     from flytemp.registry import Registry
     from flytemp.store.object_store import ObjectStore
-    from flytemp_cli.uploads import move_local_files, upload_to
+    from flytemp_cli.uploads import ContentUploads, move_local_files
 
     settings = session.settings()
     output = session.output()
@@ -76,7 +76,7 @@ def _run_remote(
     for warning in registration.warnings:
         output.warning(str(warning))
     chosen, registered = Registry(store).get(_registered(document, settings, registration.version, registration.entries))
-    literals = move_local_files(literals, target.interface, upload_to(store))
+    literals = move_local_files(literals, target.interface, ContentUploads(store))
     start = Start(chosen, registered, literals, given["name"], options_of(given), given["timeout"])
     return asyncio.run(launch(settings, start, output, wait=True, follow=True))
 
@@ -92,24 +92,28 @@ def _registered(document: Document, settings: Settings, version: str, entries: S
     return EntityId(own, settings.project, settings.domain, document.name, version)
 
 
-def _run_local(session: Session, target: Target, entity: Any, document: Document, literals: dict[str, Json]) -> int:
-    from flytemp.client.inputs import merge_inputs
+def _run_local(session: Session, target: Target, entity: Any, literals: dict[str, Json], given: Mapping[str, Any]) -> int:
+    from flytemp.spec.models import WorkflowDocument
     from flytemp.store.object_store import ObjectStore
     from flytemp_cli.outcome import final_exit_code, show_end
-    from flytemp_cli.uploads import move_local_files, stay_local
+    from flytemp_cli.uploads import StayLocal, move_local_files
     from flytemp_worker.local import run_local
 
     settings = session.settings()
     output = session.output()
-    literals = merge_inputs(document, move_local_files(literals, target.interface, stay_local))
-    runnable = compiled(entity.workflow) if document.kind == "launch_plan" else document
+    document: Document = target.value[2]
+    workflow = compiled(entity.workflow) if document.kind == "launch_plan" else None
+    assert workflow is None or isinstance(workflow, WorkflowDocument)
     with prints_to_stderr():
         execution = run_local(
-            runnable,
-            literals,
+            document,
+            move_local_files(literals, target.interface, StayLocal()),
             store=ObjectStore.open(settings.store),
             project=settings.project,
             domain=settings.domain,
+            workflow=workflow,
+            name=given["name"],
+            options=options_of(given),
             on_change=_show_changes(output),
         )
     show_end(execution, output)
