@@ -1,1 +1,160 @@
-"""flytemp."""
+"""Typed Python workflows for ML and data, run durably by Temporal.
+
+    from flytemp import task, workflow
+
+    @task
+    def double(x: int) -> int:
+        return 2 * x
+
+    @workflow
+    def twice(x: int) -> int:
+        return double(x=double(x=x))
+
+Names are flytekit's wherever flytekit has one. Each is imported when it is first used, so that importing this
+package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flytemp.authoring.cache import Cache as Cache
+    from flytemp.authoring.context import ExecutionId as ExecutionId
+    from flytemp.authoring.context import ExecutionParameters as ExecutionParameters
+    from flytemp.authoring.context import FlyteContext as FlyteContext
+    from flytemp.authoring.context import FlyteContextManager as FlyteContextManager
+    from flytemp.authoring.context import SecretsManager as SecretsManager
+    from flytemp.authoring.context import TaskId as TaskId
+    from flytemp.authoring.context import current_context as current_context
+    from flytemp.authoring.docs import Description as Description
+    from flytemp.authoring.docs import Documentation as Documentation
+    from flytemp.authoring.docs import SourceCode as SourceCode
+    from flytemp.authoring.launch_plan import LaunchPlan as LaunchPlan
+    from flytemp.authoring.node_creation import create_node as create_node
+    from flytemp.authoring.options import Annotations as Annotations
+    from flytemp.authoring.options import Labels as Labels
+    from flytemp.authoring.options import Options as Options
+    from flytemp.authoring.options import RawOutputDataConfig as RawOutputDataConfig
+    from flytemp.authoring.pod import PodTemplate as PodTemplate
+    from flytemp.authoring.resources import Resources as Resources
+    from flytemp.authoring.resources import Secret as Secret
+    from flytemp.authoring.retry import Backoff as Backoff
+    from flytemp.authoring.retry import RetryStrategy as RetryStrategy
+    from flytemp.authoring.settings import DeckField as DeckField
+    from flytemp.authoring.task import PythonFunctionTask as PythonFunctionTask
+    from flytemp.authoring.task import PythonTask as PythonTask
+    from flytemp.authoring.task import Task as Task
+    from flytemp.authoring.task import task as task
+    from flytemp.authoring.types import kwtypes as kwtypes
+    from flytemp.authoring.unsupported import ConcurrencyPolicy as ConcurrencyPolicy
+    from flytemp.authoring.unsupported import ContainerTask as ContainerTask
+    from flytemp.authoring.unsupported import CronSchedule as CronSchedule
+    from flytemp.authoring.unsupported import Deck as Deck
+    from flytemp.authoring.unsupported import Email as Email
+    from flytemp.authoring.unsupported import Environment as Environment
+    from flytemp.authoring.unsupported import FixedRate as FixedRate
+    from flytemp.authoring.unsupported import FlyteRemote as FlyteRemote
+    from flytemp.authoring.unsupported import HashMethod as HashMethod
+    from flytemp.authoring.unsupported import ImageSpec as ImageSpec
+    from flytemp.authoring.unsupported import ImperativeWorkflow as ImperativeWorkflow
+    from flytemp.authoring.unsupported import Notification as Notification
+    from flytemp.authoring.unsupported import OnSchedule as OnSchedule
+    from flytemp.authoring.unsupported import PagerDuty as PagerDuty
+    from flytemp.authoring.unsupported import SecurityContext as SecurityContext
+    from flytemp.authoring.unsupported import ShellTask as ShellTask
+    from flytemp.authoring.unsupported import Slack as Slack
+    from flytemp.authoring.unsupported import StructuredDataset as StructuredDataset
+    from flytemp.authoring.unsupported import approve as approve
+    from flytemp.authoring.unsupported import array_node_map_task as array_node_map_task
+    from flytemp.authoring.unsupported import conditional as conditional
+    from flytemp.authoring.unsupported import dynamic as dynamic
+    from flytemp.authoring.unsupported import eager as eager
+    from flytemp.authoring.unsupported import map_task as map_task
+    from flytemp.authoring.unsupported import reference_launch_plan as reference_launch_plan
+    from flytemp.authoring.unsupported import reference_task as reference_task
+    from flytemp.authoring.unsupported import reference_workflow as reference_workflow
+    from flytemp.authoring.unsupported import sleep as sleep
+    from flytemp.authoring.unsupported import wait_for_input as wait_for_input
+    from flytemp.authoring.workflow import Workflow as Workflow
+    from flytemp.authoring.workflow import WorkflowFailurePolicy as WorkflowFailurePolicy
+    from flytemp.authoring.workflow import workflow as workflow
+    from flytemp.exceptions.user import FlyteRecoverableException as FlyteRecoverableException
+    from flytemp.exceptions.user import NonRecoverableError as NonRecoverableError
+    from flytemp.types.directory import FlyteDirectory as FlyteDirectory
+    from flytemp.types.file import FlyteFile as FlyteFile
+
+_MODULES = {
+    "authoring.cache": ("Cache",),
+    "authoring.context": (
+        "ExecutionId",
+        "ExecutionParameters",
+        "FlyteContext",
+        "FlyteContextManager",
+        "SecretsManager",
+        "TaskId",
+        "current_context",
+    ),
+    "authoring.docs": ("Description", "Documentation", "SourceCode"),
+    "authoring.launch_plan": ("LaunchPlan",),
+    "authoring.node_creation": ("create_node",),
+    "authoring.options": ("Annotations", "Labels", "Options", "RawOutputDataConfig"),
+    "authoring.pod": ("PodTemplate",),
+    "authoring.resources": ("Resources", "Secret"),
+    "authoring.retry": ("Backoff", "RetryStrategy"),
+    "authoring.settings": ("DeckField",),
+    "authoring.task": ("PythonFunctionTask", "PythonTask", "Task", "task"),
+    "authoring.types": ("kwtypes",),
+    "authoring.unsupported": (
+        "ConcurrencyPolicy",
+        "ContainerTask",
+        "CronSchedule",
+        "Deck",
+        "Email",
+        "Environment",
+        "FixedRate",
+        "FlyteRemote",
+        "HashMethod",
+        "ImageSpec",
+        "ImperativeWorkflow",
+        "Notification",
+        "OnSchedule",
+        "PagerDuty",
+        "SecurityContext",
+        "ShellTask",
+        "Slack",
+        "StructuredDataset",
+        "approve",
+        "array_node_map_task",
+        "conditional",
+        "dynamic",
+        "eager",
+        "map_task",
+        "reference_launch_plan",
+        "reference_task",
+        "reference_workflow",
+        "sleep",
+        "wait_for_input",
+    ),
+    "authoring.workflow": ("Workflow", "WorkflowFailurePolicy", "workflow"),
+    "exceptions.user": ("FlyteRecoverableException", "NonRecoverableError"),
+    "types.directory": ("FlyteDirectory",),
+    "types.file": ("FlyteFile",),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__version__ = "0.1.0"
+__all__ = [*sorted(_HOME), "__version__"]  # noqa: PLE0604 - names are texts, computed from one table
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'flytemp' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"flytemp.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

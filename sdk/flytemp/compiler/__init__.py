@@ -1,1 +1,21 @@
-"""From a user's modules to validated documents."""
+"""From a user's modules to validated documents.
+
+>>> from flytemp.compiler import compile_entity, compile_program, content_version, find_entity, load_program
+"""
+
+from flytemp.compiler.assemble import compile_entity
+from flytemp.compiler.discover import Program, load_program
+from flytemp.compiler.documents import compile_closure, compile_program, content_version
+from flytemp.compiler.lookup import find_entity
+from flytemp.compiler.warn import program_warnings
+
+__all__ = [
+    "Program",
+    "compile_closure",
+    "compile_entity",
+    "compile_program",
+    "content_version",
+    "find_entity",
+    "load_program",
+    "program_warnings",
+]

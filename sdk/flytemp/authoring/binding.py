@@ -1,0 +1,160 @@
+"""What a node's input (or a workflow's output) comes from, checked against the type it goes to."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput
+from flytemp.errors import InputError, TypeMismatch
+from flytemp.literals.cast import castable
+from flytemp.literals.convert import to_literal
+from flytemp.literals.describe import describe_type
+from flytemp.literals.infer import literal_type
+from flytemp.literals.limits import check_size
+from flytemp.literals.types import Json
+from flytemp.spec.models import Binding, InputBinding, ListBinding, LiteralBinding, MapBinding, OutputBinding
+
+if TYPE_CHECKING:
+    from flytemp.authoring.compilation import Compilation
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value known while compiling, as its literal."""
+
+    literal: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list or tuple with promises in it."""
+
+    items: tuple[Bound, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """A dict with promises in it."""
+
+    entries: dict[str, Bound]
+
+
+Bound: TypeAlias = "Constant | Items | Entries | Promise"
+
+
+def bind(name: str, value: Any, annotation: Any, compilation: Compilation) -> Bound:
+    """Connect ``value`` to the variable ``name`` of type ``annotation``.
+
+    Raises:
+        InputError: (`TypeMismatch`, `LimitExceeded`) when it does not fit; the text does not name the variable.
+    """
+    if isinstance(value, OutputTuple) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, Promise):
+        return _bind_promise(value, annotation, compilation)
+    if isinstance(value, VoidOutput):
+        raise TypeMismatch(f"{value._chained_node()} returns nothing", hint="declare what it returns: def …() -> int")
+    if not contains_promise(value):
+        return Constant(check_size(name, to_literal(value, annotation, None)))
+    if isinstance(value, list | tuple):
+        return _bind_items(name, value, annotation, compilation)
+    if isinstance(value, Mapping):
+        return _bind_entries(name, value, annotation, compilation)
+    raise TypeMismatch(
+        f"{type(value).__name__} holds a value that does not exist yet",
+        hint="pass the parts to a task that builds it",
+    )
+
+
+def contains_promise(value: Any) -> bool:
+    """Whether there is a promise anywhere in a list, tuple, dict, dataclass or pydantic model."""
+    if isinstance(value, Promise | VoidOutput):
+        return True
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(contains_promise(item) for item in value)
+    if isinstance(value, Mapping):
+        return any(contains_promise(item) for item in value.values())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return any(contains_promise(getattr(value, field.name, None)) for field in dataclasses.fields(value))
+    return False
+
+
+def spec_of(bound: Bound) -> Binding:
+    """The binding as the spec writes it."""
+    match bound:
+        case Constant():
+            return LiteralBinding(value=bound.literal)
+        case Items():
+            return ListBinding(items=tuple(spec_of(item) for item in bound.items))
+        case Entries():
+            return MapBinding(entries={key: spec_of(item) for key, item in bound.entries.items()})
+    if bound._node is None:
+        return InputBinding(var=bound._variable, path=bound._path)
+    return OutputBinding(node=bound._node.id, var=bound._variable, path=bound._path)
+
+
+def promises_in(bound: Bound) -> list[Promise]:
+    """Every promise that the binding needs."""
+    match bound:
+        case Promise():
+            return [bound]
+        case Items():
+            return [promise for item in bound.items for promise in promises_in(item)]
+        case Entries():
+            return [promise for item in bound.entries.values() for promise in promises_in(item)]
+        case _:
+            return []
+
+
+def _bind_promise(promise: Promise, annotation: Any, compilation: Compilation) -> Promise:
+    if promise._compilation is not compilation:
+        raise InputError(
+            f"{promise._described()} belongs to another workflow", hint="pass it in as an input, or return it as an output"
+        )
+    target = literal_type(annotation)
+    if not castable(promise._type, target):
+        raise TypeMismatch(
+            f"cannot use {describe_type(promise._type)} where {describe_type(target)} is expected",
+            hint=f"it comes from {promise._described()}",
+        )
+    return promise
+
+
+def _bind_items(name: str, value: list[Any] | tuple[Any, ...], annotation: Any, compilation: Compilation) -> Items:
+    members = _arguments_of(annotation, (list, tuple, typing.Sequence))
+    if members is None:
+        raise TypeMismatch(f"cannot use a {type(value).__name__} where {describe_type(literal_type(annotation))} is expected")
+    if len(members) == 1 or members[-1] is Ellipsis:
+        members = (members[0],) * len(value)
+    if len(members) != len(value):
+        raise TypeMismatch(f"cannot use {len(value)} items where {describe_type(literal_type(annotation))} is expected")
+    return Items(tuple(bind(name, item, member, compilation) for item, member in zip(value, members, strict=True)))
+
+
+def _bind_entries(name: str, value: Mapping[Any, Any], annotation: Any, compilation: Compilation) -> Entries:
+    members = _arguments_of(annotation, (dict, Mapping))
+    if members is None or len(members) != 2:
+        raise TypeMismatch(
+            f"cannot use a dict where {describe_type(literal_type(annotation))} is expected",
+            hint="a dict with values of other tasks needs a type such as dict[str, int]",
+        )
+    # A map's literal has its keys in their final text form: take them from the conversion of the keys alone.
+    keys = {next(iter(to_literal({key: None}, dict[members[0], None], None))): key for key in value}  # type: ignore[valid-type]
+    return Entries({text: bind(name, value[key], members[1], compilation) for text, key in keys.items()})
+
+
+def _arguments_of(annotation: Any, origins: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """The type arguments of a list-like or dict-like annotation, also inside ``Annotated``, ``Optional``, ``Union``."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _arguments_of(typing.get_args(annotation)[0], origins)
+    if origin in (typing.Union, types.UnionType):
+        found = [_arguments_of(variant, origins) for variant in typing.get_args(annotation)]
+        return next((arguments for arguments in found if arguments is not None), None)
+    plain = tuple(typing.get_origin(known) or known for known in origins)
+    return typing.get_args(annotation) or None if origin in plain else None

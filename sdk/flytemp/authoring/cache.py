@@ -1,0 +1,66 @@
+"""What a task says about reusing its results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flytemp.authoring.errors import SettingsError
+from flytemp.errors import NotSupported
+from flytemp.spec.models import CacheSpec
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Results of one ``version`` may be reused for equal inputs.
+
+    Raises:
+        SettingsError: without a version.
+    """
+
+    version: str | None = None
+    serialize: bool = False
+    ignored_inputs: tuple[str, ...] | str = ()
+    salt: str = ""
+    policies: Sequence[object] | object | None = None
+
+    def __post_init__(self) -> None:
+        if self.policies:
+            raise NotSupported("cache policies are not supported", hint="give the version: Cache(version='1.0')")
+        if not self.version:
+            raise SettingsError(
+                "If version is not defined then at least one cache policy needs to be set", hint="Cache(version='1.0')"
+            )
+
+    def spec(self) -> CacheSpec:
+        ignored = (self.ignored_inputs,) if isinstance(self.ignored_inputs, str) else tuple(self.ignored_inputs)
+        return CacheSpec(version=str(self.version), serialize=self.serialize, ignored_inputs=ignored, salt=self.salt)
+
+
+def cache_spec(
+    cache: object, version: str | None, serialize: bool | None, ignored: Sequence[str] | None, *, override: bool = False
+) -> CacheSpec | None:
+    """The cache settings from ``cache=`` and flytekit's older ``cache_*`` arguments.
+
+    Raises:
+        SettingsError: when they contradict each other, or a version is missing.
+    """
+    if isinstance(cache, Cache):
+        if version or serialize or ignored:
+            raise SettingsError("cache_version, cache_serialize and cache_ignore_input_vars belong in the Cache object")
+        return cache.spec()
+    if not isinstance(cache, bool):
+        raise SettingsError(f"cache must be True, False or a Cache, not {cache!r}")
+    if not cache:
+        _refuse_without_cache(version, serialize, ignored)
+        return None
+    if not version and override:
+        raise SettingsError("must specify cache version when overriding", hint="cache=Cache(version='1.0')")
+    return Cache(version, bool(serialize), tuple(ignored or ())).spec()
+
+
+def _refuse_without_cache(version: str | None, serialize: bool | None, ignored: Sequence[str] | None) -> None:
+    for given, what in ((version, "version"), (serialize, "serialize"), (ignored, "ignore input vars")):
+        if given:
+            shown = given if isinstance(given, str | bool) else ", ".join(given)
+            raise SettingsError(f"Cache {what} is specified ``{shown}`` but ``cache`` is not enabled.", hint="add cache=True")

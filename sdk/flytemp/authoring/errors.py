@@ -1,0 +1,47 @@
+"""What can be wrong with what a user writes.
+
+Each class is of flytemp's tree and of the built-in class that Python (or flytekit) users expect to catch.
+"""
+
+from __future__ import annotations
+
+from flytemp.errors import InputError, Location, Problem, ProgramError
+
+
+class AuthoringError(ProgramError):
+    """One problem of a definition. Several are a plain `ProgramError`."""
+
+    def __init__(self, message: str, *, hint: str | None = None, location: Location | None = None) -> None:
+        super().__init__([Problem(message, location, hint)])
+
+
+class SettingsError(AuthoringError, ValueError):
+    """A setting of a task, workflow, launch plan or node is not acceptable."""
+
+
+class PromiseMisuse(AuthoringError, TypeError, ValueError):
+    """A workflow uses a value that does not exist yet."""
+
+
+class NoSuchField(AuthoringError, AttributeError):
+    """A promise has no such field, or a node no such output."""
+
+
+class DuplicateLaunchPlan(AuthoringError, AssertionError):
+    """Two launch plans of one program have the same name."""
+
+
+class OverrideError(AuthoringError, AssertionError):
+    """`with_overrides` was given a promise: overrides must be known when the program compiles."""
+
+
+class CallError(InputError, AssertionError):
+    """A task, workflow or launch plan is called with arguments that it does not have."""
+
+    code = "invalid-call"
+
+
+class MissingInputs(InputError, TypeError):
+    """A task, workflow or launch plan is called without an input that has no default."""
+
+    code = "missing-input"

@@ -1,0 +1,274 @@
+"""A function's signature as an interface: names, annotations, defaults, and the way between values and literals."""
+
+from __future__ import annotations
+
+import collections
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flytemp.authoring.docstrings import Docstring
+from flytemp.authoring.place import Place
+from flytemp.errors import FlytempError, InputError, Problem, ProgramError
+from flytemp.literals.check import check_literal
+from flytemp.literals.convert import from_literal, to_literal
+from flytemp.literals.infer import literal_type
+from flytemp.literals.limits import check_size
+from flytemp.literals.transfer import FileTransfer
+from flytemp.literals.types import Json, LiteralType
+from flytemp.spec.models import Interface, Variable
+
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An input of a function."""
+
+    name: str
+    annotation: Any
+    positional_only: bool = False
+
+
+@dataclass(frozen=True)
+class PythonInterface:
+    """What a task or workflow takes and returns, in Python and in the spec.
+
+    ``output_class`` is the NamedTuple that the function returns, if it does. Several outputs without one come
+    back as a named tuple with fields ``o0``, ``o1``, …
+    """
+
+    owner: str
+    parameters: Mapping[str, Parameter]
+    outputs: Mapping[str, Any]
+    output_class: type[tuple[Any, ...]] | None
+    interface: Interface
+
+    @property
+    def input_types(self) -> dict[str, LiteralType]:
+        return {variable.name: variable.type for variable in self.interface.inputs}
+
+    @property
+    def output_types(self) -> dict[str, LiteralType]:
+        return {variable.name: variable.type for variable in self.interface.outputs}
+
+    @property
+    def defaults(self) -> dict[str, Json]:
+        """The literals of the inputs that have a default."""
+        return {variable.name: variable.default for variable in self.interface.inputs if not variable.required}
+
+    def input_literals(self, values: Mapping[str, Any], files: FileTransfer | None = None) -> dict[str, Json]:
+        """Convert given inputs, strictly.
+
+        Raises:
+            InputError: (`TypeMismatch`, `LimitExceeded`) naming the function and the input.
+        """
+        annotations = {name: self.parameters[name].annotation for name in values}
+        return {
+            name: self._converted(f"inputs of {self.owner}", f"argument '{name}'", name, value, annotations[name], files)
+            for name, value in values.items()
+        }
+
+    def input_values(self, literals: Mapping[str, Json], files: FileTransfer | None = None) -> dict[str, Any]:
+        """The Python values of literals; see `input_literals` for what it raises."""
+        known = self.input_types
+        values: dict[str, Any] = {}
+        for name, literal in literals.items():
+            with _explained(f"inputs of {self.owner}", f"argument '{name}'"):
+                checked = check_literal(literal, known[name])
+                values[name] = from_literal(checked, self.parameters[name].annotation, files)
+        return values
+
+    def output_literals(self, returned: Any, files: FileTransfer | None = None) -> dict[str, Json]:
+        """Convert what the function returned; see `input_literals` for what it raises."""
+        values = self.split(returned)
+        return {
+            name: self._converted(f"outputs of {self.owner} at position {index}", None, name, values[name], annotation, files)
+            for index, (name, annotation) in enumerate(self.outputs.items())
+        }
+
+    def output_values(self, literals: Mapping[str, Json], files: FileTransfer | None = None) -> Any:
+        """What a call returns for output literals: nothing, one value, or a (named) tuple."""
+        known = self.output_types
+        values: dict[str, Any] = {}
+        for index, (name, annotation) in enumerate(self.outputs.items()):
+            with _explained(f"outputs of {self.owner} at position {index}", None):
+                values[name] = from_literal(check_literal(literals[name], known[name]), annotation, files)
+        return self.joined(values)
+
+    def split(self, returned: Any) -> dict[str, Any]:
+        """The outputs in what the function returned, by name.
+
+        Raises:
+            InputError: when the number of values is not the number of outputs.
+        """
+        names = list(self.outputs)
+        if not names:
+            return {}
+        if len(names) == 1:
+            single = self.output_class is not None and isinstance(returned, tuple) and len(returned) == 1
+            return {names[0]: returned[0] if single else returned}
+        if not isinstance(returned, tuple | list) or len(returned) != len(names):
+            count = f"{len(returned)} values" if isinstance(returned, tuple | list) else f"{type(returned).__name__}"
+            raise InputError(
+                f"{self.owner} returned {count}, and declares {len(names)} outputs: {', '.join(names)}",
+                hint="return a tuple with one value for each declared output",
+            )
+        return dict(zip(names, returned, strict=True))
+
+    def joined(self, values: Mapping[str, Any]) -> Any:
+        """What a call returns for values by name."""
+        if not values:
+            return None
+        if self.output_class is not None:
+            return self.output_class(*values.values())
+        if len(values) == 1:
+            return next(iter(values.values()))
+        return collections.namedtuple("DefaultNamedTupleOutput", values)(**values)
+
+    def call(self, function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+        """Call ``function`` with values by name, also where its parameters are positional only."""
+        positional = [values[name] for name, parameter in self.parameters.items() if parameter.positional_only]
+        keywords = {name: value for name, value in values.items() if not self.parameters[name].positional_only}
+        return function(*positional, **keywords)
+
+    @staticmethod
+    def _converted(what: str, part: str | None, name: str, value: Any, annotation: Any, files: FileTransfer | None) -> Json:
+        with _explained(what, part):
+            return check_size(name, to_literal(value, annotation, files))
+
+
+class _explained:  # noqa: N801 - used like a function
+    """Say in whose inputs or outputs a conversion failed, in flytekit's words."""
+
+    def __init__(self, what: str, part: str | None) -> None:
+        self._what, self._part = what, part
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: types.TracebackType | None) -> None:
+        if isinstance(error, InputError):
+            detail = f":\n  Failed {self._part}: {error.message}" if self._part else f".\n  {error.message}"
+            raise type(error)(f"Failed to convert {self._what}{detail}", hint=error.hint) from error
+
+
+# ------------------------------------------------------------------------------------ from a function
+
+
+def interface_of(function: Callable[..., Any], owner: str, place: Place, docstring: Docstring) -> PythonInterface:
+    """Read the signature of a task's or workflow's function.
+
+    Raises:
+        ProgramError: with a problem for each parameter or output that has no usable annotation or default.
+    """
+    reader = _Reader(owner, place)
+    hints = reader.hints(function)
+    signature = inspect.signature(function)
+    parameters = [parameter for parameter in signature.parameters.values() if reader.accepts(parameter, hints)]
+    inputs = [reader.input(parameter, hints[parameter.name], docstring) for parameter in parameters]
+    outputs, output_class = reader.outputs(hints.get("return"))
+    variables = [
+        reader.variable(f"output '{name}'", name, annotation, docstring.output(index, name, len(outputs)))
+        for index, (name, annotation) in enumerate(outputs.items())
+    ]
+    if reader.problems:
+        raise ProgramError(reader.problems)
+    return PythonInterface(
+        owner=owner,
+        parameters={
+            parameter.name: Parameter(parameter.name, hints[parameter.name], parameter.kind is inspect.Parameter.POSITIONAL_ONLY)
+            for parameter in parameters
+        },
+        outputs=outputs,
+        output_class=output_class,
+        interface=Interface(
+            inputs=tuple(variable for variable in inputs if variable),
+            outputs=tuple(variable for variable in variables if variable),
+        ),
+    )
+
+
+class _Reader:
+    """Reads one signature and collects what is wrong with it."""
+
+    def __init__(self, owner: str, place: Place) -> None:
+        self._owner, self._place = owner, place
+        self.problems: list[Problem] = []
+
+    def problem(self, message: str, hint: str | None = None) -> None:
+        self.problems.append(Problem(f"{self._owner}: {message}", self._place.location, hint))
+
+    def hints(self, function: Callable[..., Any]) -> dict[str, Any]:
+        try:
+            return typing.get_type_hints(function, include_extras=True)
+        except Exception as error:
+            self.problem(f"its annotations cannot be read: {type(error).__name__}: {error}", "import or define the names")
+            raise ProgramError(self.problems) from error
+
+    def accepts(self, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
+        if parameter.kind in _VARIADIC:
+            self.problem(f"'{parameter}' cannot be an input", "name every input: inputs have names and types")
+            return False
+        if parameter.name not in hints:
+            self.problem(
+                f"'{parameter.name}' has no type. Please add a type annotation to the input parameter.",
+                f"def …({parameter.name}: int)",
+            )
+            return False
+        return True
+
+    def input(self, parameter: inspect.Parameter, annotation: Any, docstring: Docstring) -> Variable | None:
+        what = f"input '{parameter.name}'"
+        variable = self.variable(what, parameter.name, annotation, docstring.inputs.get(parameter.name, ""))
+        if variable is None or parameter.default is inspect.Parameter.empty:
+            return variable
+        try:
+            default = check_size(parameter.name, to_literal(parameter.default, annotation, None))
+        except FlytempError as error:
+            self.problem(f"the default of {what} does not fit: {error.message}", error.hint)
+            return None
+        return variable.model_copy(update={"required": False, "default": default})
+
+    def variable(self, what: str, name: str, annotation: Any, description: str) -> Variable | None:
+        try:
+            return Variable(name=name, type=literal_type(annotation), description=description)
+        except FlytempError as error:
+            self.problem(f"{what}: {error.message}", error.hint)
+            return None
+
+    def outputs(self, annotation: Any) -> tuple[dict[str, Any], type[tuple[Any, ...]] | None]:
+        """The outputs by name, and the NamedTuple that holds them."""
+        if annotation is None or annotation is type(None):
+            return {}, None
+        if isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields"):
+            return self._named(annotation), annotation
+        members = annotation if isinstance(annotation, tuple) else _tuple_members(annotation)
+        if members is None:
+            return {"o0": annotation}, None
+        if len(members) == 1:
+            name = getattr(members[0], "__name__", members[0])
+            self.problem("a tuple of one item is no set of outputs", f"return the value itself: -> {name}")
+        return {f"o{index}": member for index, member in enumerate(members)}, None
+
+    def _named(self, annotation: Any) -> dict[str, Any]:
+        try:
+            hints = typing.get_type_hints(annotation, include_extras=True)
+        except Exception as error:  # noqa: BLE001 - an annotation is the user's code: anything may be raised
+            self.problem(f"the fields of {annotation.__name__} cannot be read: {type(error).__name__}: {error}")
+            return {}
+        untyped = [field for field in annotation._fields if field not in hints]
+        if untyped:
+            self.problem(f"the fields {', '.join(untyped)} of {annotation.__name__} have no types", "use typing.NamedTuple")
+        return {field: hints[field] for field in annotation._fields if field in hints}
+
+
+def _tuple_members(annotation: Any) -> tuple[Any, ...] | None:
+    """The members of ``tuple[A, B]``; None for anything else, ``tuple[A, ...]`` and a bare ``tuple`` included."""
+    if typing.get_origin(annotation) is not tuple:
+        return None
+    members = typing.get_args(annotation)
+    return None if not members or Ellipsis in members else members

@@ -1,0 +1,320 @@
+"""Launch plans: a workflow with some inputs given, under a name of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypedDict, TypeVar, Unpack, cast
+
+from flytemp.authoring.arguments import require
+from flytemp.authoring.compilation import current_compilation
+from flytemp.authoring.created import created
+from flytemp.authoring.docs import Documentation, docs_spec
+from flytemp.authoring.docstrings import Docstring
+from flytemp.authoring.errors import CallError, DuplicateLaunchPlan, MissingInputs, SettingsError
+from flytemp.authoring.local import call_workflow
+from flytemp.authoring.options import Annotations, Labels, RawOutputDataConfig, values_of
+from flytemp.authoring.place import Place, caller_place
+from flytemp.authoring.settings import flag
+from flytemp.authoring.workflow import Workflow
+from flytemp.errors import InputError, NotSupported, Problem
+from flytemp.literals.types import Json
+from flytemp.spec.models import BundleRef, LaunchPlanSpec
+
+if TYPE_CHECKING:
+    from flytemp.spec.models import LaunchPlanDocument
+
+R = TypeVar("R")
+_UNSUPPORTED = {
+    "schedule": "start it from a Temporal Schedule, or from cron with `flytemp launch`",
+    "trigger": "start it from a Temporal Schedule, or from cron with `flytemp launch`",
+    "notifications": "watch the execution, or notify from a last task",
+    "security_context": "the worker's own identity is used",
+    "auth_role": "the worker's own identity is used",
+    "concurrency": "launch with an execution name: the same name runs once",
+    "auto_activate": "launch plans without a schedule need no activation",
+}
+
+
+class LaunchPlanOptions(TypedDict, total=False):
+    """The keyword arguments of `LaunchPlan.create` and `LaunchPlan.get_or_create` besides inputs."""
+
+    labels: Labels | Mapping[str, str] | None
+    annotations: Annotations | Mapping[str, str] | None
+    raw_output_data_config: RawOutputDataConfig | None
+    max_parallelism: int | None
+    interruptible: bool | None
+    overwrite_cache: bool | None
+    docs: Documentation | None
+    schedule: Any
+    trigger: Any
+    notifications: Any
+    security_context: Any
+    auth_role: Any
+    concurrency: Any
+    auto_activate: bool
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What a launch plan says besides inputs."""
+
+    labels: Mapping[str, str] | None = None
+    annotations: Mapping[str, str] | None = None
+    raw_data_prefix: str | None = None
+    max_parallelism: int | None = None
+    interruptible: bool | None = None
+    overwrite_cache: bool | None = None
+    docs: Documentation | None = field(default=None)
+
+
+class LaunchPlan(Generic[R]):
+    """A workflow with default inputs, which a caller may replace, and fixed inputs, which nobody may."""
+
+    noun = "launch plan"
+
+    def __init__(
+        self,
+        name: str,
+        workflow: Workflow[..., R],
+        default_inputs: Mapping[str, Any] | None,
+        fixed_inputs: Mapping[str, Any] | None,
+        settings: _Settings,
+        place: Place,
+    ) -> None:
+        self.name = name
+        self.workflow = workflow
+        self.default_inputs: Mapping[str, Any] = MappingProxyType(dict(default_inputs or {}))
+        self.fixed_inputs: Mapping[str, Any] = MappingProxyType(dict(fixed_inputs or {}))
+        self.settings = settings
+        self.place = place
+
+    def __repr__(self) -> str:
+        return f"<launch plan {self.name} of {self.workflow.name}>"
+
+    # ------------------------------------------------------------------------------------ making one
+
+    @classmethod
+    def create(
+        cls,
+        name: str,
+        workflow: Workflow[..., R],
+        default_inputs: Mapping[str, Any] | None = None,
+        fixed_inputs: Mapping[str, Any] | None = None,
+        **options: Unpack[LaunchPlanOptions],
+    ) -> LaunchPlan[R]:
+        """A new launch plan.
+
+        Raises:
+            DuplicateLaunchPlan: (an ``AssertionError``) when the program has one of the name.
+            SettingsError: (a ``ValueError``) for a malformed option.
+            NotSupported: for schedules, notifications and what else this version does not have.
+        """
+        place = caller_place()
+        plan = cls(name, workflow, default_inputs, fixed_inputs, _checked(name, workflow, options, place), place)
+        plans = created().launch_plans
+        if name in plans and not _same_line(plans[name], plan):
+            raise DuplicateLaunchPlan(
+                f"Launch plan named {name} was already created! Make sure your names are unique.",
+                hint=f"the other one is at {plans[name].place.location}",
+                location=place.location,
+            )
+        plans[name] = plan
+        return plan
+
+    @classmethod
+    def get_or_create(
+        cls,
+        workflow: Workflow[..., R],
+        name: str | None = None,
+        default_inputs: Mapping[str, Any] | None = None,
+        fixed_inputs: Mapping[str, Any] | None = None,
+        **options: Unpack[LaunchPlanOptions],
+    ) -> LaunchPlan[R]:
+        """The launch plan of the name, made now if there is none; without a name, the workflow's default one.
+
+        Raises:
+            DuplicateLaunchPlan: (an ``AssertionError``) when there is one of the name with other values.
+            SettingsError: (a ``ValueError``) for options without a name, or malformed ones.
+            NotSupported: as `create`.
+        """
+        place = caller_place()
+        if name is None:
+            if default_inputs or fixed_inputs or any(value is not None for value in options.values()):
+                raise SettingsError(
+                    "only named launch plans can have inputs or settings: the default launch plan of a workflow has none",
+                    hint="give the launch plan a name",
+                    location=place.location,
+                )
+            return _default(workflow, place)
+        plan = cls(name, workflow, default_inputs, fixed_inputs, _checked(name, workflow, options, place), place)
+        existing = created().launch_plans.get(name)
+        if existing is None or _same_line(existing, plan):
+            created().launch_plans[name] = plan
+            return plan
+        different = _difference(existing, plan)
+        if different:
+            raise DuplicateLaunchPlan(
+                f"Trying to create two launch plans for workflow '{workflow.name}' both named '{name}' but with different "
+                f"values for '{different}'",
+                hint=f"the other one is at {existing.place.location}",
+                location=place.location,
+            )
+        return existing
+
+    @staticmethod
+    def get_default_launch_plan(ctx: Any, workflow: Workflow[..., R]) -> LaunchPlan[R]:
+        """The launch plan that every workflow has: of its name, with nothing given. ``ctx`` is flytekit's, unused."""
+        return _default(workflow, caller_place())
+
+    # ------------------------------------------------------------------------------------ using one
+
+    def __call__(self, *args: Any, **inputs: Any) -> R:
+        """Run the workflow here and now, with the launch plan's inputs.
+
+        Raises:
+            CallError: (an ``AssertionError``) for positional, unknown and fixed inputs.
+            MissingInputs: (a ``TypeError``) for inputs that nobody gives.
+        """
+        location = caller_place().location
+        if current_compilation() is not None:
+            raise NotSupported(
+                f"launch plan '{self.name}' is called inside a workflow: launch plans as nodes are not supported",
+                hint=f"call the workflow itself: {self.workflow.function.__name__}(…)",
+                location=location,
+            )
+        if args:
+            raise CallError(f"launch plan '{self.name}' takes keyword arguments only", location=location)
+        interface = self.workflow.python_interface
+        for name in inputs:
+            if name in self.fixed_inputs:
+                raise CallError(
+                    f"input '{name}' of launch plan '{self.name}' is fixed and cannot be overridden",
+                    hint="launch the workflow itself, or another launch plan",
+                    location=location,
+                )
+        for name in [*inputs, *self.default_inputs, *self.fixed_inputs]:
+            if name not in interface.parameters:
+                raise CallError(f"invalid input {name} of launch plan '{self.name}'", location=location)
+        values = {**self.default_inputs, **inputs, **self.fixed_inputs}
+        try:
+            require(interface, values, location)
+        except MissingInputs as error:
+            raise MissingInputs(f"launch plan '{self.name}': {error.message}", hint=error.hint, location=location) from None
+        return cast(R, call_workflow(self.workflow, values))
+
+    def literals(self) -> tuple[dict[str, Json], dict[str, Json], list[Problem]]:
+        """Default inputs, fixed inputs and what is wrong with them."""
+        problems: list[Problem] = []
+        return self._converted(self.default_inputs, problems), self._converted(self.fixed_inputs, problems), problems
+
+    def _converted(self, values: Mapping[str, Any], problems: list[Problem]) -> dict[str, Json]:
+        interface = self.workflow.python_interface
+        literals: dict[str, Json] = {}
+        for name, value in values.items():
+            if name not in interface.parameters:
+                known = ", ".join(interface.parameters) or "none"
+                problems.append(self._problem(f"invalid input {name}", f"inputs of '{self.workflow.name}': {known}"))
+                continue
+            try:
+                literals.update(interface.input_literals({name: value}))
+            except InputError as error:
+                problems.append(self._problem(error.message, error.hint))
+        for name in self.default_inputs.keys() & self.fixed_inputs.keys():
+            if values is self.fixed_inputs:
+                problems.append(self._problem(f"input {name} is both a default and a fixed input", "keep one of them"))
+        return literals
+
+    def _problem(self, message: str, hint: str | None) -> Problem:
+        return Problem(f"launch plan '{self.name}': {message}", self.place.location, hint)
+
+    def spec(self) -> LaunchPlanSpec:
+        """The launch plan as it is registered; inputs that do not fit are left out, see `literals`."""
+        defaults, fixed, _ = self.literals()
+        settings = self.settings
+        return LaunchPlanSpec(
+            name=self.name,
+            workflow=self.workflow.name,
+            default_inputs=defaults,
+            fixed_inputs=fixed,
+            max_parallelism=settings.max_parallelism,
+            labels=None if settings.labels is None else dict(settings.labels),
+            annotations=None if settings.annotations is None else dict(settings.annotations),
+            raw_data_prefix=settings.raw_data_prefix,
+            interruptible=settings.interruptible,
+            overwrite_cache=settings.overwrite_cache,
+            docs=docs_spec(settings.docs, Docstring()),
+            location=self.place.source(),
+        )
+
+    def document(self, bundle: BundleRef | None = None) -> LaunchPlanDocument:
+        """The launch plan with its workflow's interface and digest.
+
+        Raises:
+            ProgramError: with everything that is wrong with it or with the workflow.
+        """
+        from flytemp.compiler.assemble import launch_plan_document
+
+        return launch_plan_document(self, bundle)
+
+
+def default_launch_plan(workflow: Workflow[..., R]) -> LaunchPlan[R]:
+    """A workflow's default launch plan, at the workflow's own place."""
+    return LaunchPlan(workflow.name, workflow, None, None, _Settings(), workflow.place)
+
+
+def _default(workflow: Workflow[..., R], place: Place) -> LaunchPlan[R]:
+    if not isinstance(workflow, Workflow):
+        _not_a_workflow(workflow, place)
+    return default_launch_plan(workflow)
+
+
+def _not_a_workflow(given: object, place: Place) -> NoReturn:
+    raise SettingsError(
+        f"a launch plan launches a workflow, and {given!r} is none", hint="wrap the task in a @workflow", location=place.location
+    )
+
+
+def _checked(name: object, workflow: object, options: LaunchPlanOptions, place: Place) -> _Settings:
+    if not isinstance(workflow, Workflow):
+        _not_a_workflow(workflow, place)
+    if not isinstance(name, str) or not name:
+        raise SettingsError(f"a launch plan's name must be text, not {name!r}", location=place.location)
+    unknown = options.keys() - LaunchPlanOptions.__annotations__.keys()
+    if unknown:
+        raise SettingsError(f"a launch plan has no {', '.join(sorted(unknown))}", location=place.location)
+    for option, instead in _UNSUPPORTED.items():
+        if options.get(option):
+            raise NotSupported(f"launch plan '{name}': {option}= is not supported", hint=instead, location=place.location)
+    parallelism = options.get("max_parallelism")
+    if parallelism is not None and (isinstance(parallelism, bool) or not isinstance(parallelism, int) or parallelism < 0):
+        raise SettingsError(
+            f"max_parallelism must be a whole number, zero (no limit) or more, not {parallelism!r}", location=place.location
+        )
+    raw = options.get("raw_output_data_config")
+    return _Settings(
+        labels=values_of(options.get("labels"), "labels"),
+        annotations=values_of(options.get("annotations"), "annotations"),
+        raw_data_prefix=None if raw is None else raw.output_location_prefix,
+        max_parallelism=parallelism,
+        interruptible=flag(options.get("interruptible"), "interruptible"),
+        overwrite_cache=flag(options.get("overwrite_cache"), "overwrite_cache"),
+        docs=options.get("docs"),
+    )
+
+
+def _same_line(one: LaunchPlan[Any], other: LaunchPlan[Any]) -> bool:
+    """The same statement of a module that was loaded again, as notebooks and test runners do."""
+    return one.place.location == other.place.location and one.workflow is not other.workflow
+
+
+def _difference(one: LaunchPlan[Any], other: LaunchPlan[Any]) -> str | None:
+    if one.workflow is not other.workflow:
+        return "workflow"
+    for name in ("default_inputs", "fixed_inputs"):
+        if getattr(one, name) != getattr(other, name):
+            return name
+    return next(
+        (item.name for item in fields(_Settings) if getattr(one.settings, item.name) != getattr(other.settings, item.name)), None
+    )

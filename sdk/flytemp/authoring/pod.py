@@ -1,0 +1,88 @@
+"""Kubernetes details that a task may state: a pod template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from flytemp.authoring.errors import SettingsError
+from flytemp.literals.types import Json
+from flytemp.spec.models import PodTemplateSpec
+
+
+@dataclass(frozen=True)
+class PodTemplate:
+    """A pod to run the task in. ``pod_spec`` is a ``V1PodSpec`` of the kubernetes package, or a PodSpec as a dict."""
+
+    pod_spec: Any = None
+    primary_container_name: str = "primary"
+    labels: Mapping[str, str] | None = field(default=None)
+    annotations: Mapping[str, str] | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.primary_container_name, str) or not self.primary_container_name:
+            raise SettingsError("primary_container_name of a PodTemplate must be a non-empty text")
+
+    def spec(self) -> PodTemplateSpec:
+        pod = {} if self.pod_spec is None else kubernetes_json(self.pod_spec)
+        if not isinstance(pod, dict):
+            raise SettingsError(
+                f"pod_spec must be a kubernetes V1PodSpec or a dict, not {type(self.pod_spec).__name__}",
+                hint="PodTemplate(pod_spec={'containers': [{'name': 'primary', 'tolerations': …}]})",
+            )
+        return PodTemplateSpec(
+            spec=pod,
+            primary_container_name=self.primary_container_name,
+            labels=text_map(self.labels, "labels of a PodTemplate"),
+            annotations=text_map(self.annotations, "annotations of a PodTemplate"),
+        )
+
+
+def pod_template_spec(value: object) -> PodTemplateSpec | None:
+    """The spec of ``pod_template=``.
+
+    Raises:
+        SettingsError: when it is no `PodTemplate`.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, PodTemplate):
+        raise SettingsError(f"pod_template must be a PodTemplate, not {value!r}", hint="PodTemplate(pod_spec=V1PodSpec(…))")
+    return value.spec()
+
+
+def kubernetes_json(value: Any) -> Json:
+    """A model of the kubernetes package as the JSON that the API server reads.
+
+    The package's models say of each attribute its JSON name (``attribute_map``), so that it need not be imported here.
+    """
+    names = getattr(value, "attribute_map", None)
+    if isinstance(names, Mapping):
+        items = {json_name: getattr(value, name) for name, json_name in names.items()}
+        return {json_name: kubernetes_json(item) for json_name, item in items.items() if item is not None}
+    if isinstance(value, Mapping):
+        return {str(key): kubernetes_json(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [kubernetes_json(item) for item in value]
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise SettingsError(
+        f"{value!r} in a pod_spec has no JSON form", hint="use kubernetes models, dicts, lists, texts and numbers"
+    )
+
+
+def text_map(value: object, what: str) -> dict[str, str]:
+    """A mapping of texts.
+
+    Raises:
+        SettingsError: when it is something else; ``what`` names it.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for pair in value.items() for text in pair):
+        raise SettingsError(f"{what} must be a dict of texts, not {value!r}", hint='write numbers as text: {"LEVEL": "3"}')
+    return dict(value)

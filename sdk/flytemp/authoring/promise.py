@@ -1,0 +1,183 @@
+"""Values that do not exist yet: what a workflow's function handles instead of results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from flytemp.authoring.errors import NoSuchField, PromiseMisuse
+from flytemp.authoring.place import caller_place
+from flytemp.errors import FlytempError
+from flytemp.literals.describe import describe_type
+from flytemp.literals.navigate import type_at
+from flytemp.literals.types import LiteralType
+
+if TYPE_CHECKING:
+    from flytemp.authoring.compilation import Compilation
+    from flytemp.authoring.node import Node
+
+_Chained = TypeVar("_Chained")
+_OWN = frozenset({"_compilation", "_node", "_path", "_type", "_variable"})
+_IN_A_TASK = "a workflow only connects tasks; compute with the value inside a task"
+
+
+class Chainable:
+    """Something that stands for a node: ``a >> b``, ``a.runs_before(b)``, ``a.with_overrides(…)``."""
+
+    def _chained_node(self) -> Node:
+        raise NotImplementedError
+
+    def runs_before(self, other: Chainable) -> None:
+        """Start ``other`` only when this has succeeded, without passing data."""
+        if not isinstance(other, Chainable):
+            raise PromiseMisuse(
+                f"{self!r} cannot run before {other!r}, which is no call of a task or workflow",
+                hint="chain calls: first() >> second()",
+                location=caller_place().location,
+            )
+        other._chained_node().wait_for(self._chained_node())
+
+    def __rshift__(self, other: _Chained) -> _Chained:
+        self.runs_before(other)  # type: ignore[arg-type]
+        return other
+
+    def with_overrides(self: _Chained, *args: Any, **overrides: Any) -> _Chained:
+        """Replace settings of this call alone; see `flytemp.authoring.overrides.override`."""
+        self._chained_node().override(args, overrides)  # type: ignore[attr-defined]
+        return self
+
+
+def _refuse(use: str) -> Any:
+    def method(self: Promise, *_: object, **__: object) -> NoReturn:
+        self._misused(use)
+
+    return method
+
+
+class Promise(Chainable):
+    """A future output of a node, or a future input of the workflow.
+
+    Fields, list items and map values of it are promises as well: ``p.field``, ``p[0]``, ``p["key"]``.
+    """
+
+    def __init__(
+        self,
+        compilation: Compilation,
+        node: Node | None,
+        variable: str,
+        type_: LiteralType,
+        path: tuple[str | int, ...] = (),
+    ) -> None:
+        self._compilation, self._node, self._variable, self._type, self._path = compilation, node, variable, type_, path
+
+    def __repr__(self) -> str:
+        return f"Promise({self._described()}: {describe_type(self._type)})"
+
+    def _described(self) -> str:
+        if self._node is None:
+            source = f"the input '{self._variable}' of {self._compilation.owner}"
+        else:
+            source = f"the output '{self._variable}' of {self._node}"
+        return source + "".join(f".{step}" if isinstance(step, str) else f"[{step}]" for step in self._path)
+
+    def _misused(self, use: str) -> NoReturn:
+        raise PromiseMisuse(
+            f"{self._described()} has no value while {self._compilation.owner} is being put together: {use} is not possible",
+            hint=_IN_A_TASK,
+            location=caller_place().location,
+        )
+
+    def _chained_node(self) -> Node:
+        if self._node is None:
+            self._misused("to order it or override its settings")
+        return self._node
+
+    def _step(self, step: str | int) -> Promise:
+        try:
+            type_ = type_at(self._type, (step,))
+        except FlytempError as error:
+            raise NoSuchField(
+                f"{self._described()} is {describe_type(self._type)}: {error.message}",
+                hint=error.hint,
+                location=caller_place().location,
+            ) from error
+        return Promise(self._compilation, self._node, self._variable, type_, (*self._path, step))
+
+    def __getattr__(self, name: str) -> Promise:
+        if name.startswith("__") or name in _OWN:
+            raise AttributeError(name)
+        return self._step(name)
+
+    def __getitem__(self, step: str | int) -> Promise:
+        if isinstance(step, bool) or not isinstance(step, str | int):
+            self._misused(f"to look up {step!r} in it")
+        return self._step(step)
+
+    __hash__ = object.__hash__
+    __bool__ = _refuse("to use it as a condition")
+    __iter__ = _refuse("to iterate over it")
+    __len__ = _refuse("to take its length")
+    __contains__ = _refuse("to look for something in it")
+    __int__ = __float__ = __complex__ = __index__ = __round__ = _refuse("to use it as a number")
+    __str__ = __format__ = __bytes__ = _refuse("to turn it into text")
+    __call__ = _refuse("to call it")
+    __enter__ = __exit__ = _refuse("to enter it")
+    __await__ = _refuse("to await it")
+    __fspath__ = _refuse("to use it as a path")
+    __setitem__ = __delitem__ = _refuse("to change it")
+    __lt__ = __le__ = __gt__ = __ge__ = _refuse("to compare it")
+    __eq__ = __ne__ = _refuse("to compare it")
+    __neg__ = __pos__ = __abs__ = __invert__ = _refuse("to calculate with it")
+    __add__ = __sub__ = __mul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = _refuse("to calculate with it")
+    __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = _refuse("to calculate with it")
+    __and__ = __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = _refuse("to combine it")
+    __matmul__ = __rmatmul__ = __lshift__ = __divmod__ = _refuse("to calculate with it")
+
+
+class OutputTuple(tuple[Promise, ...], Chainable):
+    """Several outputs of one node: unpack them, or take them by name."""
+
+    _node: Node
+
+    @classmethod
+    def of(cls, node: Node) -> OutputTuple:
+        outputs = cls(node.outputs.values())
+        outputs._node = node
+        return outputs
+
+    def _chained_node(self) -> Node:
+        return self._node
+
+    def __getattr__(self, name: str) -> Promise:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self._node.output(name)
+
+    def __repr__(self) -> str:
+        return f"OutputTuple({', '.join(map(repr, self))})"
+
+
+class VoidOutput(Chainable):
+    """The result of a call that returns nothing: it can be ordered, and that is all."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def _chained_node(self) -> Node:
+        return self._node
+
+    def __repr__(self) -> str:
+        return f"VoidOutput({self._node})"
+
+    def __bool__(self) -> NoReturn:  # noqa: PLE0304 - it always raises
+        self.misused("to use it as a condition")
+
+    def __iter__(self) -> NoReturn:
+        self.misused("to iterate over it")
+
+    def misused(self, use: str) -> NoReturn:
+        """Refuse to use what is not there as a value."""
+        raise PromiseMisuse(
+            f"{self._node} returns nothing: {use} is not possible",
+            hint="declare what it returns: def …() -> int",
+            location=caller_place().location,
+        )

@@ -1,0 +1,184 @@
+"""What `@task` accepts, checked and turned into the spec's `TaskSettings`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from enum import Enum
+from typing import Any, TypedDict, cast
+
+from flytemp.authoring.cache import Cache, cache_spec
+from flytemp.authoring.docs import Documentation
+from flytemp.authoring.errors import SettingsError
+from flytemp.authoring.pod import PodTemplate, pod_template_spec, text_map
+from flytemp.authoring.resources import Resources, Secret, resource_spec, secret_specs, shared_memory_spec
+from flytemp.authoring.retry import RetryStrategy, retries_spec, timeout_spec
+from flytemp.errors import NotSupported
+from flytemp.extras.accelerators import BaseAccelerator
+from flytemp.spec.models import AcceleratorSpec, TaskSettings
+
+
+class DeckField(Enum):
+    """A part of a task's deck."""
+
+    SOURCE_CODE = "Source Code"
+    DEPENDENCIES = "Dependencies"
+    TIMELINE = "Timeline"
+    INPUT = "Input"
+    OUTPUT = "Output"
+
+
+class ExecutionBehavior(Enum):
+    """How a task's function runs. Only ``DEFAULT`` is supported."""
+
+    DEFAULT = 1
+    DYNAMIC = 2
+    EAGER = 3
+
+
+class TaskOptions(TypedDict, total=False):
+    """The keyword arguments of `task`; flytekit's, with flytemp's own forms of ``retries`` and ``timeout``."""
+
+    task_config: Any
+    cache: bool | Cache
+    cache_serialize: bool
+    cache_version: str
+    cache_ignore_input_vars: tuple[str, ...]
+    retries: int | RetryStrategy
+    interruptible: bool | None
+    deprecated: str
+    timeout: float | int | timedelta | None
+    container_image: str | None
+    environment: Mapping[str, str] | None
+    requests: Resources | None
+    limits: Resources | None
+    resources: Resources | None
+    secret_requests: Sequence[Secret] | None
+    execution_mode: ExecutionBehavior
+    node_dependency_hints: Any
+    task_resolver: Any
+    docs: Documentation | None
+    disable_deck: bool | None
+    enable_deck: bool | None
+    deck_fields: Sequence[DeckField | str] | None
+    pod_template: PodTemplate | None
+    pod_template_name: str | None
+    accelerator: BaseAccelerator | None
+    pickle_untyped: bool
+    shared_memory: bool | str | None
+    labels: Mapping[str, str] | None
+    annotations: Mapping[str, str] | None
+
+
+_KNOWN = frozenset(TaskOptions.__annotations__)
+
+
+def task_settings(options: Mapping[str, Any]) -> TaskSettings:
+    """The settings that a task's keyword arguments state.
+
+    Raises:
+        SettingsError: (a ``ValueError``) for an argument that is unknown, malformed or contradicts another.
+        NotSupported: for what flytekit has and this version does not.
+    """
+    unknown = {name: value for name, value in options.items() if name not in _KNOWN}
+    if unknown:
+        raise SettingsError(f"Unrecognized argument(s) for task: {unknown.keys()}")
+    refuse_unsupported(options)
+    given = cast(TaskOptions, options)
+    return TaskSettings(
+        retries=retries_spec(given.get("retries", 0)),
+        timeout_seconds=timeout_spec(given.get("timeout", 0)),
+        interruptible=flag(given.get("interruptible"), "interruptible"),
+        cache=cache_spec(
+            given.get("cache", False),
+            given.get("cache_version"),
+            given.get("cache_serialize"),
+            given.get("cache_ignore_input_vars"),
+        ),
+        container_image=image(given.get("container_image")),
+        resources=resource_spec(given.get("resources"), given.get("requests"), given.get("limits")),
+        environment=text_map(given.get("environment"), "environment"),
+        secrets=secret_specs(given.get("secret_requests")),
+        labels=text_map(given.get("labels"), "labels"),
+        annotations=text_map(given.get("annotations"), "annotations"),
+        pod_template=pod_template_spec(given.get("pod_template")),
+        pod_template_name=text(given.get("pod_template_name"), "pod_template_name"),
+        accelerator=accelerator_spec(given.get("accelerator")),
+        shared_memory=shared_memory_spec(given.get("shared_memory")),
+        enable_deck=_deck(given),
+        deck_fields=_deck_fields(given.get("deck_fields")),
+        deprecated=text(given.get("deprecated"), "deprecated") or "",
+    )
+
+
+def refuse_unsupported(options: Mapping[str, Any]) -> None:
+    """Refuse what flytekit's `task` has and this version of flytemp does not."""
+    if options.get("node_dependency_hints") is not None:
+        raise SettingsError("node_dependency_hints can only be used on dynamic workflows, not on a task")
+    if options.get("task_config") is not None:
+        raise NotSupported(
+            f"task_config={type(options['task_config']).__name__}(…) is not supported: there are no task plug-ins yet",
+            hint="leave task_config out; resources, images and pod templates are arguments of @task",
+        )
+    if options.get("task_resolver") is not None:
+        raise NotSupported("task_resolver is not supported", hint="define the task's function at the top level of a module")
+    if options.get("pickle_untyped"):
+        raise NotSupported("pickle_untyped is not supported: inputs and outputs have types", hint="annotate every parameter")
+    if options.get("execution_mode", ExecutionBehavior.DEFAULT) is not ExecutionBehavior.DEFAULT:
+        raise NotSupported(f"execution_mode={options['execution_mode']} is not supported", hint="leave execution_mode out")
+
+
+def flag(value: object, what: str) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    raise SettingsError(f"{what} must be True, False or None, not {value!r}")
+
+
+def text(value: object, what: str) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise SettingsError(f"{what} must be text, not {value!r}")
+
+
+def image(value: object) -> str | None:
+    """A container image's name.
+
+    Raises:
+        NotSupported: for anything but text.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    raise NotSupported(
+        f"container_image={type(value).__name__}(…) is not supported: images are not built by flytemp",
+        hint="build the image and give its name: container_image='registry/name:tag'",
+    )
+
+
+def accelerator_spec(value: object) -> AcceleratorSpec | None:
+    if value is None:
+        return None
+    if not isinstance(value, BaseAccelerator):
+        raise SettingsError(
+            f"accelerator must be one of flytemp.extras.accelerators, not {value!r}",
+            hint="from flytemp.extras.accelerators import T4",
+        )
+    return AcceleratorSpec(device=value.device, partition_size=value.partition_size, unpartitioned=value.is_unpartitioned)
+
+
+def _deck(options: TaskOptions) -> bool:
+    enable = flag(options.get("enable_deck"), "enable_deck")
+    disable = flag(options.get("disable_deck"), "disable_deck")
+    if enable is not None and disable is not None:
+        raise SettingsError("disable_deck and enable_deck can't both be set at the same time", hint="use enable_deck alone")
+    return enable is True or disable is False
+
+
+def _deck_fields(fields: Sequence[DeckField | str] | None) -> tuple[str, ...]:
+    if fields is None:
+        return ()
+    try:
+        return tuple(DeckField(field).value for field in fields)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(
+            f"deck_fields must hold members of DeckField: {error}", hint=f"one of {', '.join(map(str, DeckField))}"
+        ) from error

@@ -1,0 +1,191 @@
+"""Names of flytekit that this version does not have: they can be imported, and say so when used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from flytemp.authoring.place import Place, caller_place, function_place
+from flytemp.errors import NotSupported
+
+
+def refuse(what: str, instead: str) -> NoReturn:
+    """Say that ``what`` is not supported.
+
+    Raises:
+        NotSupported: always, with the caller's file and line.
+    """
+    location = caller_place().location
+    raise NotSupported(f"{what} is not supported by this version of flytemp", hint=instead, location=location)
+
+
+class UnsupportedEntity:
+    """A function under a decorator that this version does not have. The rest of its module stays usable."""
+
+    def __init__(self, what: str, instead: str, function: Callable[..., Any]) -> None:
+        self._what, self._instead = what, instead
+        self._name = getattr(function, "__name__", repr(function))
+        self.place: Place = function_place(function)
+
+    @property
+    def problem(self) -> NotSupported:
+        """What is wrong, at the function's place."""
+        return NotSupported(
+            f"{self._what} (of '{self._name}') is not supported by this version of flytemp",
+            hint=self._instead,
+            location=self.place.location,
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotSupported(self.problem.message, hint=self._instead, location=caller_place().location)
+
+
+def _decorator(what: str, instead: str, args: tuple[Any, ...]) -> Any:
+    if len(args) == 1 and callable(args[0]):
+        return UnsupportedEntity(what, instead, args[0])
+    return lambda function: UnsupportedEntity(what, instead, function)
+
+
+def dynamic(*args: Any, **kwargs: Any) -> Any:
+    return _decorator("@dynamic", "write a @task that loops in Python, or a @workflow with a fixed graph", args)
+
+
+def eager(*args: Any, **kwargs: Any) -> Any:
+    return _decorator("@eager", "write a @workflow with a fixed graph", args)
+
+
+def reference_task(*args: Any, **kwargs: Any) -> Any:
+    return _decorator("reference_task", "import the task itself", args)
+
+
+def reference_workflow(*args: Any, **kwargs: Any) -> Any:
+    return _decorator("reference_workflow", "import the workflow itself", args)
+
+
+def reference_launch_plan(*args: Any, **kwargs: Any) -> Any:
+    return _decorator("reference_launch_plan", "import the workflow itself", args)
+
+
+class _PartOfAWorkflow:
+    """What a workflow's function would use: refused when it is called."""
+
+    def __init__(self, what: str, instead: str) -> None:
+        self._words = (what, instead)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        refuse(*self._words)
+
+
+def map_task(target: Any, *args: Any, **kwargs: Any) -> Any:
+    """Refused when the mapped task is called, so that a module that defines one can be used for the rest."""
+    return _PartOfAWorkflow("map_task", "call the task once for each item, or loop inside a task")
+
+
+array_node_map_task = map_task
+
+
+def conditional(name: str) -> NoReturn:
+    refuse(f"conditional('{name}')", "decide inside a task")
+
+
+def approve(*args: Any, **kwargs: Any) -> NoReturn:
+    refuse("approve", "split the workflow in two, and launch the second after the approval")
+
+
+def wait_for_input(*args: Any, **kwargs: Any) -> NoReturn:
+    refuse("wait_for_input", "split the workflow in two, and launch the second with the input")
+
+
+def sleep(*args: Any, **kwargs: Any) -> NoReturn:
+    refuse("sleep", "wait inside a task")
+
+
+class _Unsupported:
+    """A class that refuses to be instantiated."""
+
+    _instead = "leave it out"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        refuse(type(self).__name__, self._instead)
+
+
+class ImperativeWorkflow(_Unsupported):
+    _instead = "write a function with @workflow that calls the tasks"
+
+
+class ContainerTask(_Unsupported):
+    _instead = "run the command with subprocess inside a @task(container_image=…)"
+
+
+class ShellTask(_Unsupported):
+    _instead = "run the command with subprocess inside a @task"
+
+
+class OutputLocation(_Unsupported):
+    _instead = "return a FlyteFile from a @task"
+
+
+_SCHEDULE = "start the launch plan from a Temporal Schedule, or from cron with `flytemp launch`"
+
+
+class CronSchedule(_Unsupported):
+    _instead = _SCHEDULE
+
+
+class FixedRate(_Unsupported):
+    _instead = _SCHEDULE
+
+
+class OnSchedule(_Unsupported):
+    _instead = _SCHEDULE
+
+
+_NOTIFICATION = "watch the execution, or notify from a last task"
+
+
+class Notification(_Unsupported):
+    _instead = _NOTIFICATION
+
+
+class Email(Notification):
+    pass
+
+
+class PagerDuty(Notification):
+    pass
+
+
+class Slack(Notification):
+    pass
+
+
+class ImageSpec(_Unsupported):
+    _instead = "build the image and give its name: container_image='registry/name:tag'"
+
+
+class Deck(_Unsupported):
+    _instead = "write the report to a file and return it as a FlyteFile"
+
+
+class StructuredDataset(_Unsupported):
+    _instead = "write the table to a file and pass a FlyteFile"
+
+
+class HashMethod(_Unsupported):
+    _instead = "leave the annotation out: results are not reused yet"
+
+
+class SecurityContext(_Unsupported):
+    _instead = "the worker's own identity is used"
+
+
+class ConcurrencyPolicy(_Unsupported):
+    _instead = "launch with an execution name: the same name runs once"
+
+
+class Environment(_Unsupported):
+    _instead = "keep common options in a dict: @task(**options)"
+
+
+class FlyteRemote(_Unsupported):
+    _instead = "use flytemp.Client"

@@ -1,0 +1,169 @@
+"""Loading a program: importing its modules and finding what they define."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from flytemp.authoring.created import Created, recording
+from flytemp.authoring.launch_plan import LaunchPlan
+from flytemp.authoring.task import Task
+from flytemp.authoring.unsupported import UnsupportedEntity
+from flytemp.authoring.workflow import Workflow
+from flytemp.compiler.failures import problems_of, unique
+from flytemp.compiler.imports import ModuleSpace
+from flytemp.compiler.modules import ModuleFile, module_files
+from flytemp.errors import FlytempError, Location, Problem, ProgramError
+
+AnyTask: TypeAlias = Task[..., Any]
+AnyWorkflow: TypeAlias = Workflow[..., Any]
+AnyLaunchPlan: TypeAlias = LaunchPlan[Any]
+Entity: TypeAlias = AnyTask | AnyWorkflow | AnyLaunchPlan
+
+
+@dataclass
+class Program:
+    """What the user's modules define, by registered name.
+
+    The modules are importable inside ``with program.activated():`` only; run tasks and workflows of the program
+    there, because their code may import or look up modules late.
+
+    Attributes:
+        root: the directory that a bundle packs.
+        import_roots: directories in it, relative, that go onto ``sys.path``.
+        variables: what each module-level variable's name stands for, in any of the modules.
+        problems: what was found wrong already; `compile_program` reports it.
+    """
+
+    root: Path
+    import_roots: tuple[str, ...]
+    tasks: dict[str, AnyTask] = field(default_factory=dict)
+    workflows: dict[str, AnyWorkflow] = field(default_factory=dict)
+    launch_plans: dict[str, AnyLaunchPlan] = field(default_factory=dict)
+    variables: dict[str, list[Entity]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    space: ModuleSpace = field(default_factory=lambda: ModuleSpace(()), repr=False)
+
+    @contextmanager
+    def activated(self) -> Iterator[Program]:
+        """Make the program's modules importable, and those of other programs not."""
+        with self.space.activated():
+            yield self
+
+
+def load_program(paths: Sequence[Path], root: Path | None = None) -> Program:
+    """Import the modules under ``paths`` (files, or directories with all below them) and collect their entities.
+
+    Args:
+        paths: files and directories.
+        root: the directory to bundle; by default the import root of the paths, or what is above several of them.
+
+    Raises:
+        ProgramError: with one problem for each module that cannot be imported, at the user's line.
+        NotFound, InputError: for paths that are not there or hold no Python.
+    """
+    files = module_files([Path(path) for path in paths], root)
+    program = Program(
+        files.root,
+        tuple(os.path.relpath(import_root, files.root).replace(os.sep, "/") for import_root in files.import_roots),
+        space=ModuleSpace(files.import_roots),
+    )
+    with program.activated(), recording() as created:
+        problems = [problem for module in files.modules for problem in _imported(module)]
+        if problems:
+            raise ProgramError(unique(problems))
+        names = {module.name for module in files.modules}
+        _collect(program, names, created)
+        for task in program.tasks.values():
+            _warm(task)
+        for workflow in program.workflows.values():
+            _warm(workflow)
+    return program
+
+
+def _warm(entity: AnyTask | AnyWorkflow) -> None:
+    """Read annotations while the modules are at hand. What is wrong with them is reported by compiling."""
+    try:
+        _ = entity.python_interface
+    except FlytempError as error:
+        error.__traceback__ = None
+
+
+def _imported(module: ModuleFile) -> list[Problem]:
+    """Import one module; the problems that this has."""
+    first = module.name.partition(".")[0]
+    if first in sys.stdlib_module_names or first.startswith("flytemp"):
+        owner = "flytemp" if first.startswith("flytemp") else "Python"
+        return [
+            Problem(
+                f"module '{module.name}' has the name of a module of {owner}", Location(str(module.file), 1), "rename the file"
+            )
+        ]
+    try:
+        loaded = importlib.import_module(module.name)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's code: anything may be raised
+        return problems_of(error, f"importing module '{module.name}'")
+    origin = getattr(loaded, "__file__", None)
+    if origin is not None and Path(origin) != module.file and not os.path.samefile(origin, module.file):
+        return [
+            Problem(
+                f"module '{module.name}' is imported from {origin}",
+                Location(str(module.file), 1),
+                "two modules have this name: rename one",
+            )
+        ]
+    return []
+
+
+def _collect(program: Program, names: set[str], created: Created) -> None:
+    """Fill in the entities that the modules of these names define."""
+    for name in sorted(names):
+        for variable, value in vars(sys.modules[name]).items():
+            if isinstance(value, Task | Workflow | LaunchPlan) and _modules_of(value) & names:
+                program.variables.setdefault(variable, [])
+                if value not in program.variables[variable]:
+                    program.variables[variable].append(value)
+                _add(program, value)
+            elif isinstance(value, UnsupportedEntity) and value.place.module in names:
+                problem = value.problem
+                program.problems.append(Problem(problem.message, problem.location, problem.hint))
+    for plan in created.launch_plans.values():
+        if plan.place.module in names:
+            _add(program, plan)
+    program.problems = unique([*program.problems, *_same_names(created.entities or (), names)])
+
+
+def _modules_of(entity: Entity) -> set[str]:
+    return {entity.place.module} if isinstance(entity, LaunchPlan) else {entity.module, entity.place.module}
+
+
+def _add(program: Program, entity: Entity) -> None:
+    if isinstance(entity, Task):
+        program.tasks.setdefault(entity.name, entity)
+    elif isinstance(entity, Workflow):
+        program.workflows.setdefault(entity.name, entity)
+    elif entity.name != entity.workflow.name or entity.default_inputs or entity.fixed_inputs:
+        # A workflow's default launch plan is not listed: every workflow has one.
+        program.launch_plans.setdefault(entity.name, entity)
+
+
+def _same_names(entities: Iterable[AnyTask | AnyWorkflow], names: set[str]) -> list[Problem]:
+    first: dict[str, AnyTask | AnyWorkflow] = {}
+    problems: list[Problem] = []
+    for entity in entities:
+        other = first.setdefault(entity.name, entity)
+        if other is not entity and entity.module in names:
+            problems.append(
+                Problem(
+                    f"two entities are named '{entity.name}': this {entity.noun} and the {other.noun} at {other.place.location}",
+                    entity.place.location,
+                    "rename one of the functions",
+                )
+            )
+    return problems

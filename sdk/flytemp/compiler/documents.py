@@ -1,0 +1,99 @@
+"""Compiling a whole program: every problem at once, or every document."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from flytemp.authoring.launch_plan import LaunchPlan, default_launch_plan
+from flytemp.authoring.task import Task
+from flytemp.authoring.workflow import Workflow
+from flytemp.compiler.assemble import (
+    Closure,
+    launch_plan_document,
+    launch_plan_problems,
+    task_document,
+    workflow_document,
+)
+from flytemp.compiler.discover import AnyLaunchPlan, Entity, Program
+from flytemp.compiler.failures import unique
+from flytemp.errors import Location, Problem, ProgramError
+from flytemp.spec.canonical import AnyDocument, digest
+from flytemp.spec.models import BundleRef
+
+
+def compile_program(program: Program, bundle: BundleRef | None) -> list[AnyDocument]:
+    """Documents of all tasks, workflows and launch plans: those of the modules, and what they refer to.
+
+    Every workflow has a launch plan of its own name.
+
+    Raises:
+        ProgramError: with all problems of all modules, each with file and line.
+    """
+    entities: list[Entity] = [*program.tasks.values(), *program.workflows.values(), *program.launch_plans.values()]
+    if not entities and not program.problems:
+        place = Location(str(program.root), 1)
+        raise ProgramError(
+            [Problem("there is no task, workflow or launch plan", place, "decorate functions with @task and @workflow")]
+        )
+    return _compiled(program, entities, bundle, program.problems)
+
+
+def compile_closure(program: Program, entity: Entity, bundle: BundleRef | None) -> list[AnyDocument]:
+    """As `compile_program`, for one entity and what it refers to: other parts of the modules may be broken.
+
+    Raises:
+        ProgramError: with all problems of these.
+    """
+    return _compiled(program, [entity], bundle, ())
+
+
+def content_version(documents: Iterable[AnyDocument]) -> str:
+    """The default version: 16 hex digits that are equal exactly when the documents' contents are."""
+    digests = sorted(digest(document) for document in documents)
+    return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
+
+
+def _compiled(
+    program: Program, entities: Sequence[Entity], bundle: BundleRef | None, known: Iterable[Problem]
+) -> list[AnyDocument]:
+    with program.activated():
+        closure = Closure(problems=list(known))
+        plans = [entity for entity in entities if isinstance(entity, LaunchPlan)]
+        for entity in entities:
+            if isinstance(entity, Task | Workflow):
+                closure.add(entity)
+            else:
+                closure.add(entity.workflow)
+        plans = [*(default_launch_plan(workflow) for workflow in closure.workflows.values()), *plans]
+        closure.problems += _plan_problems(plans)
+        closure.check()
+        workflows = {name: workflow_document(workflow, bundle) for name, workflow in sorted(closure.workflows.items())}
+        return [
+            *(task_document(task, bundle) for _, task in sorted(closure.tasks.items())),
+            *workflows.values(),
+            *(
+                launch_plan_document(plan, bundle, workflows[plan.workflow.name])
+                for plan in sorted(plans, key=lambda plan: plan.name)
+            ),
+        ]
+
+
+def _plan_problems(plans: Sequence[AnyLaunchPlan]) -> list[Problem]:
+    first: dict[str, AnyLaunchPlan] = {}
+    problems: list[Problem] = []
+    for plan in plans:
+        other = first.setdefault(plan.name, plan)
+        if other is not plan:
+            problems.append(
+                Problem(
+                    f"two launch plans are named '{plan.name}'; the other one is at {other.place.location}",
+                    plan.place.location,
+                    "every workflow has a launch plan of its own name: choose another",
+                )
+            )
+        try:
+            problems += launch_plan_problems(plan)
+        except ProgramError as error:  # the workflow's interface, which is reported with the workflow
+            problems += error.problems
+    return unique(problems)

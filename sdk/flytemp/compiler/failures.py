@@ -1,0 +1,77 @@
+"""Turning whatever a user's code raises into problems with the user's file and line."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+import traceback
+from collections.abc import Iterable
+from types import TracebackType
+
+import flytemp
+from flytemp.errors import FlytempError, Location, Problem, ProgramError
+
+_NOT_USERS = tuple(
+    path + os.sep
+    for path in {
+        os.path.dirname(os.path.abspath(flytemp.__file__)),
+        sysconfig.get_path("stdlib"),
+        sysconfig.get_path("purelib"),
+        sysconfig.get_path("platlib"),
+    }
+)
+
+
+def problems_of(error: BaseException, what: str) -> list[Problem]:
+    """The problems in an exception that was raised while the user's code ran for ``what``, "importing module 'wf'"."""
+    if isinstance(error, ProgramError):
+        return [_located(problem, error) for problem in error.problems]
+    if isinstance(error, FlytempError):
+        return [_located(Problem(error.message, error.location, error.hint), error)]
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        where = Location(os.path.abspath(error.filename), error.lineno)
+        return [Problem(f"{what} failed: {type(error).__name__}: {error.msg}", where)]
+    text = str(error) or "no message"
+    return [
+        Problem(
+            f"{what} failed: {type(error).__name__}: {text}",
+            user_location(error.__traceback__),
+            _hint(error),
+            _user_traceback(error),
+        )
+    ]
+
+
+def unique(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems, each once: a module that fails to import fails every module that imports it."""
+    found: dict[tuple[str, Location | None], Problem] = {}
+    for problem in problems:
+        found.setdefault((problem.message, problem.location), problem)
+    return list(found.values())
+
+
+def user_location(trace: TracebackType | None) -> Location | None:
+    """The innermost line of a traceback that the user wrote, as far as paths can tell."""
+    frames = _user_frames(trace)
+    return Location(os.path.abspath(frames[-1].filename), frames[-1].lineno or 1) if frames else None
+
+
+def _located(problem: Problem, error: BaseException) -> Problem:
+    if problem.location is not None:
+        return problem
+    return Problem(problem.message, user_location(error.__traceback__), problem.hint, problem.traceback)
+
+
+def _user_frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
+    return [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith((*_NOT_USERS, "<frozen"))]
+
+
+def _user_traceback(error: BaseException) -> str:
+    lines = traceback.format_list(_user_frames(error.__traceback__))
+    return "".join([*lines, *traceback.format_exception_only(error)])
+
+
+def _hint(error: BaseException) -> str | None:
+    if isinstance(error, ModuleNotFoundError):
+        return f"install it, or correct the import: {error.name}"
+    return "a module that is registered must not end the process" if isinstance(error, SystemExit) else None

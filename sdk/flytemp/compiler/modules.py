@@ -1,0 +1,91 @@
+"""Which modules the given files and directories hold, and from which import root."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flytemp.bundle.ignoring import IgnoreRules
+from flytemp.bundle.packing import find_project_root
+from flytemp.errors import InputError
+
+_NOT_IMPORTED = frozenset({"setup.py", "conftest.py", "__main__.py", "noxfile.py"})
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFile:
+    """A module to import: its name below ``import_root``."""
+
+    name: str
+    file: Path
+    import_root: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFiles:
+    """``root`` is what a bundle packs; ``import_roots`` are directories in it that go onto ``sys.path``."""
+
+    root: Path
+    import_roots: tuple[Path, ...]
+    modules: tuple[ModuleFile, ...]
+
+
+def module_files(paths: Sequence[Path], root: Path | None) -> ModuleFiles:
+    """The modules in files and directories.
+
+    A file's import root is the first directory upwards without ``__init__.py``; so is a directory's, which may
+    be the directory itself. Of a directory, ignored files (as for the bundle), tests and setup scripts are left out.
+
+    Raises:
+        NotFound: when there is no such file or directory.
+        InputError: for a file that is no Python module, or one that lies outside ``root``.
+    """
+    if not paths:
+        raise InputError("no file or directory is given", hint="name the file or directory with your workflows")
+    modules: dict[Path, ModuleFile] = {}
+    roots: dict[Path, None] = {}
+    for path in paths:
+        import_root = find_project_root(path)
+        roots[import_root] = None
+        for file in _files(Path(os.path.abspath(path)), import_root):
+            modules.setdefault(file, ModuleFile(_name(file, import_root), file, import_root))
+    bundle_root = Path(os.path.abspath(root)) if root is not None else Path(os.path.commonpath(list(roots)))
+    for import_root in roots:
+        if not import_root.is_relative_to(bundle_root):
+            raise InputError(f"{import_root} is not inside the root {bundle_root}", hint="choose a root that holds all paths")
+    return ModuleFiles(bundle_root, tuple(roots), tuple(modules.values()))
+
+
+def _files(path: Path, import_root: Path) -> list[Path]:
+    if path.is_file():
+        if path.suffix != ".py":
+            raise InputError(f"{path} is not a Python module", hint="name a .py file or a directory")
+        return [path]
+    rules = IgnoreRules.of_root(import_root)
+    for part in path.relative_to(import_root).parts:
+        rules = rules.within(rules._folder / part)
+    return list(_walk(path, rules))
+
+
+def _walk(directory: Path, rules: IgnoreRules) -> Iterator[Path]:
+    for entry in sorted(directory.iterdir()):
+        if entry.name.startswith(".") or rules.excludes(entry, is_folder=entry.is_dir()):
+            continue
+        if entry.is_dir():
+            if entry.name.isidentifier():
+                yield from _walk(entry, rules.within(entry))
+        elif entry.suffix == ".py" and entry.stem.isidentifier() and not _left_out(entry.name):
+            yield entry
+
+
+def _left_out(name: str) -> bool:
+    return name in _NOT_IMPORTED or name.startswith("test_") or name.endswith("_test.py")
+
+
+def _name(file: Path, import_root: Path) -> str:
+    parts = list(file.relative_to(import_root).with_suffix("").parts)
+    if parts[-1] == "__init__":
+        parts.pop()
+    return ".".join(parts)

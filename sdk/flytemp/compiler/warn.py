@@ -1,0 +1,102 @@
+"""What compiles and may still surprise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flytemp.authoring.binding import Bound, Constant, Entries, Items
+from flytemp.authoring.node import Node
+from flytemp.authoring.task import Task
+from flytemp.authoring.workflow import Workflow
+from flytemp.compiler.assemble import Closure
+from flytemp.compiler.discover import Program
+from flytemp.errors import Location, Problem
+from flytemp.literals.types import BlobType, Json, ListType, LiteralType, MapType, StructType, TupleType, UnionType
+from flytemp.spec.models import TaskSettings
+
+
+def program_warnings(program: Program) -> list[Problem]:
+    """What the user should know of a program that compiles, each with file and line."""
+    with program.activated():
+        closure = Closure()
+        for task in program.tasks.values():
+            closure.add(task)
+        for workflow in program.workflows.values():
+            closure.add(workflow)
+        if closure.problems:
+            return []  # compile_program reports them; half a program's warnings would only hide that
+        warnings = [warning for task in closure.tasks.values() for warning in _of_task(task)]
+        for workflow in closure.workflows.values():
+            warnings += _of_workflow(workflow)
+    return warnings
+
+
+def _of_task(task: Task[..., Any]) -> Iterator[Problem]:
+    yield from _of_settings(f"task {task.name}", task.settings, task.place.location)
+
+
+def _of_settings(owner: str, settings: TaskSettings, where: Location) -> Iterator[Problem]:
+    if settings.cache is not None:
+        yield Problem(f"{owner}: cache is stored, but this version runs it every time", where)
+    if settings.enable_deck:
+        yield Problem(f"{owner}: enable_deck is stored, but this version makes no decks", where)
+    if settings.deprecated:
+        yield Problem(f"{owner} is deprecated: {settings.deprecated}", where)
+
+
+def _of_workflow(workflow: Workflow[..., Any]) -> Iterator[Problem]:
+    for variable in workflow.interface.inputs:
+        for path in _local_files(variable.default, variable.type):
+            yield _local(f"the default of input '{variable.name}' of workflow {workflow.name}", path, workflow.place.location)
+    for node in workflow.nodes:
+        settings = node.effective_settings
+        if settings is not None and settings != node.callee.settings:
+            yield from _of_settings(str(node), settings, node.place.location)
+        yield from _of_constants(node)
+
+
+def _of_constants(node: Node) -> Iterator[Problem]:
+    types = node.callee.python_interface.input_types
+    for name, bound in node.bindings.items():
+        for literal in _constants(bound):
+            for path in _local_files(literal, types[name]):
+                yield _local(f"input '{name}' of {node}", path, node.place.location)
+
+
+def _local(what: str, path: str, where: Location) -> Problem:
+    return Problem(
+        f"{what} is the file {path} of this machine: no other machine can read it", where, "pass it as an input when launching"
+    )
+
+
+def _constants(bound: Bound) -> Iterator[Json]:
+    match bound:
+        case Constant():
+            yield bound.literal
+        case Items() | Entries():
+            parts = bound.items if isinstance(bound, Items) else tuple(bound.entries.values())
+            for part in parts:
+                yield from _constants(part)
+
+
+def _local_files(literal: Json, type_: LiteralType) -> Iterator[str]:
+    """Paths without a protocol, where the type says that there is a file or directory."""
+    match type_, literal:
+        case BlobType(), {"uri": str(uri)} if "://" not in uri:
+            yield uri
+        case ListType(), list():
+            for item in literal:
+                yield from _local_files(item, type_.item)
+        case TupleType(), list():
+            for item, item_type in zip(literal, type_.items, strict=False):
+                yield from _local_files(item, item_type)
+        case MapType(), dict():
+            for item in literal.values():
+                yield from _local_files(item, type_.value)
+        case StructType(), dict():
+            for member in type_.fields:
+                yield from _local_files(literal.get(member.name), member.type)
+        case UnionType(), _:
+            for variant in type_.variants:
+                yield from _local_files(literal, variant)

@@ -1,0 +1,1 @@
+"""flytekit's import paths: each module here only gives names of `flytemp.authoring` under flytekit's module name."""

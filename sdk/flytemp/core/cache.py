@@ -1,0 +1,3 @@
+"""Where flytekit has `Cache`."""
+
+from flytemp.authoring.cache import Cache as Cache

@@ -1,0 +1,3 @@
+"""Where flytekit has `conditional`."""
+
+from flytemp.authoring.unsupported import conditional as conditional

@@ -1,0 +1,3 @@
+"""Where flytekit has `dynamic`."""
+
+from flytemp.authoring.unsupported import dynamic as dynamic

@@ -1,0 +1,3 @@
+"""Where flytekit has `LaunchPlan`."""
+
+from flytemp.authoring.launch_plan import LaunchPlan as LaunchPlan

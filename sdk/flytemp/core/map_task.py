@@ -1,0 +1,3 @@
+"""Where flytekit has `map_task`."""
+
+from flytemp.authoring.unsupported import map_task as map_task

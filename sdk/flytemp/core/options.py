@@ -1,0 +1,3 @@
+"""Where flytekit has `Options`."""
+
+from flytemp.authoring.options import Options as Options

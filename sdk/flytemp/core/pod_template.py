@@ -1,0 +1,3 @@
+"""Where flytekit has `PodTemplate`."""
+
+from flytemp.authoring.pod import PodTemplate as PodTemplate

@@ -1,0 +1,3 @@
+"""Where flytekit has `PythonFunctionTask`."""
+
+from flytemp.authoring.task import PythonFunctionTask as PythonFunctionTask

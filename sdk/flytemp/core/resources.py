@@ -1,0 +1,3 @@
+"""Where flytekit has `Resources`."""
+
+from flytemp.authoring.resources import Resources as Resources

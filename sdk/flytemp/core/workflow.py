@@ -1,0 +1,8 @@
+"""Where flytekit has `workflow`."""
+
+from flytemp.authoring.unsupported import ImperativeWorkflow as ImperativeWorkflow
+from flytemp.authoring.unsupported import reference_workflow as reference_workflow
+from flytemp.authoring.workflow import PythonFunctionWorkflow as PythonFunctionWorkflow
+from flytemp.authoring.workflow import WorkflowBase as WorkflowBase
+from flytemp.authoring.workflow import WorkflowFailurePolicy as WorkflowFailurePolicy
+from flytemp.authoring.workflow import workflow as workflow

@@ -1,0 +1,1 @@
+"""Errors that a task may raise, under flytekit's names: `flytemp.exceptions.user`, `flytemp.exceptions.system`."""

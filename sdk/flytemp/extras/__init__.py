@@ -1,0 +1,1 @@
+"""Names that flytekit keeps under ``extras``."""

@@ -1,0 +1,1 @@
+"""Task types that flytekit keeps under ``extras.tasks``."""
