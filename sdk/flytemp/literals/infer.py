@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flytemp.errors import NotSupported
 from flytemp.literals.adapters.resolve import adapter_for
 from flytemp.literals.types import LiteralType
 
@@ -16,4 +17,10 @@ def literal_type(annotation: Any) -> LiteralType:
     Raises:
         NotSupported: naming the annotation, the field it belongs to, and what to use in its place.
     """
-    return adapter_for(annotation).type
+    try:
+        return adapter_for(annotation).type
+    except RecursionError:
+        raise NotSupported(
+            f"the annotation {annotation} contains itself, and no class of its own is in between",
+            hint="make it a dataclass or a pydantic model, which may contain itself; or use dict, list or Any",
+        ) from None

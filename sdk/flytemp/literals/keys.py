@@ -56,4 +56,5 @@ def _refuse_constant(text: str) -> Json:
 
 
 def _not_a_key(text: str, kind: str) -> Refused:
-    return expected(f"a key that is the text of a {kind}", text)
+    article = "an" if kind == "integer" else "a"
+    return expected(f"a key that is the text of {article} {kind}", text)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from flytemp.errors import InputError, TypeMismatch
-from flytemp.literals.types import Json
+
+if TYPE_CHECKING:
+    from flytemp.literals.types import Json
 
 Result = TypeVar("Result")
 _SHOWN = 120  # characters of a value that an error quotes

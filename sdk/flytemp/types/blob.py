@@ -204,7 +204,7 @@ def read_only(base: type[BlobT], uri: str, format_: str, local: str | None) -> B
 def _rebuild(base: type[BlobT], format_: str, state: dict[str, Any]) -> BlobT:
     made = class_for_format(base, format_)
     blob = made.__new__(made)
-    blob.__dict__.update(state)
+    cast(Any, blob).__dict__.update(state)
     return blob
 
 

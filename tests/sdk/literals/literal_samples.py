@@ -148,3 +148,15 @@ class Lower(BaseModel):
         if value != value.lower():
             raise ValueError("must be lower case")
         return value
+
+
+class Early(BaseModel):
+    late: Late
+
+
+class Late(BaseModel):
+    x: int
+
+
+class Nest(RootModel["list[Nest]"]):
+    pass

@@ -61,7 +61,7 @@ def test_canonical(annotation: Any, given: Any, canonical: Any) -> None:
         (Tree, {"name": "a", "children": [{"nam": "b"}]}, "Tree has no field 'nam' (at .children[0])"),
         (dict[int, list[Color]], {"7": ["red", "green"]}, "expected a Color but got the text 'green' (at ['7'][1])"),
         (dict[int, int], {"1": 1, "1.0": 2}, "the key '1' is given twice (at ['1.0'])"),
-        (dict[int, int], {"[]": 1}, "expected a key that is the text of a integer"),
+        (dict[int, int], {"[]": 1}, "expected a key that is the text of an integer"),
         (dict[Level, int], {"7": 1}, "expected a key of Level but got the text '7'"),
         (tuple[int, int], [1], "expected a list of 2 but got a list of 1"),
         (int | None, "x", "expected an integer but got the text 'x'"),

@@ -12,14 +12,16 @@ from typing import Annotated, Any, Dict, List, Literal, NewType, Optional, Tuple
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from literal_samples import (
     Box,
     Child,
     Color,
     Datum,
+    Early,
     Everything,
+    Late,
     Level,
     ModelTree,
     Names,
@@ -40,6 +42,8 @@ from flytemp.literals.infer import literal_type
 from flytemp.types.directory import FlyteDirectory
 from flytemp.types.file import FlyteFile
 
+# No deadline: how long one example takes says nothing on a busy machine.
+SETTINGS = settings(deadline=None, max_examples=50)
 UserId = NewType("UserId", int)
 
 int64 = st.integers(-(2**63), 2**63 - 1)
@@ -163,6 +167,7 @@ CASES: list[tuple[Any, st.SearchStrategy[Any]]] = [
 def test_every_value_comes_back_equal_and_is_canonical(annotation: Any, values: st.SearchStrategy[Any]) -> None:
     type_ = literal_type(annotation)
 
+    @SETTINGS
     @given(values)
     def check(value: Any) -> None:
         literal = to_literal(value, annotation)
@@ -178,6 +183,7 @@ def test_every_value_comes_back_equal_and_is_canonical(annotation: Any, values: 
     assert type(type_).model_validate_json(type_.model_dump_json()) == type_
 
 
+@SETTINGS
 @given(int64)
 def test_integers_stay_integers_and_floats_stay_floats(number: int) -> None:
     assert type(from_literal(json.loads(json.dumps(to_literal(number, int))), int)) is int
@@ -273,3 +279,7 @@ def test_enum_members_with_equal_numbers_stay_apart() -> None:
         TEXT = "1"
 
     assert [from_literal(to_literal(member, Odd), Odd) for member in Odd] == list(Odd)
+
+
+def test_a_model_may_name_a_class_that_is_defined_later() -> None:
+    assert from_literal(to_literal(Early(late=Late(x=1)), Early), Early) == Early(late=Late(x=1))

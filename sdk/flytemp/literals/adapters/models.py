@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, PydanticSchemaGenerationError, RootModel, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    PydanticUndefinedAnnotation,
+    PydanticUserError,
+    RootModel,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic_core import PydanticSerializationError
 
 from flytemp.errors import NotSupported
@@ -23,6 +30,8 @@ class ModelAdapter(StructAdapter):
     cls: type[BaseModel]
 
     def load_fields(self) -> Mapping[str, Field]:
+        if not self.cls.__pydantic_complete__:  # it names a class that was defined after it
+            self.cls.model_rebuild(raise_errors=False)
         fields: dict[str, Field] = {}
         for name, info in self.cls.model_fields.items():
             required = info.is_required()
@@ -123,7 +132,7 @@ def foreign_adapter(annotation: Any, refusal: NotSupported | None = None) -> Ada
     """
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-    except PydanticSchemaGenerationError as error:
+    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
         raise refusal or NotSupported(f"pydantic has no schema for {annotation}: {error}") from None
     return ForeignAdapter(annotation, adapter)
 

@@ -195,7 +195,7 @@ _CLASSES: tuple[tuple[Callable[[type], bool], Callable[[Any], Adapter]], ...] = 
     (lambda cls: issubclass(cls, Enum) and cls.__module__ != "enum", enum_adapter),
     (lambda cls: issubclass(cls, FlyteFile), lambda cls: BlobAdapter(cls, "file", cls.__name__)),
     (lambda cls: issubclass(cls, FlyteDirectory), lambda cls: BlobAdapter(cls, "directory", cls.__name__)),
-    (lambda cls: issubclass(cls, pathlib.PurePath), lambda cls: PathAdapter(BlobAdapter(FlyteFile, "file", "Path"))),
+    (lambda cls: issubclass(cls, pathlib.Path), lambda cls: PathAdapter(BlobAdapter(FlyteFile, "file", "Path"))),
     (
         lambda cls: issubclass(cls, BaseModel) and cls is not BaseModel,
         lambda cls: model_adapter(cast("type[BaseModel]", cls), adapter_for),
