@@ -145,9 +145,7 @@ def evaluate(program: WorkflowDocument, name: str, inputs: Mapping[str, Json]) -
             of = program.tasks[item.target] if item.kind == "task" else program.workflows[item.target]
             arguments = {variable.name: variable.default for variable in of.interface.inputs if not variable.required}
             arguments |= {var: value(binding) for var, binding in item.inputs.items()}
-            results[node_id] = (
-                compute(of.name, arguments) if item.kind == "task" else evaluate(program, of.name, arguments)
-            )
+            results[node_id] = compute(of.name, arguments) if item.kind == "task" else evaluate(program, of.name, arguments)
         return results[node_id]
 
     return {var: value(binding) for var, binding in spec.outputs.items()}

@@ -116,9 +116,7 @@ def _task(draw: Draw, index: int) -> Callee:
 def _node(draw: Draw, node_id: str, callee: Callee, sources: list[Source], before: list[str]) -> NodeSpec:
     optional = {variable.name for variable in callee.spec.interface.inputs if not variable.required}
     bindings = {
-        var: _binding(draw, kind, sources)
-        for var, kind in callee.inputs.items()
-        if var not in optional or draw(st.booleans())
+        var: _binding(draw, kind, sources) for var, kind in callee.inputs.items() if var not in optional or draw(st.booleans())
     }
     is_task = isinstance(callee.spec, TaskSpec)
     settings = TaskSettings(retries=Retries(count=3)) if is_task and draw(st.integers(0, 9)) == 0 else None

@@ -112,13 +112,7 @@ class Simulation:
         return self.do(TaskSucceeded(path, run.attempt, run.try_, outputs if travels else None, size))
 
     def fail(
-        self,
-        path: str,
-        code: str = "ValueError",
-        *,
-        kind: str = "USER",
-        retryable: bool = True,
-        message: str = "no good",
+        self, path: str, code: str = "ValueError", message: str = "no good", *, kind: str = "USER", retryable: bool = True
     ) -> list[Command]:
         run = self.in_flight[path]
         error = {"kind": kind, "code": code, "message": message, "retryable": retryable}
@@ -138,6 +132,11 @@ class Simulation:
 
     def cancel(self, reason: str = "enough") -> list[Command]:
         return self.do(CancelRequested(reason))
+
+    def lead_nowhere(self, path: str) -> None:
+        """This node's inputs do not exist: it will fail before it starts."""
+        self._stop_around(path)
+        self.failed.append(path)
 
     def restore(self) -> list[Command]:
         """Snapshot the state, forget the engine, make another from what was written."""

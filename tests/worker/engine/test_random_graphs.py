@@ -122,9 +122,7 @@ def test_what_succeeds_gives_what_plain_python_gives(
 
 @given(launches(), foul, bounds, st.booleans(), st.randoms(use_true_random=False))
 @moderate
-def test_every_execution_ends_in_order(
-    launch: Launch, weather: Weather, limits: Limits, inline: bool, random: Random
-) -> None:
+def test_every_execution_ends_in_order(launch: Launch, weather: Weather, limits: Limits, inline: bool, random: Random) -> None:
     run = Simulation(launch.program, launch.inputs, inline=inline, limits=limits)
     drive(run, weather, random)
     assert run.finish is not None
@@ -192,9 +190,7 @@ def _check_deaf(run: Simulation) -> None:
 
 @given(launches(), foul, bounds, st.randoms(use_true_random=False))
 @moderate
-def test_the_same_events_give_the_same_commands(
-    launch: Launch, weather: Weather, limits: Limits, random: Random
-) -> None:
+def test_the_same_events_give_the_same_commands(launch: Launch, weather: Weather, limits: Limits, random: Random) -> None:
     run = Simulation(launch.program, launch.inputs, limits=limits)
     drive(run, weather, random)
     again = Simulation(launch.program, launch.inputs, limits=limits)

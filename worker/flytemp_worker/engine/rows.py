@@ -53,7 +53,7 @@ def restore(plan: Plan, data: dict[str, Any], **limits: int) -> Engine:
     engine = Engine(plan, data["inputs"], **limits)
     engine.cancelled = data["cancelled"]
     known = {item["id"]: item for item in data["rows"]}
-    _restore_scope(engine, engine.root, known, data)
+    _restore_scope(engine, engine.root, known, {**data, "aborting": set(data["aborting"])})
     return engine
 
 

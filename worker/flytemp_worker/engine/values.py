@@ -103,8 +103,15 @@ def close(bindings: dict[str, dict[str, Any]], scope: Scope) -> dict[str, Closed
         flytemp.errors.InputError: an attribute path leads nowhere in the value.
     """
     resolver = Resolver()
-    closed = {var: resolver.resolve(binding, scope) for var, binding in bindings.items()}
-    if resolver.size <= INLINE_BYTES:
-        return closed
-    resolver = Resolver(by_reference=True)
-    return {var: resolver.resolve(binding, scope) for var, binding in bindings.items()}
+    closed = _close(bindings, scope, resolver)
+    return closed if resolver.size <= INLINE_BYTES else _close(bindings, scope, Resolver(by_reference=True))
+
+
+def _close(bindings: dict[str, dict[str, Any]], scope: Scope, resolver: Resolver) -> dict[str, Closed]:
+    closed: dict[str, Closed] = {}
+    for var, binding in bindings.items():
+        try:
+            closed[var] = resolver.resolve(binding, scope)
+        except InputError as error:
+            raise type(error)(f"{var}: {error.message}", hint=error.hint) from error
+    return closed

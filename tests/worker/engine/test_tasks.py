@@ -1,0 +1,400 @@
+"""One task at a time: order, parallelism, attempts and tries. These tests read as the engine's manual."""
+
+from __future__ import annotations
+
+import pytest
+
+from flytemp.spec.models import Backoff
+from flytemp_worker.engine import (
+    CancelTimer,
+    Engine,
+    Finish,
+    IllegalMove,
+    NodePhase,
+    RunTask,
+    StartTimer,
+    TaskSucceeded,
+    TimerFired,
+)
+from flytemp_worker.engine.retry import system_backoff, user_backoff
+
+from .programs import document, evaluate, given, node, out, several, task, workflow
+from .simulation import Limits, Simulation
+
+ADD = task("add", "a", "b")
+NEXT = task("next", "a")
+
+
+def single(retries: int = 0, backoff: Backoff | None = None) -> Simulation:
+    """An execution of one task."""
+    return Simulation(document(workflow("wf", node("n0", "t")), task("t", retries=retries, backoff=backoff)))
+
+
+def error_of(run: Simulation) -> dict[str, object]:
+    assert run.finish is not None
+    assert run.finish.phase == "FAILED"
+    assert run.finish.error is not None
+    return run.finish.error
+
+
+# -------------------------------------------------------------------------------------------- order
+
+
+def test_chain() -> None:
+    program = document(
+        workflow(
+            "wf",
+            node("n0", "next", a=given("x")),
+            node("n1", "next", a=out("n0")),
+            node("n2", "next", a=out("n1")),
+            inputs=("x",),
+            outputs={"o": out("n2")},
+        ),
+        NEXT,
+    )
+    run = Simulation(program, {"x": 1})
+    assert run.running == ["n0@1.1"]
+    first = run.in_flight["n0"]
+    assert first == RunTask("n0", "wf", 0, "next", "next", attempt=1, try_=1, inputs={"a": {"l": 1}})
+    run.succeed("n0")
+    assert run.running == ["n1@1.1"]
+    run.succeed("n1")
+    run.succeed("n2")
+    assert run.phases == {"n0": "SUCCEEDED", "n1": "SUCCEEDED", "n2": "SUCCEEDED"}
+    assert run.outputs() == evaluate(program, "wf", {"x": 1})
+
+
+def test_diamond() -> None:
+    program = document(
+        workflow(
+            "wf",
+            node("top", "next", a=1),
+            node("left", "next", a=out("top")),
+            node("right", "next", a=out("top")),
+            node("join", "add", a=out("left"), b=out("right")),
+            outputs={"o": out("join")},
+        ),
+        ADD,
+        NEXT,
+    )
+    run = Simulation(program)
+    assert run.running == ["top@1.1"]
+    run.succeed("top")
+    assert run.running == ["left@1.1", "right@1.1"]
+    run.succeed("right")
+    assert run.running == ["left@1.1"]  # the join waits for both
+    run.succeed("left")
+    assert run.running == ["join@1.1"]
+    run.succeed("join")
+    assert run.outputs() == evaluate(program, "wf", {})
+
+
+def test_a_node_may_wait_for_another_without_taking_from_it() -> None:
+    run = Simulation(document(workflow("wf", node("n1", "next", "n0", a=1), node("n0", "next", a=2)), NEXT))
+    assert run.running == ["n0@1.1"]
+    run.succeed("n0")
+    assert run.running == ["n1@1.1"]
+
+
+def test_no_more_than_max_parallelism_in_flight_and_first_come_first_served() -> None:
+    nodes = [node(f"n{index}", "next", a=index) for index in range(5)]
+    program = document(workflow("wf", *nodes, outputs={"o": several(*(out(n.id) for n in nodes))}), NEXT)
+    run = Simulation(program, limits=Limits(max_parallelism=2))
+    assert run.running == ["n0@1.1", "n1@1.1"]
+    assert run.phases["n4"] == "READY"
+    run.succeed("n1")
+    assert run.running == ["n0@1.1", "n2@1.1"]
+    for path in ("n0", "n2", "n3", "n4"):
+        run.succeed(path)
+    assert run.outputs() == evaluate(program, "wf", {})
+
+
+@pytest.mark.parametrize(
+    ("asked", "platform", "limit"),
+    [(0, 1_000, 1_000), (25, 1_000, 25), (5_000, 1_000, 1_000)],
+)
+def test_max_parallelism_0_means_as_many_as_the_platform_bears(asked: int, platform: int, limit: int) -> None:
+    plan = single().plan
+    assert Engine(plan, {}, max_parallelism=asked, max_in_flight=platform).limit == limit
+
+
+def test_a_back_off_takes_no_share_of_max_parallelism() -> None:
+    program = document(workflow("wf", node("n0", "t"), node("n1", "t")), task("t", retries=1))
+    run = Simulation(program, limits=Limits(max_parallelism=1))
+    run.fail("n0")
+    assert run.running == ["n1@1.1"]
+    run.fire("n0")
+    assert run.phases == {"n0": "READY", "n1": "RUNNING"}
+    run.succeed("n1")
+    assert run.running == ["n0@2.1"]
+
+
+def test_a_workflow_without_nodes_succeeds_at_once() -> None:
+    run = Simulation(document(workflow("wf", inputs=("x",), outputs={"o": given("x")})), {"x": 3})
+    assert run.outputs() == {"o": 3}
+
+
+# ----------------------------------------------------------------------------------------- failures
+
+
+def test_a_failure_fails_the_execution_and_tells_where() -> None:
+    run = single()
+    run.fail("n0", "ValueError", "no such column")
+    assert error_of(run) == {
+        "kind": "USER",
+        "code": "ValueError",
+        "message": "no such column",
+        "retryable": True,
+        "node": "n0",
+        "task": "t",
+        "attempt": 1,
+    }
+    assert run.phases == {"n0": "FAILED"}
+
+
+def test_a_task_that_runs_out_of_time_is_timed_out() -> None:
+    run = single(retries=1)
+    run.fail("n0", "Timeout")
+    run.fire("n0")
+    run.fail("n0", "Timeout")
+    assert run.phases == {"n0": "TIMED_OUT"}
+    assert error_of(run)["code"] == "Timeout"
+    assert [attempt["phase"] for attempt in run.row("n0")["history"]] == ["TIMED_OUT"]
+
+
+def test_retries_follow_after_a_back_off_until_one_succeeds() -> None:
+    run = single(retries=2)
+    assert run.fail("n0") == [StartTimer("n0", 2, 1, 1.0, "attempt 2")]
+    assert run.phases == {"n0": "BACKOFF"}
+    run.fire("n0")
+    assert run.running == ["n0@2.1"]
+    assert run.fail("n0") == [StartTimer("n0", 3, 1, 2.0, "attempt 3")]
+    run.fire("n0")
+    run.succeed("n0")
+    assert run.outputs() == {}
+    row = run.row("n0")
+    assert row["attempt"] == 3
+    assert "error" not in row
+    assert [(attempt["attempt"], attempt["error"]["message"]) for attempt in row["history"]] == [
+        (1, "no good"),
+        (2, "no good"),
+    ]
+
+
+def test_retries_are_as_many_as_declared() -> None:
+    run = single(retries=1)
+    run.fail("n0")
+    run.fire("n0")
+    run.fail("n0")
+    assert error_of(run)["attempt"] == 2
+
+
+def test_a_failure_that_is_not_retryable_costs_no_retries() -> None:
+    run = single(retries=5)
+    run.fail("n0", "NonRecoverableError", retryable=False)
+    assert error_of(run)["attempt"] == 1
+
+
+def test_overrides_replace_the_retries_of_the_task() -> None:
+    program = document(workflow("wf", node("n0", "t")), task("t", retries=5))
+    settings = task("t", retries=0).settings
+    (call,) = program.root.nodes
+    overridden = call.model_copy(update={"overrides": call.overrides.model_copy(update={"settings": settings})})
+    run = Simulation(document(workflow("wf", overridden), task("t", retries=5)))
+    run.fail("n0")
+    assert error_of(run)["attempt"] == 1
+
+
+# --------------------------------------------------------------------------- what the platform loses
+
+
+def test_lost_tries_cost_no_retries() -> None:
+    run = single(retries=0)
+    run.lose("n0")
+    run.fire("n0")
+    assert run.running == ["n0@1.2"]
+    run.lose("n0")
+    run.fire("n0")
+    assert run.running == ["n0@1.3"]
+    run.succeed("n0")
+    assert run.outputs() == {}
+    assert run.row("n0")["attempt"] == 1
+    assert run.row("n0")["try_"] == 3
+
+
+def test_every_attempt_has_the_platforms_tries_for_itself() -> None:
+    run = single(retries=1)
+    for _ in range(2):
+        run.lose("n0")
+        run.fire("n0")
+    run.fail("n0")
+    run.fire("n0")
+    assert run.running == ["n0@2.1"]
+    for _ in range(2):
+        run.lose("n0")
+        run.fire("n0")
+    run.succeed("n0")
+    assert run.outputs() == {}
+
+
+def test_the_platform_gives_up_after_max_system_tries() -> None:
+    run = single(retries=5)
+    for _ in range(2):
+        run.lose("n0", "the worker went away")
+        run.fire("n0")
+    run.lose("n0", "out of memory")
+    assert error_of(run)["code"] == "Lost"
+    assert error_of(run)["message"] == "gave up after 3 tries that the platform lost; the last: out of memory"
+
+
+def test_a_system_error_is_a_lost_try_and_says_what_it_was() -> None:
+    run = single()
+    run.fail("n0", "StoreError", "the store is full", kind="SYSTEM")
+    run.fire("n0")
+    assert run.running == ["n0@1.2"]
+    assert run.row("n0")["error"]["message"] == "the store is full"
+
+
+def test_a_system_error_that_no_try_can_cure_fails_at_once() -> None:
+    run = single(retries=5)
+    run.fail("n0", "CorruptData", "the bundle is damaged", kind="SYSTEM", retryable=False)
+    assert error_of(run)["message"] == "the bundle is damaged"
+
+
+def test_a_task_that_someone_else_stopped_is_tried_again() -> None:
+    run = single()
+    run.stopped("n0")
+    assert run.row("n0")["error"]["code"] == "Stopped"
+    run.fire("n0")
+    assert run.running == ["n0@1.2"]
+
+
+# ----------------------------------------------------------------------------------------- back-off
+
+
+@pytest.mark.parametrize(("failures", "seconds"), [(1, 2.0), (2, 6.0), (3, 18.0), (4, 50.0), (1_000, 50.0)])
+def test_back_off_grows_up_to_its_cap(failures: int, seconds: float) -> None:
+    assert user_backoff([2.0, 3.0, 50.0, False], failures, "n0") == seconds
+
+
+def test_back_off_of_any_factor_is_a_number() -> None:
+    assert user_backoff([1.0, 1e12, 60.0, False], 100, "n0") == 60.0
+    assert user_backoff([0.0, 2.0, 60.0, False], 100, "n0") == 0.0
+    assert 0 < user_backoff([1.0, 0.5, 60.0, False], 100, "n0") < 1e-15
+
+
+def test_jitter_halves_at_most_differs_by_node_and_repeats() -> None:
+    seconds = [user_backoff([10.0, 2.0, 60.0, True], 1, f"n{index}") for index in range(50)]
+    assert all(5.0 <= value < 10.0 for value in seconds)
+    assert len(set(seconds)) == 50
+    assert seconds == [user_backoff([10.0, 2.0, 60.0, True], 1, f"n{index}") for index in range(50)]
+
+
+def test_the_platform_tries_again_almost_at_once_and_then_more_slowly() -> None:
+    assert 0.05 <= system_backoff(1, "n0") <= 0.1
+    assert 15.0 <= system_backoff(50, "n0") <= 30.0
+
+
+# ------------------------------------------------------------------------------------- cancellation
+
+
+def test_cancel_stops_what_runs_and_skips_the_rest() -> None:
+    program = document(workflow("wf", node("n0", "next", a=1), node("n1", "next", a=out("n0"))), NEXT)
+    run = Simulation(program)
+    run.cancel("not needed")
+    assert run.phases == {"n0": "CANCELLING", "n1": "SKIPPED"}
+    assert run.stopping == {"n0"}
+    run.stopped("n0")
+    assert run.phases == {"n0": "ABORTED", "n1": "SKIPPED"}
+    assert run.finish == Finish("ABORTED", reason="not needed")
+
+
+def test_a_result_that_came_first_is_kept_and_starts_nothing() -> None:
+    program = document(workflow("wf", node("n0", "next", a=1), node("n1", "next", a=out("n0"))), NEXT)
+    run = Simulation(program)
+    run.cancel()
+    run.succeed("n0")
+    assert run.phases == {"n0": "SUCCEEDED", "n1": "SKIPPED"}
+    assert run.finish == Finish("ABORTED", reason="enough")
+
+
+def test_a_task_that_fails_while_it_is_stopped_is_not_tried_again() -> None:
+    run = single(retries=3)
+    run.cancel()
+    run.fail("n0")
+    assert run.phases == {"n0": "FAILED"}
+    assert run.finish is not None
+    assert run.finish.phase == "ABORTED"
+
+
+def test_a_task_that_is_lost_while_it_is_stopped_is_stopped() -> None:
+    run = single()
+    run.cancel()
+    run.lose("n0")
+    assert run.phases == {"n0": "ABORTED"}
+
+
+def test_cancel_between_two_attempts_stops_the_timer_and_a_late_one_changes_nothing() -> None:
+    run = single(retries=1)
+    run.fail("n0")
+    commands = run.cancel()
+    assert commands[0] == CancelTimer("n0", 2, 1)
+    assert isinstance(commands[1], Finish)
+    assert run.phases == {"n0": "ABORTED"}
+    assert run.do(TimerFired("n0", 2, 1)) == []
+
+
+def test_cancel_of_an_attempt_that_waits_for_its_share() -> None:
+    program = document(workflow("wf", node("n0", "t"), node("n1", "t"), node("n2", "t")), task("t", retries=1))
+    run = Simulation(program, limits=Limits(max_parallelism=1))
+    run.fail("n0")
+    run.fire("n0")
+    assert run.phases == {"n0": "READY", "n1": "RUNNING", "n2": "READY"}
+    run.cancel()
+    assert run.phases == {"n0": "ABORTED", "n1": "CANCELLING", "n2": "SKIPPED"}  # n2 never ran
+    run.stopped("n1")
+    assert run.finish is not None
+
+
+def test_a_second_cancel_changes_nothing() -> None:
+    run = single()
+    run.cancel("first")
+    assert run.cancel("second") == []
+    run.stopped("n0")
+    assert run.finish == Finish("ABORTED", reason="first")
+
+
+# -------------------------------------------------------------------------------------------- bugs
+
+
+def test_an_event_that_does_not_fit_is_told_with_the_nodes_story() -> None:
+    run = single(retries=1)
+    run.fail("n0", "ValueError", "no such column")
+    run.fire("n0")
+    with pytest.raises(IllegalMove) as caught:
+        run.engine.step(TaskSucceeded("n0", 1, 1, {}, 2), run.at)
+    story = str(caught.value).splitlines()
+    assert story[0] == ("node n0: TaskSucceeded of attempt 1, try 1 while it is RUNNING in attempt 2, try 1. Its story so far:")
+    assert [line.strip() for line in story[1:]] == [
+        "WAITING → READY: all it depends on succeeded",
+        "READY → RUNNING: attempt 1, try 1",
+        "RUNNING → BACKOFF: attempt 2 after 1.000 s",
+        "BACKOFF → READY: back-off is over",
+        "READY → RUNNING: attempt 2, try 1",
+    ]
+
+
+def test_an_event_of_an_unknown_node_is_a_bug() -> None:
+    run = single()
+    with pytest.raises(IllegalMove, match="node n9: TaskSucceeded for a node that was never opened"):
+        run.engine.step(TaskSucceeded("n9", 1, 1, {}, 2), run.at)
+    with pytest.raises(IllegalMove, match="node n9: TimerFired"):
+        run.engine.step(TimerFired("n9", 1, 1), run.at)
+
+
+def test_a_move_that_the_table_does_not_have_is_a_bug() -> None:
+    run = single()
+    run.succeed("n0")
+    (done,) = run.engine.nodes()
+    with pytest.raises(IllegalMove, match=r"cannot go from SUCCEEDED to RUNNING \(why not\)"):
+        run.engine.ledger.move(done, NodePhase.RUNNING, "why not")

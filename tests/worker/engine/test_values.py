@@ -1,0 +1,181 @@
+"""What travels to a task: values while they are small together, references else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flytemp.errors import InputError
+from flytemp.spec.models import LiteralBinding, MapBinding
+from flytemp_worker.engine import Finish
+
+from .programs import Json, bind, document, evaluate, given, node, out, several, task, workflow
+from .simulation import Simulation
+
+ONE = task("one", "a")
+TWO = task("two", "a", "b")
+
+
+def inputs_of(run: Simulation, path: str) -> dict[str, Any]:
+    return run.in_flight[path].inputs
+
+
+def fed(size: int, *, travels: bool = True) -> Simulation:
+    """Node n1 takes from n0 an output of so many bytes, and two small ones."""
+    nodes = (
+        node("n0", "one", a=1),
+        node("small", "one", a=2),
+        node("n1", "two", a=out("n0", "s", "text"), b=several(out("small"), out("small", "s", "l", 0), 5)),
+    )
+    run = Simulation(document(workflow("wf", *nodes), ONE, TWO))
+    run.succeed("small", {"x": 1, "s": {"l": [2]}})
+    run.succeed("n0", {"x": 1, "s": {"text": "t" * size}}, travels=travels)
+    return run
+
+
+def test_small_outputs_travel_as_values() -> None:
+    run = fed(8_000)
+    assert inputs_of(run, "n1") == {"a": {"l": "t" * 8_000}, "b": {"a": [{"l": 1}, {"l": 2}, {"l": 5}]}}
+
+
+def test_over_8_kib_they_travel_as_references_and_tiny_ones_stay_values() -> None:
+    run = fed(8_192)
+    assert inputs_of(run, "n1") == {
+        "a": {"r": "n0/1", "v": "s", "p": ["text"]},
+        "b": {"a": [{"l": 1}, {"l": 2}, {"l": 5}]},
+    }
+    assert run.value(inputs_of(run, "n1")["a"]) == "t" * 8_192
+
+
+def test_outputs_that_did_not_travel_are_referred_to_whatever_else_is_small() -> None:
+    run = fed(10, travels=False)
+    assert inputs_of(run, "n1")["a"] == {"r": "n0/1", "v": "s", "p": ["text"]}
+    assert inputs_of(run, "n1")["b"] == {"a": [{"l": 1}, {"l": 2}, {"l": 5}]}
+
+
+def test_many_small_outputs_are_together_too_large() -> None:
+    nodes = [node(f"n{index}", "one", a=index) for index in range(20)]
+    join = node("join", "one", a=several(*(out(item.id, "s") for item in nodes)))
+    run = Simulation(document(workflow("wf", *nodes, join), ONE))
+    for item in nodes:
+        run.succeed(item.id, {"x": 0, "s": "t" * 1_000})
+    references = inputs_of(run, "join")["a"]["a"]
+    assert references == [{"r": f"n{index}/1", "v": "s", "p": []} for index in range(20)]
+
+
+def test_a_reference_names_the_attempt_that_succeeded() -> None:
+    nodes = (node("n0", "one", a=1), node("n1", "one", a=out("n0")))
+    run = Simulation(document(workflow("wf", *nodes), task("one", "a", retries=1)))
+    run.fail("n0")
+    run.fire("n0")
+    run.succeed("n0", travels=False)
+    assert inputs_of(run, "n1") == {"a": {"r": "n0/2", "v": "x", "p": []}}
+
+
+@pytest.mark.parametrize(
+    ("text", "inline", "closed"),
+    [
+        ("short", True, {"l": "short"}),
+        ("t" * 8_000, True, {"l": "t" * 8_000}),
+        ("t" * 9_000, True, {"c": "x", "p": ["text"]}),
+        ("short", False, {"c": "x", "p": ["text"]}),
+    ],
+)
+def test_the_launchs_inputs(text: str, inline: bool, closed: dict[str, Json]) -> None:
+    program = document(workflow("wf", node("n0", "one", a=given("x", "text")), inputs=("x",)), ONE)
+    run = Simulation(program, {"x": {"text": text}}, inline=inline)
+    assert inputs_of(run, "n0") == {"a": closed}
+    assert run.value(closed) == text
+
+
+def test_large_literals_of_the_program_are_named() -> None:
+    text = "t" * 3_000
+    inner = workflow(
+        "inner",
+        node("n0", "one", a=given("v", "of", 0, "text")),
+        node("n1", "one", a=given("v")),
+        inputs=("v",),
+        outputs={"o": given("v", "of", 1)},
+    )
+    value = MapBinding(entries={"of": several({"text": text}, 5), "n": bind(1)})
+    program = document(
+        workflow("wf", node("sub", "inner", sub=True, v=value), outputs={"o": out("sub", "o")}),
+        inner,
+        ONE,
+    )
+    run = Simulation(program)
+    assert inputs_of(run, "sub.n0") == {"a": {"k": ["wf", "sub", "v", "of", 0], "p": ["text"]}}
+    assert run.value(inputs_of(run, "sub.n0")["a"]) == text
+    assert inputs_of(run, "sub.n1") == {
+        "a": {
+            "m": {
+                "of": {"a": [{"k": ["wf", "sub", "v", "of", 0], "p": []}, {"k": ["wf", "sub", "v", "of", 1], "p": []}]},
+                "n": {"k": ["wf", "sub", "v", "n"], "p": []},
+            }
+        }
+    }
+    run.succeed("sub.n0")
+    run.succeed("sub.n1")
+    assert run.finish == Finish("SUCCEEDED", outputs={"o": {"k": ["wf", "sub", "v", "of", 1], "p": []}})
+    assert run.outputs() == evaluate(program, "wf", {}) == {"o": 5}
+
+
+def test_a_path_goes_on_behind_what_a_sub_workflow_hands_out() -> None:
+    """inner's output is a list of two; its caller takes a field of an item of it."""
+    inner = workflow(
+        "inner",
+        node("n0", "one", a=given("v")),
+        inputs=("v",),
+        outputs={"o": several(out("n0", "s"), given("v", "deep"))},
+    )
+    program = document(
+        workflow(
+            "wf",
+            node("sub", "inner", sub=True, v=LiteralBinding(value={"deep": {"l": [7, 8]}})),
+            node("n1", "two", a=out("sub", "o", 0, "l", 1), b=out("sub", "o", 1, "l", 0)),
+        ),
+        inner,
+        ONE,
+        TWO,
+    )
+    run = Simulation(program)
+    run.succeed("sub.n0", {"x": 1, "s": {"l": [3, 4]}})
+    assert inputs_of(run, "n1") == {"a": {"l": 4}, "b": {"l": 7}}
+
+
+@pytest.mark.parametrize(
+    ("binding", "text"),
+    [
+        (out("sub", "items", 2), "a: there is no 2 in a list of 2"),
+        (out("sub", "entries", "c"), "a: there is no 'c' in a map with the keys p, q"),
+        (out("n0", "s", "missing"), "a: there is no 'missing' in the value"),
+    ],
+)
+def test_a_path_that_leads_nowhere_fails_the_node_that_wants_it(binding: Json, text: str) -> None:
+    inner = workflow(
+        "inner",
+        outputs={"items": several(1, 2), "entries": MapBinding(entries={"p": bind(1), "q": bind(2)})},
+    )
+    nodes = (node("n0", "one", a=0), node("sub", "inner", sub=True), node("n1", "one", "n0", a=binding))
+    run = Simulation(document(workflow("wf", *nodes), inner, ONE))
+    run.lead_nowhere("n1")
+    run.succeed("n0", {"x": 1, "s": {"l": []}})
+    assert run.phases["n1"] == "FAILED"
+    assert run.finish is not None
+    assert run.finish.error is not None
+    assert run.finish.error["message"].startswith(text)
+    assert run.finish.error["kind"] == "USER"
+    assert run.finish.error["code"] == InputError.code
+    assert run.finish.error["node"] == "n1"
+
+
+def test_an_output_that_leads_nowhere_fails_the_execution() -> None:
+    program = document(workflow("wf", node("n0", "one", a=0), outputs={"o": out("n0", "s", "l", 3)}), ONE)
+    run = Simulation(program)
+    run.succeed("n0", {"x": 1, "s": {"l": [1]}})
+    assert run.phases == {"n0": "SUCCEEDED"}
+    assert run.finish is not None
+    assert run.finish.phase == "FAILED"
+    assert run.finish.error is not None
+    assert run.finish.error["message"].startswith("o: there is no item 3 in the value")
