@@ -41,9 +41,7 @@ class Blob(_PathLike[FormatT]):
     _target: str | Literal[False] | None
     _is_input: bool
 
-    def __init__(
-        self, path: str | os.PathLike[str], remote_path: str | os.PathLike[str] | Literal[False] | None = None
-    ) -> None:
+    def __init__(self, path: str | os.PathLike[str], remote_path: str | os.PathLike[str] | Literal[False] | None = None) -> None:
         text = location_text(path, type(self).noun)
         remote = protocol_of(text) is not None
         self._source = text if remote else None

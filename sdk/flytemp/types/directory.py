@@ -87,9 +87,7 @@ class FlyteDirectory(Blob[FormatT]):
             entries.append(FlyteDirectory.from_source(place) if entry.is_directory else FlyteFile.from_source(place))
         return entries
 
-    def crawl(
-        self, maxdepth: int | None = None, topdown: bool = True, detail: bool = False
-    ) -> Iterator[tuple[str, Any]]:
+    def crawl(self, maxdepth: int | None = None, topdown: bool = True, detail: bool = False) -> Iterator[tuple[str, Any]]:
         """Every file at any depth, as ``(this directory, path below it)``. Nothing is downloaded.
 
         Args:
