@@ -16,6 +16,7 @@ from flytemp.errors import (
     FlytempError,
     Problem,
     ProgramError,
+    TemporalUnavailable,
     WaitTimeout,
 )
 from flytemp_cli.style import Style, stderr_style
@@ -65,6 +66,10 @@ def report(error: Exception, session: Session) -> int:
     style = stderr_style(session.color)
     for line in message_lines(error, style, verbose=session.verbose):
         click.echo(line, err=True, color=style.enabled)
+    if isinstance(error, TemporalUnavailable):
+        # A server that was expected elsewhere is the usual reason: say what was looked at and passed over.
+        for note in session.notes:
+            click.echo(style.dim(f"note: {note}"), err=True, color=style.enabled)
     sys.stderr.flush()
     return exit_code(error)
 

@@ -21,12 +21,16 @@ SETTING_OPTIONS = ("project", "domain", "profile", "store", "namespace", "addres
 
 @dataclass
 class Session:
-    """What the global options of one command line say; a later place wins over an earlier one."""
+    """What the global options of one command line say; a later place wins over an earlier one.
+
+    ``notes`` are what the settings remarked when they were loaded: they explain some failures.
+    """
 
     output_format: str = "table"
     color: str = "auto"
     verbose: bool = False
     overrides: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def settings(self, more: Mapping[str, str] | None = None) -> Settings:
         """The effective settings; ``more`` are further flags of the command.
@@ -36,7 +40,9 @@ class Session:
         """
         from flytemp.config import load_settings
 
-        return load_settings(overrides={**self.overrides, **(more or {})})
+        settings = load_settings(overrides={**self.overrides, **(more or {})})
+        self.notes = settings.notes
+        return settings
 
     def output(self) -> Output:
         """Where this command prints."""

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from pathlib import Path
-from typing import Any
-
 import click
 
 from flytemp_cli.lazy import Command, Entry, LazyGroup
@@ -31,34 +26,14 @@ def view(session: Session) -> None:
       flytemp config view --profile prod -o json
     """
     settings = session.settings()
-    rows = [{"key": key, "value": value, "origin": settings.origins.get(key, "default")} for key, value in _values(settings, "")]
-    session.output().data(
-        rows,
+    described = settings.describe()
+    output = session.output()
+    output.data(
+        [{"key": key, "value": value, "origin": origin} for key, value, origin in described],
         table=lambda style: columns(
-            ["KEY", "VALUE", "ORIGIN"], [[row["key"], _text(row["value"]), row["origin"]] for row in rows], style
+            ["KEY", "VALUE", "ORIGIN"], [[key, value or "-", origin] for key, value, origin in described], style
         ),
-        names=[row["key"] for row in rows],
+        names=[key for key, _, _ in described],
     )
-
-
-def _values(settings: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    for field in fields(settings):
-        value = getattr(settings, field.name)
-        if field.name == "origins":
-            continue
-        if is_dataclass(value):
-            yield from _values(value, f"{prefix}{field.name}.")
-        else:
-            yield f"{prefix}{field.name}", _plain(value)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    return list(value) if isinstance(value, (tuple, frozenset, set)) else value
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "-"
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    for note in settings.notes:
+        output.note(f"note: {note}")

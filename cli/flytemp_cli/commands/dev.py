@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import Output, pairs
 
 if TYPE_CHECKING:
-    from flytemp_cli.dev.stack import Addresses
+    from flytemp.config import Settings
+    from flytemp.config.dev_state import DevState
 
 _PORT = click.IntRange(0, 65535)
 
@@ -39,25 +41,24 @@ def command(session: Session, ephemeral: bool, port: int | None, ui_port: int | 
     output = session.output()
     settings = session.settings()
     options = DevOptions(ephemeral, port, ui_port, not no_ui, slots, session.verbose)
-    stack = DevStack(settings, session.settings, options, output.note)
-    return stack.run(lambda addresses: _show(addresses, session, output))
+    stack = DevStack(settings, options, output.note)
+    return stack.run(lambda state: _show(state, settings, session, output))
 
 
-def _show(addresses: Addresses, session: Session, output: Output) -> None:
+def _show(state: DevState, settings: Settings, session: Session, output: Output) -> None:
     rows = [
-        ("Temporal", addresses.address),
-        ("UI", addresses.ui_url or ""),
-        ("Store", addresses.store),
-        ("Metrics", addresses.metrics_url),
-        ("Logs", addresses.logs),
+        ("Temporal", state.address),
+        ("UI", state.ui_url or ""),
+        ("Store", state.store),
+        ("Metrics", state.metrics_url or ""),
+        ("Logs", str(settings.state_dir / "logs")),
     ]
-    output.data(asdict(addresses), table=lambda style: pairs(rows, style), names=[addresses.address])
+    output.data(asdict(state), table=lambda style: pairs(rows, style), names=[state.address])
+    sys.stdout.flush()
     # What the other commands will use is what counts: a variable or a profile may lead them past this server.
     effective = session.settings()
-    if effective.address != addresses.address:
-        origin = effective.origins.get("address", "")
-        output.warning(f"other commands do not use this server: the address is {effective.address} ({origin})")
-    if effective.store != addresses.store:
-        origin = effective.origins.get("store", "")
-        output.warning(f"other commands do not use this store: theirs is {effective.store} ({origin})")
+    for key, value in (("address", state.address), ("store", state.store)):
+        if getattr(effective, key) != value:
+            origin = effective.origins.get(key, "default")
+            output.warning(f"other commands use another {key}: {getattr(effective, key)} ({origin})")
     output.note(output.messages.paint("ready", "green") + "; Ctrl-C stops it")

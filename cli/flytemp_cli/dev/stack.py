@@ -10,11 +10,13 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from flytemp.config import dev_state
+from flytemp.config.dev_state import DevState
 from flytemp.errors import FlytempError, TemporalUnavailable
 from flytemp_cli.dev.child import WorkerChild
 from flytemp_cli.dev.lock import ProjectLock
@@ -49,38 +51,17 @@ class DevOptions:
     verbose: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where everything is."""
-
-    address: str
-    namespace: str
-    ui_url: str | None
-    store: str
-    task_queue: str
-    metrics_url: str
-    logs: str
-    pid: int
-
-
 class DevStack:
     """Everything that `flytemp dev` runs in one project.
 
     Args:
         settings: of the project.
-        load_settings: settings again, with more overrides, for what runs against this server.
+        options: what the command line asks for.
         tell: takes a line for the person who watches.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        load_settings: Callable[[dict[str, str]], Settings],
-        options: DevOptions,
-        tell: Callable[[str], None],
-    ) -> None:
+    def __init__(self, settings: Settings, options: DevOptions, tell: Callable[[str], None]) -> None:
         self._settings = settings
-        self._load_settings = load_settings
         self._options = options
         self._tell = tell
         self._state = settings.state_dir
@@ -90,7 +71,7 @@ class DevStack:
         self._server: DevServer | None = None
         self._worker: WorkerChild | None = None
 
-    def run(self, show: Callable[[Addresses], None]) -> int:
+    def run(self, show: Callable[[DevState], None]) -> int:
         """Run until TERM, INT or HUP; ``show`` is called once all is ready. Returns the exit code.
 
         Raises:
@@ -104,35 +85,32 @@ class DevStack:
             stack.callback(lock.release)
             stack.enter_context(_handling_signals(self._on_signal))
             self._logs.mkdir(exist_ok=True)
-            addresses = self._start(stack)
+            state = self._start(stack)
             if not self._stop.is_set():
-                show(addresses)
+                show(state)
             return self._watch()
 
     # ---------------------------------------------------------------------------------------- start
 
-    def _start(self, stack: contextlib.ExitStack) -> Addresses:
+    def _start(self, stack: contextlib.ExitStack) -> DevState:
         store = self._store(stack)
         server = self._server = self._start_server(stack)
-        steps = asyncio.run(self._prepare(server.address, store))
-        failed = [step for step in steps if step.outcome == "failed"]
-        if failed:
-            details = "; ".join(f"{step.what}: {step.detail}" for step in failed)
-            raise TemporalUnavailable(f"the Temporal server could not be prepared: {details}")
         metrics_address = self._metrics_address()
-        addresses = Addresses(
+        state = DevState(
+            pid=os.getpid(),
             address=server.address,
             namespace=NAMESPACE,
-            ui_url=server.ui_url,
             store=store,
             task_queue=self._settings.task_queue,
+            ui_url=server.ui_url,
             metrics_url=f"http://{metrics_address}/metrics",
-            logs=str(self._logs),
-            pid=os.getpid(),
         )
-        self._start_worker(stack, addresses, metrics_address)
-        self._publish(stack, addresses)
-        return addresses
+        self._prepare(state)
+        # Published before the worker starts: it is by this file that the worker, too, knows whose server this is.
+        dev_state.write(self._settings.project_dir, state)
+        stack.callback(dev_state.remove, self._settings.project_dir, state.pid)
+        self._start_worker(stack, state, metrics_address)
+        return state
 
     def _store(self, stack: contextlib.ExitStack) -> str:
         """The configured store; with --ephemeral, a folder that goes when this ends, unless one was configured."""
@@ -156,20 +134,21 @@ class DevStack:
         stack.callback(server.stop)
         return server
 
-    async def _prepare(self, address: str, store: str) -> list[SetupStep]:
-        from flytemp.client.client import Client
-        from flytemp.client.setup import setup_temporal
+    def _prepare(self, state: DevState) -> None:
+        failed = [step for step in asyncio.run(_setup(self._settings_for(state))) if step.outcome == "failed"]
+        if failed:
+            details = "; ".join(f"{step.what}: {step.detail}" for step in failed)
+            raise TemporalUnavailable(f"the Temporal server could not be prepared: {details}")
 
-        client = await Client.connect(self._load_settings(_overrides(address, store)))
-        try:
-            return await setup_temporal(client)
-        finally:
-            await client.close()
+    def _settings_for(self, state: DevState) -> Settings:
+        """The settings for this server, whatever profile or address the project has for others."""
+        return replace(
+            self._settings, address=state.address, namespace=state.namespace, store=state.store, profile=None, dev=state
+        )
 
-    def _start_worker(self, stack: contextlib.ExitStack, addresses: Addresses, metrics_address: str) -> None:
-        arguments = ["--metrics-address", metrics_address, "--task-queue", addresses.task_queue]
-        for name, value in _overrides(addresses.address, addresses.store).items():
-            arguments += [f"--{name}", value]
+    def _start_worker(self, stack: contextlib.ExitStack, state: DevState, metrics_address: str) -> None:
+        arguments = ["--metrics-address", metrics_address, "--task-queue", state.task_queue, "--store", state.store]
+        arguments += ["--address", state.address, "--namespace", state.namespace]
         if self._options.slots is not None:
             arguments += ["--slots", str(self._options.slots)]
         log = None if self._options.verbose else self._logs / "worker.log"
@@ -200,24 +179,6 @@ class DevStack:
         if wanted and (port_is_free(int(port), host) or self._settings.origins.get("worker.metrics_address") != "default"):
             return wanted
         return f"127.0.0.1:{free_ports(1)[0]}"
-
-    def _publish(self, stack: contextlib.ExitStack, addresses: Addresses) -> None:
-        """The state file by which the other commands of this project find this server."""
-        from flytemp.config import dev_state
-
-        dev_state.write(
-            self._state,
-            dev_state.DevState(
-                pid=addresses.pid,
-                address=addresses.address,
-                namespace=addresses.namespace,
-                ui_url=addresses.ui_url,
-                store=addresses.store,
-                task_queue=addresses.task_queue,
-                metrics_url=addresses.metrics_url,
-            ),
-        )
-        stack.callback(dev_state.remove, self._state)
 
     # ---------------------------------------------------------------------------------------- watch
 
@@ -266,8 +227,15 @@ class _WorkerFailed(FlytempError):
         super().__init__(f"the worker did not start:\n{text}")
 
 
-def _overrides(address: str, store: str) -> dict[str, str]:
-    return {"address": address, "namespace": NAMESPACE, "store": store}
+async def _setup(settings: Settings) -> list[SetupStep]:
+    from flytemp.client.client import Client
+    from flytemp.client.setup import setup_temporal
+
+    client = await Client.connect(settings)
+    try:
+        return await setup_temporal(client)
+    finally:
+        await client.close()
 
 
 def _port(asked: int | None, usual: int) -> int:
