@@ -1,0 +1,128 @@
+"""The state file of a `flytemp dev`, by which the other commands in its project find it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from flytemp.errors import ConfigError
+from flytemp.store.failures import store_error
+
+STATE_FOLDER = ".flytemp"
+_TEXTS = ("address", "namespace", "store", "task_queue")
+_OPTIONAL_TEXTS = ("ui_url", "metrics_url")
+
+
+@dataclass(frozen=True, slots=True)
+class DevState:
+    """A `flytemp dev`: its process and what it serves."""
+
+    pid: int
+    address: str
+    namespace: str
+    store: str
+    task_queue: str
+    ui_url: str | None = None
+    metrics_url: str | None = None
+    process_started: str = ""
+    """The kernel's start time of ``pid``, so that a reused pid is not mistaken; empty where unknown."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process still runs on this machine."""
+        if self.pid <= 0:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass  # another user's process: it is there
+        state, started = _process(self.pid)
+        return state != "Z" and (not self.process_started or not started or self.process_started == started)
+
+
+def path_of(project_dir: Path) -> Path:
+    return project_dir / STATE_FOLDER / "dev.json"
+
+
+def write(project_dir: Path, state: DevState) -> None:
+    """Announce a `flytemp dev`; its process is ``state.pid``.
+
+    Raises:
+        StoreError: when the file cannot be written.
+    """
+    path = path_of(project_dir)
+    value = asdict(state) | {"process_started": state.process_started or _process(state.pid)[1]}
+    temporary = path.with_name(f".dev-{secrets.token_hex(4)}.json")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise store_error("write", str(path), error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def read(project_dir: Path) -> DevState | None:
+    """What the state file says, be its process alive or not; None when there is no file.
+
+    Raises:
+        ConfigError: when the file cannot be read or is not one of ours.
+    """
+    path = path_of(project_dir)
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise _unusable(path, str(error)) from error
+    return _parse(path, value)
+
+
+def remove(project_dir: Path, pid: int) -> None:
+    """Withdraw the announcement of the `flytemp dev` of process ``pid``; another one's stays."""
+    with contextlib.suppress(ConfigError, OSError):
+        state = read(project_dir)
+        if state is not None and state.pid == pid:
+            path_of(project_dir).unlink()
+
+
+def _parse(path: Path, value: Any) -> DevState:
+    if not isinstance(value, dict):
+        raise _unusable(path, "it is not a JSON object")
+    for key in _TEXTS:
+        if not isinstance(value.get(key), str) or not value[key]:
+            raise _unusable(path, f"{key!r} is not a text")
+    if not isinstance(value.get("pid"), int):
+        raise _unusable(path, "'pid' is not a number")
+    optional = {key: text for key in _OPTIONAL_TEXTS if isinstance(text := value.get(key), str) and text}
+    started = value.get("process_started")
+    return DevState(
+        pid=value["pid"],
+        process_started=started if isinstance(started, str) else "",
+        **{key: value[key] for key in _TEXTS},
+        **optional,
+    )
+
+
+def _process(pid: int) -> tuple[str, str]:
+    """The state letter and the start time of a process, where the kernel tells (Linux); else two empty texts."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return "", ""
+    # The second field, the program's name in parentheses, may itself hold spaces and parentheses.
+    after_name = text.rpartition(")")[2].split()
+    return after_name[0], after_name[19]
+
+
+def _unusable(path: Path, reason: str) -> ConfigError:
+    return ConfigError(f"cannot use {path}: {reason}", hint="remove it, and start `flytemp dev` again")

@@ -1,0 +1,158 @@
+"""Every setting there is: its key, its variable, and which values it takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flytemp.errors import InvalidName
+from flytemp.names import check_domain, check_project
+
+WORKER = "worker"
+
+_HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(\d{1,5})")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A setting. ``parse`` takes TOML's value or a text, and raises ValueError with what it takes instead."""
+
+    name: str
+    parse: Callable[[object], Any]
+    section: str = ""
+    variables: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return f"{self.section}.{self.name}" if self.section else self.name
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.name.replace('_', '-')}"
+
+
+def text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("a text that is not empty")
+    return value.strip()
+
+
+def whole(minimum: int) -> Callable[[object], int]:
+    """A whole number of at least ``minimum``."""
+
+    def parse(value: object) -> int:
+        wanted = f"a whole number of at least {minimum}"
+        if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,18}\s*", value):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+            raise ValueError(wanted)
+        return value
+
+    return parse
+
+
+def seconds(minimum: float) -> Callable[[object], float]:
+    """A finite number of seconds of at least ``minimum``."""
+
+    def parse(value: object) -> float:
+        wanted = f"a number of seconds of at least {minimum:g}"
+        try:
+            number = float(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else -1.0
+        except ValueError:
+            raise ValueError(wanted) from None
+        if not minimum <= number < float("inf"):
+            raise ValueError(wanted)
+        return number
+
+    return parse
+
+
+def one_of(*choices: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if value not in choices:
+            raise ValueError("one of " + ", ".join(repr(choice) for choice in choices))
+        return str(value)
+
+    return parse
+
+
+def address(value: object) -> str:
+    if not isinstance(value, str) or not (match := _HOST_PORT.fullmatch(value.strip())) or int(match[2]) > 65535:
+        raise ValueError("host:port, for instance localhost:7233")
+    return value.strip()
+
+
+def address_or_off(value: object) -> str:
+    if value in ("", "off"):
+        return ""
+    try:
+        return address(value)
+    except ValueError:
+        raise ValueError('host:port, for instance 127.0.0.1:9464, or "off"') from None
+
+
+def variables(value: object) -> tuple[str, ...]:
+    wanted = "a list of variables' names, in a variable separated by commas"
+    names = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) and _VARIABLE.fullmatch(name) for name in names):
+        raise ValueError(wanted)
+    return tuple(names)
+
+
+def url(value: object) -> str:
+    if not isinstance(value, str) or not re.match(r"https?://[^/\s]", value.strip()):
+        raise ValueError("an http or https address")
+    return value.strip().rstrip("/")
+
+
+def _name(check: Callable[[str], str]) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        try:
+            return check(text(value))
+        except InvalidName as error:
+            raise ValueError((error.hint or "").partition(" is ")[2] or "another name") from error
+
+    return parse
+
+
+def _own(name: str, parse: Callable[[object], Any], *more: str) -> Field:
+    return Field(name, parse, variables=(f"FLYTEMP_{name.upper()}", *more))
+
+
+def _worker(name: str, parse: Callable[[object], Any]) -> Field:
+    return Field(name, parse, WORKER, (f"FLYTEMP_WORKER_{name.upper()}",))
+
+
+# A path or URI is made absolute by `loading`, which knows relative to what.
+FIELDS = (
+    _own("project", _name(check_project)),
+    _own("domain", _name(check_domain)),
+    _own("store", text),
+    _own("raw_data_prefix", text),
+    _own("task_queue", text),
+    _own("address", address, "TEMPORAL_ADDRESS"),
+    _own("namespace", text, "TEMPORAL_NAMESPACE"),
+    _own("profile", text, "TEMPORAL_PROFILE"),
+    _own("ui_url", url),
+    _own("state_dir", text),
+)
+WORKER_FIELDS = (
+    _worker("slots", whole(1)),
+    _worker("backend", one_of("process", "noop")),
+    _worker("heartbeat_seconds", seconds(0.1)),
+    _worker("grace_seconds", seconds(0)),
+    _worker("drain_seconds", seconds(0)),
+    _worker("recycle_after", whole(1)),
+    _worker("max_parallelism", whole(0)),
+    _worker("max_in_flight", whole(1)),
+    _worker("max_system_tries", whole(1)),
+    _worker("continue_as_new_events", whole(0)),
+    _worker("continue_as_new_drain_seconds", seconds(0)),
+    _worker("pass_environment", variables),
+    _worker("metrics_address", address_or_off),
+    _worker("sdk_metrics_address", address_or_off),
+)
+ALL_FIELDS = FIELDS + WORKER_FIELDS

@@ -1,0 +1,58 @@
+"""Read TOML files, and say where in them something is wrong."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flytemp.errors import ConfigError, Location
+
+_POSITION = re.compile(r"\s*\(at line (\d+), column \d+\)|\s*\(at end of document\)")
+
+
+@dataclass(frozen=True, slots=True)
+class TomlFile:
+    path: Path
+    text: str
+    values: dict[str, Any]
+
+    def location(self, key: str, section: str = "") -> Location:
+        """The line that sets ``key`` in ``[section]``, else the section's, else the first."""
+        found, current = 1, ""
+        for number, line in enumerate(self.text.splitlines(), start=1):
+            header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)
+            if header:
+                current = re.sub(r"[\"'\s]", "", header[1])
+                found = number if current in (section, key) else found
+            elif current == section and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[.=]", line):
+                return Location(str(self.path), number)
+        return Location(str(self.path), found)
+
+
+def read_toml(path: Path) -> TomlFile | None:
+    """The file's values; None when there is no such file.
+
+    Raises:
+        ConfigError: when it cannot be read or is not TOML, with the line.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except IsADirectoryError as error:
+        raise ConfigError(f"{path} is a folder, not a file", hint="name the TOML file in it") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}", hint="make it readable UTF-8 text") from error
+    try:
+        return TomlFile(path, text, tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        match = _POSITION.search(str(error))
+        line = int(match[1]) if match and match[1] else len(text.splitlines()) or 1
+        raise ConfigError(
+            f"this is not TOML: {_POSITION.sub('', str(error))}",
+            hint='a setting is a line like: store = "s3://bucket/prefix"',
+            location=Location(str(path), line),
+        ) from error

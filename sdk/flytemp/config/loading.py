@@ -1,0 +1,235 @@
+"""Put the settings together from all their sources.
+
+Of several sources the first that has a value wins:
+
+1. a flag;
+2. a variable, ``FLYTEMP_…`` or Temporal's own ``TEMPORAL_ADDRESS``, ``TEMPORAL_NAMESPACE``, ``TEMPORAL_PROFILE``;
+3. ``flytemp.toml`` of the project;
+4. the profile of Temporal's configuration that was chosen by one of these;
+5. the `flytemp dev` that runs in the project, as a whole: it does not count when 1 to 4 name another Temporal;
+6. the default profile of Temporal's configuration, when there is no such `flytemp dev`;
+7. the default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from flytemp import names
+from flytemp.config import dev_state
+from flytemp.config.dev_state import DevState
+from flytemp.config.fields import FIELDS, WORKER_FIELDS, Field
+from flytemp.config.files import read_toml
+from flytemp.config.settings import Settings, WorkerSettings
+from flytemp.config.sources import Found, Source, from_environment, from_file, from_flags
+from flytemp.config.temporal_profiles import Profile, config_file, find_profile
+from flytemp.errors import ConfigError, InputError
+from flytemp.store.keys import local_path, normalise_store_uri
+
+PROJECT_FILE = "flytemp.toml"
+_LOCAL_ADDRESS = "localhost:7233"
+_LOCAL_UI = "http://localhost:8233"
+_DEFAULTS: Mapping[str, object] = MappingProxyType(
+    {
+        "project": names.DEFAULT_PROJECT,
+        "domain": names.DEFAULT_DOMAIN,
+        "task_queue": "flytemp",
+        "address": _LOCAL_ADDRESS,
+        "namespace": "default",
+        "profile": None,
+        "worker.backend": "process",
+        "worker.heartbeat_seconds": 10.0,
+        "worker.grace_seconds": 10.0,
+        "worker.drain_seconds": 30.0,
+        "worker.recycle_after": 100,
+        "worker.max_parallelism": 25,
+        "worker.max_in_flight": 1_000,
+        "worker.max_system_tries": 10,
+        "worker.continue_as_new_events": 0,
+        "worker.continue_as_new_drain_seconds": 30.0,
+        "worker.pass_environment": (),
+        "worker.metrics_address": "127.0.0.1:9464",
+        "worker.sdk_metrics_address": "",
+    }
+)
+
+
+def load_settings(
+    start: Path | None = None,
+    *,
+    overrides: Mapping[str, str] = MappingProxyType({}),
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """The settings that hold in ``start``, a folder or a file of a project; by default the current folder.
+
+    Args:
+        overrides: what flags say, by the setting's key.
+
+    Raises:
+        ConfigError: for a file, key, value or profile that is none, with file and line where there is one.
+    """
+    here = Path(os.path.abspath(start or Path.cwd()))
+    if here.is_file():
+        here = here.parent
+    project_dir = find_project_dir(here)
+    environment, notes = from_environment(environ, Path.cwd())
+    sources = [from_flags(overrides, Path.cwd()), environment, from_file(read_toml(project_dir / PROJECT_FILE))]
+    return _Loader(project_dir, sources, notes).settings(environ)
+
+
+def find_project_dir(start: Path) -> Path:
+    """The nearest folder upwards with ``flytemp.toml``, else with ``.flytemp``, else ``start`` itself."""
+    folders = (start, *start.parents)
+    for folder in folders:
+        if (folder / PROJECT_FILE).is_file():
+            return folder
+    return next((folder for folder in folders if (folder / dev_state.STATE_FOLDER).is_dir()), start)
+
+
+@dataclass(slots=True)
+class _Loader:
+    project_dir: Path
+    sources: list[Source]
+    notes: list[str]
+    origins: dict[str, str] = field(default_factory=dict)
+
+    def settings(self, environ: Mapping[str, str]) -> Settings:
+        values = {item.name: self._stated(item) for item in FIELDS}
+        profile_name = values["profile"].value if values["profile"] else None
+        file = config_file(environ)
+        profile = find_profile(file, profile_name)
+        dev = self._dev(values["address"], profile_name)
+        if dev is not None:
+            self._fill(values, _of_dev(dev, self.project_dir))
+        elif profile is not None:
+            self._fill(values, _of_profile(profile))
+        found = {key: self._take(key, value) for key, value in values.items()}
+        store = self._place("store", found["store"], f"file://{self.project_dir / dev_state.STATE_FOLDER / 'store'}")
+        return Settings(
+            project=found["project"].value,
+            domain=found["domain"].value,
+            store=store,
+            raw_data_prefix=self._place("raw_data_prefix", found["raw_data_prefix"], f"{store}/data"),
+            task_queue=found["task_queue"].value,
+            address=found["address"].value,
+            namespace=found["namespace"].value,
+            profile=profile_name,
+            config_file=self._config_file(file, environ),
+            ui_url=self._ui_url(found["ui_url"], found["address"].value),
+            project_dir=self._project_dir(),
+            state_dir=self._state_dir(found["state_dir"]),
+            worker=self._worker(),
+            dev=dev,
+            origins=MappingProxyType(self.origins),
+            notes=tuple(self.notes),
+        )
+
+    def _stated(self, item: Field) -> Found | None:
+        for source in self.sources:
+            found = source.find(item)
+            if found is not None:
+                return found
+        return None
+
+    def _take(self, key: str, stated: Found | None) -> Found:
+        found = stated or Found(_DEFAULTS.get(key), "default", self.project_dir)
+        self.origins[key] = found.origin
+        return found
+
+    @staticmethod
+    def _fill(values: dict[str, Found | None], more: Mapping[str, Found]) -> None:
+        for key, found in more.items():
+            if values[key] is None:
+                values[key] = found
+
+    def _dev(self, address: Found | None, profile: str | None) -> DevState | None:
+        """The living `flytemp dev` of the project, unless something names another Temporal."""
+        path = dev_state.path_of(self.project_dir)
+        try:
+            state = dev_state.read(self.project_dir)
+        except ConfigError as error:
+            self.notes.append(f"{error.message}; it is ignored")
+            return None
+        if state is None:
+            return None
+        if not state.is_alive:
+            self.notes.append(f"{path} is ignored: its `flytemp dev` (process {state.pid}) does not run any more")
+            return None
+        reason = None
+        if address is not None and address.value != state.address:
+            reason = f"the address comes from {address.origin}"
+        elif address is None and profile is not None:
+            reason = f"the Temporal profile {profile!r} was chosen"
+        if reason is not None:
+            self.notes.append(f"the `flytemp dev` of {self.project_dir} at {state.address} is not used: {reason}")
+            return None
+        return state
+
+    def _place(self, key: str, found: Found, default: str) -> str:
+        """A folder or URI, made absolute."""
+        if found.value is None:
+            return normalise_store_uri(default)
+        text = str(found.value)
+        path = local_path(text)
+        if path is not None and not path.startswith("/"):
+            text = os.path.normpath(found.base / os.path.expanduser(path))
+        try:
+            return normalise_store_uri(text)
+        except InputError as error:
+            raise ConfigError(f"{key}, from {found.origin}: {error.message}", hint=error.hint) from error
+
+    def _state_dir(self, found: Found) -> Path:
+        if found.value is None:
+            return self.project_dir / dev_state.STATE_FOLDER
+        return Path(os.path.normpath(found.base / os.path.expanduser(found.value)))
+
+    def _project_dir(self) -> Path:
+        marker = next((name for name in (PROJECT_FILE, dev_state.STATE_FOLDER) if (self.project_dir / name).exists()), "")
+        self.origins["project_dir"] = f"the folder with {marker}" if marker else "the current folder"
+        return self.project_dir
+
+    def _config_file(self, path: Path | None, environ: Mapping[str, str]) -> Path | None:
+        named = bool(environ.get("TEMPORAL_CONFIG_FILE"))
+        self.origins["config_file"] = "environment TEMPORAL_CONFIG_FILE" if named else "default"
+        if path is None or path.exists():
+            return path
+        if named:
+            self.notes.append(f"TEMPORAL_CONFIG_FILE names {path}, which does not exist")
+        return None
+
+    def _ui_url(self, found: Found, address: str) -> str | None:
+        if found.value is None and address == _LOCAL_ADDRESS:
+            return _LOCAL_UI  # where the UI of a local server is, as shipped
+        return None if found.value is None else str(found.value)
+
+    def _worker(self) -> WorkerSettings:
+        values: dict[str, Any] = {}
+        for item in WORKER_FIELDS:
+            found = self._take(item.key, self._stated(item))
+            values[item.name] = found.value
+        if values["slots"] is None:
+            values["slots"] = _cpus()
+            self.origins["worker.slots"] = "default (one per CPU)"
+        return WorkerSettings(**values)
+
+
+def _of_dev(state: DevState, project_dir: Path) -> dict[str, Found]:
+    origin = f"flytemp dev ({dev_state.path_of(project_dir)})"
+    keys = ("address", "namespace", "store", "task_queue", "ui_url")
+    return {key: Found(value, origin, project_dir) for key in keys if (value := getattr(state, key)) is not None}
+
+
+def _of_profile(profile: Profile) -> dict[str, Found]:
+    origin = f"temporal profile {profile.name} ({profile.path})"
+    return {key: Found(value, origin, profile.path.parent) for key, value in profile.values.items()}
+
+
+def _cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))  # what this process may use, not what the machine has
+    return os.cpu_count() or 1

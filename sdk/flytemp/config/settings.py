@@ -1,0 +1,95 @@
+"""The settings' types. No secret is ever part of them: those stay in Temporal's own configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Literal
+
+from flytemp.config.dev_state import DevState
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What `flytemp worker` does on this machine; section ``[worker]``, variables ``FLYTEMP_WORKER_…``."""
+
+    slots: int
+    """Tasks that run at once, each in a process of its own; by default one per CPU."""
+    backend: Literal["process", "noop"]
+    """"process" runs tasks; "noop" answers without running them, to measure what everything else costs."""
+    heartbeat_seconds: float
+    """A running task's activity reports so often."""
+    grace_seconds: float
+    """Between TERM and KILL, for a task that timed out or was cancelled."""
+    drain_seconds: float
+    """How long running tasks may go on after the worker got TERM."""
+    recycle_after: int
+    """A task process ends after so many tasks."""
+    max_parallelism: int
+    """Task nodes of one execution that run at once where nobody says; 0 is no limit."""
+    max_in_flight: int
+    """Activities of one execution that Temporal knows at once; its own limit is 2,000."""
+    max_system_tries: int
+    """Starts of one attempt of a task whose process or machine is lost, before the attempt fails."""
+    continue_as_new_events: int
+    """Events of history after which an execution continues in a new run; 0 leaves it to the server."""
+    continue_as_new_drain_seconds: float
+    """How long such an execution waits for what is nearly done before it continues."""
+    pass_environment: tuple[str, ...]
+    """Variables of the worker that tasks see, besides the few that every program needs."""
+    metrics_address: str
+    """host:port of /metrics, /healthz and /readyz; empty for none."""
+    sdk_metrics_address: str
+    """host:port of the Temporal SDK's own metrics; empty for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting with its effective value. ``origins`` says of each key where that comes from."""
+
+    project: str
+    domain: str
+    store: str
+    """The store's URI."""
+    raw_data_prefix: str
+    """The URI below which tasks' files are written."""
+    task_queue: str
+    address: str
+    """Temporal's, host:port."""
+    namespace: str
+    """Temporal's."""
+    profile: str | None
+    """The profile of Temporal's configuration that was chosen; None for its default one."""
+    config_file: Path | None
+    """Temporal's configuration file; None where there is none."""
+    ui_url: str | None
+    """Temporal's web UI, without a trailing slash."""
+    project_dir: Path
+    """The folder of flytemp.toml, or of .flytemp, or the current one."""
+    state_dir: Path
+    """Where this machine keeps its files: caches, the embedded server's database."""
+    worker: WorkerSettings
+    dev: DevState | None = None
+    """The `flytemp dev` that these settings point to. Then no profile's TLS or API key belongs to the connection."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """By key, as in `describe`: "default", "environment FLYTEMP_STORE", "flytemp.toml (path)", "--store", …"""
+    notes: tuple[str, ...] = ()
+    """What a person may wonder about: a stale state file, a misspelt variable."""
+
+    def describe(self) -> list[tuple[str, str, str]]:
+        """Every key, its value as text, and its origin; keys of the section ``[worker]`` are ``worker.<key>``."""
+        own = [name.name for name in fields(self) if name.name not in ("worker", "dev", "origins", "notes")]
+        rows = [(key, _text(getattr(self, key)), self.origins.get(key, "default")) for key in own]
+        for item in fields(self.worker):
+            key = f"worker.{item.name}"
+            rows.append((key, _text(getattr(self.worker, item.name)), self.origins.get(key, "default")))
+        return rows
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

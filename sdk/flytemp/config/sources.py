@@ -1,0 +1,123 @@
+"""Where a setting may come from: flags, variables, files; each checked for what it does not know."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flytemp.config.fields import ALL_FIELDS, FIELDS, WORKER, WORKER_FIELDS, Field
+from flytemp.config.files import TomlFile
+from flytemp.errors import ConfigError, Location
+
+OTHER_VARIABLES = frozenset({"FLYTEMP_COMPLETE", "FLYTEMP_SECRETS_ENV_PREFIX", "FLYTEMP_SECRETS_DEFAULT_DIR"})
+"""Variables of this prefix that are no settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value, where it is from, and the folder that a path in it is relative to."""
+
+    value: Any
+    origin: str
+    base: Path
+
+
+class Source:
+    """Values by key. Those of a trusted source were checked before."""
+
+    def __init__(self, values: Mapping[str, tuple[object, str, Location | None]], base: Path) -> None:
+        self._values = values
+        self._base = base
+
+    def find(self, field: Field) -> Found | None:
+        """The setting's value, when this source has it.
+
+        Raises:
+            ConfigError: when it has, and the value is none that the setting takes.
+        """
+        if field.key not in self._values:
+            return None
+        value, origin, location = self._values[field.key]
+        try:
+            return Found(field.parse(value), origin, self._base)
+        except ValueError as error:
+            message = f"{field.key} = {value!r}, from {origin}: it must be {error}"
+            raise ConfigError(message, hint="correct it, or leave it out for the default", location=location) from error
+
+
+def from_flags(overrides: Mapping[str, str], base: Path) -> Source:
+    """Flags, by the setting's key or name (``worker.slots``, ``slots``).
+
+    Raises:
+        ConfigError: for a flag that is no setting.
+    """
+    known = {name: field for field in reversed(ALL_FIELDS) for name in (field.key, field.name, field.key.replace(".", "_"))}
+    values: dict[str, tuple[object, str, Location | None]] = {}
+    for name, value in overrides.items():
+        if name not in known:
+            raise ConfigError(f"{name!r} is no setting", hint=_near(name, [field.key for field in ALL_FIELDS]))
+        values[known[name].key] = (value, known[name].flag, None)
+    return Source(values, base)
+
+
+def from_environment(environ: Mapping[str, str], base: Path) -> tuple[Source, list[str]]:
+    """Variables; an empty one counts as not set. And notes about those that look like misspelt settings."""
+    values: dict[str, tuple[object, str, Location | None]] = {}
+    for field in ALL_FIELDS:
+        for variable in field.variables:
+            if environ.get(variable):
+                values[field.key] = (environ[variable], f"environment {variable}", None)
+                break
+    known = [variable for field in ALL_FIELDS for variable in field.variables]
+    notes: list[str] = []
+    for variable in sorted(environ):
+        if variable.startswith("FLYTEMP_") and variable not in known and variable not in OTHER_VARIABLES:
+            near = difflib.get_close_matches(variable, known, 1, 0.8)
+            if near:
+                notes.append(f"the variable {variable} is no setting; did you mean {near[0]}?")
+    return Source(values, base), notes
+
+
+def from_file(file: TomlFile | None) -> Source:
+    """The project's flytemp.toml.
+
+    Raises:
+        ConfigError: for a key or section that is no setting, with its line.
+    """
+    if file is None:
+        return Source({}, Path())
+    origin = f"flytemp.toml ({file.path})"
+    section = file.values.get(WORKER, {})
+    if not isinstance(section, dict):
+        raise ConfigError("'worker' must be a section", hint="write [worker]", location=file.location(WORKER))
+    _refuse_unknown(file, {key: value for key, value in file.values.items() if key != WORKER}, FIELDS, "")
+    _refuse_unknown(file, section, WORKER_FIELDS, WORKER)
+    values: dict[str, tuple[object, str, Location | None]] = {}
+    for fields, known in ((FIELDS, file.values), (WORKER_FIELDS, section)):
+        for field in fields:
+            if field.name in known:
+                values[field.key] = (known[field.name], origin, file.location(field.name, field.section))
+    return Source(values, file.path.parent)
+
+
+def _refuse_unknown(file: TomlFile, values: Mapping[str, object], fields: tuple[Field, ...], section: str) -> None:
+    names = [field.name for field in fields]
+    for key, value in values.items():
+        if key in names:
+            continue
+        shown = f"[{key}]" if isinstance(value, dict) else repr(key)
+        where = f" in [{section}]" if section else ""
+        elsewhere = [field for field in ALL_FIELDS if field.name == key]
+        if elsewhere:
+            hint = f"it belongs into [{elsewhere[0].section}]" if elsewhere[0].section else "it belongs above all sections"
+        else:
+            hint = _near(key, [*names, WORKER] if not section else names)
+        raise ConfigError(f"{shown}{where} is no setting", hint=hint, location=file.location(key, section))
+
+
+def _near(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, 1)
+    return f"did you mean {near[0]!r}?" if near else f"settings are {', '.join(names)}"

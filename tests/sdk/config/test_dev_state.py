@@ -1,0 +1,94 @@
+"""The state file by which commands find a `flytemp dev`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flytemp.config import dev_state
+from flytemp.config.dev_state import DevState
+from flytemp.errors import ConfigError, StoreError
+
+STATE = DevState(
+    pid=os.getpid(),
+    address="127.0.0.1:7233",
+    namespace="default",
+    store="file:///x",
+    task_queue="flytemp",
+    ui_url="http://127.0.0.1:8233",
+    metrics_url="http://127.0.0.1:9464/metrics",
+)
+
+
+def test_there_and_back(tmp_path: Path) -> None:
+    dev_state.write(tmp_path, STATE)
+    found = dev_state.read(tmp_path)
+    assert found is not None
+    assert dataclasses.replace(found, process_started="") == STATE
+    assert found.is_alive
+    value = json.loads((tmp_path / ".flytemp" / "dev.json").read_text())
+    assert {"pid", "address", "namespace", "ui_url", "store", "task_queue", "metrics_url"} <= set(value)
+    assert [path.name for path in (tmp_path / ".flytemp").iterdir()] == ["dev.json"]
+
+
+def test_without_a_file(tmp_path: Path) -> None:
+    assert dev_state.read(tmp_path) is None
+    dev_state.remove(tmp_path, STATE.pid)
+
+
+def test_only_ones_own_announcement_is_withdrawn(tmp_path: Path) -> None:
+    dev_state.write(tmp_path, STATE)
+    dev_state.remove(tmp_path, STATE.pid + 1)
+    assert dev_state.read(tmp_path) is not None
+    dev_state.remove(tmp_path, STATE.pid)
+    assert dev_state.read(tmp_path) is None
+
+
+def test_a_process_that_ended_is_not_alive(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    dev_state.write(tmp_path, dataclasses.replace(STATE, pid=process.pid))
+    found = dev_state.read(tmp_path)
+    assert found is not None
+    assert found.is_alive
+    process.send_signal(signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not found.is_alive  # a zombie
+    process.wait()
+    assert not found.is_alive
+
+
+def test_a_reused_pid_is_another_process(tmp_path: Path) -> None:
+    dev_state.write(tmp_path, STATE)
+    found = dev_state.read(tmp_path)
+    assert found is not None
+    assert found.process_started
+    assert not dataclasses.replace(found, process_started="1").is_alive
+
+
+@pytest.mark.parametrize("pid", [0, -1])
+def test_a_pid_that_is_none(pid: int) -> None:
+    assert not dataclasses.replace(STATE, pid=pid).is_alive
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"pid": "x", "address": "a", "namespace": "n", "store": "s", "task_queue": "q"}']
+)
+def test_a_file_that_is_none_of_ours(tmp_path: Path, text: str) -> None:
+    (tmp_path / ".flytemp").mkdir()
+    (tmp_path / ".flytemp" / "dev.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"cannot use .*dev\.json") as caught:
+        dev_state.read(tmp_path)
+    assert "remove it" in (caught.value.hint or "")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / ".flytemp").write_text("a file")
+    with pytest.raises(StoreError, match=r"cannot write .*dev\.json"):
+        dev_state.write(tmp_path, STATE)

@@ -1,0 +1,556 @@
+"""Which of several sources wins, and what is said of each."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flytemp.config import Settings, dev_state, load_settings, loading
+from flytemp.config.dev_state import DevState
+from flytemp.config.fields import ALL_FIELDS
+from flytemp.errors import ConfigError
+
+PROFILES = """
+[profile.default]
+address = "default-profile:7233"
+namespace = "of-default-profile"
+
+[profile.prod]
+address = "prod:7233"
+namespace = "of-prod"
+api_key = "s3cret"
+[profile.prod.tls]
+client_key_data = "also s3cret"
+
+[profile.bare]
+namespace = "of-bare"
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "my project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def load(project: Path, tmp_path: Path) -> Callable[..., Settings]:
+    """Load in the project with the variables given; the machine's own configuration is not seen."""
+
+    def call(start: Path | None = None, overrides: dict[str, str] | None = None, **environ: str) -> Settings:
+        return load_settings(start, overrides=overrides or {}, environ={"HOME": str(tmp_path / "home"), **environ})
+
+    return call
+
+
+def profiles(tmp_path: Path, text: str = PROFILES) -> Path:
+    path = tmp_path / "home" / ".config" / "temporalio" / "temporal.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def dev(project: Path, **changes: Any) -> DevState:
+    state = DevState(
+        pid=os.getpid(),
+        address="127.0.0.1:17233",
+        namespace="of-dev",
+        store=f"file://{project}/dev-store",
+        task_queue="dev-queue",
+        ui_url="http://127.0.0.1:18233",
+    )
+    state = dataclasses.replace(state, **changes)
+    dev_state.write(project, state)
+    return state
+
+
+def toml(project: Path, text: str) -> Path:
+    path = project / "flytemp.toml"
+    path.write_text(text)
+    return path
+
+
+# --------------------------------------------------------------------------------------------- defaults
+
+
+def test_with_nothing_at_all(load: Callable[..., Settings], project: Path) -> None:
+    settings = load()
+    assert (settings.project, settings.domain) == ("default", "development")
+    assert settings.store == f"file://{project}/.flytemp/store"
+    assert settings.raw_data_prefix == f"file://{project}/.flytemp/store/data"
+    assert settings.task_queue == "flytemp"
+    assert (settings.address, settings.namespace) == ("localhost:7233", "default")
+    assert (settings.profile, settings.config_file, settings.dev) == (None, None, None)
+    assert settings.ui_url == "http://localhost:8233"
+    assert settings.project_dir == project
+    assert settings.state_dir == project / ".flytemp"
+    assert settings.notes == ()
+    worker = settings.worker
+    assert worker.slots >= 1
+    assert (worker.heartbeat_seconds, worker.grace_seconds, worker.drain_seconds) == (10, 10, 30)
+    assert (worker.recycle_after, worker.max_system_tries, worker.continue_as_new_events) == (100, 10, 0)
+    assert (worker.max_parallelism, worker.pass_environment) == (25, ())
+    assert (worker.metrics_address, worker.backend) == ("127.0.0.1:9464", "process")
+
+
+def test_settings_cannot_be_changed(load: Callable[..., Settings]) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        load().store = "x"  # type: ignore[misc]
+
+
+def test_loading_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; from flytemp.config import load_settings; load_settings();"
+        "assert not {'pydantic', 'fsspec', 'temporalio', 'rich', 'click', 'yaml'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+# ------------------------------------------------------------------------------------------- precedence
+
+SOURCES = ("flag", "variable", "file", "profile", "dev", "default profile", "default")
+
+
+@pytest.mark.parametrize("best", SOURCES)
+def test_the_first_source_that_has_a_value_wins(load: Callable[..., Settings], project: Path, tmp_path: Path, best: str) -> None:
+    """``best`` and every source after it have an address."""
+    there = set(SOURCES[SOURCES.index(best) :])
+    file = tmp_path / "home" / ".config" / "temporalio" / "temporal.toml"
+    overrides = {"address": "flag:1"} if "flag" in there else {}
+    environ = {"TEMPORAL_ADDRESS": "variable:1"} if "variable" in there else {}
+    lines = ['address = "file:1"'] if "file" in there else []
+    if "profile" in there:
+        lines.append('profile = "prod"')
+    if "default profile" in there:
+        profiles(tmp_path)
+    if "dev" in there:
+        dev(project)
+    toml(project, "\n".join(lines))
+    settings = load(overrides=overrides, **environ)
+    expected = {
+        "flag": ("flag:1", "--address"),
+        "variable": ("variable:1", "environment TEMPORAL_ADDRESS"),
+        "file": ("file:1", f"flytemp.toml ({project / 'flytemp.toml'})"),
+        "profile": ("prod:7233", f"temporal profile prod ({file})"),
+        "dev": ("127.0.0.1:17233", f"flytemp dev ({project / '.flytemp' / 'dev.json'})"),
+        "default profile": ("default-profile:7233", f"temporal profile default ({file})"),
+        "default": ("localhost:7233", "default"),
+    }
+    assert (settings.address, settings.origins["address"]) == expected[best]
+
+
+@pytest.mark.parametrize(
+    ("variable", "key", "value"),
+    [
+        ("FLYTEMP_PROJECT", "project", "other"),
+        ("FLYTEMP_DOMAIN", "domain", "production"),
+        ("FLYTEMP_STORE", "store", "s3://bucket/prefix"),
+        ("FLYTEMP_RAW_DATA_PREFIX", "raw_data_prefix", "s3://raw/data"),
+        ("FLYTEMP_TASK_QUEUE", "task_queue", "gpu"),
+        ("FLYTEMP_ADDRESS", "address", "x:1"),
+        ("TEMPORAL_ADDRESS", "address", "[::1]:7233"),
+        ("TEMPORAL_NAMESPACE", "namespace", "team.a1b2c"),
+        ("FLYTEMP_UI_URL", "ui_url", "https://temporal.example.org"),
+    ],
+)
+def test_variables(load: Callable[..., Settings], variable: str, key: str, value: str) -> None:
+    settings = load(**{variable: value})
+    assert getattr(settings, key) == value
+    assert settings.origins[key] == f"environment {variable}"
+
+
+def test_flytemps_own_variable_comes_before_temporals(load: Callable[..., Settings]) -> None:
+    settings = load(TEMPORAL_ADDRESS="temporal:1", FLYTEMP_ADDRESS="flytemp:1")
+    assert settings.address == "flytemp:1"
+
+
+def test_an_empty_variable_is_not_set(load: Callable[..., Settings], project: Path) -> None:
+    toml(project, 'domain = "staging"')
+    assert load(FLYTEMP_DOMAIN="").domain == "staging"
+
+
+def test_every_setting_has_a_variable_a_flag_and_a_key(load: Callable[..., Settings]) -> None:
+    values = {
+        "project": "p", "domain": "d", "store": "/s", "raw_data_prefix": "/r", "task_queue": "q", "address": "a:1",
+        "namespace": "n", "ui_url": "http://u", "state_dir": "/t", "slots": "3", "backend": "noop",
+        "heartbeat_seconds": "1.5", "grace_seconds": "0", "drain_seconds": "7", "recycle_after": "8",
+        "max_parallelism": "0", "max_in_flight": "9", "max_system_tries": "4", "continue_as_new_events": "50",
+        "continue_as_new_drain_seconds": "2", "pass_environment": "A, B", "metrics_address": "off",
+        "sdk_metrics_address": "0.0.0.0:0",
+    }  # fmt: skip
+    fields = [field for field in ALL_FIELDS if field.name != "profile"]
+    assert {field.name for field in fields} == set(values)
+    by_variable = load(**{field.variables[0]: values[field.name] for field in fields})
+    by_flag = load(overrides={field.key: values[field.name] for field in fields})
+    assert dataclasses.replace(by_variable, origins={}) == dataclasses.replace(by_flag, origins={})
+    assert by_flag.worker.pass_environment == ("A", "B")
+    assert by_flag.worker.metrics_address == ""
+    assert {by_flag.origins[field.key] for field in fields} == {field.flag for field in fields}
+
+
+def test_the_worker_section(load: Callable[..., Settings], project: Path) -> None:
+    toml(project, '[worker]\nslots = 2\nheartbeat_seconds = 5\npass_environment = ["A", "B_1"]\nmetrics_address = ""\n')
+    worker = load(FLYTEMP_WORKER_SLOTS="7").worker
+    assert (worker.slots, worker.heartbeat_seconds, worker.pass_environment) == (7, 5.0, ("A", "B_1"))
+    assert worker.metrics_address == ""
+
+
+@pytest.mark.parametrize("name", ["worker.slots", "worker_slots", "slots"])
+def test_a_workers_flag(load: Callable[..., Settings], name: str) -> None:
+    settings = load(overrides={name: "5"})
+    assert settings.worker.slots == 5
+    assert settings.origins["worker.slots"] == "--slots"
+
+
+# ---------------------------------------------------------------------------------------------- places
+
+
+def test_the_project_is_found_upwards(load: Callable[..., Settings], project: Path) -> None:
+    inner = project / "src" / "deep"
+    inner.mkdir(parents=True)
+    (project / "src" / ".flytemp").mkdir()
+    assert load(inner).project_dir == project / "src"
+    toml(project, "")
+    assert load(inner).project_dir == project  # a flytemp.toml further up decides before a .flytemp
+    (inner / "wf.py").write_text("")
+    assert load(inner / "wf.py").project_dir == project
+    assert load(inner).origins["project_dir"] == "the folder with flytemp.toml"
+
+
+def test_the_current_folder_without_any(load: Callable[..., Settings], project: Path, tmp_path: Path) -> None:
+    assert load().origins["project_dir"] == "the current folder"
+    assert load(tmp_path).project_dir == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("where", "text", "store"),
+    [
+        ("file", "data/store", "file://{project}/data/store"),
+        ("file", "../store", "file://{tmp}/store"),
+        ("file", "/abs/store/", "file:///abs/store"),
+        ("file", "s3://bucket/x/", "s3://bucket/x"),
+        ("flag", "store", "file://{project}/sub/store"),
+        ("flag", "file:///abs", "file:///abs"),
+        ("variable", "./store", "file://{project}/sub/store"),
+        ("variable", "~/store", "file://{home}/store"),
+    ],
+)
+def test_a_relative_store(
+    load: Callable[..., Settings], project: Path, monkeypatch: pytest.MonkeyPatch, where: str, text: str, store: str
+) -> None:
+    """Relative to the file that says so, else to the current folder."""
+    (project / "sub").mkdir()
+    monkeypatch.chdir(project / "sub")
+    toml(project, f'store = "{text}"' if where == "file" else "")
+    settings = load(
+        overrides={"store": text} if where == "flag" else {}, **({"FLYTEMP_STORE": text} if where == "variable" else {})
+    )
+    assert settings.store == store.format(project=project, tmp=project.parent, home=Path.home())
+
+
+def test_a_store_that_is_none(load: Callable[..., Settings]) -> None:
+    with pytest.raises(ConfigError, match="store, from environment FLYTEMP_STORE") as caught:
+        load(FLYTEMP_STORE="s3://")
+    assert caught.value.hint
+
+
+def test_the_state_folder(load: Callable[..., Settings], project: Path) -> None:
+    toml(project, 'state_dir = "state"')
+    assert load().state_dir == project / "state"
+    assert load(FLYTEMP_STATE_DIR="/var/lib/flytemp").state_dir == Path("/var/lib/flytemp")
+
+
+# ---------------------------------------------------------------------------------- Temporal's profiles
+
+
+def test_the_default_profile(load: Callable[..., Settings], tmp_path: Path) -> None:
+    path = profiles(tmp_path)
+    settings = load()
+    assert (settings.address, settings.namespace) == ("default-profile:7233", "of-default-profile")
+    assert (settings.profile, settings.config_file) == (None, path)
+    assert settings.ui_url is None
+
+
+@pytest.mark.parametrize("by", ["flag", "variable", "own variable", "file"])
+def test_choosing_a_profile(load: Callable[..., Settings], project: Path, tmp_path: Path, by: str) -> None:
+    path = profiles(tmp_path)
+    toml(project, 'profile = "prod"' if by == "file" else "")
+    variables = {"variable": {"TEMPORAL_PROFILE": "prod"}, "own variable": {"FLYTEMP_PROFILE": "prod"}}.get(by, {})
+    settings = load(overrides={"profile": "prod"} if by == "flag" else {}, **variables)
+    assert (settings.address, settings.namespace, settings.profile) == ("prod:7233", "of-prod", "prod")
+    assert settings.origins["namespace"] == f"temporal profile prod ({path})"
+
+
+def test_no_secret_is_ever_shown(load: Callable[..., Settings], tmp_path: Path) -> None:
+    profiles(tmp_path)
+    settings = load(overrides={"profile": "prod"}, TEMPORAL_API_KEY="s3cret")
+    assert "s3cret" not in repr(settings)
+    assert "s3cret" not in repr(settings.describe())
+
+
+def test_a_profile_without_an_address_means_the_usual_one(load: Callable[..., Settings], tmp_path: Path) -> None:
+    profiles(tmp_path)
+    settings = load(overrides={"profile": "bare"})
+    assert (settings.address, settings.namespace) == ("localhost:7233", "of-bare")
+
+
+def test_variables_come_before_the_profile_one_by_one(load: Callable[..., Settings], tmp_path: Path) -> None:
+    profiles(tmp_path)
+    settings = load(TEMPORAL_PROFILE="prod", TEMPORAL_NAMESPACE="mine")
+    assert (settings.address, settings.namespace) == ("prod:7233", "mine")
+
+
+def test_the_file_by_its_variable(load: Callable[..., Settings], tmp_path: Path) -> None:
+    path = tmp_path / "elsewhere.toml"
+    path.write_text('[profile.default]\naddress = "elsewhere:1"\n')
+    settings = load(TEMPORAL_CONFIG_FILE=str(path))
+    assert (settings.address, settings.config_file) == ("elsewhere:1", path)
+    assert settings.origins["config_file"] == "environment TEMPORAL_CONFIG_FILE"
+
+
+def test_a_file_that_does_not_exist_is_told(load: Callable[..., Settings], tmp_path: Path) -> None:
+    settings = load(TEMPORAL_CONFIG_FILE=str(tmp_path / "absent.toml"))
+    assert settings.config_file is None
+    assert settings.notes == (f"TEMPORAL_CONFIG_FILE names {tmp_path / 'absent.toml'}, which does not exist",)
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ", "path"),
+    [
+        ("linux", {"HOME": "/h"}, "/h/.config/temporalio/temporal.toml"),
+        ("linux", {"HOME": "/h", "XDG_CONFIG_HOME": "/x"}, "/x/temporalio/temporal.toml"),
+        ("darwin", {"HOME": "/h"}, "/h/Library/Application Support/temporalio/temporal.toml"),
+        ("linux", {}, None),
+        ("linux", {"HOME": "/h", "TEMPORAL_CONFIG_FILE": "/f.toml"}, "/f.toml"),
+    ],
+)
+def test_where_temporal_keeps_its_file(
+    monkeypatch: pytest.MonkeyPatch, platform: str, environ: dict[str, str], path: str | None
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    assert loading.config_file(environ) == (Path(path) if path else None)
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        ("prdo", "has bare, default, prod", "did you mean 'prod'?"),
+        ("zzz", "has bare, default, prod", "--profile"),
+    ],
+)
+def test_a_wrong_profile(load: Callable[..., Settings], tmp_path: Path, name: str, message: str, hint: str) -> None:
+    path = profiles(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        load(overrides={"profile": name})
+    assert caught.value.message == f"there is no Temporal profile '{name}': {path} {message}"
+    assert hint in (caught.value.hint or "")
+
+
+def test_a_profile_without_any_file(load: Callable[..., Settings]) -> None:
+    with pytest.raises(ConfigError, match=r"there is no file .*temporal\.toml"):
+        load(overrides={"profile": "prod"})
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "line"),
+    [
+        ("[profile.default\n", "not TOML", 1),
+        ('[profile.default]\naddress = "x\n', "not TOML", 2),
+        ("x = 1\n[profile.default]\nnamespace = 5\n", "'namespace' of the Temporal profile 'default' must be", 3),
+        ("profile = 1\n", "'profile' must hold sections", 1),
+        ("[profile]\ndefault = 1\n", "'profile.default' is not a section", 2),
+    ],
+)
+def test_a_damaged_file_of_temporals(load: Callable[..., Settings], tmp_path: Path, text: str, message: str, line: int) -> None:
+    path = profiles(tmp_path, text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load()
+    assert str(caught.value.location) == f"{path}:{line}"
+
+
+# ----------------------------------------------------------------------------------------- flytemp dev
+
+
+def test_a_flytemp_dev_is_found(load: Callable[..., Settings], project: Path) -> None:
+    state = dev(project)
+    settings = load()
+    assert (settings.address, settings.namespace) == (state.address, "of-dev")
+    assert (settings.store, settings.task_queue) == (state.store, "dev-queue")
+    assert settings.ui_url == "http://127.0.0.1:18233"
+    assert settings.dev is not None
+    assert settings.dev.pid == state.pid
+    assert settings.origins["store"] == f"flytemp dev ({project / '.flytemp' / 'dev.json'})"
+
+
+def test_a_flytemp_dev_comes_before_the_default_profile_as_a_whole(
+    load: Callable[..., Settings], project: Path, tmp_path: Path
+) -> None:
+    profiles(tmp_path)
+    dev(project)
+    assert load().namespace == "of-dev"
+
+
+@pytest.mark.parametrize(
+    ("environ", "overrides", "reason"),
+    [
+        ({"TEMPORAL_ADDRESS": "prod:7233"}, {}, "the address comes from environment TEMPORAL_ADDRESS"),
+        ({}, {"address": "prod:7233"}, "the address comes from --address"),
+        ({"TEMPORAL_PROFILE": "bare"}, {}, "the Temporal profile 'bare' was chosen"),
+    ],
+)
+def test_a_flytemp_dev_does_not_count_when_another_temporal_is_named(
+    load: Callable[..., Settings],
+    project: Path,
+    tmp_path: Path,
+    environ: dict[str, str],
+    overrides: dict[str, str],
+    reason: str,
+) -> None:
+    profiles(tmp_path)
+    dev(project)
+    settings = load(overrides=overrides, **environ)
+    assert settings.dev is None
+    assert settings.store == f"file://{project}/.flytemp/store"
+    assert settings.task_queue == "flytemp"
+    assert settings.namespace != "of-dev"
+    assert settings.notes == (f"the `flytemp dev` of {project} at 127.0.0.1:17233 is not used: {reason}",)
+
+
+def test_the_same_address_named_again_is_the_same_dev(load: Callable[..., Settings], project: Path) -> None:
+    state = dev(project)
+    settings = load(TEMPORAL_ADDRESS=state.address, TEMPORAL_NAMESPACE="mine")
+    assert settings.dev is not None
+    assert (settings.store, settings.namespace) == (state.store, "mine")
+
+
+def test_a_store_of_ones_own_beside_a_flytemp_dev(load: Callable[..., Settings], project: Path) -> None:
+    state = dev(project)
+    settings = load(FLYTEMP_STORE="s3://bucket/x")
+    assert (settings.address, settings.store) == (state.address, "s3://bucket/x")
+
+
+def test_a_dead_flytemp_dev_is_ignored_and_told(load: Callable[..., Settings], project: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    dev(project, pid=ended.pid)
+    settings = load()
+    assert settings.dev is None
+    assert settings.address == "localhost:7233"
+    path = project / ".flytemp" / "dev.json"
+    assert settings.notes == (f"{path} is ignored: its `flytemp dev` (process {ended.pid}) does not run any more",)
+
+
+def test_a_damaged_state_file_is_ignored_and_told(load: Callable[..., Settings], project: Path) -> None:
+    (project / ".flytemp").mkdir()
+    (project / ".flytemp" / "dev.json").write_text("{")
+    settings = load()
+    assert settings.address == "localhost:7233"
+    assert len(settings.notes) == 1
+    assert "dev.json" in settings.notes[0]
+
+
+# ------------------------------------------------------------------------------------------ what is wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint", "line"),
+    [
+        ("store = \n", "not TOML", "a setting is a line like", 1),
+        ('# fine\nproject = "p"\n\nproject = "q"\n', "not TOML", "", 4),
+        ('project = "p"\nstroe = "x"\n', "'stroe' is no setting", "did you mean 'store'?", 2),
+        ("[wroker]\nslots = 1\n", "[wroker] is no setting", "did you mean 'worker'?", 1),
+        ("[worker]\nslot = 1\n", "'slot' in [worker] is no setting", "did you mean 'slots'?", 2),
+        ("slots = 1\n", "'slots' is no setting", "it belongs into [worker]", 1),
+        ('[worker]\nstore = "x"\n', "'store' in [worker] is no setting", "it belongs above all sections", 2),
+        ("worker = 3\n", "'worker' must be a section", "[worker]", 1),
+        ("zzzzzz = 1\n", "'zzzzzz' is no setting", "settings are project, domain", 1),
+        ("\nproject = 5\n", "project = 5, from flytemp.toml", "", 2),
+        ('project = "Not Good"\n', "1 to 64 of a-z", "", 1),
+        ("[worker]\n\nslots = 0\n", "worker.slots = 0, from flytemp.toml", "", 3),
+        ("[worker]\nslots = true\n", "a whole number of at least 1", "", 2),
+        ("[worker]\nslots = 1.5\n", "a whole number of at least 1", "", 2),
+        ('[worker]\ndrain_seconds = "soon"\n', "a number of seconds", "", 2),
+        ("[worker]\ndrain_seconds = -1\n", "a number of seconds of at least 0", "", 2),
+        ("[worker]\ndrain_seconds = inf\n", "a number of seconds", "", 2),
+        ("[worker]\ndrain_seconds = nan\n", "a number of seconds", "", 2),
+        ('[worker]\nbackend = "pods"\n', "one of 'process', 'noop'", "", 2),
+        ('[worker]\nmetrics_address = "9464"\n', "host:port", "", 2),
+        ("[worker]\npass_environment = [1]\n", "a list of variables' names", "", 2),
+        ('address = "no-port"\n', "host:port", "", 1),
+        ('address = "host:99999"\n', "host:port", "", 1),
+        ('ui_url = "localhost:8233"\n', "an http or https address", "", 1),
+        ('store = ""\n', "a text that is not empty", "", 1),
+    ],
+)
+def test_a_wrong_project_file(
+    load: Callable[..., Settings], project: Path, text: str, message: str, hint: str, line: int
+) -> None:
+    path = toml(project, text)
+    with pytest.raises(ConfigError) as caught:
+        load()
+    assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
+    assert caught.value.hint
+    assert str(caught.value.location) == f"{path}:{line}"
+
+
+def test_a_project_file_that_is_no_text(load: Callable[..., Settings], project: Path) -> None:
+    (project / "flytemp.toml").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match=r"cannot read .*flytemp\.toml"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("FLYTEMP_WORKER_SLOTS", "many", "worker.slots = 'many', from environment FLYTEMP_WORKER_SLOTS"),
+        ("FLYTEMP_WORKER_SLOTS", "0", "at least 1"),
+        ("FLYTEMP_DOMAIN", "a/b", "domain = 'a/b', from environment FLYTEMP_DOMAIN"),
+        ("TEMPORAL_ADDRESS", "http://x", "address = 'http://x', from environment TEMPORAL_ADDRESS"),
+        ("FLYTEMP_WORKER_PASS_ENVIRONMENT", "A,B-C", "variables' names"),
+        ("FLYTEMP_WORKER_HEARTBEAT_SECONDS", "0", "at least 0.1"),
+    ],
+)
+def test_a_wrong_variable(load: Callable[..., Settings], variable: str, value: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(**{variable: value})
+    assert message in caught.value.message
+
+
+def test_a_wrong_flag(load: Callable[..., Settings]) -> None:
+    with pytest.raises(ConfigError, match="project = 'X Y', from --project"):
+        load(overrides={"project": "X Y"})
+    with pytest.raises(ConfigError, match="'stor' is no setting") as caught:
+        load(overrides={"stor": "x"})
+    assert caught.value.hint == "did you mean 'store'?"
+
+
+def test_a_misspelt_variable_is_told(load: Callable[..., Settings]) -> None:
+    settings = load(FLYTEMP_STROE="x", FLYTEMP_SECRETS_ENV_PREFIX="x", FLYTEMP_QUITE_ANOTHER_THING="x", FLYTEMPX="x")
+    assert settings.notes == ("the variable FLYTEMP_STROE is no setting; did you mean FLYTEMP_STORE?",)
+
+
+# --------------------------------------------------------------------------------------------- describe
+
+
+def test_describe_tells_every_value_and_its_origin(load: Callable[..., Settings], project: Path) -> None:
+    path = toml(project, 'domain = "staging"\n[worker]\ndrain_seconds = 2.5\npass_environment = ["A", "B"]\n')
+    rows = {key: (value, origin) for key, value, origin in load(FLYTEMP_TASK_QUEUE="q").describe()}
+    assert rows["domain"] == ("staging", f"flytemp.toml ({path})")
+    assert rows["task_queue"] == ("q", "environment FLYTEMP_TASK_QUEUE")
+    assert rows["project"] == ("default", "default")
+    assert rows["profile"] == ("", "default")
+    assert rows["worker.drain_seconds"] == ("2.5", f"flytemp.toml ({path})")
+    assert rows["worker.pass_environment"] == ("A,B", f"flytemp.toml ({path})")
+    assert rows["worker.heartbeat_seconds"] == ("10", "default")
+    assert rows["worker.slots"][1] == "default (one per CPU)"
+    assert {field.key for field in ALL_FIELDS} <= set(rows)
