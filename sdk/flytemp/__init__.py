@@ -80,6 +80,11 @@ if TYPE_CHECKING:
     from flytemp.authoring.workflow import Workflow as Workflow
     from flytemp.authoring.workflow import WorkflowFailurePolicy as WorkflowFailurePolicy
     from flytemp.authoring.workflow import workflow as workflow
+    from flytemp.client import Client as Client
+    from flytemp.client import ExecutionHandle as ExecutionHandle
+    from flytemp.client import LaunchOptions as LaunchOptions
+    from flytemp.client import SyncClient as SyncClient
+    from flytemp.client import SyncExecutionHandle as SyncExecutionHandle
     from flytemp.exceptions.user import FlyteRecoverableException as FlyteRecoverableException
     from flytemp.exceptions.user import NonRecoverableError as NonRecoverableError
     from flytemp.types.directory import FlyteDirectory as FlyteDirectory
@@ -138,6 +143,7 @@ _MODULES = {
         "wait_for_input",
     ),
     "authoring.workflow": ("Workflow", "WorkflowFailurePolicy", "workflow"),
+    "client": ("Client", "ExecutionHandle", "LaunchOptions", "SyncClient", "SyncExecutionHandle"),
     "exceptions.user": ("FlyteRecoverableException", "NonRecoverableError"),
     "types.directory": ("FlyteDirectory",),
     "types.file": ("FlyteFile",),

@@ -136,8 +136,8 @@ def compile_graph(function: Callable[..., Any], interface: PythonInterface, plac
         returned = interface.call(function, inputs)
     finally:
         _current.reset(token)
-    if inspect.isawaitable(returned):
-        getattr(returned, "close", lambda: None)()
+    if inspect.iscoroutine(returned):
+        returned.close()
         raise NotSupported(
             f"{interface.owner} is async: a workflow only connects tasks and awaits nothing",
             hint="write def instead of async def; its tasks may be async",

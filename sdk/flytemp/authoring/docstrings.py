@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _GOOGLE = re.compile(
-    r"(Args|Arguments|Parameters|Params|Returns?|Yields?|Raises|Examples?|Notes?|Attributes|Todo|References|See Also|Warnings?)"
+    r"(Args|Arguments|Parameters|Params|Returns?|Yields?|Raises|Examples?|Notes?|Attributes|Todo|References|See Also)"
     r":\s*$"
-)
-    r"(Args|Arguments|Parameters|Params|Returns?|Yields?|Raises|Examples?|Notes?|Attributes|Todo|References|See Also|Warnings?):\s*$"
 )
 _SPHINX = re.compile(r":(\w+)([^:]*):\s*(.*)$")
 _ITEM = re.compile(r"\*{0,2}(\w+)\s*(\([^)]*\))?\s*:\s*(.*)$")

@@ -31,8 +31,8 @@ Entity: TypeAlias = AnyTask | AnyWorkflow | AnyLaunchPlan
 class Program:
     """What the user's modules define, by registered name.
 
-    The modules are importable inside ``with program.activated():`` only; run tasks and workflows of the program
-    there, because their code may import or look up modules late.
+    The program that was loaded last can be used as it is. Where several are loaded, use each inside ``with
+    program.activated():``, because its code may import or look up modules late.
 
     Attributes:
         root: the directory that a bundle packs.
@@ -84,6 +84,7 @@ def load_program(paths: Sequence[Path], root: Path | None = None) -> Program:
             _warm(task)
         for workflow in program.workflows.values():
             _warm(workflow)
+    program.space.stay()
     return program
 
 

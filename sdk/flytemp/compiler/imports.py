@@ -10,70 +10,79 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar
 
 _lock = threading.RLock()  # sys.modules and sys.path belong to the whole process
 
 
 class ModuleSpace:
-    """The modules below a program's import roots. They are importable only while the space is active."""
+    """The modules below a program's import roots.
+
+    At most one space is live at a time: its roots lead ``sys.path``, its modules are in ``sys.modules``. The one
+    that was loaded last stays live, so that its code may import late; making another one live takes it out whole.
+    """
+
+    _live: ClassVar[ModuleSpace | None] = None
 
     def __init__(self, roots: Sequence[Path]) -> None:
         self.roots = tuple(roots)
         self._modules: dict[str, ModuleType] = {}
-        self._depth = 0
+        self._set_aside: dict[str, ModuleType] = {}
 
     @contextmanager
     def activated(self) -> Iterator[None]:
-        """Make the program's modules, and no others of the same names, importable inside the ``with`` block."""
+        """Be live inside the ``with`` block, and give way to what was live before it."""
         with _lock:
-            if self._depth:
-                self._depth += 1
-                try:
-                    yield
-                finally:
-                    self._depth -= 1
-                return
-            path = list(sys.path)
-            set_aside = self._enter()
-            self._depth = 1
+            before = ModuleSpace._live
+            _make_live(self)
             try:
                 yield
             finally:
-                self._depth = 0
-                self._leave(set_aside, path)
+                _make_live(before)
 
-    def _enter(self) -> dict[str, ModuleType]:
+    def stay(self) -> None:
+        """Be live until another space is; what was set aside for names that are not used comes back."""
+        with _lock:
+            _make_live(self)
+            used = {name.partition(".")[0] for name, module in list(sys.modules.items()) if self._owns(name, module)}
+            for name in [name for name in self._set_aside if name.partition(".")[0] not in used]:
+                sys.modules.setdefault(name, self._set_aside.pop(name))
+
+    def _enter(self) -> None:
         names = self._top_level_names()
-        set_aside = {
-            name: module for name, module in sys.modules.items() if name.partition(".")[0] in names and name != "__main__"
+        self._set_aside = {
+            name: module for name, module in list(sys.modules.items()) if name.partition(".")[0] in names and name != "__main__"
         }
-        for name in set_aside:
+        for name in self._set_aside:
             del sys.modules[name]
         sys.modules.update(self._modules)
         sys.path[:0] = [str(root) for root in self.roots]
         importlib.invalidate_caches()
-        return set_aside
 
-    def _leave(self, set_aside: dict[str, ModuleType], path: list[str]) -> None:
+    def _leave(self) -> None:
         self._modules = {name: module for name, module in list(sys.modules.items()) if self._owns(name, module)}
         for name in self._modules:
             del sys.modules[name]
-        sys.modules.update(set_aside)
-        # What the program itself added to sys.path stays: its lazy imports may need it.
-        roots = {str(root) for root in self.roots} - set(path)
-        sys.path[:] = [entry for entry in dict.fromkeys(sys.path) if entry not in roots]
+        sys.modules.update(self._set_aside)
+        self._set_aside = {}
+        for root in map(str, self.roots):
+            if root in sys.path:
+                sys.path.remove(root)
 
     def _top_level_names(self) -> set[str]:
         """What the roots provide, except the names of Python's and flytemp's own modules."""
         names: set[str] = set()
         for root in self.roots:
-            with os.scandir(root) as entries:
-                names.update(entry.name.removesuffix(".py") for entry in entries if entry.is_dir() or entry.name.endswith(".py"))
+            if root.is_dir():
+                with os.scandir(root) as entries:
+                    names.update(
+                        entry.name.removesuffix(".py") for entry in entries if entry.is_dir() or entry.name.endswith(".py")
+                    )
         return {name for name in names if name not in sys.stdlib_module_names and not name.startswith("flytemp")}
 
     def _owns(self, name: str, module: ModuleType) -> bool:
         """Whether the module lies below a root, and below no nearer directory of ``sys.path``, such as site-packages."""
-        if name == "__main__" or name.partition(".")[0].startswith("flytemp"):
+        if name == "__main__" or name.partition(".")[0].startswith("flytemp") or self._set_aside.get(name) is module:
             return False
         file = getattr(module, "__file__", None)
         places = [file] if file else list(getattr(module, "__path__", ()))
@@ -83,3 +92,13 @@ class ModuleSpace:
         directories = [*self.roots, *(Path(entry) for entry in sys.path if entry)]
         above = [directory for directory in directories if place.is_relative_to(directory)]
         return max(above, key=lambda directory: len(directory.parts), default=None)
+
+
+def _make_live(space: ModuleSpace | None) -> None:
+    if ModuleSpace._live is space:
+        return
+    if ModuleSpace._live is not None:
+        ModuleSpace._live._leave()
+    ModuleSpace._live = space
+    if space is not None:
+        space._enter()
