@@ -37,9 +37,13 @@ class Resolver:
         executions: the store's executions and documents.
         temporal: the worker's client, to ask which search attributes the namespace knows.
         settings: the worker's settings that executions resolved here will obey.
+        raw_data_prefix: where files go, unless the launch or its launch plan says.
     """
 
-    def __init__(self, executions: Executions, temporal: TemporalClient, settings: ResolvedSettings) -> None:
+    def __init__(
+        self, executions: Executions, temporal: TemporalClient, settings: ResolvedSettings, raw_data_prefix: str
+    ) -> None:
+        self._raw_data_prefix = raw_data_prefix
         self._executions = executions
         self._temporal = temporal
         self._settings = settings
@@ -101,7 +105,7 @@ class Resolver:
         )
         ran, spec = runnable(self._executions.registry, entity, document)
         options = _options(request.options, document, spec)
-        prefix = options.raw_data_prefix or self._executions.store.uri_of("data")
+        prefix = options.raw_data_prefix or self._raw_data_prefix
         assert ran.version is not None
         return ExecutionContext(
             execution=execution_name(layout.workflow_id),

@@ -42,9 +42,12 @@ def tasks_queue(task_queue: str) -> str:
     return f"{task_queue}-tasks"
 
 
-def control_parts(executions: Executions, temporal: TemporalClient, settings: ResolvedSettings) -> Parts:
-    """The interpreter and its control activities."""
-    resolver = Resolver(executions, temporal, settings)
+def control_parts(
+    executions: Executions, temporal: TemporalClient, settings: ResolvedSettings, raw_data_prefix: str | None = None
+) -> Parts:
+    """The interpreter and its control activities. ``raw_data_prefix`` is by default the store's folder ``data``."""
+    prefix = raw_data_prefix or executions.store.uri_of("data")
+    resolver = Resolver(executions, temporal, settings, prefix)
     pages = StatePages(executions.store)
     recorder = Recorder(executions)
     state = [pages.plan_page, pages.save_plan, pages.load_state, pages.save_state]
@@ -62,9 +65,15 @@ def task_parts(
     return Parts([], [TaskRunner(executions, backend, temporal, settings.heartbeat_seconds, observer).run_task])
 
 
-def control_worker(temporal: TemporalClient, store: ObjectStore, task_queue: str, settings: ResolvedSettings) -> Worker:
+def control_worker(
+    temporal: TemporalClient,
+    store: ObjectStore,
+    task_queue: str,
+    settings: ResolvedSettings,
+    raw_data_prefix: str | None = None,
+) -> Worker:
     """A Temporal worker for the interpreter and control."""
-    parts = control_parts(Executions(store), temporal, settings)
+    parts = control_parts(Executions(store), temporal, settings, raw_data_prefix)
     return Worker(
         temporal,
         task_queue=task_queue,

@@ -43,7 +43,7 @@ class FlytempPlugin(SimplePlugin):
         resolved = resolved_settings(chosen)
         if run_tasks:
             resolved = resolved.model_copy(update={"task_queue": task_queue or chosen.task_queue})
-        control = control_parts(executions, temporal, resolved)
+        control = control_parts(executions, temporal, resolved, chosen.raw_data_prefix)
         activities = list(control.activities)
         backend = make_backend(chosen, store) if run_tasks else None
         if backend is not None:

@@ -54,7 +54,7 @@ async def _serve(settings: Settings) -> int:
             logger.info("metrics and health at http://%s/metrics, /healthz, /readyz", server.address)
         await backend.start()
         stack.push_async_callback(backend.close)
-        control = control_worker(temporal, store, settings.task_queue, resolved)
+        control = control_worker(temporal, store, settings.task_queue, resolved, settings.raw_data_prefix)
         tasks = task_worker(
             temporal, store, backend, resolved, slots=worker.slots, drain_seconds=worker.drain_seconds, observer=metrics
         )
@@ -104,7 +104,7 @@ def make_backend(settings: Settings, store: ObjectStore) -> Backend:
         state_dir=settings.state_dir,
         grace_seconds=worker.grace_seconds,
         recycle_after=worker.recycle_after,
-        pass_environment=tuple(worker.pass_environment),
+        pass_environment=worker.pass_environment,
     )
     return ProcessBackend(store, options, new_worker_id())
 
@@ -116,6 +116,7 @@ def resolved_settings(settings: Settings) -> ResolvedSettings:
         task_queue=tasks_queue(settings.task_queue),
         heartbeat_seconds=worker.heartbeat_seconds,
         max_parallelism=worker.max_parallelism,
+        max_in_flight=worker.max_in_flight,
         max_system_tries=worker.max_system_tries,
         continue_as_new_events=worker.continue_as_new_events,
         drain_seconds=worker.continue_as_new_drain_seconds,

@@ -51,6 +51,8 @@ async def connect_temporal(
 
 
 def _connect_options(settings: Settings) -> dict[str, Any]:
+    if settings.dev is not None:  # the embedded server: no profile's credentials belong there
+        return {"target_host": settings.address, "namespace": settings.namespace}
     try:
         options: dict[str, Any] = dict(
             ClientConfig.load_client_connect_config(
