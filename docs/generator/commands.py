@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 
 import click
-from generator.markdown import inline, table
 
 from flytemp_cli.lazy import LazyGroup
 from flytemp_cli.main import PROGRAM, cli
 from flytemp_cli.options import GlobalOption
+from generator.markdown import inline, table
 
 
 def render() -> str:
@@ -49,7 +50,7 @@ def _command(path: str, context: click.Context) -> list[str]:
     rows = [
         _row(option, context)
         for option in command.get_params(context)
-        if isinstance(option, click.Option) and not isinstance(option, GlobalOption) and option.name != "help"
+        if isinstance(option, click.Option) and not isinstance(option, GlobalOption) and "--help" not in option.opts
     ]
     shown = [row for row in rows if row]
     return [*lines, *table(["Option", "Meaning"], shown), ""] if shown else lines
@@ -63,7 +64,7 @@ def _row(option: click.Option, context: click.Context) -> tuple[str, str] | None
 def _help(text: str) -> list[str]:
     """Paragraphs; those marked with a backspace keep their lines, as on the terminal."""
     lines: list[str] = []
-    for paragraph in re.split(r"\n\s*\n", text.strip()):
+    for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(text)):
         if paragraph.startswith("\b"):
             title, _, body = paragraph.removeprefix("\b").strip("\n").partition("\n")
             code = [line.removeprefix("  ") for line in body.splitlines()]

@@ -116,8 +116,8 @@ def _signature(name: str, value: Any, *, skip_first: bool = False) -> list[str]:
         return []
     parameters = list(signature.parameters.values())[1 if skip_first else 0 :]
     prefix = "async " if inspect.iscoroutinefunction(value) else ""
-    result = "" if inspect.isclass(value) or signature.return_annotation is inspect.Signature.empty else signature.return_annotation
-    shown = f" -> {_annotation(result)}" if result != "" else ""
+    result = signature.return_annotation
+    shown = "" if inspect.isclass(value) or result is inspect.Signature.empty else f" -> {_annotation(result)}"
     inner = [_parameter(parameter) for parameter in _with_marks(parameters)]
     text = f"{prefix}{name}({', '.join(inner)}){shown}"
     if len(text) > 100:

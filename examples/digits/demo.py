@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from flytemp_worker.devserver import spawn_tethered
 
@@ -168,8 +168,8 @@ def show_results(name: str, dev: dict[str, Any]) -> None:
     _say(f"  macro F1           {metrics['macro_f1']:.4f}")
     _say(f"  most confused      {_most_confused(metrics['confusion'])}")
     _say("\nWhere things are")
-    _say(f"  confusion matrix   {local_path(outputs['confusion_picture'])}")
-    _say(f"  model              {local_path(outputs['best_model'])}")
+    _say(f"  confusion matrix   {local_path(outputs['confusion_picture']['uri'])}")
+    _say(f"  model              {local_path(outputs['best_model']['uri'])}")
     _say(f"  record and logs    {local_path(execution['metadata_uri'])}")
     _say(f"  Temporal UI        {ui_of(execution, dev)}")
     _say("\nThe UI lives as long as the server: `just demo --keep` keeps both, and so does, later,")
@@ -189,10 +189,8 @@ def _most_confused(confusion: list[list[int]]) -> str:
 
 
 def local_path(uri: str) -> str:
-    """A path that can be pasted, for what lies on this machine."""
-    if not uri.startswith("file://"):
-        return uri
-    return unquote(urlsplit(uri).path) if "%" in uri else uri.removeprefix("file://")
+    """A path that can be pasted, for what lies on this machine: nothing in a store's URI is percent-encoded."""
+    return uri.removeprefix("file://")
 
 
 def ui_of(execution: dict[str, Any], dev: dict[str, Any]) -> str:

@@ -181,7 +181,7 @@ def train(candidate: Candidate, data: ArraysFile, validation: ArraysFile, seed: 
     others, expected = _read(validation)
     accuracy = float(accuracy_score(expected, model.predict(others)))
     print(f"{candidate.title}: {accuracy:.4f}")
-    file = ModelFile.new("model.joblib")
+    file = ModelFile.new(f"{candidate.kind.name.lower()}-{candidate.parameter:g}.joblib")
     with file.open("wb") as target:
         joblib.dump(model, target)
     return TrainedModel(candidate=candidate, validation_accuracy=accuracy, model=file)
