@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from flytemp.client.handle import ExecutionHandle
-    from flytemp.records.models import Execution
+    from flytemp.records.models import Execution, NodeExecution
     from flytemp_cli.output import Output
 
 _MARGIN_LINES = 4  # of the terminal's height: the headline, the prompt, and air
@@ -30,21 +30,31 @@ class ChangeLines:
         self._seen: dict[str, tuple[str, int]] = {}
 
     def show(self, execution: Execution) -> None:
-        style = self._output.messages
+        if not execution.phase.is_final:
+            self._show_own(execution)
         for node in execution.nodes:
-            state = (node.phase.value, node.attempts)
-            # A node that has only been planned is no news.
-            if self._seen.get(node.id, ("QUEUED", 0)) != state:
-                label = f"{node.id} {one_line(node.name)}" if node.name != node.id else node.id
-                extra = [elapsed_text(node.started_at, node.finished_at, utc_now()) if node.phase.is_final else ""]
-                self._line(style, node.phase.value, label, [*extra, *node_details(node)])
-            self._seen[node.id] = state
-        own = (execution.phase.value, 0)
-        if self._seen.get("") != own:
-            self._line(style, execution.phase.value, style.bold(execution.name), [])
-        self._seen[""] = own
+            self._show_node(node)
+        if execution.phase.is_final:
+            self._show_own(execution)
 
-    def _line(self, style: Style, phase: str, label: str, details: list[str]) -> None:
+    def _show_own(self, execution: Execution) -> None:
+        if self._changed("", execution.phase.value, 0):
+            self._line(execution.phase.value, self._output.messages.bold(execution.name), [])
+
+    def _show_node(self, node: NodeExecution) -> None:
+        # A node that has only been planned is no news.
+        if self._changed(node.id, node.phase.value, node.attempts) and (node.phase.value, node.attempts) != ("QUEUED", 0):
+            label = f"{node.id} {one_line(node.name)}" if node.name != node.id else node.id
+            elapsed = elapsed_text(node.started_at, node.finished_at, utc_now()) if node.phase.is_final else ""
+            self._line(node.phase.value, label, [elapsed, *node_details(node)])
+
+    def _changed(self, key: str, phase: str, attempts: int) -> bool:
+        before = self._seen.get(key)
+        self._seen[key] = (phase, attempts)
+        return before != (phase, attempts)
+
+    def _line(self, phase: str, label: str, details: list[str]) -> None:
+        style = self._output.messages
         clock = utc_now().astimezone().strftime("%H:%M:%S")
         extra = "  ".join(part for part in details if part)
         text = f"{style.dim(clock)}  {style.phase(phase, phase.ljust(9))}  {label}"

@@ -33,12 +33,14 @@ def _key_value(text: str) -> tuple[str, str]:
     return key, value
 
 
-def launch_options() -> list[click.Parameter]:
-    """Fresh option objects of one launch."""
+def launch_options(*, always_follows: bool) -> list[click.Parameter]:
+    """Fresh option objects of one launch. A command that always follows takes --wait and --follow, and need not tell."""
+    hidden = always_follows
     return [
         click.Option(["--name"], type=EXECUTION, metavar="NAME", help="The execution's name [default: made up]"),
         click.Option(["--inputs"], metavar="FILE", help="Inputs as a JSON or YAML object, - for stdin; flags win over it"),
-        click.Option(["--wait"], is_flag=True, help="Wait until it is over; the exit code says how it ended"),
+        click.Option(["--wait"], is_flag=True, hidden=hidden, help="Wait for its end; the exit code says how it ended"),
+        click.Option(["--follow"], is_flag=True, hidden=hidden, help="Like --wait, and show the nodes meanwhile"),
         click.Option(["--timeout"], type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer: exit code 5"),
         click.Option(["--max-parallelism"], type=click.IntRange(min=0), metavar="N", help="Task nodes at once, 0 for no limit"),
         click.Option(["--label"], type=_key_value, multiple=True, metavar="KEY=VALUE", help="Can be given several times"),
@@ -95,9 +97,9 @@ def waits(given: Mapping[str, Any]) -> bool:
     Raises:
         InputUsageError: a time-out without waiting means nothing.
     """
-    if given["timeout"] is not None and not (given["wait"] or given.get("follow")):
+    if given["timeout"] is not None and not (given["wait"] or given["follow"]):
         raise InputUsageError("--timeout needs --wait or --follow")
-    return bool(given["wait"] or given.get("follow"))
+    return bool(given["wait"] or given["follow"])
 
 
 async def launch(settings: Settings, start: Start, output: Output, *, wait: bool, follow: bool) -> int:

@@ -119,6 +119,14 @@ class TargetCommand(Command):
         target = self.load(scratch, found, options)
         return _Bound(self, target)
 
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return _usage(self)
+
+
+def _usage(command: TargetCommand) -> list[str]:
+    optional = [f"[{word}]" for word in command.words[command.required :]]
+    return [*command.words[: command.required], *optional, "[--INPUT VALUE]...", "[OPTIONS]"]
+
 
 class _Bound(Command):
     """A `TargetCommand` whose target is known."""
@@ -130,10 +138,10 @@ class _Bound(Command):
         super().__init__(command.name, params=[*_arguments(command.words, command.required), *own, *inputs], callback=_never)
         self.help = f"{target.title}\n\n{target.summary}".strip()
         self._target = target
-        self._run = command.run
+        self._command = command
 
     def invoke(self, ctx: click.Context) -> int:
-        return self._run(session_of(ctx), self._target, given_texts(ctx), ctx.params)
+        return self._command.run(session_of(ctx), self._target, given_texts(ctx), ctx.params)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
@@ -144,6 +152,9 @@ class _Bound(Command):
             if error.option_name.startswith("--"):
                 raise unknown_input(error.option_name.removeprefix("--"), self._target.interface) from error
             raise
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return _usage(self._command)
 
     def is_listed(self, param: click.Parameter) -> bool:
         return super().is_listed(param) and not isinstance(param, InputOption)

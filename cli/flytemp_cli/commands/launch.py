@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 def _options() -> list[click.Parameter]:
     return [
-        *launch_options(),
+        *launch_options(always_follows=False),
         version_option("Of what is launched [default: the latest]"),
-        click.Option(["--follow"], is_flag=True, help="Like --wait, and show the nodes meanwhile"),
     ]
 
 

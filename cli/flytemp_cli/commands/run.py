@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flytemp_cli.failures import InputUsageError
 from flytemp_cli.launching import Start, launch, launch_options, literals_of, options_of, version_option
 from flytemp_cli.options import Session
 from flytemp_cli.output import Output, prints_to_stderr
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def _options() -> list[click.Parameter]:
     return [
         click.Option(["--local"], is_flag=True, help="Run in this process, without a server: breakpoints work"),
-        *launch_options(),
+        *launch_options(always_follows=True),
         version_option("To register under [default: a hash of the content]"),
     ]
 
@@ -45,6 +46,8 @@ def _run(session: Session, target: Target, texts: dict[str, str], given: Mapping
     literals = literals_of(target.interface, texts, given["inputs"])
     program, entity, document = target.value
     if given["local"]:
+        if given["timeout"] is not None:
+            raise InputUsageError("--timeout waits for a server, and --local uses none")
         return _run_local(session, target, entity, literals, given)
     return _run_remote(session, target, program, document, literals, given)
 

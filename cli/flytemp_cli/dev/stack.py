@@ -213,7 +213,7 @@ class DevStack:
         assert self._worker is not None
         patience = self._settings.worker.drain_seconds + self._settings.worker.grace_seconds
         if not self._worker.has_ended:
-            self._tell(f"stopping: running tasks may take up to {patience:g} s to end; Ctrl-C again stops at once")
+            self._tell(f"stopping (running tasks may take {patience:g} s; Ctrl-C again stops at once)")
         self._worker.stop(patience + _STOP_MARGIN)
 
 
