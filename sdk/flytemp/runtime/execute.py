@@ -17,7 +17,7 @@ from typing import Any
 from flytemp.authoring.context import ExecutionId, ExecutionParameters, TaskId, use_context
 from flytemp.authoring.local import to_the_end
 from flytemp.bundle.extraction import extract
-from flytemp.errors import Actor, FlytempError
+from flytemp.errors import Actor, FlytempError, InputError
 from flytemp.layout import RootLayout
 from flytemp.literals.transfer import RawDataTransfer, use_transfer
 from flytemp.literals.types import Json
@@ -149,8 +149,10 @@ class _Try:
 
     def _outputs(self) -> dict[str, Json]:
         invocation = self._invocation
-        with self._conversions():
+        try:
             literals = resolve_inputs(invocation.inputs, self._store, invocation.execution_root)
+        except InputError as error:  # a path that leads nowhere in the value that came
+            raise _Failed(user_error(error, retryable=False)) from error
         if invocation.bundle is not None:
             self._bundle = extract(self._store, invocation.bundle, self._surroundings.bundles or _temporary_bundles())
             use_bundle(self._bundle, invocation.bundle.import_roots)

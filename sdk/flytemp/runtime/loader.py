@@ -27,6 +27,8 @@ class NotLoadable(ProgramError):
 def use_bundle(folder: Path, import_roots: Sequence[str]) -> None:
     """Put the bundle's import roots first on ``sys.path``, in their order."""
     roots = [str((folder / root).resolve()) for root in import_roots]
+    if sys.path[: len(roots)] == roots:
+        return
     sys.path[:] = roots + [entry for entry in sys.path if entry not in roots]
     importlib.invalidate_caches()
 

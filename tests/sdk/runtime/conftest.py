@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flytemp.runtime.execute import Surroundings
+from flytemp.store.object_store import ObjectStore
+from tests.sdk.runtime.project import Project
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    return ObjectStore.open(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def project(tmp_path: Path, store: ObjectStore) -> Project:
+    return Project(tmp_path / "projects", store)
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path) -> Iterator[Surroundings]:
+    """Tasks run in this process: what they import does not stay."""
+    path, modules = list(sys.path), set(sys.modules)
+    yield Surroundings(bundles=tmp_path / "bundles")
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name.startswith("program"):
+            del sys.modules[name]

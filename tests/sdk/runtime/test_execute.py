@@ -1,0 +1,336 @@
+"""One try in this process: what is claimed, committed and returned."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flytemp.errors import StoreError
+from flytemp.runtime.commit import read_claim, read_result, read_try_error
+from flytemp.runtime.execute import Surroundings, execute
+from flytemp.runtime.failures import TryFailed
+from flytemp.runtime.host import host_identity, process_started
+from flytemp.runtime.invocation import Invocation, TaskResult
+from flytemp.store.local import LocalStore
+from flytemp.store.object_store import ObjectStore
+from tests.sdk.runtime.project import Project
+
+PROGRAM = """
+    import os
+    from dataclasses import dataclass
+    from typing import NamedTuple, Optional
+
+    from flytemp import current_context, task
+    from flytemp.types.file import FlyteFile
+
+    class Both(NamedTuple):
+        total: int
+        text: str
+
+    @task
+    def add(x: int, y: int = 10) -> int:
+        return x + y
+
+    @task
+    def both(x: int) -> Both:
+        return Both(x, str(x))
+
+    @task
+    async def later(x: int) -> int:
+        return x + 1
+
+    @task
+    def nothing() -> None:
+        pass
+
+    @task
+    def count(path: str) -> int:
+        with open(path, "a") as file:
+            file.write("x")
+        return 1
+
+    @task
+    def where() -> dict[str, str]:
+        context = current_context()
+        return {
+            "execution": str(context.execution_id),
+            "task": str(context.task_id),
+            "date": context.execution_date.isoformat(),
+            "directory": context.working_directory,
+            "cwd": os.getcwd(),
+            "raw": context.raw_output_prefix,
+            "metadata": context.output_metadata_prefix,
+        }
+
+    @task
+    def total(numbers: list[int], named: dict[str, int]) -> int:
+        return sum(numbers) + sum(named.values())
+
+    @task
+    def report() -> FlyteFile:
+        with open("report.txt", "w") as file:
+            file.write("all well")
+        return FlyteFile("report.txt")
+
+    @task
+    def absent() -> FlyteFile:
+        return FlyteFile("nowhere.txt")
+
+    @task
+    def wrong() -> int:
+        return "one"
+
+    @task
+    def large() -> str:
+        return "x" * (3 * 2**20)
+"""
+
+
+@pytest.fixture
+def program(project: Project) -> Project:
+    project.write(PROGRAM)
+    return project
+
+
+def run(program: Project, surroundings: Surroundings, task: str, *arguments: Any, **changes: Any) -> TaskResult:
+    result = execute(program.invocation(task, *arguments, **changes), program.store, owner="me", surroundings=surroundings)
+    assert result is not None
+    return result
+
+
+def test_outputs_are_committed_and_the_try_is_claimed(program: Project, surroundings: Surroundings) -> None:
+    invocation = program.invocation("add", {"x": 1})
+    result = execute(invocation, program.store, owner="me", surroundings=surroundings)
+    assert result is not None
+    assert (result.status, result.outputs, result.error, result.try_) == ("succeeded", {"o0": 11}, None, 1)
+    assert read_result(program.store, invocation) == result
+    claim = read_claim(program.store, invocation)
+    assert claim is not None
+    assert (claim.owner, claim.pid, claim.host) == ("me", os.getpid(), host_identity())
+    assert claim.process_started == process_started(os.getpid()) != ""
+
+
+@pytest.mark.parametrize(
+    ("task", "inputs", "outputs"),
+    [
+        ("both", {"x": 3}, {"total": 3, "text": "3"}),
+        ("later", {"x": 3}, {"o0": 4}),
+        ("nothing", {}, {}),
+        ("add", {"x": 1, "y": 2}, {"o0": 3}),
+    ],
+)
+def test_every_form_of_output(
+    program: Project, surroundings: Surroundings, task: str, inputs: dict[str, Any], outputs: dict[str, Any]
+) -> None:
+    assert run(program, surroundings, task, inputs).outputs == outputs
+
+
+def test_the_loser_of_a_claim_runs_nothing(program: Project, surroundings: Surroundings, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    invocation = program.invocation("count", {"path": str(ran)})
+    assert execute(invocation, program.store, owner="first", surroundings=surroundings) is not None
+    assert execute(invocation, program.store, owner="second", surroundings=surroundings) is None
+    assert ran.read_text() == "x"
+    claim = read_claim(program.store, invocation)
+    assert claim is not None
+    assert claim.owner == "first"
+
+
+def test_the_first_commit_of_an_attempt_stands(program: Project, surroundings: Surroundings) -> None:
+    first = run(program, surroundings, "add", {"x": 1})
+    second = run(program, surroundings, "add", {"x": 5}, try_=2)
+    assert second == first
+
+
+def test_of_many_processes_that_race_for_a_try_one_runs(program: Project, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    invocation = program.invocation("count", {"path": str(ran)})
+    code = """
+import sys
+from pathlib import Path
+from flytemp.runtime.execute import Surroundings, execute
+from flytemp.runtime.invocation import Invocation
+from flytemp.store.object_store import ObjectStore
+invocation = Invocation.model_validate_json(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+result = execute(invocation, ObjectStore.open(invocation.store), owner="x", surroundings=Surroundings(bundles=Path(sys.argv[2])))
+print("ran" if result is not None else "lost")
+"""
+    command = [sys.executable, "-c", code, invocation.model_dump_json(), str(tmp_path / "bundles")]
+    racers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+        for _ in range(4)
+    ]
+    for racer in racers:
+        assert racer.stdout is not None
+        assert racer.stdout.readline() == "ready\n"
+    outcomes = []
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    for racer in racers:
+        outcomes.append(racer.communicate(timeout=60)[0].strip())
+        assert racer.returncode == 0
+    assert sorted(outcomes) == ["lost", "lost", "lost", "ran"]
+    assert ran.read_text() == "x"
+
+
+def test_inputs_come_from_results_and_from_the_execution(program: Project, surroundings: Surroundings) -> None:
+    layout = program.layout
+    program.store.write(
+        layout.result("a.b", 2),
+        TaskResult(status="succeeded", outputs={"o": {"items": [4, 5]}}).model_dump_json().encode(),
+    )
+    program.store.write(layout.execution, json.dumps({"inputs": {"x": {"deep": 100}}}).encode())
+    numbers = {"a": [{"l": 1}, {"r": "a.b/2", "v": "o", "p": ["items", 1]}, {"c": "x", "p": ["deep"]}]}
+    named = {"m": {"one": {"l": 1000}, "two": {"r": "a.b/2", "v": "o", "p": ["items", 0]}}}
+    result = run(program, surroundings, "total", closed={"numbers": numbers, "named": named})
+    assert result.outputs == {"o0": 1 + 5 + 100 + 1000 + 4}
+
+
+def test_a_task_knows_its_execution_and_has_a_folder_of_its_own(program: Project, surroundings: Surroundings) -> None:
+    before = os.getcwd()
+    result = run(program, surroundings, "where")
+    assert result.outputs is not None
+    seen = result.outputs["o0"]
+    assert seen["execution"] == f"ex:p:d:run{program.number}"
+    assert seen["task"] == f"tsk:p:d:{program.module}.where:v1"
+    assert seen["date"] == "2026-01-31T12:00:00+00:00"
+    assert seen["cwd"] == seen["directory"]
+    assert not Path(seen["directory"]).exists()
+    assert seen["raw"] == f"{program.store.uri}/data/{program.number}/n0"
+    assert seen["metadata"] == program.store.uri_of(program.layout.attempt("n0", 1))
+    assert os.getcwd() == before
+
+
+def test_a_local_run_may_keep_its_directory(program: Project, surroundings: Surroundings) -> None:
+    here = Surroundings(bundles=surroundings.bundles, change_directory=False)
+    result = run(program, here, "where")
+    assert result.outputs is not None
+    assert result.outputs["o0"]["cwd"] == os.getcwd()
+
+
+def test_a_file_is_uploaded_below_the_raw_data_prefix(program: Project, surroundings: Surroundings) -> None:
+    result = run(program, surroundings, "report")
+    assert result.outputs is not None
+    uri = result.outputs["o0"]["uri"]
+    assert uri.startswith(f"{program.store.uri}/data/{program.number}/n0/")
+    assert Path(uri.removeprefix("file://")).read_text() == "all well"
+
+
+@pytest.mark.parametrize(
+    ("task", "code", "text"),
+    [
+        ("wrong", "TypeMismatch", "Failed to convert outputs of task '{module}.wrong' at position 0"),
+        ("large", "LimitExceeded", "3.0 MiB"),
+        ("absent", "TypeMismatch", "nowhere.txt"),
+    ],
+)
+def test_outputs_that_do_not_fit_are_the_users_error(
+    program: Project, surroundings: Surroundings, task: str, code: str, text: str
+) -> None:
+    error = run(program, surroundings, task).error
+    assert error is not None
+    assert (error.kind, error.code, error.retryable) == ("USER", code, False)
+    assert text.format(module=program.module) in error.message
+
+
+def test_an_input_that_does_not_fit_is_the_users_error(program: Project, surroundings: Surroundings) -> None:
+    error = run(program, surroundings, "add", {"x": "one"}).error
+    assert error is not None
+    assert (error.kind, error.code, error.retryable) == ("USER", "TypeMismatch", False)
+    assert f"Failed to convert inputs of task '{program.module}.add':\n  Failed argument 'x'" in error.message
+
+
+def test_a_path_that_leads_nowhere_is_the_users_error(program: Project, surroundings: Surroundings) -> None:
+    key = program.layout.result("a", 1)
+    program.store.write(key, TaskResult(status="succeeded", outputs={"o": None}).model_dump_json().encode())
+    error = run(program, surroundings, "add", closed={"x": {"r": "a/1", "v": "o", "p": ["field"]}}).error
+    assert error is not None
+    assert (error.kind, error.retryable) == ("USER", False)
+    assert "is None, so it has no 'field'" in error.message
+
+
+def _failure(invocation: Invocation, store: ObjectStore, surroundings: Surroundings) -> TryFailed:
+    with pytest.raises(TryFailed) as caught:
+        execute(invocation, store, owner="me", surroundings=surroundings)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (None, "NotFound"),
+        (b"no json", "CorruptData"),
+        (b"[]", "CorruptData"),
+        (b'{"outputs": {}}', "CorruptData"),
+    ],
+)
+def test_inputs_that_cannot_be_read_are_not_the_users_error(
+    program: Project, surroundings: Surroundings, content: bytes | None, code: str
+) -> None:
+    if content is not None:
+        program.store.write(program.layout.result("a", 1), content)
+    invocation = program.invocation("add", closed={"x": {"r": "a/1", "v": "o"}})
+    failure = _failure(invocation, program.store, surroundings)
+    assert (failure.error.kind, failure.error.code) == ("SYSTEM", code)
+    assert read_try_error(program.store, invocation) == failure.error
+    assert read_result(program.store, invocation) is None
+
+
+def test_a_bundle_that_is_gone_is_not_the_users_error(program: Project, surroundings: Surroundings) -> None:
+    invocation = program.invocation("add", {"x": 1})
+    assert invocation.bundle is not None
+    gone = invocation.bundle.model_copy(update={"digest": "0" * 64})
+    failure = _failure(invocation.model_copy(update={"bundle": gone}), program.store, surroundings)
+    assert (failure.error.kind, failure.error.code) == ("SYSTEM", "NotFound")
+    assert "the code bundle 000000000000" in failure.error.message
+
+
+class RefusingStore(LocalStore):
+    """A store whose disk is full as soon as a key of ``ending`` is to be created."""
+
+    ending = "/result.json"
+
+    def create(self, key: str, data: bytes) -> bool:
+        if key.endswith(self.ending):
+            raise StoreError(f"cannot create {key}: No space left on device")
+        return super().create(key, data)
+
+
+class FullStore(RefusingStore):
+    ending = ".json"
+
+    def write(self, key: str, data: bytes) -> None:
+        raise StoreError(f"cannot write {key}: No space left on device")
+
+
+def test_a_result_that_cannot_be_committed_is_not_the_users_error(program: Project, surroundings: Surroundings) -> None:
+    store = RefusingStore(program.store.uri, program.store.uri.removeprefix("file://"))
+    invocation = program.invocation("add", {"x": 1})
+    failure = _failure(invocation, store, surroundings)
+    assert (failure.error.kind, failure.error.code) == ("SYSTEM", "StoreError")
+    assert read_try_error(store, invocation) == failure.error
+
+
+def test_without_a_claim_nothing_runs(program: Project, surroundings: Surroundings, tmp_path: Path) -> None:
+    store = FullStore(program.store.uri, program.store.uri.removeprefix("file://"))
+    ran = tmp_path / "ran"
+    failure = _failure(program.invocation("count", {"path": str(ran)}), store, surroundings)
+    assert failure.error.code == "StoreError"
+    assert not ran.exists()
+
+
+def test_another_version_of_the_protocol_is_refused(program: Project, surroundings: Surroundings) -> None:
+    failure = _failure(program.invocation("add", {"x": 1}, protocol=99), program.store, surroundings)
+    assert failure.error.kind == "SYSTEM"
+    assert "version 99" in failure.error.message
+    assert "speaks 1" in failure.error.message

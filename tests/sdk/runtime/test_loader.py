@@ -1,0 +1,121 @@
+"""Code comes from the bundle; what cannot be loaded is explained."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flytemp.runtime.execute import Surroundings, execute
+from flytemp.runtime.invocation import TaskError
+from tests.sdk.runtime.project import Project
+
+TASK = """
+    from flytemp import task
+
+    @task
+    def one() -> int:
+        return 1
+
+    number = 5
+"""
+
+
+def error_of(project: Project, surroundings: Surroundings, loader: str) -> TaskError:
+    result = execute(project.invocation(loader), project.store, owner="me", surroundings=surroundings)
+    assert result is not None
+    assert result.error is not None
+    return result.error
+
+
+def test_import_roots_come_first_and_in_their_order(project: Project, surroundings: Surroundings) -> None:
+    name = f"program{project.number}_rooted"
+    for folder, value in (("src", 2), ("lib", 3)):
+        source = f"from flytemp import task\n\n@task\ndef one() -> int:\n    return {value}\n"
+        project.write(source, f"{folder}/{name}.py")
+    ref = project.bundle().model_copy(update={"import_roots": ("lib", "src")})
+    invocation = project.invocation(f"{name}:one", bundle=ref)
+    result = execute(invocation, project.store, owner="me", surroundings=surroundings)
+    assert result is not None
+    assert result.outputs == {"o0": 3}
+    assert surroundings.bundles is not None
+    assert sys.path[:2] == [str(surroundings.bundles / ref.digest / folder) for folder in ("lib", "src")]
+
+
+def test_without_a_bundle_the_code_is_imported_in_place(
+    project: Project, surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(TASK)
+    monkeypatch.syspath_prepend(str(project.folder))
+    invocation = project.invocation("one", bundle=None)
+    result = execute(invocation, project.store, owner="me", surroundings=surroundings)
+    assert result is not None
+    assert result.outputs == {"o0": 1}
+
+
+@pytest.mark.parametrize(
+    ("loader", "text"),
+    [
+        ("program_nowhere:one", "there is no module 'program_nowhere' in the code bundle"),
+        ("{module}.inner:one", "there is no module '{module}.inner' in the code bundle"),
+        ("{module}:two", "the module '{module}' has no 'two'"),
+        ("{module}:number", "'{module}:number' is a int, not a task"),
+    ],
+)
+def test_what_is_not_there_is_named(project: Project, surroundings: Surroundings, loader: str, text: str) -> None:
+    project.write(TASK)
+    error = error_of(project, surroundings, loader.format(module=project.module))
+    assert (error.kind, error.code, error.retryable) == ("USER", "NotLoadable", False)
+    assert text.format(module=project.module) in error.message
+    assert "hint:" in error.message
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "text", "retryable"),
+    [
+        ("import program_missing_dependency", "ModuleNotFoundError", "No module named 'program_missing", False),
+        ("from os import nothing_of_that_name", "ImportError", "cannot import name", False),
+        ("def broken(:", "SyntaxError", "invalid syntax", False),
+        ("raise ConnectionError('the model hub is down')", "ConnectionError", "the model hub is down", True),
+        ("import sys; sys.exit(3)", "SystemExit", "sys.exit(3)", True),
+    ],
+)
+def test_an_error_while_importing_is_the_users_own(
+    project: Project, surroundings: Surroundings, source: str, code: str, text: str, retryable: bool
+) -> None:
+    project.write(f"from flytemp import task\n{source}\n")
+    error = error_of(project, surroundings, "one")
+    assert (error.kind, error.code, error.retryable) == ("USER", code, retryable)
+    assert text in error.message
+    assert f'File "{project.module}.py", line 2' in error.traceback
+    assert "importlib" not in error.traceback
+
+
+def test_an_unusable_annotation_is_the_users_error(project: Project, surroundings: Surroundings) -> None:
+    project.write("from flytemp import task\n\n@task\ndef one(x: 'Nowhere') -> int:\n    return 1\n")
+    error = error_of(project, surroundings, "one")
+    assert (error.kind, error.retryable) == ("USER", False)
+    assert "Nowhere" in error.message
+
+
+def test_a_module_hidden_by_an_installed_one_is_explained(project: Project, surroundings: Surroundings) -> None:
+    project.write(TASK, "json.py")  # imported long before any user's code is
+    error = error_of(project, surroundings, "json:one")
+    assert (error.kind, error.code, error.retryable) == ("USER", "NotLoadable", False)
+    assert "the module 'json' is hidden by another of that name" in error.message
+    assert "hint: rename json.py" in error.message
+
+
+def test_a_warm_process_loads_little() -> None:
+    code = "import flytemp.runtime.serve, sys; print(*sys.modules)"
+    environment = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=environment, cwd=Path("/"), capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    unwanted = {"temporalio", "fsspec", "click", "rich", "kubernetes", "yaml", "flytemp_worker", "flytemp_activities"}
+    assert "flytemp.runtime.serve" in loaded
+    assert not loaded & unwanted

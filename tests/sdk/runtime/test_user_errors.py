@@ -1,0 +1,214 @@
+"""What a user sees of an error in a task: the exception as it was, and the frames of their own code."""
+
+from __future__ import annotations
+
+import pytest
+
+from flytemp.runtime.execute import Surroundings, execute
+from flytemp.runtime.failures import TryFailed
+from flytemp.runtime.invocation import TaskError
+from flytemp.runtime.user_errors import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
+from tests.sdk.runtime.project import Project
+
+PROGRAM = """
+    import sys
+    from flytemp import task
+    from flytemp.errors import InputError
+    from flytemp.exceptions.system import FlyteSystemException
+    from flytemp.exceptions.user import FlyteRecoverableException, NonRecoverableError
+    from helper import convert
+
+    class Coded(Exception):
+        error_code = "QUOTA"
+
+    class Silent(Exception):
+        def __str__(self):
+            raise RuntimeError("no text")
+
+    @task
+    def plain() -> int:
+        return convert("x")
+
+    @task
+    def chained() -> int:
+        try:
+            return convert("x")
+        except ValueError as error:
+            raise RuntimeError("it went wrong") from error
+
+    @task
+    async def asynchronous() -> int:
+        return convert("x")
+
+    @task
+    def coded() -> int:
+        raise Coded("no quota left")
+
+    @task
+    def final() -> int:
+        raise NonRecoverableError("never again")
+
+    @task
+    def recoverable() -> int:
+        raise FlyteRecoverableException("once more")
+
+    @task
+    def platform() -> int:
+        raise FlyteSystemException("the cluster is on fire")
+
+    @task
+    def hinted() -> int:
+        raise InputError("too few", hint="give more")
+
+    @task
+    def empty() -> int:
+        raise ValueError
+
+    @task
+    def silent() -> int:
+        raise Silent
+
+    @task
+    def memory() -> int:
+        raise MemoryError("Unable to allocate 4 TiB")
+
+    @task
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    @task
+    def endless() -> int:
+        return endless.function()
+
+    @task
+    def talkative() -> int:
+        raise ValueError("x" * 1_000_000)
+
+    @task
+    def group() -> int:
+        raise ExceptionGroup("several", [ValueError("one"), KeyError("two")])
+
+    @task
+    def leaves(code: int) -> int:
+        sys.exit(code)
+
+    @task
+    def leaves_with_text() -> int:
+        sys.exit("no input files")
+
+    @task
+    def script(code: int) -> None:
+        sys.exit(code)
+"""
+HELPER = """
+    def convert(text):
+        return int(text)
+"""
+
+
+@pytest.fixture
+def program(project: Project) -> Project:
+    project.write(PROGRAM.replace("helper", f"helper{project.number}"))
+    project.write(HELPER, f"helper{project.number}.py")
+    return project
+
+
+def error_of(program: Project, surroundings: Surroundings, task: str, **inputs: object) -> TaskError:
+    result = execute(program.invocation(task, inputs), program.store, owner="me", surroundings=surroundings)
+    assert result is not None
+    assert result.error is not None
+    assert result.status == "failed"
+    assert result.outputs is None
+    return result.error
+
+
+def test_the_traceback_is_the_users_own(program: Project, surroundings: Surroundings) -> None:
+    error = error_of(program, surroundings, "plain")
+    assert (error.kind, error.code, error.retryable) == ("USER", "ValueError", True)
+    assert error.message == "invalid literal for int() with base 10: 'x'"
+    assert [line.strip() for line in error.traceback.splitlines()] == [
+        "Traceback (most recent call last):",
+        f'File "{program.module}.py", line 18, in plain',
+        'return convert("x")',
+        *(["^^^^^^^^^^^^"] if "^" in error.traceback else []),
+        f'File "helper{program.number}.py", line 3, in convert',
+        "return int(text)",
+        *(["^^^^^^^^^"] if "^" in error.traceback else []),
+        "ValueError: invalid literal for int() with base 10: 'x'",
+    ]
+
+
+@pytest.mark.parametrize("task", ["asynchronous", "chained", "group", "endless"])
+def test_no_frame_of_flytemp_or_of_its_machinery_is_shown(program: Project, surroundings: Surroundings, task: str) -> None:
+    error = error_of(program, surroundings, task)
+    shown = [line for line in error.traceback.splitlines() if line.strip(' |').startswith("File ")]
+    assert shown
+    assert all(f'"{program.module}.py"' in line or f'"helper{program.number}.py"' in line for line in shown)
+
+
+def test_the_cause_is_shown(program: Project, surroundings: Surroundings) -> None:
+    error = error_of(program, surroundings, "chained")
+    assert (error.code, error.message) == ("RuntimeError", "it went wrong")
+    cause, _, effect = error.traceback.partition("direct cause")
+    assert "ValueError: invalid literal" in cause
+    assert "RuntimeError: it went wrong" in effect
+
+
+@pytest.mark.parametrize(
+    ("task", "code", "message", "retryable"),
+    [
+        ("coded", "QUOTA", "no quota left", True),
+        ("final", "NonRecoverableError", "never again", False),
+        ("recoverable", "FlyteRecoverableException", "once more", True),
+        ("hinted", "InputError", "too few\n  hint: give more", True),
+        ("empty", "ValueError", "ValueError", True),
+        ("silent", "Silent", "Silent, whose text cannot be had: RuntimeError", True),
+        ("memory", "OutOfMemory", "Unable to allocate 4 TiB", True),
+        ("interrupted", "KeyboardInterrupt", "KeyboardInterrupt", True),
+        ("group", "ExceptionGroup", "several (2 sub-exceptions)", True),
+        ("leaves_with_text", "SystemExit", "the task called sys.exit: no input files", True),
+    ],
+)
+def test_every_exception_is_reported_as_it_is(
+    program: Project, surroundings: Surroundings, task: str, code: str, message: str, retryable: bool
+) -> None:
+    error = error_of(program, surroundings, task)
+    assert (error.kind, error.code, error.message, error.retryable) == ("USER", code, message, retryable)
+
+
+def test_what_the_user_calls_the_platforms_fault_costs_no_retry(program: Project, surroundings: Surroundings) -> None:
+    with pytest.raises(TryFailed, match="the cluster is on fire") as caught:
+        execute(program.invocation("platform"), program.store, owner="me", surroundings=surroundings)
+    assert (caught.value.error.kind, caught.value.error.code) == ("SYSTEM", "FlyteSystemException")
+
+
+def test_a_local_run_ends_at_an_interrupt(program: Project, surroundings: Surroundings) -> None:
+    local = Surroundings(bundles=surroundings.bundles, interruptible=True)
+    with pytest.raises(KeyboardInterrupt):
+        execute(program.invocation("interrupted"), program.store, owner="me", surroundings=local)
+
+
+@pytest.mark.parametrize("task", ["endless", "talkative"])
+def test_texts_are_bounded(program: Project, surroundings: Surroundings, task: str) -> None:
+    error = error_of(program, surroundings, task)
+    note = 100
+    assert len(error.message) < MESSAGE_CHARACTERS + note
+    assert len(error.traceback) < TRACEBACK_CHARACTERS + note
+    assert error.traceback.startswith("Traceback")
+
+
+@pytest.mark.parametrize(("task", "code"), [("leaves", 0), ("leaves", 3), ("script", 3)])
+def test_leaving_without_the_outputs_is_a_failure(
+    program: Project, surroundings: Surroundings, task: str, code: int
+) -> None:
+    error = error_of(program, surroundings, task, code=code)
+    assert (error.kind, error.code) == ("USER", "SystemExit")
+    assert error.message == f"the task called sys.exit({code}) instead of returning its outputs"
+
+
+def test_leaving_well_where_nothing_is_to_be_returned_is_success(program: Project, surroundings: Surroundings) -> None:
+    result = execute(
+        program.invocation("script", {"code": 0}), program.store, owner="me", surroundings=surroundings
+    )
+    assert result is not None
+    assert (result.status, result.outputs) == ("succeeded", {})
