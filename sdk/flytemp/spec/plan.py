@@ -23,6 +23,7 @@ from typing import Any
 
 from flytemp.errors import CorruptData
 from flytemp.literals.types import Json
+from flytemp.spec.integrity import check_integrity, needs_of
 from flytemp.spec.models import (
     Binding,
     InputBinding,
@@ -50,8 +51,13 @@ Plan = dict[str, Any]
 
 
 def plan_of(document: WorkflowDocument | TaskDocument) -> Plan:
-    """The plan of a workflow, or of a task launched by itself: a workflow of one node, `TASK_NODE`."""
+    """The plan of a workflow, or of a task launched by itself: a workflow of one node, `TASK_NODE`.
+
+    Raises:
+        CorruptData: the document names what it does not hold, or its nodes wait for each other.
+    """
     workflow = document if isinstance(document, WorkflowDocument) else around_task(document)
+    check_integrity(workflow)
     return {
         "root": workflow.name,
         "graphs": {name: _graph(graph, workflow) for name, graph in workflow.workflows.items()},
@@ -69,9 +75,7 @@ def around_task(document: TaskDocument) -> WorkflowDocument:
     )
     outputs: dict[str, Binding] = {v.name: OutputBinding(node=TASK_NODE, var=v.name) for v in task.interface.outputs}
     spec = WorkflowSpec(name=task.name, interface=task.interface, nodes=(node,), outputs=outputs)
-    return WorkflowDocument(
-        name=task.name, workflows={task.name: spec}, tasks={task.name: task}, bundle=document.bundle
-    )
+    return WorkflowDocument(name=task.name, workflows={task.name: spec}, tasks={task.name: task}, bundle=document.bundle)
 
 
 def constant(document: WorkflowDocument, key: list[Any]) -> Json:
@@ -113,7 +117,7 @@ def _node(node: NodeSpec, spec: WorkflowSpec, document: WorkflowDocument, index:
         "target": node.target,
         "name": node.overrides.name or node.target.rpartition(".")[2],
         "in": {var: _binding(b, index, [spec.name, node.id, var] if large else None) for var, b in bindings.items()},
-        "needs": sorted({index[needed] for needed in (*node.after, *_sources(bindings.values()))}),
+        "needs": sorted({index[needed] for needed in needs_of(node)}),
     }
     if node.kind == "task":
         settings = node.overrides.settings or document.tasks[node.target].settings
@@ -128,11 +132,7 @@ def _interface(node: NodeSpec, document: WorkflowDocument) -> Interface:
 
 
 def _defaults(interface: Interface, node: NodeSpec) -> dict[str, Binding]:
-    return {
-        v.name: LiteralBinding(value=v.default)
-        for v in interface.inputs
-        if not v.required and v.name not in node.inputs
-    }
+    return {v.name: LiteralBinding(value=v.default) for v in interface.inputs if not v.required and v.name not in node.inputs}
 
 
 def _binding(binding: Binding, index: dict[str, int], name: list[Any] | None) -> dict[str, Any]:
@@ -164,16 +164,6 @@ def _literals(bindings: Iterable[Binding]) -> Iterator[Json]:
             yield from _literals(binding.items)
         elif isinstance(binding, MapBinding):
             yield from _literals(binding.entries.values())
-
-
-def _sources(bindings: Iterable[Binding]) -> Iterator[str]:
-    for binding in bindings:
-        if isinstance(binding, OutputBinding):
-            yield binding.node
-        elif isinstance(binding, ListBinding):
-            yield from _sources(binding.items)
-        elif isinstance(binding, MapBinding):
-            yield from _sources(binding.entries.values())
 
 
 # ------------------------------------------------------------------------------------------- pages

@@ -19,7 +19,7 @@ from .simulation import Limits, Simulation
 
 # FLYTEMP_ENGINE_EXAMPLES asks for a longer search than every run of the suite can afford.
 moderate = settings(
-    max_examples=int(os.environ.get("FLYTEMP_ENGINE_EXAMPLES", "300")),
+    max_examples=int(os.environ.get("FLYTEMP_ENGINE_EXAMPLES", "200")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

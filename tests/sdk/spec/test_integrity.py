@@ -1,0 +1,101 @@
+"""A document that cannot run is refused with the workflow, the node and what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from flytemp.errors import CorruptData
+from flytemp.literals.types import SimpleType
+from flytemp.spec.integrity import check_integrity, circular
+from flytemp.spec.models import (
+    Binding,
+    InputBinding,
+    Interface,
+    ListBinding,
+    LiteralBinding,
+    NodeSpec,
+    OutputBinding,
+    TaskSpec,
+    Variable,
+    WorkflowDocument,
+    WorkflowSpec,
+)
+from flytemp.spec.plan import plan_of
+
+ANY = SimpleType(kind="any")
+
+
+def variables(*names: str) -> tuple[Variable, ...]:
+    return tuple(Variable(name=name, type=ANY) for name in names)
+
+
+STEP = TaskSpec(name="step", interface=Interface(inputs=variables("a"), outputs=variables("o")), loader="program:step")
+
+
+def step(node_id: str, a: Binding | None = None, *after: str) -> NodeSpec:
+    return NodeSpec(id=node_id, kind="task", target="step", inputs={"a": a or LiteralBinding(value=1)}, after=after)
+
+
+def of(node: str, var: str = "o") -> OutputBinding:
+    return OutputBinding(node=node, var=var)
+
+
+def call(node_id: str, target: str) -> NodeSpec:
+    inputs: dict[str, Binding] = {"x": LiteralBinding(value=1)} if target == "wf" else {}
+    return NodeSpec(id=node_id, kind="workflow", target=target, inputs=inputs)
+
+
+def workflow(name: str, *nodes: NodeSpec, outputs: dict[str, Binding] | None = None, gives: str = "") -> WorkflowSpec:
+    interface = Interface(inputs=variables("x") if name == "wf" else (), outputs=variables(*gives.split()))
+    return WorkflowSpec(name=name, interface=interface, nodes=nodes, outputs=outputs or {})
+
+
+def program(*workflows: WorkflowSpec) -> WorkflowDocument:
+    return WorkflowDocument(name="wf", workflows={spec.name: spec for spec in workflows}, tasks={"step": STEP})
+
+
+def test_a_sound_document_passes_in_whatever_order_its_nodes_are_listed() -> None:
+    nodes = (step("n2", of("n1"), "n0"), step("n1", ListBinding(items=(of("n0"), InputBinding(var="x")))), step("n0"))
+    check_integrity(program(workflow("wf", *nodes, call("s", "sub"), outputs={"o": of("n2")}, gives="o"), workflow("sub")))
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (program(workflow("other")), "workflow wf cannot run: the document lacks it"),
+        (
+            program(workflow("wf", step("n0", None, "n1"), step("n1", of("n0")), step("n2"))),
+            "its nodes n0, n1 wait for each other",
+        ),
+        (program(workflow("wf", step("n0", of("n0")))), "its nodes n0 wait for each other"),
+        (program(workflow("wf", call("n0", "wf"))), "it calls itself, through wf"),
+        (program(workflow("wf", call("n0", "b")), workflow("b", call("n0", "wf"))), "it calls itself, through wf, b"),
+        (program(workflow("wf", call("n0", "b"))), "its node n0 calls the workflow 'b', which the document lacks"),
+        (program(workflow("wf", step("n0", None, "n7"))), "its node n0 comes after 'n7', which it lacks"),
+        (program(workflow("wf", step("n0", of("n7")))), "its node n0 takes 'o' of 'n7', which it lacks"),
+        (program(workflow("wf", step("n0"), step("n1", of("n0", "p")))), "its node n1 takes 'p' of 'n0', which it lacks"),
+        (program(workflow("wf", step("n0", InputBinding(var="y")))), "its node n0 takes its input 'y', which it lacks"),
+        (program(workflow("wf", outputs={"o": of("n0")}, gives="o")), "its output 'o' takes 'o' of 'n0', which it lacks"),
+        (program(workflow("wf", gives="o p", outputs={"o": LiteralBinding(value=1)})), "nothing gives its output 'p'"),
+        (program(workflow("wf", step("n0"), step("n0"))), "two of its nodes have the same id"),
+        (
+            program(workflow("wf", NodeSpec(id="n0", kind="task", target="step"))),
+            "its node n0 does not give 'a', which step needs",
+        ),
+        (
+            program(workflow("wf", step("n0").model_copy(update={"inputs": {"b": LiteralBinding(value=1)}}))),
+            "its node n0 gives 'b', which step does not take",
+        ),
+    ],
+)  # fmt: skip
+def test_a_document_that_cannot_run(document: WorkflowDocument, reason: str) -> None:
+    with pytest.raises(CorruptData) as caught:
+        check_integrity(document)
+    assert str(caught.value).endswith(reason)
+    with pytest.raises(CorruptData):
+        plan_of(document)
+
+
+def test_circular_names_only_what_has_no_order() -> None:
+    assert circular({"a": set(), "b": {"a"}, "c": {"a", "b"}}) == []
+    assert circular({"a": set(), "b": {"a", "c"}, "c": {"b"}, "d": {"c"}}) == ["b", "c", "d"]
