@@ -11,8 +11,9 @@ import click
 
 from flytemp_cli.failures import InputUsageError
 from flytemp_cli.inputs import gather, read_document
-from flytemp_cli.options import EXECUTION, VERSION
+from flytemp_cli.options import EXECUTION
 from flytemp_cli.outcome import final_exit_code, show_end
+from flytemp_cli.targets import LaunchOption
 
 if TYPE_CHECKING:
     from flytemp.client.client import Client
@@ -36,23 +37,22 @@ def _key_value(text: str) -> tuple[str, str]:
 def launch_options(*, always_follows: bool) -> list[click.Parameter]:
     """Fresh option objects of one launch. A command that always follows takes --wait and --follow, and need not tell."""
     hidden = always_follows
+    seconds = click.FloatRange(min=0)
+    several = "Can be given several times"
+    spot = "Whether tasks may run on spot machines"
     return [
-        click.Option(["--name"], type=EXECUTION, metavar="NAME", help="The execution's name [default: made up]"),
-        click.Option(["--inputs"], metavar="FILE", help="Inputs as a JSON or YAML object, - for stdin; flags win over it"),
-        click.Option(["--wait"], is_flag=True, hidden=hidden, help="Wait for its end; the exit code says how it ended"),
-        click.Option(["--follow"], is_flag=True, hidden=hidden, help="Like --wait, and show the nodes meanwhile"),
-        click.Option(["--timeout"], type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer: exit code 5"),
-        click.Option(["--max-parallelism"], type=click.IntRange(min=0), metavar="N", help="Task nodes at once, 0 for no limit"),
-        click.Option(["--label"], type=_key_value, multiple=True, metavar="KEY=VALUE", help="Can be given several times"),
-        click.Option(["--annotation"], type=_key_value, multiple=True, metavar="KEY=VALUE", help="Can be given several times"),
-        click.Option(["--raw-data-prefix"], metavar="URI", help="Where files that tasks write are put"),
-        click.Option(["--interruptible/--no-interruptible"], default=None, help="Whether tasks may run on spot machines"),
-        click.Option(["--overwrite-cache"], is_flag=True, help="Run every task, and replace what is cached"),
+        LaunchOption("--name", type=EXECUTION, metavar="NAME", help="The execution's name [default: made up]"),
+        LaunchOption("--inputs", metavar="FILE", help="Inputs as a JSON or YAML object, - for stdin; flags win over it"),
+        LaunchOption("--wait", is_flag=True, hidden=hidden, help="Wait for its end; the exit code says how it ended"),
+        LaunchOption("--follow", is_flag=True, hidden=hidden, help="Like --wait, and show the nodes meanwhile"),
+        LaunchOption("--timeout", type=seconds, metavar="SECONDS", help="Wait no longer: exit code 5"),
+        LaunchOption("--max-parallelism", type=click.IntRange(min=0), metavar="N", help="Task nodes at once, 0: any number"),
+        LaunchOption("--label", type=_key_value, multiple=True, metavar="KEY=VALUE", help=several),
+        LaunchOption("--annotation", type=_key_value, multiple=True, metavar="KEY=VALUE", help=several),
+        LaunchOption("--raw-data-prefix", metavar="URI", help="Where files that tasks write are put"),
+        LaunchOption("--interruptible/--no-interruptible", default=None, help=spot),
+        LaunchOption("--overwrite-cache", is_flag=True, help="Run every task, and replace what is cached"),
     ]
-
-
-def version_option(help_text: str) -> click.Option:
-    return click.Option(["--version"], type=VERSION, metavar="VERSION", help=help_text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,10 +92,14 @@ def columns(header: Sequence[str], rows: Iterable[Sequence[str]], style: Style) 
 
 
 def pairs(rows: Iterable[tuple[str, str]], style: Style) -> list[str]:
-    """Titles and values, one pair a line; an empty value leaves its line out."""
-    shown = [(title, value) for title, value in rows if value]
+    """Titles and values, one pair a line; an empty value leaves its line out, a value's further lines are indented."""
+    shown = [(title, value.rstrip("\n").split("\n")) for title, value in rows if value]
     longest = max((width(title) for title, _ in shown), default=0)
-    return [f"{style.dim(title)}{' ' * (longest - width(title))}  {value}" for title, value in shown]
+    lines = []
+    for title, (first, *more) in shown:
+        lines.append(f"{style.dim(title)}{' ' * (longest - width(title))}  {first}")
+        lines += [f"{' ' * longest}  {line}" for line in more]
+    return lines
 
 
 def _aligned(rows: Iterable[Sequence[str]], widths: Sequence[int]) -> Iterator[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,6 +33,42 @@ Load = Callable[[Session, Sequence[str], Mapping[str, Any]], Target]
 
 Run = Callable[[Session, Target, dict[str, str], Mapping[str, Any]], int]
 """Runs the command: session, target, texts of the input flags, options; returns the exit code."""
+
+
+class LaunchOption(click.Option):
+    """An option that gives way to an input of the same name.
+
+    Behind the target ``--name`` is then the input; before the target, and as ``--launch.name`` anywhere, it is the
+    option. An input of the name of any other option is given as ``--input.NAME``.
+    """
+
+    def __init__(self, flag: str, **more: Any) -> None:
+        plain = [part.removeprefix("--") for part in flag.split("/")]
+        explicit = "/".join(f"--launch.{part}" for part in plain)
+        super().__init__([flag, explicit, plain[0].replace("-", "_")], **more)
+
+    def give_way_to(self, flags: Collection[str]) -> list[str]:
+        """Drop the flags that are an input's, and return them."""
+        lost = [flag for flag in (*self.opts, *self.secondary_opts) if flag in flags]
+        self.opts = [flag for flag in self.opts if flag not in lost]
+        self.secondary_opts = [flag for flag in self.secondary_opts if flag not in lost]
+        return lost
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        shown = copy.copy(self)
+        shown.opts = [self.opts[0]]
+        shown.secondary_opts = self.secondary_opts[:1]
+        return click.Option.get_help_record(shown, ctx)
+
+
+@dataclass(slots=True)
+class _Scan:
+    """What the first look at a command line finds: its leading words, the first flag that no option has, and the
+    places of the flags before the first word."""
+
+    words: list[str] = field(default_factory=list)
+    stopped_at: str | None = None
+    early_flags: list[int] = field(default_factory=list)
 
 
 class TargetCommand(Command):
@@ -68,40 +104,59 @@ class TargetCommand(Command):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         resilient = extra.get("resilient_parsing") or (parent is not None and parent.resilient_parsing)
-        found, stopped_at = self._leading_words(args)
-        if resilient or len(found) < self.required:
-            if stopped_at is not None and not resilient:
-                first = self.words[len(found)]
+        scan = self._scan(args)
+        if resilient or len(scan.words) < self.required:
+            if scan.stopped_at is not None and not resilient:
+                first = self.words[len(scan.words)]
                 raise InputUsageError(
-                    f"{stopped_at} comes before {first}",
-                    hint=f"inputs come after {first}: flytemp {self.name} {' '.join(self.words)} {stopped_at} …",
+                    f"{scan.stopped_at} comes before {first}",
+                    hint=f"inputs come after {first}: flytemp {self.name} {' '.join(self.words)} {scan.stopped_at} …",
                 )
             return super().make_context(info_name, args, parent, **extra)
-        return self._bind(found, args, parent).make_context(info_name, args, parent, **extra)
+        bound = self._bind(scan.words, args, parent)
+        return bound.make_context(info_name, self._explicit(args, scan.early_flags), parent, **extra)
 
-    def _leading_words(self, args: Sequence[str]) -> tuple[list[str], str | None]:
-        """The words before the first flag that is not an option of ours, and that flag."""
+    def _scan(self, args: Sequence[str]) -> _Scan:
         arity = {
             flag: 0 if isinstance(param, click.Option) and (param.is_flag or param.count) else 1
             for param in self.get_params(click.Context(self))
             for flag in (*param.opts, *param.secondary_opts)
         }
-        found: list[str] = []
-        rest = iter(args)
-        for word in rest:
-            if len(found) == len(self.words):
+        scan = _Scan()
+        rest = iter(enumerate(args))
+        for index, word in rest:
+            if len(scan.words) == len(self.words):
                 break
             if word == "-" or not word.startswith("-"):
-                found.append(word)
+                scan.words.append(word)
                 continue
             flag, equals, _ = word.partition("=")
-            if flag not in arity and word[:2] in arity and not word.startswith("--"):
-                continue  # -ojson
+            if not word.startswith("--") and word[:2] in arity and word not in arity:
+                continue  # a short option with its value: -ojson
             if flag not in arity:
-                return found, word
+                scan.stopped_at = word
+                break
+            if not scan.words:
+                scan.early_flags.append(index)
             if arity[flag] and not equals:
                 next(rest, None)
-        return found, None
+        return scan
+
+    def _explicit(self, args: Sequence[str], places: Sequence[int]) -> list[str]:
+        """``args`` with the launch options before the target in the form that no input can have."""
+        mine = {
+            flag
+            for param in self.params
+            if isinstance(param, LaunchOption)
+            for flag in (*param.opts, *param.secondary_opts)
+            if not flag.startswith("--launch.")
+        }
+        explicit = list(args)
+        for place in places:
+            flag, equals, value = args[place].partition("=")
+            if flag in mine:
+                explicit[place] = f"--launch.{flag.removeprefix('--')}{equals}{value}"
+        return explicit
 
     def _bind(self, found: list[str], args: list[str], parent: click.Context | None) -> click.Command:
         """The command with the target's inputs among its options."""
@@ -133,14 +188,22 @@ class _Bound(Command):
 
     def __init__(self, command: TargetCommand, target: Target) -> None:
         own = command.make_options()
-        taken = {flag for param in (*own, *global_options()) for flag in (*param.opts, *param.secondary_opts)}
+        yielding = [param for param in own if isinstance(param, LaunchOption)]
+        firm = [*(param for param in own if param not in yielding), *global_options()]
+        taken = {flag for param in firm for flag in (*param.opts, *param.secondary_opts)}
         inputs = input_options(target.interface, taken | {"--help"})
+        flags = {flag: option.variable.name for option in inputs for flag in option.opts}
+        self._shadowed = [(flag, flags[flag], param.name) for param in yielding for flag in param.give_way_to(flags)]
         super().__init__(command.name, params=[*_arguments(command.words, command.required), *own, *inputs], callback=_never)
         self.help = f"{target.title}\n\n{target.summary}".strip()
         self._target = target
         self._command = command
 
     def invoke(self, ctx: click.Context) -> int:
+        for flag, name, option_name in self._shadowed:
+            if name in given_texts(ctx) and not ctx.params.get(option_name or ""):
+                option = f"--launch.{flag.removeprefix('--')}"
+                session_of(ctx).output().note(f"note: {flag} is the input {name} here; the option is {option}")
         return self._command.run(session_of(ctx), self._target, given_texts(ctx), ctx.params)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flytemp_cli.launching import Start, launch, launch_options, literals_of, options_of, version_option, waits
-from flytemp_cli.options import Session
+from flytemp_cli.launching import Start, launch, launch_options, literals_of, options_of, waits
+from flytemp_cli.options import VERSION, Session
 from flytemp_cli.targets import Target, TargetCommand
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def _options() -> list[click.Parameter]:
     return [
         *launch_options(always_follows=False),
-        version_option("Of what is launched [default: the latest]"),
+        # Not a LaunchOption: it says what is loaded, so it must be known before any input is.
+        click.Option(["--version"], type=VERSION, metavar="VERSION", help="Of what is launched [default: the latest]"),
     ]
 
 
@@ -70,7 +71,8 @@ command = TargetCommand(
         "Start an execution of a launch plan, a workflow or a task that is registered, and print its name.\n\n"
         "NAME is a registered name, its last part if that is unique, or a URN. Its inputs are flags: "
         "`flytemp launch NAME --help` shows them. Lists and structures are JSON, @file reads JSON from a file, "
-        "a file input takes a path or a URI. An input whose name is an option's is given as --input.NAME.\n\n"
+        "a file input takes a path or a URI. Where an input and an option have the same name, --input.NAME is the input "
+        "and --launch.NAME the option.\n\n"
         "\b\nExamples:\n"
         "  flytemp launch my_wf --x 3\n"
         "  flytemp launch my_wf --inputs inputs.yaml --name nightly-1 --follow\n"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flytemp_cli.failures import InputUsageError
-from flytemp_cli.launching import Start, launch, launch_options, literals_of, options_of, version_option
-from flytemp_cli.options import Session
+from flytemp_cli.launching import Start, launch, launch_options, literals_of, options_of
+from flytemp_cli.options import VERSION, Session
 from flytemp_cli.output import Output, prints_to_stderr
 from flytemp_cli.programs import choose, compiled, load
-from flytemp_cli.targets import Target, TargetCommand
+from flytemp_cli.targets import LaunchOption, Target, TargetCommand
 
 if TYPE_CHECKING:
     from flytemp.compiler import Program
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 def _options() -> list[click.Parameter]:
     return [
-        click.Option(["--local"], is_flag=True, help="Run in this process, without a server: breakpoints work"),
+        LaunchOption("--local", is_flag=True, help="Run in this process, without a server: breakpoints work"),
         *launch_options(always_follows=True),
-        version_option("To register under [default: a hash of the content]"),
+        LaunchOption("--version", type=VERSION, metavar="VERSION", help="To register under [default: a hash of the content]"),
     ]
 
 
