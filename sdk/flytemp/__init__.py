@@ -151,7 +151,8 @@ _MODULES = {
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __version__ = "0.1.0"
-__all__ = [*sorted(_HOME), "__version__"]  # noqa: PLE0604 - names are texts, computed from one table
+# `from flytemp import *` is for workflow code, which needs no client.
+__all__ = [*sorted(_HOME.keys() - set(_MODULES["client"])), "__version__"]  # noqa: PLE0604 - names are texts, computed from one table
 
 
 def __getattr__(name: str) -> object:

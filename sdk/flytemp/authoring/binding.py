@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pydantic import BaseModel
+
 from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput
 from flytemp.errors import InputError, TypeMismatch
 from flytemp.literals.cast import castable
@@ -79,6 +81,8 @@ def contains_promise(value: Any) -> bool:
         return any(contains_promise(item) for item in value)
     if isinstance(value, Mapping):
         return any(contains_promise(item) for item in value.values())
+    if isinstance(value, BaseModel):
+        return any(contains_promise(item) for item in vars(value).values())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return any(contains_promise(getattr(value, field.name, None)) for field in dataclasses.fields(value))
     return False

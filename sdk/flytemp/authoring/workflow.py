@@ -55,10 +55,13 @@ class Workflow(Generic[P, R]):
     noun = "workflow"
     settings = None
 
-    def __init__(self, function: Callable[P, R], settings: WorkflowSettings | None = None) -> None:
-        if not callable(function) or isinstance(function, type):
+    def __init__(
+        self, function: Callable[P, R] | None = None, settings: WorkflowSettings | None = None, *, name: str | None = None
+    ) -> None:
+        # flytekit's Workflow(name="…") builds a graph by method calls.
+        if function is None or not callable(function) or isinstance(function, type):
             raise NotSupported(
-                f"Workflow({function!r}): imperative workflows are not supported",
+                f"Workflow({name or function!r}): imperative workflows are not supported",
                 hint="write a function with @workflow that calls the tasks",
                 location=caller_place().location,
             )

@@ -86,12 +86,17 @@ class ModuleSpace:
             return False
         file = getattr(module, "__file__", None)
         places = [file] if file else list(getattr(module, "__path__", ()))
-        return any(self._nearest(Path(place)) in self.roots for place in places)
+        return any(self._leads_to(place) for place in places if place.startswith(self._prefixes))
 
-    def _nearest(self, place: Path) -> Path | None:
-        directories = [*self.roots, *(Path(entry) for entry in sys.path if entry)]
-        above = [directory for directory in directories if place.is_relative_to(directory)]
-        return max(above, key=lambda directory: len(directory.parts), default=None)
+    @property
+    def _prefixes(self) -> tuple[str, ...]:
+        return tuple(os.path.join(root, "") for root in self.roots)
+
+    def _leads_to(self, place: str) -> bool:
+        """Whether no directory of ``sys.path`` that is nearer than the root leads to ``place``."""
+        nearest = max((prefix for prefix in self._prefixes if place.startswith(prefix)), key=len)
+        entries = (os.path.join(entry, "") for entry in sys.path if entry)
+        return not any(len(entry) > len(nearest) and place.startswith(entry) and entry not in self._prefixes for entry in entries)
 
 
 def _make_live(space: ModuleSpace | None) -> None:
