@@ -24,6 +24,8 @@ from flytemp_activities.process.processes import end_all
 
 EventHandler = Callable[[str], None]
 
+_ENDING_SECONDS = 1.0  # between a process's closing of its descriptors and its end
+
 
 @dataclass(frozen=True, slots=True)
 class Exit:
@@ -63,7 +65,8 @@ class WarmProcess:
         self._ending: asyncio.Task[None] | None = None
         self.output = OutputPipe(output)
         self._channel = ControlChannel(sock, self._on_message, self._on_channel_end)
-        self.channel_was_lost = False
+        self._has_channel = True
+        self.channel_was_lost = False  # and it was killed for that
         threading.Thread(target=self._watch, name=f"flytemp-process-{self.pid}", daemon=True).start()
 
     @classmethod
@@ -108,14 +111,19 @@ class WarmProcess:
         elif event == "done":
             if self._answer is not None and not self._answer.done():
                 self._answer.set_result(message)
+            if self._ending is not None:
+                self._channel.close()  # it was asked to end, and finished its task instead: no other will come
         elif self._on_event is not None:
             self._on_event(event)
 
     def _on_channel_end(self) -> None:
-        # Either it is ending, then this changes nothing, or the task closed the runtime's descriptors: then it
-        # can be told nothing any more.
-        self.channel_was_lost = True
+        # It is ending, or the task closed the runtime's descriptors: then it can be told nothing any more.
+        self._has_channel = False
+        self._loop.call_later(_ENDING_SECONDS, self._kill_unreachable)
+
+    def _kill_unreachable(self) -> None:
         if not self._exited.done():
+            self.channel_was_lost = True
             os.kill(self.pid, signal.SIGKILL)
 
     def _watch(self) -> None:
@@ -155,7 +163,7 @@ class WarmProcess:
     @property
     def is_usable(self) -> bool:
         """Whether it can be given a task."""
-        return not self._exited.done() and not self.channel_was_lost and self._ending is None
+        return not self._exited.done() and self._has_channel and self._ending is None
 
     async def ready(self) -> None:
         """Wait until it can take a task.

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from flytemp_activities.process.guard import marked_processes
@@ -45,13 +46,17 @@ def has_proc() -> bool:
     return os.path.exists("/proc/self/stat")
 
 
-def members(leader: int, marker: str) -> list[int]:
-    """The living processes of one task: ``leader``, its group, session and descendants, and all that carry ``marker``.
+def members(leader: int, marker: str, known: Mapping[int, str] | None = None) -> dict[int, str]:
+    """The living processes of one task, with their start times.
 
+    That is ``leader``, its group, session and descendants, all that carry ``marker``, and what still lives of
+    ``known``: a process without group, session or marker is only recognised while its ancestors live.
     ``leader`` must not have been reaped yet, or its number may mean another process.
     """
     stats = _stats()
+    earlier = known or {}
     found = {stat.pid for stat in stats if leader in (stat.pid, stat.group, stat.session)}
+    found |= {stat.pid for stat in stats if earlier.get(stat.pid) == stat.started}
     found |= set(marked_processes(marker))
     grown = True
     while grown:
@@ -59,10 +64,10 @@ def members(leader: int, marker: str) -> list[int]:
         grown = bool(more)
         found |= more
     found.discard(os.getpid())
-    return sorted(found)
+    return {stat.pid: stat.started for stat in stats if stat.pid in found}
 
 
-def _signal(pids: list[int], number: int) -> None:
+def _signal(pids: Iterable[int], number: int) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
@@ -76,18 +81,19 @@ def _group_is_alive(leader: int) -> bool:
     return True
 
 
-def _round(leader: int, marker: str, number: int | None) -> int:
-    """Send ``number`` to all that live; return how many there were."""
+def _round(leader: int, marker: str, known: dict[int, str], number: int | None) -> bool:
+    """Send ``number`` to all that live, and add them to ``known``; return whether there were any."""
     if has_proc():
-        found = members(leader, marker)
+        found = members(leader, marker, known)
+        known.update(found)
         if number is not None:
             _signal(found, number)
-        return len(found)
+        return bool(found)
     if not _group_is_alive(leader):
-        return 0
+        return False
     if number is not None:
         os.killpg(leader, number)
-    return 1
+    return True
 
 
 async def end_all(leader: int, marker: str, grace_seconds: float) -> None:
@@ -99,8 +105,9 @@ async def end_all(leader: int, marker: str, grace_seconds: float) -> None:
     number: int | None = signal.SIGTERM if grace_seconds > 0 else signal.SIGKILL
     pause = _FIRST_PAUSE_SECONDS
     clean = 0
+    known: dict[int, str] = {}
     while True:
-        left = await asyncio.to_thread(_round, leader, marker, number)
+        left = await asyncio.to_thread(_round, leader, marker, known, number)
         clean = 0 if left else clean + 1
         if clean >= _CLEAN_ROUNDS:
             return

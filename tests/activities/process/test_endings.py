@@ -1,0 +1,300 @@
+"""Crashes, time-outs and cancellations: reported as what they were, and nothing of the task stays alive."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.activities.process.conftest import Bench, StartBackend
+from tests.activities.process.waiting import alive, until, until_written
+from tests.sdk.runtime.project import Project
+
+from flytemp.runtime.commit import commit_result, read_result, read_try_error
+from flytemp.runtime.invocation import Invocation, TaskResult
+from flytemp.spec.models import TaskSettings
+from flytemp_activities.backend import TaskLost
+from flytemp_activities.process.child import Exit
+from flytemp_activities.process.crashes import OomCounter, crash_error
+
+MakeProject = Callable[[str], Project]
+
+PROGRAM = """
+    import ctypes, os, signal, subprocess, sys, threading
+    from flytemp import task
+
+    def spawn(path):
+        script = os.path.join(os.path.dirname(__file__), "family.py")
+        return subprocess.Popen([sys.executable, script, path])
+
+    @task
+    def family(path: str) -> int:
+        spawn(path).wait()
+        return 1
+
+    @task
+    def family_then_crash(path: str) -> int:
+        spawn(path)
+        while not os.path.exists(path):
+            threading.Event().wait(0.01)
+        os._exit(7)
+
+    @task
+    def segfault() -> int:
+        print("before the crash", flush=True)
+        ctypes.string_at(0)
+        return 1
+
+    @task
+    def leave(code: int) -> int:
+        os._exit(code)
+
+    @task
+    def abort() -> int:
+        os.abort()
+
+    @task
+    def forever(path: str) -> int:
+        with open(path, "w") as file:
+            file.write(f"{os.getpid()}\\n")
+        threading.Event().wait()
+        return 1
+
+    @task
+    def deaf(path: str) -> int:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with open(path, "w") as file:
+            file.write(f"{os.getpid()}\\n")
+        while True:
+            threading.Event().wait()
+
+    @task
+    def polite(path: str, bye: str) -> int:
+        def leave(number, frame):
+            with open(bye, "w") as file:
+                file.write("cleaned up\\n")
+            sys.exit(1)
+        signal.signal(signal.SIGTERM, leave)
+        with open(path, "w") as file:
+            file.write(f"{os.getpid()}\\n")
+        threading.Event().wait()
+        return 1
+
+    @task
+    def pid() -> int:
+        return os.getpid()
+"""
+
+
+FAMILY = """
+    import os, subprocess, sys
+
+    child = subprocess.Popen(["sleep", "1000"])
+    # One that leaves group and session, one that even drops its environment, one that ignores TERM.
+    away = subprocess.Popen(["setsid", "sleep", "1000"])
+    bare = subprocess.Popen(["sleep", "1000"], env={}, start_new_session=True)
+    deaf = subprocess.Popen(["sh", "-c", "trap '' TERM; while :; do sleep 1000 & wait; done"])
+    with open(sys.argv[1] + ".part", "w") as file:
+        file.write(f"{child.pid} {away.pid} {bare.pid} {deaf.pid} {os.getpid()} {os.getppid()}\\n")
+    os.rename(sys.argv[1] + ".part", sys.argv[1])
+    child.wait()
+"""
+
+
+@pytest.fixture
+def program(make_project: MakeProject) -> Project:
+    project = make_project(PROGRAM)
+    project.write(FAMILY, "family.py")
+    return project
+
+
+def key_of(invocation: Invocation) -> tuple[str, str, int, int]:
+    return (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
+
+
+async def pids_in(path: Path) -> list[int]:
+    return [int(pid) for pid in (await until_written(path)).split()]
+
+
+@pytest.mark.parametrize(
+    ("task", "inputs", "code", "text"),
+    [
+        ("segfault", {}, "Crashed", "the task's process died: segmentation fault (signal 11)"),
+        ("abort", {}, "Crashed", "the task's process died: aborted (signal 6)"),
+        ("leave", {"code": 3}, "Exited", "the task's process exited with code 3 before it returned a result"),
+        ("leave", {"code": 0}, "Exited", "the task's process exited with code 0 before it returned a result"),
+    ],
+)
+async def test_a_crash_is_reported_as_what_it_was(
+    program: Project, bench: Bench, task: str, inputs: dict[str, int], code: str, text: str
+) -> None:
+    invocation = program.invocation(task, inputs)
+    result = await bench.run(invocation)
+    assert result.error is not None
+    error = result.error
+    assert (result.status, error.kind, error.code, error.retryable) == ("failed", "USER", code, True)
+    assert error.message == text
+    assert read_result(program.store, invocation) == result
+    # The worker goes on.
+    assert (await bench.run(program.invocation("pid", node="n1"))).status == "succeeded"
+
+
+async def test_the_log_of_a_crash_has_the_users_stack(program: Project, bench: Bench) -> None:
+    await bench.run(program.invocation("segfault"))
+    log = program.store.read(program.layout.log_chunk("n0", 1, 1, 0)).decode()
+    assert log.startswith("before the crash\n")
+    assert "Segmentation fault" in log
+    assert f"{program.module}.py" in log
+
+
+async def test_a_process_killed_from_outside(program: Project, bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    running = bench.start(program.invocation("forever", {"path": str(path)}))
+    (pid,) = await pids_in(path)
+    os.kill(pid, signal.SIGKILL)
+    error = (await running).error
+    assert error is not None
+    assert (error.kind, error.code, error.retryable) == ("USER", "Killed", True)
+    assert "signal 9" in error.message
+
+
+async def test_a_process_that_a_shutdown_ends_costs_no_attempt(program: Project, bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    invocation = program.invocation("forever", {"path": str(path)})
+    running = bench.start(invocation)
+    (pid,) = await pids_in(path)
+    os.kill(pid, signal.SIGTERM)
+    with pytest.raises(TaskLost, match="asked from outside to end"):
+        await running
+    assert read_result(program.store, invocation) is None
+    assert read_try_error(program.store, invocation) is not None
+
+
+@pytest.mark.parametrize(
+    ("end", "out_of_memory", "code", "text"),
+    [
+        (Exit(None, 9), True, "OutOfMemory", "memory ran out"),
+        (Exit(None, 9), False, "Killed", "killed from outside"),
+        (Exit(None, 11), True, "Crashed", "segmentation fault"),
+        (Exit(1, None), True, "Exited", "code 1"),
+        (Exit(None, None), False, "Crashed", "was not seen"),
+    ],
+)
+def test_what_an_end_means(end: Exit, out_of_memory: bool, code: str, text: str) -> None:
+    error = crash_error(end, out_of_memory=out_of_memory, channel_was_lost=False)
+    assert (error.kind, error.code, error.retryable) == ("USER", code, True)
+    assert text in error.message
+
+
+def test_the_kernel_counts_what_it_kills_for_memory() -> None:
+    assert OomCounter().current() >= 0
+    assert Path(OomCounter()._path).exists()
+
+
+async def test_what_a_crashed_task_started_is_ended(
+    program: Project, start_backend: StartBackend, tmp_path: Path
+) -> None:
+    bench = await start_backend(grace_seconds=0.2)
+    path = tmp_path / "pids"
+    error = (await bench.run(program.invocation("family_then_crash", {"path": str(path)}))).error
+    assert error is not None
+    assert error.code == "Exited"
+    # `bare` has neither group nor session nor marker: once its ancestors are gone, nothing tells whose it was.
+    child, away, _bare, deaf, parent, _ = await pids_in(path)
+    assert [pid for pid in (child, away, deaf, parent) if alive(pid)] == []
+
+
+async def test_a_time_out_ends_the_task_and_all_it_started(
+    program: Project, start_backend: StartBackend, tmp_path: Path
+) -> None:
+    bench = await start_backend(grace_seconds=0.2)
+    path = tmp_path / "pids"
+    # Long enough for the family to be there: the attempt's outcome does not depend on it.
+    settings = TaskSettings(timeout_seconds=3.0)
+    invocation = program.invocation("family", {"path": str(path)}, settings=settings)
+    result = await bench.run(invocation)
+    assert result.error is not None
+    assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", "Timeout", True)
+    assert result.error.message == "the task ran longer than its timeout of 3 s and was ended"
+    assert read_result(program.store, invocation) == result
+    assert [pid for pid in await pids_in(path) if alive(pid)] == []
+
+
+async def test_a_result_committed_before_the_time_out_wins(
+    program: Project, start_backend: StartBackend, tmp_path: Path
+) -> None:
+    bench = await start_backend(grace_seconds=0.2)
+    settings = TaskSettings(timeout_seconds=1.0)
+    invocation = program.invocation("forever", {"path": str(tmp_path / "pid")}, settings=settings)
+    running = bench.start(invocation)
+    committed = commit_result(program.store, invocation, TaskResult(status="succeeded", outputs={"o0": 5}))
+    assert await running == committed
+
+
+async def test_a_cancelled_task_ends_with_all_it_started(
+    program: Project, start_backend: StartBackend, tmp_path: Path
+) -> None:
+    bench = await start_backend(grace_seconds=0.2)
+    path = tmp_path / "pids"
+    invocation = program.invocation("family", {"path": str(path)})
+    running = bench.start(invocation)
+    pids = await pids_in(path)
+    assert [pid for pid in pids if not alive(pid)] == []
+    await bench.backend.kill(key_of(invocation))
+    assert [pid for pid in pids if alive(pid)] == []
+    with pytest.raises(TaskLost, match="ended on request"):
+        await running
+    assert bench.backend.running() == []
+    assert read_result(program.store, invocation) is None
+
+
+async def test_a_task_that_ignores_the_request_is_killed(
+    program: Project, start_backend: StartBackend, tmp_path: Path
+) -> None:
+    bench = await start_backend(grace_seconds=0.2)
+    invocation = program.invocation("deaf", {"path": str(tmp_path / "pid")})
+    running = bench.start(invocation)
+    (pid,) = await pids_in(tmp_path / "pid")
+    await bench.backend.kill(key_of(invocation))
+    assert not alive(pid)
+    with pytest.raises(TaskLost):
+        await running
+
+
+async def test_a_task_may_clean_up_when_it_is_asked_to_end(program: Project, bench: Bench, tmp_path: Path) -> None:
+    path, bye = tmp_path / "pid", tmp_path / "bye"
+    invocation = program.invocation("polite", {"path": str(path), "bye": str(bye)})
+    running = bench.start(invocation)
+    await pids_in(path)
+    await bench.backend.kill(key_of(invocation))
+    assert bye.read_text() == "cleaned up\n"
+    # It ended its call by itself: what came of it is the attempt's result.
+    error = (await running).error
+    assert error is not None
+    assert error.code == "SystemExit"
+
+
+async def test_ending_what_does_not_run_does_nothing(program: Project, bench: Bench) -> None:
+    invocation = program.invocation("pid")
+    await bench.backend.kill(key_of(invocation))
+    assert (await bench.run(invocation)).status == "succeeded"
+
+
+async def test_a_cancelled_caller_only_detaches(program: Project, bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    invocation = program.invocation("forever", {"path": str(path)})
+    caller = bench.start(invocation)
+    await until(bench.backend.running, "the try is taken")
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert bench.backend.running() == [key_of(invocation)]
+    # The task goes on: it writes its pid only now.
+    pid = int(await asyncio.to_thread(path.read_text))
+    assert alive(pid)
+    await bench.backend.kill(key_of(invocation))
+    assert not alive(pid)

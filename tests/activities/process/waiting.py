@@ -1,0 +1,35 @@
+"""Waiting in asynchronous tests, and looking at processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from tests.sdk.runtime.project import eventually
+
+from flytemp.runtime.host import is_alive, process_started
+
+T = TypeVar("T")
+
+
+async def until(condition: Callable[[], T], what: str) -> T:
+    """`eventually`, while the event loop goes on."""
+    return await asyncio.to_thread(eventually, condition, what)
+
+
+async def until_written(path: Path) -> str:
+    """The content of a file that a task writes, as soon as it is there in full: a line with its end."""
+
+    def content() -> str | None:
+        text = path.read_text() if path.exists() else ""
+        return text if text.endswith("\n") else None
+
+    return (await until(content, f"{path.name} is written")) or ""
+
+
+def alive(pid: int) -> bool:
+    """Whether the process lives; a zombie does not."""
+    return process_started(pid) != "" and is_alive(pid, process_started(pid)) and os.path.exists(f"/proc/{pid}")
