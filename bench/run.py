@@ -22,7 +22,7 @@ from temporalio.client import Client as TemporalClient
 from temporalio.worker import Worker
 
 from flytemp.bundle import pack, store_bundle
-from flytemp.client.setup import missing_search_attributes
+from flytemp.client.setup import add_search_attributes
 from flytemp.names import workflow_id
 from flytemp.records.launch import ResolvedSettings
 from flytemp.registry import Registry
@@ -133,7 +133,7 @@ async def measure(label: str, tuned: bool, pairs: int, folder: Path) -> list[Row
 
 async def _measure(label: str, address: str, pairs: int, folder: Path, stack: AsyncExitStack) -> list[Row]:
     temporal = await TemporalClient.connect(address)
-    await missing_search_attributes(temporal)
+    await add_search_attributes(temporal)
     store = ObjectStore.open(str(folder / f"{label}-store"))
     bundle = _register(store, folder)
     rows = []
@@ -144,7 +144,7 @@ async def _measure(label: str, address: str, pairs: int, folder: Path, stack: As
         rows.append(Row(f"{label}: {shape}, cost per node, engine over hand-written", ours, "ms", theirs, ratio))
     fixed = statistics.median([await noop.flytemp("chain", 1) for _ in range(pairs * 2)]) * 1000
     rows.append(Row(f"{label}: execution of one no-op node", fixed, "ms", None, None))
-    options = ProcessOptions(slots=2, cache_folder=folder / "bundles")
+    options = ProcessOptions(slots=2, state_dir=folder)
     process = Installation(temporal, store, f"{label}-process", ProcessBackend(store, options, new_worker_id()))
     await process.enter(stack)
     await process.flytemp("chain", 100)

@@ -65,7 +65,7 @@ def main() -> None:
             installation.flytemp("setup")
             installation.flytemp("register", str(write_program(folder / "project").parent))
             # A low threshold, so that some of them continue as new.
-            installation.start_worker({"FLYTEMP_WORKER_CONTINUE_AS_NEW_EVENTS": "45"})
+            installation.start_worker({"FLYTEMP_WORKER_CONTINUE_AS_NEW_EVENTS": "30"})
             asyncio.run(record(installation, folder))
         finally:
             installation.stop()

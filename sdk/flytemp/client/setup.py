@@ -64,13 +64,20 @@ async def missing_search_attributes(temporal: TemporalClient) -> dict[str, Index
     return {name: kind for name, kind in wanted.items() if name not in listed.custom_attributes}
 
 
+async def add_search_attributes(temporal: TemporalClient) -> list[str]:
+    """Register those of flytemp's search attributes that are missing; returns their names."""
+    missing = await missing_search_attributes(temporal)
+    if missing:
+        request = AddSearchAttributesRequest(namespace=temporal.namespace, search_attributes=missing)
+        await temporal.operator_service.add_search_attributes(request)
+    return list(missing)
+
+
 async def _search_attributes(client: Client) -> SetupStep:
-    missing = await missing_search_attributes(client.temporal)
-    if not missing:
+    added = await add_search_attributes(client.temporal)
+    if not added:
         return SetupStep("search attributes", "exists", ", ".join((*KEYWORDS, *KEYWORD_LISTS)))
-    request = AddSearchAttributesRequest(namespace=client.temporal.namespace, search_attributes=missing)
-    await client.temporal.operator_service.add_search_attributes(request)
-    return SetupStep("search attributes", "created", ", ".join(missing))
+    return SetupStep("search attributes", "created", ", ".join(added))
 
 
 async def _store(client: Client) -> SetupStep:
