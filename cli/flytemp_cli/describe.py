@@ -47,9 +47,11 @@ def value_text(value: Any) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """``0.4s``, ``12s``, ``3m 04s``, ``2h 05m``, ``3d 4h``."""
+    """``40ms``, ``1.4s``, ``12s``, ``3m 04s``, ``2h 05m``, ``3d 4h``."""
+    if seconds < 0.95:
+        return f"{max(seconds, 0) * 1000:.0f}ms"
     if seconds < 10:
-        return f"{max(seconds, 0):.1f}s"
+        return f"{seconds:.1f}s"
     total = int(seconds)
     if total < 60:
         return f"{total}s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -64,18 +65,16 @@ def exit_code(error: BaseException) -> int:
 def report(error: Exception, session: Session) -> int:
     """Print ``error`` on stderr and return the exit code."""
     style = stderr_style(session.color)
-    for line in message_lines(error, style, verbose=session.verbose):
+    # A server that was expected elsewhere is the usual reason: say what was looked at and passed over.
+    notes = session.notes if isinstance(error, TemporalUnavailable) else ()
+    for line in message_lines(error, style, verbose=session.verbose, notes=notes):
         click.echo(line, err=True, color=style.enabled)
-    if isinstance(error, TemporalUnavailable):
-        # A server that was expected elsewhere is the usual reason: say what was looked at and passed over.
-        for note in session.notes:
-            click.echo(style.dim(f"note: {note}"), err=True, color=style.enabled)
     sys.stderr.flush()
     return exit_code(error)
 
 
-def message_lines(error: Exception, style: Style, *, verbose: bool) -> list[str]:
-    """The whole message, line by line."""
+def message_lines(error: Exception, style: Style, *, verbose: bool, notes: Sequence[str] = ()) -> list[str]:
+    """The whole message, line by line; ``notes`` are what else may explain it."""
     match error:
         case click.ClickException():
             return _usage_lines(error, style)
@@ -90,6 +89,7 @@ def message_lines(error: Exception, style: Style, *, verbose: bool) -> list[str]
             return _unexpected_lines(error, style, verbose=verbose)
     if isinstance(error, FlytempError):
         lines += _who_must_act(error, style)
+        lines += [style.dim(f"note: {note}") for note in notes]
         if verbose:
             lines.append(style.dim(f"code: {error.code}"))
     if verbose:

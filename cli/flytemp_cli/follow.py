@@ -79,7 +79,7 @@ class _LiveTree:
 
 def whole_tree(execution: Execution, style: Style, height: int | None = None) -> list[str]:
     """The execution's line and its nodes' lines."""
-    now = utc_now()
+    now = execution.finished_at or utc_now()
     return [headline(execution, now, style), *tree_lines(execution.nodes, now, style, height=height)]
 
 
@@ -126,7 +126,7 @@ async def _live(handle: ExecutionHandle[Any], output: Output) -> Execution:
     tree = _LiveTree(output.messages)
     console = Console(stderr=True, highlight=False, no_color=not output.messages.enabled)
     # transient: while it is live the tree may be cut to the terminal's height; at the end all of it is printed.
-    with Live(get_renderable=tree, console=console, refresh_per_second=8, transient=True):
+    with Live(get_renderable=tree, console=console, refresh_per_second=4, transient=True):
         async for execution in handle.watch():
             tree.execution = execution
     assert tree.execution is not None, "watch() ends with a final execution"

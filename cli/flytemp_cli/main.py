@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -90,4 +92,19 @@ def _discard_stdout() -> None:
 
 def main() -> NoReturn:
     """The console script."""
-    sys.exit(run())
+    _leave(run())
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process with ``code``.
+
+    temporalio's own threads may still call into Python, and an interpreter that is being torn down aborts the process
+    on them, which would lose the exit code. So once temporalio is loaded the teardown is left out.
+    """
+    if "temporalio" not in sys.modules:
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more, or it is closed
+            stream.flush()
+    os._exit(code)

@@ -67,7 +67,7 @@ def failure_lines(execution: Execution, style: Style) -> list[str]:
 def error_text(error: ErrorInfo) -> str:
     """The exception's type and text, once: some messages begin with the type already."""
     message = harmless(error.message.strip())
-    return message if message.startswith(error.code) or not error.code else f"{error.code}: {message}"
+    return message if message.lower().startswith(error.code.lower()) else f"{error.code}: {message}"
 
 
 def _why(error: ErrorInfo | None) -> str:
@@ -121,7 +121,7 @@ def execution_view(execution: Execution, style: Style, ui: str) -> list[str]:
             rows = pairs([(name, value_text(value)) for name, value in values.items()], style)
             lines += ["", style.bold(title), *(f"  {row}" for row in rows)]
     if execution.nodes:
-        lines += ["", style.bold("Nodes"), *tree_lines(execution.nodes, now, style)]
+        lines += ["", style.bold("Nodes"), *tree_lines(execution.nodes, execution.finished_at or now, style)]
     if execution.warnings:
         lines += ["", style.bold("Warnings"), *(f"  {one_line(text)}" for text in execution.warnings)]
     if execution.error is not None:

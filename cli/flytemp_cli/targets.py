@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from flytemp_cli.completing import Complete, input_flags
 from flytemp_cli.failures import InputUsageError
 from flytemp_cli.inputs import InputOption, given_texts, input_options
 from flytemp_cli.lazy import Command
@@ -54,6 +56,9 @@ class LaunchOption(click.Option):
         self.secondary_opts = [flag for flag in self.secondary_opts if flag not in lost]
         return lost
 
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        return f"'{self.opts[0]}'"
+
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         shown = copy.copy(self)
         shown.opts = [self.opts[0]]
@@ -78,27 +83,34 @@ class TargetCommand(Command):
     parses the whole line, strictly.
 
     Args:
-        words: the metavariables of the leading words.
+        words: the metavariables of the leading words, and how a shell completes each.
         required: how many of them must be there.
+        options: makes fresh option objects.
+        load: loads what the words name.
+        run: runs the command.
+        completes_inputs: whether a shell completes the inputs' flags: where the first word names something registered.
     """
 
     def __init__(
         self,
         name: str,
         *,
-        words: Sequence[str],
+        words: Mapping[str, Complete | None],
         required: int,
         options: Callable[[], list[click.Parameter]],
         load: Load,
         run: Run,
+        completes_inputs: bool = False,
         **more: Any,
     ) -> None:
         super().__init__(name, params=[*_arguments(words, required), *options()], callback=_never, **more)
-        self.words = words
+        self.words = tuple(words)
+        self.completions = words
         self.required = required
         self.make_options = options
         self.load = load
         self.run = run
+        self.completes_inputs = completes_inputs
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -164,7 +176,7 @@ class TargetCommand(Command):
         scratch = copy.deepcopy(session)
         early = click.Command(
             self.name,
-            params=[*_arguments(self.words, 0), *self.make_options(), *global_options()],
+            params=[*_arguments(self.completions, 0), *self.make_options(), *global_options()],
             add_help_option=False,
             context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "resilient_parsing": True},
         )
@@ -173,6 +185,18 @@ class TargetCommand(Command):
         session.verbose, session.color = scratch.verbose, scratch.color
         target = self.load(scratch, found, options)
         return _Bound(self, target)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+        # The explicit form is for the rare clash of names; it would only double the list.
+        explicit = incomplete.startswith("--launch.")
+        options = [
+            one for one in super().shell_complete(ctx, incomplete) if explicit or not str(one.value).startswith("--launch.")
+        ]
+        name = ctx.params.get("word_0")
+        if not incomplete.startswith("--") or name is None or not self.completes_inputs:
+            return options
+        flags = [CompletionItem(flag, help="input") for flag in input_flags(session_of(ctx), name)]
+        return [*(flag for flag in flags if flag.value.startswith(incomplete)), *options]
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         return _usage(self)
@@ -194,7 +218,9 @@ class _Bound(Command):
         inputs = input_options(target.interface, taken | {"--help"})
         flags = {flag: option.variable.name for option in inputs for flag in option.opts}
         self._shadowed = [(flag, flags[flag], param.name) for param in yielding for flag in param.give_way_to(flags)]
-        super().__init__(command.name, params=[*_arguments(command.words, command.required), *own, *inputs], callback=_never)
+        super().__init__(
+            command.name, params=[*_arguments(command.completions, command.required), *own, *inputs], callback=_never
+        )
         self.help = f"{target.title}\n\n{target.summary}".strip()
         self._target = target
         self._command = command
@@ -229,8 +255,17 @@ class _Bound(Command):
         super().format_options(ctx, formatter)
 
 
-def _arguments(words: Sequence[str], required: int) -> list[click.Parameter]:
-    return [click.Argument([f"word_{index}"], metavar=word, required=index < required) for index, word in enumerate(words)]
+def _arguments(words: Mapping[str, Complete | None], required: int) -> list[click.Parameter]:
+    return [
+        click.Argument(
+            [f"word_{index}"],
+            metavar=word,
+            required=index < required,
+            type=str if complete else click.Path(),
+            shell_complete=complete,
+        )
+        for index, (word, complete) in enumerate(words.items())
+    ]
 
 
 def _never() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flytemp.names import EntityId, EntityKind, is_urn
+from flytemp_cli.completing import complete_names
 from flytemp_cli.lazy import Command, Entry, LazyGroup
 from flytemp_cli.options import VERSION, Session, pass_session
 
@@ -71,7 +72,7 @@ async def _describe(session: Session, name: str) -> Execution:
 
 def _command(label: str, kind: EntityKind | None, what: str) -> click.Command:
     @click.command(label, cls=Command, help=f"Show {what}.\n\nNAME is a registered name, the last part of one, or a URN.")
-    @click.argument("name")
+    @click.argument("name", shell_complete=complete_names(*([kind] if kind else [])))
     @click.option("--version", type=VERSION, metavar="VERSION", help="[default: the latest]")
     @pass_session
     def show(session: Session, name: str, version: str | None) -> None:

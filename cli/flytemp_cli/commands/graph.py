@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flytemp_cli.completing import complete_names
 from flytemp_cli.failures import InputUsageError
 from flytemp_cli.lazy import Command
 from flytemp_cli.options import VERSION, Session, pass_session
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("graph", cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar="NAME | FILE [NAME]")
+@click.argument("words", nargs=-1, required=True, metavar="NAME | FILE [NAME]", shell_complete=complete_names())
 @click.option("-o", "--output", "format_", type=click.Choice(["mermaid", "dot", "svg", "json"]), default="mermaid",
               show_default=True, help="The drawing's format")  # fmt: skip
 @click.option("--version", type=VERSION, metavar="VERSION", help="Of what is registered [default: the latest]")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flytemp_cli.completing import complete_names
 from flytemp_cli.launching import Start, launch, launch_options, literals_of, options_of, waits
 from flytemp_cli.options import VERSION, Session
 from flytemp_cli.targets import Target, TargetCommand
@@ -62,7 +63,8 @@ def _run(session: Session, target: Target, texts: dict[str, str], given: Mapping
 
 command = TargetCommand(
     "launch",
-    words=["NAME"],
+    words={"NAME": complete_names()},
+    completes_inputs=True,
     required=1,
     options=_options,
     load=_load,

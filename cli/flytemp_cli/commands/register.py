@@ -104,7 +104,7 @@ def _table(rows: list[dict[str, str | None]], style: Style) -> list[str]:
 def _show_bundle(registration: Registration, output: Output, *, verbose: bool) -> None:
     files = registration.files
     done = "would be bundled" if registration.dry_run else "bundled"
-    output.note(f"{plural(len(files), 'file')} {done}, {size_text(registration.bundle.size)} compressed")
+    output.note(f"{plural(len(files), 'file')} {done}, {size_text(registration.bundle.size)}")
     shown = files if verbose else files[:_FILES_SHOWN]
     for name in shown:
         output.note(output.messages.dim(f"  {name}"))

@@ -137,7 +137,7 @@ def _show_changes(output: Output) -> Any:
 
 command = TargetCommand(
     "run",
-    words=["FILE", "NAME"],
+    words={"FILE": None, "NAME": None},
     required=1,
     options=_options,
     load=_load,
