@@ -104,7 +104,7 @@ class Recorder:
             finished_at=when(argument["closed"]),
             labels=context.labels,
             annotations=context.annotations,
-            warnings=context.warnings,
+            warnings=argument.get("warnings", context.warnings),
             namespace=context.namespace,
             workflow_id=context.workflow_id,
             run_id=context.first_run_id,

@@ -50,7 +50,8 @@ def _load(session: Session, words: Sequence[str], options: Mapping[str, Any]) ->
 def _run(session: Session, target: Target, texts: dict[str, str], given: Mapping[str, Any]) -> int:
     import asyncio
 
-    from flytemp_cli.uploads import ContentUploads, move_local_files
+    from flytemp.client.uploads import ContentUploads
+    from flytemp_cli.uploads import move_local_files
 
     wait = waits(given)
     entity, document, word = target.value

@@ -63,9 +63,10 @@ def _run_remote(
     import asyncio
 
     from flytemp.client.registration import register_program
+    from flytemp.client.uploads import ContentUploads
     from flytemp.registry import Registry
     from flytemp.store.object_store import ObjectStore
-    from flytemp_cli.uploads import ContentUploads, move_local_files
+    from flytemp_cli.uploads import move_local_files
 
     settings = session.settings()
     output = session.output()
@@ -96,10 +97,11 @@ def _registered(document: Document, settings: Settings, version: str, entries: S
 
 
 def _run_local(session: Session, target: Target, entity: Any, literals: dict[str, Json], given: Mapping[str, Any]) -> int:
+    from flytemp.client.uploads import StayLocal
     from flytemp.spec.models import WorkflowDocument
     from flytemp.store.object_store import ObjectStore
     from flytemp_cli.outcome import final_exit_code, show_end
-    from flytemp_cli.uploads import StayLocal, move_local_files
+    from flytemp_cli.uploads import move_local_files
     from flytemp_worker.local import run_local
 
     settings = session.settings()

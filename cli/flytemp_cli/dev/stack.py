@@ -173,10 +173,11 @@ class DevStack:
         raise _WorkerFailed([f"it is not ready after {_READY_SECONDS:.0f} s", *worker.last_words()])
 
     def _metrics_address(self) -> str:
-        """The configured address if it is free or was chosen by the user, else any free port of this machine."""
+        """Where the worker says whether it is ready: the configured address, or a free one in place of the default."""
         wanted = self._settings.worker.metrics_address
         host, _, port = wanted.rpartition(":")
-        if wanted and (port_is_free(int(port), host) or self._settings.origins.get("worker.metrics_address") != "default"):
+        chosen = self._settings.origins.get("worker.metrics_address", "default") != "default"
+        if port not in ("", "0") and (chosen or port_is_free(int(port), host)):
             return wanted
         return f"127.0.0.1:{free_ports(1)[0]}"
 

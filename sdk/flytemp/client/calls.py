@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flytemp.authoring.launch_plan import LaunchPlan
-from flytemp.client.uploads import Uploads
+from flytemp.client.targets import launch_interface
+from flytemp.client.uploads import ContentUploads, upload_inputs
 from flytemp.errors import FlytempError, InputError
 from flytemp.literals.convert import to_literal
 from flytemp.literals.types import Json
@@ -37,8 +38,8 @@ class Call:
     def literals(self, document: Document, store: ObjectStore) -> dict[str, Json]:
         """The values as JSON; local files among them are uploaded. Blocks on the store."""
         if self.annotations is None:
-            return dict(self.values)
-        uploads = Uploads(store)
+            return upload_inputs(self.values, launch_interface(document), store)
+        uploads = ContentUploads(store)
         literals = {}
         for name, value in self.values.items():
             if name not in self.annotations:

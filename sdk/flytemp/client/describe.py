@@ -201,7 +201,7 @@ def _frame(
         finished_at=description.close_time,
         labels=context.labels if context else {},
         annotations=context.annotations if context else {},
-        warnings=context.warnings if context else [],
+        warnings=reader.resolved.warnings if reader.resolved else [],
         namespace=layout.namespace,
         workflow_id=layout.workflow_id,
         run_id=layout.first_run_id,

@@ -1,16 +1,81 @@
-"""Files that a caller gives as inputs: copied into the store before the launch."""
+"""Files and directories of a caller's machine, given as inputs: moved to where tasks can read them."""
 
 from __future__ import annotations
 
-import secrets
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
+from flytemp.errors import FlytempError, InputError
+from flytemp.literals.check import check_literal
 from flytemp.literals.transfer import RawDataTransfer
+from flytemp.literals.types import Json
+from flytemp.literals.uploads import upload_local_files
+from flytemp.spec.models import Interface
 from flytemp.store.object_store import ObjectStore
 
 
-class Uploads(RawDataTransfer):
-    """Moves local files under ``uploads/<random>/``; nothing is downloaded through it."""
+class ContentUploads(RawDataTransfer):
+    """Copies each path to a place in the store that its content names.
+
+    So the same launch with the same files is the same content: launching it again under its name is no conflict.
+    """
 
     def __init__(self, store: ObjectStore) -> None:
-        super().__init__(store.uri_of(f"uploads/{secrets.token_hex(8)}"), Path())
+        super().__init__(store.uri_of("uploads"), Path())
+
+    def upload_file(self, local: str, format: str = "", target: str | None = None) -> str:  # noqa: A002
+        return super().upload_file(local, format, target or self._place(local))
+
+    def upload_directory(self, local: str, target: str | None = None) -> str:
+        return super().upload_directory(local, target or self._place(local))
+
+    def _place(self, local: str) -> str:
+        path = Path(local).absolute()
+        return f"{self.raw_data_prefix.rstrip('/')}/{_content_hash(path)[:32]}/{path.name}"
+
+
+class StayLocal(RawDataTransfer):
+    """For a run in this process: nothing is copied, tasks read the path itself."""
+
+    def __init__(self) -> None:
+        super().__init__("", Path())
+
+    def upload_file(self, local: str, format: str = "", target: str | None = None) -> str:  # noqa: A002
+        return f"file://{Path(local).absolute()}"
+
+    def upload_directory(self, local: str, target: str | None = None) -> str:
+        return f"file://{Path(local).absolute()}"
+
+
+def upload_inputs(literals: Mapping[str, Json], interface: Interface, store: ObjectStore) -> dict[str, Json]:
+    """``literals`` with every path of this machine in them, at any depth, copied into the store.
+
+    Inputs that the interface does not know are left as they are: `merge_inputs` explains them.
+
+    Raises:
+        InputError: a value is of the wrong type, or a path does not exist.
+        StoreError: a file cannot be copied.
+    """
+    types = {variable.name: variable.type for variable in interface.inputs}
+    uploads = ContentUploads(store)
+    moved = dict(literals)
+    for name in moved.keys() & types.keys():
+        try:
+            moved[name] = upload_local_files(check_literal(moved[name], types[name]), types[name], uploads)
+        except FlytempError as error:
+            if not isinstance(error, InputError):
+                raise
+            raise InputError(f"input {name!r}: {error.message}", hint=error.hint) from error
+    return moved
+
+
+def _content_hash(path: Path) -> str:
+    """sha256 of a file, or of all files of a directory with their names."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    whole = hashlib.sha256()
+    for file_path in sorted(one for one in path.rglob("*") if one.is_file()):
+        whole.update(f"{file_path.relative_to(path).as_posix()}\0{_content_hash(file_path)}\0".encode())
+    return whole.hexdigest()

@@ -240,6 +240,7 @@ class Shell:
             "outputs": finish.outputs,
             "error": finish.error,
             "reason": finish.reason,
+            "warnings": self.resolved["warnings"],
             "closed": _now(),
         }
         if len(state) == 1:
