@@ -33,7 +33,10 @@ def program_warnings(program: Program) -> list[Problem]:
 
 
 def _of_task(task: Task[..., Any]) -> Iterator[Problem]:
-    yield from _of_settings(f"task {task.name}", task.settings, task.place.location)
+    where = task.place.location
+    yield from _of_settings(f"task {task.name}", task.settings, where)
+    if task.settings.deprecated:
+        yield Problem(f"task {task.name} is deprecated: {task.settings.deprecated}", where)
 
 
 def _of_settings(owner: str, settings: TaskSettings, where: Location) -> Iterator[Problem]:
@@ -41,8 +44,6 @@ def _of_settings(owner: str, settings: TaskSettings, where: Location) -> Iterato
         yield Problem(f"{owner}: cache is stored, but this version runs it every time", where)
     if settings.enable_deck:
         yield Problem(f"{owner}: enable_deck is stored, but this version makes no decks", where)
-    if settings.deprecated:
-        yield Problem(f"{owner} is deprecated: {settings.deprecated}", where)
 
 
 def _of_workflow(workflow: Workflow[..., Any]) -> Iterator[Problem]:
@@ -59,9 +60,8 @@ def _of_workflow(workflow: Workflow[..., Any]) -> Iterator[Problem]:
 def _of_constants(node: Node) -> Iterator[Problem]:
     types = node.callee.python_interface.input_types
     for name, bound in node.bindings.items():
-        for literal in _constants(bound):
-            for path in _local_files(literal, types[name]):
-                yield _local(f"input '{name}' of {node}", path, node.place.location)
+        for path in _bound_files(bound, types[name]):
+            yield _local(f"input '{name}' of {node}", path, node.place.location)
 
 
 def _local(what: str, path: str, where: Location) -> Problem:
@@ -70,14 +70,22 @@ def _local(what: str, path: str, where: Location) -> Problem:
     )
 
 
-def _constants(bound: Bound) -> Iterator[Json]:
-    match bound:
-        case Constant():
-            yield bound.literal
-        case Items() | Entries():
-            parts = bound.items if isinstance(bound, Items) else tuple(bound.entries.values())
-            for part in parts:
-                yield from _constants(part)
+def _bound_files(bound: Bound, type_: LiteralType) -> Iterator[str]:
+    match bound, type_:
+        case Constant(), _:
+            yield from _local_files(bound.literal, type_)
+        case Items() | Entries(), UnionType():
+            for variant in type_.variants:
+                yield from _bound_files(bound, variant)
+        case Items(), ListType():
+            for item in bound.items:
+                yield from _bound_files(item, type_.item)
+        case Items(), TupleType():
+            for item, item_type in zip(bound.items, type_.items, strict=False):
+                yield from _bound_files(item, item_type)
+        case Entries(), MapType():
+            for item in bound.entries.values():
+                yield from _bound_files(item, type_.value)
 
 
 def _local_files(literal: Json, type_: LiteralType) -> Iterator[str]:

@@ -190,9 +190,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
         LaunchPlan.get_or_create(wf, "plan", default_inputs={"x": 1})
         LaunchPlan.get_or_create(wf, "plan", default_inputs={"x": 2})  # BAD
         """,
-        [
-            r"Trying to create two launch plans for workflow 'bad\.wf' both named 'plan' but with different values for 'default_inputs'"
-        ],
+        [r"two launch plans for workflow 'bad\.wf' both named 'plan' but with different values for 'default_inputs'"],
     ),
     "a launch plan of a workflow's name": (
         """
