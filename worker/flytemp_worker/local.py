@@ -180,17 +180,18 @@ class _LocalRun:
         """Run the next task, or sleep until a back-off is over. Ctrl-C cancels the execution in order."""
         if self._stopped:
             return self._stopped.popleft()
+        running: Key | None = None
         try:
             if self._pending:
-                key = next(iter(self._pending))
-                return self._run_task(self._pending.pop(key))
-            key = min(self._timers, key=lambda timer: self._timers[timer])
-            time.sleep(max(0.0, self._timers[key] - time.monotonic()))
-            del self._timers[key]
-            return TimerFired(*key)
+                running = next(iter(self._pending))
+                return self._run_task(self._pending.pop(running))
+            due: Key = min(self._timers, key=lambda timer: self._timers[timer])
+            time.sleep(max(0.0, self._timers[due] - time.monotonic()))
+            del self._timers[due]
+            return TimerFired(due[0], due[1], due[2])
         except KeyboardInterrupt:
-            if key not in self._timers:
-                self._stopped.append(TaskCancelled(*key))
+            if running is not None:
+                self._stopped.append(TaskCancelled(*running))
             return CancelRequested("interrupted")
 
     def _run_task(self, command: RunTask) -> Event:

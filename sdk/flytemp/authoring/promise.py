@@ -8,7 +8,7 @@ from flytemp.authoring.errors import NoSuchField, PromiseMisuse
 from flytemp.authoring.place import caller_place
 from flytemp.errors import FlytempError
 from flytemp.literals.describe import describe_type
-from flytemp.literals.navigate import type_at
+from flytemp.literals.typepaths import type_at
 from flytemp.literals.types import LiteralType
 
 if TYPE_CHECKING:
@@ -142,6 +142,12 @@ class OutputTuple(tuple[Promise, ...], Chainable):
 
     def _chained_node(self) -> Node:
         return self._node
+
+    def __getattribute__(self, name: str) -> Any:
+        # An output goes before a method of tuples: outputs named count and index are common.
+        if not name.startswith("_") and name in self._node.outputs:
+            return self._node.outputs[name]
+        return super().__getattribute__(name)
 
     def __getattr__(self, name: str) -> Promise:
         if name.startswith("_"):

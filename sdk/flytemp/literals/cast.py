@@ -94,10 +94,16 @@ def _union_casts(source: UnionType, target: LiteralType, around: _Around) -> boo
 
 def _tells_itself(source: LiteralType, target: UnionType, around: _Around) -> bool:
     """Whether an untagged value can be of one variant only."""
-    takers = [variant for variant in target.variants if _casts(source, variant, around)]
-    kinds = json_kinds(source)
-    others = [variant for variant in target.variants if variant not in takers]
-    return len(takers) == 1 and all(kinds.isdisjoint(json_kinds(other)) for other in others)
+    takers = [variant for variant in target.variants if _same(source, variant, around)]
+    takers = takers or [variant for variant in target.variants if _casts(source, variant, around)]
+    return len(takers) == 1 and all(variant is takers[0] or _is_apart(source, variant) for variant in target.variants)
+
+
+def _is_apart(source: LiteralType, other: LiteralType) -> bool:
+    """Whether a variant never takes an untagged value of ``source`` as it is: `check_literal` prefers one that does."""
+    if other.kind == "float" and source.kind in ("integer", "string"):
+        return True
+    return json_kinds(source).isdisjoint(json_kinds(other))
 
 
 def _same(source: LiteralType, target: LiteralType, around: _Around) -> bool:

@@ -166,6 +166,8 @@ def _choose(literal: Json, union: UnionType, scope: Scope) -> tuple[int, Json]:
         raise _none_fits(literal, union, refusals)
     written = _canonical(literal)
     exact = [choice for choice in fitting if _canonical(choice[1]) == written]
+    if isinstance(literal, str):  # "NaN" is a text, where texts are welcome
+        exact = [choice for choice in exact if union.variants[choice[0]].kind != "float"] or exact
     best = exact or fitting
     if len(best) > 1 and literal not in ([], {}):  # the empty list is the same in each list type
         labels = " and ".join(describe_type(union.variants[index]) for index, _ in best)

@@ -1,4 +1,4 @@
-"""Attribute paths: ``output.items[2].name`` as a type when a program is compiled, as a value when it runs."""
+"""Attribute paths in values: ``output.items[2].name`` when a program runs. In types: `flytemp.literals.typepaths`."""
 
 from __future__ import annotations
 
@@ -8,21 +8,9 @@ from typing import TYPE_CHECKING, Any
 from flytemp.errors import InputError, TypeMismatch
 
 if TYPE_CHECKING:
-    from flytemp.literals.types import Json, LiteralType
+    from flytemp.literals.types import Json
 
 Step = str | int
-
-
-def type_at(type: LiteralType, path: Sequence[Step]) -> LiteralType:  # noqa: A002
-    """The type at the end of the path: field names, list and tuple indexes, map keys, through ``Optional``.
-
-    Raises:
-        TypeMismatch: naming the step that leads nowhere.
-    """
-    # Not at the module's top: reading a value needs no type, and pydantic takes long to import.
-    from flytemp.literals.typepaths import walk
-
-    return walk(type, path)
 
 
 def value_at(literal: Json, path: Sequence[Step]) -> Json:

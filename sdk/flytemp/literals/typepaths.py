@@ -1,9 +1,10 @@
-"""Walks types along attribute paths; `flytemp.literals.navigate.type_at` is the way in."""
+"""Attribute paths in types: ``output.items[2].name`` when a program is compiled."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from typing import cast
 
 from flytemp.errors import TypeMismatch
 from flytemp.literals.check import check_within
@@ -16,9 +17,13 @@ from flytemp.literals.types import ListType, LiteralType, MapType, StructType, T
 Step = str | int
 
 
-def walk(type_: LiteralType, path: Sequence[Step]) -> LiteralType:
-    """The type at the end of the path; raises `TypeMismatch`."""
-    scope: Scope = {}
+def type_at(type: LiteralType, path: Sequence[Step]) -> LiteralType:  # noqa: A002
+    """The type at the end of the path: field names, list and tuple indexes, map keys, through ``Optional``.
+
+    Raises:
+        TypeMismatch: naming the step that leads nowhere.
+    """
+    type_, scope = type, cast(Scope, {})
     for position, step in enumerate(path):
         type_, scope = _step(type_, step, scope, path[:position])
     return closed(type_, scope)

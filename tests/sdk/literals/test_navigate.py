@@ -13,7 +13,8 @@ from flytemp.errors import InputError, TypeMismatch
 from flytemp.literals.check import check_literal
 from flytemp.literals.convert import from_literal, to_literal
 from flytemp.literals.infer import literal_type
-from flytemp.literals.navigate import type_at, value_at
+from flytemp.literals.navigate import value_at
+from flytemp.literals.typepaths import type_at
 
 TREE = Tree("root", [Tree("a", [Tree("deep")]), Tree("b")])
 
