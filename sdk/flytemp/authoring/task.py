@@ -37,6 +37,7 @@ class Task(Generic[P, R]):
     """
 
     noun = "task"
+    __name__: str
 
     def __init__(self, function: Callable[P, R], settings: TaskSettings, docs: Any = None) -> None:
         self.function = function
@@ -88,15 +89,16 @@ class Task(Generic[P, R]):
     @property
     def loader(self) -> str:
         """``module:attribute``: where the runtime finds this object again."""
-        return f"{self._home[0]}:{self._home[1]}"
+        module, attribute = self._home or (self.module, self.function.__name__)
+        return f"{module}:{attribute}"
 
     @property
     def is_loadable(self) -> bool:
         """Whether importing the module and taking the attribute gives this very task."""
-        return getattr(sys.modules.get(self._module_at_runtime(self._home[0])), self._home[1], None) is self
+        return self._home is not None
 
     @cached_property
-    def _home(self) -> tuple[str, str]:
+    def _home(self) -> tuple[str, str] | None:
         """The module and variable that hold the task: by the function's own name, else by whatever name it was given."""
         for module in dict.fromkeys((self.module, self._created.module)):
             loaded = sys.modules.get(self._module_at_runtime(module))
@@ -106,7 +108,7 @@ class Task(Generic[P, R]):
             for name, value in variables.items():
                 if value is self:
                     return module, name
-        return self.module, self.function.__name__
+        return None
 
     def _module_at_runtime(self, module: str) -> str:
         """A script's module is called ``__main__`` in its own process and by its file's name in any other."""

@@ -54,6 +54,7 @@ class Workflow(Generic[P, R]):
 
     noun = "workflow"
     settings = None
+    __name__: str
 
     def __init__(
         self, function: Callable[P, R] | None = None, settings: WorkflowSettings | None = None, *, name: str | None = None

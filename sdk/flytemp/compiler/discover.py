@@ -31,8 +31,8 @@ Entity: TypeAlias = AnyTask | AnyWorkflow | AnyLaunchPlan
 class Program:
     """What the user's modules define, by registered name.
 
-    The program that was loaded last can be used as it is. Where several are loaded, use each inside ``with
-    program.activated():``, because its code may import or look up modules late.
+    The program that was loaded last can be used as it is, unless this process has modules of the same names. In
+    all other cases use a program inside ``with program.activated():``: its code may import or look up modules late.
 
     Attributes:
         root: the directory that a bundle packs.
@@ -89,7 +89,9 @@ def load_program(paths: Sequence[Path], root: Path | None = None) -> Program:
 
 
 def _warm(entity: AnyTask | AnyWorkflow) -> None:
-    """Read annotations while the modules are at hand. What is wrong with them is reported by compiling."""
+    """Read annotations and find variables while the modules are at hand. What is wrong is reported by compiling."""
+    if isinstance(entity, Task):
+        _ = entity.loader
     try:
         _ = entity.python_interface
     except FlytempError as error:

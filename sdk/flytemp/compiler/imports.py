@@ -41,10 +41,16 @@ class ModuleSpace:
                 _make_live(before)
 
     def stay(self) -> None:
-        """Be live until another space is; what was set aside for names that are not used comes back."""
+        """Be live until another space is, unless that would hide modules that this process uses itself.
+
+        Modules that were set aside for names that the program does not use come back.
+        """
         with _lock:
             _make_live(self)
             used = {name.partition(".")[0] for name, module in list(sys.modules.items()) if self._owns(name, module)}
+            if any(name.partition(".")[0] in used for name in self._set_aside):
+                _make_live(None)
+                return
             for name in [name for name in self._set_aside if name.partition(".")[0] not in used]:
                 sys.modules.setdefault(name, self._set_aside.pop(name))
 

@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from typing import Any
 
 from flytemp.authoring.binding import Bound, Constant, Entries, Items
+from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.node import Node
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
 from flytemp.compiler.assemble import Closure
-from flytemp.compiler.discover import Program
+from flytemp.compiler.discover import Entity, Program
 from flytemp.errors import Location, Problem
 from flytemp.literals.types import BlobType, Json, ListType, LiteralType, MapType, StructType, TupleType, UnionType
 from flytemp.spec.models import TaskSettings
 
 
-def program_warnings(program: Program) -> list[Problem]:
-    """What the user should know of a program that compiles, each with file and line."""
+def program_warnings(program: Program, only: Entity | None = None) -> list[Problem]:
+    """What the user should know of a program, or of one entity of it, that compiles, each with file and line."""
+    entities: list[Entity] = [*program.tasks.values(), *program.workflows.values()] if only is None else [only]
     with program.activated():
         closure = Closure()
-        for task in program.tasks.values():
-            closure.add(task)
-        for workflow in program.workflows.values():
-            closure.add(workflow)
+        for entity in entities:
+            closure.add(entity.workflow if isinstance(entity, LaunchPlan) else entity)
         if closure.problems:
             return []  # compile_program reports them; half a program's warnings would only hide that
         warnings = [warning for task in closure.tasks.values() for warning in _of_task(task)]

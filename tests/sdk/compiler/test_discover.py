@@ -103,9 +103,15 @@ def test_modules_of_this_process_come_back(tmp_path: Path, monkeypatch: pytest.M
     write(tmp_path / "q", other=program_text())
     program = load_program([tmp_path / "p" / "wf.py"])
     assert program.workflows["wf.wf"]() == 6
+    assert sys.modules["helper"] is mine, "hiding it would surprise this process"
+    assert str(tmp_path / "p") not in sys.path
+    assert compile_entity(program.workflows["wf.wf"])
+    monkeypatch.delitem(sys.modules, "helper")
+    load_program([tmp_path / "p" / "wf.py"])
     assert sys.modules["unused"] is mine, "the program does not use it"
+    assert sys.modules["wf"].helper is sys.modules["helper"]
     load_program([tmp_path / "q"])
-    assert sys.modules["helper"] is mine
+    assert not {"wf", "helper"} & sys.modules.keys()
 
 
 def test_a_failed_import_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -1,0 +1,312 @@
+"""Tasks, workflows and launch plans called as plain Python."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from flytemp import LaunchPlan, NonRecoverableError, current_context, task, workflow
+from flytemp.authoring.context import ExecutionId, ExecutionParameters, FlyteContextManager, use_context
+from flytemp.errors import InputError, LimitExceeded, NotSupported, ProgramError, TypeMismatch
+
+
+@dataclass
+class Point:
+    x: int
+    tags: list[str]
+
+
+class Pair(NamedTuple):
+    left: int
+    right: str
+
+
+@task
+def add(a: int, b: int = 10) -> int:
+    return a + b
+
+
+@task
+def append(values: list[int] = [1]) -> list[int]:  # noqa: B006 - that it is safe is what is tested
+    values.append(2)
+    return values
+
+
+@task
+def move(point: Point) -> Point:
+    point.tags.append("moved")
+    return Point(point.x + 1, point.tags)
+
+
+@task
+def pair(x: int) -> Pair:
+    return Pair(x, str(x))
+
+
+@task
+def two(x: int) -> tuple[int, str]:
+    return x, str(x)
+
+
+@task
+def fails(x: int) -> int:
+    raise KeyError(x)
+
+
+@task
+def final(x: int) -> int:
+    raise NonRecoverableError("never again")
+
+
+@task
+async def later(x: int) -> int:
+    await asyncio.to_thread(int, "1")
+    return add(a=x, b=1)
+
+
+@task
+def lies(x: int) -> float:
+    return x
+
+
+@task
+def short(x: int) -> tuple[int, int]:
+    return (x,)  # type: ignore[return-value]
+
+
+@task
+def positional(x: int, /, y: int) -> int:
+    return x - y
+
+
+@workflow
+def chain(x: int, y: int = 5) -> int:
+    return add(a=add(a=x, b=y), b=y)
+
+
+@workflow
+def mixed(x: int) -> tuple[int, str]:
+    number, _text = two(x=x)
+    return number, pair(x=number).right
+
+
+@workflow
+def with_async(x: int) -> int:
+    return later(x=later(x=x))  # type: ignore[arg-type, return-value]
+
+
+@workflow
+def defaults() -> list[int]:
+    return append()
+
+
+@workflow
+def breaks(x: int) -> int:
+    return fails(x=add(a=x))
+
+
+plan = LaunchPlan.get_or_create(chain, name="calls-plan", default_inputs={"x": 1}, fixed_inputs={"y": 2})
+
+
+def test_a_task() -> None:
+    assert add(a=1) == 11
+    assert add(1, 2) == 3
+    assert positional(5, y=2) == 3
+    assert functools.partial(add, b=1)(a=1) == 2
+    assert add.__name__ == "add"
+    assert add.name.endswith("test_calls.add")
+
+
+def test_values_are_copies() -> None:
+    point = Point(1, [])
+    assert move(point=point) == Point(2, ["moved"])
+    assert point == Point(1, [])
+    assert (append(), append()) == ([1, 2], [1, 2])
+    assert (defaults(), defaults()) == ([1, 2], [1, 2])
+
+
+def test_several_outputs() -> None:
+    assert pair(x=1) == Pair(1, "1")
+    assert isinstance(pair(x=1), Pair)
+    result: Any = two(x=1)
+    assert (result.o0, result.o1) == result == (1, "1")
+    assert mixed(x=3) == (3, "3")
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda: add(a="1"), TypeMismatch, r"(?s)Failed to convert inputs of task '.*\.add':\n  Failed argument 'a': .*'1'"),
+        (lambda: add(a=True), TypeMismatch, "Failed argument 'a'"),
+        (lambda: add(a=1.0), TypeMismatch, "Failed argument 'a'"),
+        (lambda: lies(x=1), TypeMismatch, r"(?s)Failed to convert outputs of task '.*\.lies' at position 0\.\n"),
+        (lambda: short(x=1), InputError, "returned 1 values, and declares 2 outputs: o0, o1"),
+        (lambda: add(), TypeError, "is called without 'a'"),
+        (lambda: add(c=1), AssertionError, r"Received unexpected keyword argument 'c' in task '.*\.add'"),
+        (lambda: add(1, 2, 3), AssertionError, "Received more arguments than expected"),
+        (lambda: append(values=list(range(600_000))), LimitExceeded, "(?s)'values' measures .* MiB"),
+        (lambda: chain(x=""), TypeMismatch, r"inputs of workflow '.*\.chain'"),
+        (lambda: plan(y=3), AssertionError, "input 'y' of launch plan 'calls-plan' is fixed and cannot be overridden"),
+        (lambda: plan(z=3), AssertionError, "invalid input z of launch plan 'calls-plan'"),
+        (lambda: plan(1), AssertionError, "takes keyword arguments only"),
+    ],
+)
+def test_wrong_calls(call: Any, kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message) as raised:
+        call()
+    assert isinstance(raised.value, InputError)
+
+
+def test_wrong_calls_say_where() -> None:
+    with pytest.raises(AssertionError) as raised:
+        add(nonsense=1)  # type: ignore[call-arg]
+    assert isinstance(raised.value, InputError)
+    assert raised.value.location is not None
+    assert raised.value.location.file == __file__
+    assert "add(nonsense=1)" in Path(__file__).read_text().splitlines()[raised.value.location.line - 1]
+
+
+def test_errors_of_tasks_are_their_own() -> None:
+    with pytest.raises(KeyError) as raised:
+        breaks(x=1)
+    assert raised.value.args == (11,)
+    assert any("raised by task" in note and ".fails'" in note for note in raised.value.__notes__)
+    with pytest.raises(NonRecoverableError, match="never again"):
+        final(x=1)
+
+
+async def test_async_tasks() -> None:
+    assert await later(x=1) == 2
+    assert with_async(x=1) == 3, "also where a loop is running already"
+    with pytest.raises(TypeMismatch):
+        later(x="1")  # type: ignore[arg-type]
+
+
+def test_async_tasks_without_a_loop() -> None:
+    assert with_async(x=1) == 3
+
+
+def test_launch_plans() -> None:
+    assert plan() == 5
+    assert plan(x=10) == 14
+    assert LaunchPlan.get_or_create(chain)(x=1) == 11
+    assert LaunchPlan.get_default_launch_plan(current_context(), chain)(x=1, y=1) == 3
+    with pytest.raises(TypeError, match=r"launch plan '.*\.chain': workflow '.*' is called without 'x'"):
+        LaunchPlan.get_or_create(chain)()
+    assert LaunchPlan.get_or_create(chain, name="calls-plan", default_inputs={"x": 1}, fixed_inputs={"y": 2}) is plan
+    with pytest.raises(AssertionError, match="already created"):
+        LaunchPlan.create("calls-plan", chain)
+    with pytest.raises(AssertionError, match="different values for 'fixed_inputs'"):
+        LaunchPlan.get_or_create(chain, name="calls-plan", default_inputs={"x": 1})
+    with pytest.raises(AssertionError, match="different values for 'workflow'"):
+        LaunchPlan.get_or_create(mixed, name="calls-plan")
+    with pytest.raises(ValueError, match="only named launch plans"):
+        LaunchPlan.get_or_create(chain, default_inputs={"x": 1})
+    with pytest.raises(ValueError, match="a launch plan launches a workflow"):
+        LaunchPlan.get_or_create(add, name="of-a-task")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="max_parallelism"):
+        LaunchPlan.get_or_create(chain, name="parallel", max_parallelism=-1)
+
+
+def test_the_graph_is_made_once_and_when_it_is_needed() -> None:
+    made: list[int] = []
+
+    @workflow
+    def counted(x: int) -> int:
+        made.append(1)
+        return add(a=x)
+
+    assert made == []
+    assert (counted(x=1), counted(x=2), counted.spec().name.endswith("counted")) == (11, 12, True)
+    assert made == [1]
+
+
+def test_what_a_workflows_function_raises_is_raised() -> None:
+    @workflow
+    def broken(x: int) -> int:
+        raise LookupError("mine")
+
+    for _ in range(2):
+        with pytest.raises(LookupError, match="mine"):
+            broken(x=1)
+    with pytest.raises(ProgramError, match="failed: LookupError: mine"):
+        broken.document()
+
+
+def test_a_task_may_call_tasks_and_workflows() -> None:
+    @task
+    def outer(x: int) -> int:
+        assert FlyteContextManager.current_context().compilation_state is None
+        return chain(x=x) + add(a=x)
+
+    @workflow
+    def around(x: int) -> int:
+        return outer(x=x)
+
+    assert around(x=1) == 22
+
+
+# ------------------------------------------------------------------------------------------- context
+
+
+def test_the_context_of_a_plain_call() -> None:
+    seen: list[ExecutionParameters] = []
+
+    @task
+    def look() -> None:
+        seen.append(current_context())
+
+    @workflow
+    def looks() -> None:
+        look()
+        look()
+
+    looks()
+    first, second = seen
+    assert str(first.execution_id) == "ex:local:local:local"
+    assert first.execution_date == second.execution_date
+    assert first.execution_date.tzinfo is UTC
+    assert first.task_id is not None
+    assert first.task_id.name.endswith("look")
+    assert current_context().task_id is None
+    assert Path(first.working_directory).is_dir()
+    first.logging.info("said")
+
+
+def test_the_context_that_the_runtime_gives(tmp_path: Path) -> None:
+    given = ExecutionParameters(
+        ExecutionId("p", "d", "n"), datetime(2026, 1, 1, tzinfo=UTC), directory=str(tmp_path), raw_data="s3://b/raw"
+    )
+    with use_context(given):
+        assert current_context() is given
+        assert (current_context().working_directory, current_context().raw_output_prefix) == (str(tmp_path), "s3://b/raw")
+    assert current_context().execution_id.name == "local"
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "decks", "stats"])
+def test_parts_of_the_context_that_are_missing(name: str) -> None:
+    part = getattr(current_context(), name)
+    for use in (lambda: part.read(), lambda: part(), lambda: bool(part), lambda: list(part)):
+        with pytest.raises(NotSupported, match=f"current_context\\(\\).{name} is not supported"):
+            use()
+
+
+def test_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secrets = current_context().secrets
+    with pytest.raises(ValueError, match="Unable to find secret for key password in group db"):
+        secrets.get("db", "password")
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "password").write_text("from a file\n")
+    monkeypatch.setenv("FLYTEMP_SECRETS_DEFAULT_DIR", str(tmp_path))
+    assert secrets.get("db", "password") == "from a file"
+    assert secrets.get("db", "password", encode_mode="rb") == b"from a file\n"
+    monkeypatch.setenv("_FSEC_DB_PASSWORD", "from a variable")
+    assert secrets.get("db", "password") == "from a variable"
+    monkeypatch.setenv("_FSEC_DB_V2_PASSWORD", "versioned")
+    assert secrets.get("db", "password", group_version="v2") == "versioned"

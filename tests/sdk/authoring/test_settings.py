@@ -1,0 +1,239 @@
+"""What `@task` and `with_overrides` accept, and what they say to the rest."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from flytemp import Backoff, Cache, DeckField, Documentation, PodTemplate, Resources, RetryStrategy, Secret, task, workflow
+from flytemp.authoring.pod import kubernetes_json
+from flytemp.authoring.quantities import amount
+from flytemp.authoring.settings import task_settings
+from flytemp.errors import NotSupported, ProgramError
+from flytemp.extras.accelerators import A100, A100_80GB, T4, GPUAccelerator
+from flytemp.spec.models import AcceleratorSpec, CacheSpec, ResourceAmounts, TaskSettings
+from flytemp.spec.models import Backoff as BackoffSpec
+
+
+def test_defaults() -> None:
+    assert task_settings({}) == TaskSettings()
+
+
+def test_every_option_is_stored() -> None:
+    settings = task_settings(
+        {
+            "retries": RetryStrategy(3, Backoff(base=timedelta(seconds=2), factor=3, cap=10, jitter=False)),
+            "timeout": timedelta(minutes=2),
+            "interruptible": True,
+            "cache": Cache(version="1.0", serialize=True, ignored_inputs=("a",), salt="s"),
+            "container_image": "registry/image:1",
+            "resources": Resources(cpu=("500m", 2), mem="1Gi", gpu=1, ephemeral_storage="10G"),
+            "environment": {"A": "1"},
+            "secret_requests": [Secret("db", "password", mount_requirement=Secret.MountType.ENV_VAR)],
+            "labels": {"team": "x"},
+            "annotations": {"note": "y"},
+            "pod_template": PodTemplate(pod_spec={"containers": [{"name": "primary"}]}, labels={"l": "1"}),
+            "pod_template_name": "base",
+            "accelerator": A100.partition_2g_10gb,
+            "shared_memory": "2Gi",
+            "enable_deck": True,
+            "deck_fields": [DeckField.INPUT, "Timeline"],
+            "deprecated": "use the other",
+        }
+    )
+    assert settings.retries.count == 3
+    assert settings.retries.backoff == BackoffSpec(base_seconds=2, factor=3, cap_seconds=10, jitter=False)
+    assert settings.timeout_seconds == 120
+    assert settings.interruptible is True
+    assert settings.cache == CacheSpec(version="1.0", serialize=True, ignored_inputs=("a",), salt="s")
+    assert settings.container_image == "registry/image:1"
+    assert settings.resources.requests == ResourceAmounts(cpu="500m", memory="1Gi", gpu="1", ephemeral_storage="10G")
+    assert settings.resources.limits == ResourceAmounts(cpu="2", memory="1Gi", gpu="1", ephemeral_storage="10G")
+    assert settings.environment == {"A": "1"}
+    assert settings.secrets[0].model_dump(exclude_none=True) == {"group": "db", "key": "password", "mount": "env"}
+    assert (settings.labels, settings.annotations) == ({"team": "x"}, {"note": "y"})
+    assert settings.pod_template is not None
+    assert settings.pod_template.spec == {"containers": [{"name": "primary"}]}
+    assert settings.pod_template.labels == {"l": "1"}
+    assert settings.pod_template_name == "base"
+    assert settings.accelerator == AcceleratorSpec(device="nvidia-tesla-a100", partition_size="2g.10gb")
+    assert settings.shared_memory == "2Gi"
+    assert settings.enable_deck
+    assert settings.deck_fields == ("Input", "Timeline")
+    assert settings.deprecated == "use the other"
+    assert TaskSettings.model_validate_json(settings.model_dump_json()) == settings
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"retries": 2}, {"retries": {"count": 2}}),
+        ({"timeout": 90}, {"timeout_seconds": 90.0}),
+        ({"timeout": 0.5}, {"timeout_seconds": 0.5}),
+        ({"timeout": 0}, {}),
+        ({"cache": True, "cache_version": "1"}, {"cache": {"version": "1"}}),
+        (
+            {"cache": True, "cache_version": "1", "cache_serialize": True, "cache_ignore_input_vars": ("a", "b")},
+            {"cache": {"version": "1", "serialize": True, "ignored_inputs": ("a", "b")}},
+        ),
+        ({"requests": Resources(cpu=1)}, {"resources": {"requests": {"cpu": "1"}}}),
+        ({"limits": Resources(mem=1024)}, {"resources": {"limits": {"memory": "1024"}}}),
+        ({"disable_deck": False}, {"enable_deck": True}),
+        ({"disable_deck": True}, {}),
+        ({"shared_memory": True}, {"shared_memory": True}),
+        ({"accelerator": T4}, {"accelerator": {"device": "nvidia-tesla-t4"}}),
+        ({"accelerator": A100_80GB.unpartitioned}, {"accelerator": {"device": "nvidia-a100-80gb", "unpartitioned": True}}),
+        ({"accelerator": GPUAccelerator("mine")}, {"accelerator": {"device": "mine"}}),
+    ],
+)
+def test_shorter_forms(options: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert task_settings(options).model_dump(exclude_defaults=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"foo": 1}, r"Unrecognized argument\(s\) for task: dict_keys\(\['foo'\]\)"),
+        ({"retries": -1}, "retries must be a whole number"),
+        ({"retries": True}, "retries must be a whole number"),
+        ({"retries": RetryStrategy(-1)}, "retries must be a whole number"),
+        ({"timeout": "1h"}, r"timeout must be a number of seconds or a datetime\.timedelta"),
+        ({"timeout": -1}, "zero or more"),
+        ({"cache": True}, "at least one cache policy needs to be set"),
+        ({"cache": 3}, "cache must be True, False or a Cache"),
+        ({"cache_version": "1"}, r"Cache version is specified ``1`` but ``cache`` is not enabled"),
+        ({"cache_serialize": True}, "Cache serialize is specified"),
+        ({"cache_ignore_input_vars": ("a",)}, "Cache ignore input vars is specified ``a``"),
+        ({"cache": Cache(version="1"), "cache_version": "2"}, "belong in the Cache object"),
+        ({"resources": Resources(cpu=1), "limits": Resources(cpu=1)}, "`resources` can not be used together with the `limits`"),
+        ({"requests": Resources(cpu=(1, 2))}, "cpu of requests must be one value"),
+        ({"resources": "big"}, "resources must be a Resources"),
+        ({"environment": {"A": 1}}, "environment must be a dict of texts"),
+        ({"labels": ["a"]}, "labels must be a dict of texts"),
+        ({"secret_requests": ["a"]}, "secret_requests must be a list of Secret"),
+        ({"secret_requests": Secret("g")}, "secret_requests must be a list of Secret"),
+        ({"interruptible": "yes"}, "interruptible must be True, False or None"),
+        ({"pod_template": {"containers": []}}, "pod_template must be a PodTemplate"),
+        ({"accelerator": "T4"}, "accelerator must be one of"),
+        ({"shared_memory": "lots"}, "shared_memory 'lots' is not a Kubernetes quantity"),
+        ({"enable_deck": True, "disable_deck": False}, "can't both be set"),
+        ({"deck_fields": ["Nothing"]}, "deck_fields must hold members of DeckField"),
+        ({"node_dependency_hints": []}, "node_dependency_hints can only be used on dynamic"),
+    ],
+)
+def test_what_is_wrong(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as raised:
+        task_settings(options)
+    assert isinstance(raised.value, ProgramError)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"task_config": object()},
+        {"container_image": object()},
+        {"task_resolver": object()},
+        {"pickle_untyped": True},
+        {"execution_mode": 2},
+    ],
+)
+def test_what_is_not_supported(options: dict[str, Any]) -> None:
+    with pytest.raises(NotSupported) as raised:
+        task_settings(options)
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"cpu": (1, 2, 3)}, r"\(1, 2, 3\) must be of length 2"),
+        ({"cpu": "many"}, "cpu 'many' is not a Kubernetes quantity"),
+        ({"mem": "1 GB"}, "not a Kubernetes quantity"),
+        ({"cpu": -1}, "not a Kubernetes quantity"),
+        ({"gpu": "0.5"}, "gpu '0.5' must be a whole number"),
+        ({"cpu": True}, "cpu must be a number or text"),
+    ],
+)
+def test_resources_that_are_none(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Resources(**values)
+
+
+def test_quantities_compare_as_kubernetes_does() -> None:
+    ordered = ["1n", "5u", "500m", "1", "1.5", "1k", "1Ki", "1e6", "1M", "1Mi", "1G", "1Gi", "1Ti", "1E", "1Ei"]
+    amounts = [amount(text) for text in ordered]
+    assert amounts == sorted(amounts)
+    assert amount("1e6") == amount("1M")
+
+
+def test_back_off_that_grows_needs_a_cap() -> None:
+    with pytest.raises(ValueError, match="needs a cap"):
+        Backoff(base=1, factor=2, cap=None)
+    assert Backoff(base=5, factor=1, cap=None).spec() == BackoffSpec(base_seconds=5, factor=1, cap_seconds=5)
+    with pytest.raises(ValueError, match="factor of a Backoff"):
+        Backoff(factor=0.5)
+
+
+def test_accelerators_know_their_partitions() -> None:
+    with pytest.raises(AttributeError, match="its partitions: partition_1g_5gb"):
+        _ = A100.partition_9g_99gb
+
+
+class V1Toleration:
+    """As the kubernetes package makes its models."""
+
+    openapi_types = {"key": "str", "toleration_seconds": "int"}
+    attribute_map = {"key": "key", "toleration_seconds": "tolerationSeconds"}
+
+    def __init__(self, key: str | None = None, toleration_seconds: int | None = None) -> None:
+        self.key, self.toleration_seconds = key, toleration_seconds
+
+
+def test_models_of_the_kubernetes_package() -> None:
+    pod = {"tolerations": [V1Toleration("gpu", 30), V1Toleration("spot")], "node_name": None}
+    assert kubernetes_json(pod) == {"tolerations": [{"key": "gpu", "tolerationSeconds": 30}, {"key": "spot"}]}
+    with pytest.raises(ValueError, match="has no JSON form"):
+        kubernetes_json({"a": object()})
+    with pytest.raises(ValueError, match="pod_spec must be"):
+        task_settings({"pod_template": PodTemplate(pod_spec=["a"])})
+
+
+def test_docs_replace_the_docstring() -> None:
+    @task(docs=Documentation(short_description="Short."))
+    def documented(x: int) -> int:
+        """From the docstring.
+
+        And more.
+        """
+        return x
+
+    assert documented.docs.short == "Short."
+    assert documented.docs.long == "And more."
+    with pytest.raises(ValueError, match="docs must be a Documentation"):
+        task(docs="text")(documented.function)  # type: ignore[call-overload]
+
+
+def test_overrides_start_from_the_tasks_own_settings() -> None:
+    @task(retries=1, requests=Resources(cpu="4"), limits=Resources(cpu="8"), cache=Cache(version="1"), environment={"A": "1"})
+    def base(x: int) -> int:
+        return x
+
+    @workflow
+    def wf() -> int:
+        first = base(x=1).with_overrides(limits=Resources(cpu="2"))
+        second = base(x=first).with_overrides(name="shown").with_overrides(timeout=5, shared_memory=True, accelerator=T4)
+        third = base(x=second).with_overrides(cache=False, interruptible=True, container_image="i:2")
+        return base(x=third).with_overrides(cache=True, cache_version="2", pod_template=PodTemplate())
+
+    nodes = wf.spec().nodes
+    settings = [node.overrides.settings for node in nodes]
+    assert all(one is not None and one.environment == {"A": "1"} and one.retries.count == 1 for one in settings)
+    first, second, third, fourth = [one for one in settings if one is not None]
+    assert (first.resources.requests.cpu, first.resources.limits.cpu) == ("2", "2")
+    assert (second.timeout_seconds, second.shared_memory, nodes[1].overrides.name) == (5, True, "shown")
+    assert second.accelerator == AcceleratorSpec(device="nvidia-tesla-t4")
+    assert (third.cache, third.interruptible, third.container_image) == (None, True, "i:2")
+    assert fourth.cache == CacheSpec(version="2")
+    assert fourth.pod_template is not None
