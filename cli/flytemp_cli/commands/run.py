@@ -15,7 +15,6 @@ from flytemp_cli.programs import choose, compiled, load
 from flytemp_cli.targets import LaunchOption, Target, TargetCommand
 
 if TYPE_CHECKING:
-    from flytemp.compiler import Program
     from flytemp.config import Settings
     from flytemp.literals.types import Json
     from flytemp.names import EntityId
@@ -44,19 +43,17 @@ def _load(session: Session, words: Sequence[str], options: Mapping[str, Any]) ->
 
 def _run(session: Session, target: Target, texts: dict[str, str], given: Mapping[str, Any]) -> int:
     literals = literals_of(target.interface, texts, given["inputs"])
-    program, entity, document = target.value
+    _, entity, _ = target.value
     if given["local"]:
         if given["timeout"] is not None:
             raise InputUsageError("--timeout waits for a server, and --local uses none")
         return _run_local(session, target, entity, literals, given)
-    return _run_remote(session, target, program, document, literals, given)
+    return _run_remote(session, target, literals, given)
 
 
 def _run_remote(
     session: Session,
     target: Target,
-    program: Program,
-    document: Document,
     literals: dict[str, Json],
     given: Mapping[str, Any],
 ) -> int:
@@ -68,12 +65,13 @@ def _run_remote(
     from flytemp.store.object_store import ObjectStore
     from flytemp_cli.uploads import move_local_files
 
+    program, entity, document = target.value
     settings = session.settings()
     output = session.output()
     store = ObjectStore.open(settings.store)
     with prints_to_stderr():
         registration = register_program(
-            store, program, project=settings.project, domain=settings.domain, version=given["version"]
+            store, program, project=settings.project, domain=settings.domain, version=given["version"], only=entity
         )
     if output.is_table:
         output.note(f"registered {document.name}, version {registration.version}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flytemp.bundle import pack, store_bundle
-from flytemp.compiler import Program, compile_program, content_version, load_program, program_warnings
+from flytemp.compiler import Entity, Program, compile_closure, compile_program, content_version, load_program, program_warnings
 from flytemp.errors import Problem
 from flytemp.names import check_version
 from flytemp.registry import RegistrationEntry, Registry
@@ -50,10 +50,12 @@ def register_program(
     domain: str,
     version: str | None = None,
     dry_run: bool = False,
+    only: Entity | None = None,
 ) -> Registration:
     """Compile the program, bundle its code and publish its tasks, workflows and launch plans, all or nothing.
 
-    ``version`` is by default a hash of the content, so that the same program is the same version.
+    ``version`` is by default a hash of the content, so that the same program is the same version. ``only`` registers
+    one entity and what it refers to: other parts of the modules may be broken.
 
     Raises:
         ProgramError: the program does not compile; nothing was stored.
@@ -63,7 +65,7 @@ def register_program(
     if version is not None:
         check_version(version)
     bundle = pack(program.root, program.import_roots)
-    documents = compile_program(program, bundle.ref)
+    documents = compile_program(program, bundle.ref) if only is None else compile_closure(program, only, bundle.ref)
     chosen = version or content_version(documents)
     registry = Registry(store)
     if dry_run:
@@ -72,4 +74,4 @@ def register_program(
         store.check_writable()
         store_bundle(store, bundle)
         entries = registry.register(documents, project=project, domain=domain, version=chosen)
-    return Registration(chosen, bundle.ref, bundle.files, entries, program_warnings(program), dry_run)
+    return Registration(chosen, bundle.ref, bundle.files, entries, program_warnings(program, only), dry_run)

@@ -1,0 +1,3 @@
+from acme.core.tasks import clean, score
+
+__all__ = ["clean", "score"]

@@ -1,0 +1,7 @@
+from dataclasses import dataclass
+
+
+@dataclass
+class Row:
+    name: str
+    value: float
