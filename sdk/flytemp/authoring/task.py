@@ -68,13 +68,17 @@ class Task(Generic[P, R]):
             location=caller_place().location,
         )
 
-    @cached_property
+    @property
     def python_interface(self) -> PythonInterface:
         """Inputs and outputs, with their Python annotations.
 
         Raises:
             ProgramError: with a problem for each annotation or default that is not usable.
         """
+        return self._python_interface
+
+    @cached_property
+    def _python_interface(self) -> PythonInterface:
         return interface_of(self.function, f"task '{self.name}'", self.place, self._docstring)
 
     @property

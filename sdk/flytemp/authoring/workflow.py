@@ -87,9 +87,13 @@ class Workflow(Generic[P, R]):
         values = given_inputs(self.python_interface, args, kwargs, caller_place().location)
         return cast(R, call_workflow(self, values))
 
-    @cached_property
+    @property
     def python_interface(self) -> PythonInterface:
         """Inputs and outputs, with their Python annotations; raises as `Task.python_interface`."""
+        return self._python_interface
+
+    @cached_property
+    def _python_interface(self) -> PythonInterface:
         return interface_of(self.function, f"workflow '{self.name}'", self.place, self._docstring)
 
     @property

@@ -17,6 +17,13 @@ def test_every_public_name_is_there(name: str) -> None:
     assert name in dir(flytemp)
 
 
+def test_a_star_import_brings_everything_but_the_client() -> None:
+    client = {"Client", "ExecutionHandle", "LaunchOptions", "SyncClient", "SyncExecutionHandle"}
+    assert set(flytemp.__all__) == set(flytemp._HOME) - client | {"__version__"}
+    for name in client:
+        assert getattr(flytemp, name).__name__ == name
+
+
 def test_other_names_are_not() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = flytemp.nonsense
