@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -236,6 +237,7 @@ class LaunchPlan(Generic[R]):
         return LaunchPlanSpec(
             name=self.name,
             workflow=self.workflow.name,
+            variable=self._variable(),
             default_inputs=defaults,
             fixed_inputs=fixed,
             max_parallelism=settings.max_parallelism,
@@ -247,6 +249,11 @@ class LaunchPlan(Generic[R]):
             docs=docs_spec(settings.docs, Docstring()),
             location=self.place.source(),
         )
+
+    def _variable(self) -> str:
+        """The variable of its module that holds it; empty when none does."""
+        variables = vars(sys.modules[self.place.module]) if self.place.module in sys.modules else {}
+        return next((name for name, value in variables.items() if value is self), "")
 
     def document(self, bundle: BundleRef | None = None) -> LaunchPlanDocument:
         """The launch plan with its workflow's interface and digest.

@@ -42,8 +42,12 @@ def find_target(
         if matches:
             return registry.get(EntityId(kind, project, domain, matches[0], version))
     aliased = _by_variable(registry, text, names[EntityKind.LAUNCH_PLAN], project, domain, version)
-    if aliased is not None:
-        return aliased
+    if len(aliased) > 1:
+        raise InputError(
+            f"{text!r} may mean {' or '.join(entity.name for entity, _ in aliased)}", hint="give the launch plan's own name"
+        )
+    if aliased:
+        return aliased[0]
     known = sorted({name for kind in _ORDER for name in names[kind]})
     raise NotFound(
         f"no launch plan, workflow or task is called {text!r} in {project}/{domain}", hint=_near(text, known)
@@ -52,13 +56,17 @@ def find_target(
 
 def _by_variable(
     registry: Registry, text: str, names: list[str], project: str, domain: str, version: str | None
-) -> tuple[EntityId, Document] | None:
-    """A launch plan by the variable that holds it in its file."""
+) -> list[tuple[EntityId, Document]]:
+    """The launch plans that a variable of this name holds in their files."""
+    found: list[tuple[EntityId, Document]] = []
     for name in names:
-        entity, document = registry.get(EntityId(EntityKind.LAUNCH_PLAN, project, domain, name, version))
+        try:
+            entity, document = registry.get(EntityId(EntityKind.LAUNCH_PLAN, project, domain, name, version))
+        except NotFound:  # a launch plan that has no such version
+            continue
         if isinstance(document, LaunchPlanDocument) and document.launch_plan.variable == text:
-            return entity, document
-    return None
+            found.append((entity, document))
+    return found
 
 
 def _near(text: str, known: list[str]) -> str:
