@@ -1,0 +1,90 @@
+"""The Python of the pages compiles, and its tests pass."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flytemp.compiler import compile_program, load_program
+from tests.docs.blocks import DOCS, ROOT, Block, blocks, pages
+
+
+def _own_python(page: Path) -> list[Block]:
+    """The Python that stands on the page alone."""
+    found = [block for block in blocks(page) if block.language == "python"]
+    return [block for block in found if block.mark("from") is None and block.mark("not run") is None]
+
+
+HOW_TOS = [page for page in pages() if _own_python(page) and "tutorial" not in page.parts and "reference" not in page.parts]
+
+
+def _identity(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def write_project(page: Path, folder: Path) -> Path:
+    """The page's files; blocks that name none are, together, one module called like the page."""
+    module = f"src/{page.stem.replace('-', '_').lower()}_page.py"
+    for block in _own_python(page):
+        file = folder / (block.mark("file") or module)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8") as target:
+            target.write(block.text + "\n\n")
+    return folder
+
+
+@pytest.mark.parametrize("page", HOW_TOS, ids=_identity)
+def test_python_of_a_page_compiles(page: Path, tmp_path: Path) -> None:
+    project = write_project(page, tmp_path)
+
+    program = load_program([project / "src"])
+    if program.tasks or program.workflows:  # other pages' Python only has to import
+        compile_program(program, None)
+
+
+def test_the_pages_that_teach_code_have_some() -> None:
+    names = {page.name for page in HOW_TOS}
+
+    assert {"files.md", "launch-plans.md", "retries-and-timeouts.md", "unit-test.md"} <= names
+
+
+def test_tests_of_the_unit_test_page_pass(tmp_path: Path) -> None:
+    project = write_project(DOCS / "how-to/unit-test.md", tmp_path)
+    (project / "pyproject.toml").write_text('[tool.pytest.ini_options]\npythonpath = ["src"]\n')
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "7 passed" in done.stdout
+
+
+def test_files_page_runs(tmp_path: Path) -> None:
+    project = write_project(DOCS / "how-to/files.md", tmp_path)
+    program = load_program([project / "src"])
+
+    assert program.workflows["files_page.squares"](n=4) == 14
+    assert program.tasks["files_page.count_files"](folder=_parts(program, 3)) == 3
+
+
+def _parts(program: object, parts: int) -> object:
+    tasks = program.tasks  # type: ignore[attr-defined]
+    return tasks["files_page.split"](table=tasks["files_page.write_squares"](n=9), parts=parts)
+
+
+def test_launch_plans_page_runs(tmp_path: Path) -> None:
+    project = write_project(DOCS / "how-to/launch-plans.md", tmp_path)
+    program = load_program([project / "src"])
+    nightly = program.launch_plans["nightly"]
+
+    assert nightly(region="north") == pytest.approx(0.9)
+    with pytest.raises(AssertionError, match="fixed"):
+        nightly(region="north", threshold=0.1)

@@ -1,0 +1,101 @@
+"""Launching without flytemp's client: the `temporal` command, and a child of an ordinary Temporal workflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from flytemp.compiler import load_program
+from flytemp.names import execution_name
+from flytemp_worker.devserver import find_temporal
+from tests.examples.projects import copy_of
+from tests.installation import DEADLINE_SECONDS, Installation
+
+
+def test_the_workflow_as_plain_python(tmp_path: Path) -> None:
+    program = load_program([copy_of("any_language", tmp_path) / "workflows.py"])
+
+    assert program.workflows["workflows.fit_line"](x=[0.0, 1.0, 2.0], y=[1.0, 3.0, 5.0]) == (2.0, 1.0)
+    assert program.launch_plans["unit_square"]() == (1.0, 0.0)
+
+
+def test_the_parent_imports_nothing_of_flytemp(tmp_path: Path) -> None:
+    project = copy_of("any_language", tmp_path)
+    code = "import sys; import parent; print([name for name in sys.modules if name.partition('.')[0].startswith('flytemp')])"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def project(installation: Installation, tmp_path: Path) -> Path:
+    folder = copy_of("any_language", tmp_path)
+    installation.flytemp("register", "workflows.py", cwd=folder)
+    return folder
+
+
+def run(installation: Installation, folder: Path, command: Sequence[str]) -> str:
+    """A program's output, with nothing of flytemp around it but Temporal's address."""
+    environment = installation.environment()
+    path = f"{find_temporal().parent}{os.pathsep}{environment['PATH']}"
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**environment, "PATH": path},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr + installation.worker_logs()[-3000:]
+    return done.stdout
+
+
+@pytest.mark.e2e
+def test_started_with_the_temporal_command(installation: Installation, project: Path) -> None:
+    output = run(installation, project, ["bash", "launch.sh"])
+
+    assert '{"execution":"line-1","outputs":{"intercept":1,"slope":2}}' in output.replace(" ", "").replace(".0", "")
+    found = installation.flytemp("get", "execution", "line-1", "-o", "json", cwd=project)
+    assert json.loads(found.stdout)["project"] == "examples"
+
+
+@pytest.mark.e2e
+def test_a_child_of_an_ordinary_workflow(installation: Installation, project: Path) -> None:
+    output = run(installation, project, [sys.executable, "parent.py", "forecast-of-the-test"])
+
+    child = "forecast-of-the-test/fit"
+    assert "'forecast': 21.0" in output
+    assert execution_name(child) in output
+    for name in (child, execution_name(child)):
+        found = json.loads(installation.flytemp("get", "execution", name, "-o", "json", cwd=project).stdout)
+        assert (found["phase"], found["outputs"]) == ("SUCCEEDED", {"slope": 2.0, "intercept": 1.0})
+
+
+@pytest.mark.e2e
+def test_a_wrong_launch_is_an_error_that_the_starter_can_read(installation: Installation, project: Path) -> None:
+    temporal = [str(find_temporal()), "workflow"]
+    where = ["--workflow-id", "wrong-launch", "--address", installation.server.address]
+    launch = '{"launch_plan": "fit_line", "project": "examples", "inputs": {"x": [0], "z": [1]}}'
+    start = ["--type", "FlytempWorkflow", "--task-queue", "flytemp", "--input", launch]
+    run(installation, project, [*temporal, "start", *where, *start])
+
+    done = subprocess.run(
+        [*temporal, "result", *where, "-o", "json"], capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False
+    )
+
+    assert done.returncode != 0
+    failure = json.loads(done.stdout)["closeEvent"]["workflowExecutionFailedEventAttributes"]["failure"]
+    assert failure["applicationFailureInfo"]["type"] == "invalid-input"
+    assert "there is no input 'z'" in failure["message"]
+    assert "input 'y' is missing" in failure["message"]
