@@ -188,3 +188,25 @@ def test_a_worker_drains_on_term(fresh_installation: Installation, tmp_path: Pat
     installation.start_worker()
     eventually(lambda: execution_of(installation, "drained").phase is Phase.SUCCEEDED, "the next worker finishes it")
     assert (folder / "starts").read_text().splitlines() == ["held"], "draining let the task end, so it ran once"
+
+
+def test_a_task_that_outlasts_the_drain_is_started_again_at_the_platforms_cost(
+    fresh_installation: Installation, tmp_path: Path
+) -> None:
+    installation = fresh_installation
+    folder = tmp_path / "held"
+    source = write_program(tmp_path / "project")
+    installation.flytemp("register", str(source.parent))
+    worker = installation.start_worker({"FLYTEMP_WORKER_DRAIN_SECONDS": "0.5", "FLYTEMP_WORKER_GRACE_SECONDS": "0.5"})
+    installation.flytemp("launch", "waiting_for", "--folder", str(folder), "--name", "outlasts")
+    eventually(lambda: (folder / "starts").exists(), "the task starts")
+
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(DEADLINE_SECONDS) == 0
+    installation.start_worker()
+    eventually(lambda: len((folder / "starts").read_text().splitlines()) == 2, "the next worker starts it again")
+    (folder / "go").touch()
+
+    eventually(lambda: execution_of(installation, "outlasts").phase is Phase.SUCCEEDED, "it succeeds")
+    held = next(node for node in execution_of(installation, "outlasts").nodes if node.id == "n3")
+    assert (held.attempts, held.attempt_history[-1].tries) == (1, 2)
