@@ -99,10 +99,11 @@ def _line(row: _Row, label_width: int, now: datetime, style: Style) -> str:
     phase = node.phase.value
     label = _label(node)
     gap = " " * (label_width - width(row.rails) - 2 - width(label))
-    text = f"{style.dim(row.rails)}{style.phase(phase, glyph(phase))} {label}{gap}  {style.phase(phase, phase.ljust(9))}"
-    elapsed = elapsed_text(node.started_at, node.finished_at, now)
-    details = [elapsed.rjust(6), *node_details(node)]
-    return f"{text}  {style.dim('  '.join(details).rstrip())}".rstrip()
+    head = f"{style.dim(row.rails)}{style.phase(phase, glyph(phase))} {label}{gap}"
+    details = "  ".join([elapsed_text(node.started_at, node.finished_at, now).rjust(6), *node_details(node)]).rstrip()
+    if not details:
+        return f"{head}  {style.phase(phase)}"
+    return f"{head}  {style.phase(phase, phase.ljust(9))}  {style.dim(details)}"
 
 
 def node_details(node: NodeExecution) -> list[str]:

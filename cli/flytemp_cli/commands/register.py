@@ -8,7 +8,6 @@ import click
 
 from flytemp.errors import AlreadyExists
 from flytemp_cli.describe import plural, size_text
-from flytemp_cli.failures import EXIT_ERROR, EXIT_OK
 from flytemp_cli.lazy import Command
 from flytemp_cli.options import VERSION, Session, pass_session
 from flytemp_cli.output import Output, columns, prints_to_stderr
@@ -17,9 +16,11 @@ from flytemp_cli.style import Style
 
 if TYPE_CHECKING:
     from flytemp.client.registration import Registration
+    from flytemp.registry import RegistrationEntry
 
 _STATUS_COLORS = {"new": "green", "unchanged": None, "conflict": "red"}
 _FILES_SHOWN = 20
+_CODE_PATHS = {"/bundle/digest", "/bundle/size", "/workflow_digest"}
 
 
 @click.command("register", cls=Command)
@@ -27,7 +28,7 @@ _FILES_SHOWN = 20
 @click.option("--dry-run", is_flag=True, help="Change nothing; say what registering would do")
 @click.option("--version", type=VERSION, metavar="VERSION", help="To register under [default: a hash of the content]")
 @pass_session
-def command(session: Session, paths: tuple[str, ...], dry_run: bool, version: str | None) -> int:
+def command(session: Session, paths: tuple[str, ...], dry_run: bool, version: str | None) -> None:
     """Compile the workflows, tasks and launch plans of files and folders, bundle their code, and store both.
 
     It is all or nothing. The same content under the same version changes nothing; other content under a version that
@@ -56,16 +57,24 @@ def command(session: Session, paths: tuple[str, ...], dry_run: bool, version: st
         registration = register(dry_run)
     except AlreadyExists:
         # Whoever reads the table must see which entity is in conflict, and that the others were not registered either.
-        _show(register(True), output, verbose=session.verbose)
-        raise
-    _show(registration, output, verbose=session.verbose)
-    if any(entry.status == "conflict" for entry in registration.entries):
-        _explain_conflicts(registration, output)
-        return EXIT_ERROR
-    return EXIT_OK
+        registration = register(True)
+        if not _conflicts(registration):
+            raise  # another process registered meanwhile: the table would not explain it
+    _show(registration, output, dry_run=dry_run, verbose=session.verbose)
+    conflicts = _conflicts(registration)
+    if conflicts:
+        _explain(conflicts, output)
+        raise AlreadyExists(
+            f"version {registration.version} exists with other content; nothing was registered",
+            hint="a version is immutable: give another --version, or none, which names the content by its hash",
+        )
 
 
-def _show(registration: Registration, output: Output, *, verbose: bool) -> None:
+def _conflicts(registration: Registration) -> list[RegistrationEntry]:
+    return [entry for entry in registration.entries if entry.status == "conflict"]
+
+
+def _show(registration: Registration, output: Output, *, dry_run: bool, verbose: bool) -> None:
     entries = registration.entries
     rows = [
         {
@@ -90,6 +99,8 @@ def _show(registration: Registration, output: Output, *, verbose: bool) -> None:
         output.warning(str(warning))
     if output.is_table:
         _show_bundle(registration, output, verbose=verbose)
+        if dry_run:
+            output.note("nothing was changed: this was a dry run")
 
 
 def _table(rows: list[dict[str, str | None]], style: Style) -> list[str]:
@@ -110,15 +121,20 @@ def _show_bundle(registration: Registration, output: Output, *, verbose: bool) -
         output.note(output.messages.dim(f"  {name}"))
     if len(shown) < len(files):
         output.note(output.messages.dim(f"  … and {len(files) - len(shown)} more, -v shows them"))
-    if registration.dry_run:
-        output.note("nothing was changed: this was a dry run")
 
 
-def _explain_conflicts(registration: Registration, output: Output) -> None:
-    for entry in registration.entries:
-        if entry.status == "conflict":
-            output.note()
-            output.note(f"{entry.entity} exists with other content:")
-            for line in (entry.diff or "").splitlines():
-                output.note(f"  {line}")
-    output.hint("register under another --version, or leave it out: the default is a hash of the content")
+def _explain(conflicts: list[RegistrationEntry], output: Output) -> None:
+    """The differences that tell something. New code changes the bundle of every entity, so that is said once."""
+    told = [entry for entry in conflicts if _paths(entry.diff or "") - _CODE_PATHS]
+    for entry in told:
+        output.note()
+        output.note(f"{entry.entity} exists with other content:")
+        for line in (entry.diff or "").splitlines():
+            output.note("  " + line.replace("\t", "  "))
+    if len(told) < len(conflicts):
+        output.note()
+        output.note(f"{plural(len(conflicts) - len(told), 'entity')} in conflict by the code bundle alone")
+
+
+def _paths(diff: str) -> set[str]:
+    return {line.rstrip(":") for line in diff.splitlines() if line.startswith("/")}

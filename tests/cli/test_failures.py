@@ -1,0 +1,181 @@
+"""The one error printer: what is said, where, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+from flytemp.errors import (
+    AlreadyExists,
+    ExecutionAborted,
+    ExecutionFailed,
+    FlytempBug,
+    InputError,
+    Location,
+    NotFound,
+    Problem,
+    ProgramError,
+    StoreError,
+    TemporalUnavailable,
+    WaitTimeout,
+)
+from flytemp_cli.failures import InputUsageError, exit_code, report
+from flytemp_cli.options import Session
+
+from .conftest import Cli
+
+HERE = Location("src/wf.py", 12)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputError("x is wrong"), 1),
+        (NotFound("no such"), 1),
+        (ProgramError([Problem("bad")]), 1),
+        (TemporalUnavailable("none"), 1),
+        (click.UsageError("what"), 2),
+        (click.BadParameter("what"), 2),
+        (InputUsageError("what"), 2),
+        (ExecutionFailed("it failed", execution="e"), 3),
+        (ExecutionAborted("it was stopped", execution="e"), 4),
+        (WaitTimeout("too long"), 5),
+        (ValueError("not ours"), 1),
+    ],
+)
+def test_exit_codes(error: Exception, code: int) -> None:
+    assert exit_code(error) == code
+
+
+@pytest.mark.parametrize(
+    ("error", "lines"),
+    [
+        (
+            AlreadyExists("v1 exists", hint="take another"),
+            ["error: v1 exists", "hint: take another"],
+        ),
+        (
+            StoreError("the store is full", hint="make room"),
+            [
+                "error: the store is full",
+                "hint: make room",
+                "note: this is for whoever operates Temporal and the store; the workflow's code is not at fault",
+            ],
+        ),
+        (
+            FlytempBug("a node ended twice"),
+            [
+                "error: a node ended twice",
+                "note: this is a bug of flytemp and not yours; please report it with the output of -v",
+            ],
+        ),
+        (
+            ProgramError([Problem("x is not an input", HERE, "did you mean y?", traceback="Traceback …")]),
+            ["error: src/wf.py:12: x is not an input", "hint: did you mean y?"],
+        ),
+        (
+            ProgramError([Problem("first", HERE, "do this"), Problem("second", Location("src/wf.py", 30))]),
+            ["error: the program has 2 problems", "src/wf.py:12: first", "  hint: do this", "src/wf.py:30: second"],
+        ),
+        (
+            ZeroDivisionError("division by zero"),
+            [
+                "error: unexpected ZeroDivisionError: division by zero",
+                "hint: the same command with -v shows the traceback",
+                "note: this is a bug of flytemp and not yours; please report it with the output of -v",
+            ],
+        ),
+        (
+            FileNotFoundError(2, "No such file or directory", "data.csv"),
+            ["error: data.csv: No such file or directory"],
+        ),
+        (click.UsageError("No such thing."), ["error: no such thing"]),
+        (
+            InputUsageError("missing input: --x", hint="the inputs are x: int"),
+            ["error: missing input: --x", "hint: the inputs are x: int"],
+        ),
+    ],
+)
+def test_messages(error: Exception, lines: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    report(error, Session(color="never"))
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == lines
+
+
+def test_verbose_adds_the_code_and_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise StoreError("the store is full")
+
+    code = report(raised(fail), Session(color="never", verbose=True))
+
+    err = capsys.readouterr().err
+    assert code == 1
+    assert "code: store-unavailable" in err
+    assert "Traceback (most recent call last)" in err
+    assert 'raise StoreError("the store is full")' in err
+
+
+def test_verbose_shows_the_users_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    report(ProgramError([Problem("import failed", HERE, traceback="File wf.py line 12")]), Session(color="never", verbose=True))
+
+    assert "  File wf.py line 12" in capsys.readouterr().err.splitlines()
+
+
+def test_colour_is_used_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    report(NotFound("nothing"), Session(color="always"))
+
+    assert "\x1b[31m" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (["lunch"], 2, "error: no such command: lunch; did you mean `flytemp launch`?"),
+        (["list", "execs"], 2, "error: no such command: execs; did you mean `flytemp list executions`?"),
+        (["list", "executions", "--limit", "0"], 2, "'--limit'"),
+        (["get", "execution"], 2, "missing argument 'NAME'"),
+        (["--project", "Not A Name", "config", "view"], 2, "cannot be a project's name"),
+        (["launch", "--x", "3", "wf"], 2, "--x comes before NAME"),
+        (["run", "--x", "3", "wf.py"], 2, "--x comes before FILE"),
+        (["run", "nothing.py"], 2, "there is no file or folder nothing.py"),
+        (["check", "nothing.py"], 2, "there is no file or folder nothing.py"),
+        (["graph", "a", "b", "c"], 2, "too many words"),
+        (["launch", "nothing"], 1, "nothing is registered there yet"),
+        (["get", "workflow", "nothing"], 1, "there is no workflow"),
+        (["get", "entity", "wf:x"], 1, "is not a URN"),
+        (["list", "executions", "--address", "127.0.0.1:1"], 1, "no Temporal server answers at 127.0.0.1:1"),
+        (["list", "executions", "--profile", "nowhere"], 1, "there is no Temporal profile 'nowhere'"),
+        (["list", "tasks", "--store", "nonsense://x"], 1, "nonsense"),
+    ],
+)
+def test_bad_command_lines(arguments: list[str], code: int, expected: str, flytemp: Cli) -> None:
+    result = flytemp(*arguments)
+
+    assert (result.code, result.out) == (code, "")
+    assert expected in result.err
+    assert "Traceback" not in result.err
+
+
+def test_an_unreachable_server_explains_a_dev_server_that_is_gone(flytemp: Cli, project: Path) -> None:
+    state = project / ".flytemp"
+    state.mkdir()
+    (state / "dev.json").write_text(
+        '{"pid": 0, "address": "127.0.0.1:1", "namespace": "default", "store": "file:///x", "task_queue": "flytemp"}'
+    )
+
+    result = flytemp("list", "executions", "--address", "127.0.0.1:1")
+
+    assert "does not run any more" in result.err
+
+
+def raised(call: Callable[[], None]) -> Exception:
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - whatever it is, with its traceback
+        return error
+    raise AssertionError("nothing was raised")

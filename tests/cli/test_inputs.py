@@ -1,0 +1,260 @@
+"""Flags and documents become literals: every type, every way to give it, every mistake."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from flytemp.literals.types import (
+    BlobType,
+    EnumType,
+    ListType,
+    LiteralType,
+    MapType,
+    SimpleType,
+    StructField,
+    StructType,
+    UnionType,
+)
+from flytemp.spec.models import Interface, Variable
+from flytemp_cli.failures import InputUsageError
+from flytemp_cli.inputs import gather, read_document
+from flytemp_cli.options import Session
+from flytemp_cli.targets import LaunchOption, Target, TargetCommand
+
+INT = SimpleType(kind="integer")
+STR = SimpleType(kind="string")
+BOOL = SimpleType(kind="boolean")
+NONE = SimpleType(kind="none")
+POINT = StructType(name="pkg.Point", fields=(StructField(name="x", type=INT), StructField(name="y", type=INT)))
+
+
+def interface(**types: LiteralType) -> Interface:
+    """Required inputs of these types."""
+    return Interface(inputs=tuple(Variable(name=name, type=type_) for name, type_ in types.items()))
+
+
+def parse(words: Sequence[str], inputs: Interface) -> tuple[dict[str, str], Mapping[str, Any]]:
+    """The texts and the options that a command with these inputs is run with."""
+    seen: list[tuple[dict[str, str], Mapping[str, Any]]] = []
+
+    def run(_session: Session, _target: Target, texts: dict[str, str], options: Mapping[str, Any]) -> int:
+        seen.append((texts, options))
+        return 0
+
+    command = TargetCommand(
+        "launch",
+        words={"NAME": None},
+        required=1,
+        options=lambda: [LaunchOption("--name"), LaunchOption("--wait", is_flag=True), click.Option(["--version"])],
+        load=lambda *_: Target("", "", inputs, None),
+        run=run,
+    )
+    click.Group("flytemp", commands=[command]).main(["launch", *words], standalone_mode=False, obj=Session())
+    return seen[0]
+
+
+def literals(words: Sequence[str], inputs: Interface, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return gather(inputs, parse(["wf", *words], inputs)[0], document or {})
+
+
+@pytest.mark.parametrize(
+    ("type_", "words", "literal"),
+    [
+        (INT, ["--my-input", "3"], 3),
+        (INT, ["--my_input", "-3"], -3),
+        (INT, ["--my-input=3"], 3),
+        (INT, ["--input.my_input", "3"], 3),
+        (INT, ["--input.my-input", "3"], 3),
+        (SimpleType(kind="float"), ["--my-input", "1e-3"], 0.001),
+        (STR, ["--my-input", "@home"], "@home"),
+        (STR, ["--my-input", "--wait"], "--wait"),
+        (STR, ["--my-input", ""], ""),
+        (BOOL, ["--my-input"], True),
+        (BOOL, ["--no-my-input"], False),
+        (BOOL, ["--no_my_input"], False),
+        (BOOL, ["--my-input", "true"], True),
+        (BOOL, ["--my-input", "false"], False),
+        (BOOL, ["--my-input", "--wait"], True),
+        (UnionType(variants=(BOOL, NONE)), ["--my-input", "none"], None),
+        (UnionType(variants=(INT, NONE)), ["--my-input", "3"], 3),
+        (ListType(item=INT), ["--my-input", "[1, 2]"], [1, 2]),
+        (MapType(key=STR, value=INT), ["--my-input", '{"a": 1}'], {"a": 1}),
+        (POINT, ["--my-input", '{"x": 1, "y": 2}'], {"x": 1, "y": 2}),
+        (EnumType(name="Color", values=("red", "green")), ["--my-input", "red"], "red"),
+        (SimpleType(kind="duration"), ["--my-input", "1h30m"], "PT1H30M"),
+        (SimpleType(kind="date"), ["--my-input", "2026-01-31"], "2026-01-31"),
+        (BlobType(kind="file", format="csv"), ["--my-input", "s3://b/x.csv"], {"uri": "s3://b/x.csv", "format": "csv"}),
+    ],
+)
+def test_flags_become_literals(type_: LiteralType, words: list[str], literal: object) -> None:
+    assert literals(words, interface(my_input=type_)) == {"my_input": literal}
+
+
+def test_json_is_read_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "points.json"
+    file.write_text('[{"x": 1, "y": 2}]')
+
+    assert literals(["--points", f"@{file}"], interface(points=ListType(item=POINT))) == {"points": [{"x": 1, "y": 2}]}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--xx", "1"], "there is no input xx; did you mean x?"),
+        (["--x", "1", "--flag", "--no-flag"], "contradicts the other flag of flag"),
+        (["--x", "abc"], "--x: expected an integer"),
+        ([], "missing inputs: --x, --flag"),
+        (["--x", "1"], "missing input: --flag"),
+        (["--x", "@nothing.json", "--flag"], "cannot read nothing.json"),
+        (["--flag", "maybe", "--x", "1"], "--flag: expected true or false"),
+    ],
+)
+def test_mistakes_are_usage_errors(words: list[str], expected: str) -> None:
+    with pytest.raises(InputUsageError) as caught:
+        literals(words, interface(x=INT, flag=BOOL))
+
+    assert expected in caught.value.message
+
+
+def test_a_mistake_lists_the_inputs() -> None:
+    inputs = Interface(inputs=(Variable(name="x", type=INT), Variable(name="scale", type=INT, required=False, default=2)))
+
+    with pytest.raises(InputUsageError) as caught:
+        literals([], inputs)
+
+    assert caught.value.hint == "the inputs are x: int, scale: int = 2"
+
+
+class TestAnInputNamedLikeAnOption:
+    INPUTS = interface(name=STR)
+
+    def test_behind_the_target_the_flag_is_the_input(self) -> None:
+        texts, options = parse(["wf", "--name", "Ada"], self.INPUTS)
+
+        assert (texts, options["name"]) == ({"name": "Ada"}, None)
+
+    def test_before_the_target_it_is_the_option(self) -> None:
+        texts, options = parse(["--name", "nightly-1", "wf", "--name", "Ada"], self.INPUTS)
+
+        assert (texts, options["name"]) == ({"name": "Ada"}, "nightly-1")
+
+    def test_the_explicit_forms_are_always_what_they_say(self) -> None:
+        texts, options = parse(["wf", "--launch.name", "nightly-1", "--input.name=Ada"], self.INPUTS)
+
+        assert (texts, options["name"]) == ({"name": "Ada"}, "nightly-1")
+
+    def test_without_such_an_input_it_is_the_option(self) -> None:
+        texts, options = parse(["wf", "--name", "nightly-1", "--x", "1"], interface(x=INT))
+
+        assert (texts, options["name"]) == ({"x": "1"}, "nightly-1")
+
+    def test_an_option_that_says_what_is_loaded_stays_the_option(self) -> None:
+        texts, options = parse(["wf", "--version", "v1", "--input.version", "2"], interface(version=STR))
+
+        assert (texts, options["version"]) == ({"version": "2"}, "v1")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("inputs.json", '{"x": 1, "when": "2026-01-31"}'),
+        ("inputs.yaml", "x: 1\nwhen: 2026-01-31\n"),
+        ("inputs.yml", "{x: 1, when: '2026-01-31'}"),
+    ],
+)
+def test_documents(name: str, text: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+
+    document = read_document(str(file))
+
+    assert literals([], interface(x=INT, when=SimpleType(kind="date")), document) == {"x": 1, "when": "2026-01-31"}
+
+
+@pytest.mark.parametrize("text", ['{"my-input": 1}', "my_input: 1"])
+def test_a_document_from_stdin(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+    assert literals([], interface(my_input=INT), read_document("-")) == {"my_input": 1}
+
+
+def test_flags_win_over_the_document() -> None:
+    assert literals(["--x", "2"], interface(x=INT, y=INT), {"x": 1, "y": 1}) == {"x": 2, "y": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[1, 2]", "must hold one object"),
+        ("{x: 1", "neither JSON nor YAML"),
+        ("1: x", "must hold one object"),
+    ],
+)
+def test_documents_that_are_none(text: str, expected: str, tmp_path: Path) -> None:
+    file = tmp_path / "inputs.yaml"
+    file.write_text(text)
+
+    with pytest.raises(InputUsageError) as caught:
+        read_document(str(file))
+
+    assert expected in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({"z": 1}, "there is no input z"),
+        ({"x": "text"}, "--inputs: x: expected an integer"),
+        ({"x": True}, "--inputs: x: expected an integer"),
+    ],
+)
+def test_wrong_documents(document: dict[str, Any], expected: str) -> None:
+    with pytest.raises(InputUsageError) as caught:
+        literals([], interface(x=INT), document)
+
+    assert expected in caught.value.message
+
+
+def test_a_document_that_is_missing() -> None:
+    with pytest.raises(InputUsageError) as caught:
+        read_document("nothing.json")
+
+    assert caught.value.message == "--inputs: cannot read nothing.json: No such file or directory"
+
+
+def test_the_help_shows_types_defaults_and_descriptions() -> None:
+    inputs = Interface(
+        inputs=(
+            Variable(name="learning_rate", type=SimpleType(kind="float"), description="how fast it learns"),
+            Variable(name="color", type=EnumType(name="Color", values=("red", "green")), required=False, default="red"),
+            Variable(name="at", type=POINT, required=False, default={"x": 0, "y": 0}),
+        )
+    )
+
+    shown = parse_help(inputs)
+    assert "--learning-rate float" in shown
+    assert "how fast it learns  [required]" in shown
+    assert "(one of red, green)" in shown
+    assert '[default: "red"]' in shown
+    assert "(x: int, y: int)" in shown
+    assert json.dumps({"x": 0, "y": 0}) in shown
+
+
+def parse_help(inputs: Interface) -> str:
+    command = TargetCommand(
+        "launch",
+        words={"NAME": None},
+        required=1,
+        options=lambda: [LaunchOption("--wait", is_flag=True)],
+        load=lambda *_: Target("Launch it.", "What it does.", inputs, None),
+        run=lambda *_: 0,
+    )
+    context = command.make_context("launch", ["wf", "--at", "{}"], click.Context(click.Group("flytemp"), obj=Session()))
+    return context.get_help()
