@@ -13,12 +13,13 @@ from pydantic import BaseModel
 
 from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput
 from flytemp.errors import InputError, TypeMismatch
-from flytemp.literals.cast import castable
+from flytemp.literals.cast import castable, variant_for
 from flytemp.literals.convert import to_literal
 from flytemp.literals.describe import describe_type
 from flytemp.literals.infer import literal_type
 from flytemp.literals.limits import check_size
 from flytemp.literals.types import Json
+from flytemp.literals.unions import VALUE, VARIANT
 from flytemp.spec.models import Binding, InputBinding, ListBinding, LiteralBinding, MapBinding, OutputBinding
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def promises_in(bound: Bound) -> list[Promise]:
             return []
 
 
-def _bind_promise(promise: Promise, annotation: Any, compilation: Compilation) -> Promise:
+def _bind_promise(promise: Promise, annotation: Any, compilation: Compilation) -> Promise | Entries:
     if promise._compilation is not compilation:
         raise InputError(
             f"{promise._described()} belongs to another workflow", hint="pass it in as an input, or return it as an output"
@@ -126,7 +127,9 @@ def _bind_promise(promise: Promise, annotation: Any, compilation: Compilation) -
             f"cannot use {describe_type(promise._type)} where {describe_type(target)} is expected",
             hint=f"it comes from {promise._described()}",
         )
-    return promise
+    variant = variant_for(promise._type, target)
+    # Of such a union, a value alone does not tell which variant it is; its type, here, still does.
+    return promise if variant is None else Entries({VARIANT: Constant(variant), VALUE: promise})
 
 
 def _bind_items(name: str, value: list[Any] | tuple[Any, ...], annotation: Any, compilation: Compilation) -> Items:
