@@ -64,7 +64,8 @@ async def describe(temporal: TemporalClient, store: ObjectStore, workflow_id: st
         recorded = await asyncio.to_thread(read_record, store, layout)
         if recorded is not None:
             return recorded
-    return await _live(temporal, store, layout, description)
+    reader = await read_history(temporal, workflow_id, description.run_id)
+    return await assemble(temporal, store, layout, description, reader)
 
 
 async def describe_workflow(temporal: TemporalClient, workflow_id: str) -> WorkflowExecutionDescription | None:
@@ -105,10 +106,14 @@ def newest_record(store: ObjectStore, namespace: str, workflow_id: str) -> Execu
     return max(found, key=lambda record: record.started_at or datetime.min.replace(tzinfo=UTC), default=None)
 
 
-async def _live(
-    temporal: TemporalClient, store: ObjectStore, layout: ExecutionLayout, description: WorkflowExecutionDescription
+async def assemble(
+    temporal: TemporalClient,
+    store: ObjectStore,
+    layout: ExecutionLayout,
+    description: WorkflowExecutionDescription,
+    reader: HistoryReader,
 ) -> Execution:
-    reader = await read_history(temporal, layout.workflow_id, description.run_id)
+    """The execution from Temporal's description and what ``reader`` has read of its run's history."""
     phase = phase_of(description.status)
     closed = phase.is_final
     rows = reader.settled_rows(closed)

@@ -11,6 +11,7 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp.client import describe as describing
+from flytemp.client.live import LiveView
 from flytemp.client.logs import LogChunk, LogReader, read_logs
 from flytemp.errors import ExecutionAborted, ExecutionFailed, FlytempError, NotFound, WaitTimeout
 from flytemp.layout import ExecutionLayout
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from flytemp.client.client import Client
 
 R = TypeVar("R", covariant=True)
-
-WATCH_SECONDS = 0.3
-"""How often `watch` looks at Temporal. One look is one Describe and the run's history."""
-
 
 class ExecutionHandle(Generic[R]):
     """One execution, by its name. ``R`` is what the launched function returns, when it was launched as an object."""
@@ -125,16 +122,12 @@ class ExecutionHandle(Generic[R]):
 
     async def watch(self) -> AsyncIterator[Execution]:
         """The execution after each change; the last one is final."""
-        shown = ""
-        while True:
-            execution = await self.describe()
-            text = execution.model_dump_json()
-            if text != shown:
-                shown = text
+        view = LiveView(self._client.temporal, self._client.store, self.workflow_id)
+        try:
+            async for execution in view.changes():
                 yield execution
-            if execution.phase.is_final:
-                return
-            await asyncio.sleep(WATCH_SECONDS)
+        finally:
+            await view.close()
 
     async def logs(
         self, node: str | None = None, *, attempt: int | None = None, follow: bool = False

@@ -32,6 +32,7 @@ class HistoryReader:
 
     def __init__(self, converter: DataConverter) -> None:
         self._converter = converter
+        self.events = 0  # the number of events read so far
         self.launch: dict[str, Any] | None = None
         self.resolved: Resolved | None = None
         self.plan: dict[str, Any] | None = None
@@ -45,6 +46,7 @@ class HistoryReader:
 
     async def feed(self, event: HistoryEvent) -> None:
         """Take in one event."""
+        self.events = event.event_id
         kind = event.event_type
         if kind == _STARTED:
             await self._on_started(event)
@@ -146,7 +148,7 @@ class HistoryReader:
             past = {
                 "attempt": row["attempt"],
                 "tries": row.get("try_", 1),
-                "phase": "FAILED",
+                "phase": "TIMED_OUT" if error.get("code") == "Timeout" else "FAILED",
                 "started": row.get("started_attempt"),
             }
             row.setdefault("history", []).append({**past, "finished": at, "error": row["error"]})

@@ -1,0 +1,91 @@
+"""Watch a running execution: its history as it grows, each event read once, however long the history is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from temporalio.client import Client as TemporalClient
+from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.service import RPCError
+
+from flytemp.client import describe as describing
+from flytemp.client.history import HistoryReader
+from flytemp.layout import ExecutionLayout
+from flytemp.records.models import Execution
+from flytemp.store.object_store import ObjectStore
+
+LOOK_SECONDS = 0.5
+"""How often Temporal is asked what history does not tell: which tasks a worker has taken."""
+
+CATCH_UP_SECONDS = 10.0
+
+
+class LiveView:
+    """Follows the runs of one workflow id. Close it when done."""
+
+    def __init__(self, temporal: TemporalClient, store: ObjectStore, workflow_id: str) -> None:
+        self._temporal = temporal
+        self._store = store
+        self._workflow_id = workflow_id
+        self._run_id = ""
+        self._reader = HistoryReader(temporal.data_converter)
+        self._stream: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+
+    async def changes(self) -> AsyncIterator[Execution]:
+        """The execution now and after each change; the last one is final.
+
+        Raises:
+            NotFound: neither Temporal nor the store knows it.
+            TemporalUnavailable: Temporal does not answer.
+        """
+        shown: Execution | None = None
+        while True:
+            self._news.clear()
+            execution = await self._look()
+            if execution != shown:
+                shown = execution
+                yield execution
+            if execution.phase.is_final:
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), LOOK_SECONDS)
+
+    async def close(self) -> None:
+        """Stop following."""
+        if self._stream is not None:
+            self._stream.cancel()
+            await asyncio.wait([self._stream])
+
+    async def _look(self) -> Execution:
+        description = await describing.describe_workflow(self._temporal, self._workflow_id)
+        if description is None or description.status is not WorkflowExecutionStatus.RUNNING:
+            return await describing.describe(self._temporal, self._store, self._workflow_id)
+        if description.run_id != self._run_id:
+            await self._follow(description.run_id)
+        await self._catch_up(description)
+        layout = ExecutionLayout(self._temporal.namespace, self._workflow_id, describing.first_run_id(description))
+        return await describing.assemble(self._temporal, self._store, layout, description, self._reader)
+
+    async def _follow(self, run_id: str) -> None:
+        await self.close()
+        self._run_id = run_id
+        self._reader = HistoryReader(self._temporal.data_converter)
+        self._stream = asyncio.create_task(self._read(run_id, self._reader))
+
+    async def _read(self, run_id: str, reader: HistoryReader) -> None:
+        handle = self._temporal.get_workflow_handle(self._workflow_id, run_id=run_id)
+        with contextlib.suppress(RPCError):  # the next look says what is the matter
+            async for event in handle.fetch_history_events(wait_new_event=True):
+                await reader.feed(event)
+                self._news.set()
+
+    async def _catch_up(self, description: WorkflowExecutionDescription) -> None:
+        """Until the stream has read what the description already counts."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                while self._reader.events < description.history_length and self._stream is not None and not self._stream.done():
+                    self._news.clear()
+                    await self._news.wait()
