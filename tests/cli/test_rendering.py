@@ -173,12 +173,20 @@ def test_a_failed_end_keeps_stdout_for_data(capsys: pytest.CaptureFixture[str]) 
 def test_a_failure_says_what_why_where_and_what_next() -> None:
     assert failure_lines(failed(), PLAIN) == [
         "error: execution nightly-1 is FAILED: node n1.n0 (wf.train), attempt 2: ValueError: no rows",
-        "  Traceback (most recent call last):",
         '    File "wf.py", line 7, in train',
-        "  ValueError: no rows",
         "also timed_out: node n2 (wait): Timeout: after 3 s",
         "hint: `flytemp logs nightly-1 n1.n0` shows what it printed",
     ]
+
+
+def test_the_whole_traceback_is_for_the_verbose() -> None:
+    lines = failure_lines(failed(), PLAIN, verbose=True)
+
+    assert lines[1:4] == ["  Traceback (most recent call last):", '    File "wf.py", line 7, in train', "  ValueError: no rows"]
+
+
+def test_a_failure_in_this_process_has_no_logs_to_look_at() -> None:
+    assert failure_lines(failed(), PLAIN, local=True)[-1].startswith("hint: what the task printed stands above")
 
 
 def test_a_failure_of_the_platform_is_told_as_such() -> None:
