@@ -195,6 +195,17 @@ def test_a_failure_that_is_not_retryable_costs_no_retries() -> None:
     assert error_of(run)["attempt"] == 1
 
 
+def test_only_the_timer_of_the_attempt_that_waits_wakes_it() -> None:
+    run = single(retries=2)
+    run.fail("n0")
+    run.fire("n0")
+    run.fail("n0")
+    assert run.do(TimerFired("n0", 2, 1)) == []
+    assert run.phases == {"n0": "BACKOFF"}
+    run.fire("n0")
+    assert run.running == ["n0@3.1"]
+
+
 def test_overrides_replace_the_retries_of_the_task() -> None:
     program = document(workflow("wf", node("n0", "t")), task("t", retries=5))
     settings = task("t", retries=0).settings
@@ -331,6 +342,13 @@ def test_a_task_that_is_lost_while_it_is_stopped_is_stopped() -> None:
     run = single()
     run.cancel()
     run.lose("n0")
+    assert run.phases == {"n0": "ABORTED"}
+
+
+def test_a_system_error_while_it_is_stopped_is_no_failure_of_the_task() -> None:
+    run = single()
+    run.cancel()
+    run.fail("n0", "CorruptData", kind="SYSTEM", retryable=False)
     assert run.phases == {"n0": "ABORTED"}
 
 
