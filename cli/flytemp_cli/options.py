@@ -48,7 +48,7 @@ class Session:
         """Where this command prints."""
         from flytemp_cli.output import Output
 
-        return Output(self.output_format, self.color)
+        return Output(self.output_format, self.color, verbose=self.verbose)
 
 
 def session_of(ctx: click.Context) -> Session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from flytemp_cli.describe import utc_now, value_text
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from flytemp_cli.output import Output
 
 _OTHERS_SHOWN = 5
+_TRACEBACK = "Traceback (most recent call last):"
 
 
 def final_exit_code(execution: Execution) -> int:
@@ -27,13 +29,16 @@ def final_exit_code(execution: Execution) -> int:
             return EXIT_EXECUTION_FAILED
 
 
-def show_end(execution: Execution, output: Output) -> None:
-    """Print a final execution: its JSON, its name, or its outputs; and why, if it did not succeed."""
+def show_end(execution: Execution, output: Output, *, local: bool = False) -> None:
+    """Print a final execution: its JSON, its name, or its outputs; and why, if it did not succeed.
+
+    ``local``: it ran in this process, so what its tasks printed stands above.
+    """
     for warning in execution.warnings:
         output.warning(warning)
     output.data(execution, table=lambda style: output_lines(execution, style), names=[execution.name])
     if execution.phase.value != "SUCCEEDED":
-        for line in failure_lines(execution, output.messages):
+        for line in failure_lines(execution, output.messages, verbose=output.verbose, local=local):
             output.note(line)
 
 
@@ -42,13 +47,13 @@ def output_lines(execution: Execution, style: Style) -> list[str]:
     return pairs([(name, value_text(value)) for name, value in (execution.outputs or {}).items()], style)
 
 
-def failure_lines(execution: Execution, style: Style) -> list[str]:
+def failure_lines(execution: Execution, style: Style, *, verbose: bool = False, local: bool = False) -> list[str]:
     """What failed, why, where in the user's code, and what to look at next."""
     error = execution.error
     phase = execution.phase.value
     lines = [f"{style.error('error: ')}execution {execution.name} is {style.phase(phase)}{_why(error)}"]
     if error is not None:
-        lines += _where(error, style)
+        lines += _where(error, style, verbose=verbose)
     culprit = error.node if error is not None else None
     others = [node for node in _failed_tasks(execution) if node.id != culprit]
     for node in others[:_OTHERS_SHOWN]:
@@ -57,11 +62,15 @@ def failure_lines(execution: Execution, style: Style) -> list[str]:
     if len(others) > _OTHERS_SHOWN:
         lines.append(f"and {len(others) - _OTHERS_SHOWN} more")
     look_at = culprit or (others[0].id if others else None)
-    command = f"flytemp logs {execution.name} {look_at}" if look_at else f"flytemp get execution {execution.name}"
-    return [
-        *lines,
-        f"{style.hint('hint: ')}`{command}` shows {'what it printed' if look_at else 'all there is to know'}",
-    ]
+    return [*lines, style.hint("hint: ") + _what_next(execution, look_at, local=local)]
+
+
+def _what_next(execution: Execution, look_at: str | None, *, local: bool) -> str:
+    if local:
+        return "what the task printed stands above; -v shows the whole traceback"
+    if look_at is None:
+        return f"`flytemp get execution {execution.name}` shows all there is to know"
+    return f"`flytemp logs {execution.name} {look_at}` shows what it printed"
 
 
 def error_text(error: ErrorInfo) -> str:
@@ -80,11 +89,18 @@ def _why(error: ErrorInfo | None) -> str:
     return f": node {error.node}{task}{attempt}: {error_text(error)}"
 
 
-def _where(error: ErrorInfo, style: Style) -> list[str]:
-    lines = [style.dim(f"  {line}") for line in harmless(error.traceback or "").rstrip().splitlines()]
+def _where(error: ErrorInfo, style: Style, *, verbose: bool) -> list[str]:
+    text = harmless(error.traceback or "").rstrip().splitlines()
+    lines = [style.dim(f"  {line}") for line in (text if verbose else _frames(text))]
     if error.kind == "SYSTEM" and error.code not in ("Terminated", "Cancelled"):
         lines.append(style.dim("note: the platform failed here, not the code of the task"))
     return lines
+
+
+def _frames(traceback: list[str]) -> list[str]:
+    """The calls of the last exception in a traceback: its type and text are in the message already."""
+    start = max((index for index, line in enumerate(traceback) if line == _TRACEBACK), default=-1)
+    return list(itertools.takewhile(lambda line: line.startswith(" "), traceback[start + 1 :]))
 
 
 def _failed_tasks(execution: Execution) -> list[NodeExecution]:
@@ -129,6 +145,6 @@ def execution_view(execution: Execution, style: Style, ui: str) -> list[str]:
             "",
             style.bold("Error"),
             f"  {_why(execution.error).removeprefix(': ')}",
-            *_where(execution.error, style),
+            *_where(execution.error, style, verbose=True),
         ]
     return lines

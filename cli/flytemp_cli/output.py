@@ -15,10 +15,11 @@ from flytemp_cli.style import Style, stderr_style, stdout_style, width
 
 
 class Output:
-    """One command's printer. ``format`` is table, json, yaml or name."""
+    """One command's printer. ``format`` is table, json, yaml or name; ``verbose``: whether tracebacks are shown whole."""
 
-    def __init__(self, format_: str, color: str = "auto") -> None:
+    def __init__(self, format_: str, color: str = "auto", *, verbose: bool = False) -> None:
         self.format = format_
+        self.verbose = verbose
         self.style = stdout_style(color)
         self.messages = stderr_style(color)
 

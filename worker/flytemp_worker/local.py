@@ -15,9 +15,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from flytemp.runtime.execute import execute
-from flytemp.runtime.inputs import resolve_inputs
-
 from flytemp.client.inputs import merge_inputs
 from flytemp.errors import FlytempError
 from flytemp.layout import ExecutionLayout
@@ -26,6 +23,8 @@ from flytemp.names import workflow_id
 from flytemp.records.launch import ExecutionContext, LaunchOptions
 from flytemp.records.models import Execution, Phase
 from flytemp.records.nodes import error_info, nodes_from_rows, when
+from flytemp.runtime.execute import Surroundings, execute
+from flytemp.runtime.inputs import resolve_inputs
 from flytemp.runtime.invocation import Invocation
 from flytemp.spec.models import Document, LaunchPlanDocument, TaskDocument, WorkflowDocument
 from flytemp.spec.plan import around_task, plan_of
@@ -129,6 +128,7 @@ class _LocalRun:
         self._pending: dict[Key, RunTask] = {}
         self._timers: dict[Key, float] = {}
         self._stopped: deque[TaskCancelled] = deque()
+        self._tracebacks: dict[str, str | None] = {}
 
     def _make_context(self, launch: LocalLaunch) -> ExecutionContext:
         return ExecutionContext(
@@ -199,7 +199,8 @@ class _LocalRun:
         invocation = self._invocation(command)
         try:
             with _restored_folder():
-                result = execute(invocation, self._store, owner=f"local-{os.getpid()}")
+                surroundings = Surroundings(interruptible=True)
+                result = execute(invocation, self._store, owner=f"local-{os.getpid()}", surroundings=surroundings)
         except FlytempError as failure:
             return TaskFailed(*key, error_detail("SYSTEM", failure.code, failure.message, True))
         if result is None:
@@ -208,6 +209,7 @@ class _LocalRun:
             return TaskSucceeded(*key, result.outputs, len(str(result.outputs)))
         assert result.error is not None
         error = result.error
+        self._tracebacks[command.node] = error.traceback
         return TaskFailed(*key, error_detail(error.kind, error.code, error.message, error.retryable))
 
     def _invocation(self, command: RunTask) -> Invocation:
@@ -251,6 +253,8 @@ class _LocalRun:
         execution = self._execution(phase)
         execution.outputs = outputs
         execution.error = error_info(error) if error else None
+        if execution.error is not None and execution.error.node is not None:
+            execution.error.traceback = self._tracebacks.get(execution.error.node)
         execution.finished_at = when(_now())
         self._store.write(self._layout.record, execution.model_dump_json(indent=1).encode())
         if self._on_change is not None:

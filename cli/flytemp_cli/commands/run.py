@@ -119,7 +119,7 @@ def _run_local(session: Session, target: Target, entity: Any, literals: dict[str
             options=options_of(given),
             on_change=_show_changes(output),
         )
-    show_end(execution, output)
+    show_end(execution, output, local=True)
     return final_exit_code(execution)
 
 
