@@ -141,8 +141,8 @@ def _with_marks(parameters: list[inspect.Parameter]) -> Iterator[inspect.Paramet
 def _parameter(parameter: inspect.Parameter | str) -> str:
     if isinstance(parameter, str):
         return parameter
-    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
-    text = f"{stars}{parameter.name}"
+    # As a signature shows it: with the stars of *args and **kwargs.
+    text = str(parameter.replace(annotation=inspect.Parameter.empty, default=inspect.Parameter.empty))
     if parameter.annotation is not inspect.Parameter.empty:
         text += f": {_annotation(parameter.annotation)}"
     if parameter.default is not inspect.Parameter.empty:

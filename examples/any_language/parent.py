@@ -7,8 +7,7 @@ TypeScript and every other SDK.
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
+import contextlib
 from datetime import timedelta
 from typing import Any
 
@@ -29,8 +28,8 @@ class Forecast:
 
     @workflow.run
     async def run(self, launch_plan: str, y: list[float], at: float) -> dict[str, Any]:
-        launch = {"launch_plan": launch_plan, "inputs": {"x": [float(i) for i in range(len(y))], "y": y}}
-        launch["project"] = "examples"
+        inputs = {"x": list(range(len(y))), "y": y}
+        launch = {"launch_plan": launch_plan, "project": "examples", "inputs": inputs}
         try:
             result: dict[str, Any] = await workflow.execute_child_workflow(
                 FLYTEMP_WORKFLOW,
@@ -48,17 +47,15 @@ class Forecast:
         return {"execution": result["execution"], "forecast": line["slope"] * at + line["intercept"]}
 
 
-async def main(workflow_id: str) -> None:
-    """Run one forecast with a worker of its own, and print its result."""
+async def main() -> None:
+    """Serve the team's own workflow until Ctrl-C."""
     settings = ClientConfigProfile.load().to_client_connect_config()
-    settings.setdefault("target_host", os.environ.get("TEMPORAL_ADDRESS", "localhost:7233"))
+    settings.setdefault("target_host", "localhost:7233")
     client = await Client.connect(**settings)
-    async with Worker(client, task_queue=OWN_TASK_QUEUE, workflows=[Forecast]):
-        result = await client.execute_workflow(
-            Forecast.run, args=["fit_line", [1.0, 3.0, 5.0], 10.0], id=workflow_id, task_queue=OWN_TASK_QUEUE
-        )
-    print(result)
+    print(f"serving Forecast on {OWN_TASK_QUEUE}", flush=True)
+    await Worker(client, task_queue=OWN_TASK_QUEUE, workflows=[Forecast]).run()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "forecast-1"))
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())

@@ -72,11 +72,14 @@ def test_started_with_the_temporal_command(installation: Installation, project: 
 
 @pytest.mark.e2e
 def test_a_child_of_an_ordinary_workflow(installation: Installation, project: Path) -> None:
-    output = run(installation, project, [sys.executable, "parent.py", "forecast-of-the-test"])
+    start = ["--type", "Forecast", "--task-queue", "any-language", "--workflow-id", "forecast-of-the-test"]
+    inputs = ["--input", '"fit_line"', "--input", "[1, 3, 5]", "--input", "10"]
+    with subprocess.Popen([sys.executable, "parent.py"], cwd=project, env=installation.environment()) as worker:
+        output = run(installation, project, ["temporal", "workflow", "execute", "-o", "json", *start, *inputs])
+        worker.terminate()
 
     child = "forecast-of-the-test/fit"
-    assert "'forecast': 21.0" in output
-    assert execution_name(child) in output
+    assert json.loads(output)["result"] == {"execution": execution_name(child), "forecast": 21.0}
     for name in (child, execution_name(child)):
         found = json.loads(installation.flytemp("get", "execution", name, "-o", "json", cwd=project).stdout)
         assert (found["phase"], found["outputs"]) == ("SUCCEEDED", {"slope": 2.0, "intercept": 1.0})
