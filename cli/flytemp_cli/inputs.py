@@ -133,24 +133,30 @@ def inputs_text(interface: Interface) -> str:
 
 def _from_document(variable: Variable, value: Json) -> Json:
     from flytemp.literals.check import check_literal
+    from flytemp.literals.limits import check_size
 
     try:
-        return check_literal(value, variable.type)
+        return check_size(variable.name, check_literal(value, variable.type))
     except FlytempError as error:
-        raise InputUsageError(f"--inputs: {variable.name}: {error.message}", hint=error.hint) from error
+        raise InputUsageError(f"--inputs: {variable.name}: {error.message}", hint=error.hint or _wanted(variable)) from error
 
 
 def _from_text(variable: Variable, text: str) -> Json:
     from flytemp.literals.check import check_literal
+    from flytemp.literals.limits import check_size
     from flytemp.literals.text import parse_text
 
     try:
         if text.startswith("@") and _takes_json(variable.type):
-            return check_literal(_read_json(Path(text[1:])), variable.type)
-        return parse_text(text, variable.type)
+            return check_size(variable.name, check_literal(_read_json(Path(text[1:])), variable.type))
+        return check_size(variable.name, parse_text(text, variable.type))
     except FlytempError as error:
         flag = f"--{variable.name.replace('_', '-')}"
-        raise InputUsageError(f"{flag}: {error.message}", hint=error.hint) from error
+        raise InputUsageError(f"{flag}: {error.message}", hint=error.hint or _wanted(variable)) from error
+
+
+def _wanted(variable: Variable) -> str:
+    return f"the input is {variable_text(variable)}"
 
 
 def _takes_json(type_: LiteralType) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,16 @@ class Entry:
     section: str = "Commands"
 
 
+@contextmanager
+def _named(ctx: click.Context) -> Iterator[None]:
+    """Usage errors know their command: what is said of them may name it."""
+    try:
+        yield
+    except click.UsageError as error:
+        error.ctx = error.ctx or ctx
+        raise
+
+
 class _GlobalOptionsMixin(click.Command):
     """Adds the global options, and shows them apart from the command's own."""
 
@@ -30,6 +41,14 @@ class _GlobalOptionsMixin(click.Command):
         super().__init__(*args, **kwargs)
         taken = {flag for param in self.params for flag in param.opts}
         self.params = [*self.params, *global_options(taken)]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _named(ctx):
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _named(ctx):
+            return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         own: list[tuple[str, str]] = []

@@ -23,7 +23,7 @@ def load(paths: Sequence[str]) -> Program:
     """
     for path in paths:
         if not Path(path).exists():
-            raise InputUsageError(f"there is no file or folder {path}")
+            raise InputUsageError(f"there is no file or folder {path}", hint="check the path: it is relative to this folder")
     from flytemp.compiler import load_program
 
     with prints_to_stderr():

@@ -60,7 +60,7 @@ def _run_remote(
     import asyncio
 
     from flytemp.client.registration import register_program
-    from flytemp.client.uploads import ContentUploads
+    from flytemp.client.uploads import ContentUploads, StayLocal
     from flytemp.registry import Registry
     from flytemp.store.object_store import ObjectStore
     from flytemp_cli.uploads import move_local_files
@@ -69,6 +69,7 @@ def _run_remote(
     settings = session.settings()
     output = session.output()
     store = ObjectStore.open(settings.store)
+    move_local_files(literals, target.interface, StayLocal())  # a wrong path is told before anything is registered
     with prints_to_stderr():
         registration = register_program(
             store, program, project=settings.project, domain=settings.domain, version=given["version"], only=entity

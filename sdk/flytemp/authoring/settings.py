@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
@@ -82,7 +83,11 @@ def task_settings(options: Mapping[str, Any]) -> TaskSettings:
     """
     unknown = {name: value for name, value in options.items() if name not in _KNOWN}
     if unknown:
-        raise SettingsError(f"Unrecognized argument(s) for task: {unknown.keys()}")
+        near = difflib.get_close_matches(next(iter(unknown)), _KNOWN, 1)
+        raise SettingsError(
+            f"Unrecognized argument(s) for task: {unknown.keys()}",
+            hint=f"did you mean {near[0]}?" if near else "`help(flytemp.task)` lists the options",
+        )
     refuse_unsupported(options)
     given = cast(TaskOptions, options)
     return TaskSettings(

@@ -30,7 +30,7 @@ def problems_of(error: BaseException, what: str) -> list[Problem]:
         return [_located(Problem(error.message, error.location, error.hint), error)]
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         where = Location(os.path.abspath(error.filename), error.lineno)
-        return [Problem(f"{what} failed: {type(error).__name__}: {error.msg}", where)]
+        return [Problem(f"{what} failed: {type(error).__name__}: {error.msg}", where, "correct this line, or one just above it")]
     text = str(error) or "no message"
     return [
         Problem(
@@ -71,7 +71,11 @@ def _user_traceback(error: BaseException) -> str:
     return "".join([*lines, *traceback.format_exception_only(error)])
 
 
-def _hint(error: BaseException) -> str | None:
+def _hint(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"install it, or correct the import: {error.name}"
-    return "a module that is registered must not end the process" if isinstance(error, SystemExit) else None
+    if isinstance(error, ImportError):
+        return "correct the import: the module has no such name"
+    if isinstance(error, SystemExit):
+        return "a module that is registered must not end the process"
+    return "correct the code at this line; -v shows the traceback"

@@ -55,7 +55,7 @@ def _step(type_: LiteralType, step: Step, scope: Scope, before: Sequence[Step]) 
         case _ if type_.kind == "any":
             return type_, scope
         case _:
-            raise _nowhere(type_, step, before, None)
+            raise _nowhere(type_, step, before, "items of a list have numbers; dicts, dataclasses and models have named parts")
 
 
 def _through_union(union: UnionType, step: Step, scope: Scope, before: Sequence[Step]) -> tuple[LiteralType, Scope]:

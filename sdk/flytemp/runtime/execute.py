@@ -16,6 +16,7 @@ from typing import Any
 
 from flytemp.authoring.context import ExecutionId, ExecutionParameters, TaskId, use_context
 from flytemp.authoring.local import to_the_end
+from flytemp.authoring.task import Task
 from flytemp.bundle.extraction import extract
 from flytemp.errors import Actor, FlytempError, InputError
 from flytemp.layout import RootLayout
@@ -167,7 +168,7 @@ class _Try:
             task = load_task(self._invocation.task.loader, self._bundle, roots)
             interface = task.python_interface
         # A user's class may run its own code when a value of it is made or taken apart.
-        with self._users_code(), self._conversions():
+        with self._users_code(), self._conversions(task):
             values = interface.input_values({**interface.defaults, **literals}, files)
         with self._users_code():
             try:
@@ -179,20 +180,20 @@ class _Try:
                 if leaving.code not in (None, 0) or interface.outputs:
                     raise
                 returned = None
-        with self._users_code(), self._conversions():
+        with self._users_code(), self._conversions(task):
             return interface.output_literals(returned, files)
 
     # -------------------------------------------------------------------------------------- errors
 
     @contextmanager
-    def _conversions(self) -> Iterator[None]:
+    def _conversions(self, task: Task[..., Any]) -> Iterator[None]:
         """flytemp's own errors here are a value that does not fit, so at every attempt, or the platform's."""
         try:
             yield
         except FlytempError as error:
             if error.actor is not Actor.USER:
                 raise _Failed(_system_error(error)) from error
-            raise _Failed(user_error(error, bundle=self._bundle, retryable=False)) from error
+            raise _Failed(user_error(error, bundle=self._bundle, retryable=False, task=task)) from error
 
     @contextmanager
     def _imports(self) -> Iterator[None]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import traceback
 from pathlib import Path
+from typing import Any
 
 import flytemp
+from flytemp.authoring.task import Task
 from flytemp.errors import FlytempError
 from flytemp.exceptions.system import FlyteSystemException
 from flytemp.exceptions.user import NonRecoverableError
@@ -21,12 +23,15 @@ _LIBRARY = os.path.dirname(os.__file__) + os.sep
 _MACHINERY = tuple(_LIBRARY + name for name in ("asyncio/", "concurrent/", "importlib/", "threading.py"))
 
 
-def user_error(error: BaseException, *, bundle: Path | None = None, retryable: bool | None = None) -> TaskError:
+def user_error(
+    error: BaseException, *, bundle: Path | None = None, retryable: bool | None = None, task: Task[..., Any] | None = None
+) -> TaskError:
     """The error of an attempt whose code raised ``error``.
 
     Its code is the exception's ``error_code`` if it has one, else its class's name; running out of memory is
     always ``OutOfMemory``. Everything may be tried again but `NonRecoverableError` and code that cannot be loaded,
-    unless ``retryable`` says otherwise. File names are shown relative to the ``bundle``.
+    unless ``retryable`` says otherwise. File names are shown relative to the ``bundle``. the ``task``'s
+    own line stands for the frames of an error that none of its code raised.
     """
     if retryable is None:
         retryable = not isinstance(error, NonRecoverableError | NotLoadable)
@@ -34,7 +39,7 @@ def user_error(error: BaseException, *, bundle: Path | None = None, retryable: b
         kind="SYSTEM" if isinstance(error, FlyteSystemException) else "USER",
         code=_code(error),
         message=_shortened(_message(error), MESSAGE_CHARACTERS),
-        traceback=_shortened(_traceback(error, bundle), TRACEBACK_CHARACTERS),
+        traceback=_shortened(_traceback(error, bundle, task), TRACEBACK_CHARACTERS),
         retryable=retryable,
     )
 
@@ -56,9 +61,14 @@ def _message(error: BaseException) -> str:
     return text or type(error).__name__
 
 
-def _traceback(error: BaseException, bundle: Path | None) -> str:
+def _traceback(error: BaseException, bundle: Path | None, task: Task[..., Any] | None) -> str:
     captured = traceback.TracebackException.from_exception(error, compact=True)
     _keep_users_frames(captured, set())
+    if task is not None and isinstance(error, FlytempError) and not _has_frames(captured):
+        where = task.place.location
+        frame = traceback.FrameSummary(where.file, where.line, task.function.__name__)
+        captured.stack = traceback.StackSummary.from_list([frame])
+        captured.__cause__ = captured.__context__ = None  # the same told again, by flytemp's inner functions
     text = "".join(captured.format())
     return text if bundle is None else text.replace(f'File "{bundle}{os.sep}', 'File "')
 
@@ -78,6 +88,10 @@ def _keep_users_frames(captured: traceback.TracebackException, seen: set[int]) -
     for inner in nested:
         if inner is not None:
             _keep_users_frames(inner, seen)
+
+
+def _has_frames(captured: traceback.TracebackException | None) -> bool:
+    return captured is not None and bool(captured.stack or _has_frames(captured.__cause__))
 
 
 def _shortened(text: str, limit: int) -> str:
