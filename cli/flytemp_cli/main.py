@@ -14,6 +14,7 @@ import click
 from flytemp_cli.failures import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, report
 from flytemp_cli.lazy import Entry, LazyGroup
 from flytemp_cli.options import Session, version_option
+from flytemp_cli.output import ReaderGone
 
 PROGRAM = "flytemp"
 
@@ -69,8 +70,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
             args=None if arguments is None else list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=session
         )
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of our stdout has gone (`| head`): nobody is left to tell, and flushing at exit must not try.
+    except (BrokenPipeError, ReaderGone):
+        # Nobody is left to tell, and flushing at exit must not try.
         _discard_stdout()
         return EXIT_BROKEN_PIPE
     except (click.Abort, KeyboardInterrupt):

@@ -14,6 +14,10 @@ import click
 from flytemp_cli.style import Style, stderr_style, stdout_style, width
 
 
+class ReaderGone(Exception):
+    """Nobody reads our stdout any more (`| head`). Not an OSError: click would end the process on that."""
+
+
 class Output:
     """One command's printer. ``format`` is table, json, yaml or name; ``verbose``: whether tracebacks are shown whole."""
 
@@ -44,11 +48,18 @@ class Output:
 
     def text(self, line: str) -> None:
         """One line of data."""
-        click.echo(line, color=self.style.enabled)
+        self._write(line + "\n", self.style.enabled)
 
     def raw(self, text: str) -> None:
         """Data as it is, at once, without a line's end."""
-        click.echo(text, nl=False, color=True)
+        self._write(text, True)
+
+    @staticmethod
+    def _write(text: str, color: bool) -> None:
+        try:
+            click.echo(text, nl=False, color=color)
+        except BrokenPipeError as error:
+            raise ReaderGone from error
 
     def note(self, text: str = "") -> None:
         """Something worth knowing, on stderr."""

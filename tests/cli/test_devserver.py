@@ -92,17 +92,12 @@ def test_a_start_that_fails_says_the_servers_own_words(tmp_path: Path) -> None:
 
 
 def test_it_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
-    async def start() -> str:
-        nonlocal server
-        server = await asyncio.to_thread(start_dev_server, db=None, log=tmp_path / "log")
-        return server.address
+    # The thread pool is gone when asyncio.run returns.
+    server = asyncio.run(asyncio.to_thread(start_dev_server, db=None, log=tmp_path / "log"))
 
-    server = None
-    address = asyncio.run(start())  # the thread pool is gone after this
-
-    assert server is not None
     with server:
-        asyncio.run(start_kept(address))
+        asyncio.run(start_kept(server.address))
+        assert asyncio.run(describe_kept(server.address)) == "kept"
 
 
 def test_it_dies_with_its_starter_even_when_that_is_killed(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import click
 
 from flytemp_cli.lazy import Command
 from flytemp_cli.options import Session, pass_session
+from flytemp_cli.output import dump_yaml
 
 if TYPE_CHECKING:
     from flytemp.client.logs import LogChunk
@@ -26,7 +27,7 @@ def command(session: Session, name: str, node: str | None, follow: bool, attempt
     """Print what the tasks of an execution wrote to stdout and stderr, while they run and long after.
 
     NODE is a node's id or name; without it every line begins with the id of its node. With -o json, every chunk is a
-    line of JSON.
+    line of JSON; with -o yaml, an item of a list.
 
     \b
     Examples:
@@ -41,12 +42,11 @@ async def _print(session: Session, name: str, node: str | None, follow: bool, at
 
     client = await Client.connect(session.settings())
     output = session.output()
-    writer = _Prefixed(output) if node is None and output.format != "json" else None
+    writer = _Prefixed(output, interleaved=follow) if node is None and output.format not in ("json", "yaml") else None
     try:
         async for chunk in client.execution(name).logs(node, attempt=attempt, follow=follow):
-            if output.format == "json":
-                line = {"node": chunk.node, "attempt": chunk.attempt, "try": chunk.try_, "text": chunk.text}
-                output.text(json.dumps(line, ensure_ascii=False))
+            if output.format in ("json", "yaml"):
+                output.text(_as_data(chunk, output.format))
             elif writer is not None:
                 writer.write(chunk)
             else:
@@ -57,15 +57,27 @@ async def _print(session: Session, name: str, node: str | None, follow: bool, at
         await client.close()
 
 
-class _Prefixed:
-    """Whole lines, each beginning with its node: chunks of several nodes come mixed, and end within lines."""
+def _as_data(chunk: LogChunk, format_: str) -> str:
+    """One chunk in a stream: a line of JSON, or an item of one YAML list."""
+    value = {"node": chunk.node, "attempt": chunk.attempt, "try": chunk.try_, "text": chunk.text}
+    return json.dumps(value, ensure_ascii=False) if format_ == "json" else dump_yaml([value])
 
-    def __init__(self, output: Output) -> None:
+
+class _Prefixed:
+    """Whole lines, each beginning with its node, out of chunks that end within lines.
+
+    ``interleaved``: a task's chunks may come between another's, as when they are followed; else they come together.
+    """
+
+    def __init__(self, output: Output, *, interleaved: bool) -> None:
         self._output = output
+        self._interleaved = interleaved
         self._open: dict[tuple[str, int, int], str] = {}
 
     def write(self, chunk: LogChunk) -> None:
         key = (chunk.node, chunk.attempt, chunk.try_)
+        if not self._interleaved and key not in self._open:
+            self.close()
         *lines, rest = (self._open.pop(key, "") + chunk.text).split("\n")
         for line in lines:
             self._line(key, line)
