@@ -9,6 +9,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+from collections.abc import Coroutine
 from pathlib import Path
 
 from flytemp.errors import FlytempBug
@@ -18,7 +19,7 @@ from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Report, SystemFailure, TaskLost, TryKey
 from flytemp_activities.process import guard
 from flytemp_activities.process.crashes import OomCounter
-from flytemp_activities.process.environment import task_environment
+from flytemp_activities.process.environment import base_environment, task_environment
 from flytemp_activities.process.leases import LeaseKeeper, Owners
 from flytemp_activities.process.options import ProcessOptions
 from flytemp_activities.process.pool import ProcessPool
@@ -52,7 +53,7 @@ class ProcessBackend:
         self._shop: Workshop | None = None
         self._lease = LeaseKeeper(store, self.owner, self._token, self._fence)
         self._guard: subprocess.Popen[bytes] | None = None
-        self._ending: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Start the guard, write the lease, and end what dead workers of this machine left behind.
@@ -60,30 +61,55 @@ class ProcessBackend:
         Raises:
             StoreError: the store cannot be used.
         """
+        try:
+            self._shop = shop = self._open_shop()
+            await self._lease.start()
+            await asyncio.to_thread(shop.owners.clean_up, self.owner)
+        except BaseException:
+            await self.close()
+            raise
+        for _ in range(min(self._options.warm, self._options.slots)):
+            self._in_background(self._warm_up(shop.pool))
+
+    def _open_shop(self) -> Workshop:
         options = self._options
         parent = options.scratch_folder or Path(tempfile.gettempdir())
-        parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="flytemp-worker-", dir=parent))
-        options.bundles.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-I", "-S", guard.__file__, self._token, str(folder), str(os.getpid())]
+        for folder in (parent, options.bundles):
+            folder.mkdir(parents=True, exist_ok=True)
+        own = Path(tempfile.mkdtemp(prefix="flytemp-worker-", dir=parent))
+        command = [sys.executable, "-I", "-S", guard.__file__, self._token, str(own), str(os.getpid())]
         self._guard = subprocess.Popen(command, stdin=subprocess.PIPE, cwd="/", start_new_session=True)
-        owners = Owners(self._store)
-        pool = ProcessPool(options, self._token, folder, self._register, self._unregister)
-        self._shop = Workshop(self._store, options, pool, owners, OomCounter(), self.owner, folder)
-        await self._lease.start()
-        await asyncio.to_thread(owners.clean_up, self.owner)
+        pool = ProcessPool(options, self._token, own, self._register, self._unregister)
+        return Workshop(self._store, options, pool, Owners(self._store), OomCounter(), self.owner, own)
+
+    async def _warm_up(self, pool: ProcessPool) -> None:
+        try:
+            await pool.warm_up(base_environment(os.environ, self._options.pass_environment))
+        except SystemFailure as failure:
+            _log.warning("no process could be started ahead of the first task: %s", failure)
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     async def close(self) -> None:
-        """End every task that still runs, every process and the guard, and remove the lease."""
-        await self._kill_all("the worker was shut down")
-        if self._ending:
-            await asyncio.wait(self._ending)
-        if self._shop is not None:
-            await self._shop.pool.close()
-        await self._lease.stop()
-        if self._guard is not None and self._guard.stdin is not None:
-            self._guard.stdin.close()
-            await asyncio.to_thread(self._guard.wait)
+        """End every task that still runs, every process and the guard, and remove the lease.
+
+        Raises:
+            StoreError: the lease could not be removed; everything else is done.
+        """
+        try:
+            await self._kill_all("the worker was shut down")
+            if self._background:
+                await asyncio.wait(self._background)
+            if self._shop is not None:
+                await self._shop.pool.close()
+            await self._lease.stop()
+        finally:
+            if self._guard is not None and self._guard.stdin is not None:
+                self._guard.stdin.close()
+                await asyncio.to_thread(self._guard.wait)
 
     async def run(
         self, invocation: Invocation, *, resumed: bool, report: Report
@@ -142,9 +168,7 @@ class ProcessBackend:
         await asyncio.gather(*(supervisor.kill(reason) for supervisor in list(self._supervisors.values())))
 
     def _fence(self) -> None:
-        task = asyncio.create_task(self._kill_all("the worker could not renew its lease, so another may run the task"))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        self._in_background(self._kill_all("the worker could not renew its lease, so another may run the task"))
 
     def _register(self, group: int) -> None:
         self._tell_guard(f"+{group}\n")

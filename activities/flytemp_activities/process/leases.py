@@ -125,17 +125,18 @@ class Owners:
             return lease is not None and self._counter_moves(claim.owner, lease.counter)
         if lease is not None and is_alive(lease.pid, lease.process_started):
             return is_alive(claim.pid, claim.process_started) or not self._is_overdue(claim)
-        self.end_rest(lease, claim)
-        return False
-
-    def end_rest(self, lease: Lease | None, claim: Claim | None) -> None:
-        """Kill what a dead worker of this machine left running; return when it is gone."""
         if lease is not None:
             kill_marked(f"{lease.token}.")
-        if claim is not None and claim.process_started and is_alive(claim.pid, claim.process_started):
-            marker = marker_of(claim.pid)
-            if marker is not None:
-                kill_marked(marker)
+        return self._is_left(claim)
+
+    def _is_left(self, claim: Claim) -> bool:
+        """End the claimed process of a dead worker; whether it lives nevertheless."""
+        if not claim.process_started:
+            return False  # no `/proc`: the worker's guard ended its groups
+        marker = marker_of(claim.pid) if is_alive(claim.pid, claim.process_started) else None
+        if marker is not None:
+            kill_marked(marker)
+        return is_alive(claim.pid, claim.process_started)
 
     def clean_up(self, own: str) -> None:
         """End what dead workers of this machine left running, and remove their leases. Blocks.
@@ -154,7 +155,7 @@ class Owners:
                 continue
             if lease is None or lease.host != host_identity() or is_alive(lease.pid, lease.process_started):
                 continue
-            self.end_rest(lease, None)
+            kill_marked(f"{lease.token}.")
             self._store.delete(key)
 
     def _read(self, owner: str) -> Lease | None:

@@ -24,16 +24,18 @@ def new_worker_id() -> str:
 class ProcessOptions:
     """Settings of `ProcessBackend`.
 
-    ``slots``: processes at a time, idle ones included. ``grace_seconds``: from TERM to KILL. ``recycle_after``:
-    tasks per process. ``pass_environment``: names of the worker's variables that every task gets, beside the
-    harmless ones that it always gets (`flytemp_activities.process.environment`). A store or raw-data prefix in a cloud
-    needs its credentials named here (for S3 for instance ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``,
-    ``AWS_REGION``, ``AWS_ENDPOINT_URL``), because the task's process reads and writes it; a store of files needs
-    none. ``state_dir``: unpacked code bundles are kept below it. ``log_limit_bytes``: of one try's output; the rest is
-    not kept.
+    * ``slots``: processes at a time, idle ones included. ``warm`` of them are started before the first task.
+    * ``grace_seconds``: from TERM to KILL. ``recycle_after``: tasks per process.
+    * ``pass_environment``: names of the worker's variables that every task gets, beside the harmless ones that it
+      always gets (`flytemp_activities.process.environment`). A store or raw-data prefix in a cloud needs its
+      credentials named here (for S3 for instance ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION``,
+      ``AWS_ENDPOINT_URL``), because the task's process reads and writes it; a store of files needs none.
+    * ``state_dir``: unpacked code bundles are kept below it.
+    * ``log_limit_bytes``: of one try's output; the rest is not kept.
     """
 
     slots: int = field(default_factory=lambda: os.cpu_count() or 1)
+    warm: int = 1
     grace_seconds: float = 10.0
     recycle_after: int = 100
     pass_environment: tuple[str, ...] = ()

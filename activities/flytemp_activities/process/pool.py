@@ -34,6 +34,11 @@ class _Member:
     key: PoolKey
 
 
+def _serves(member: _Member, key: PoolKey) -> bool:
+    unused = member.process.tasks == 0  # and so belongs to no bundle yet
+    return member.key == key or (unused and member.key.environment == key.environment)
+
+
 class ProcessPool:
     """Hands out processes. ``register`` and ``unregister`` are told the group of each process that lives."""
 
@@ -98,11 +103,23 @@ class ProcessPool:
     def _free_slot(self, _: asyncio.Task[None]) -> None:
         self._slots.release()
 
+    async def warm_up(self, environment: Mapping[str, str]) -> None:
+        """Start a process ahead of the first task; it serves whatever bundle that task has.
+
+        Raises:
+            SystemFailure: no process could be started.
+        """
+        await self._slots.acquire()
+        try:
+            self._idle.append(await self._start(PoolKey.of(None, environment)))
+        finally:
+            self._slots.release()
+
     def _take_idle(self, key: PoolKey) -> _Member | None:
-        for member in [member for member in reversed(self._idle) if member.key == key]:
+        for member in [member for member in reversed(self._idle) if _serves(member, key)]:
             self._idle.remove(member)
             if member.process.is_usable:
-                return member
+                return _Member(member.process, key)
             self._retire(member.process.end(0), member.process)
         return None
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.sdk.runtime.project import Project
 
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.process import ProcessBackend, ProcessOptions
 from flytemp_activities.process.guard import marked_processes
+from tests.sdk.runtime.project import Project
 
 StartBackend = Callable[..., Awaitable["Bench"]]
 
@@ -54,7 +54,7 @@ async def start_backend(tmp_path: Path, store: ObjectStore) -> AsyncIterator[Sta
 
     async def start(worker_id: str = "worker", **changes: Any) -> Bench:
         scratch = tmp_path / "scratch"
-        defaults: dict[str, Any] = {"slots": 2, "grace_seconds": 5.0, "scratch_folder": scratch}
+        defaults: dict[str, Any] = {"slots": 2, "warm": 0, "grace_seconds": 5.0, "scratch_folder": scratch}
         options = ProcessOptions(state_dir=tmp_path / "state", **{**defaults, **changes})
         backend = ProcessBackend(store, options, worker_id)
         await backend.start()

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.activities.process.conftest import Bench, StartBackend
-from tests.activities.process.waiting import alive, until
-from tests.sdk.runtime.project import Project
 
 from flytemp.runtime.commit import read_claim, read_result
 from flytemp.spec.models import TaskSettings
 from flytemp_activities.backend import SystemFailure
+from flytemp_activities.process.guard import marked_processes
+from tests.activities.process.conftest import Bench, StartBackend
+from tests.activities.process.waiting import alive, until
+from tests.sdk.runtime.project import Project
 
 MakeProject = Callable[[str], Project]
 
@@ -111,6 +112,17 @@ async def test_a_process_is_recycled_after_its_number_of_tasks(program: Project,
     bench = await start_backend(recycle_after=2, slots=1)
     pids = [output(await bench.run(program.invocation("pid", node=f"n{number}"))) for number in range(5)]
     assert pids[0] == pids[1] != pids[2] == pids[3] != pids[4]
+
+
+async def test_a_process_is_ready_before_the_first_task_and_serves_any_bundle(
+    program: Project, start_backend: StartBackend
+) -> None:
+    bench = await start_backend(warm=1)
+    shop = bench.backend._shop
+    assert shop is not None
+    await until(lambda: shop.pool._idle, "a process is started ahead")
+    (ready,) = marked_processes(bench.backend._token)
+    assert output(await bench.run(program.invocation("pid"))) == ready
 
 
 async def test_what_is_told_on_the_way(program: Project, bench: Bench) -> None:
@@ -265,7 +277,7 @@ async def test_a_python_that_cannot_start_is_a_failure_of_the_system(
     assert "encodings" in caught.value.error.message  # what the process itself said
     monkeypatch.setattr("sys.executable", str(tmp_path / "no-python"))
     with pytest.raises(SystemFailure, match="cannot start a process"):
-        await bench.run(program.invocation("pid", node="n1"))
+        await bench.run(program.invocation("pid", node="n1", settings=settings))
     monkeypatch.undo()
     assert output(await bench.run(program.invocation("pid", node="n2")))
 

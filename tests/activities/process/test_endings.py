@@ -9,9 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.activities.process.conftest import Bench, StartBackend
-from tests.activities.process.waiting import alive, until, until_written
-from tests.sdk.runtime.project import Project
 
 from flytemp.runtime.commit import commit_result, read_result, read_try_error
 from flytemp.runtime.invocation import Invocation, TaskResult
@@ -19,6 +16,9 @@ from flytemp.spec.models import TaskSettings
 from flytemp_activities.backend import TaskLost
 from flytemp_activities.process.child import Exit
 from flytemp_activities.process.crashes import OomCounter, crash_error
+from tests.activities.process.conftest import Bench, StartBackend
+from tests.activities.process.waiting import alive, until, until_written
+from tests.sdk.runtime.project import Project
 
 MakeProject = Callable[[str], Project]
 

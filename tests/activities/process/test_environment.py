@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.activities.process.conftest import Bench
-from tests.sdk.runtime.project import Project
 
 from flytemp.spec.models import SecretRequest, TaskSettings
 from flytemp_activities.process.environment import task_environment
 from flytemp_activities.process.guard import MARKER
+from tests.activities.process.conftest import Bench
+from tests.sdk.runtime.project import Project
 
 MakeProject = Callable[[str], Project]
 

@@ -9,15 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.activities.process.conftest import Bench, StartBackend
-from tests.activities.process.waiting import until
-from tests.sdk.runtime.project import Project
 
 from flytemp.errors import StoreError
 from flytemp.spec.models import TaskSettings
 from flytemp.store.local import LocalStore
 from flytemp_activities.process.logs import LogSink, OutputPipe
 from flytemp_activities.process.options import ProcessOptions
+from tests.activities.process.conftest import Bench, StartBackend
+from tests.activities.process.waiting import until
+from tests.sdk.runtime.project import Project
 
 MakeProject = Callable[[str], Project]
 

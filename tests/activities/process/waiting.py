@@ -8,9 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from tests.sdk.runtime.project import eventually
-
 from flytemp.runtime.host import is_alive, process_started
+from tests.sdk.runtime.project import eventually
 
 T = TypeVar("T")
 

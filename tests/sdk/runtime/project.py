@@ -72,7 +72,10 @@ class Project:
         settings: TaskSettings | None = None,
         **changes: Any,
     ) -> Invocation:
-        """A try of ``task``, "function" of the main module or "module:function". ``inputs`` are literals, ``closed`` closed values."""
+        """A try of ``task``: "function" of the main module, or "module:function".
+
+        ``inputs`` are literals, ``closed`` closed values.
+        """
         loader = task if ":" in task else f"{self.module}:{task}"
         fields: dict[str, Any] = {
             "store": self.store.uri,

@@ -1,0 +1,39 @@
+"""A worker as far as tasks go: runs the given invocations in a process backend, and prints what it hears.
+
+``python stand_in.py <store> <state folder> <scratch folder> <invocation JSON>…``; each line of its output is JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from flytemp.runtime.invocation import Invocation
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.process import ProcessBackend, ProcessOptions
+
+
+def say(**fields: Any) -> None:
+    print(json.dumps(fields), flush=True)
+
+
+async def main(store: str, state: str, scratch: str, *invocations: str) -> None:
+    options = ProcessOptions(slots=4, state_dir=Path(state), scratch_folder=Path(scratch), grace_seconds=1.0)
+    backend = ProcessBackend(ObjectStore.open(store), options, "stand-in")
+    await backend.start()
+    assert backend._guard is not None
+    say(owner=backend.owner, guard=backend._guard.pid)
+    runs = [
+        backend.run(Invocation.model_validate_json(text), resumed=False, report=lambda report: say(**report))
+        for text in invocations
+    ]
+    for result in await asyncio.gather(*runs):
+        say(result=result.model_dump(mode="json"))
+    await backend.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

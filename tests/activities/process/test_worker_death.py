@@ -1,0 +1,428 @@
+"""A worker that dies, even by kill -9, takes its tasks with it; who comes after it learns the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flytemp import layout
+from flytemp.errors import StoreError
+from flytemp.runtime.commit import claim_try, commit_result, read_claim, write_try_error
+from flytemp.runtime.host import host_identity, process_started
+from flytemp.runtime.invocation import Claim, Invocation, TaskError, TaskResult
+from flytemp.store.local import LocalStore
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.backend import SystemFailure, TaskLost
+from flytemp_activities.process import ProcessBackend, ProcessOptions, leases
+from flytemp_activities.process.guard import MARKER, kill_marked, marked_processes
+from flytemp_activities.process.leases import Lease, LeaseKeeper, Owners
+from tests.activities.process import stand_in
+from tests.activities.process.conftest import Bench
+from tests.activities.process.waiting import alive, until, until_written
+from tests.sdk.runtime.project import Project, eventually
+
+MakeProject = Callable[[str], Project]
+
+PROGRAM = """
+    import os, subprocess, sys, threading
+    from flytemp import task
+
+    @task
+    def family(path: str) -> int:
+        away = subprocess.Popen(["setsid", "sleep", "1000"])
+        child = subprocess.Popen(["sleep", "1000"])
+        with open(path, "w") as file:
+            file.write(f"{os.getpid()} {child.pid} {away.pid}\\n")
+        child.wait()
+        return 1
+
+    @task
+    def count(path: str) -> int:
+        with open(path, "a") as file:
+            file.write("x")
+        return 1
+"""
+
+
+@pytest.fixture
+def program(make_project: MakeProject) -> Project:
+    return make_project(PROGRAM)
+
+
+class Worker:
+    """A worker in a process of its own."""
+
+    def __init__(self, folder: Path, store: ObjectStore, *invocations: Invocation) -> None:
+        self.scratch = folder / "scratch-of-worker"
+        arguments = [store.uri, str(folder / "state-of-worker"), str(self.scratch)]
+        texts = [invocation.model_dump_json() for invocation in invocations]
+        command = [sys.executable, stand_in.__file__, *arguments, *texts]
+        self._popen = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        first = self.hear("owner")
+        self.owner: str = first["owner"]
+        self.guard: int = first["guard"]
+        self.pid = self._popen.pid
+
+    def hear(self, field: str) -> dict[str, Any]:
+        """The next line that has ``field``."""
+        assert self._popen.stdout is not None
+        for line in self._popen.stdout:
+            message: dict[str, Any] = json.loads(line)
+            if field in message:
+                return message
+        raise AssertionError(f"the worker ended before it said {field!r}")
+
+    def kill(self) -> None:
+        self._popen.kill()
+        self._popen.wait()
+
+    def end(self) -> None:
+        if self._popen.poll() is None:
+            self.kill()
+        assert self._popen.stdout is not None
+        self._popen.stdout.close()
+
+
+StartWorker = Callable[..., Worker]
+
+
+@pytest.fixture
+def start_worker(tmp_path: Path, store: ObjectStore) -> Iterator[StartWorker]:
+    started: list[Worker] = []
+
+    def start(*invocations: Invocation) -> Worker:
+        started.append(Worker(tmp_path, store, *invocations))
+        return started[-1]
+
+    yield start
+    for worker in started:
+        worker.end()
+
+
+def pids_in(path: Path) -> list[int]:
+    text = eventually(lambda: path.exists() and path.read_text().endswith("\n") and path.read_text(), "pids are written")
+    return [int(pid) for pid in str(text).split()]
+
+
+def gone(pids: list[int]) -> bool:
+    return not any(alive(pid) for pid in pids)
+
+
+def test_no_process_outlives_a_killed_worker(program: Project, start_worker: StartWorker, tmp_path: Path) -> None:
+    paths = [tmp_path / f"pids{number}" for number in range(2)]
+    worker = start_worker(*(program.invocation("family", {"path": str(path)}, node=f"n{n}") for n, path in enumerate(paths)))
+    pids = [pid for path in paths for pid in pids_in(path)]
+    assert len(pids) == 6
+    assert all(alive(pid) for pid in pids)
+    worker.kill()
+    eventually(lambda: gone(pids), "all processes of the tasks end")
+    eventually(lambda: not alive(worker.guard), "the guard ends")
+    assert marked_processes(f"{worker.pid}-") == []
+    assert list(worker.scratch.iterdir()) == []
+
+
+def test_the_guard_survives_what_ends_a_foreground_program(
+    program: Project, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    worker = start_worker(program.invocation("family", {"path": str(tmp_path / "pids")}))
+    pids = pids_in(tmp_path / "pids")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(worker.guard, number)
+    worker.kill()
+    eventually(lambda: gone(pids), "all processes of the task end")
+
+
+async def test_without_a_guard_the_next_worker_ends_what_is_left(
+    program: Project, start_worker: StartWorker, bench: Bench, tmp_path: Path
+) -> None:
+    invocation = program.invocation("family", {"path": str(tmp_path / "pids")})
+    worker = start_worker(invocation)
+    pids = pids_in(tmp_path / "pids")
+    os.kill(worker.guard, signal.SIGKILL)
+    worker.kill()
+    # The task's own process goes by the kernel's hand; what it started does not.
+    assert alive(pids[1])
+    with pytest.raises(TaskLost, match="the worker that ran the task is gone"):
+        await bench.run(invocation, resumed=True)
+    assert gone(pids)
+
+
+async def test_a_worker_ends_what_dead_ones_left_when_it_starts(
+    program: Project, start_worker: StartWorker, start_backend: Callable[..., Any], tmp_path: Path
+) -> None:
+    worker = start_worker(program.invocation("family", {"path": str(tmp_path / "pids")}))
+    pids = pids_in(tmp_path / "pids")
+    os.kill(worker.guard, signal.SIGKILL)
+    worker.kill()
+    bench = await start_backend()
+    assert gone(pids)
+    assert program.store.list("workers") == [layout.worker_key(bench.backend.owner).rpartition("/")[2]]
+
+
+async def test_a_try_of_a_dead_worker_is_lost_and_not_run_again(
+    program: Project, start_worker: StartWorker, bench: Bench, tmp_path: Path
+) -> None:
+    invocation = program.invocation("family", {"path": str(tmp_path / "pids")})
+    worker = start_worker(invocation)
+    pids = pids_in(tmp_path / "pids")
+    claim = read_claim(program.store, invocation)
+    assert claim is not None
+    assert (claim.owner, claim.pid) == (worker.owner, pids[0])
+    worker.kill()
+    with pytest.raises(TaskLost):
+        await bench.run(invocation, resumed=True)
+    assert gone(pids[:1])
+    assert read_claim(program.store, invocation) == claim
+
+
+async def test_a_try_of_a_living_worker_is_followed_to_its_end(
+    program: Project, start_worker: StartWorker, bench: Bench, tmp_path: Path
+) -> None:
+    invocation = program.invocation("family", {"path": str(tmp_path / "pids")})
+    worker = start_worker(invocation)
+    pids = await asyncio.to_thread(pids_in, tmp_path / "pids")
+    following = bench.start(invocation, resumed=True)
+    await until(lambda: any(report["phase"] == "following" for report in bench.reports), "the try is followed")
+    assert not following.done()
+    os.kill(pids[1], signal.SIGTERM)  # what the task waits for
+    result = await following
+    assert result.outputs == {"o0": 1}
+    assert (await asyncio.to_thread(worker.hear, "result"))["result"] == result.model_dump(mode="json")
+
+
+async def test_a_try_that_loses_its_claim_follows_the_winner(
+    program: Project, start_worker: StartWorker, bench: Bench, tmp_path: Path
+) -> None:
+    invocation = program.invocation("family", {"path": str(tmp_path / "pids")})
+    start_worker(invocation)
+    pids = await asyncio.to_thread(pids_in, tmp_path / "pids")
+    second = bench.start(invocation)
+    await until(lambda: any(report["phase"] == "following" for report in bench.reports), "the claim is lost")
+    os.kill(pids[1], signal.SIGTERM)
+    assert (await second).outputs == {"o0": 1}
+
+
+async def test_a_result_is_taken_from_whoever_committed_it(program: Project, bench: Bench, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    invocation = program.invocation("count", {"path": str(ran)})
+    committed = commit_result(program.store, invocation, TaskResult(status="succeeded", outputs={"o0": 7}))
+    assert await bench.run(invocation, resumed=True) == committed
+    assert not ran.exists()
+
+
+async def test_a_try_that_never_began_is_run(program: Project, bench: Bench, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    invocation = program.invocation("count", {"path": str(ran)})
+    assert (await bench.run(invocation, resumed=True)).outputs == {"o0": 1}
+    assert ran.read_text() == "x"
+
+
+async def test_two_that_ask_for_a_try_share_it(program: Project, bench: Bench, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    invocation = program.invocation("count", {"path": str(ran)})
+    first, second = bench.start(invocation), bench.start(invocation, resumed=True)
+    assert await first == await second
+    assert ran.read_text() == "x"
+
+
+async def test_how_a_try_failed_is_told_again(program: Project, bench: Bench) -> None:
+    invocation = program.invocation("count", {"path": "/nowhere"})
+    assert claim_try(program.store, invocation, "another worker")
+    write_try_error(program.store, invocation, TaskError(kind="SYSTEM", code="StoreError", message="the disk is full"))
+    with pytest.raises(SystemFailure, match="the disk is full"):
+        await bench.run(invocation, resumed=True)
+
+
+async def test_a_lost_try_of_this_worker_stays_lost(program: Project, bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "pids"
+    invocation = program.invocation("family", {"path": str(path)})
+    running = bench.start(invocation)
+    await until_written(path)
+    await bench.backend.kill((invocation.execution_root, "n0", 1, 1))
+    for attempt in (running, bench.start(invocation, resumed=True)):
+        with pytest.raises(TaskLost, match="ended on request"):
+            await attempt
+
+
+# --------------------------------------------------------------------------------------------- leases
+
+
+def write_lease(store: ObjectStore, owner: str, **changes: Any) -> None:
+    own = {"host": host_identity(), "pid": os.getpid(), "process_started": process_started(os.getpid())}
+    lease = Lease.model_validate({**own, "token": "no-such-token", "counter": 1, **changes})
+    store.write(layout.worker_key(owner), lease.model_dump_json().encode())
+
+
+def claim_of(owner: str, **changes: Any) -> Claim:
+    own = {"host": host_identity(), "pid": os.getpid(), "process_started": process_started(os.getpid())}
+    return Claim.model_validate({"owner": owner, **own, **changes})
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(leases, "time", clock)
+    return clock
+
+
+def test_a_worker_elsewhere_lives_as_long_as_its_lease_moves(store: ObjectStore, clock: Clock) -> None:
+    owners, claim = Owners(store), claim_of("far", host="elsewhere/boot/pid")
+    for counter in range(1, 6):
+        write_lease(store, "far", host="elsewhere/boot/pid", counter=counter)
+        assert owners.is_alive(claim)
+        clock.now += leases.DEAD_AFTER_SECONDS - 1
+        assert owners.is_alive(claim)
+    clock.now += 1
+    assert not owners.is_alive(claim)
+
+
+def test_a_worker_elsewhere_without_a_lease_is_dead(store: ObjectStore) -> None:
+    assert not Owners(store).is_alive(claim_of("far", host="elsewhere/boot/pid"))
+
+
+def test_a_pid_that_means_another_process_by_now_is_not_the_worker(store: ObjectStore) -> None:
+    write_lease(store, "near", process_started="1")
+    assert not Owners(store).is_alive(claim_of("near", process_started="1"))
+    assert alive(os.getpid())
+
+
+def test_a_living_worker_has_some_time_to_report_the_end_of_its_task(store: ObjectStore, clock: Clock) -> None:
+    write_lease(store, "near")
+    owners, claim = Owners(store), claim_of("near", process_started="1")
+    assert owners.is_alive(claim)
+    clock.now += 1000.0
+    assert not owners.is_alive(claim)
+
+
+@contextmanager
+def sleeper(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with exactly this environment."""
+    process = subprocess.Popen(["sleep", "1000"], env=environment)
+    try:
+        # The system shows a new program's environment a moment after it started it.
+        eventually(lambda: Path(f"/proc/{process.pid}/environ").read_bytes(), "the environment is there")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_dead_workers_process_is_ended_before_its_try_counts_as_lost(store: ObjectStore) -> None:
+    write_lease(store, "near", process_started="1", token="1-1-dead")
+    with sleeper({MARKER: "1-1-dead.1."}) as process:
+        claim = claim_of("near", pid=process.pid, process_started=process_started(process.pid))
+        assert not Owners(store).is_alive(claim)
+        assert not alive(process.pid)
+        assert process.wait() == -signal.SIGKILL
+
+
+def test_a_dead_workers_process_is_ended_even_without_its_lease(store: ObjectStore) -> None:
+    with sleeper({MARKER: "1-1-dead.1."}) as process:
+        claim = claim_of("near", pid=process.pid, process_started=process_started(process.pid))
+        assert not Owners(store).is_alive(claim)
+        assert not alive(process.pid)
+
+
+def test_while_a_claimed_process_lives_its_try_is_not_lost(store: ObjectStore) -> None:
+    with sleeper({"NAME": "without a marker"}) as process:
+        claim = claim_of("near", pid=process.pid, process_started=process_started(process.pid))
+        assert Owners(store).is_alive(claim)
+        assert alive(process.pid)
+
+
+def test_only_processes_of_the_given_marker_are_killed() -> None:
+    with (
+        sleeper({MARKER: "tok.1.", "OTHER": "x"}) as ours,
+        sleeper({MARKER: "tok.12."}) as other,
+        sleeper({"NAME": f"{MARKER}=tok.1."}) as unmarked,
+    ):
+        kill_marked("tok.1.")
+        assert ours.wait() == -signal.SIGKILL
+        assert [process.poll() for process in (other, unmarked)] == [None, None]
+
+
+async def test_a_worker_that_cannot_renew_its_lease_ends_its_tasks(
+    program: Project, bench: Bench, tmp_path: Path
+) -> None:
+    path = tmp_path / "pids"
+    running = bench.start(program.invocation("family", {"path": str(path)}))
+    pids = [int(pid) for pid in (await until_written(path)).split()]
+    bench.backend._fence()
+    with pytest.raises(TaskLost, match="could not renew its lease"):
+        await running
+    assert gone(pids)
+
+
+class FlakyStore(LocalStore):
+    """A store elsewhere that stops taking anything."""
+
+    is_down = False
+
+    def write(self, key: str, data: bytes) -> None:
+        if self.is_down:
+            raise StoreError(f"cannot write {key}: no route to host")
+        super().write(key, data)
+
+
+async def test_a_lease_is_renewed_and_its_loss_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(leases, "FENCE_AFTER_SECONDS", 0.05)
+    store, fenced = FlakyStore("s3://bucket", str(tmp_path / "bucket")), asyncio.Event()
+    keeper = LeaseKeeper(store, "me", "token", fenced.set)
+    await keeper.start()
+    key = layout.worker_key("me")
+
+    def counter() -> int:
+        return Lease.model_validate_json(store.read(key)).counter
+
+    first = counter()
+    await until(lambda: counter() > first + 2, "the lease is renewed")
+    assert not fenced.is_set()
+    store.is_down = True
+    await fenced.wait()
+    await keeper.stop()
+    assert not store.exists(key)
+
+
+async def test_a_worker_with_files_of_its_machine_keeps_its_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(leases, "FENCE_AFTER_SECONDS", 0.02)
+    store, fenced = FlakyStore(f"file://{tmp_path}", str(tmp_path)), asyncio.Event()
+    keeper = LeaseKeeper(store, "me", "token", fenced.set)
+    await keeper.start()
+    store.is_down = True
+    await until(lambda: len(caplog.records) > 20, "many renewals fail")
+    assert not fenced.is_set()
+    await keeper.stop()
+
+
+async def test_a_store_that_refuses_the_lease_leaves_nothing_running(tmp_path: Path) -> None:
+    store = FlakyStore(f"file://{tmp_path}", str(tmp_path))
+    store.is_down = True
+    options = ProcessOptions(state_dir=tmp_path / "state", scratch_folder=tmp_path / "scratch")
+    backend = ProcessBackend(store, options, "worker")
+    with pytest.raises(StoreError, match="no route to host"):
+        await backend.start()
+    assert backend._guard is not None
+    assert backend._guard.poll() is not None
+    assert list((tmp_path / "scratch").iterdir()) == []
