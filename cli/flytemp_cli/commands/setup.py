@@ -32,8 +32,14 @@ def command(session: Session) -> int:
     """
     steps = asyncio.run(_setup(session))
     value = [{"what": step.what, "outcome": step.outcome, "detail": step.detail} for step in steps]
-    session.output().data(value, table=lambda style: step_table(steps, style), names=[step.what for step in steps])
-    return EXIT_ERROR if any(step.outcome == "failed" for step in steps) else EXIT_OK
+    output = session.output()
+    output.data(value, table=lambda style: step_table(steps, style), names=[step.what for step in steps])
+    failed = [step for step in steps if step.outcome == "failed"]
+    for step in failed:
+        output.note(f"{output.messages.error('error: ')}{step.what}: {step.detail}")
+    if failed:
+        output.hint("put it right and repeat `flytemp setup`: what is done already stays as it is")
+    return EXIT_ERROR if failed else EXIT_OK
 
 
 async def _setup(session: Session) -> list[SetupStep]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from temporalio.client import Client as TemporalClient
@@ -36,8 +37,8 @@ async def connect_temporal(
         await _check_namespace(client)
     except (RuntimeError, TimeoutError) as error:
         raise TemporalUnavailable(
-            f"no Temporal server answers at {where}: {error or 'timed out'}",
-            hint="start one with flytemp dev, or set TEMPORAL_ADDRESS or --profile",
+            f"no Temporal server answers at {where}: {_reason(error)}",
+            hint="start one with flytemp dev, or set TEMPORAL_ADDRESS, --address or --profile",
         ) from error
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
@@ -48,6 +49,12 @@ async def connect_temporal(
             hint="check the address, the profile and its credentials",
         ) from error
     return client
+
+
+def _reason(error: Exception) -> str:
+    """What the system said, out of the text of temporalio's core: ``… Os { code: 111, message: "Connection refused" }``."""
+    found = re.search(r'(?:message|error): "([^"]+)"', str(error))
+    return found[1] if found else str(error) or "timed out"
 
 
 def _connect_options(settings: Settings) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Program:
         root: the directory that a bundle packs.
         import_roots: directories in it, relative, that go onto ``sys.path``.
         variables: what each module-level variable's name stands for, in any of the modules.
+        files: the modules' files that were asked for.
         problems: what was found wrong already; `compile_program` reports it.
     """
 
@@ -47,6 +48,7 @@ class Program:
     workflows: dict[str, AnyWorkflow] = field(default_factory=dict)
     launch_plans: dict[str, AnyLaunchPlan] = field(default_factory=dict)
     variables: dict[str, list[Entity]] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
     problems: list[Problem] = field(default_factory=list)
     space: ModuleSpace = field(default_factory=lambda: ModuleSpace(()), repr=False)
 
@@ -72,6 +74,7 @@ def load_program(paths: Sequence[Path], root: Path | None = None) -> Program:
     program = Program(
         files.root,
         tuple(os.path.relpath(import_root, files.root).replace(os.sep, "/") for import_root in files.import_roots),
+        files=tuple(module.file for module in files.modules),
         space=ModuleSpace(files.import_roots),
     )
     with program.activated(), recording() as created:

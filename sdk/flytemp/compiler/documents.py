@@ -32,10 +32,7 @@ def compile_program(program: Program, bundle: BundleRef | None) -> list[AnyDocum
     """
     entities: list[Entity] = [*program.tasks.values(), *program.workflows.values(), *program.launch_plans.values()]
     if not entities and not program.problems:
-        place = Location(str(program.root), 1)
-        raise ProgramError(
-            [Problem("there is no task, workflow or launch plan", place, "decorate functions with @task and @workflow")]
-        )
+        raise ProgramError([_nothing(program)])
     return _compiled(program, entities, bundle, program.problems)
 
 
@@ -77,6 +74,14 @@ def _compiled(
                 for plan in sorted(plans, key=lambda plan: plan.name)
             ),
         ]
+
+
+def _nothing(program: Program) -> Problem:
+    """The problem of a program without entities: in its only file, or somewhere below its root."""
+    what, hint = "there is no task, workflow or launch plan", "decorate functions with @task and @workflow"
+    if len(program.files) == 1:
+        return Problem(what, Location(str(program.files[0]), 1), hint)
+    return Problem(f"{what} in {program.root}", None, hint)
 
 
 def _plan_problems(plans: Sequence[AnyLaunchPlan]) -> list[Problem]:
