@@ -157,7 +157,7 @@ async def test_tasks_of_different_bundles_never_meet(make_project: MakeProject, 
 
 
 async def test_tasks_of_different_environments_never_meet(program: Project, bench: Bench) -> None:
-    answers = []
+    answers: list[object] = []
     for value in ("a", "b", "a"):
         settings = TaskSettings(environment={"MODE": value})
         node = f"n{len(answers)}"
