@@ -1,0 +1,104 @@
+"""Somebody who does what a page says, step by step, and sees whether it is true."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.docs.blocks import DOCS, Block
+from tests.installation import eventually
+
+STOP_SECONDS = 90
+
+
+class Newcomer:
+    """A terminal, and a second one for what runs in the background.
+
+    Args:
+        folder: where it starts.
+        variables: what is set in it, beside the machine's own.
+    """
+
+    def __init__(self, folder: Path, variables: Mapping[str, str] | None = None) -> None:
+        self.cwd = folder
+        self._mark = folder / ".cwd"
+        self._background: list[subprocess.Popen[bytes]] = []
+        plain = {key: value for key, value in os.environ.items() if not key.startswith(("FLYTEMP_", "TEMPORAL_"))}
+        scripts = str(Path(sys.executable).parent)
+        self._environment = {
+            **plain,
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "NO_COLOR": "1",
+            **(variables or {}),
+            "PATH": f"{scripts}{os.pathsep}{plain['PATH']}",
+        }
+
+    def follow(self, block: Block) -> None:
+        """Do what a block of the page says, and check what the page says of it."""
+        file, source = block.mark("file"), block.mark("from")
+        if block.mark("not run") is not None:
+            return
+        if file is not None:
+            (self.cwd / file).write_text(block.text, encoding="utf-8")
+        elif source is not None:
+            assert block.text in (self.cwd / source).read_text(encoding="utf-8"), str(block)
+        elif block.mark("background") is not None:
+            self._start(block)
+        elif block.language == "sh":
+            self._run(block)
+
+    def type(self, *lines: str) -> None:
+        """Commands that the page takes for granted."""
+        self._run(Block(DOCS, 0, "sh", "\n".join(lines)))
+
+    def _run(self, block: Block) -> None:
+        wanted = int(block.mark("exit code") or 0)
+        script = f"{block.text}\npwd > '{self._mark}'\n"
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=self.cwd,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == wanted, f"{block.page.name}:{block.line}: exit code {done.returncode}\n{block.text}\n{done.stdout}"
+        for shown in block.marks.get("shows", ()):
+            assert shown in done.stdout, f"{block.page.name}:{block.line}: does not show {shown!r}\n{done.stdout}"
+        if wanted == 0:
+            self.cwd = Path(self._mark.read_text().strip())
+
+    def _start(self, block: Block) -> None:
+        with (self.cwd / "background.log").open("wb") as log:
+            child = subprocess.Popen(
+                ["bash", "-c", f"exec {block.text}"],
+                cwd=self.cwd,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._background.append(child)
+        log_file = self.cwd / "background.log"
+        eventually(lambda: b"ready" in log_file.read_bytes() or child.poll() is not None, "flytemp dev is ready")
+        assert child.poll() is None, log_file.read_text()
+
+    def stop(self) -> list[int]:
+        """Ctrl-C in the second terminal; the exit codes."""
+        codes = []
+        for child in self._background:
+            child.send_signal(signal.SIGINT)
+            try:
+                codes.append(child.wait(STOP_SECONDS))
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+                raise
+        return codes
