@@ -169,8 +169,8 @@ class _LocalRun:
             if isinstance(command, RunTask):
                 self._pending[key] = command
             elif isinstance(command, CancelTask):
-                del self._pending[key]
-                self._stopped.append(TaskCancelled(*key))
+                if self._pending.pop(key, None) is not None:  # else Ctrl-C stopped it, and its event is there
+                    self._stopped.append(TaskCancelled(*key))
             elif isinstance(command, StartTimer):
                 self._timers[key] = time.monotonic() + command.seconds
             else:

@@ -157,9 +157,14 @@ class Shell:
             elif isinstance(command, StartTimer):
                 self._start_timer(command)
             elif isinstance(command, CancelTask):
-                self._activities[command.node, command.attempt, command.try_].cancel()
+                self._cancel(self._activities.get((command.node, command.attempt, command.try_)))
             elif isinstance(command, CancelTimer):
-                self._timers.pop((command.node, command.attempt, command.try_)).cancel()
+                self._cancel(self._timers.pop((command.node, command.attempt, command.try_), None))
+
+    def _cancel(self, work: asyncio.Task[Any] | None) -> None:
+        """Cancel it, unless it ended in this very activation: then its event is already on the way to the engine."""
+        if work is not None:
+            work.cancel()
 
     def _run_task(self, command: RunTask) -> None:
         key = (command.node, command.attempt, command.try_)
