@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from flytemp.records.launch import LaunchOptions
     from flytemp.records.models import Execution
     from flytemp.spec.models import Document, Interface
+    from flytemp.store.object_store import ObjectStore
     from flytemp_cli.output import Output
 
 
@@ -69,12 +70,17 @@ class Start:
 
 
 def literals_of(interface: Interface, texts: Mapping[str, str], inputs: str | None) -> dict[str, Json]:
-    """The literals that flags and ``--inputs`` give; local paths are still local.
+    """The literals that flags and ``--inputs`` give; local paths are checked, and are still local.
 
     Raises:
-        InputUsageError: see `flytemp_cli.inputs.gather`.
+        InputUsageError: see `flytemp_cli.inputs.gather` and `flytemp_cli.uploads.move_local_files`.
     """
-    return gather(interface, texts, read_document(inputs))
+    from flytemp.client.uploads import StayLocal
+    from flytemp_cli.uploads import move_local_files
+
+    literals = gather(interface, texts, read_document(inputs))
+    move_local_files(literals, interface, StayLocal())  # a wrong path is told before anything is done
+    return literals
 
 
 def options_of(given: Mapping[str, Any]) -> LaunchOptions:
@@ -102,12 +108,20 @@ def waits(given: Mapping[str, Any]) -> bool:
     return bool(given["wait"] or given["follow"])
 
 
-async def launch(settings: Settings, start: Start, output: Output, *, wait: bool, follow: bool) -> int:
-    """Start an execution, wait for it when asked to, print, and return the exit code."""
+Prepare = Callable[["ObjectStore"], Start]
+"""Registers what is to be launched, uploads files: whatever must be in the store first."""
+
+
+async def launch(settings: Settings, prepare: Prepare, output: Output, *, wait: bool, follow: bool) -> int:
+    """Start an execution, wait for it when asked to, print, and return the exit code.
+
+    Temporal is connected to before anything is prepared: where it is not running, nothing is left behind.
+    """
     from flytemp.client.client import Client
 
     client = await Client.connect(settings)
     try:
+        start = prepare(client.store)  # in this thread: it may run the user's code, and nothing else waits meanwhile
         handle = await client.launch_entity(start.entity, start.document, start.literals, name=start.name, options=start.options)
         if not wait:
             await _show_start(handle, client, output)

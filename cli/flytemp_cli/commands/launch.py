@@ -24,20 +24,15 @@ def _options() -> list[click.Parameter]:
     ]
 
 
-def _store(session: Session) -> ObjectStore:
-    from flytemp.store.object_store import ObjectStore
-
-    return ObjectStore.open(session.settings().store)
-
-
 def _load(session: Session, words: Sequence[str], options: Mapping[str, Any]) -> Target:
     from flytemp.client.targets import find_target, launch_interface
     from flytemp.registry import Registry
+    from flytemp.store.object_store import ObjectStore
     from flytemp_cli.documents import docs_text
 
     settings = session.settings()
     entity, document = find_target(
-        Registry(_store(session)),
+        Registry(ObjectStore.open(settings.store)),
         words[0],
         project=settings.project,
         domain=settings.domain,
@@ -56,10 +51,13 @@ def _run(session: Session, target: Target, texts: dict[str, str], given: Mapping
     wait = waits(given)
     entity, document, word = target.value
     literals = literals_of(target.interface, texts, given["inputs"])
-    literals = move_local_files(literals, target.interface, ContentUploads(_store(session)))
-    asked = word if given["version"] is None else str(entity)
-    start = Start(entity, document, literals, given["name"], options_of(given), given["timeout"], asked)
-    return asyncio.run(launch(session.settings(), start, session.output(), wait=wait, follow=bool(given["follow"])))
+
+    def prepare(store: ObjectStore) -> Start:
+        moved = move_local_files(literals, target.interface, ContentUploads(store))
+        asked = word if given["version"] is None else str(entity)
+        return Start(entity, document, moved, given["name"], options_of(given), given["timeout"], asked)
+
+    return asyncio.run(launch(session.settings(), prepare, session.output(), wait=wait, follow=bool(given["follow"])))
 
 
 command = TargetCommand(

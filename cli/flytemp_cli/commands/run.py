@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from flytemp.names import EntityId
     from flytemp.records.models import Execution
     from flytemp.spec.models import Document
+    from flytemp.store.object_store import ObjectStore
 
 
 def _options() -> list[click.Parameter]:
@@ -51,37 +52,39 @@ def _run(session: Session, target: Target, texts: dict[str, str], given: Mapping
     return _run_remote(session, target, literals, given)
 
 
-def _run_remote(
-    session: Session,
-    target: Target,
-    literals: dict[str, Json],
-    given: Mapping[str, Any],
-) -> int:
+def _run_remote(session: Session, target: Target, literals: dict[str, Json], given: Mapping[str, Any]) -> int:
     import asyncio
 
-    from flytemp.client.registration import register_program
-    from flytemp.client.uploads import ContentUploads, StayLocal
-    from flytemp.registry import Registry
-    from flytemp.store.object_store import ObjectStore
+    from flytemp.client.uploads import ContentUploads
     from flytemp_cli.uploads import move_local_files
 
-    program, entity, document = target.value
     settings = session.settings()
     output = session.output()
-    store = ObjectStore.open(settings.store)
-    move_local_files(literals, target.interface, StayLocal())  # a wrong path is told before anything is registered
+
+    def prepare(store: ObjectStore) -> Start:
+        entity, registered = _register(target, store, settings, given["version"], output)
+        moved = move_local_files(literals, target.interface, ContentUploads(store))
+        return Start(entity, registered, moved, given["name"], options_of(given), given["timeout"])
+
+    return asyncio.run(launch(settings, prepare, output, wait=True, follow=True))
+
+
+def _register(
+    target: Target, store: ObjectStore, settings: Settings, version: str | None, output: Output
+) -> tuple[EntityId, Document]:
+    from flytemp.client.registration import register_program
+    from flytemp.registry import Registry
+
+    program, entity, document = target.value
     with prints_to_stderr():
         registration = register_program(
-            store, program, project=settings.project, domain=settings.domain, version=given["version"], only=entity
+            store, program, project=settings.project, domain=settings.domain, version=version, only=entity
         )
     if output.is_table:
         output.note(f"registered {document.name}, version {registration.version}")
     for warning in registration.warnings:
         output.warning(str(warning))
-    chosen, registered = Registry(store).get(_registered(document, settings, registration.version, registration.entries))
-    literals = move_local_files(literals, target.interface, ContentUploads(store))
-    start = Start(chosen, registered, literals, given["name"], options_of(given), given["timeout"])
-    return asyncio.run(launch(settings, start, output, wait=True, follow=True))
+    return Registry(store).get(_registered(document, settings, registration.version, registration.entries))
 
 
 def _registered(document: Document, settings: Settings, version: str, entries: Sequence[Any]) -> EntityId:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import signal
 import subprocess
 import sys
@@ -51,15 +50,11 @@ class WorkerChild:
     def start(self) -> None:
         """Start it; `is_ready` says when it serves."""
         command = [sys.executable, "-m", "flytemp_cli", "worker", *self._arguments]
-        # The address and the rest are flags; the user's TEMPORAL_* belong to another server, with other credentials.
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("TEMPORAL_")}
         if self._log is None:
-            self._process = spawn_tethered(command, cwd=self._folder, env=environment, stdin=subprocess.DEVNULL)
+            self._process = spawn_tethered(command, cwd=self._folder, stdin=subprocess.DEVNULL)
         else:
             with self._log.open("ab") as log:
-                self._process = spawn_tethered(
-                    command, cwd=self._folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-                )
+                self._process = spawn_tethered(command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._started_at = time.monotonic()
         self._start_again_at = None
 
