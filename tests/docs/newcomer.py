@@ -68,9 +68,10 @@ class Newcomer:
             text=True,
             check=False,
         )
-        assert done.returncode == wanted, f"{block.page.name}:{block.line}: exit code {done.returncode}\n{block.text}\n{done.stdout}"
+        place = f"{block.page.name}:{block.line}"
+        assert done.returncode == wanted, f"{place}: exit code {done.returncode}\n{block.text}\n{done.stdout}"
         for shown in block.marks.get("shows", ()):
-            assert shown in done.stdout, f"{block.page.name}:{block.line}: does not show {shown!r}\n{done.stdout}"
+            assert shown in done.stdout, f"{place}: does not show {shown!r}\n{done.stdout}"
         if wanted == 0:
             self.cwd = Path(self._mark.read_text().strip())
 
