@@ -125,8 +125,12 @@ async def launch(settings: Settings, prepare: Prepare, output: Output, *, wait: 
         handle = await client.launch_entity(start.entity, start.document, start.literals, name=start.name, options=start.options)
         if not wait:
             await _show_start(handle, client, output)
+        elif output.is_table:
+            output.note(f"execution {output.messages.bold(handle.name)}")
+            _note_ui(handle, client, output)
+        await _warn_without_worker(client, output)
+        if not wait:
             return 0
-        _announce(handle, client, output)
         execution = await _until_end(handle, start, output, follow=follow)
         show_end(execution, output)
         return final_exit_code(execution)
@@ -144,10 +148,21 @@ async def _show_start(handle: ExecutionHandle[Any], client: Client, output: Outp
         output.hint(f"`flytemp get execution {handle.name}` shows it, `flytemp logs {handle.name} -f` what its tasks print")
 
 
-def _announce(handle: ExecutionHandle[Any], client: Client, output: Output) -> None:
-    if output.is_table:
-        output.note(f"execution {output.messages.bold(handle.name)}")
-        _note_ui(handle, client, output)
+async def _warn_without_worker(client: Client, output: Output) -> None:
+    """An execution that nobody takes up waits for ever and looks like any other: say so at once."""
+    from temporalio.api.enums.v1 import TaskQueueType
+    from temporalio.api.taskqueue.v1 import TaskQueue
+    from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+
+    request = DescribeTaskQueueRequest(
+        namespace=client.settings.namespace,
+        task_queue=TaskQueue(name=client.settings.task_queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    found = await client.temporal.workflow_service.describe_task_queue(request)
+    if not found.pollers:
+        output.warning(f"no worker polls the task queue {client.settings.task_queue}: the execution waits for one")
+        output.hint("`flytemp worker` starts one, `flytemp dev` has one")
 
 
 def _note_ui(handle: ExecutionHandle[Any], client: Client, output: Output) -> None:

@@ -48,6 +48,7 @@ cli = LazyGroup(
     name=PROGRAM,
     entries=COMMANDS,
     params=[version_option()],
+    context_settings={"help_option_names": ["-h", "--help"]},
     help=(
         "Typed Python workflows for ML and data, run durably by Temporal.\n\n"
         "\b\nA first run:\n"

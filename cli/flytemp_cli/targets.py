@@ -116,7 +116,7 @@ class TargetCommand(Command):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         resilient = extra.get("resilient_parsing") or (parent is not None and parent.resilient_parsing)
-        scan = self._scan(args)
+        scan = self._scan(args, parent)
         if resilient or len(scan.words) < self.required:
             if scan.stopped_at is not None and not resilient:
                 first = self.words[len(scan.words)]
@@ -128,10 +128,10 @@ class TargetCommand(Command):
         bound = self._bind(scan.words, args, parent)
         return bound.make_context(info_name, self._explicit(args, scan.early_flags), parent, **extra)
 
-    def _scan(self, args: Sequence[str]) -> _Scan:
+    def _scan(self, args: Sequence[str], parent: click.Context | None) -> _Scan:
         arity = {
             flag: 0 if isinstance(param, click.Option) and (param.is_flag or param.count) else 1
-            for param in self.get_params(click.Context(self))
+            for param in self.get_params(click.Context(self, parent=parent))
             for flag in (*param.opts, *param.secondary_opts)
         }
         scan = _Scan()

@@ -38,11 +38,11 @@ class Dev:
         assert isinstance(value, dict)
         return value
 
-    def flytemp(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def flytemp(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "flytemp_cli", *arguments],
             cwd=self.folder,
-            env=plain_environment(),
+            env=plain_environment() | environment,
             capture_output=True,
             text=True,
             timeout=READY_SECONDS,
@@ -74,13 +74,13 @@ def plain_environment() -> dict[str, str]:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, until: str = "ready") -> Iterator[Dev]:
+def running(folder: Path, *arguments: str, until: str = "ready", **environment: str) -> Iterator[Dev]:
     """`flytemp dev` in ``folder``, from when it prints ``until`` to the block's end."""
     mark = f"dev-test-of-{folder.name}-{folder.parent.name}"
     process = subprocess.Popen(
         [sys.executable, "-m", "flytemp_cli", "dev", "--port", "0", "--ui-port", "0", *arguments],
         cwd=folder,
-        env={**plain_environment(), "MARK": mark, "FLYTEMP_WORKER_METRICS_ADDRESS": "127.0.0.1:0"},
+        env=plain_environment() | {"MARK": mark, "FLYTEMP_WORKER_METRICS_ADDRESS": "127.0.0.1:0"} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         bufsize=0,  # select must see what readline has not taken
@@ -173,6 +173,32 @@ def test_an_ephemeral_one_keeps_nothing(project: Path) -> None:
 
     assert not store.exists()
     assert not (project / ".flytemp" / "temporal.db").exists()
+
+
+def test_profiles_for_other_servers_are_left_out_of_it(project: Path) -> None:
+    profiles = project.parent / "temporal.toml"
+    profiles.write_text('[profile.default]\naddress = "prod:7233"\napi_key = "sesame"\n[profile.default.tls]\ndisabled = false\n')
+
+    with running(project, "--ephemeral", TEMPORAL_CONFIG_FILE=str(profiles)) as dev:
+        ran = dev.flytemp("run", "src/workflows.py", TEMPORAL_CONFIG_FILE=str(profiles))
+
+        assert ran.returncode == 0, ran.stderr
+
+
+def test_it_runs_in_a_project_that_chose_a_profile(project: Path) -> None:
+    profiles = project.parent / "temporal.toml"
+    profiles.write_text('[profile.prod]\naddress = "prod:7233"\napi_key = "sesame"\n')
+    (project / "flytemp.toml").write_text('profile = "prod"\n')
+    variables = {"TEMPORAL_CONFIG_FILE": str(profiles)}
+
+    until = "other commands use another address: prod:7233"
+    with running(project, "--ephemeral", until=until, **variables) as dev:
+        dev.line("ready")
+        address = str(dev.state["address"])
+
+        ran = dev.flytemp("run", "src/workflows.py", "--address", address, **variables)
+
+        assert ran.returncode == 0, ran.stderr
 
 
 def test_an_address_that_leads_past_it_is_told(project: Path) -> None:

@@ -93,6 +93,7 @@ class CommandLine:
     """`flytemp` as a process, in a project of its own and in a domain that no other test uses."""
 
     def __init__(self, installation: Installation, folder: Path) -> None:
+        self.installation = installation
         self.folder = folder
         self.environment = installation.environment({"FLYTEMP_DOMAIN": "cli", "PYTHONUNBUFFERED": "1"})
 
@@ -283,6 +284,19 @@ def test_lists(flytemp: CommandLine) -> None:
     rows = flytemp("list", "executions").stdout.splitlines()
     assert rows[0].split() == ["NAME", "WORKFLOW", "VERSION", "PHASE", "STARTED", "DURATION"]
     assert any("listed-1" in row and "✓ SUCCEEDED" in row for row in rows)
+
+
+def test_an_execution_that_nobody_takes_up_is_told(flytemp: CommandLine) -> None:
+    lonely = CommandLine(flytemp.installation, flytemp.folder)
+    lonely.environment["FLYTEMP_TASK_QUEUE"] = "nobody-polls-this"
+
+    done = lonely("launch", "hello", "--launch.name", "lonely-1")
+
+    assert (done.returncode, done.stdout) == (0, "lonely-1\n")
+    assert "warning: no worker polls the task queue nobody-polls-this" in done.stderr
+    assert lonely.json("get", "execution", "lonely-1")["phase"] == "QUEUED"
+    assert lonely("terminate", "lonely-1").returncode == 0
+    assert "no worker polls" not in flytemp("launch", "hello").stderr
 
 
 def test_logs_of_all_nodes_are_told_apart(flytemp: CommandLine) -> None:

@@ -44,6 +44,7 @@ def loaded(arguments: list[str], **environment: str) -> tuple[str, int, set[str]
         (["--version"], "flytemp "),
         (["launch", "--help"], "--max-parallelism"),
         (["run", "--help"], "--local"),
+        (["launch", "-h"], "--max-parallelism"),
         (["list", "--help"], "executions"),
         (["get", "execution", "--help"], "Usage: flytemp get execution"),
         (["dev", "--help"], "--ephemeral"),

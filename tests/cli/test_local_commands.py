@@ -175,6 +175,26 @@ class TestRunLocal:
         assert flytemp("run", "one.py", "--x", "6", "--local").out == "o0  6\n"
 
 
+class TestWithoutTemporal:
+    NOWHERE = ("--address", "127.0.0.1:1")
+
+    def test_a_run_leaves_nothing_behind(self, flytemp: Cli, program: Path, project: Path) -> None:
+        (project / "data.txt").write_text("hello!")
+
+        result = flytemp("run", str(program), "measured", "--data", "data.txt", *self.NOWHERE)
+
+        assert (result.code, result.out) == (1, "")
+        assert "no Temporal server answers at 127.0.0.1:1" in result.err
+        assert not list(project.rglob("registry"))
+        assert not list(project.rglob("uploads"))
+
+    def test_a_wrong_input_is_told_first(self, flytemp: Cli, program: Path) -> None:
+        result = flytemp("run", str(program), "measured", "--data", "nothing.txt", *self.NOWHERE)
+
+        assert result.code == 2
+        assert "--data: 'nothing.txt' is not a file" in result.err
+
+
 class TestCheck:
     def test_a_good_program(self, flytemp: Cli, program: Path) -> None:
         result = flytemp("check", str(program.parent))
