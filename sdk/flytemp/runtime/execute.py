@@ -18,7 +18,7 @@ from flytemp.authoring.context import ExecutionId, ExecutionParameters, TaskId, 
 from flytemp.authoring.local import to_the_end
 from flytemp.authoring.task import Task
 from flytemp.bundle.extraction import extract
-from flytemp.errors import Actor, FlytempError, InputError
+from flytemp.errors import Actor, CorruptData, FlytempError, InputError
 from flytemp.layout import RootLayout
 from flytemp.literals.transfer import RawDataTransfer, use_transfer
 from flytemp.literals.types import Json
@@ -100,7 +100,7 @@ def _check_protocol(invocation: Invocation) -> None:
 
 def _system_error(error: FlytempError) -> TaskError:
     message = f"{error}\n  hint: {error.hint}" if error.hint else str(error)
-    return TaskError(kind="SYSTEM", code=type(error).__name__, message=message)
+    return TaskError(kind="SYSTEM", code=type(error).__name__, message=message, retryable=not isinstance(error, CorruptData))
 
 
 def _noted(invocation: Invocation, store: ObjectStore, error: TaskError) -> TryFailed:
@@ -143,9 +143,7 @@ class _Try:
         except _Failed as failed:
             if failed.error.kind == "SYSTEM":
                 raise
-            return TaskResult(
-                status="failed", error=failed.error, try_=attempt, started_at=started, finished_at=now()
-            )
+            return TaskResult(status="failed", error=failed.error, try_=attempt, started_at=started, finished_at=now())
         return TaskResult(status="succeeded", outputs=outputs, try_=attempt, started_at=started, finished_at=now())
 
     def _outputs(self) -> dict[str, Json]:
