@@ -5,7 +5,7 @@
     registry/<project>/<domain>/<tasks|workflows|launch-plans>/<name>/
         versions/<version>.json                  an immutable document; created exclusively
         latest/<inverted ms>-<version>           an empty, ordered key: the first one is "the latest"
-    bundles/<sha256>.tar.gz                      code, content-addressed
+    bundles/<sha256>.tar.gz                      code, named by the sha256 of the tar inside
     executions/<namespace>/<execution key>/<first run id>/
         execution.json                           what `resolve` decided: ids, options, inputs
         plan/00000.json                          the plan's pages, where it has more than one

@@ -243,10 +243,14 @@ class LaunchPlanSpec(SchemaModel):
 
 
 class BundleRef(SchemaModel):
-    """The code a document's tasks import. ``digest`` is the sha256 of the archive, in hex."""
+    """The code a document's tasks import.
+
+    ``digest`` is the sha256, in hex, of the tar archive before compression: the same everywhere, whatever zlib
+    compressed it.
+    """
 
     digest: str
-    size: int  # bytes of the archive
+    size: int  # bytes of the tar archive
     import_roots: tuple[str, ...] = (".",)  # folders of the archive put on sys.path, in this order
 
 
