@@ -365,8 +365,9 @@ class TestConfig:
         monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(project / "temporal.toml"))
         monkeypatch.setenv("TEMPORAL_API_KEY", "sesame")
 
-        result = flytemp("config", "view", "--profile", "prod")
+        result = flytemp("config", "view", "--profile", "prod", "--store", "s3://me:sesame@bucket/prefix")
 
+        assert "s3://***@bucket/prefix" in result.out
         assert result.code == 0
         assert "prod:7233" in result.out
         assert "sesame" not in result.out + result.err

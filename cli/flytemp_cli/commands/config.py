@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from flytemp_cli.lazy import Command, Entry, LazyGroup
@@ -26,7 +28,7 @@ def view(session: Session) -> None:
       flytemp config view --profile prod -o json
     """
     settings = session.settings()
-    described = settings.describe()
+    described = [(key, _without_password(value), origin) for key, value, origin in settings.describe()]
     output = session.output()
     output.data(
         [{"key": key, "value": value, "origin": origin} for key, value, origin in described],
@@ -37,3 +39,8 @@ def view(session: Session) -> None:
     )
     for note in settings.notes:
         output.note(f"note: {note}")
+
+
+def _without_password(value: str) -> str:
+    """A URI may carry a user and a password before its host."""
+    return re.sub(r"(?<=://)[^/@]*@", "***@", value)
