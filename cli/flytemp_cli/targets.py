@@ -14,7 +14,7 @@ from flytemp_cli.completing import Complete, input_flags
 from flytemp_cli.failures import InputUsageError
 from flytemp_cli.inputs import InputOption, given_texts, input_options
 from flytemp_cli.lazy import Command
-from flytemp_cli.options import Session, global_options, session_of
+from flytemp_cli.options import SETTING_OPTIONS, Session, global_options, session_of
 
 if TYPE_CHECKING:
     from flytemp.spec.models import Interface
@@ -41,7 +41,8 @@ class LaunchOption(click.Option):
     """An option that gives way to an input of the same name.
 
     Behind the target ``--name`` is then the input; before the target, and as ``--launch.name`` anywhere, it is the
-    option. An input of the name of any other option is given as ``--input.NAME``.
+    option. Global options give way as well, but for those that say where a registered target is found: an input of
+    such a name is given as ``--input.NAME``.
     """
 
     def __init__(self, flag: str, **more: Any) -> None:
@@ -125,7 +126,7 @@ class TargetCommand(Command):
                     hint=f"inputs come after {first}: flytemp {self.name} {' '.join(self.words)} {scan.stopped_at} …",
                 )
             return super().make_context(info_name, args, parent, **extra)
-        bound = self._bind(scan.words, args, parent)
+        bound = self._bind(scan, args, parent)
         return bound.make_context(info_name, self._explicit(args, scan.early_flags), parent, **extra)
 
     def _scan(self, args: Sequence[str], parent: click.Context | None) -> _Scan:
@@ -155,7 +156,7 @@ class TargetCommand(Command):
         return scan
 
     def _explicit(self, args: Sequence[str], places: Sequence[int]) -> list[str]:
-        """``args`` with the launch options before the target in the form that no input can have."""
+        """``args`` with the options before the target in the form that no input can have; `_bind` took the global ones."""
         mine = {
             flag
             for param in self.params
@@ -168,11 +169,15 @@ class TargetCommand(Command):
             flag, equals, value = args[place].partition("=")
             if flag in mine:
                 explicit[place] = f"--launch.{flag.removeprefix('--')}{equals}{value}"
-        return explicit
+        gone = _global_places(args, places)
+        return [word for place, word in enumerate(explicit) if place not in gone]
 
-    def _bind(self, found: list[str], args: list[str], parent: click.Context | None) -> click.Command:
+    def _bind(self, scan: _Scan, args: list[str], parent: click.Context | None) -> click.Command:
         """The command with the target's inputs among its options."""
         session = session_of(parent) if parent is not None else Session()
+        before_target = [args[place] for place in _global_places(args, scan.early_flags)]
+        click.Command(self.name, params=[*global_options()]).make_context(self.name, before_target, obj=session)
+        sure = copy.deepcopy(session)
         scratch = copy.deepcopy(session)
         early = click.Command(
             self.name,
@@ -183,8 +188,17 @@ class TargetCommand(Command):
         options = early.make_context(self.name, list(args), obj=scratch).params
         # What an error looks like must not depend on whether it is found before or after the second parse.
         session.verbose, session.color = scratch.verbose, scratch.color
-        target = self.load(scratch, found, options)
-        return _Bound(self, target)
+        bound = _Bound(self, self.load(scratch, scan.words, options))
+        if "--color" in bound.input_flags:
+            session.color = sure.color
+        if "--verbose" in bound.input_flags:
+            session.verbose = sure.verbose
+        return bound
+
+    @property
+    def firm_flags(self) -> set[str]:
+        """Flags that no input takes: those that say where a registered target is found."""
+        return {"--help", *(f"--{name}" for name in SETTING_OPTIONS if self.completes_inputs)}
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
         # The explicit form is for the rare clash of names; it would only double the list.
@@ -213,13 +227,16 @@ class _Bound(Command):
     def __init__(self, command: TargetCommand, target: Target) -> None:
         own = command.make_options()
         yielding = [param for param in own if isinstance(param, LaunchOption)]
-        firm = [*(param for param in own if param not in yielding), *global_options()]
+        firm = [param for param in own if param not in yielding]
         taken = {flag for param in firm for flag in (*param.opts, *param.secondary_opts)}
-        inputs = input_options(target.interface, taken | {"--help"})
+        inputs = input_options(target.interface, taken | command.firm_flags)
         flags = {flag: option.variable.name for option in inputs for flag in option.opts}
+        self.input_flags = frozenset(flags)
         self._shadowed = [(flag, flags[flag], param.name) for param in yielding for flag in param.give_way_to(flags)]
         super().__init__(
-            command.name, params=[*_arguments(command.completions, command.required), *own, *inputs], callback=_never
+            command.name,
+            params=[*_arguments(command.completions, command.required), *own, *inputs, *_short(self.input_flags)],
+            callback=_never,
         )
         self.help = f"{target.title}\n\n{target.summary}".strip()
         self._target = target
@@ -253,6 +270,25 @@ class _Bound(Command):
         with formatter.section("Inputs"):
             formatter.write_dl([row for row in rows if row is not None] or [("none", "")])
         super().format_options(ctx, formatter)
+
+
+def _short(flags: Collection[str]) -> list[click.Option]:
+    """What is left of the global options whose long flag is an input's: -o and -v."""
+    yielding = [option for option in global_options() if set(option.opts) & set(flags)]
+    for option in yielding:
+        option.opts = [flag for flag in option.opts if flag not in flags]
+    return [option for option in yielding if option.opts]
+
+
+def _global_places(args: Sequence[str], places: Sequence[int]) -> list[int]:
+    """The places of the global options, and of their values, among the flags at ``places``."""
+    known = {flag: option for option in global_options() for flag in option.opts}
+    found = []
+    for place in places:
+        flag, equals, _ = args[place].partition("=")
+        if flag in known:
+            found += [place] if equals or known[flag].is_flag or known[flag].count else [place, place + 1]
+    return [place for place in found if place < len(args)]
 
 
 def _arguments(words: Mapping[str, Complete | None], required: int) -> list[click.Parameter]:
