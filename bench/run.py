@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from programs import STEP, HandWritten, document
 from rich.console import Console
 from rich.table import Table
 from temporalio.client import Client as TemporalClient
@@ -32,6 +31,7 @@ from flytemp_activities.noop import NoopBackend
 from flytemp_activities.process import ProcessBackend, ProcessOptions, new_worker_id
 from flytemp_worker.assembly import WORKFLOW_SLOTS, control_worker, task_worker
 from flytemp_worker.devserver import start_dev_server
+from programs import STEP, HandWritten, document
 
 SIZES = {"chain": (100, 300), "fan": (300, 1_000)}
 PROJECT, DOMAIN, VERSION = "default", "development", "bench"

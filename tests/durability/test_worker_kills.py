@@ -83,6 +83,11 @@ class Progress:
     def results(self) -> int:
         return len(list(self._results.glob("*/*/nodes/*/*/result.json")))
 
+    def is_at_work_at(self, goal: int) -> bool:
+        """Whether tasks run and ``goal`` nodes have results, or all have."""
+        done = self.results()
+        return done == NODES or (done >= goal and len(self.alive()) > 0)
+
     def alive(self) -> list[str]:
         """Task processes, and their children, that are alive."""
         tries = [file.name for node in self.folder.glob("s*") for file in node.iterdir()]
@@ -115,7 +120,7 @@ def test_workers_killed_at_random_moments(fresh_installation: Installation, tmp_
     for _ in range(KILLS):
         worker = installation.start_worker({"FLYTEMP_WORKER_MAX_SYSTEM_TRIES": "50"})
         before, more = progress.results(), chance.randint(0, NODES // KILLS // 2)
-        eventually(lambda: len(progress.alive()) > 0 and progress.results() >= before + more or progress.results() == NODES, "progress")
+        eventually(lambda goal=before + more: progress.is_at_work_at(goal), "progress")
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
         eventually(lambda: not progress.alive(), "every task process dies with its worker")

@@ -136,7 +136,7 @@ async def test_no_server(shapes: Installation) -> None:
 
 def test_the_worker_serves_metrics_and_health(shapes: Installation) -> None:
     log = shapes.folder / "worker-0.log"
-    line = eventually(lambda: next((line for line in log.read_text().splitlines() if "metrics and health" in line), None), "the address")
+    line = eventually(lambda: [line for line in log.read_text().splitlines() if "metrics and health" in line], "the address")[0]
     address = line.partition("http://")[2].partition("/metrics")[0]
 
     def get(path: str) -> str:

@@ -106,7 +106,7 @@ async def test_no_credential_of_the_worker_reaches_a_task(client: Client) -> Non
 async def running(handle: ExecutionHandle[object], folder: Path) -> None:
     """Until the task has begun."""
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while not folder.exists() or not list(folder.iterdir()):  # noqa: ASYNC110
+        while not folder.exists() or not list(folder.iterdir()):
             await asyncio.wait([asyncio.ensure_future(handle.describe())])
 
 
@@ -146,7 +146,7 @@ async def test_a_terminated_run_is_shown_truthfully(client: Client, tmp_path: Pa
     assert [n.phase for n in execution.nodes] == [Phase.ABORTED, Phase.SKIPPED]
     pid = next(folder.iterdir()).name.removeprefix("pid-")
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while Path(f"/proc/{pid}").exists():  # noqa: ASYNC110
+        while Path(f"/proc/{pid}").exists():
             await asyncio.wait([asyncio.ensure_future(handle.describe())])
 
 
@@ -162,7 +162,7 @@ async def test_the_same_name_with_the_same_content_is_the_same_execution(client:
 async def test_waiting_has_an_end(client: Client, tmp_path: Path) -> None:
     handle = await client.launch("waiting", inputs={"folder": str(tmp_path / "started")})
 
-    with pytest.raises(WaitTimeout, match="it goes on|is not over"):
+    with pytest.raises(WaitTimeout, match=r"is not over"):
         await handle.wait(0.2)
     await handle.cancel("the test is over")
     await handle.wait(DEADLINE_SECONDS)

@@ -97,7 +97,11 @@ def spawn_tethered(command: Sequence[str], **popen: Any) -> subprocess.Popen[byt
     arguments = list(command)
     if sys.platform == "linux":
         arguments = [sys.executable, "-I", "-S", "-c", _TETHER, str(os.getpid()), *command]
-    return _spawner.spawn(lambda: subprocess.Popen(arguments, start_new_session=True, **popen))
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(arguments, start_new_session=True, text=False, **popen)
+
+    return _spawner.spawn(start)
 
 
 def find_temporal() -> Path:

@@ -36,8 +36,9 @@ def command(session: Session, words: tuple[str, ...], format_: str, version: str
 
     if len(words) > 2:
         raise InputUsageError("too many words", hint="`flytemp graph NAME`, or `flytemp graph FILE [NAME]`")
-    from_file = len(words) == 2 or words[0].endswith(".py") or "/" in words[0]
-    document = _from_file(words) if from_file else _from_registry(session, words[0], version)
+    first, *rest = words
+    from_file = bool(rest) or first.endswith(".py") or "/" in first
+    document = _from_file(words) if from_file else _from_registry(session, first, version)
     session.output().text(_draw(graph_of(document), format_))
 
 

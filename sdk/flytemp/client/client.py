@@ -96,7 +96,7 @@ class Client:
     @overload
     async def launch(
         self,
-        target: str | LaunchPlan[R] | Workflow[..., R] | Task[..., R],
+        target: LaunchPlan[R] | Workflow[..., R] | Task[..., R],
         /,
         *,
         inputs: Mapping[str, Any] | None = None,
@@ -104,6 +104,18 @@ class Client:
         version: str | None = None,
         options: LaunchOptions | None = None,
     ) -> ExecutionHandle[R]: ...
+
+    @overload
+    async def launch(
+        self,
+        target: str,
+        /,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        version: str | None = None,
+        options: LaunchOptions | None = None,
+    ) -> ExecutionHandle[Any]: ...
 
     async def launch(self, target: Any, /, *args: Any, **kwargs: Any) -> ExecutionHandle[Any]:
         """Start an execution of a registered workflow, task or launch plan.

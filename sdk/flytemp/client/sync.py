@@ -153,7 +153,7 @@ class SyncClient:
     @overload
     def launch(
         self,
-        target: str | LaunchPlan[R] | Workflow[..., R] | Task[..., R],
+        target: LaunchPlan[R] | Workflow[..., R] | Task[..., R],
         /,
         *,
         inputs: Mapping[str, Any] | None = None,
@@ -161,6 +161,18 @@ class SyncClient:
         version: str | None = None,
         options: LaunchOptions | None = None,
     ) -> SyncExecutionHandle[R]: ...
+
+    @overload
+    def launch(
+        self,
+        target: str,
+        /,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        version: str | None = None,
+        options: LaunchOptions | None = None,
+    ) -> SyncExecutionHandle[Any]: ...
 
     def launch(self, target: Any, /, *args: Any, **kwargs: Any) -> SyncExecutionHandle[Any]:
         """See `Client.launch`."""
