@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from flytemp.errors import ConfigError, NotFound, TemporalUnavailable
 
@@ -99,7 +99,7 @@ def spawn_tethered(command: Sequence[str], **popen: Any) -> subprocess.Popen[byt
         arguments = [sys.executable, "-I", "-S", "-c", _TETHER, str(os.getpid()), *command]
 
     def start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(arguments, start_new_session=True, text=False, **popen)
+        return cast("subprocess.Popen[bytes]", subprocess.Popen(arguments, start_new_session=True, **popen))
 
     return _spawner.spawn(start)
 
