@@ -26,7 +26,8 @@ def render() -> str:
 def render_global_options() -> str:
     """The options that every command takes."""
     context = click.Context(cli, info_name=PROGRAM)
-    rows = [_row(option, context) for option in cli.get_params(context) if isinstance(option, click.Option)]
+    options = [option for option in cli.get_params(context) if isinstance(option, click.Option)]
+    rows = [_row(option, context) for option in options if "--help" not in option.opts]
     return "\n".join(table(["Option", "Meaning"], [row for row in rows if row]))
 
 
