@@ -34,7 +34,7 @@ def command(session: Session, words: tuple[str, ...], format_: str, version: str
     """
     from flytemp_cli.graph.model import graph_of
 
-    if len(words) > 2:
+    if len(words) not in (1, 2):
         raise InputUsageError("too many words", hint="`flytemp graph NAME`, or `flytemp graph FILE [NAME]`")
     first, *rest = words
     from_file = bool(rest) or first.endswith(".py") or "/" in first
