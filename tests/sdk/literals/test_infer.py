@@ -110,10 +110,11 @@ def test_two_classes_of_one_name_are_told_apart_where_one_contains_the_other() -
     from dataclasses import make_dataclass
 
     inner = make_dataclass("Same", [("when", datetime)])
+    inner.__module__ = "elsewhere"  # Python versions differ in what they put there
     outer = make_dataclass("Same", [("inner", inner)])
     type_ = literal_type(outer)
     assert isinstance(type_, StructType)
-    assert type_.fields[0].type.name == "types.Same"  # type: ignore[union-attr]
+    assert type_.fields[0].type.name == "elsewhere.Same"  # type: ignore[union-attr]
 
 
 def test_one_annotation_has_one_type_object() -> None:
