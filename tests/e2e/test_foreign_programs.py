@@ -144,3 +144,31 @@ def test_a_program_runs_although_another_part_of_its_file_is_broken(here: Instal
     refused = flytemp("run", tmp_path / "partly.py", "broken", "--x", "1", "-o", "json")
     assert (refused.code, refused.out) == (1, "")
     assert "partly.py:" in refused.err
+
+
+OPTION_NAMES = """
+from flytemp import task, workflow
+
+
+@task
+def join(project: str, store: str, output: str, name: str, timeout: int, verbose: bool) -> str:
+    return f"{project} {store} {output} {name} {timeout} {verbose}"
+
+
+@workflow
+def names_wf(project: str, store: str, output: str, name: str, timeout: int, verbose: bool = False) -> str:
+    return join(project=project, store=store, output=output, name=name, timeout=timeout, verbose=verbose)
+"""
+
+
+def test_inputs_may_have_the_names_of_options(here: Installation, tmp_path: Path) -> None:
+    (tmp_path / "option_names.py").write_text(OPTION_NAMES)
+    plain = ["--output", "o", "--name", "n", "--timeout", "7", "--verbose"]
+    firm = {"project": "p", "store": "s"}
+    for way in ((), ("--local",)):
+        given = [*flags(firm), *plain]
+        done = flytemp("-o", "json", "run", *way, tmp_path / "option_names.py", "names_wf", *given)
+        assert json.loads(done.out)["outputs"] == {"o0": "p s o n 7 True"}
+    given = [*flags({f"input.{name}": value for name, value in firm.items()}), *plain]
+    done = flytemp("launch", "--wait", "names_wf", *given, "-o", "json", "--store", here.store)
+    assert json.loads(done.out)["outputs"] == {"o0": "p s o n 7 True"}
