@@ -31,7 +31,7 @@ async def _stop(session: Session, name: str, reason: str, at_once: bool) -> None
 
     client = await Client.connect(session.settings())
     try:
-        handle = client.execution(name)
+        handle = await client.find(name)
         await (handle.terminate(reason) if at_once else handle.cancel(reason))
     finally:
         await client.close()

@@ -12,10 +12,11 @@
         nodes/<node path>/<attempt>/result.json  outputs or the user's error; created exclusively
         nodes/<node path>/<attempt>/<try>/claim.json | error.json | logs/<000000>.txt
         state/<n>/<page>                         snapshots for continue-as-new
+        outputs.json                             the execution's outputs, where they are large
         record.json                              the closed execution
     index/<namespace>/<project>/<domain>/<inverted ms>-<execution key>.json   closed executions, newest first
-    data/<namespace>/<execution key>/<first run id>/<node path>/<attempt>-<random>/…   raw data
-    uploads/<random>/<file name>                 files that a caller gave as inputs
+    data/<namespace>/<execution key>/<first run id>/<node path>/<attempt>/<random>/…   raw data
+    uploads/<content hash>/<name>                files and folders that a caller gave as inputs
     workers/<worker id>.json                     a worker's lease: renewed while it lives
 """
 

@@ -65,7 +65,7 @@ async def _describe(session: Session, name: str) -> Execution:
 
     client = await Client.connect(session.settings())
     try:
-        return await client.execution(name).describe()
+        return await (await client.find(name)).describe()
     finally:
         await client.close()
 

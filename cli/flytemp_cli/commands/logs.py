@@ -44,7 +44,8 @@ async def _print(session: Session, name: str, node: str | None, follow: bool, at
     output = session.output()
     writer = _Prefixed(output, interleaved=follow) if node is None and output.format not in ("json", "yaml") else None
     try:
-        async for chunk in client.execution(name).logs(node, attempt=attempt, follow=follow):
+        handle = await client.find(name)
+        async for chunk in handle.logs(node, attempt=attempt, follow=follow):
             if output.format in ("json", "yaml"):
                 output.text(_as_data(chunk, output.format))
             elif writer is not None:

@@ -118,7 +118,7 @@ class DevStack:
             return self._settings.store
         folder = Path(tempfile.mkdtemp(prefix="ephemeral-", dir=self._state))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        return folder.as_uri()
+        return f"file://{folder}"
 
     def _start_server(self, stack: contextlib.ExitStack) -> DevServer:
         options = self._options

@@ -28,7 +28,7 @@ from flytemp.client.inputs import merge_inputs
 from flytemp.client.registration import Registration, register_paths
 from flytemp.client.targets import find_target
 from flytemp.config import Settings, load_settings
-from flytemp.errors import AlreadyExists, InputError
+from flytemp.errors import AlreadyExists, InputError, InvalidName
 from flytemp.literals.types import Json
 from flytemp.names import EntityId, EntityKind, check_execution, workflow_id
 from flytemp.records.launch import INLINE_INPUTS_BYTES, WORKFLOW_TYPE, LaunchOptions, LaunchRequest
@@ -229,16 +229,21 @@ class Client:
     async def find(self, name: str) -> ExecutionHandle[Any]:
         """A handle by any name that `executions` shows, also of runs that other programs started under their own ids.
 
+        An unknown name gives a handle too, whose methods raise NotFound.
+
         Raises:
-            NotFound: neither an id nor a listed name.
+            InvalidName: nothing has that id, and no execution could have that name.
         """
-        handle = self.execution(name)
-        if ":" in name or await describing.describe_workflow(self.temporal, handle.workflow_id) is not None:
-            return handle
+        try:
+            ours: ExecutionHandle[Any] | None = self.execution(name)
+        except InvalidName:  # not a name of ours: then it may be somebody's workflow id
+            ours = None
+        if ours is not None and await describing.describe_workflow(self.temporal, ours.workflow_id) is not None:
+            return ours
         if await describing.describe_workflow(self.temporal, name) is not None:
             return ExecutionHandle(self, name)
         listed = await listing.find_by_name(self, name)
-        return ExecutionHandle(self, listed) if listed is not None else handle
+        return ExecutionHandle(self, listed) if listed is not None else ours or self.execution(name)
 
     async def executions(
         self, *, limit: int = 50, phase: Phase | None = None, workflow: str | None = None
