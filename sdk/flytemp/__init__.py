@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from flytemp.authoring.docs import Description as Description
     from flytemp.authoring.docs import Documentation as Documentation
     from flytemp.authoring.docs import SourceCode as SourceCode
+    from flytemp.authoring.image import ImageSpec as ImageSpec
     from flytemp.authoring.launch_plan import LaunchPlan as LaunchPlan
     from flytemp.authoring.node_creation import create_node as create_node
     from flytemp.authoring.options import Annotations as Annotations
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from flytemp.authoring.unsupported import FixedRate as FixedRate
     from flytemp.authoring.unsupported import FlyteRemote as FlyteRemote
     from flytemp.authoring.unsupported import HashMethod as HashMethod
-    from flytemp.authoring.unsupported import ImageSpec as ImageSpec
     from flytemp.authoring.unsupported import ImperativeWorkflow as ImperativeWorkflow
     from flytemp.authoring.unsupported import Notification as Notification
     from flytemp.authoring.unsupported import OnSchedule as OnSchedule
@@ -102,6 +102,7 @@ _MODULES = {
         "current_context",
     ),
     "authoring.docs": ("Description", "Documentation", "SourceCode"),
+    "authoring.image": ("ImageSpec",),
     "authoring.launch_plan": ("LaunchPlan",),
     "authoring.node_creation": ("create_node",),
     "authoring.options": ("Annotations", "Labels", "Options", "RawOutputDataConfig"),
@@ -121,7 +122,6 @@ _MODULES = {
         "FixedRate",
         "FlyteRemote",
         "HashMethod",
-        "ImageSpec",
         "ImperativeWorkflow",
         "Notification",
         "OnSchedule",

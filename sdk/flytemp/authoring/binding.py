@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel
 
-from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput
+from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput, refuse_printed
 from flytemp.errors import InputError, TypeMismatch
 from flytemp.literals.cast import castable, variant_for
 from flytemp.literals.convert import to_literal
@@ -63,6 +63,7 @@ def bind(name: str, value: Any, annotation: Any, compilation: Compilation) -> Bo
     if isinstance(value, VoidOutput):
         raise TypeMismatch(f"{value._chained_node()} returns nothing", hint="declare what it returns: def …() -> int")
     if not contains_promise(value):
+        refuse_printed(value)
         return Constant(check_size(name, to_literal(value, annotation, None)))
     if isinstance(value, list | tuple):
         return _bind_items(name, value, annotation, compilation)

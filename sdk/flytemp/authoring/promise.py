@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from flytemp.authoring.errors import NoSuchField, PromiseMisuse
 from flytemp.authoring.place import caller_place
-from flytemp.errors import FlytempError
+from flytemp.errors import FlytempError, TypeMismatch
 from flytemp.literals.describe import describe_type
 from flytemp.literals.typepaths import type_at
 from flytemp.literals.types import LiteralType
@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 _Chained = TypeVar("_Chained")
 _OWN = frozenset({"_compilation", "_node", "_path", "_type", "_variable"})
 _IN_A_TASK = "a workflow only connects tasks; compute with the value inside a task"
+_PRINTED = "Promise("
+
+
+def refuse_printed(value: object) -> None:
+    """Refuse a text that a promise was printed into: as a value, it would be wrong without anybody noticing.
+
+    Raises:
+        TypeMismatch: ``value`` is such a text.
+    """
+    if isinstance(value, str) and (f"{_PRINTED}the output '" in value or f"{_PRINTED}the input '" in value):
+        raise TypeMismatch(f"the text holds a promise, not its value: {value[:200]!r}", hint=_IN_A_TASK)
 
 
 class Chainable:
@@ -70,7 +81,12 @@ class Promise(Chainable):
         self._compilation, self._node, self._variable, self._type, self._path = compilation, node, variable, type_, path
 
     def __repr__(self) -> str:
-        return f"Promise({self._described()}: {describe_type(self._type)})"
+        return f"{_PRINTED}{self._described()}: {describe_type(self._type)})"
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            self._misused("to format it as a number")
+        return repr(self)  # to look at: `refuse_printed` stops it from becoming a value
 
     def _described(self) -> str:
         if self._node is None:
@@ -118,7 +134,7 @@ class Promise(Chainable):
     __len__ = _refuse("to take its length")
     __contains__ = _refuse("to look for something in it")
     __int__ = __float__ = __complex__ = __index__ = __round__ = _refuse("to use it as a number")
-    __str__ = __format__ = __bytes__ = _refuse("to turn it into text")
+    __bytes__ = _refuse("to turn it into bytes")
     __setitem__ = __delitem__ = _refuse("to change it")
     __lt__ = __le__ = __gt__ = __ge__ = _refuse("to compare it")
     __eq__ = __ne__ = _refuse("to compare it")

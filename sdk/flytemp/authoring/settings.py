@@ -11,6 +11,7 @@ from typing import Any, TypedDict, cast
 from flytemp.authoring.cache import Cache, cache_spec
 from flytemp.authoring.docs import Documentation
 from flytemp.authoring.errors import SettingsError
+from flytemp.authoring.image import ImageSpec
 from flytemp.authoring.pod import PodTemplate, pod_template_spec, text_map
 from flytemp.authoring.resources import Resources, Secret, resource_spec, secret_specs, shared_memory_spec
 from flytemp.authoring.retry import RetryStrategy, retries_spec, timeout_spec
@@ -146,16 +147,18 @@ def text(value: object, what: str) -> str | None:
 
 
 def image(value: object) -> str | None:
-    """A container image's name.
+    """A container image's name; of an `ImageSpec`, the name that it gives its image.
 
     Raises:
-        NotSupported: for anything but text.
+        NotSupported: for anything else.
     """
+    if isinstance(value, ImageSpec):
+        return value.image_name()
     if value is None or isinstance(value, str):
         return value
     raise NotSupported(
-        f"container_image={type(value).__name__}(…) is not supported: images are not built by flytemp",
-        hint="build the image and give its name: container_image='registry/name:tag'",
+        f"container_image={type(value).__name__}(…) is not supported",
+        hint="give the image's name: container_image='registry/name:tag'",
     )
 
 

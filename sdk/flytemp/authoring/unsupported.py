@@ -159,10 +159,6 @@ class Slack(Notification):
     pass
 
 
-class ImageSpec(_Unsupported):
-    _instead = "build the image and give its name: container_image='registry/name:tag'"
-
-
 class Deck(_Unsupported):
     _instead = "write the report to a file and return it as a FlyteFile"
 

@@ -42,6 +42,9 @@ def _of_task(task: Task[..., Any]) -> Iterator[Problem]:
 def _of_settings(owner: str, settings: TaskSettings, where: Location) -> Iterator[Problem]:
     if settings.cache is not None:
         yield Problem(f"{owner}: cache is stored, but this version runs it every time", where)
+    if settings.container_image is not None:
+        image = settings.container_image
+        yield Problem(f"{owner}: container_image {image} is stored, but tasks run in the worker's own environment", where)
     if settings.enable_deck:
         yield Problem(f"{owner}: enable_deck is stored, but this version makes no decks", where)
 

@@ -169,7 +169,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
         def wf(x: int) -> str:
             return text(s=f"number {number(x=x)}")  # BAD
         """,
-        [r"the output 'o0' of node n0 .*: to turn it into text is not possible"],
+        [r"the text holds a promise, not its value: .number Promise\(the output 'o0' of node n0 "],
     ),
     "int()": (
         """

@@ -89,7 +89,6 @@ def test_a_workflow_of_a_file_with_other_problems_can_still_be_compiled_alone(tm
         "ImperativeWorkflow('imperative')",
         "FixedRate(duration=1)",
         "Email(phases=[], recipients_email=[])",
-        "ImageSpec(packages=[])",
         "Deck('d')",
         "StructuredDataset(uri='s3://b/k')",
         "workflow(on_failure=number)",

@@ -1,0 +1,3 @@
+"""Where flytekit has `ImageSpec`."""
+
+from flytemp.authoring.image import ImageSpec as ImageSpec
