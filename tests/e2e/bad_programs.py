@@ -95,7 +95,12 @@ BAD_PROGRAMS = [
     _promise("promise_int", "int(p)", "to use it as a number"),
     _promise("promise_len", "len(q)", "to take its length"),
     _promise("promise_range", "range(x)", "to use it as a number"),
-    _promise("promise_text", "text(a=f'{p}')", "the text holds a promise, not its value"),
+    BadProgram(
+        "promise_text",
+        _WF + "    p = number(a=x)\n    text(a=f'{p}')  # here\n    return p\n",
+        "the text holds a promise, not its value",
+        "inside a task",
+    ),
     _promise("promise_compare", "p == 3", "to compare it"),
     BadProgram("promise_field", _WF + "    return number(a=number(a=x).size)  # here\n", "int has no 'size'", "parts"),
     BadProgram("syntax", "def broken(:  # here\n    pass\n", "SyntaxError", "correct this line"),
