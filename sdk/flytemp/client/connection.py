@@ -6,12 +6,14 @@ import asyncio
 import re
 from typing import Any
 
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client as TemporalClient
 from temporalio.client import Plugin
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
+from flytemp.client.payloads import DATA_CONVERTER
 from flytemp.config import Settings
 from flytemp.errors import ConfigError, TemporalUnavailable
 
@@ -31,10 +33,11 @@ async def connect_temporal(
     options = _connect_options(settings)
     where = f"{settings.address}, namespace {settings.namespace} ({settings.origins.get('address', 'default')})"
     try:
-        client = await asyncio.wait_for(
-            TemporalClient.connect(**options, runtime=runtime, plugins=plugins or []), CONNECT_SECONDS
-        )
-        await _check_namespace(client)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            client = await TemporalClient.connect(
+                **options, data_converter=DATA_CONVERTER, runtime=runtime, plugins=plugins or []
+            )
+            await _check_namespace(client)
     except (RuntimeError, TimeoutError) as error:
         raise TemporalUnavailable(
             f"no Temporal server answers at {where}: {_reason(error)}",
@@ -76,6 +79,4 @@ def _connect_options(settings: Settings) -> dict[str, Any]:
 
 
 async def _check_namespace(client: TemporalClient) -> None:
-    from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-
     await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))

@@ -22,7 +22,7 @@ from flytemp import layout
 from flytemp.errors import AlreadyExists, CorruptData, FlytempError, StoreError
 from flytemp.names import EntityId, EntityKind
 from flytemp.registry.difference import difference
-from flytemp.spec.canonical import AnyDocument, content, digest, dumps
+from flytemp.spec.canonical import AnyDocument, content, digest, stored
 from flytemp.spec.read import read_document
 from flytemp.store.object_store import ObjectStore
 
@@ -79,7 +79,7 @@ class Registration:
         """Make sure that the document is there to stay."""
         if unchanged and is_published(self.store, item.entity):
             return "published"
-        data = dumps(item.document.model_dump(mode="json")).encode()
+        data = stored(item.document).encode()
         while True:
             if self._create(item.key, data):
                 return "created"

@@ -17,6 +17,11 @@ def dumps(value: Json) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+def stored(document: AnyDocument) -> str:
+    """The JSON that is kept of a document. Maps keep the order of their keys: defaults and constants are the user's."""
+    return json.dumps(document.model_dump(mode="json"), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def content(document: AnyDocument) -> dict[str, Any]:
     """The document as JSON without file and line, which say where it was written and not what it is."""
     stripped = _without_locations(document.model_dump(mode="json"))
