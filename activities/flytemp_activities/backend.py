@@ -54,3 +54,7 @@ class Backend(Protocol):
     async def kill(self, invocation_key: TryKey) -> None:
         """Stop a try and everything it started; returns when all of it is gone."""
         ...
+
+    def running(self) -> list[TryKey]:
+        """The tries that this backend has in hand."""
+        ...

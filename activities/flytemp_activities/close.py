@@ -6,18 +6,23 @@ import asyncio
 import json
 from typing import Any
 
-from flytemp.runtime.inputs import resolve_inputs
+from pydantic import ValidationError
 from temporalio import activity
 
-from flytemp.errors import FlytempError, LimitExceeded, StoreError
+from flytemp.errors import CorruptData, FlytempError, LimitExceeded, StoreError
 from flytemp.layout import ExecutionLayout
 from flytemp.literals.limits import check_size
+from flytemp.records.frame import execution_of
 from flytemp.records.launch import RESULT_INLINE_BYTES, ExecutionContext
 from flytemp.records.models import Execution, ExecutionSummary, Phase
 from flytemp.records.nodes import error_info, nodes_from_rows, when
+from flytemp.runtime.inputs import resolve_inputs
+from flytemp.runtime.invocation import TaskResult
+from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.plan import from_pages, plan_of
+from flytemp.store.object_store import ObjectStore
 from flytemp_activities.executions import Executions, inline_bytes
-from flytemp_activities.failures import bounded, translated
+from flytemp_activities.failures import error_detail, translated
 from flytemp_activities.tasks import with_constants
 
 ROW_TRACEBACK_CHARACTERS = 20_000
@@ -59,20 +64,12 @@ class Recorder:
             return phase, None, argument.get("error")
         document = self._executions.document(context.spec)
         try:
-            closed = {name: with_constants(value, document) for name, value in argument["outputs"].items()}
-            outputs = resolve_inputs(closed, self._store, layout.root)
-            for name, value in outputs.items():
-                check_size(name, value)
-        except StoreError:
-            raise
+            return phase, final_outputs(argument["outputs"], document, self._store, layout.root), None
         except FlytempError as error:
-            kind = "LimitExceeded" if isinstance(error, LimitExceeded) else error.code
-            return (
-                Phase.FAILED,
-                None,
-                {"kind": "USER", "code": kind, "message": bounded(error.message), "retryable": False},
-            )
-        return phase, outputs, None
+            if isinstance(error, StoreError) and not isinstance(error, CorruptData):
+                raise  # the store is away: tried again
+            code = "LimitExceeded" if isinstance(error, LimitExceeded) else error.code
+            return Phase.FAILED, None, error_detail("USER", code, error.message, False)
 
     def _execution(
         self,
@@ -88,41 +85,22 @@ class Recorder:
         if phase is Phase.ABORTED and info is None:
             reason = argument.get("reason") or "no reason given"
             info = error_info({"code": "Cancelled", "message": f"cancelled: {reason}", "retryable": False})
-        execution = Execution(
-            name=context.execution,
-            project=context.project,
-            domain=context.domain,
-            phase=phase,
-            workflow=context.workflow,
-            version=context.version,
-            launch_plan=context.launch_plan,
-            inputs=context.inputs,
-            outputs=outputs,
-            error=info,
-            nodes=nodes_from_rows(plan, self._rows(argument)),
-            started_at=context.started_at,  # type: ignore[arg-type]  # pydantic reads RFC 3339
-            finished_at=when(argument["closed"]),
-            labels=context.labels,
-            annotations=context.annotations,
-            warnings=argument.get("warnings", context.warnings),
-            namespace=context.namespace,
-            workflow_id=context.workflow_id,
-            run_id=context.first_run_id,
-            metadata_uri=self._store.uri_of(layout.root),
-            raw_data_uri=f"{context.raw_data_prefix}/{layout.root.partition('/')[2]}",
-        )
+        nodes = nodes_from_rows(plan, self._rows(argument, layout))
+        execution = execution_of(context, layout, self._store, phase, nodes)
+        execution.outputs, execution.error = outputs, info
+        execution.finished_at = when(argument["closed"])
+        execution.warnings = argument.get("warnings", context.warnings)
         self._add_traceback(execution, layout)
         return execution
 
-    def _rows(self, argument: dict[str, Any]) -> list[dict[str, Any]]:
+    def _rows(self, argument: dict[str, Any], layout: ExecutionLayout) -> list[dict[str, Any]]:
         if "rows" in argument:
-            rows: list[dict[str, Any]] = from_pages([argument["rows"]])
-            return rows
-        generation, pages = argument["rows_pages"]
-        root = argument["execution"]
-        keys = [f"{root}/state/{generation:05d}/{page:05d}.json" for page in range(pages)]
-        paged: list[dict[str, Any]] = from_pages([self._store.read(key).decode() for key in keys])
-        return paged
+            pages = [argument["rows"]]
+        else:
+            generation, count = argument["rows_pages"]
+            pages = [self._store.read(layout.state_page(generation, page)).decode() for page in range(count)]
+        rows: list[dict[str, Any]] = from_pages(pages)
+        return rows
 
     def _add_traceback(self, execution: Execution, layout: ExecutionLayout) -> None:
         """The failing task's traceback, from its result: it is too long for a history."""
@@ -130,10 +108,16 @@ class Recorder:
         if error is None or error.node is None or error.attempt is None:
             return
         data = self._store.read_or_none(layout.result(error.node, error.attempt))
-        found = json.loads(data).get("error") if data else None
-        if found:
-            error.traceback = found["traceback"][:ROW_TRACEBACK_CHARACTERS]
-            error.message = found["message"]
+        if data is None:
+            return
+        try:
+            found = TaskResult.model_validate_json(data).error
+        except ValidationError:  # the record of what is known matters more than this text
+            error.traceback = f"{self._store.uri_of(layout.result(error.node, error.attempt))} is not a task's result"
+            return
+        if found is not None:
+            error.traceback = found.traceback[:ROW_TRACEBACK_CHARACTERS]
+            error.message = found.message
 
     def _result(
         self,
@@ -153,3 +137,18 @@ class Recorder:
         key = f"{layout.root}/outputs.json"
         self._store.write(key, json.dumps(outputs).encode())
         return {**result, "outputs_uri": self._store.uri_of(key)}
+
+
+def final_outputs(
+    closed: dict[str, Any], document: WorkflowDocument, store: ObjectStore, root: str
+) -> dict[str, Any]:
+    """The literals of an execution's outputs, which the engine gives as closed values.
+
+    Raises:
+        LimitExceeded: one of them is too large.
+        InputError, NotFound, CorruptData, StoreError: see `resolve_inputs`.
+    """
+    outputs = resolve_inputs({name: with_constants(value, document) for name, value in closed.items()}, store, root)
+    for name, value in outputs.items():
+        check_size(name, value)
+    return outputs

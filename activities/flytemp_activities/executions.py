@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from pydantic import ValidationError
 
 from flytemp.errors import CorruptData
+from flytemp.layout import RootLayout
 from flytemp.names import EntityId
 from flytemp.records.launch import ExecutionContext
 from flytemp.registry import Registry
@@ -55,9 +56,20 @@ class Executions:
         self._contexts: _Recent[ExecutionContext] = _Recent(_CONTEXTS)
         self._documents: _Recent[WorkflowDocument] = _Recent(_DOCUMENTS)
 
-    def known(self, root: str) -> ExecutionContext | None:
-        """The context, if it needs no I/O."""
-        return self._contexts.get(root)
+    def known(self, root: str) -> tuple[ExecutionContext, WorkflowDocument] | None:
+        """The context and the document of what it runs, if that needs no I/O."""
+        context = self._contexts.get(root)
+        document = self._documents.get(context.spec) if context is not None else None
+        return (context, document) if context is not None and document is not None else None
+
+    def load(self, root: str) -> tuple[ExecutionContext, WorkflowDocument]:
+        """As `known`, with I/O.
+
+        Raises:
+            NotFound, CorruptData: as `context` and `document`.
+        """
+        context = self.context(root)
+        return context, self.document(context.spec)
 
     def context(self, root: str) -> ExecutionContext:
         """The execution's context.
@@ -68,7 +80,7 @@ class Executions:
         found = self._contexts.get(root)
         if found is not None:
             return found
-        key = f"{root}/execution.json"
+        key = RootLayout(root).execution
         data = self.store.read(key)
         try:
             return self._contexts.put(root, ExecutionContext.model_validate_json(data))
@@ -87,13 +99,13 @@ class Executions:
             raise CorruptData(f"{urn} is a launch plan; a workflow or task was expected")
         return self._documents.put(urn, around_task(document) if isinstance(document, TaskDocument) else document)
 
-    def task(self, urn: str, workflow: str, node: str, task: str) -> TaskSpec:
-        """The task as the node ``node`` of ``workflow`` runs it: with the node's overrides."""
-        document = self.document(urn)
-        spec = document.tasks[task]
-        identifier = node.rpartition(".")[2]
-        overrides = next(n.overrides for n in document.workflows[workflow].nodes if n.id == identifier)
-        return spec if overrides.settings is None else spec.model_copy(update={"settings": overrides.settings})
+
+def task_of(document: WorkflowDocument, workflow: str, node: str, task: str) -> TaskSpec:
+    """The task as the node at the path ``node``, in ``workflow``, runs it: with the node's overrides."""
+    spec = document.tasks[task]
+    identifier = node.rpartition(".")[2]
+    overrides = next(n.overrides for n in document.workflows[workflow].nodes if n.id == identifier)
+    return spec if overrides.settings is None else spec.model_copy(update={"settings": overrides.settings})
 
 
 def inline_bytes(value: object) -> int:

@@ -14,7 +14,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 MESSAGE_BYTES = 2_000
-"""A failure's text in a history. The server keeps 4 KiB of the last failure of a pending activity."""
+"""A failure's text in a history, in UTF-8. The server keeps 4 KiB of the last failure of a pending activity."""
 
 
 def application_error(error: FlytempError) -> ApplicationError:
@@ -43,8 +43,12 @@ def translated(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]
 
 
 def bounded(text: str, limit: int = MESSAGE_BYTES) -> str:
-    """``text`` cut to ``limit`` characters, and saying so."""
-    return text if len(text) <= limit else f"{text[: limit - 20]} … ({len(text)} characters)"
+    """``text`` cut to ``limit`` bytes, and saying so; what is no Unicode in it is shown by its number."""
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) <= limit:
+        return data.decode()
+    suffix = f" … ({len(text)} characters)"
+    return data[: limit - len(suffix.encode())].decode("utf-8", "ignore") + suffix
 
 
 def error_detail(kind: str, code: str, message: str, retryable: bool) -> dict[str, Any]:

@@ -12,13 +12,15 @@ from temporalio.client import Client as TemporalClient
 from temporalio.service import RPCError
 
 from flytemp.client.inputs import merge_inputs
+from flytemp.client.options import effective_options
 from flytemp.client.setup import missing_search_attributes
 from flytemp.client.targets import find_target, runnable
-from flytemp.errors import InputError
+from flytemp.errors import FlytempError, InputError
 from flytemp.layout import ExecutionLayout
-from flytemp.names import DEFAULT_DOMAIN, DEFAULT_PROJECT, check_domain, check_project, execution_name
-from flytemp.records.launch import ExecutionContext, LaunchOptions, LaunchRequest, Resolved, ResolvedSettings
-from flytemp.spec.models import Document, LaunchPlanDocument, WorkflowDocument
+from flytemp.names import check_domain, check_project, execution_name
+from flytemp.records.launch import ExecutionContext, LaunchRequest, Resolved, ResolvedSettings, place_of
+from flytemp.records.search_attributes import searchable_labels
+from flytemp.spec.models import LaunchPlanDocument
 from flytemp.spec.plan import plan_of, to_pages
 from flytemp_activities.executions import Executions, inline_bytes
 from flytemp_activities.failures import translated
@@ -54,15 +56,17 @@ class Resolver:
     async def resolve(self, argument: dict[str, Any]) -> dict[str, Any]:
         """See the module. ``argument``: the launch, and the workflow's namespace, id, first run and start time."""
         layout = ExecutionLayout(argument["namespace"], argument["workflow_id"], argument["first_run_id"])
-        context, document = await asyncio.to_thread(self._context, argument, layout)
+        context, pages = await asyncio.to_thread(self._prepare, argument, layout)
+        labels = searchable_labels(context.labels)
         warnings = list(context.warnings)
         if not await self._search_attributes():
             warnings.append(
                 "the namespace has no flytemp search attributes, so lists cannot be filtered: run flytemp setup"
             )
-        pages = to_pages(plan_of(document))
-        if len(pages) > 1:
-            await asyncio.to_thread(self._write_pages, layout, pages)
+        elif len(labels) < len(context.labels):
+            warnings.append(
+                f"{len(context.labels) - len(labels)} of {len(context.labels)} labels are too long to search for"
+            )
         inputs = context.inputs if inline_bytes(context.inputs) <= INLINE_BYTES else None
         return Resolved(
             interpreter=INTERPRETER_VERSION,
@@ -73,7 +77,7 @@ class Resolver:
             workflow=context.workflow,
             version=context.version,
             launch_plan=context.launch_plan,
-            labels=context.labels,
+            labels=labels,
             inputs=inputs,
             plan=pages[0] if len(pages) == 1 else None,
             plan_pages=len(pages),
@@ -86,16 +90,20 @@ class Resolver:
         chosen = context.options.max_parallelism
         return self._settings if chosen is None else self._settings.model_copy(update={"max_parallelism": chosen})
 
-    def _context(self, argument: dict[str, Any], layout: ExecutionLayout) -> tuple[ExecutionContext, WorkflowDocument]:
-        """What was decided when this launch was resolved first: a repeated `resolve` decides nothing again."""
-        existing = self._executions.store.read_or_none(layout.execution)
-        if existing is None:
-            context = self._decide(argument, layout)
-            if not self._executions.store.create(layout.execution, context.model_dump_json().encode()):
-                existing = self._executions.store.read(layout.execution)
-        if existing is not None:
-            context = ExecutionContext.model_validate_json(existing)
-        return context, self._executions.document(context.spec)
+    def _prepare(self, argument: dict[str, Any], layout: ExecutionLayout) -> tuple[ExecutionContext, list[str]]:
+        """The context and the plan's pages. A launch that was resolved before is not decided again."""
+        try:
+            if not self._executions.store.exists(layout.execution):
+                context = self._decide(argument, layout)
+                self._executions.store.create(layout.execution, context.model_dump_json().encode())
+        except RecursionError as error:
+            raise InputError("the launch is nested too deeply", hint="write large data to a file") from error
+        context = self._executions.context(layout.root)
+        pages = to_pages(plan_of(self._executions.document(context.spec)))
+        if len(pages) > 1:
+            for number, page in enumerate(pages):
+                self._executions.store.write(layout.plan_page(number), page.encode())
+        return context, pages
 
     def _decide(self, argument: dict[str, Any], layout: ExecutionLayout) -> ExecutionContext:
         request = _parse(argument["launch"])
@@ -104,7 +112,7 @@ class Resolver:
             self._executions.registry, request.launch_plan, project=project, domain=domain, version=request.version
         )
         ran, spec = runnable(self._executions.registry, entity, document)
-        options = _options(request.options, document, spec)
+        options = effective_options(request.options, document, spec)
         prefix = options.raw_data_prefix or self._raw_data_prefix
         assert ran.version is not None
         return ExecutionContext(
@@ -138,15 +146,13 @@ class Resolver:
             )
         try:
             stored = json.loads(self._executions.store.read(request.inputs_uri.removeprefix(root)))
+        except FlytempError:
+            raise
         except ValueError as error:
             raise InputError(f"{request.inputs_uri} is not JSON: {error}") from error
         if not isinstance(stored, dict):
             raise InputError(f"{request.inputs_uri} is not a JSON object of inputs")
         return {**stored, **request.inputs}
-
-    def _write_pages(self, layout: ExecutionLayout, pages: list[str]) -> None:
-        for number, page in enumerate(pages):
-            self._executions.store.write(layout.plan_page(number), page.encode())
 
     async def _search_attributes(self) -> bool:
         """Whether the namespace knows them all. A yes is remembered; a no is asked again, for `setup` may follow."""
@@ -171,28 +177,6 @@ def _parse(launch: Any) -> LaunchRequest:
 
 
 def _place(request: LaunchRequest, workflow_id: str) -> tuple[str, str]:
-    """Project and domain: as the request says, else as an id of ours says, else the defaults."""
-    parts = workflow_id.split(":")
-    ours = parts[1:3] if len(parts) == 4 and parts[0] == "ex" else (DEFAULT_PROJECT, DEFAULT_DOMAIN)
-    return check_project(request.project or ours[0]), check_domain(request.domain or ours[1])
-
-
-def _options(asked: LaunchOptions, document: Document, spec: Any) -> LaunchOptions:
-    """The execution's own options over the launch plan's over the workflow's (Flyte's order, no merging of maps)."""
-    given = asked.model_dump(exclude_none=True)
-    plan: dict[str, Any] = {}
-    if isinstance(document, LaunchPlanDocument):
-        plan = {
-            name: value
-            for name, value in document.launch_plan.model_dump().items()
-            if name in LaunchOptions.model_fields and value is not None
-        }
-    base: dict[str, Any] = {}
-    if isinstance(spec, WorkflowDocument):
-        root = spec.root
-        base = {
-            "labels": root.labels or None,
-            "annotations": root.annotations or None,
-            "interruptible": root.interruptible or None,
-        }
-    return LaunchOptions.model_validate({**base, **plan, **given})
+    """Project and domain: as the request says, else as the workflow id does."""
+    project, domain = place_of(workflow_id)
+    return check_project(request.project or project), check_domain(request.domain or domain)

@@ -7,6 +7,7 @@ from typing import Any
 
 from temporalio import activity
 
+from flytemp.layout import RootLayout
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.failures import translated
 
@@ -46,8 +47,8 @@ class StatePages:
 
 
 def _plan_key(argument: dict[str, Any]) -> str:
-    return f"{argument['execution']}/plan/{argument['page']:05d}.json"
+    return RootLayout(argument["execution"]).plan_page(argument["page"])
 
 
 def _state_key(argument: dict[str, Any]) -> str:
-    return f"{argument['execution']}/state/{argument['generation']:05d}/{argument['page']:05d}.json"
+    return RootLayout(argument["execution"]).state_page(argument["generation"], argument["page"])

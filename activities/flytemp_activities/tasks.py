@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import Any, Protocol
 
@@ -12,15 +13,21 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from flytemp.client.describe import first_run_id
 from flytemp.errors import FlytempError
 from flytemp.literals.navigate import value_at
-from flytemp.records.launch import ExecutionContext
+from flytemp.records.launch import ExecutionContext, raw_data_uri
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.plan import constant
 from flytemp_activities.backend import Backend, SystemFailure, TaskLost, TryKey
-from flytemp_activities.executions import Executions, inline_bytes
+from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.failures import bounded, error_detail
+
+logger = logging.getLogger("flytemp.tasks")
+
+LOOK_SECONDS = 5.0
+"""How often a task that no activity waits for asks whether its execution is over."""
 
 INLINE_BYTES = 8 * 1024
 """A node's outputs travel inline up to this many bytes in all, else by reference (design: budgets)."""
@@ -62,7 +69,7 @@ class TaskRunner:
         self._backend = backend
         self._temporal = temporal
         self._interval = max(0.2, min(1.0, heartbeat_seconds / 4))
-        self._detached: set[asyncio.Task[None]] = set()
+        self._detached: dict[TryKey, asyncio.Task[None]] = {}
 
     @activity.defn(name="flytemp.run_task")
     async def run_task(self, argument: dict[str, Any]) -> dict[str, Any]:
@@ -96,18 +103,14 @@ class TaskRunner:
         return result
 
     async def _invocation(self, argument: dict[str, Any]) -> Invocation:
-        root = argument["execution"]
-        context = self._executions.known(root)
-        if context is None:
-            context = await asyncio.to_thread(self._executions.context, root)
-            await asyncio.to_thread(self._executions.document, context.spec)
-        return self._build(argument, context)
+        known = self._executions.known(argument["execution"])
+        if known is None:
+            known = await asyncio.to_thread(self._executions.load, argument["execution"])
+        return self._build(argument, *known)
 
-    def _build(self, argument: dict[str, Any], context: ExecutionContext) -> Invocation:
-        document = self._executions.document(context.spec)
+    def _build(self, argument: dict[str, Any], context: ExecutionContext, document: WorkflowDocument) -> Invocation:
         node, attempt = argument["node"], argument["attempt"]
-        task = self._executions.task(context.spec, argument["workflow"], node, argument["task"])
-        _, _, relative = argument["execution"].partition("/")
+        task = task_of(document, argument["workflow"], node, argument["task"])
         return Invocation(
             store=self._executions.store.uri,
             execution_root=argument["execution"],
@@ -117,7 +120,7 @@ class TaskRunner:
             task=task,
             bundle=document.bundle,
             inputs={name: with_constants(value, document) for name, value in argument["inputs"].items()},
-            raw_data_prefix=f"{context.raw_data_prefix}/{relative}/{node}/{attempt}",
+            raw_data_prefix=f"{raw_data_uri(context.raw_data_prefix, argument['execution'])}/{node}/{attempt}",
             project=context.project,
             domain=context.domain,
             execution=context.execution,
@@ -149,7 +152,7 @@ class TaskRunner:
     async def _cancelled(self, invocation: Invocation, running: asyncio.Task[TaskResult]) -> TaskResult:
         """The activity was cancelled: by the engine, or because something around it went away.
 
-        Only the engine's own request, or a workflow that is over, stops the task. A worker that shuts down, a
+        Only the engine's own request, or an execution that is over, stops the task. A worker that shuts down, a
         paused activity or a run that continued as new leaves it: a later activity joins it, or finds it lost.
         """
         details = activity.cancellation_details()
@@ -161,33 +164,37 @@ class TaskRunner:
                 return finished[0]  # it was done before it could be stopped: a committed result counts
             raise asyncio.CancelledError
         running.cancel()
-        if details is not None and (details.not_found or details.timed_out):
-            self._watch_detached(key)
+        if details is None or not details.worker_shutdown:  # a worker that ends stops its tasks itself
+            self._watch_detached(key, activity.info().workflow_id or "")
         raise asyncio.CancelledError
 
-    def _watch_detached(self, key: TryKey) -> None:
-        watcher = asyncio.create_task(self._stop_whenwith_constants(key, activity.info().workflow_id or ""))
-        self._detached.add(watcher)
-        watcher.add_done_callback(self._detached.discard)
+    def _watch_detached(self, key: TryKey, workflow_id: str) -> None:
+        if key in self._detached:
+            return
+        self._detached[key] = watcher = asyncio.create_task(self._stop_when_over(key, workflow_id))
+        watcher.add_done_callback(lambda done: self._on_watched(key, done))
 
-    async def _stop_whenwith_constants(self, key: TryKey, workflow_id: str) -> None:
-        """Delete nothing while any run of the workflow id is open; then stop what nobody waits for."""
-        while key in self._running():
-            if not await self._is_open(workflow_id):
+    def _on_watched(self, key: TryKey, watcher: asyncio.Task[None]) -> None:
+        del self._detached[key]
+        if not watcher.cancelled() and (error := watcher.exception()) is not None:
+            logger.error("a task that nobody waits for could not be stopped: node %s of %s", key[1], key[0], exc_info=error)
+
+    async def _stop_when_over(self, key: TryKey, workflow_id: str) -> None:
+        """Stop nothing while a run of the execution is open; then stop what nobody waits for."""
+        while key in self._backend.running():
+            if not await self._is_open(key[0], workflow_id):
                 await self._backend.kill(key)
                 return
-            await asyncio.sleep(5)
+            await asyncio.sleep(LOOK_SECONDS)
 
-    def _running(self) -> list[TryKey]:
-        running: list[TryKey] = getattr(self._backend, "running", list)()
-        return running
-
-    async def _is_open(self, workflow_id: str) -> bool:
+    async def _is_open(self, root: str, workflow_id: str) -> bool:
         try:
             description = await self._temporal.get_workflow_handle(workflow_id).describe()
         except RPCError as error:
             return error.status != RPCStatusCode.NOT_FOUND
-        return description.status is WorkflowExecutionStatus.RUNNING
+        if description.status is not WorkflowExecutionStatus.RUNNING:
+            return False
+        return first_run_id(description) == root.rpartition("/")[2]  # else the id has been used again
 
 
 def with_constants(value: dict[str, Any], document: WorkflowDocument) -> dict[str, Any]:

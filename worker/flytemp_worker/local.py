@@ -16,20 +16,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from flytemp.client.inputs import merge_inputs
+from flytemp.client.options import effective_options
 from flytemp.errors import FlytempError
 from flytemp.layout import ExecutionLayout
 from flytemp.literals.types import Json
 from flytemp.names import workflow_id
-from flytemp.records.launch import ExecutionContext, LaunchOptions
+from flytemp.records.frame import execution_of
+from flytemp.records.launch import ExecutionContext, LaunchOptions, raw_data_uri
 from flytemp.records.models import Execution, Phase
 from flytemp.records.nodes import error_info, nodes_from_rows, when
 from flytemp.runtime.execute import Surroundings, execute
-from flytemp.runtime.inputs import resolve_inputs
 from flytemp.runtime.invocation import Invocation
 from flytemp.spec.models import Document, LaunchPlanDocument, TaskDocument, WorkflowDocument
 from flytemp.spec.plan import around_task, plan_of
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.failures import bounded, error_detail
+from flytemp_activities.close import final_outputs
+from flytemp_activities.executions import inline_bytes, task_of
+from flytemp_activities.failures import error_detail
 from flytemp_activities.tasks import with_constants
 from flytemp_worker.engine import (
     CancelRequested,
@@ -99,9 +102,10 @@ def run_local(
     ran = workflow if isinstance(document, LaunchPlanDocument) else document
     assert ran is not None
     assert not isinstance(ran, LaunchPlanDocument)
+    chosen = effective_options(options or LaunchOptions(), document, ran)
     launch = LocalLaunch(
         document, ran, merge_inputs(document, literals), project, domain, name or f"local-{uuid.uuid4().hex[:12]}",
-        options=options or LaunchOptions(),
+        options=chosen,
     )  # fmt: skip
     return _LocalRun(launch, store, on_change).run()
 
@@ -206,17 +210,14 @@ class _LocalRun:
         if result is None:
             return TaskLost(*key, "another process claimed the try")
         if result.status == "succeeded":
-            return TaskSucceeded(*key, result.outputs, len(str(result.outputs)))
+            return TaskSucceeded(*key, result.outputs, inline_bytes(result.outputs))
         assert result.error is not None
         error = result.error
         self._tracebacks[command.node] = error.traceback
         return TaskFailed(*key, error_detail(error.kind, error.code, error.message, error.retryable))
 
     def _invocation(self, command: RunTask) -> Invocation:
-        node = next(n for n in self._document.workflows[command.graph].nodes if n.id == command.node.rpartition(".")[2])
-        task = self._document.tasks[command.task]
-        if node.overrides.settings is not None:
-            task = task.model_copy(update={"settings": node.overrides.settings})
+        task = task_of(self._document, command.graph, command.node, command.task)
         context = self._context
         return Invocation(
             store=self._store.uri,
@@ -227,7 +228,7 @@ class _LocalRun:
             task=task,
             bundle=None,
             inputs={name: with_constants(value, self._document) for name, value in command.inputs.items()},
-            raw_data_prefix=f"{context.raw_data_prefix}/{self._layout.root.partition('/')[2]}/{command.node}/{command.attempt}",
+            raw_data_prefix=f"{raw_data_uri(context.raw_data_prefix, self._layout.root)}/{command.node}/{command.attempt}",
             project=context.project,
             domain=context.domain,
             execution=context.execution,
@@ -243,11 +244,10 @@ class _LocalRun:
         phase, outputs, error = Phase(finish.phase), None, finish.error
         if finish.outputs is not None:
             try:
-                closed = {name: with_constants(value, self._document) for name, value in finish.outputs.items()}
-                outputs = resolve_inputs(closed, self._store, self._layout.root)
+                outputs = final_outputs(finish.outputs, self._document, self._store, self._layout.root)
             except FlytempError as failure:
                 phase = Phase.FAILED
-                error = {"kind": "USER", "code": failure.code, "message": bounded(failure.message), "retryable": False}
+                error = error_detail("USER", failure.code, failure.message, False)
         if phase is Phase.ABORTED and error is None:
             error = {"code": "Cancelled", "message": f"cancelled: {finish.reason}", "retryable": False}
         execution = self._execution(phase)
@@ -266,26 +266,8 @@ class _LocalRun:
             self._on_change(self._execution(phase))
 
     def _execution(self, phase: Phase) -> Execution:
-        context = self._context
-        return Execution(
-            name=context.execution,
-            project=context.project,
-            domain=context.domain,
-            phase=phase,
-            workflow=context.workflow,
-            version=context.version,
-            launch_plan=context.launch_plan,
-            inputs=context.inputs,
-            nodes=nodes_from_rows(self._plan_json, rows.rows(self._engine)),
-            started_at=datetime.fromisoformat(context.started_at),
-            labels=context.labels,
-            annotations=context.annotations,
-            namespace=context.namespace,
-            workflow_id=context.workflow_id,
-            run_id=context.first_run_id,
-            metadata_uri=self._store.uri_of(self._layout.root),
-            raw_data_uri=f"{context.raw_data_prefix}/{self._layout.root.partition('/')[2]}",
-        )
+        nodes = nodes_from_rows(self._plan_json, rows.rows(self._engine))
+        return execution_of(self._context, self._layout, self._store, phase, nodes)
 
 
 @contextlib.contextmanager

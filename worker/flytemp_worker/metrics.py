@@ -83,12 +83,14 @@ class MetricsServer:
 def _handler(metrics: WorkerMetrics, ready: Callable[[], bool]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.path == "/metrics":
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
                 self._answer(200, generate_latest(metrics.registry), CONTENT_TYPE_LATEST)
-            elif self.path == "/healthz":
+            elif path == "/healthz":
                 self._answer(200, b"ok\n", "text/plain")
-            elif self.path == "/readyz":
-                self._answer(200 if ready() else 503, b"ready\n" if ready() else b"not ready\n", "text/plain")
+            elif path == "/readyz":
+                status, text = (200, b"ready\n") if ready() else (503, b"not ready\n")
+                self._answer(status, text, "text/plain")
             else:
                 self._answer(404, b"not found: try /metrics, /healthz or /readyz\n", "text/plain")
 

@@ -11,7 +11,7 @@ from temporalio.plugin import SimplePlugin
 from flytemp.config import Settings, load_settings
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.executions import Executions
-from flytemp_worker.assembly import control_parts, task_parts
+from flytemp_worker.assembly import control_parts, task_parts, tasks_queue
 from flytemp_worker.serve import make_backend, resolved_settings
 
 
@@ -25,7 +25,7 @@ class FlytempPlugin(SimplePlugin):
     Args:
         temporal: the client the worker uses.
         settings: where the store is, and the worker's options; by default read from the configuration.
-        task_queue: your worker's queue, when ``run_tasks``.
+        task_queue: your worker's queue; by default that of the settings.
         run_tasks: whether this worker runs tasks as well.
     """
 
@@ -40,9 +40,10 @@ class FlytempPlugin(SimplePlugin):
         chosen = settings or load_settings()
         store = ObjectStore.open(chosen.store)
         executions = Executions(store)
-        resolved = resolved_settings(chosen)
-        if run_tasks:
-            resolved = resolved.model_copy(update={"task_queue": task_queue or chosen.task_queue})
+        queue = task_queue or chosen.task_queue
+        resolved = resolved_settings(chosen).model_copy(
+            update={"task_queue": queue if run_tasks else tasks_queue(queue)}
+        )
         control = control_parts(executions, temporal, resolved, chosen.raw_data_prefix)
         activities = list(control.activities)
         backend = make_backend(chosen, store) if run_tasks else None

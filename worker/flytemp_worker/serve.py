@@ -14,6 +14,7 @@ from temporalio.worker import Worker
 
 from flytemp.client.connection import connect_temporal
 from flytemp.config import Settings
+from flytemp.errors import ConfigError
 from flytemp.records.launch import ResolvedSettings
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Backend
@@ -144,5 +145,12 @@ def _runtime(settings: Settings) -> Runtime | None:
     config = PrometheusConfig(
         bind_address=address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
     )
+    try:
+        runtime = Runtime(telemetry=TelemetryConfig(metrics=config))
+    except (RuntimeError, ValueError) as error:  # what temporalio's core raises
+        raise ConfigError(
+            f"the SDK's metrics address {settings.worker.sdk_metrics_address!r} cannot be served: {error}",
+            hint="set another with FLYTEMP_WORKER_SDK_METRICS_ADDRESS; port 0 takes a free one",
+        ) from error
     logger.info("Temporal's SDK metrics at http://%s/metrics", address)
-    return Runtime(telemetry=TelemetryConfig(metrics=config))
+    return runtime

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flytemp.authoring.launch_plan import LaunchPlan
+from flytemp.authoring.task import Task
+from flytemp.authoring.workflow import Workflow
 from flytemp.client.targets import launch_interface
 from flytemp.client.uploads import ContentUploads, upload_inputs
 from flytemp.errors import FlytempError, InputError
@@ -60,6 +62,11 @@ def call_of(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any], *, type
     """
     if isinstance(target, str):
         return _by_options(target, args, kwargs, None, None)
+    if not isinstance(target, LaunchPlan | Workflow | Task):
+        raise InputError(
+            f"{target!r} is no workflow, task or launch plan",
+            hint="give the decorated function, a LaunchPlan, a registered name or a URN",
+        )
     workflow = target.workflow if isinstance(target, LaunchPlan) else target
     annotations = {name: parameter.annotation for name, parameter in workflow.python_interface.parameters.items()}
     options_form = (

@@ -25,12 +25,13 @@ from flytemp.client.calls import Call, call_of
 from flytemp.client.connection import connect_temporal
 from flytemp.client.handle import ExecutionHandle
 from flytemp.client.inputs import merge_inputs
+from flytemp.client.options import check_options
 from flytemp.client.registration import Registration, register_paths
 from flytemp.client.targets import find_target
 from flytemp.config import Settings, load_settings
-from flytemp.errors import AlreadyExists, InputError, InvalidName
+from flytemp.errors import AlreadyExists, InvalidName
 from flytemp.literals.types import Json
-from flytemp.names import EntityId, EntityKind, check_execution, workflow_id
+from flytemp.names import EntityId, check_execution, execution_name, workflow_id
 from flytemp.records.launch import INLINE_INPUTS_BYTES, WORKFLOW_TYPE, LaunchOptions, LaunchRequest
 from flytemp.records.models import ExecutionSummary, Phase
 from flytemp.registry import Registry
@@ -148,8 +149,9 @@ class Client:
             version=call.version,
         )
         literals = await asyncio.to_thread(call.literals, document, self.store)
+        asked = call.target if call.version is None else f"{call.target}@{call.version}"
         return await self.launch_entity(
-            entity, document, literals, name=name, options=options, result=call.result, asked=call.target
+            entity, document, literals, name=name, options=options, result=call.result, asked=asked
         )
 
     async def launch_entity(
@@ -165,16 +167,21 @@ class Client:
     ) -> ExecutionHandle[Any]:
         """Start an execution of a document that was found already; ``literals`` are the caller's inputs as JSON.
 
+        ``asked`` is what the caller named it: the same words under the same name are the same launch, whatever
+        version is the latest by then. By default it is the entity with its version.
+
         Raises:
             InputError, AlreadyExists: as `launch`.
         """
-        merge_inputs(document, literals)  # refuse here what `resolve` would refuse there
-        chosen = options or LaunchOptions()
+        merged = merge_inputs(document, literals)  # refuse here what `resolve` would refuse there
+        chosen = check_options(options or LaunchOptions())
         generated = name is None
         execution = check_execution(name) if name is not None else generate_name()
         identifier = workflow_id(entity.project, entity.domain, execution)
         request = LaunchRequest(launch_plan=str(entity), inputs=literals, options=chosen)
         content = _content(asked or str(entity), literals, chosen)
+        if not generated and await self._is_recorded(identifier, entity, merged):
+            return ExecutionHandle(self, identifier, result)
         if len(json.dumps(literals)) > INLINE_INPUTS_BYTES:
             request = request.model_copy(
                 update={"inputs": {}, "inputs_uri": await asyncio.to_thread(self._store_inputs, literals)}
@@ -194,10 +201,7 @@ class Client:
         except WorkflowAlreadyStartedError as error:
             if not generated and await self._content_of(identifier) == content:
                 return ExecutionHandle(self, identifier, result)
-            raise AlreadyExists(
-                f"an execution named {execution!r} exists and was launched with other content",
-                hint=f"choose another name; flytemp get execution {execution} shows the one that exists",
-            ) from error
+            raise _taken(execution) from error
         except RPCError as error:
             raise describing.unavailable(error) from error
         return ExecutionHandle(self, identifier, result)
@@ -206,6 +210,21 @@ class Client:
         key = f"uploads/{secrets.token_hex(8)}/inputs.json"
         self.store.write(key, json.dumps(literals).encode())
         return self.store.uri_of(key)
+
+    async def _is_recorded(self, identifier: str, entity: EntityId, inputs: dict[str, Json]) -> bool:
+        """Whether Temporal has forgotten an execution of this name, and the store remembers it.
+
+        A record keeps no digest, so what ran and its inputs are compared; the version may be another by now.
+
+        Raises:
+            AlreadyExists: it ran something else.
+        """
+        record = await asyncio.to_thread(describing.newest_record, self.store, self.temporal.namespace, identifier)
+        if record is None or await describing.describe_workflow(self.temporal, identifier) is not None:
+            return False
+        if entity.name in (record.launch_plan, record.workflow) and record.inputs == inputs:
+            return True
+        raise _taken(execution_name(identifier))
 
     async def _content_of(self, identifier: str) -> str | None:
         description = await describing.describe_workflow(self.temporal, identifier)
@@ -242,6 +261,9 @@ class Client:
             return ours
         if await describing.describe_workflow(self.temporal, name) is not None:
             return ExecutionHandle(self, name)
+        for known in (ours.workflow_id if ours is not None else name, name):
+            if await asyncio.to_thread(describing.newest_record, self.store, self.temporal.namespace, known) is not None:
+                return ExecutionHandle(self, known)
         listed = await listing.find_by_name(self, name)
         return ExecutionHandle(self, listed) if listed is not None else ours or self.execution(name)
 
@@ -276,20 +298,16 @@ def generate_name() -> str:
     return "a" + "".join(secrets.choice(alphabet) for _ in range(19))
 
 
+def _taken(name: str) -> AlreadyExists:
+    return AlreadyExists(
+        f"an execution named {name!r} exists and was launched with other content",
+        hint=f"choose another name; flytemp get execution {name} shows the one that exists",
+    )
+
+
 def _content(target: str, literals: Mapping[str, Json], options: LaunchOptions) -> str:
     text = json.dumps([target, literals, options.model_dump(mode="json")], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def kind_of(entity: Workflow[..., Any] | Task[..., Any] | LaunchPlan[Any]) -> EntityKind:
-    """The kind under which an object is registered."""
-    if isinstance(entity, LaunchPlan):
-        return EntityKind.LAUNCH_PLAN
-    if isinstance(entity, Workflow):
-        return EntityKind.WORKFLOW
-    if isinstance(entity, Task):
-        return EntityKind.TASK
-    raise InputError(f"{entity!r} is not a workflow, task or launch plan")
-
-
-__all__ = ["Client", "ExecutionHandle", "Launcher", "generate_name", "kind_of"]
+__all__ = ["Client", "ExecutionHandle", "Launcher", "generate_name"]

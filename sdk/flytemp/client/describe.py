@@ -9,15 +9,18 @@ from typing import Any
 
 from pydantic import ValidationError
 from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client as TemporalClient
-from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
 from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp.client.history import HistoryReader
 from flytemp.errors import CorruptData, NotFound, TemporalUnavailable
 from flytemp.layout import ExecutionLayout
-from flytemp.names import DEFAULT_DOMAIN, DEFAULT_PROJECT, execution_name
-from flytemp.records.launch import ExecutionContext
+from flytemp.names import execution_name
+from flytemp.records.frame import execution_of
+from flytemp.records.launch import ExecutionContext, place_of
 from flytemp.records.models import ErrorInfo, Execution, NodeExecution, Phase
 from flytemp.records.nodes import nodes_from_rows
 from flytemp.store.object_store import ObjectStore
@@ -116,26 +119,55 @@ async def assemble(
     """The execution from Temporal's description and what ``reader`` has read of its run's history."""
     phase = phase_of(description.status)
     closed = phase.is_final
+    await asyncio.to_thread(_read_missing, store, layout, reader)
     rows = reader.settled_rows(closed)
     nodes = nodes_from_rows(reader.plan, rows) if reader.plan is not None else []
     if not closed:
         _apply_pending(nodes, description)
     if phase is Phase.RUNNING:
         phase = _stopping_phase(reader, nodes)
-    context = await asyncio.to_thread(_read_context, store, layout)
-    execution = _frame(reader, context, layout, description, phase, nodes)
-    execution.metadata_uri = store.uri_of(layout.root)
+    if reader.context is not None:
+        execution = execution_of(reader.context, layout, store, phase, nodes)
+    else:
+        execution = _unresolved(reader, layout, description, phase, nodes)
+        execution.metadata_uri = store.uri_of(layout.root)
+    execution.warnings = reader.resolved.warnings if reader.resolved else []
+    execution.finished_at = description.close_time
     if closed:
-        await _add_end(temporal, execution, description)
+        await _add_end(temporal, store, execution, description)
     return execution
+
+
+def _read_missing(store: ObjectStore, layout: ExecutionLayout, reader: HistoryReader) -> None:
+    """From the store, what the run's history does not tell, or not yet: a run that has just begun has loaded nothing."""
+    if reader.context is None:
+        reader.context = _read_context(store, layout)
+    if reader.lacks_plan and reader.resolved is not None:
+        pages = _read_pages(store, [layout.plan_page(page) for page in range(reader.resolved.plan_pages)])
+        if pages:
+            reader.know_plan(pages)
+    if reader.lacks_state and reader.continued is not None:
+        generation, count = reader.continued["generation"], reader.continued["pages"]
+        pages = _read_pages(store, [layout.state_page(generation, page) for page in range(count)])
+        if pages:
+            reader.know_state(pages)
+
+
+def _read_pages(store: ObjectStore, keys: list[str]) -> list[str]:
+    """The pages; none where one is missing, as in a store that is not the worker's."""
+    pages = [store.read_or_none(key) for key in keys]
+    return [page.decode() for page in pages if page is not None] if None not in pages else []
 
 
 async def read_history(temporal: TemporalClient, workflow_id: str, run_id: str) -> HistoryReader:
     """The state that the history of one run tells."""
     reader = HistoryReader(temporal.data_converter)
     handle = temporal.get_workflow_handle(workflow_id, run_id=run_id)
-    async for event in handle.fetch_history_events():
-        await reader.feed(event)
+    try:
+        async for event in handle.fetch_history_events():
+            await reader.feed(event)
+    except RPCError as error:
+        raise unavailable(error) from error
     return reader
 
 
@@ -156,7 +188,9 @@ def _apply_pending(nodes: list[NodeExecution], description: WorkflowExecutionDes
         node = by_path.get(pending.activity_id.partition("@")[0])
         if node is None or node.phase is not Phase.RUNNING:
             continue
-        if pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED:
+        if pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED:
+            node.phase = Phase.ABORTING
+        elif pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED:
             node.phase = Phase.QUEUED
             node.message = "waits for a worker to take it"
             if pending.last_failure.message:
@@ -178,58 +212,74 @@ def _detail(data: bytes) -> dict[str, Any]:
 
 def _read_context(store: ObjectStore, layout: ExecutionLayout) -> ExecutionContext | None:
     data = store.read_or_none(layout.execution)
-    return None if data is None else ExecutionContext.model_validate_json(data)
+    if data is None:
+        return None
+    try:
+        return ExecutionContext.model_validate_json(data)
+    except ValidationError as error:
+        uri = store.uri_of(layout.execution)
+        raise CorruptData(f"{uri} is not an execution's context: {error.error_count()} errors") from error
 
 
-def _frame(
+def _unresolved(
     reader: HistoryReader,
-    context: ExecutionContext | None,
     layout: ExecutionLayout,
     description: WorkflowExecutionDescription,
     phase: Phase,
     nodes: list[NodeExecution],
 ) -> Execution:
+    """A launch that was not resolved (yet), from its input: which may be anything that anyone could write."""
     launch = reader.launch or {}
-    ids = layout.workflow_id.split(":")
-    ours = len(ids) == 4 and ids[0] == "ex"
+    project, domain = place_of(layout.workflow_id)
+    inputs = launch.get("inputs")
     return Execution(
         name=execution_name(layout.workflow_id),
-        project=context.project if context else launch.get("project") or (ids[1] if ours else DEFAULT_PROJECT),
-        domain=context.domain if context else launch.get("domain") or (ids[2] if ours else DEFAULT_DOMAIN),
+        project=_text(launch, "project") or project,
+        domain=_text(launch, "domain") or domain,
         phase=phase,
-        workflow=context.workflow if context else None,
-        version=context.version if context else launch.get("version"),
-        launch_plan=context.launch_plan if context else launch.get("launch_plan"),
-        inputs=context.inputs if context else launch.get("inputs"),
+        version=_text(launch, "version"),
+        launch_plan=_text(launch, "launch_plan"),
+        inputs=inputs if isinstance(inputs, dict) else None,
         nodes=nodes,
-        started_at=_started(context, description),
-        finished_at=description.close_time,
-        labels=context.labels if context else {},
-        annotations=context.annotations if context else {},
-        warnings=reader.resolved.warnings if reader.resolved else [],
+        started_at=description.start_time,
         namespace=layout.namespace,
         workflow_id=layout.workflow_id,
         run_id=layout.first_run_id,
-        raw_data_uri=context.raw_data_prefix if context else None,
     )
 
 
-def _started(context: ExecutionContext | None, description: WorkflowExecutionDescription) -> datetime:
-    return datetime.fromisoformat(context.started_at) if context else description.start_time
+def _text(launch: dict[str, Any], key: str) -> str | None:
+    value = launch.get(key)
+    return value if isinstance(value, str) else None
 
 
-async def _add_end(temporal: TemporalClient, execution: Execution, description: WorkflowExecutionDescription) -> None:
-    """The end of a closed run that left no record: a refused launch, or one that was terminated."""
-    handle = temporal.get_workflow_handle(execution.workflow_id, run_id=description.run_id)
-    last: Any = None
-    async for event in handle.fetch_history_events(page_size=1, skip_archival=True, event_filter_type=_close_filter()):
+async def close_event(temporal: TemporalClient, workflow_id: str, run_id: str, *, wait: bool = False) -> HistoryEvent | None:
+    """The last event of a closed run; with ``wait``, of a run once it is closed. None while it is open."""
+    handle = temporal.get_workflow_handle(workflow_id, run_id=run_id)
+    last: HistoryEvent | None = None
+    async for event in handle.fetch_history_events(
+        wait_new_event=wait, skip_archival=True, event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT
+    ):
         last = event
+    return last
+
+
+async def _add_end(
+    temporal: TemporalClient, store: ObjectStore, execution: Execution, description: WorkflowExecutionDescription
+) -> None:
+    """The end of a closed run that left no record here: a refused launch, one that was terminated, another store."""
+    try:
+        last = await close_event(temporal, execution.workflow_id, description.run_id)
+    except RPCError as error:
+        raise unavailable(error) from error
     if last is None:
         return
-    if last.HasField("workflow_execution_failed_event_attributes"):
-        failure = last.workflow_execution_failed_event_attributes.failure
-        code = failure.application_failure_info.type or "Failed"
-        execution.error = ErrorInfo(code=code, message=failure.message)
+    if last.HasField("workflow_execution_completed_event_attributes"):
+        payloads = last.workflow_execution_completed_event_attributes.result.payloads
+        values = await temporal.data_converter.decode(list(payloads))
+        execution.outputs = await asyncio.to_thread(_outputs_of, store, values[0] if values else None)
+    elif last.HasField("workflow_execution_failed_event_attributes"):
+        execution.error = _error_of(last.workflow_execution_failed_event_attributes.failure)
     elif last.HasField("workflow_execution_terminated_event_attributes"):
         reason = last.workflow_execution_terminated_event_attributes.reason or "no reason given"
         execution.error = ErrorInfo(code="Terminated", message=f"terminated: {reason}", kind="SYSTEM", retryable=False)
@@ -241,7 +291,20 @@ async def _add_end(temporal: TemporalClient, execution: Execution, description: 
         execution.error = ErrorInfo(code="Cancelled", message="cancelled before its first node ran", retryable=False)
 
 
-def _close_filter() -> Any:
-    from temporalio.client import WorkflowHistoryEventFilterType
+def _outputs_of(store: ObjectStore, result: Any) -> dict[str, Any] | None:
+    """The outputs that a workflow's result holds or names; None when they lie in another store."""
+    if not isinstance(result, dict):
+        return None
+    uri = result.get("outputs_uri")
+    if uri is None:
+        outputs = result.get("outputs")
+        return outputs if isinstance(outputs, dict) else None
+    data = store.read_or_none(uri.removeprefix(f"{store.uri}/")) if str(uri).startswith(f"{store.uri}/") else None
+    return None if data is None else dict(json.loads(data))
 
-    return WorkflowHistoryEventFilterType.CLOSE_EVENT
+
+def _error_of(failure: Failure) -> ErrorInfo:
+    """What a failed run says: the failure at the bottom, for those around it only say that something failed."""
+    while failure.HasField("cause") and not failure.HasField("application_failure_info"):
+        failure = failure.cause
+    return ErrorInfo(code=failure.application_failure_info.type or "Failed", message=failure.message)

@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from flytemp.client import describe as describing
 from flytemp.client.live import LiveView
 from flytemp.client.logs import LogChunk, LogReader, read_logs
-from flytemp.errors import ExecutionAborted, ExecutionFailed, FlytempError, NotFound, WaitTimeout
+from flytemp.errors import ExecutionAborted, ExecutionFailed, NotFound, WaitTimeout
 from flytemp.layout import ExecutionLayout
 from flytemp.literals.types import Json
 from flytemp.names import execution_name
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flytemp.client.client import Client
 
 R = TypeVar("R", covariant=True)
+
 
 class ExecutionHandle(Generic[R]):
     """One execution, by its name. ``R`` is what the launched function returns, when it was launched as an object."""
@@ -58,9 +59,10 @@ class ExecutionHandle(Generic[R]):
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         try:
             await asyncio.wait_for(self._closed(), seconds)
-        except TimeoutError as error:
-            if isinstance(error, FlytempError):
-                raise
+        except TimeoutError:
+            execution = await self.describe()  # it may just have ended, and without time to wait, long ago
+            if execution.phase.is_final:
+                return execution
             raise WaitTimeout(
                 f"execution {self.name} is not over after {seconds:g} s", hint="it goes on: wait again, or cancel it"
             ) from None
@@ -71,22 +73,13 @@ class ExecutionHandle(Generic[R]):
         description = await describing.describe_workflow(self._client.temporal, self.workflow_id)
         if description is None:
             return
-        handle = self._client.temporal.get_workflow_handle(self.workflow_id, run_id=description.run_id)
-        while True:
+        run_id = description.run_id
+        while run_id:
             try:
-                last: Any = None
-                async for event in handle.fetch_history_events(
-                    wait_new_event=True, event_filter_type=describing._close_filter()
-                ):
-                    last = event
-                following = (
-                    last.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
-                    if last is not None
-                    else ""
-                )
-                if not following:
+                last = await describing.close_event(self._client.temporal, self.workflow_id, run_id, wait=True)
+                if last is None:
                     return
-                handle = self._client.temporal.get_workflow_handle(self.workflow_id, run_id=following)
+                run_id = last.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
             except RPCError as error:
                 if error.status == RPCStatusCode.NOT_FOUND:
                     return
@@ -101,10 +94,16 @@ class ExecutionHandle(Generic[R]):
             ExecutionFailed: it failed or timed out.
             ExecutionAborted: it was cancelled or terminated.
             WaitTimeout: as in `wait`.
+            NotFound: its outputs are not in this store.
         """
         execution = await self.wait(timeout)
         raise_for_phase(execution)
-        return execution.outputs or {}
+        if execution.outputs is None:
+            raise NotFound(
+                f"the outputs of {self.name} are not in the store {self._client.store.uri}",
+                hint="is it the store of the worker that ran it? flytemp config view shows this one",
+            )
+        return execution.outputs
 
     async def result(self, timeout: float | timedelta | None = None) -> R:
         """What the launched function returns, as Python values; for executions launched from an object.
@@ -141,8 +140,12 @@ class ExecutionHandle(Generic[R]):
         path = _node_path(execution, node) if node is not None else None
         layout = ExecutionLayout(execution.namespace, execution.workflow_id, execution.run_id)
         reader = LogReader(self._client.store, layout, path, attempt)
-        async for chunk in read_logs(reader, self.describe, follow):
+        async for chunk in read_logs(reader, self._is_over, follow):
             yield chunk
+
+    async def _is_over(self) -> bool:
+        description = await describing.describe_workflow(self._client.temporal, self.workflow_id)
+        return description is None or description.status is not WorkflowExecutionStatus.RUNNING
 
     async def cancel(self, reason: str = "") -> None:
         """Ask it to stop: tasks are stopped in order, the record is written, the phase becomes ABORTED.

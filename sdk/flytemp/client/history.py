@@ -13,7 +13,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter
 
-from flytemp.records.launch import Resolved
+from flytemp.records.launch import ExecutionContext, Resolved
 from flytemp.spec.plan import from_pages
 
 Row = dict[str, Any]
@@ -38,11 +38,13 @@ class HistoryReader:
         self.plan: dict[str, Any] | None = None
         self.rows: dict[str, Row] = {}
         self.cancel_requested = False
+        self.continued: dict[str, Any] | None = None  # what the run before this one handed over
+        self.context: ExecutionContext | None = None  # kept here by who read it: it never changes
         self._activities: dict[int, tuple[str, dict[str, Any], str]] = {}  # scheduled event → type, argument, id
         self._plan_pages: dict[int, str] = {}
         self._state_pages: dict[int, str] = {}
-        self._continued_pages = 0
-        self._retries: dict[str, int] = {}
+        self._has_state = False
+        self._nodes: dict[str, dict[str, dict[str, Any]]] = {}  # the plan's nodes: graph → node id → node
 
     async def feed(self, event: HistoryEvent) -> None:
         """Take in one event."""
@@ -61,14 +63,14 @@ class HistoryReader:
             name, _, activity_id = self._activities.pop(failed.scheduled_event_id, ("", {}, ""))
             if name == "flytemp.run_task":
                 details = await self._decode(failed.failure.application_failure_info.details.payloads)
-                error = details if isinstance(details, dict) else _lost(failed.failure.message)
-                self._fail(activity_id, error, failed.failure.application_failure_info.type == "Lost", _at(event))
+                is_ours = isinstance(details, dict) and {"kind", "code", "message"} <= details.keys()
+                self._fail(activity_id, details if is_ours else _lost(failed.failure.message), _at(event))
         elif kind == _TIMED_OUT:
             name, _, activity_id = self._activities.pop(
                 event.activity_task_timed_out_event_attributes.scheduled_event_id, ("", {}, "")
             )
             if name == "flytemp.run_task":
-                self._fail(activity_id, _lost("the activity timed out"), True, _at(event))
+                self._fail(activity_id, _lost("the activity timed out"), _at(event))
         elif kind == _CANCELED:
             name, _, activity_id = self._activities.pop(
                 event.activity_task_canceled_event_attributes.scheduled_event_id, ("", {}, "")
@@ -82,12 +84,12 @@ class HistoryReader:
         argument = await self._decode(event.workflow_execution_started_event_attributes.input.payloads)
         if not isinstance(argument, dict):
             return
-        continued = argument.get("continued")
-        if continued is None:
+        # As the interpreter does: only a run that continues another may say what to go on with.
+        if not event.workflow_execution_started_event_attributes.continued_execution_run_id or "continued" not in argument:
             self.launch = argument
             return
-        self.resolved = Resolved.model_validate(continued["resolved"])
-        self._continued_pages = continued["pages"]
+        self.continued = argument["continued"]
+        self.resolved = Resolved.model_validate(argument["continued"]["resolved"])
 
     async def _on_scheduled(self, event: HistoryEvent) -> None:
         scheduled = event.activity_task_scheduled_event_attributes
@@ -107,29 +109,45 @@ class HistoryReader:
         elif name == "flytemp.resolve":
             self.resolved = Resolved.model_validate(await self._decode(result))
             if self.resolved.plan is not None:
-                self._know_plan([self.resolved.plan])
+                self.know_plan([self.resolved.plan])
         elif name == "flytemp.plan_page" and self.resolved is not None:
             self._plan_pages[argument["page"]] = await self._decode(result)
             if len(self._plan_pages) == self.resolved.plan_pages:
-                self._know_plan([self._plan_pages[page] for page in sorted(self._plan_pages)])
-        elif name == "flytemp.load_state":
+                self.know_plan([self._plan_pages[page] for page in sorted(self._plan_pages)])
+        elif name == "flytemp.load_state" and self.continued is not None:
             self._state_pages[argument["page"]] = await self._decode(result)
-            if len(self._state_pages) == self._continued_pages:
-                state = from_pages([self._state_pages[page] for page in sorted(self._state_pages)])
-                self.rows = {row["id"]: row for row in state["rows"]} | self.rows
+            if len(self._state_pages) == self.continued["pages"]:
+                self.know_state([self._state_pages[page] for page in sorted(self._state_pages)])
 
-    def _know_plan(self, pages: list[str]) -> None:
-        self.plan = from_pages(pages)
-        assert self.plan is not None
-        for name, graph in self.plan["graphs"].items():
-            for node in graph["nodes"]:
-                self._retries[f"{name}/{node['id']}"] = node.get("retries", 0)
+    @property
+    def lacks_plan(self) -> bool:
+        """The plan is decided and these events do not tell it yet: its pages lie in the store."""
+        return self.resolved is not None and self.plan is None
+
+    @property
+    def lacks_state(self) -> bool:
+        """The run continues another and has not loaded its state yet: it lies in the store."""
+        return self.continued is not None and not self._has_state
+
+    def know_plan(self, pages: list[str]) -> None:
+        """Take in the plan's pages."""
+        if self.plan is None:
+            plan: dict[str, Any] = from_pages(pages)
+            self.plan = plan
+            self._nodes = {name: {node["id"]: node for node in graph["nodes"]} for name, graph in plan["graphs"].items()}
+
+    def know_state(self, pages: list[str]) -> None:
+        """Take in the pages of the state that the run began with; what the run did since is newer."""
+        if not self._has_state:
+            self.rows = {row["id"]: row for row in from_pages(pages)["rows"]} | self.rows
+            self._has_state = True
 
     def _start(self, argument: dict[str, Any], at: int) -> None:
         path = argument["node"]
         row = self.rows.setdefault(path, {"id": path, "started": at, "history": []})
-        if row.get("attempt") != argument["attempt"]:
+        if argument["try"] == 1 and not argument.get("resumed"):
             row["started_attempt"] = at
+            row.pop("lost", None)
         row.update(phase="RUNNING", attempt=argument["attempt"], try_=argument["try"], graph=argument["workflow"])
         row.pop("message", None)
         parent = path
@@ -137,24 +155,30 @@ class HistoryReader:
             parent = parent.rpartition(".")[0]
             self.rows.setdefault(parent, {"id": parent, "phase": "RUNNING", "attempt": 1, "started": at})
 
-    def _fail(self, activity_id: str, error: dict[str, Any], lost: bool, at: int) -> None:
+    def _fail(self, activity_id: str, error: dict[str, Any], at: int) -> None:
+        """What the engine will make of it; see `flytemp_worker.engine.retry`."""
         path = _path(activity_id)
         row = self.rows[path]
-        row["error"] = {**error, "node": path, "attempt": row["attempt"]}
-        retries = self._retries.get(f"{row.get('graph', '')}/{path.rpartition('.')[2]}", 0)
-        if lost or error.get("kind") == "SYSTEM":
-            row.update(phase="BACKOFF", message=f"lost, is started again: {error.get('message', '')}"[:500])
-        elif error.get("retryable", True) and row["attempt"] <= retries:
+        node = self._nodes.get(row.get("graph", ""), {}).get(path.rpartition(".")[2], {})
+        row["error"] = {**error, "node": path, "task": node.get("target"), "attempt": row["attempt"]}
+        failed = "TIMED_OUT" if error["code"] == "Timeout" else "FAILED"
+        if error["kind"] == "SYSTEM" and error.get("retryable", True):
+            row["lost"] = row.get("lost", 0) + 1
+            if self.resolved is not None and row["lost"] >= self.resolved.settings.max_system_tries:
+                row.update(phase="FAILED", finished=at)
+            else:
+                row.update(phase="BACKOFF", message=f"lost, is started again: {error['message']}"[:500])
+        elif error.get("retryable", True) and row["attempt"] <= node.get("retries", 0):
             past = {
                 "attempt": row["attempt"],
                 "tries": row.get("try_", 1),
-                "phase": "TIMED_OUT" if error.get("code") == "Timeout" else "FAILED",
+                "phase": failed,
                 "started": row.get("started_attempt"),
             }
             row.setdefault("history", []).append({**past, "finished": at, "error": row["error"]})
             row.update(phase="BACKOFF", message=f"attempt {row['attempt'] + 1} follows a failure")
         else:
-            row.update(phase="TIMED_OUT" if error.get("code") == "Timeout" else "FAILED", finished=at)
+            row.update(phase=failed, finished=at)
 
     def settled_rows(self, closed: bool) -> list[Row]:
         """The rows, with sub-workflows judged by their nodes; of a closed run nothing is shown as running."""
@@ -170,26 +194,26 @@ class HistoryReader:
         return list(rows.values())
 
     def _judge(self, path: str, rows: dict[str, Row]) -> None:
-        graph = self._graph_of(path)
-        if graph is None or "outputs" in rows[path]:
+        nodes = self._nodes_under(path)
+        if nodes is None:
             return
-        children = [rows.get(f"{path}.{node['id']}", {"phase": "WAITING"})["phase"] for node in graph["nodes"]]
+        children = [rows.get(f"{path}.{identifier}", {"phase": "WAITING"})["phase"] for identifier in nodes]
         if all(phase == "SUCCEEDED" for phase in children):
             rows[path]["phase"] = "SUCCEEDED"
         elif any(phase in ("FAILED", "TIMED_OUT") for phase in children):
             rows[path]["phase"] = "FAILED"
 
-    def _graph_of(self, path: str) -> dict[str, Any] | None:
-        """The graph that the node at ``path`` calls; None for a task or when the plan is not known yet."""
+    def _nodes_under(self, path: str) -> dict[str, dict[str, Any]] | None:
+        """The nodes of the graph that the node at ``path`` calls; None for a task or when the plan is not known yet."""
         if self.plan is None:
             return None
-        graph = self.plan["graphs"][self.plan["root"]]
+        nodes = self._nodes[self.plan["root"]]
         for part in path.split("."):
-            node = next((node for node in graph["nodes"] if node["id"] == part), None)
+            node = nodes.get(part)
             if node is None or node["kind"] != "workflow":
                 return None
-            graph = self.plan["graphs"][node["target"]]
-        return dict(graph)
+            nodes = self._nodes[node["target"]]
+        return nodes
 
     def _skip_rest(self, graph: str, prefix: str, rows: dict[str, Row]) -> None:
         assert self.plan is not None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -13,9 +15,10 @@ from flytemp.client import describe as describing
 from flytemp.errors import CorruptData
 from flytemp.layout import index_folder
 from flytemp.names import execution_name
-from flytemp.records.launch import WORKFLOW_TYPE
+from flytemp.records.launch import WORKFLOW_TYPE, place_of
 from flytemp.records.models import ExecutionSummary, Phase
 from flytemp.records.search_attributes import DOMAIN, LAUNCH_PLAN, PROJECT, VERSION, WORKFLOW
+from flytemp.store.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from flytemp.client.client import Client
@@ -23,20 +26,47 @@ if TYPE_CHECKING:
 _SCANNED = 1_000
 """Entries looked at when a filter is given, before giving up."""
 
+_READERS = 16
+
+_STATUSES = {
+    Phase.SUCCEEDED: "'Completed'",
+    Phase.FAILED: "'Failed'",
+    Phase.ABORTED: "'Canceled', 'Terminated'",
+    Phase.TIMED_OUT: "'TimedOut'",
+    Phase.RUNNING: "'Running'",
+}
+
 
 async def executions(
     client: Client, *, limit: int, phase: Phase | None, workflow: str | None
 ) -> list[ExecutionSummary]:
     """The newest first; each execution once (by workflow id and first run)."""
     scanned = limit if phase is None and workflow is None else _SCANNED
-    summaries = await _from_temporal(client, scanned)
-    known = {summary.workflow_id for summary in summaries}
-    for summary in await asyncio.to_thread(_from_store, client, scanned):
-        if summary.workflow_id not in known:
-            summaries.append(summary)
-    chosen = [s for s in summaries if (phase is None or s.phase is phase) and (workflow is None or _is_of(s, workflow))]
-    chosen.sort(key=lambda summary: summary.started_at.timestamp() if summary.started_at else 0.0, reverse=True)
-    return chosen[:limit]
+    live = await _from_temporal(client, scanned, phase)
+    recorded = await asyncio.to_thread(_from_store, client, scanned)
+    found = [s for s in _merged(live, recorded) if phase in (None, s.phase) and (workflow is None or _is_of(s, workflow))]
+    found.sort(key=lambda summary: summary.started_at.timestamp() if summary.started_at else 0.0, reverse=True)
+    return found[:limit]
+
+
+def _merged(live: list[ExecutionSummary], recorded: list[ExecutionSummary]) -> list[ExecutionSummary]:
+    """What Temporal lists, in the words of the record where there is one, and the records that it does not list.
+
+    Temporal lists the last run of an execution, a record is of all of them: the same one ended while that run was open.
+    """
+    runs: dict[str, list[ExecutionSummary]] = {}
+    for summary in live:
+        runs.setdefault(summary.workflow_id, []).append(summary)
+    replaced: set[str] = set()
+    for record in recorded:
+        replaced |= {run.run_id for run in runs.get(record.workflow_id, []) if _spans(run, record.finished_at)}
+    return [*recorded, *(summary for summary in live if summary.run_id not in replaced)]
+
+
+def _spans(run: ExecutionSummary, moment: datetime | None) -> bool:
+    if moment is None or run.started_at is None or run.started_at > moment:
+        return False
+    return run.finished_at is None or moment <= run.finished_at
 
 
 async def find_by_name(client: Client, name: str) -> str | None:
@@ -52,8 +82,10 @@ def _is_of(summary: ExecutionSummary, workflow: str) -> bool:
     return name == workflow or name.rpartition(".")[2] == workflow
 
 
-async def _from_temporal(client: Client, limit: int) -> list[ExecutionSummary]:
-    query = f"WorkflowType = '{WORKFLOW_TYPE}'"
+async def _from_temporal(client: Client, limit: int, phase: Phase | None) -> list[ExecutionSummary]:
+    query = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus != 'ContinuedAsNew'"
+    if phase in _STATUSES:
+        query += f" AND ExecutionStatus IN ({_STATUSES[phase]})"
     found: list[ExecutionSummary] = []
     try:
         async for item in client.temporal.list_workflows(query, page_size=min(limit, 1000)):
@@ -69,12 +101,11 @@ async def _from_temporal(client: Client, limit: int) -> list[ExecutionSummary]:
 
 def _summary(item: WorkflowExecution) -> ExecutionSummary:
     attributes = {pair.key.name: pair.value for pair in item.typed_search_attributes}
-    ids = item.id.split(":")
-    ours = len(ids) == 4 and ids[0] == "ex"
+    project, domain = place_of(item.id)
     return ExecutionSummary(
         name=execution_name(item.id),
-        project=str(attributes.get(PROJECT) or (ids[1] if ours else "default")),
-        domain=str(attributes.get(DOMAIN) or (ids[2] if ours else "development")),
+        project=str(attributes.get(PROJECT) or project),
+        domain=str(attributes.get(DOMAIN) or domain),
         phase=describing.phase_of(item.status),
         workflow=attributes.get(WORKFLOW),
         version=attributes.get(VERSION),
@@ -88,16 +119,17 @@ def _summary(item: WorkflowExecution) -> ExecutionSummary:
 
 def _from_store(client: Client, limit: int) -> list[ExecutionSummary]:
     folder = index_folder(client.temporal.namespace, client.settings.project, client.settings.domain)
-    found = []
-    for name in client.store.list(folder, limit):
-        key = f"{folder}/{name}"
-        data = client.store.read_or_none(key)
-        if data is None:
-            continue
-        try:
-            found.append(ExecutionSummary.model_validate_json(data))
-        except ValidationError as error:
-            raise CorruptData(
-                f"{client.store.uri_of(key)} is not an entry of the index: {error.error_count()} errors"
-            ) from error
-    return found
+    keys = [f"{folder}/{name}" for name in client.store.list(folder, limit)]
+    with ThreadPoolExecutor(_READERS) as readers:
+        found = readers.map(lambda key: _read_entry(client.store, key), keys)
+        return [summary for summary in found if summary is not None]
+
+
+def _read_entry(store: ObjectStore, key: str) -> ExecutionSummary | None:
+    data = store.read_or_none(key)
+    if data is None:
+        return None
+    try:
+        return ExecutionSummary.model_validate_json(data)
+    except ValidationError as error:
+        raise CorruptData(f"{store.uri_of(key)} is not an entry of the index: {error.error_count()} errors") from error

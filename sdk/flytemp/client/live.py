@@ -63,7 +63,7 @@ class LiveView:
         description = await describing.describe_workflow(self._temporal, self._workflow_id)
         if description is None or description.status is not WorkflowExecutionStatus.RUNNING:
             return await describing.describe(self._temporal, self._store, self._workflow_id)
-        if description.run_id != self._run_id:
+        if description.run_id != self._run_id or self._stream is None or self._stream.done():
             await self._follow(description.run_id)
         await self._catch_up(description)
         layout = ExecutionLayout(self._temporal.namespace, self._workflow_id, describing.first_run_id(description))
@@ -74,18 +74,23 @@ class LiveView:
         self._run_id = run_id
         self._reader = HistoryReader(self._temporal.data_converter)
         self._stream = asyncio.create_task(self._read(run_id, self._reader))
+        self._stream.add_done_callback(lambda _: self._news.set())
 
     async def _read(self, run_id: str, reader: HistoryReader) -> None:
         handle = self._temporal.get_workflow_handle(self._workflow_id, run_id=run_id)
-        with contextlib.suppress(RPCError):  # the next look says what is the matter
+        with contextlib.suppress(RPCError):  # the next look says what is the matter, and follows again
             async for event in handle.fetch_history_events(wait_new_event=True):
                 await reader.feed(event)
                 self._news.set()
 
     async def _catch_up(self, description: WorkflowExecutionDescription) -> None:
         """Until the stream has read what the description already counts."""
+        stream = self._stream
+        assert stream is not None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CATCH_UP_SECONDS):
-                while self._reader.events < description.history_length and self._stream is not None and not self._stream.done():
+                while self._reader.events < description.history_length and not stream.done():
                     self._news.clear()
                     await self._news.wait()
+        if stream.done():
+            stream.result()  # an event that was not understood is no reason to show an old state for ever

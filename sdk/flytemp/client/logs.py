@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from flytemp.layout import ExecutionLayout
-from flytemp.records.models import Execution
 from flytemp.store.object_store import ObjectStore
 
 POLL_SECONDS = 0.5
@@ -67,11 +66,11 @@ class LogReader:
 
 
 async def read_logs(
-    reader: LogReader, describe: Callable[[], Coroutine[Any, Any, Execution]], follow: bool
+    reader: LogReader, is_over: Callable[[], Coroutine[Any, Any, bool]], follow: bool
 ) -> AsyncIterator[LogChunk]:
-    """All chunks there are; with ``follow``, also those to come until the execution is final."""
+    """All chunks there are; with ``follow``, also those to come until the execution is over."""
     while True:
-        final = not follow or (await describe()).phase.is_final
+        final = not follow or await is_over()
         for chunk in await asyncio.to_thread(reader.new_chunks):
             yield chunk
         if final:

@@ -12,9 +12,9 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
 from temporalio.client import Client as TemporalClient
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
-from flytemp.errors import FlytempError
+from flytemp.errors import ConfigError, FlytempError
 from flytemp.records.search_attributes import KEYWORD_LISTS, KEYWORDS
 
 if TYPE_CHECKING:
@@ -55,21 +55,37 @@ async def _namespace(client: Client) -> SetupStep:
 
 
 async def missing_search_attributes(temporal: TemporalClient) -> dict[str, IndexedValueType.ValueType]:
-    """flytemp's search attributes that the namespace does not know."""
+    """flytemp's search attributes that the namespace does not know, or knows with another type."""
     listed = await temporal.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=temporal.namespace)
     )
     wanted = dict.fromkeys(KEYWORDS, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD)
     wanted |= dict.fromkeys(KEYWORD_LISTS, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST)
-    return {name: kind for name, kind in wanted.items() if name not in listed.custom_attributes}
+    return {name: kind for name, kind in wanted.items() if listed.custom_attributes.get(name) != kind}
 
 
 async def add_search_attributes(temporal: TemporalClient) -> list[str]:
-    """Register those of flytemp's search attributes that are missing; returns their names."""
+    """Register those of flytemp's search attributes that are missing; returns their names.
+
+    Raises:
+        ConfigError: a name is taken by an attribute of another type.
+    """
     missing = await missing_search_attributes(temporal)
-    if missing:
-        request = AddSearchAttributesRequest(namespace=temporal.namespace, search_attributes=missing)
+    if not missing:
+        return []
+    request = AddSearchAttributesRequest(namespace=temporal.namespace, search_attributes=missing)
+    try:
         await temporal.operator_service.add_search_attributes(request)
+    except RPCError as error:
+        left = await missing_search_attributes(temporal)
+        if left and error.status in (RPCStatusCode.ALREADY_EXISTS, RPCStatusCode.INVALID_ARGUMENT):
+            raise ConfigError(
+                f"the namespace {temporal.namespace} does not take the search attributes {', '.join(left)}: {error.message}",
+                hint="is one of them there with another type? temporal operator search-attribute list shows them",
+            ) from error
+        if left:
+            raise
+        return []  # another setup was faster
     return list(missing)
 
 

@@ -49,9 +49,18 @@ class _Loop:
             raise
 
     def close(self) -> None:
+        self.run(_cancel_the_rest())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _cancel_the_rest() -> None:
+    """What an abandoned call or iteration left running ends before the loop does."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
 
 
 class SyncExecutionHandle(Generic[S]):
@@ -104,8 +113,11 @@ class SyncExecutionHandle(Generic[S]):
         async def following() -> Any:
             return await anext(items, _END)
 
-        while (item := self._loop.run(following())) is not _END:
-            yield item
+        try:
+            while (item := self._loop.run(following())) is not _END:
+                yield item
+        finally:
+            self._loop.run(items.aclose())
 
 
 _END = object()

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from flytemp.errors import InvalidName
 from flytemp.literals.types import Json
+from flytemp.names import DEFAULT_DOMAIN, DEFAULT_PROJECT, check_domain, check_project
 
 WORKFLOW_TYPE = "FlytempWorkflow"
 DEFAULT_TASK_QUEUE = "flytemp"
@@ -29,9 +31,9 @@ class LaunchOptions(BaseModel):
     is the number of task nodes that may run at once, 0 for no limit; 25 where nobody says.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    max_parallelism: int | None = None
+    max_parallelism: int | None = Field(default=None, ge=0)
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
     raw_data_prefix: str | None = None
@@ -46,7 +48,7 @@ class LaunchRequest(BaseModel):
     latest one runs. ``inputs`` are plain JSON; large ones may lie at ``inputs_uri``, a JSON object in the store.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     launch_plan: str
     inputs: dict[str, Json] = {}
@@ -110,7 +112,7 @@ class Resolved(BaseModel):
     workflow: str
     version: str
     launch_plan: str | None
-    labels: dict[str, str]
+    labels: dict[str, str]  # those that become a search attribute
     inputs: dict[str, Json] | None  # None: too large to be inline
     plan: str | None  # the only page, or None: ``plan_pages`` pages are fetched
     plan_pages: int
@@ -120,3 +122,19 @@ class Resolved(BaseModel):
 
     def to_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
+
+
+def place_of(workflow_id: str) -> tuple[str, str]:
+    """Project and domain: as an id of ours says, else the defaults."""
+    parts = workflow_id.split(":")
+    if len(parts) == 4 and parts[0] == "ex":
+        try:
+            return check_project(parts[1]), check_domain(parts[2])
+        except InvalidName:  # somebody else's id that looks like ours
+            pass
+    return DEFAULT_PROJECT, DEFAULT_DOMAIN
+
+
+def raw_data_uri(prefix: str, root: str) -> str:
+    """Where the files of an execution lie; ``root`` is that of its layout."""
+    return f"{prefix.rstrip('/')}/{root.partition('/')[2]}"

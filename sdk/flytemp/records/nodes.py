@@ -37,7 +37,7 @@ def _node(node: dict[str, Any], path: str, row: Row) -> NodeExecution:
     attempt = row.get("attempt", 0)
     error = row.get("error")
     history = [_past_attempt(past) for past in row.get("history", [])]
-    if node["kind"] == "task" and attempt and row["phase"] != "BACKOFF":
+    if node["kind"] == "task" and attempt and _has_begun(row):
         history.append(_current_attempt(row, phase, error))
     succeeded = phase is Phase.SUCCEEDED
     return NodeExecution(
@@ -54,6 +54,13 @@ def _node(node: dict[str, Any], path: str, row: Row) -> NodeExecution:
         attempt_history=history,
         outputs_ref=f"{path}/{attempt}" if succeeded and node["kind"] == "task" else None,
     )
+
+
+def _has_begun(row: Row) -> bool:
+    """Whether the attempt that the row names has: between two attempts it may name the next one, or still the last."""
+    past = row.get("history")
+    started = row.get("started_attempt")
+    return not past or (started is not None and started >= past[-1]["finished"])
 
 
 def _current_attempt(row: Row, phase: Phase, error: dict[str, Any] | None) -> AttemptInfo:

@@ -5,6 +5,7 @@ Retry policies here only re-attach or repeat I/O: a user's retries are the engin
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -61,11 +62,7 @@ def run_task(command: RunTask, root: str, task_queue: str, heartbeat_seconds: fl
     }
     if command.resumed:
         argument["resumed"] = True
-    summary = (
-        f"{command.node} {command.name}"
-        if command.attempt == 1
-        else f"{command.node} {command.name}, attempt {command.attempt}"
-    )
+    attempt = f", attempt {command.attempt}" if command.attempt > 1 else ""
     return workflow.start_activity(
         RUN_TASK,
         argument,
@@ -75,5 +72,10 @@ def run_task(command: RunTask, root: str, task_queue: str, heartbeat_seconds: fl
         heartbeat_timeout=timedelta(seconds=heartbeat_seconds),
         retry_policy=_REATTACH,
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        summary=summary[:200],
+        summary=short(f"{command.node} {command.name}{attempt}"),
     )
+
+
+def short(text: str) -> str:
+    """``text`` as a summary. The server refuses a workflow task for one whose JSON is over 400 bytes."""
+    return text if len(json.dumps(text)) <= 390 else f"{text.encode('ascii', 'replace')[:180].decode()}…"

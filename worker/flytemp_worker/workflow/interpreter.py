@@ -10,9 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from temporalio import workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from flytemp_worker.workflow import calls, version1
+
+_NOTHING = RawValue(Payload())
 
 _VERSIONS = {1: version1.run}
 
@@ -26,15 +30,36 @@ class FlytempWorkflow:
     """Runs a launch plan, workflow or task by its spec. See the reference page "Launching from any language"."""
 
     @workflow.run
-    async def run(self, launch: dict[str, Any]) -> dict[str, Any]:
-        continued = launch.get("continued")
-        resolved: dict[str, Any] = continued["resolved"] if continued else await _resolve(launch)
+    async def run(self, launch: RawValue = _NOTHING) -> dict[str, Any]:
+        given = _decoded(launch)
+        # Only a run that continues another says what to go on with: a launch is always resolved.
+        continued = given.get("continued") if workflow.info().continued_run_id else None
+        resolved: dict[str, Any] = continued["resolved"] if continued else await _resolve(given)
         number = resolved["interpreter"]
         if number not in _VERSIONS:
             raise UnknownInterpreterVersion(
                 f"the execution is of interpreter version {number}, this worker knows {sorted(_VERSIONS)}: upgrade the worker"
             )
         return await _VERSIONS[number](resolved, continued)
+
+
+def _decoded(launch: RawValue) -> dict[str, Any]:
+    """The launch as JSON. What cannot be read fails the run: another try of the workflow task would not read it either."""
+    if launch is _NOTHING:
+        raise _refused("there is no input")
+    if workflow.info().cron_schedule:  # its runs share the first run's id, by which results are kept
+        raise _refused("a workflow with a cron schedule cannot be told from its last run: use a Temporal Schedule")
+    try:
+        value = workflow.payload_converter().from_payload(launch.payload)
+    except Exception as error:
+        raise _refused(f"the input cannot be read: {error}"[:500]) from error
+    if not isinstance(value, dict):
+        raise _refused("the input must be one JSON object")
+    return value
+
+
+def _refused(why: str) -> ApplicationError:
+    return ApplicationError(f"the launch is not understood: {why}", type="invalid-input", non_retryable=True)
 
 
 async def _resolve(launch: dict[str, Any]) -> dict[str, Any]:
@@ -47,9 +72,11 @@ async def _resolve(launch: dict[str, Any]) -> dict[str, Any]:
         "started_at": info.workflow_start_time.isoformat(),
     }
     try:
-        result: dict[str, Any] = await calls.control(
-            calls.RESOLVE, argument, summary="validate the launch, load the plan"
-        )
+        resolving = calls.control(calls.RESOLVE, argument, summary="validate the launch, load the plan")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _refused(f"the input is not JSON: {error}"[:500]) from error
+    try:
+        result: dict[str, Any] = await resolving
     except ActivityError as error:
         cause = error.cause
         if isinstance(cause, ApplicationError):

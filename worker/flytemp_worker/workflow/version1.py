@@ -50,11 +50,7 @@ async def run(resolved: dict[str, Any], continued: dict[str, Any] | None) -> dic
     for warning in resolved["warnings"] if continued is None else ():
         workflow.logger.warning("%s: %s", resolved["execution"], warning)
     shell = Shell(resolved, continued)
-    try:
-        await shell.load()
-    except asyncio.CancelledError:
-        # Nothing of the user's has started.
-        raise CancelledError("cancelled before its first node") from None
+    await shell.load()
     return await shell.run()
 
 
@@ -78,7 +74,10 @@ class Shell:
     # ------------------------------------------------------------------------------------ loading
 
     async def load(self) -> None:
-        """Fetch the plan, and the state when this run continues another, and start the engine."""
+        """Fetch the plan, and the state when this run continues another, and start the engine.
+
+        A cancellation meanwhile is the engine's first event: tasks may be in flight from the run before.
+        """
         plan = Plan(from_pages(await self._plan_pages()))
         limits = {
             "max_parallelism": self.settings["max_parallelism"],
@@ -89,21 +88,22 @@ class Shell:
             self.engine = Engine(plan, self.resolved["inputs"], **limits)
             self._take(self.engine.begin(_now()))
             return
-        pages = await asyncio.gather(*[self._page(calls.LOAD_STATE, page) for page in range(self.continued["pages"])])
-        self.engine = rows.restore(plan, from_pages(list(pages)), **limits)
+        pages = await self._pages(calls.LOAD_STATE, self.continued["pages"])
+        self.engine = rows.restore(plan, from_pages(pages), **limits)
         self._take(self.engine.resume(_now()))
+        if self._events:  # what is in flight hears of the cancellation only when it was issued again
+            self._carry_out()
+            await self._uncancelled(asyncio.ensure_future(workflow.sleep(0.01)))
 
     async def _plan_pages(self) -> list[str]:
         if self.continued is None and self.resolved["plan"] is not None:
             return [self.resolved["plan"]]
-        return list(
-            await asyncio.gather(*[self._page(calls.PLAN_PAGE, page) for page in range(self.resolved["plan_pages"])])
-        )
+        return await self._pages(calls.PLAN_PAGE, self.resolved["plan_pages"])
 
-    async def _page(self, name: str, page: int) -> str:
-        argument = {"execution": self.root, "generation": self.generation, "page": page}
-        text: str = await calls.control(name, argument, summary=f"page {page + 1}")
-        return text
+    async def _pages(self, name: str, count: int) -> list[str]:
+        argument = {"execution": self.root, "generation": self.generation}
+        handles = [calls.control(name, {**argument, "page": page}, summary=f"page {page + 1}") for page in range(count)]
+        return [await self._uncancelled(handle) for handle in handles]
 
     # --------------------------------------------------------------------------------------- loop
 
@@ -128,6 +128,15 @@ class Shell:
             return
         except asyncio.CancelledError:
             self._cancelled()
+
+    async def _uncancelled(self, work: asyncio.Future[Any]) -> Any:
+        """The work's result, even when a cancellation arrives meanwhile: that is remembered."""
+        while not work.done():
+            try:
+                await asyncio.shield(work)
+            except asyncio.CancelledError:
+                self._cancelled()
+        return work.result()
 
     def _cancelled(self) -> None:
         self._events.append(CancelRequested(workflow.cancellation_reason() or "cancelled"))
@@ -180,7 +189,7 @@ class Shell:
         key = (command.node, command.attempt, command.try_)
 
         async def fire() -> None:
-            await workflow.sleep(timedelta(seconds=command.seconds), summary=f"{command.node}: {command.why}"[:200])
+            await workflow.sleep(timedelta(seconds=command.seconds), summary=calls.short(f"{command.node}: {command.why}"))
             self._timers.pop(key, None)
             self._events.append(TimerFired(*key))
 
@@ -221,16 +230,13 @@ class Shell:
         """Save ``state`` page by page; False when a cancellation came between."""
         pages = to_pages(state)
         self._saved_pages = len(pages)
-        try:
-            if self.resolved["plan"] is not None:  # a plan of one page lies only in this run's history
-                argument = {"execution": self.root, "page": 0, "text": self.resolved["plan"]}
-                await calls.control(calls.SAVE_PLAN, argument, summary="the plan, for the runs to come")
-            for number, page in enumerate(pages):
-                argument = {"execution": self.root, "generation": generation, "page": number, "text": page}
-                await calls.control(calls.SAVE_STATE, argument, summary=f"state, page {number + 1} of {len(pages)}")
-        except asyncio.CancelledError:
-            self._cancelled()
-            return False
+        if self.resolved["plan"] is not None:  # a plan of one page lies only in this run's history
+            argument = {"execution": self.root, "page": 0, "text": self.resolved["plan"]}
+            await self._uncancelled(calls.control(calls.SAVE_PLAN, argument, summary="the plan, for the runs to come"))
+        for number, page in enumerate(pages):
+            argument = {"execution": self.root, "generation": generation, "page": number, "text": page}
+            summary = f"state, page {number + 1} of {len(pages)}"
+            await self._uncancelled(calls.control(calls.SAVE_STATE, argument, summary=summary))
         return not any(isinstance(event, CancelRequested) for event in self._events)
 
     # -------------------------------------------------------------------------------------- close
@@ -254,10 +260,10 @@ class Shell:
             argument["rows_pages"] = [self.generation, len(state)]
             for number, page in enumerate(state):
                 saved = {"execution": self.root, "generation": self.generation, "page": number, "text": page}
-                await _uncancelled(
+                await self._uncancelled(
                     calls.control(calls.SAVE_STATE, saved, summary=f"nodes, page {number + 1} of {len(state)}")
                 )
-        result: dict[str, Any] = await _uncancelled(
+        result: dict[str, Any] = await self._uncancelled(
             calls.control(calls.CLOSE, argument, summary="record the execution")
         )
         workflow.set_current_details(details(self.engine, self.resolved))
@@ -268,16 +274,6 @@ class Shell:
             where = f"node {error['node']} ({error['task']}): " if error.get("node") else ""
             raise ApplicationError(f"{where}{error['message']}", error, type=error["code"], non_retryable=True)
         return {key: value for key, value in result.items() if key in ("execution", "outputs", "outputs_uri")}
-
-
-async def _uncancelled(handle: workflow.ActivityHandle[Any]) -> Any:
-    """The activity's result, even when a cancellation arrives meanwhile: the execution is already over."""
-    while True:
-        try:
-            return await asyncio.shield(handle)
-        except asyncio.CancelledError:
-            if handle.done():
-                raise
 
 
 def _now() -> int:
@@ -295,9 +291,8 @@ def _event(key: Key, done: asyncio.Task[Any]) -> Event:
     if is_cancelled_exception(error):
         return TaskCancelled(*key)
     cause = error.cause if isinstance(error, ActivityError) else error
-    if isinstance(cause, ApplicationError) and cause.details and isinstance(cause.details[0], dict):
-        detail = cause.details[0]
-        if cause.type == "Lost":
-            return TaskLost(*key, detail["message"])
-        return TaskFailed(*key, detail)
+    detail = cause.details[0] if isinstance(cause, ApplicationError) and cause.details else None
+    if isinstance(detail, dict) and {"kind", "code", "message"} <= detail.keys():
+        lost = detail["kind"] == "SYSTEM" and detail["code"] == "Lost"  # a user's exception may have that name, too
+        return TaskLost(*key, detail["message"]) if lost else TaskFailed(*key, detail)
     return TaskLost(*key, f"the activity ended without an answer: {cause or error}")

@@ -1,0 +1,36 @@
+"""What an execution's context says of it: the same for a live view, the record and a run without a server."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flytemp.layout import ExecutionLayout
+from flytemp.records.launch import ExecutionContext, raw_data_uri
+from flytemp.records.models import Execution, NodeExecution, Phase
+from flytemp.store.object_store import ObjectStore
+
+
+def execution_of(
+    context: ExecutionContext, layout: ExecutionLayout, store: ObjectStore, phase: Phase, nodes: list[NodeExecution]
+) -> Execution:
+    """The execution, without its end."""
+    return Execution(
+        name=context.execution,
+        project=context.project,
+        domain=context.domain,
+        phase=phase,
+        workflow=context.workflow,
+        version=context.version,
+        launch_plan=context.launch_plan,
+        inputs=context.inputs,
+        nodes=nodes,
+        started_at=datetime.fromisoformat(context.started_at),
+        labels=context.labels,
+        annotations=context.annotations,
+        warnings=context.warnings,
+        namespace=layout.namespace,
+        workflow_id=layout.workflow_id,
+        run_id=layout.first_run_id,
+        metadata_uri=store.uri_of(layout.root),
+        raw_data_uri=raw_data_uri(context.raw_data_prefix, layout.root),
+    )
