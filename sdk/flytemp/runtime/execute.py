@@ -24,6 +24,7 @@ from flytemp.literals.transfer import RawDataTransfer, use_transfer
 from flytemp.literals.types import Json
 from flytemp.runtime.commit import claim_try, commit_result, now, write_try_error
 from flytemp.runtime.failures import TryFailed
+from flytemp.runtime.forks import forked_children_end_here
 from flytemp.runtime.inputs import resolve_inputs
 from flytemp.runtime.invocation import PROTOCOL_VERSION, Invocation, TaskError, TaskResult
 from flytemp.runtime.loader import load_task, use_bundle
@@ -205,7 +206,8 @@ class _Try:
     def _users_code(self) -> Iterator[None]:
         """The user's code runs here, and may raise anything."""
         try:
-            yield
+            with forked_children_end_here():
+                yield
         except (_Failed, GeneratorExit):
             raise
         except KeyboardInterrupt as error:

@@ -1,0 +1,42 @@
+"""A child that a task forks, and that comes back from the task's function, does not speak for the task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.activities.process.conftest import Bench
+from tests.sdk.runtime.project import Project
+
+PROGRAM = """
+    import os, sys
+    from flytemp import task
+
+    @task
+    def fork(child_does: str) -> int:
+        child = os.fork()
+        if child:
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if child_does == "raise":
+            raise ValueError("in the child")
+        if child_does == "exit":
+            sys.exit(4)
+        return 99
+
+    @task
+    def pid() -> int:
+        return os.getpid()
+"""
+
+
+@pytest.mark.parametrize(("child_does", "code"), [("return", 0), ("raise", 1), ("exit", 4)])
+async def test_the_parent_gives_the_result(
+    make_project: Callable[[str], Project], bench: Bench, child_does: str, code: int
+) -> None:
+    program = make_project(PROGRAM)
+    result = await bench.run(program.invocation("fork", {"child_does": child_does}))
+    assert (result.error, result.outputs) == (None, {"o0": code})
+    first = await bench.run(program.invocation("pid", node="n1"))
+    second = await bench.run(program.invocation("pid", node="n2"))
+    assert first.outputs == second.outputs, "the process serves on, and its messages are its own"
