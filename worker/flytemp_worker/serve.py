@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import PackageNotFoundError, version
 
@@ -49,7 +50,7 @@ async def _serve(settings: Settings) -> int:
     ready = False
     async with AsyncExitStack() as stack:
         if worker.metrics_address:
-            server = MetricsServer(worker.metrics_address, metrics, lambda: ready)
+            server = metrics_server(settings, metrics, lambda: ready)
             server.start()
             stack.callback(server.close)
             logger.info("metrics and health at http://%s/metrics, /healthz, /readyz", server.address)
@@ -122,6 +123,23 @@ def resolved_settings(settings: Settings) -> ResolvedSettings:
         continue_as_new_events=worker.continue_as_new_events,
         drain_seconds=worker.continue_as_new_drain_seconds,
     )
+
+
+def metrics_server(settings: Settings, metrics: WorkerMetrics, ready: Callable[[], bool]) -> MetricsServer:
+    """A server on the address of the settings. Where that is the default, which nobody chose, and taken: on a free port.
+
+    Raises:
+        ConfigError: the address that was chosen cannot be served.
+    """
+    address = settings.worker.metrics_address
+    try:
+        return MetricsServer(address, metrics, ready)
+    except ConfigError:
+        if settings.origins.get("worker.metrics_address", "default") != "default":
+            raise
+    server = MetricsServer(f"{address.rpartition(':')[0]}:0", metrics, ready)
+    logger.info("%s is taken, perhaps by another worker; metrics are at %s", address, server.address)
+    return server
 
 
 def flytemp_version() -> str:
