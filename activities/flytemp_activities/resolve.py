@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 from temporalio import activity
 from temporalio.client import Client as TemporalClient
 from temporalio.service import RPCError
@@ -98,6 +99,8 @@ class Resolver:
                 self._executions.store.create(layout.execution, context.model_dump_json().encode())
         except RecursionError as error:
             raise InputError("the launch is nested too deeply", hint="write large data to a file") from error
+        except PydanticSerializationError as error:
+            raise InputError(f"the launch holds text that is no Unicode: {error}", hint="write bytes as base64") from error
         context = self._executions.context(layout.root)
         pages = to_pages(plan_of(self._executions.document(context.spec)))
         if len(pages) > 1:

@@ -1,0 +1,378 @@
+"""`run_task`: heartbeats, verdicts, and what each kind of cancellation stops and leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.activity import ActivityCancellationDetails
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import ActivityEnvironment
+
+from flytemp.errors import StoreError
+from flytemp.layout import ExecutionLayout
+from flytemp.records.launch import ExecutionContext, LaunchOptions
+from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities import tasks
+from flytemp_activities.backend import Report, SystemFailure, TaskLost, TryKey
+from flytemp_activities.executions import Executions
+from flytemp_activities.tasks import TaskRunner
+from tests.programs import small
+
+LAYOUT = ExecutionLayout("default", "ex:default:development:one", "run-1")
+SPEC = "wf:default:development:tests.programs.small.diamond:v1"
+ARGUMENT = {
+    "execution": LAYOUT.root,
+    "node": "n0",
+    "workflow": "tests.programs.small.diamond",
+    "task": "tests.programs.small.add",
+    "attempt": 1,
+    "try": 1,
+    "inputs": {"a": {"l": 1}, "b": {"l": 2}},
+}
+
+
+class HeldBackend:
+    """Runs each try until the test says what became of it."""
+
+    def __init__(self) -> None:
+        self.tries: dict[TryKey, asyncio.Future[TaskResult]] = {}
+        self.killed: list[TryKey] = []
+        self.invocations: list[tuple[Invocation, bool]] = []
+        self.started = asyncio.Event()
+        self.on_kill: Callable[[asyncio.Future[TaskResult]], None] = lambda run: run.set_exception(TaskLost("killed"))
+
+    async def start(self) -> None:
+        """Ready."""
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def run(self, invocation: Invocation, *, resumed: bool, report: Report) -> TaskResult:
+        key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
+        self.invocations.append((invocation, resumed))
+        self.tries.setdefault(key, asyncio.get_running_loop().create_future())
+        report({"phase": "running", "pid": 7})
+        self.started.set()
+        return await asyncio.shield(self.tries[key])
+
+    async def kill(self, invocation_key: TryKey) -> None:
+        self.killed.append(invocation_key)
+        run = self.tries.pop(invocation_key)
+        if not run.done():
+            self.on_kill(run)
+
+    def running(self) -> list[TryKey]:
+        return [key for key, run in self.tries.items() if not run.done()]
+
+    @property
+    def run_of_one(self) -> asyncio.Future[TaskResult]:
+        return next(iter(self.tries.values()))
+
+
+@dataclasses.dataclass
+class Info:
+    first_run_id: str
+
+
+@dataclasses.dataclass
+class Description:
+    """As `WorkflowExecutionDescription`, as far as it is asked."""
+
+    status: WorkflowExecutionStatus
+    first_run: str = "run-1"
+    run_id: str = "run-3"
+
+    @property
+    def raw_description(self) -> Any:
+        return type("Raw", (), {"workflow_execution_info": Info(self.first_run)})
+
+
+class Temporal:
+    """Answers what the workflow's state is, from a list; the last answer stays."""
+
+    def __init__(self, *answers: Description | RPCError) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+
+    def get_workflow_handle(self, workflow_id: str) -> Temporal:
+        return self
+
+    async def describe(self) -> Description:
+        self.asked += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, RPCError):
+            raise answer
+        return answer
+
+
+OPEN = Description(WorkflowExecutionStatus.RUNNING)
+CLOSED = Description(WorkflowExecutionStatus.TERMINATED)
+USED_AGAIN = Description(WorkflowExecutionStatus.RUNNING, first_run="run-9")
+GONE = RPCError("gone", RPCStatusCode.NOT_FOUND, b"")
+AWAY = RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
+
+
+class Observer:
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def started(self, task: str) -> None:
+        self.seen.append(f"{task} started")
+
+    def ended(self, task: str, outcome: str, seconds: float) -> None:
+        self.seen.append(outcome)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    opened = ObjectStore.open(str(tmp_path / "store"))
+    small.register(opened)
+    context = ExecutionContext(
+        execution="one", project="default", domain="development", entity=SPEC, spec=SPEC, workflow="diamond", version="v1",
+        inputs={"x": 1}, options=LaunchOptions(), raw_data_prefix="s3://bucket/data", namespace="default",
+        workflow_id=LAYOUT.workflow_id, first_run_id="run-1", started_at="2026-01-01T00:00:00+00:00",
+    )  # fmt: skip
+    opened.write(LAYOUT.execution, context.model_dump_json().encode())
+    return opened
+
+
+class Trial:
+    """One activity of a runner, with everything around it."""
+
+    def __init__(self, store: ObjectStore, *answers: Description | RPCError) -> None:
+        self.backend = HeldBackend()
+        self.temporal = Temporal(*answers or (OPEN,))
+        self.observer = Observer()
+        self.runner = TaskRunner(Executions(store), self.backend, self.temporal, 2.0, self.observer)  # type: ignore[arg-type]
+        self.environment = ActivityEnvironment()
+        self.heartbeats: list[Any] = []
+        self.environment.on_heartbeat = lambda *details: self.heartbeats.append(dict(details[0]))
+
+    def begin(self, **changes: Any) -> asyncio.Task[Any]:
+        return asyncio.create_task(self.environment.run(self.runner.run_task, {**ARGUMENT, **changes}))
+
+    async def begun(self, **changes: Any) -> asyncio.Task[Any]:
+        activity = self.begin(**changes)
+        await self.backend.started.wait()
+        return activity
+
+    async def watched(self) -> None:
+        """Until the watchers of detached tasks are done."""
+        while self.runner._detached:
+            await asyncio.wait(list(self.runner._detached.values()))
+
+
+async def test_a_result(store: ObjectStore) -> None:
+    trial = Trial(store)
+    activity = await trial.begun()
+    trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={"o0": 3}))
+
+    assert await activity == {"outputs": {"o0": 3}, "size": len('{"o0":3}')}
+    assert trial.observer.seen == ["tests.programs.small.add started", "succeeded"]
+    invocation, resumed = trial.backend.invocations[0]
+    assert not resumed
+    assert invocation.raw_data_prefix == f"s3://bucket/data/{LAYOUT.root.partition('/')[2]}/n0/1"
+
+
+async def test_large_outputs_stay_in_the_store(store: ObjectStore) -> None:
+    trial = Trial(store)
+    activity = await trial.begun()
+    trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={"o0": "x" * 10_000}))
+
+    assert await activity == {"size": 10_009}
+
+
+async def test_heartbeats_carry_what_the_backend_says(store: ObjectStore) -> None:
+    trial = Trial(store)
+    beaten = asyncio.Event()
+
+    def beat(*details: Any) -> None:
+        trial.heartbeats.append(details[0])
+        beaten.set()
+
+    trial.environment.on_heartbeat = beat
+    activity = await trial.begun()
+    await beaten.wait()
+    trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={}))
+    await activity
+
+    assert trial.heartbeats[0] == {"phase": "running", "pid": 7}
+
+
+def user(code: str, *, retryable: bool = True) -> TaskResult:
+    return TaskResult(status="failed", error=TaskError(kind="USER", code=code, message="m" * 10_000, retryable=retryable))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "detail", "seen"),
+    [
+        pytest.param(user("ValueError"), ("USER", "ValueError", True), "failed", id="the user's"),
+        pytest.param(user("Lost", retryable=False), ("USER", "Lost", False), "failed", id="an exception called Lost"),
+        pytest.param(TaskLost("gone"), ("SYSTEM", "Lost", True), "lost", id="lost"),
+        pytest.param(
+            SystemFailure(TaskError(kind="SYSTEM", code="NoBundle", message="m")), ("SYSTEM", "NoBundle", True), "system-failure",
+            id="the platform's",
+        ),
+    ],
+)  # fmt: skip
+async def test_failures_carry_a_verdict(store: ObjectStore, outcome: TaskResult | Exception, detail: Any, seen: str) -> None:
+    trial = Trial(store)
+    activity = await trial.begun()
+    if isinstance(outcome, TaskResult):
+        trial.backend.run_of_one.set_result(outcome)
+    else:
+        trial.backend.run_of_one.set_exception(outcome)
+
+    with pytest.raises(ApplicationError) as caught:
+        await activity
+    given = caught.value.details[0]
+    assert (given["kind"], given["code"], given["retryable"]) == detail
+    assert caught.value.non_retryable, "the engine decides, not Temporal"
+    assert len(given["message"]) <= 2_000
+    assert trial.observer.seen[-1] == seen
+
+
+async def test_an_execution_that_does_not_load_is_the_platforms_failure(store: ObjectStore) -> None:
+    trial = Trial(store)
+    with pytest.raises(ApplicationError) as caught:
+        await trial.begin(execution="executions/default/other/run-1")
+    assert (caught.value.details[0]["kind"], caught.value.details[0]["retryable"]) == ("SYSTEM", True)
+
+
+@pytest.mark.parametrize(
+    ("argument", "attempt", "resumed"), [({}, 1, False), ({"resumed": True}, 1, True), ({}, 2, True)]
+)
+async def test_a_try_that_may_have_been_started_before(
+    store: ObjectStore, argument: dict[str, bool], attempt: int, resumed: bool
+) -> None:
+    trial = Trial(store)
+    trial.environment.info = dataclasses.replace(trial.environment.info, attempt=attempt)
+    activity = await trial.begun(**argument)
+    trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={}))
+    await activity
+    assert trial.backend.invocations[0][1] is resumed
+
+
+async def cancelled(trial: Trial, activity: asyncio.Task[Any], **causes: bool) -> None:
+    trial.environment.cancel(cancellation_details=ActivityCancellationDetails(**causes))
+    with pytest.raises(asyncio.CancelledError):
+        await activity
+
+
+async def test_the_engines_own_request_kills(store: ObjectStore) -> None:
+    trial = Trial(store)
+    activity = await trial.begun()
+    await cancelled(trial, activity, cancel_requested=True)
+
+    assert trial.backend.killed == [(LAYOUT.root, "n0", 1, 1)]
+    assert trial.observer.seen[-1] == "cancelled"
+    assert trial.temporal.asked == 0
+
+
+async def test_what_was_committed_before_it_was_killed_counts(store: ObjectStore) -> None:
+    trial = Trial(store)
+    trial.backend.on_kill = lambda run: run.set_result(TaskResult(status="succeeded", outputs={"o0": 3}))
+    activity = await trial.begun()
+    trial.environment.cancel(cancellation_details=ActivityCancellationDetails(cancel_requested=True))
+
+    assert (await activity)["outputs"] == {"o0": 3}
+    assert trial.observer.seen[-1] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    "causes",
+    [
+        pytest.param({"not_found": True}, id="terminated, continued or closed"),
+        pytest.param({"not_found": True, "timed_out": True}, id="heartbeat timed out"),
+        pytest.param({"timed_out": True}, id="timed out"),
+        pytest.param({"paused": True}, id="paused"),
+        pytest.param({"reset": True}, id="reset"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("answers", "killed"),
+    [
+        pytest.param([CLOSED], True, id="closed"),
+        pytest.param([GONE], True, id="forgotten"),
+        pytest.param([USED_AGAIN], True, id="the id is used again"),
+        pytest.param([OPEN, AWAY, OPEN, CLOSED], True, id="closed later"),
+        pytest.param([OPEN], False, id="open"),
+    ],
+)
+async def test_what_nobody_waits_for_ends_with_its_execution(
+    store: ObjectStore,
+    monkeypatch: pytest.MonkeyPatch,
+    causes: dict[str, bool],
+    answers: list[Description | RPCError],
+    killed: bool,
+) -> None:
+    monkeypatch.setattr(tasks, "LOOK_SECONDS", 0.001)
+    trial = Trial(store, *answers)
+    activity = await trial.begun()
+    await cancelled(trial, activity, **causes)
+
+    assert trial.observer.seen[-1] == "detached"
+    if not killed:
+        while trial.temporal.asked < 3:
+            await asyncio.wait(list(trial.runner._detached.values()), timeout=0.001)
+        assert trial.backend.running() == [(LAYOUT.root, "n0", 1, 1)]
+        trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={}))
+    await trial.watched()
+    assert bool(trial.backend.killed) is killed
+
+
+async def test_a_worker_that_ends_leaves_its_tasks_to_the_backend(store: ObjectStore) -> None:
+    trial = Trial(store, CLOSED)
+    activity = await trial.begun()
+    await cancelled(trial, activity, worker_shutdown=True)
+
+    assert not trial.runner._detached
+    assert not trial.backend.killed
+    assert trial.backend.running() == [(LAYOUT.root, "n0", 1, 1)]
+
+
+async def test_a_later_activity_joins_what_an_earlier_one_left(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "LOOK_SECONDS", 0.001)
+    trial = Trial(store, OPEN)
+    activity = await trial.begun()
+    await cancelled(trial, activity, not_found=True, timed_out=True)
+    trial.environment = ActivityEnvironment()
+    again = await trial.begun(resumed=True)
+    trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={"o0": 3}))
+
+    assert (await again)["outputs"] == {"o0": 3}
+    await trial.watched()
+    assert not trial.backend.killed
+
+
+async def test_one_watcher_per_try(store: ObjectStore) -> None:
+    trial = Trial(store, OPEN)
+    for _ in range(3):
+        trial.environment = ActivityEnvironment()
+        await cancelled(trial, await trial.begun(), paused=True)
+    assert len(trial.runner._detached) == 1
+    for watcher in trial.runner._detached.values():
+        watcher.cancel()
+    await trial.watched()
+
+
+async def test_a_kill_that_fails_is_told(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    trial = Trial(store, CLOSED)
+
+    async def refuses(key: TryKey) -> None:
+        raise StoreError("the store is full")
+
+    monkeypatch.setattr(trial.backend, "kill", refuses)
+    await cancelled(trial, await trial.begun(), not_found=True)
+    await trial.watched()
+    assert "could not be stopped" in caplog.text
