@@ -71,9 +71,13 @@ class Registration:
         with self._removing_on_failure():
             states = {item.key: self._settle(item, item.key in unchanged) for item in ordered}
             for item in sorted(ordered, key=lambda item: (_PUBLISHING_ORDER.index(item.entity.kind), item.key)):
-                if states[item.key] != "published":
+                if states[item.key] != "published" or not self._is_latest(item.entity):
                     self._create(layout.latest_key(item.entity, self.published_ms), b"")
         return {key for key, state in states.items() if state == "created"}
+
+    def _is_latest(self, entity: EntityId) -> bool:
+        """Whether this version leads already. One that led before, and is registered again, is to lead again."""
+        return any(split_latest(name)[1] == entity.version for name in self.store.list(layout.latest_folder(entity), 1))
 
     def _settle(self, item: Pending, unchanged: bool) -> Literal["created", "published", "adopted"]:
         """Make sure that the document is there to stay."""

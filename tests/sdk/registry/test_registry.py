@@ -180,6 +180,14 @@ def test_the_latest_is_what_was_published_last(registry: Registry) -> None:
     assert registry.get(tsk("t", "v3"))[1] == task("t", retries=3)
 
 
+def test_a_version_that_is_registered_again_is_the_latest_again(registry: Registry) -> None:
+    for version, moment in (("v1", 1000), ("v2", 2000), ("v1", 3000)):
+        entries = registry.register([task("t", retries=int(version[1]))], version=version, published_ms=moment, **PLACE)
+    assert statuses(entries) == [("t", "unchanged")]
+    assert registry.latest(tsk("t")) == "v1"
+    assert registry.versions(tsk("t")) == ["v1", "v2"]
+
+
 def test_publishing_takes_the_time_of_now(registry: Registry) -> None:
     before = datetime.now(UTC) - timedelta(milliseconds=1)
     registry.register([task("t")], version="v1", **PLACE)
