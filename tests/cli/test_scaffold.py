@@ -32,7 +32,7 @@ def test_it_writes_a_project_and_says_what_is_next(flytemp: Cli, project: Path) 
     assert result.code == 0
     assert files_in(project / "My Project") == FILES
     assert set(result.out.splitlines()) == {f"My Project/{name}" for name in FILES}
-    assert "cd My Project" in result.err
+    assert "cd 'My Project'" in result.err
     assert "flytemp run src/workflows.py word_statistics" in result.err
     assert tomllib.loads((project / "My Project/pyproject.toml").read_text())["project"]["name"] == "my-project"
     assert tomllib.loads((project / "My Project/flytemp.toml").read_text()) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -48,7 +49,7 @@ def _show_next_steps(session: Session, directory: str) -> None:
     output.note()
     output.note("Next:")
     if Path(directory).resolve() != Path.cwd():
-        output.note(f"  cd {directory}")
+        output.note(f"  cd {shlex.quote(directory)}")
     output.note("  flytemp run src/workflows.py word_statistics --local     in this process, without a server")
     output.note("  flytemp dev                                              Temporal, UI, worker and store; in its own terminal")
     output.note("  flytemp run src/workflows.py word_statistics --top 2     on that Temporal")
