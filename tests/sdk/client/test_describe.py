@@ -1,0 +1,122 @@
+"""Describing what left no record: refused launches of any shape, other stores, runs that had no time to load."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
+from temporalio.converter import DataConverter
+
+from flytemp.client.describe import _error_of, _outputs_of, _read_missing, _unresolved, newest_record
+from flytemp.client.history import HistoryReader
+from flytemp.errors import CorruptData
+from flytemp.layout import ExecutionLayout
+from flytemp.records.launch import Resolved
+from flytemp.records.models import Execution, Phase
+from flytemp.spec.plan import to_pages
+from flytemp.store.object_store import ObjectStore
+
+LAYOUT = ExecutionLayout("default", "ex:shop:production:one", "run-1")
+PLAN = {"root": "w", "graphs": {"w": {"nodes": [{"id": "n0", "kind": "task", "target": "m.t", "name": "t"}]}}}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    return ObjectStore.open(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("launch", "expected"),
+    [
+        (None, ("shop", "production", None, None)),
+        ({}, ("shop", "production", None, None)),
+        ({"launch_plan": "a", "inputs": {"x": 1}, "project": "p", "domain": "d"}, ("p", "d", "a", {"x": 1})),
+        ({"launch_plan": 5, "inputs": [1], "project": {}, "domain": None, "version": 3}, ("shop", "production", None, None)),
+    ],
+)
+def test_a_launch_of_any_shape_is_shown(launch: Any, expected: tuple[Any, ...]) -> None:
+    reader = HistoryReader(DataConverter.default)
+    reader.launch = launch
+    description: Any = SimpleNamespace(start_time=None)
+    shown = _unresolved(reader, LAYOUT, description, Phase.FAILED, [])
+    assert (shown.project, shown.domain, shown.launch_plan, shown.inputs) == expected
+
+
+@pytest.mark.parametrize(
+    ("result", "outputs"),
+    [
+        ({"execution": "one", "outputs": {"o0": 1}}, {"o0": 1}),
+        ({"execution": "one", "outputs": {}}, {}),
+        ({"execution": "one", "outputs_uri": "STORE/outputs.json"}, {"o0": 2}),
+        ({"execution": "one", "outputs_uri": "STORE/gone.json"}, None),
+        ({"execution": "one", "outputs_uri": "s3://elsewhere/outputs.json"}, None),
+        ({"execution": "one", "outputs": 5}, None),
+        (None, None),
+    ],
+)
+def test_outputs_of_a_run_whose_record_is_not_here(store: ObjectStore, result: Any, outputs: Any) -> None:
+    store.write("outputs.json", json.dumps({"o0": 2}).encode())
+    if isinstance(result, dict) and "outputs_uri" in result:
+        result = {**result, "outputs_uri": result["outputs_uri"].replace("STORE", store.uri)}
+    assert _outputs_of(store, result) == outputs
+
+
+def test_the_failure_at_the_bottom_says_why() -> None:
+    why = Failure(message="the store is gone", application_failure_info=ApplicationFailureInfo(type="not-found"))
+    around = Failure(message="Activity task failed", cause=why)
+    around.activity_failure_info.SetInParent()
+
+    assert (_error_of(around).code, _error_of(around).message) == ("not-found", "the store is gone")
+    assert _error_of(why).message == "the store is gone"
+    assert _error_of(Failure(message="odd")).code == "Failed"
+
+
+def reader_of(pages: int, continued: dict[str, Any] | None = None) -> HistoryReader:
+    reader = HistoryReader(DataConverter.default)
+    reader.resolved = Resolved.model_validate(
+        {
+            "interpreter": 1, "root": LAYOUT.root, "execution": "e", "project": "p", "domain": "d", "workflow": "w",
+            "version": "v", "launch_plan": None, "labels": {}, "inputs": {}, "plan": None, "plan_pages": pages,
+            "search_attributes": False, "settings": {"task_queue": "q"},
+        }
+    )  # fmt: skip
+    reader.continued = continued
+    return reader
+
+
+def test_a_run_that_has_just_continued_is_read_from_the_store(store: ObjectStore) -> None:
+    reader = reader_of(2, {"generation": 1, "pages": 1})
+    text = to_pages(PLAN)[0]
+    store.write(LAYOUT.plan_page(0), text[:20].encode())
+    _read_missing(store, LAYOUT, reader)
+    assert reader.lacks_plan, "a page is missing"
+    assert reader.lacks_state
+
+    store.write(LAYOUT.plan_page(1), text[20:].encode())
+    store.write(LAYOUT.state_page(1, 0), to_pages({"rows": [{"id": "n0", "phase": "SUCCEEDED"}]})[0].encode())
+    _read_missing(store, LAYOUT, reader)
+    assert reader.plan == PLAN
+    assert reader.rows["n0"]["phase"] == "SUCCEEDED"
+
+
+def test_a_context_that_is_none_is_told(store: ObjectStore) -> None:
+    store.write(LAYOUT.execution, b"{}")
+    with pytest.raises(CorruptData, match="is not an execution's context"):
+        _read_missing(store, LAYOUT, HistoryReader(DataConverter.default))
+
+
+def test_the_newest_of_several_records(store: ObjectStore) -> None:
+    assert newest_record(store, "default", LAYOUT.workflow_id) is None
+    for run, day in (("run-1", 1), ("run-2", 3), ("run-3", 2)):
+        record = Execution.model_validate(
+            {"name": run, "project": "p", "domain": "d", "phase": "SUCCEEDED", "started_at": f"2026-01-0{day}T00:00:00Z"}
+        )
+        store.write(ExecutionLayout("default", LAYOUT.workflow_id, run).record, record.model_dump_json().encode())
+    store.write(ExecutionLayout("default", LAYOUT.workflow_id, "run-4").execution, b"{}")
+    newest = newest_record(store, "default", LAYOUT.workflow_id)
+    assert newest is not None
+    assert newest.name == "run-2"

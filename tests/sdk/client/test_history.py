@@ -1,0 +1,182 @@
+"""The live view from a history: recorded histories, read event by event; every prefix is a view that somebody may get."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowHistory
+from temporalio.converter import DataConverter
+
+from flytemp.client.history import HistoryReader
+from flytemp.records.launch import Resolved
+from flytemp.records.models import NodeExecution, Phase
+from flytemp.records.nodes import nodes_from_rows
+from flytemp.spec.plan import from_pages, to_pages
+
+HISTORIES = sorted((Path(__file__).parents[2] / "replay" / "histories").glob("*.json.gz"))
+_RANK = {Phase.QUEUED: 0, Phase.RUNNING: 1, Phase.ABORTING: 1}
+
+
+def events_of(file: Path) -> list[HistoryEvent]:
+    data = json.loads(gzip.decompress(file.read_bytes()))
+    return list(WorkflowHistory.from_json(data["workflow_id"], data["history"]).events)
+
+
+def named(scenario: str) -> list[HistoryEvent]:
+    return events_of(next(file for file in HISTORIES if scenario in file.name))
+
+
+def view(reader: HistoryReader, closed: bool) -> list[NodeExecution]:
+    return nodes_from_rows(reader.plan, reader.settled_rows(closed)) if reader.plan is not None else []
+
+
+@pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.name.removesuffix(".json.gz"))
+async def test_every_prefix_is_a_sane_view_and_none_takes_back_what_was_shown(file: Path) -> None:
+    reader = HistoryReader(DataConverter.default)
+    before: dict[str, NodeExecution] = {}
+    for event in events_of(file):
+        await reader.feed(event)
+        now = {node.id: node for node in view(reader, closed=False)}
+        assert reader.events == event.event_id
+        assert before.keys() <= now.keys()
+        for identifier, old in before.items():
+            new = now[identifier]
+            assert not old.phase.is_final or new.phase is old.phase
+            assert old.phase.is_final or _RANK.get(new.phase, 2) >= _RANK[old.phase]
+            assert new.attempts >= old.attempts
+            assert old.started_at in (None, new.started_at)
+        before = now
+        for node in view(reader, closed=True):
+            assert node.phase.is_final or node.kind == "workflow" or node.phase is Phase.QUEUED
+            assert node.phase is not Phase.RUNNING
+
+
+@pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.name.removesuffix(".json.gz"))
+async def test_the_whole_history_says_what_the_engine_recorded(file: Path) -> None:
+    reader = HistoryReader(DataConverter.default)
+    recorded: Any = None
+    for event in events_of(file):
+        await reader.feed(event)
+        scheduled = event.activity_task_scheduled_event_attributes
+        if scheduled.activity_type.name == "flytemp.close":
+            recorded = (await DataConverter.default.decode(list(scheduled.input.payloads)))[0]
+    if recorded is None:
+        assert file.name[:-8].rpartition("-")[2].isdigit(), "only a run that continued as new has no close"
+        return
+
+    assert reader.plan is not None
+    expected = nodes_from_rows(reader.plan, from_pages([recorded["rows"]]))
+    assert [summary(node) for node in view(reader, closed=True)] == [summary(node) for node in expected]
+
+
+def summary(node: NodeExecution) -> tuple[Any, ...]:
+    error = node.error and (node.error.code, node.error.message, node.error.node, node.error.attempt)
+    attempts = [(past.attempt, past.phase, past.tries) for past in node.attempt_history] if node.kind == "task" else []
+    return node.id, node.phase, attempts, error if node.kind == "task" else None
+
+
+async def test_a_launch_before_it_is_resolved() -> None:
+    reader = HistoryReader(DataConverter.default)
+    await reader.feed(named("diamond")[0])
+    assert reader.launch is not None
+    assert reader.launch["inputs"] == {"x": 3}
+    assert reader.resolved is None
+    assert reader.settled_rows(closed=True) == []
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [None, [], "diamond", 5, {"continued": 5}, {"continued": {"resolved": {}}}, {"launch_plan": {"a": 1}, "inputs": 3}],
+)
+async def test_a_launch_of_any_shape(argument: Any) -> None:
+    event = named("diamond")[0]
+    attributes = event.workflow_execution_started_event_attributes
+    del attributes.input.payloads[:]
+    attributes.input.payloads.extend(await DataConverter.default.encode([argument]))
+    reader = HistoryReader(DataConverter.default)
+    await reader.feed(event)
+
+    assert reader.continued is None
+    assert reader.launch == (argument if isinstance(argument, dict) else None)
+
+
+async def test_a_launch_without_an_input() -> None:
+    event = named("diamond")[0]
+    del event.workflow_execution_started_event_attributes.input.payloads[:]
+    reader = HistoryReader(DataConverter.default)
+    await reader.feed(event)
+    assert reader.launch is None
+
+
+RUN = {"node": "n0", "workflow": "w", "task": "m.t", "attempt": 1, "try": 1}
+PLAN = {"root": "w", "graphs": {"w": {"nodes": [{"id": "n0", "kind": "task", "target": "m.t", "name": "t", "retries": 1}]}}}
+
+
+def started(reader: HistoryReader, at: int, **changes: Any) -> None:
+    reader._start({**RUN, **changes}, at)
+
+
+def begun(max_system_tries: int = 3) -> HistoryReader:
+    reader = HistoryReader(DataConverter.default)
+    reader.resolved = Resolved.model_validate(
+        {
+            "interpreter": 1, "root": "r", "execution": "e", "project": "p", "domain": "d", "workflow": "w", "version": "v",
+            "launch_plan": None, "labels": {}, "inputs": {}, "plan": None, "plan_pages": 1, "search_attributes": False,
+            "settings": {"task_queue": "q", "max_system_tries": max_system_tries},
+        }
+    )  # fmt: skip
+    reader.know_plan(to_pages(PLAN))
+    return reader
+
+
+USER: dict[str, Any] = {"kind": "USER", "code": "ValueError", "message": "m", "retryable": True}
+SYSTEM: dict[str, Any] = {"kind": "SYSTEM", "code": "Lost", "message": "m", "retryable": True}
+
+
+@pytest.mark.parametrize(
+    ("errors", "phase", "past"),
+    [
+        pytest.param([(1, 1, USER)], Phase.RUNNING, 1, id="an attempt is left"),
+        pytest.param([(1, 1, USER), (2, 1, USER)], Phase.FAILED, 2, id="none is left"),
+        pytest.param([(1, 1, {**USER, "retryable": False})], Phase.FAILED, 1, id="not retryable"),
+        pytest.param([(1, 1, {**USER, "code": "Timeout"}), (2, 1, {**USER, "code": "Timeout"})], Phase.TIMED_OUT, 2, id="timed out"),
+        pytest.param([(1, 1, {**USER, "code": "Lost"})], Phase.RUNNING, 1, id="the user's own Lost"),
+        pytest.param([(1, 1, SYSTEM), (1, 2, SYSTEM)], Phase.RUNNING, 1, id="lost twice"),
+        pytest.param([(1, 1, SYSTEM), (1, 2, SYSTEM), (1, 3, SYSTEM)], Phase.FAILED, 1, id="lost too often"),
+        pytest.param([(1, 1, {**SYSTEM, "retryable": False})], Phase.FAILED, 1, id="the platform gives up"),
+    ],
+)  # fmt: skip
+def test_failures_are_judged_as_the_engine_does(errors: list[tuple[int, int, Any]], phase: Phase, past: int) -> None:
+    reader = begun()
+    for at, (attempt, try_, error) in enumerate(errors, 1):
+        started(reader, 10 * at, attempt=attempt, **{"try": try_})
+        reader._fail(f"n0@{attempt}.{try_}", error, 10 * at + 5)
+    node = view(reader, closed=False)[0]
+    assert (node.phase, node.attempts) == (phase, past)
+
+
+def test_a_try_that_is_issued_again_keeps_its_start() -> None:
+    reader = begun()
+    started(reader, 10)
+    started(reader, 99, resumed=True)
+    started_at = view(reader, closed=False)[0].attempt_history[0].started_at
+    assert started_at is not None
+    assert started_at.timestamp() == 0.01
+
+
+def test_the_state_of_the_run_before_is_older_than_what_this_run_did() -> None:
+    reader = begun()
+    reader.continued = {"generation": 1, "pages": 1}
+    started(reader, 50, attempt=2)
+    assert reader.lacks_state
+    reader.know_state(to_pages({"rows": [{"id": "n0", "phase": "RUNNING", "attempt": 1}, {"id": "n1", "phase": "SUCCEEDED"}]}))
+    assert not reader.lacks_state
+    assert reader.rows["n0"]["attempt"] == 2
+    assert reader.rows["n1"]["phase"] == "SUCCEEDED"
+    reader.know_state(to_pages({"rows": [{"id": "n1", "phase": "FAILED"}]}))
+    assert reader.rows["n1"]["phase"] == "SUCCEEDED"

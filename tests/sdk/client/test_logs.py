@@ -1,0 +1,71 @@
+"""Reading logs: each chunk once, in order, also while they grow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flytemp.client import logs
+from flytemp.client.logs import LogReader, read_logs
+from flytemp.layout import ExecutionLayout
+from flytemp.store.object_store import ObjectStore
+
+LAYOUT = ExecutionLayout("default", "ex:default:development:one", "run-1")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    return ObjectStore.open(str(tmp_path))
+
+
+def write(store: ObjectStore, node: str, attempt: int, try_: int, chunk: int, text: str) -> None:
+    store.write(LAYOUT.log_chunk(node, attempt, try_, chunk), text.encode())
+
+
+def texts(store: ObjectStore, node: str | None = None, attempt: int | None = None) -> list[str]:
+    return [chunk.text for chunk in LogReader(store, LAYOUT, node, attempt).new_chunks()]
+
+
+def test_the_order_is_that_of_nodes_attempts_and_tries(store: ObjectStore) -> None:
+    for node, attempt, try_ in (("n10", 1, 1), ("n2", 2, 1), ("n2", 1, 2), ("n2", 1, 1), ("n2.n0", 1, 1), ("report", 1, 1), ("n1", 10, 1), ("n1", 9, 1)):
+        write(store, node, attempt, try_, 0, f"{node}/{attempt}/{try_}")
+
+    assert texts(store) == ["n1/9/1", "n1/10/1", "n2/1/1", "n2/1/2", "n2/2/1", "n2.n0/1/1", "n10/1/1", "report/1/1"]
+    assert texts(store, "n2") == ["n2/1/1", "n2/1/2", "n2/2/1", "n2.n0/1/1"]
+    assert texts(store, "n2", 2) == ["n2/2/1"]
+    assert texts(store, "n3") == []
+
+
+def test_each_chunk_is_read_once(store: ObjectStore) -> None:
+    reader = LogReader(store, LAYOUT, None, None)
+    write(store, "n0", 1, 1, 0, "a")
+    assert [chunk.text for chunk in reader.new_chunks()] == ["a"]
+    assert reader.new_chunks() == []
+    write(store, "n0", 1, 1, 1, "b")
+    assert [(chunk.node, chunk.attempt, chunk.try_, chunk.text) for chunk in reader.new_chunks()] == [("n0", 1, 1, "b")]
+
+
+def test_what_is_no_utf8_is_shown(store: ObjectStore) -> None:
+    store.write(LAYOUT.log_chunk("n0", 1, 1, 0), b"a\xffb")
+    assert texts(store) == ["a\ufffdb"]
+
+
+async def test_following_reads_on_until_the_execution_is_over(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "POLL_SECONDS", 0)
+    asked = 0
+
+    async def is_over() -> bool:
+        nonlocal asked
+        write(store, "n0", 1, 1, asked, f"chunk {asked}")
+        asked += 1
+        return asked == 3
+
+    reader = LogReader(store, LAYOUT, None, None)
+    assert [chunk.text async for chunk in read_logs(reader, is_over, follow=True)] == ["chunk 0", "chunk 1", "chunk 2"]
+    assert [chunk.text async for chunk in read_logs(LogReader(store, LAYOUT, None, None), is_over, follow=False)] == [
+        "chunk 0",
+        "chunk 1",
+        "chunk 2",
+    ]
+    assert asked == 3

@@ -1,0 +1,76 @@
+"""The facade without an event loop: what is abandoned half-way ends, here and there."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from flytemp.client.sync import SyncExecutionHandle, _Loop
+
+
+@pytest.fixture
+def loop() -> Iterator[_Loop]:
+    running = _Loop()
+    yield running
+    if running._thread.is_alive():
+        running.close()
+
+
+class Handle:
+    """Watches for ever, and says when it was closed."""
+
+    name = workflow_id = "one"
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+
+    async def watch(self) -> AsyncIterator[int]:
+        try:
+            for number in range(1_000_000):
+                yield number
+        finally:
+            self.closed.set()
+
+
+def test_a_result_and_an_error_come_back(loop: _Loop) -> None:
+    async def good() -> int:
+        return 3
+
+    async def bad() -> int:
+        raise ValueError("no")
+
+    assert loop.run(good()) == 3
+    with pytest.raises(ValueError, match="no"):
+        loop.run(bad())
+
+
+def test_an_iteration_that_is_broken_off_ends_there_too(loop: _Loop) -> None:
+    underneath = Handle()
+    handle: SyncExecutionHandle[Any] = SyncExecutionHandle(loop, underneath)  # type: ignore[arg-type]
+    watching = handle.watch()
+    assert [next(watching), next(watching)] == [0, 1]
+    watching.close()  # type: ignore[attr-defined]
+    assert underneath.closed.is_set()
+
+
+def test_closing_ends_what_still_runs(loop: _Loop) -> None:
+    ended = threading.Event()
+
+    async def forever() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def leave() -> None:
+        loop.kept = asyncio.create_task(forever())  # type: ignore[attr-defined]
+        await asyncio.wait([loop.kept], timeout=0)  # type: ignore[attr-defined]
+
+    loop.run(leave())
+    loop.close()
+    assert ended.is_set()
+    assert not loop._thread.is_alive()
