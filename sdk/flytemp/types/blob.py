@@ -102,11 +102,17 @@ class Blob(_PathLike[FormatT]):
     def __fspath__(self) -> str:
         return self.path
 
-    def __str__(self) -> str:
+    @property
+    def location(self) -> str:
+        """The URI it comes from; for what lies on this machine only, its path."""
         return self._source or cast(str, self._local)
 
+    def __str__(self) -> str:
+        """Its path once it is on this machine, else its URI; nothing is downloaded for it."""
+        return self._local if self._local is not None and os.path.exists(self._local) else self.location
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self)!r})"
+        return f"{type(self).__name__}({self.location!r})"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Blob):
@@ -117,7 +123,7 @@ class Blob(_PathLike[FormatT]):
         return hash(self._identity())
 
     def _identity(self) -> tuple[Any, ...]:
-        return (self._base, self.blob_format, str(self), self._target)
+        return (self._base, self.blob_format, self.location, self._target)
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         # The class of a format is made at run time, so pickle cannot find it by name.
@@ -158,7 +164,7 @@ class Blob(_PathLike[FormatT]):
 
     @staticmethod
     def _serialize(value: Blob[Any]) -> dict[str, str]:
-        return {"uri": str(value), "format": value.blob_format}
+        return {"uri": value.location, "format": value.blob_format}
 
 
 def location_text(path: object, noun: str) -> str:
@@ -170,7 +176,7 @@ def location_text(path: object, noun: str) -> str:
     if path is None:
         raise TypeMismatch(f"None value cannot be converted to a {noun}.", hint="declare it as Optional[…]")
     # Not `os.fspath` for a blob of ours: it would download it.
-    text = str(path) if isinstance(path, Blob) else os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    text = path.location if isinstance(path, Blob) else os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(text, str):
         raise TypeMismatch(f"a {noun}'s path is text or a pathlib.Path, not '{path!r}' of type {type(path)}")
     if not text:

@@ -82,7 +82,7 @@ class FlyteDirectory(Blob[FormatT]):
         from flytemp.store import raw
 
         entries: list[FlyteFile[Any] | FlyteDirectory[Any]] = []
-        for entry in raw.list_directory(str(directory)):
+        for entry in raw.list_directory(directory.location):
             place = directory._below(entry.name)
             entries.append(FlyteDirectory.from_source(place) if entry.is_directory else FlyteFile.from_source(place))
         return entries
@@ -101,14 +101,14 @@ class FlyteDirectory(Blob[FormatT]):
         """
         for path, place, size in self._walk("", maxdepth, topdown):
             info = {path: {"name": place, "size": size, "type": "file"}}
-            yield str(self), info if detail else path
+            yield self.location, info if detail else path
 
     def _walk(self, below: str, levels: int | None, topdown: bool) -> Iterator[tuple[str, str, int | None]]:
         from flytemp.store import raw
 
         if levels is not None and levels < 1:
             return
-        entries = raw.list_directory(self._below(below) if below else str(self))
+        entries = raw.list_directory(self._below(below) if below else self.location)
         ordered = sorted(entries, key=lambda entry: entry.is_directory == topdown)
         for entry in ordered:
             path = f"{below}/{entry.name}" if below else entry.name
@@ -120,7 +120,7 @@ class FlyteDirectory(Blob[FormatT]):
     def _below(self, name: str) -> str:
         if self._source is not None:
             return f"{self._source.rstrip('/')}/{name}"
-        return os.path.join(str(self), name)
+        return os.path.join(self.location, name)
 
     def _fetch(self, source: str, local: str) -> None:
         from flytemp.store import raw

@@ -79,6 +79,7 @@ def test_a_remote_file_is_downloaded_once_and_when_it_is_opened(local: Path, tmp
         assert str(file) == file.remote_source == source
         assert "data.csv" in repr(file)
         assert Path(file.path).parts[: len(tmp_path.parts) + 1] == (tmp_path / "work").parts
+        assert (str(file), file.location) == (file.path, source), "the text is a path that can be opened"
     assert os.path.basename(file.path) == "data.csv"
     local.unlink()  # what was downloaded stays
     assert Path(file).read_text() == "a,b\n1,2\n"

@@ -84,7 +84,7 @@ class PathAdapter(Adapter):
 
 def _location(blob: Blob[Any], type_: BlobType, files: FileTransfer | None) -> str:
     """Where others find a file of this machine: it is uploaded when somebody is there to do it."""
-    local = str(blob)
+    local = blob.location
     if files is None:
         return local
     if not (os.path.isfile(local) if type_.kind == "file" else os.path.isdir(local)):
