@@ -153,7 +153,7 @@ class Registry:
         if versions and entity.version is not None:
             near = difflib.get_close_matches(entity.version, versions, _NEAR, 0.5) or versions[:_NEAR]
             return NotFound(
-                f"the {noun} {entity.name!r} in {place} has no version {entity.version!r}",
+                f"the {noun} {entity.name!r} in {place} of the store {self.store.uri} has no version {entity.version!r}",
                 hint=f"did you mean {_either(near)}? The latest is {versions[0]!r}",
             )
         names = [summary.name for summary in self.list(entity.kind, entity.project, entity.domain)]

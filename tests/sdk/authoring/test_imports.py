@@ -53,6 +53,9 @@ def test_other_names_are_not() -> None:
         ("flytemp.core.promise", "Promise VoidPromise"),
         ("flytemp.extras.accelerators", "A100 T4 V100 L4 GPUAccelerator"),
         ("flytemp.extras.tasks.shell", "ShellTask OutputLocation"),
+        ("flytemp.models.common", "Labels Annotations RawOutputDataConfig"),
+        ("flytemp.models.security", "Secret SecurityContext"),
+        ("flytemp.testing", "task_mock patch"),
         ("flytemp.types.file", "FlyteFile"),
         ("flytemp.types.directory", "FlyteDirectory"),
         (

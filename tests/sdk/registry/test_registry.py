@@ -227,7 +227,7 @@ def test_an_unknown_name_gets_near_ones(registry: Registry, asked: str, hint: st
 def test_an_unknown_version_gets_near_ones(registry: Registry) -> None:
     for number in range(3):
         registry.register([task("t", retries=number)], version=f"1.{number}", published_ms=1000 + number, **PLACE)
-    with pytest.raises(NotFound, match=r"the task 't' in p/d has no version '1\.9'") as caught:
+    with pytest.raises(NotFound, match=r"the task 't' in p/d of the store .* has no version '1\.9'") as caught:
         registry.get(tsk("t", "1.9"))
     assert caught.value.hint == "did you mean '1.2' or '1.1' or '1.0'? The latest is '1.2'"
 

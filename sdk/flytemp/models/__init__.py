@@ -1,0 +1,1 @@
+"""flytekit's import paths of its models; each module here only gives names of `flytemp.authoring`."""
