@@ -64,7 +64,7 @@ def test_tests_of_the_unit_test_page_pass(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "7 passed" in done.stdout
+    assert "8 passed" in done.stdout
 
 
 def test_files_page_runs(tmp_path: Path) -> None:
