@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,13 @@ from temporalio.testing import ActivityEnvironment
 from flytemp.errors import StoreError
 from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import ExecutionContext, LaunchOptions
-from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
+from flytemp.runtime.invocation import TaskError, TaskResult
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities import tasks
-from flytemp_activities.backend import Report, SystemFailure, TaskLost, TryKey
+from flytemp_activities.backend import SystemFailure, TaskLost, TryKey
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
+from tests.activities.held import HeldBackend
 from tests.programs import small
 
 LAYOUT = ExecutionLayout("default", "ex:default:development:one", "run-1")
@@ -37,44 +37,6 @@ ARGUMENT = {
     "try": 1,
     "inputs": {"a": {"l": 1}, "b": {"l": 2}},
 }
-
-
-class HeldBackend:
-    """Runs each try until the test says what became of it."""
-
-    def __init__(self) -> None:
-        self.tries: dict[TryKey, asyncio.Future[TaskResult]] = {}
-        self.killed: list[TryKey] = []
-        self.invocations: list[tuple[Invocation, bool]] = []
-        self.started = asyncio.Event()
-        self.on_kill: Callable[[asyncio.Future[TaskResult]], None] = lambda run: run.set_exception(TaskLost("killed"))
-
-    async def start(self) -> None:
-        """Ready."""
-
-    async def close(self) -> None:
-        """Nothing is held."""
-
-    async def run(self, invocation: Invocation, *, resumed: bool, report: Report) -> TaskResult:
-        key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
-        self.invocations.append((invocation, resumed))
-        self.tries.setdefault(key, asyncio.get_running_loop().create_future())
-        report({"phase": "running", "pid": 7})
-        self.started.set()
-        return await asyncio.shield(self.tries[key])
-
-    async def kill(self, invocation_key: TryKey) -> None:
-        self.killed.append(invocation_key)
-        run = self.tries.pop(invocation_key)
-        if not run.done():
-            self.on_kill(run)
-
-    def running(self) -> list[TryKey]:
-        return [key for key, run in self.tries.items() if not run.done()]
-
-    @property
-    def run_of_one(self) -> asyncio.Future[TaskResult]:
-        return next(iter(self.tries.values()))
 
 
 @dataclasses.dataclass

@@ -13,7 +13,6 @@ from flytemp.records.launch import LaunchOptions
 from flytemp.records.models import Execution, NodeExecution, Phase
 from flytemp.spec.models import WorkflowDocument
 from flytemp.store.object_store import ObjectStore
-from flytemp_worker import local
 from flytemp_worker.local import run_local
 from tests.programs import small
 
@@ -23,7 +22,9 @@ def store(tmp_path: Path) -> ObjectStore:
     return ObjectStore.open(str(tmp_path / "store"))
 
 
-def run(store: ObjectStore, entity: Any, *, name: str | None = None, seen: list[Execution] | None = None, **inputs: Any) -> Execution:
+def run(
+    store: ObjectStore, entity: Any, *, name: str | None = None, seen: list[Execution] | None = None, **inputs: Any
+) -> Execution:
     workflow = compile_entity(entity.workflow) if entity in (small.plan, small.fixed) else None
     assert workflow is None or isinstance(workflow, WorkflowDocument)
     return run_local(
@@ -80,7 +81,7 @@ def test_a_failure_stops_what_depends_on_it(store: ObjectStore) -> None:
 
 def test_retries(store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(local.time, "sleep", slept.append)
+    monkeypatch.setattr("flytemp_worker.local.time.sleep", slept.append)
     (tmp_path / "attempts").mkdir()
     seen: list[Execution] = []
     execution = run(store, small.retried, seen=seen, folder=str(tmp_path / "attempts"))
@@ -106,7 +107,7 @@ def test_ctrl_c_between_two_attempts(store: ObjectStore, tmp_path: Path, monkeyp
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(local.time, "sleep", interrupted)
+    monkeypatch.setattr("flytemp_worker.local.time.sleep", interrupted)
     (tmp_path / "attempts").mkdir()
     execution = run(store, small.retried, folder=str(tmp_path / "attempts"))
 

@@ -59,7 +59,7 @@ class MetricsServer:
         handler = _handler(metrics, ready)
         try:
             self._server = ThreadingHTTPServer((host or "127.0.0.1", int(port)), handler)
-        except (OSError, ValueError) as error:
+        except (OSError, OverflowError, ValueError) as error:
             raise ConfigError(
                 f"the metrics address {address!r} cannot be served: {error}",
                 hint="set another with --metrics-address or FLYTEMP_WORKER_METRICS_ADDRESS; port 0 takes a free one",

@@ -81,7 +81,11 @@ class HistoryReader:
             self.cancel_requested = True
 
     async def _on_started(self, event: HistoryEvent) -> None:
-        argument = await self._decode(event.workflow_execution_started_event_attributes.input.payloads)
+        try:
+            argument = await self._decode(event.workflow_execution_started_event_attributes.input.payloads)
+        except (KeyError, RuntimeError, TypeError, ValueError):
+            # Anyone may start a workflow with anything; the run's failure says so.
+            return
         if not isinstance(argument, dict):
             return
         # As the interpreter does: only a run that continues another may say what to go on with.

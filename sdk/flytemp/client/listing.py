@@ -84,7 +84,7 @@ def _is_of(summary: ExecutionSummary, workflow: str) -> bool:
 
 async def _from_temporal(client: Client, limit: int, phase: Phase | None) -> list[ExecutionSummary]:
     query = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus != 'ContinuedAsNew'"
-    if phase in _STATUSES:
+    if phase is not None and phase in _STATUSES:
         query += f" AND ExecutionStatus IN ({_STATUSES[phase]})"
     found: list[ExecutionSummary] = []
     try:

@@ -135,6 +135,7 @@ def begun(max_system_tries: int = 3) -> HistoryReader:
 
 
 USER: dict[str, Any] = {"kind": "USER", "code": "ValueError", "message": "m", "retryable": True}
+TIMED_OUT: dict[str, Any] = {**USER, "code": "Timeout"}
 SYSTEM: dict[str, Any] = {"kind": "SYSTEM", "code": "Lost", "message": "m", "retryable": True}
 
 
@@ -144,7 +145,7 @@ SYSTEM: dict[str, Any] = {"kind": "SYSTEM", "code": "Lost", "message": "m", "ret
         pytest.param([(1, 1, USER)], Phase.RUNNING, 1, id="an attempt is left"),
         pytest.param([(1, 1, USER), (2, 1, USER)], Phase.FAILED, 2, id="none is left"),
         pytest.param([(1, 1, {**USER, "retryable": False})], Phase.FAILED, 1, id="not retryable"),
-        pytest.param([(1, 1, {**USER, "code": "Timeout"}), (2, 1, {**USER, "code": "Timeout"})], Phase.TIMED_OUT, 2, id="timed out"),
+        pytest.param([(1, 1, TIMED_OUT), (2, 1, TIMED_OUT)], Phase.TIMED_OUT, 2, id="timed out"),
         pytest.param([(1, 1, {**USER, "code": "Lost"})], Phase.RUNNING, 1, id="the user's own Lost"),
         pytest.param([(1, 1, SYSTEM), (1, 2, SYSTEM)], Phase.RUNNING, 1, id="lost twice"),
         pytest.param([(1, 1, SYSTEM), (1, 2, SYSTEM), (1, 3, SYSTEM)], Phase.FAILED, 1, id="lost too often"),

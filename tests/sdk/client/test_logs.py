@@ -28,8 +28,9 @@ def texts(store: ObjectStore, node: str | None = None, attempt: int | None = Non
 
 
 def test_the_order_is_that_of_nodes_attempts_and_tries(store: ObjectStore) -> None:
-    for node, attempt, try_ in (("n10", 1, 1), ("n2", 2, 1), ("n2", 1, 2), ("n2", 1, 1), ("n2.n0", 1, 1), ("report", 1, 1), ("n1", 10, 1), ("n1", 9, 1)):
-        write(store, node, attempt, try_, 0, f"{node}/{attempt}/{try_}")
+    for text in ("n10/1/1", "n2/2/1", "n2/1/2", "n2/1/1", "n2.n0/1/1", "report/1/1", "n1/10/1", "n1/9/1"):
+        node, attempt, try_ = text.split("/")
+        write(store, node, int(attempt), int(try_), 0, text)
 
     assert texts(store) == ["n1/9/1", "n1/10/1", "n2/1/1", "n2/1/2", "n2/2/1", "n2.n0/1/1", "n10/1/1", "report/1/1"]
     assert texts(store, "n2") == ["n2/1/1", "n2/1/2", "n2/2/1", "n2.n0/1/1"]

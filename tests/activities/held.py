@@ -1,0 +1,47 @@
+"""A backend whose tries end when the test says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from flytemp.runtime.invocation import Invocation, TaskResult
+from flytemp_activities.backend import Report, TaskLost, TryKey
+
+
+class HeldBackend:
+    """Runs each try until the test says what became of it."""
+
+    def __init__(self) -> None:
+        self.tries: dict[TryKey, asyncio.Future[TaskResult]] = {}
+        self.killed: list[TryKey] = []
+        self.invocations: list[tuple[Invocation, bool]] = []
+        self.started = asyncio.Event()
+        self.on_kill: Callable[[asyncio.Future[TaskResult]], None] = lambda run: run.set_exception(TaskLost("killed"))
+
+    async def start(self) -> None:
+        """Ready."""
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def run(self, invocation: Invocation, *, resumed: bool, report: Report) -> TaskResult:
+        key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
+        self.invocations.append((invocation, resumed))
+        self.tries.setdefault(key, asyncio.get_running_loop().create_future())
+        report({"phase": "running", "pid": 7})
+        self.started.set()
+        return await asyncio.shield(self.tries[key])
+
+    async def kill(self, invocation_key: TryKey) -> None:
+        self.killed.append(invocation_key)
+        run = self.tries.pop(invocation_key)
+        if not run.done():
+            self.on_kill(run)
+
+    def running(self) -> list[TryKey]:
+        return [key for key, run in self.tries.items() if not run.done()]
+
+    @property
+    def run_of_one(self) -> asyncio.Future[TaskResult]:
+        return next(iter(self.tries.values()))

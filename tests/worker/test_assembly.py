@@ -1,0 +1,90 @@
+"""What a worker registers, on which queue, and with which settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio import activity
+
+from flytemp.config import Settings, load_settings
+from flytemp.errors import ConfigError
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.executions import Executions
+from flytemp_activities.noop import NoopBackend
+from flytemp_activities.process import ProcessBackend
+from flytemp_worker.assembly import control_parts, task_parts, tasks_queue
+from flytemp_worker.plugin import FlytempPlugin
+from flytemp_worker.serve import _runtime, make_backend, resolved_settings
+from flytemp_worker.workflow import calls
+from flytemp_worker.workflow.interpreter import FlytempWorkflow
+
+
+def settings(folder: Path, **environ: str) -> Settings:
+    return load_settings(folder, environ={"FLYTEMP_STORE": str(folder / "store"), "FLYTEMP_TASK_QUEUE": "team", **environ})
+
+
+def names(activities: Any) -> list[str]:
+    found = [activity._Definition.must_from_callable(each).name for each in activities]
+    return [name for name in found if name is not None]
+
+
+def test_every_activity_that_the_workflow_calls_is_registered(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
+    executions = Executions(ObjectStore.open(chosen.store))
+    temporal: Any = None
+    control = control_parts(executions, temporal, resolved_settings(chosen))
+    tasks = task_parts(executions, NoopBackend(), temporal, resolved_settings(chosen))
+
+    called = {value for name, value in vars(calls).items() if name.isupper() and isinstance(value, str)}
+    assert {*names(control.activities), *names(tasks.activities)} == called
+    assert control.workflows == [FlytempWorkflow]
+    assert names(tasks.activities) == [calls.RUN_TASK]
+
+
+def test_tasks_have_a_queue_of_their_own(tmp_path: Path) -> None:
+    assert resolved_settings(settings(tmp_path)).task_queue == tasks_queue("team") == "team-tasks"
+
+
+@pytest.mark.parametrize(
+    ("options", "queue"),
+    [
+        ({}, "team-tasks"),
+        ({"task_queue": "mine"}, "mine-tasks"),
+        ({"run_tasks": True}, "team"),
+        ({"run_tasks": True, "task_queue": "mine"}, "mine"),
+    ],
+)
+def test_the_plugin_sends_tasks_where_they_are_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], queue: str
+) -> None:
+    seen: list[str] = []
+    def noting(executions: Any, temporal: Any, resolved: Any, prefix: Any) -> Any:
+        seen.append(resolved.task_queue)
+        return control_parts(executions, temporal, resolved, prefix)
+
+    monkeypatch.setattr("flytemp_worker.plugin.control_parts", noting)
+    temporal: Any = None
+    FlytempPlugin(temporal, settings(tmp_path, FLYTEMP_WORKER_BACKEND="noop"), **options)
+    assert seen == [queue]
+
+
+def test_the_backend_of_the_settings(tmp_path: Path) -> None:
+    store = ObjectStore.open(str(tmp_path / "store"))
+    assert isinstance(make_backend(settings(tmp_path, FLYTEMP_WORKER_BACKEND="noop"), store), NoopBackend)
+    assert isinstance(make_backend(settings(tmp_path), store), ProcessBackend)
+
+
+@pytest.mark.parametrize("address", ["999.0.0.1:9000", "nowhere.invalid:9000"])
+def test_an_sdk_metrics_address_that_cannot_be_served(tmp_path: Path, address: str) -> None:
+    with pytest.raises(ConfigError, match="metrics address"):
+        _runtime(settings(tmp_path, FLYTEMP_WORKER_SDK_METRICS_ADDRESS=address))
+
+
+@pytest.mark.parametrize("text", ["", "n0 add", "x" * 380, "x" * 1_000, "🙂" * 300, '"\\' * 300, "ä" * 70])
+def test_a_summary_is_short_enough_for_the_server(text: str) -> None:
+    short = calls.short(text)
+    assert len(json.dumps(short)) <= 400
+    assert short == text or short.endswith("…")

@@ -1,0 +1,340 @@
+"""The workflow on a real server, with a worker in this process: what may go wrong at which moment, and what it ends as."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+from flytemp.client import Client, LaunchOptions
+from flytemp.client.setup import add_search_attributes, setup_temporal
+from flytemp.config import load_settings
+from flytemp.records.launch import ResolvedSettings
+from flytemp.records.models import Execution, Phase
+from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
+from flytemp_activities.backend import Report, TaskLost, TryKey
+from flytemp_activities.close import Recorder
+from flytemp_activities.executions import Executions
+from flytemp_activities.resolve import Resolver
+from flytemp_worker.assembly import control_parts, task_parts
+from flytemp_worker.devserver import DevServer, start_dev_server
+from flytemp_worker.workflow import interpreter
+from tests.programs import small
+
+pytestmark = pytest.mark.e2e
+
+DEADLINE_SECONDS = 60.0
+
+
+class QuickBackend:
+    """Adds what it is given; holds every try while ``hold`` is set."""
+
+    def __init__(self) -> None:
+        self.hold: set[str] = set()
+        self.held: dict[TryKey, asyncio.Future[TaskResult]] = {}
+        self.killed: list[str] = []
+        self.seen: list[str] = []
+        self.error: TaskError | None = None
+
+    async def start(self) -> None:
+        """Ready."""
+
+    async def close(self) -> None:
+        """Nothing runs."""
+
+    async def run(self, invocation: Invocation, *, resumed: bool, report: Report) -> TaskResult:
+        key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
+        if key not in self.held:
+            self.seen.append(invocation.node)
+        if invocation.node in self.hold:
+            run = self.held.setdefault(key, asyncio.get_running_loop().create_future())
+            return await asyncio.shield(run)
+        if self.error is not None:
+            return TaskResult(status="failed", error=self.error)
+        return TaskResult(status="succeeded", outputs={"o0": sum(value.get("l", 0) for value in invocation.inputs.values())})
+
+    async def kill(self, invocation_key: TryKey) -> None:
+        self.killed.append(invocation_key[1])
+        self.held.pop(invocation_key).set_exception(TaskLost("killed"))
+
+    def running(self) -> list[TryKey]:
+        return list(self.held)
+
+
+class Gate:
+    """Holds a blocking method of an activity until it is opened."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, method: str) -> None:
+        self.reached = threading.Event()
+        self.opened = threading.Event()
+        original = getattr(owner, method)
+
+        def held(*args: Any, **kwargs: Any) -> Any:
+            self.reached.set()
+            assert self.opened.wait(DEADLINE_SECONDS)
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, method, held)
+
+    async def is_reached(self) -> None:
+        assert await asyncio.to_thread(self.reached.wait, DEADLINE_SECONDS)
+
+
+class StoreGate(Gate):
+    """Holds the store's method for keys with a text in them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, client: Client, method: str, part: str) -> None:
+        self.reached = threading.Event()
+        self.opened = threading.Event()
+        original = getattr(client.store, method)
+
+        def held(key: str, *data: bytes) -> Any:
+            if part in key:
+                self.reached.set()
+                assert self.opened.wait(DEADLINE_SECONDS)
+            return original(key, *data)
+
+        monkeypatch.setattr(client.store, method, held)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
+    running = start_dev_server(db=None, log=tmp_path_factory.mktemp("server") / "log")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+async def client(server: DevServer, tmp_path: Path) -> Client:
+    store, queue = str(tmp_path / "store"), uuid.uuid4().hex
+    environ = {"TEMPORAL_ADDRESS": server.address, "FLYTEMP_STORE": store, "FLYTEMP_TASK_QUEUE": queue}
+    connected = await Client.connect(load_settings(tmp_path, environ=environ))
+    small.register(connected.store)
+    return connected
+
+
+@pytest.fixture
+def backend() -> QuickBackend:
+    return QuickBackend()
+
+
+@contextlib.asynccontextmanager
+async def serving(client: Client, backend: QuickBackend, **settings: Any) -> AsyncIterator[None]:
+    """The interpreter, control and tasks on one queue."""
+    queue = client.settings.task_queue
+    resolved = ResolvedSettings(task_queue=queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, **settings})
+    executions = Executions(client.store)
+    control = control_parts(executions, client.temporal, resolved)
+    tasks = task_parts(executions, backend, client.temporal, resolved)
+    async with Worker(
+        client.temporal, task_queue=queue, workflows=control.workflows, activities=[*control.activities, *tasks.activities]
+    ):
+        yield
+
+
+@pytest.fixture
+async def worker(client: Client, backend: QuickBackend) -> AsyncIterator[None]:
+    async with serving(client, backend):
+        yield
+
+
+async def start(client: Client, *payloads: Any, **options: Any) -> WorkflowHandle[Any, Any]:
+    return await client.temporal.start_workflow(
+        "FlytempWorkflow", args=list(payloads), id=f"run-{uuid.uuid4()}", task_queue=client.settings.task_queue, **options
+    )
+
+
+async def ended(client: Client, workflow_id: str) -> Execution:
+    handle = await client.find(workflow_id)
+    return await handle.wait(DEADLINE_SECONDS)
+
+
+def raw(data: bytes, encoding: str = "json/plain") -> RawValue:
+    return RawValue(Payload(metadata={"encoding": encoding.encode()}, data=data))
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize(
+    ("payloads", "message"),
+    [
+        pytest.param([], "there is no input", id="no input"),
+        pytest.param(["diamond"], "one JSON object", id="a text"),
+        pytest.param([5], "one JSON object", id="a number"),
+        pytest.param([["diamond"]], "one JSON object", id="a list"),
+        pytest.param([None], "one JSON object", id="null"),
+        pytest.param([b"bytes"], "one JSON object", id="bytes"),
+        pytest.param([raw(b"{")], "cannot be read", id="no JSON"),
+        pytest.param([raw(b'{"launch_plan": ' + b"1" * 5000 + b"}")], "cannot be read", id="a giant number"),
+        pytest.param([raw(b'{"launch_plan": ' + b"[" * 5000 + b"]" * 5000 + b"}")], "cannot be read", id="nested deeply"),
+        pytest.param([raw(b"x", "team/secret")], "cannot be read", id="an unknown encoding"),
+        pytest.param([{"launch_plan": "a", "continued": {"resolved": {"interpreter": 99}}}], "continued", id="continues"),
+        pytest.param([{"launch_plan": "diamond", "options": {"max_parallelism": -1}}], "max_parallelism", id="bad option"),
+    ],
+)
+async def test_an_input_of_any_shape_fails_the_run(client: Client, payloads: list[Any], message: str) -> None:
+    handle = await start(client, *payloads)
+    with pytest.raises(WorkflowFailureError) as caught:
+        await asyncio.wait_for(handle.result(), DEADLINE_SECONDS)
+
+    assert isinstance(caught.value.cause, ApplicationError)
+    assert message in caught.value.cause.message
+    execution = await ended(client, handle.id)
+    assert execution.phase is Phase.FAILED
+    assert execution.error is not None
+    assert message in execution.error.message
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_cron_schedule_is_refused(client: Client) -> None:
+    handle = await start(client, {"launch_plan": "diamond"}, cron_schedule="@every 1s")
+    first = client.temporal.get_workflow_handle(handle.id, run_id=handle.result_run_id)
+    async for event in first.fetch_history_events(wait_new_event=True):
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
+            assert "Temporal Schedule" in event.workflow_execution_failed_event_attributes.failure.message
+            break
+        assert event.event_type != EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+    await handle.terminate()
+
+
+async def test_an_unknown_interpreter_waits_for_a_worker_that_knows_it(
+    client: Client, backend: QuickBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flytemp_activities.resolve.INTERPRETER_VERSION", 99)
+    async with serving(client, backend):
+        handle = await start(client, {"launch_plan": "diamond", "inputs": {"x": 1}})
+        async for event in handle.fetch_history_events(wait_new_event=True):
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+                failure = event.workflow_task_failed_event_attributes.failure
+                assert "version 99, this worker knows [1]: upgrade the worker" in failure.message
+                break
+        assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+        monkeypatch.setitem(interpreter._VERSIONS, 99, interpreter._VERSIONS[1])
+        assert (await asyncio.wait_for(handle.result(), DEADLINE_SECONDS))["outputs"] == {"o0": 5}
+
+
+@pytest.mark.usefixtures("worker")
+async def test_cancelled_while_it_is_resolved(client: Client, backend: QuickBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(monkeypatch, Resolver, "_prepare")
+    handle = await client.launch("diamond")
+    await gate.is_reached()
+    await handle.cancel("too early")
+    execution = await handle.wait(DEADLINE_SECONDS)
+    gate.opened.set()
+
+    assert execution.phase is Phase.ABORTED
+    assert execution.error is not None
+    assert execution.error.message == "cancelled before its first node ran"
+    assert backend.seen == []
+
+
+@pytest.mark.usefixtures("worker")
+async def test_cancelled_while_it_closes_it_is_what_it_was(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(monkeypatch, Recorder, "_close")
+    handle = await client.launch("diamond", inputs={"x": 1})
+    await gate.is_reached()
+    await handle.cancel("too late")
+    gate.opened.set()
+    execution = await handle.wait(DEADLINE_SECONDS)
+
+    assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": 5})
+    description = await client.temporal.get_workflow_handle(handle.workflow_id).describe()
+    assert description.status is WorkflowExecutionStatus.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("method", "part"),
+    [
+        pytest.param("write", "/plan/", id="while the plan is saved"),
+        pytest.param("write", "/state/", id="while the state is saved"),
+        pytest.param("read", "/plan/", id="while the next run loads the plan"),
+        pytest.param("read", "/state/", id="while the next run loads the state"),
+    ],
+)
+async def test_cancelled_while_it_continues_as_new(
+    client: Client, backend: QuickBackend, monkeypatch: pytest.MonkeyPatch, method: str, part: str
+) -> None:
+    backend.hold = {"n0.n0"}
+    async with serving(client, backend, continue_as_new_events=5):
+        gate = StoreGate(monkeypatch, client, method, part)
+        handle = await client.launch("nested", inputs={"x": 1})
+        await gate.is_reached()
+        await handle.cancel("in between")
+        gate.opened.set()
+        execution = await handle.wait(DEADLINE_SECONDS)
+
+    assert execution.phase is Phase.ABORTED
+    assert execution.error is not None
+    assert "in between" in execution.error.message
+    assert backend.killed == ["n0.n0"]
+    assert execution.metadata_uri is not None
+    assert Path(execution.metadata_uri.removeprefix("file://"), "record.json").is_file()
+    assert {node.id: node.phase for node in execution.nodes}["n0.n0"] is Phase.ABORTED
+
+
+async def test_a_run_that_continued_is_listed_once_and_shown_before_it_has_loaded(
+    client: Client, backend: QuickBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.hold = {"n0.n1"}
+    async with serving(client, backend, continue_as_new_events=5):
+        gate = StoreGate(monkeypatch, client, "read", "/state/")
+        handle = await client.launch("nested", inputs={"x": 1}, name="continued")
+        await gate.is_reached()
+        live = await handle.describe()
+        assert {node.id: node.phase for node in live.nodes}["n0.n0"] is Phase.SUCCEEDED
+        gate.opened.set()
+        while not backend.held:
+            await handle.describe()
+        for run in backend.held.values():
+            run.set_result(TaskResult(status="succeeded", outputs={"o0": 3}))
+        await handle.wait(DEADLINE_SECONDS)
+    found = [summary for summary in await client.executions(limit=500) if summary.name == "continued"]
+
+    assert len(found) == 1
+    assert found[0].phase is Phase.SUCCEEDED
+    query = f"WorkflowId = '{handle.workflow_id}'"
+    assert len([run async for run in client.temporal.list_workflows(query)]) >= 1
+
+
+@pytest.mark.usefixtures("worker")
+async def test_labels_too_long_for_a_search_attribute_block_nothing(client: Client) -> None:
+    await add_search_attributes(client.temporal)
+    assert {step.outcome for step in await setup_temporal(client)} <= {"ok", "exists", "skipped"}
+    labels = {"team": "a", "long": "x" * 3_000, **{f"n{number}": "y" * 200 for number in range(50)}}
+    handle = await client.launch("diamond", inputs={"x": 1}, options=LaunchOptions(labels=labels))
+    execution = await handle.wait(DEADLINE_SECONDS)
+
+    assert (execution.phase, execution.labels) == (Phase.SUCCEEDED, labels)
+    assert [warning for warning in execution.warnings if "too long to search for" in warning]
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_long_name_of_a_node_blocks_nothing(client: Client) -> None:
+    execution = await (await client.launch("loudly_named", inputs={"x": 1})).wait(DEADLINE_SECONDS)
+    assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": 2})
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("message", ["x" * 3_000_000, "🙂" * 500_000, "a\udcffb"])
+async def test_an_error_of_any_length_is_an_error(client: Client, backend: QuickBackend, message: str) -> None:
+    backend.error = TaskError(kind="USER", code="Lost", message=message, retryable=False)
+    handle = await client.launch("diamond", inputs={"x": 1})
+    execution = await handle.wait(DEADLINE_SECONDS)
+
+    assert execution.phase is Phase.FAILED
+    assert execution.error is not None
+    assert execution.error.code == "Lost"
+    assert execution.error.node in ("n0", "n1")
+    history = await client.temporal.get_workflow_handle(handle.workflow_id).fetch_history()
+    assert len(history.to_json()) < 100_000

@@ -1,0 +1,68 @@
+"""The worker's metrics and health over HTTP."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from flytemp.errors import ConfigError
+from flytemp_worker.metrics import MetricsServer, WorkerMetrics
+
+
+class Worker:
+    def __init__(self) -> None:
+        self.ready = False
+        self.metrics = WorkerMetrics("1.2.3")
+        self.server = MetricsServer("127.0.0.1:0", self.metrics, lambda: self.ready)
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://{self.server.address}{path}", timeout=30) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    running = Worker()
+    running.server.start()
+    yield running
+    running.server.close()
+
+
+def test_health(worker: Worker) -> None:
+    assert worker.get("/healthz") == (200, "ok\n")
+    assert worker.get("/readyz") == (503, "not ready\n")
+    worker.ready = True
+    assert worker.get("/readyz?from=kubelet") == (200, "ready\n")
+    assert worker.get("/elsewhere")[0] == 404
+
+
+def test_metrics(worker: Worker) -> None:
+    worker.metrics.started("m.t")
+    worker.metrics.started("m.t")
+    worker.metrics.ended("m.t", "succeeded", 0.2)
+    status, text = worker.get("/metrics?name=x")
+
+    assert status == 200
+    assert 'flytemp_task_tries_total{outcome="succeeded",task="m.t"} 1.0' in text
+    assert "flytemp_task_tries_running 1.0" in text
+    assert 'flytemp_task_try_duration_seconds_bucket{le="0.5",task="m.t"} 1.0' in text
+    assert 'flytemp_build_info{version="1.2.3"} 1.0' in text
+
+
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:99999", "127.0.0.1:", "no.such.host.invalid:0"])
+def test_an_address_that_cannot_be_served(address: str) -> None:
+    with pytest.raises(ConfigError, match="metrics address") as caught:
+        MetricsServer(address, WorkerMetrics("1"), lambda: True)
+    assert caught.value.hint is not None
+
+
+def test_an_address_that_is_taken(worker: Worker) -> None:
+    with pytest.raises(ConfigError, match="in use"):
+        MetricsServer(worker.server.address, WorkerMetrics("1"), lambda: True)
