@@ -80,8 +80,8 @@ async def resolved(resolver: Resolver, launch: Any, workflow_id: str = LAYOUT.wo
     [
         pytest.param({"launch_plan": "diamond"}, {"x": 1}, id="signature default"),
         pytest.param({"launch_plan": "diamond", "inputs": {"x": 3}}, {"x": 3}, id="given"),
-        pytest.param({"launch_plan": "diamond-of-5"}, {"x": 5}, id="launch plan default"),
-        pytest.param({"launch_plan": "diamond-of-7"}, {"x": 7}, id="fixed"),
+        pytest.param({"launch_plan": "small-of-5"}, {"x": 5}, id="launch plan default"),
+        pytest.param({"launch_plan": "small-of-7"}, {"x": 7}, id="fixed"),
         pytest.param({"launch_plan": "wf:default:development:tests.programs.small.diamond"}, {"x": 1}, id="URN"),
         pytest.param({"launch_plan": "diamond", "version": "v1"}, {"x": 1}, id="version"),
         pytest.param(
@@ -120,7 +120,7 @@ BAD_LAUNCHES: list[Any] = [
     pytest.param({"launch_plan": "diamond", "inputs": {"x": 2**63}}, "'x'", id="too large an integer"),
     pytest.param({"launch_plan": "diamond", "inputs": {"x": "3"}}, "'x'", id="wrong type"),
     pytest.param({"launch_plan": "diamond", "inputs": {"y": 3}}, "no input 'y'", id="unknown input"),
-    pytest.param({"launch_plan": "diamond-of-7", "inputs": {"x": 3}}, "fixed", id="fixed input"),
+    pytest.param({"launch_plan": "small-of-7", "inputs": {"x": 3}}, "fixed", id="fixed input"),
     pytest.param({"launch_plan": "nested"}, "'x' is missing", id="missing input"),
     pytest.param({"launch_plan": "nested", "inputs_uri": "file:///etc/passwd"}, "of this worker's store", id="another store"),
     pytest.param("diamond", "launch is not understood", id="no object"),
@@ -216,9 +216,9 @@ async def test_the_place_of_the_workflow_id_is_where_the_launch_plan_is_looked_f
 
 
 async def test_options_of_the_launch_win_over_those_of_the_launch_plan(resolver: Resolver, store: ObjectStore) -> None:
-    plain = await resolved(resolver, {"launch_plan": "diamond-of-5"})
+    plain = await resolved(resolver, {"launch_plan": "small-of-5"})
     options = {"labels": {"b": "c"}, "max_parallelism": 0}
-    own = await resolved(resolver, {"launch_plan": "diamond-of-5", "options": options}, "own")
+    own = await resolved(resolver, {"launch_plan": "small-of-5", "options": options}, "own")
 
     assert (plain["labels"], plain["settings"]["max_parallelism"]) == ({"team": "a"}, 2)
     assert (own["labels"], own["settings"]["max_parallelism"]) == ({"b": "c"}, 0)

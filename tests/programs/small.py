@@ -112,8 +112,8 @@ def loudly_named(x: int) -> int:
     return add(a=x, b=1).with_overrides(name="🙂" * 300)  # type: ignore[attr-defined, no-any-return]  # a node, not its int
 
 
-plan = LaunchPlan.get_or_create(diamond, name="diamond-of-5", default_inputs={"x": 5}, labels={"team": "a"}, max_parallelism=2)
-fixed = LaunchPlan.get_or_create(diamond, name="diamond-of-7", fixed_inputs={"x": 7})
+plan = LaunchPlan.get_or_create(diamond, name="small-of-5", default_inputs={"x": 5}, labels={"team": "a"}, max_parallelism=2)
+fixed = LaunchPlan.get_or_create(diamond, name="small-of-7", fixed_inputs={"x": 7})
 
 ENTITIES = (
     add, flaky, gives_up, large, total, shift, read,

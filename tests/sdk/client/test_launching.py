@@ -102,7 +102,7 @@ SAME: list[Any] = [
     pytest.param({}, True, id="the same"),
     pytest.param({"inputs": {"x": 4}}, False, id="other inputs"),
     pytest.param({"options": LaunchOptions(max_parallelism=1)}, False, id="other options"),
-    pytest.param({"target": "diamond-of-5"}, False, id="another launch plan"),
+    pytest.param({"target": "small-of-5"}, False, id="another launch plan"),
     pytest.param({"version": "v1"}, False, id="a version is asked for"),
 ]
 
@@ -164,7 +164,7 @@ BAD: list[Any] = [
     pytest.param("total", {"inputs": {"values": ["x" * 3 * 2**20], "first": 1}}, InputError, "values", id="too large, and wrong"),
     pytest.param("read", {"inputs": {"file": "/nowhere/at/all"}}, InputError, "file", id="no such file"),
     pytest.param("nested", {}, InputError, "'x' is missing", id="missing"),
-    pytest.param("diamond-of-7", {"inputs": {"x": 1}}, InputError, "fixed", id="fixed"),
+    pytest.param("small-of-7", {"inputs": {"x": 1}}, InputError, "fixed", id="fixed"),
     pytest.param("diamond", {"name": "../x"}, InvalidName, "../x", id="name out of the store"),
     pytest.param("diamond", {"name": ""}, InvalidName, "''", id="empty name"),
     pytest.param("diamond", {"options": LaunchOptions(raw_data_prefix="x")}, InputError, "raw_data_prefix", id="relative"),
