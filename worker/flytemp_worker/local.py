@@ -11,7 +11,7 @@ import os
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -202,7 +202,7 @@ class _LocalRun:
         key = (command.node, command.attempt, command.try_)
         invocation = self._invocation(command)
         try:
-            with _restored_folder():
+            with _surrounded(invocation.environment):
                 surroundings = Surroundings(interruptible=True)
                 result = execute(invocation, self._store, owner=f"local-{os.getpid()}", surroundings=surroundings)
         except FlytempError as failure:
@@ -271,13 +271,17 @@ class _LocalRun:
 
 
 @contextlib.contextmanager
-def _restored_folder() -> Iterator[None]:
-    """A task may change the working folder; the next one starts where this process was."""
-    folder = os.getcwd()
+def _surrounded(environment: Mapping[str, str]) -> Iterator[None]:
+    """The task's own variables beside this process's; they, and the working folder, are put back afterwards."""
+    folder, variables = os.getcwd(), dict(os.environ)
+    os.environ.update(environment)
     try:
         yield
     finally:
         os.chdir(folder)
+        for name in os.environ.keys() - variables.keys():
+            del os.environ[name]
+        os.environ.update(variables)
 
 
 def _now() -> int:
