@@ -122,7 +122,9 @@ async def launch(settings: Settings, prepare: Prepare, output: Output, *, wait: 
     client = await Client.connect(settings)
     try:
         start = prepare(client.store)  # in this thread: it may run the user's code, and nothing else waits meanwhile
-        handle = await client.launch_entity(start.entity, start.document, start.literals, name=start.name, options=start.options)
+        handle = await client.launch_entity(
+            start.entity, start.document, start.literals, name=start.name, options=start.options, asked=start.asked
+        )
         if not wait:
             await _show_start(handle, client, output)
         elif output.is_table:
