@@ -18,6 +18,9 @@ from flytemp.runtime.loader import NotLoadable
 TRACEBACK_CHARACTERS = 20_000
 MESSAGE_CHARACTERS = 10_000
 
+RESERVED_CODES = frozenset({"Timeout", "Lost", "OutOfMemory", "Killed", "Crashed", "Exited"})
+"""What flytemp itself says of an attempt; an exception class of such a name (requests has a Timeout) is qualified."""
+
 _OWN_FOLDER = os.path.dirname(os.path.abspath(flytemp.__file__)) + os.sep
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
 _MACHINERY = tuple(_LIBRARY + name for name in ("asyncio/", "concurrent/", "importlib/", "threading.py"))
@@ -28,7 +31,8 @@ def user_error(
 ) -> TaskError:
     """The error of an attempt whose code raised ``error``.
 
-    Its code is the exception's ``error_code`` if it has one, else its class's name; running out of memory is
+    Its code is the exception's ``error_code`` if it has one, else its class's name (qualified where it is one of
+    `RESERVED_CODES`); running out of memory is
     always ``OutOfMemory``. Everything may be tried again but `NonRecoverableError` and code that cannot be loaded,
     unless ``retryable`` says otherwise. File names are shown relative to the ``bundle``. the ``task``'s
     own line stands for the frames of an error that none of its code raised.
@@ -48,7 +52,10 @@ def _code(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "OutOfMemory"
     code = getattr(error, "error_code", None)
-    return code if isinstance(code, str) and code else type(error).__name__
+    if isinstance(code, str) and code:
+        return code
+    name = type(error).__name__
+    return f"{type(error).__module__}.{name}" if name in RESERVED_CODES else name
 
 
 def _message(error: BaseException) -> str:

@@ -212,3 +212,10 @@ def test_leaving_well_where_nothing_is_to_be_returned_is_success(program: Projec
     )
     assert result is not None
     assert (result.status, result.outputs) == ("succeeded", {})
+
+
+def test_an_exception_named_like_a_code_of_flytemps_own_is_qualified() -> None:
+    class Timeout(Exception):
+        pass
+
+    assert user_error(Timeout("slow server")).code == f"{__name__}.Timeout"
