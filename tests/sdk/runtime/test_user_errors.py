@@ -7,7 +7,7 @@ import pytest
 from flytemp.runtime.execute import Surroundings, execute
 from flytemp.runtime.failures import TryFailed
 from flytemp.runtime.invocation import TaskError
-from flytemp.runtime.user_errors import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
+from flytemp.runtime.user_errors import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, user_error
 from tests.sdk.runtime.project import Project
 
 PROGRAM = """
