@@ -57,6 +57,7 @@ class Engine:
         self.max_system_tries = max_system_tries
         self.root = Scope(plan.root, None, inputs)
         self.running = 0  # task nodes in the backend's hands: RUNNING or CANCELLING
+        self.seed = ""  # of the jitter; the shell sets its execution's, so that equal executions do not retry in step
         self.cancelled: str | None = None
         self.finished = False
         self.holding = False  # no new tries are issued: the shell is about to continue as new
@@ -242,13 +243,13 @@ class Engine:
             self._fail(node, P.FAILED)
         else:
             node.try_ += 1
-            self._back_off(node, retry.system_backoff(node.lost, node.path), f"try {node.try_}")
+            self._back_off(node, retry.system_backoff(node.lost, self.seed + node.path), f"try {node.try_}")
 
     def _next_attempt(self, node: Node) -> None:
         node.history.append(node.attempt_row(self._at))
         failures = node.attempt
         node.attempt, node.try_, node.lost = node.attempt + 1, 1, 0
-        self._back_off(node, retry.user_backoff(node.plan.backoff, failures, node.path), f"attempt {node.attempt}")
+        self._back_off(node, retry.user_backoff(node.plan.backoff, failures, self.seed + node.path), f"attempt {node.attempt}")
 
     def _back_off(self, node: Node, seconds: float, why: str) -> None:
         self._move(node, P.BACKOFF, f"{why} after {seconds:.3f} s")

@@ -86,10 +86,12 @@ class Shell:
         }
         if self.continued is None:
             self.engine = Engine(plan, self.resolved["inputs"], **limits)
+            self.engine.seed = self.root
             self._take(self.engine.begin(_now()))
             return
         pages = await self._pages(calls.LOAD_STATE, self.continued["pages"])
         self.engine = rows.restore(plan, from_pages(pages), **limits)
+        self.engine.seed = self.root
         self._take(self.engine.resume(_now()))
         if self._events:  # what is in flight hears of the cancellation only when it was issued again
             self._carry_out()
