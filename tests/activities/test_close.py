@@ -20,7 +20,7 @@ from flytemp.store.object_store import ObjectStore
 from flytemp_activities.close import ROW_TRACEBACK_CHARACTERS, Recorder
 from flytemp_activities.executions import Executions
 from flytemp_activities.state import StatePages
-from tests.programs import small
+from tests import small
 
 LAYOUT = ExecutionLayout("default", "ex:default:development:one", "run-1")
 CLOSED = 1_767_225_600_000
@@ -28,7 +28,7 @@ ROWS: list[dict[str, Any]] = [
     {"id": "n0", "phase": "SUCCEEDED", "attempt": 1, "try_": 1, "started": CLOSED - 9, "started_attempt": CLOSED - 9},
     {"id": "n1", "phase": "SKIPPED"},
 ]
-LISTS = "tests.programs.small.list_of"
+LISTS = "tests.small.list_of"
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def recorder(store: ObjectStore) -> Recorder:
     return Recorder(Executions(store))
 
 
-def launched(store: ObjectStore, workflow: str = "tests.programs.small.diamond") -> None:
+def launched(store: ObjectStore, workflow: str = "tests.small.diamond") -> None:
     spec = f"wf:default:development:{workflow}:v1"
     context = ExecutionContext(
         execution="one", project="default", domain="development", entity=spec, spec=spec, workflow=workflow, version="v1",

@@ -20,7 +20,7 @@ from flytemp.spec.plan import from_pages
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.executions import Executions
 from flytemp_activities.resolve import Resolver
-from tests.programs import small
+from tests import small
 
 KNOWN = {
     **dict.fromkeys(KEYWORDS, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD),
@@ -82,7 +82,7 @@ async def resolved(resolver: Resolver, launch: Any, workflow_id: str = LAYOUT.wo
         pytest.param({"launch_plan": "diamond", "inputs": {"x": 3}}, {"x": 3}, id="given"),
         pytest.param({"launch_plan": "small-of-5"}, {"x": 5}, id="launch plan default"),
         pytest.param({"launch_plan": "small-of-7"}, {"x": 7}, id="fixed"),
-        pytest.param({"launch_plan": "wf:default:development:tests.programs.small.diamond"}, {"x": 1}, id="URN"),
+        pytest.param({"launch_plan": "wf:default:development:tests.small.diamond"}, {"x": 1}, id="URN"),
         pytest.param({"launch_plan": "diamond", "version": "v1"}, {"x": 1}, id="version"),
         pytest.param(
             {"launch_plan": "moved", "inputs": {"point": {"x": 1, "y": 2}}}, {"point": {"x": 1, "y": 2.0}}, id="int for float"

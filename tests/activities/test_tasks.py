@@ -23,16 +23,16 @@ from flytemp_activities import tasks
 from flytemp_activities.backend import SystemFailure, TaskLost, TryKey
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
+from tests import small
 from tests.activities.held import HeldBackend
-from tests.programs import small
 
 LAYOUT = ExecutionLayout("default", "ex:default:development:one", "run-1")
-SPEC = "wf:default:development:tests.programs.small.diamond:v1"
+SPEC = "wf:default:development:tests.small.diamond:v1"
 ARGUMENT = {
     "execution": LAYOUT.root,
     "node": "n0",
-    "workflow": "tests.programs.small.diamond",
-    "task": "tests.programs.small.add",
+    "workflow": "tests.small.diamond",
+    "task": "tests.small.add",
     "attempt": 1,
     "try": 1,
     "inputs": {"a": {"l": 1}, "b": {"l": 2}},
@@ -138,7 +138,7 @@ async def test_a_result(store: ObjectStore) -> None:
     trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={"o0": 3}))
 
     assert await activity == {"outputs": {"o0": 3}, "size": len('{"o0":3}')}
-    assert trial.observer.seen == ["tests.programs.small.add started", "succeeded"]
+    assert trial.observer.seen == ["tests.small.add started", "succeeded"]
     invocation, resumed = trial.backend.invocations[0]
     assert not resumed
     assert invocation.raw_data_prefix == f"s3://bucket/data/{LAYOUT.root.partition('/')[2]}/n0/1"

@@ -54,7 +54,7 @@ async def test_a_local_file_is_uploaded(client: Client, program: ModuleType, sha
     file.write_text("given by the caller")
 
     by_object = await client.launch(program.read_file, file=str(file))
-    by_name = await client.launch("read_file", inputs={"file": str(file)})
+    by_name = await client.launch("shapes.read_file", inputs={"file": str(file)})
 
     assert await by_object.result(DEADLINE_SECONDS) == "given by the caller"
     assert await by_name.outputs(DEADLINE_SECONDS) == {"o0": "given by the caller"}
@@ -103,7 +103,7 @@ async def test_an_unknown_execution(client: Client) -> None:
 
 
 async def test_watching_ends_with_the_final_state(client: Client) -> None:
-    handle = await client.launch("nested", inputs={"x": 1})
+    handle = await client.launch("shapes.nested", inputs={"x": 1})
     phases = [execution.phase async for execution in handle.watch()]
 
     assert phases[-1] is Phase.SUCCEEDED
@@ -120,12 +120,12 @@ def test_the_facade_without_an_event_loop(shapes: Installation, program: ModuleT
         assert "adding 5 and 10" in "".join(chunk.text for chunk in handle.logs())
         assert handle.name in {summary.name for summary in client.executions(limit=200)}
         with pytest.raises(ExecutionFailed, match="cannot do 2"):
-            client.launch("breaks", inputs={"x": 1}).outputs(DEADLINE_SECONDS)
+            client.launch("shapes.breaks", inputs={"x": 1}).outputs(DEADLINE_SECONDS)
 
 
 async def test_the_facade_inside_a_running_loop(shapes: Installation) -> None:
     with SyncClient.connect(shapes.settings()) as client:
-        assert client.launch("diamond", inputs={"x": 5}).outputs(DEADLINE_SECONDS) == {"o0": 25}
+        assert client.launch("shapes.diamond", inputs={"x": 5}).outputs(DEADLINE_SECONDS) == {"o0": 25}
 
 
 async def test_no_server(shapes: Installation) -> None:

@@ -27,19 +27,19 @@ def node(execution: Execution, identifier: str) -> NodeExecution:
 @pytest.mark.parametrize(
     ("target", "inputs", "outputs"),
     [
-        pytest.param("diamond", {"x": 3}, {"o0": 19}, id="diamond"),
-        pytest.param("diamond", {}, {"o0": 13}, id="signature default"),
+        pytest.param("shapes.diamond", {"x": 3}, {"o0": 19}, id="diamond"),
+        pytest.param("shapes.diamond", {}, {"o0": 13}, id="signature default"),
         pytest.param("shapes.nested", {"x": 1}, {"o0": 98}, id="nested sub-workflows"),
-        pytest.param("fields", {"x": 4}, {"o0": 8}, id="attribute of a dataclass"),
-        pytest.param("files", {"text": "hello"}, {"o0": "hello"}, id="a file between tasks"),
-        pytest.param("by_reference", {"n": 20_000}, {"o0": 199_990_003}, id="outputs too large for a history"),
+        pytest.param("shapes.fields", {"x": 4}, {"o0": 8}, id="attribute of a dataclass"),
+        pytest.param("shapes.files", {"text": "hello"}, {"o0": "hello"}, id="a file between tasks"),
+        pytest.param("shapes.by_reference", {"n": 20_000}, {"o0": 199_990_003}, id="outputs too large for a history"),
         pytest.param("diamond-of-5", {}, {"o0": 25}, id="launch plan default"),
         pytest.param("diamond-of-5", {"x": 1}, {"o0": 13}, id="launch plan default overridden"),
         pytest.param("plan", {}, {"o0": 25}, id="launch plan by its variable"),
         pytest.param("diamond-of-7", {}, {"o0": 31}, id="fixed input"),
-        pytest.param("add", {"a": 1, "b": 2}, {"o0": 3}, id="a task by itself"),
+        pytest.param("shapes.add", {"a": 1, "b": 2}, {"o0": 3}, id="a task by itself"),
         pytest.param("wf:default:development:shapes.diamond", {"x": 2}, {"o0": 16}, id="URN"),
-        pytest.param("empty", {}, {}, id="no nodes"),
+        pytest.param("shapes.empty", {}, {}, id="no nodes"),
     ],
 )
 async def test_succeeds(client: Client, target: str, inputs: dict[str, object], outputs: dict[str, object]) -> None:
@@ -51,7 +51,7 @@ async def test_succeeds(client: Client, target: str, inputs: dict[str, object], 
 
 
 async def test_a_failure_names_the_node_the_task_and_the_users_line(client: Client) -> None:
-    execution = await launched(client, "breaks", x=4)
+    execution = await launched(client, "shapes.breaks", x=4)
 
     assert execution.phase is Phase.FAILED
     assert execution.error is not None
@@ -64,7 +64,7 @@ async def test_a_failure_names_the_node_the_task_and_the_users_line(client: Clie
 
 
 async def test_retries_with_back_off_until_it_succeeds(client: Client, tmp_path: Path) -> None:
-    execution = await launched(client, "flaky", folder=str(tmp_path / "attempts"))
+    execution = await launched(client, "shapes.flaky", folder=str(tmp_path / "attempts"))
 
     assert execution.outputs == {"o0": 3}
     attempts = node(execution, "n0").attempt_history
@@ -73,14 +73,14 @@ async def test_retries_with_back_off_until_it_succeeds(client: Client, tmp_path:
 
 
 async def test_a_non_recoverable_error_is_not_tried_again(client: Client) -> None:
-    execution = await launched(client, "gives_up", a=1)
+    execution = await launched(client, "shapes.gives_up", a=1)
 
     assert execution.phase is Phase.FAILED
     assert node(execution, "n0").attempts == 1
 
 
 async def test_a_time_out_kills_the_task(client: Client) -> None:
-    execution = await launched(client, "sleeps_too_long")
+    execution = await launched(client, "shapes.sleeps_too_long")
 
     assert execution.phase is Phase.FAILED
     assert node(execution, "n0").phase is Phase.TIMED_OUT
@@ -89,7 +89,7 @@ async def test_a_time_out_kills_the_task(client: Client) -> None:
 
 
 async def test_a_crash_is_reported_as_what_it_was(client: Client) -> None:
-    execution = await launched(client, "crash")
+    execution = await launched(client, "shapes.crash")
 
     assert execution.phase is Phase.FAILED
     assert execution.error is not None
@@ -98,7 +98,7 @@ async def test_a_crash_is_reported_as_what_it_was(client: Client) -> None:
 
 async def test_no_credential_of_the_worker_reaches_a_task(client: Client) -> None:
     names = ["TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "FLYTEMP_STORE", "AWS_SECRET_ACCESS_KEY", "PATH"]
-    execution = await launched(client, "show_environment", names=names)
+    execution = await launched(client, "shapes.show_environment", names=names)
 
     assert execution.outputs == {"o0": ["PATH"]}
 
@@ -151,12 +151,12 @@ async def test_a_terminated_run_is_shown_truthfully(client: Client, tmp_path: Pa
 
 
 async def test_the_same_name_with_the_same_content_is_the_same_execution(client: Client) -> None:
-    first = await client.launch("diamond", inputs={"x": 3}, name="same-name")
-    again = await client.launch("diamond", inputs={"x": 3}, name="same-name")
+    first = await client.launch("shapes.diamond", inputs={"x": 3}, name="same-name")
+    again = await client.launch("shapes.diamond", inputs={"x": 3}, name="same-name")
 
     assert (await first.wait(DEADLINE_SECONDS)).run_id == (await again.wait(DEADLINE_SECONDS)).run_id
     with pytest.raises(AlreadyExists, match="same-name"):
-        await client.launch("diamond", inputs={"x": 4}, name="same-name")
+        await client.launch("shapes.diamond", inputs={"x": 4}, name="same-name")
 
 
 async def test_waiting_has_an_end(client: Client, tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ async def test_waiting_has_an_end(client: Client, tmp_path: Path) -> None:
 
 
 async def test_outputs_of_a_failure_raise(client: Client) -> None:
-    handle = await client.launch("breaks", inputs={"x": 1})
+    handle = await client.launch("shapes.breaks", inputs={"x": 1})
 
     with pytest.raises(ExecutionFailed, match="cannot do 2"):
         await handle.outputs(DEADLINE_SECONDS)
@@ -178,11 +178,11 @@ async def test_outputs_of_a_failure_raise(client: Client) -> None:
 @pytest.mark.parametrize(
     ("target", "inputs", "message"),
     [
-        pytest.param("diamond", {"y": 1}, "no input 'y'", id="unknown"),
-        pytest.param("nested", {}, "'x' is missing", id="missing"),
-        pytest.param("diamond", {"x": "three"}, "'x'", id="wrong type"),
+        pytest.param("shapes.diamond", {"y": 1}, "no input 'y'", id="unknown"),
+        pytest.param("shapes.nested", {}, "'x' is missing", id="missing"),
+        pytest.param("shapes.diamond", {"x": "three"}, "'x'", id="wrong type"),
         pytest.param("diamond-of-7", {"x": 1}, "fixed", id="fixed"),
-        pytest.param("large", {"n": 2**70}, "64", id="not an int64"),
+        pytest.param("shapes.large", {"n": 2**70}, "64", id="not an int64"),
     ],
 )
 async def test_bad_inputs_are_refused_before_anything_starts(
@@ -201,7 +201,7 @@ async def test_an_unknown_name_has_near_matches(client: Client) -> None:
 
 async def test_options_are_recorded(client: Client) -> None:
     options = LaunchOptions(labels={"team": "research"}, annotations={"why": "a test"}, max_parallelism=1)
-    handle = await client.launch("diamond", options=options)
+    handle = await client.launch("shapes.diamond", options=options)
     execution = await handle.wait(DEADLINE_SECONDS)
 
     assert execution.labels == {"team": "research"}
@@ -213,13 +213,13 @@ async def test_options_are_recorded(client: Client) -> None:
 
 
 async def test_large_inputs_travel_through_the_store(client: Client) -> None:
-    execution = await launched(client, "total", values=list(range(30_000)), first=1)
+    execution = await launched(client, "shapes.total", values=list(range(30_000)), first=1)
 
     assert execution.outputs == {"o0": 449_985_001}
 
 
 async def test_logs(client: Client) -> None:
-    handle = await client.launch("diamond", inputs={"x": 3})
+    handle = await client.launch("shapes.diamond", inputs={"x": 3})
     await handle.wait(DEADLINE_SECONDS)
 
     chunks = [chunk async for chunk in handle.logs()]
@@ -231,7 +231,7 @@ async def test_logs(client: Client) -> None:
 
 
 async def test_lists_and_records(client: Client) -> None:
-    handle = await client.launch("diamond", inputs={"x": 3}, name="in-the-list")
+    handle = await client.launch("shapes.diamond", inputs={"x": 3}, name="in-the-list")
     execution = await handle.wait(DEADLINE_SECONDS)
 
     found = [summary for summary in await client.executions(limit=200) if summary.name == "in-the-list"]

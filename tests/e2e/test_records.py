@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 
 
 async def test_after_retention_the_record_answers(client: Client) -> None:
-    handle = await client.launch("nested", inputs={"x": 2}, name="forgotten")
+    handle = await client.launch("shapes.nested", inputs={"x": 2}, name="forgotten")
     before = await handle.wait(DEADLINE_SECONDS)
     request = DeleteWorkflowExecutionRequest(
         namespace=client.temporal.namespace, workflow_execution=WorkflowExecution(workflow_id=handle.workflow_id)
@@ -72,7 +72,7 @@ async def test_without_search_attributes_it_goes_on_and_says_so_once(fresh_insta
     installation.flytemp("register", str(write_program(tmp_path / "project").parent))
     installation.start_worker()
     client = await installation.client()
-    execution = await (await client.launch("diamond", name="plain")).wait(DEADLINE_SECONDS)
+    execution = await (await client.launch("shapes.diamond", name="plain")).wait(DEADLINE_SECONDS)
 
     assert execution.phase is Phase.SUCCEEDED
     assert [warning for warning in execution.warnings if "flytemp setup" in warning]

@@ -21,12 +21,12 @@ HISTORIES = Path(__file__).parent / "histories"
 VERSION = "0.1"
 
 SCENARIOS: dict[str, tuple[str, dict[str, Any]]] = {
-    "diamond": ("diamond", {"x": 3}),
-    "nested": ("nested", {"x": 1}),
-    "retries": ("flaky", {"folder": "FOLDER/flaky"}),
-    "failure": ("breaks", {"x": 4}),
-    "by-reference": ("by_reference", {"n": 20_000}),
-    "empty": ("empty", {}),
+    "diamond": ("shapes.diamond", {"x": 3}),
+    "nested": ("shapes.nested", {"x": 1}),
+    "retries": ("shapes.flaky", {"folder": "FOLDER/flaky"}),
+    "failure": ("shapes.breaks", {"x": 4}),
+    "by-reference": ("shapes.by_reference", {"n": 20_000}),
+    "empty": ("shapes.empty", {}),
 }
 
 

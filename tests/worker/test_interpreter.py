@@ -31,7 +31,7 @@ from flytemp_activities.resolve import Resolver
 from flytemp_worker.assembly import control_parts, task_parts
 from flytemp_worker.devserver import DevServer, start_dev_server
 from flytemp_worker.workflow import interpreter
-from tests.programs import small
+from tests import small
 
 pytestmark = pytest.mark.e2e
 

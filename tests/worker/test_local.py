@@ -14,7 +14,7 @@ from flytemp.records.models import Execution, NodeExecution, Phase
 from flytemp.spec.models import WorkflowDocument
 from flytemp.store.object_store import ObjectStore
 from flytemp_worker.local import run_local
-from tests.programs import small
+from tests import small
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import LaunchRequest
 from flytemp.records.models import Execution, Phase
 from flytemp.store.object_store import ObjectStore
-from tests.programs import small
+from tests import small
 
 
 class Description:
@@ -82,7 +82,7 @@ async def test_the_request_is_the_public_json(client: Client, temporal: Temporal
     assert handle.workflow_id == "ex:default:development:n"
     assert temporal.started == [
         {
-            "launch_plan": "wf:default:development:tests.programs.small.diamond:v1",
+            "launch_plan": "wf:default:development:tests.small.diamond:v1",
             "inputs": {"x": 3},
             "options": {"labels": {"a": "b"}},
         }
@@ -143,7 +143,7 @@ async def test_a_name_that_temporal_has_forgotten_and_the_store_has_not(
 ) -> None:
     layout = ExecutionLayout("default", "ex:default:development:n", "run-1")
     record = Execution(
-        name="n", project="default", domain="development", phase=Phase.SUCCEEDED, workflow="tests.programs.small.diamond",
+        name="n", project="default", domain="development", phase=Phase.SUCCEEDED, workflow="tests.small.diamond",
         inputs={"x": 3},
     )  # fmt: skip
     client.store.write(layout.record, record.model_dump_json().encode())
