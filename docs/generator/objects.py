@@ -110,6 +110,8 @@ def _member(owner: str, name: str, raw: Any) -> list[str]:
 
 
 def _signature(name: str, value: Any, *, skip_first: bool = False) -> list[str]:
+    if inspect.isclass(value) and issubclass(value, enum.Enum):  # nobody calls one, and Python versions differ in how
+        return []
     try:
         signature = inspect.signature(value)
     except (TypeError, ValueError):  # some classes have none
@@ -151,7 +153,8 @@ def _parameter(parameter: inspect.Parameter | str) -> str:
 
 
 def _annotation(annotation: Any) -> str:
-    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    return text.replace("typing.", "")  # which some Python versions write
 
 
 def _default(value: Any) -> str:
