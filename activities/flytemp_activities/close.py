@@ -134,9 +134,8 @@ class Recorder:
             return result
         if inline_bytes(outputs) <= RESULT_INLINE_BYTES:
             return {**result, "outputs": outputs}
-        key = f"{layout.root}/outputs.json"
-        self._store.write(key, json.dumps(outputs).encode())
-        return {**result, "outputs_uri": self._store.uri_of(key)}
+        self._store.write(layout.outputs, json.dumps(outputs).encode())
+        return {**result, "outputs_uri": self._store.uri_of(layout.outputs)}
 
 
 def final_outputs(

@@ -18,6 +18,7 @@ from flytemp.client.setup import missing_search_attributes
 from flytemp.client.targets import find_target, runnable
 from flytemp.errors import FlytempError, InputError
 from flytemp.layout import ExecutionLayout
+from flytemp.literals.limits import INLINE_BYTES
 from flytemp.names import check_domain, check_project, execution_name
 from flytemp.records.launch import ExecutionContext, LaunchRequest, Resolved, ResolvedSettings, place_of
 from flytemp.records.search_attributes import searchable_labels
@@ -28,10 +29,6 @@ from flytemp_activities.failures import translated
 
 INTERPRETER_VERSION = 1
 """The behaviour version that new executions get; see `flytemp_worker.workflow.interpreter`."""
-
-INLINE_BYTES = 8 * 1024
-"""An execution's inputs reach the engine inline up to this many bytes (design: budgets)."""
-
 
 class Resolver:
     """Chooses the version, applies defaults, validates inputs, writes `execution.json`, returns the plan.

@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp.client.describe import first_run_id
 from flytemp.errors import FlytempError
+from flytemp.literals.limits import INLINE_BYTES
 from flytemp.literals.navigate import value_at
 from flytemp.records.launch import ExecutionContext, raw_data_uri
 from flytemp.runtime.invocation import Invocation, TaskResult
@@ -28,9 +29,6 @@ logger = logging.getLogger("flytemp.tasks")
 
 LOOK_SECONDS = 5.0
 """How often a task that no activity waits for asks whether its execution is over."""
-
-INLINE_BYTES = 8 * 1024
-"""A node's outputs travel inline up to this many bytes in all, else by reference (design: budgets)."""
 
 
 class TryObserver(Protocol):

@@ -101,6 +101,10 @@ class _UnderRoot(ABC):
         return f"{self.root}/execution.json"
 
     @property
+    def outputs(self) -> str:
+        return f"{self.root}/outputs.json"
+
+    @property
     def record(self) -> str:
         return f"{self.root}/record.json"
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from flytemp.errors import LimitExceeded
-from flytemp.literals.types import Json
+
+if TYPE_CHECKING:
+    from flytemp.literals.types import Json
+
+INLINE_BYTES = 8 * 1024
+"""An execution's inputs, and a node's inputs or outputs, travel inline up to this many bytes in all, else by reference
+(design: budgets)."""
 
 MAX_LITERAL_BYTES = 2 * 1024 * 1024
 """The most that one input or output may measure, as compact JSON in UTF-8."""

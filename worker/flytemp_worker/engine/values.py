@@ -17,13 +17,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flytemp.errors import InputError
+from flytemp.literals.limits import INLINE_BYTES
 from flytemp.literals.navigate import value_at
 
 if TYPE_CHECKING:
     from flytemp_worker.engine.nodes import Node, Scope
-
-INLINE_BYTES = 8 * 1024
-"""A node's inputs travel inline up to this many bytes in all, else by reference (design: budgets)."""
 
 REFERENCE_BYTES = 64
 """A value up to this long travels inline always: a reference to it would not be shorter."""
