@@ -15,12 +15,14 @@ class Phase(StrEnum):
     """Flyte's phases, for executions and nodes.
 
     A node is QUEUED until its task is handed to a backend, and SKIPPED if it never was. ABORTED is an
-    execution that was cancelled or terminated, or a node that ran and was stopped from outside.
+    execution that was cancelled or terminated, or a node that ran and was stopped from outside. PAUSED is an execution
+    of which nothing new is started until somebody resumes it.
     """
 
     UNDEFINED = "UNDEFINED"
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
     SUCCEEDED = "SUCCEEDED"
     FAILING = "FAILING"
     FAILED = "FAILED"
@@ -67,8 +69,42 @@ class AttemptInfo(RecordModel):
     error: ErrorInfo | None = None
 
 
+class MapItems(RecordModel):
+    """How many calls a map makes, and where they stand; the others wait."""
+
+    total: int
+    succeeded: int = 0
+    failed: int = 0
+    running: int = 0
+
+
+class GateAnswer(RecordModel):
+    """Who answered a gate, when, and what: ``approved`` (with the ``reason`` given) or a ``value``."""
+
+    by: str = ""
+    at: datetime | None = None
+    approved: bool | None = None
+    reason: str | None = None
+    value: Json = None
+
+
+class GateInfo(RecordModel):
+    """A gate, by the ``name`` that an answer names. It waits from ``since``, at most until ``deadline``."""
+
+    name: str
+    kind: Literal["approve", "input"]
+    type: Json = None  # the literal type of an input, as in the spec
+    since: datetime | None = None
+    deadline: datetime | None = None
+    answer: GateAnswer | None = None
+
+
 class NodeExecution(RecordModel):
-    """One node. ``id`` is its path, sub-workflow nodes and their children joined by "."."""
+    """One node. ``id`` is its path: nodes of sub-workflows, branches, maps and dynamics are below their caller's.
+
+    ``kind`` is that of `flytemp.spec.models.NodeSpec`. A gate that waits is RUNNING. ``child_execution`` is the
+    workflow id of the execution that a launch plan's node started.
+    """
 
     id: str
     name: str
@@ -82,6 +118,17 @@ class NodeExecution(RecordModel):
     error: ErrorInfo | None = None
     attempt_history: list[AttemptInfo] = []
     outputs_ref: str | None = None  # "<path>/<attempt>": where the node's result lies, see `layout`
+    items: MapItems | None = None
+    gate: GateInfo | None = None
+    child_execution: str | None = None
+
+
+class Pause(RecordModel):
+    """Who paused an execution, and when."""
+
+    by: str = ""
+    at: datetime | None = None
+    reason: str = ""
 
 
 class Execution(RecordModel):
@@ -101,6 +148,7 @@ class Execution(RecordModel):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     warnings: list[str] = []
+    paused: Pause | None = None
     namespace: str = ""
     workflow_id: str = ""
     run_id: str = ""  # the first run's id

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from flytemp.literals.types import Json, LiteralType, SchemaModel
+from flytemp.literals.types import Json, LiteralType, SchemaModel, SimpleKind
 
 SCHEMA_VERSION = 1
 
@@ -71,6 +71,12 @@ class OutputBinding(SchemaModel):
     path: tuple[str | int, ...] = ()
 
 
+class ErrorBinding(SchemaModel):
+    """Why the workflow failed, ``{"message", "failed_node_id"}``: only in the inputs of `WorkflowSpec.on_failure`."""
+
+    kind: Literal["error"] = "error"
+
+
 class ListBinding(SchemaModel):
     kind: Literal["list"] = "list"
     items: tuple[Binding, ...]
@@ -82,10 +88,22 @@ class MapBinding(SchemaModel):
 
 
 Binding: TypeAlias = Annotated[
-    LiteralBinding | InputBinding | OutputBinding | ListBinding | MapBinding, Field(discriminator="kind")
+    LiteralBinding | InputBinding | OutputBinding | ErrorBinding | ListBinding | MapBinding, Field(discriminator="kind")
 ]
 
 # ------------------------------------------------------------------------------------------- tasks
+
+
+class BundleRef(SchemaModel):
+    """The code a document's tasks import.
+
+    ``digest`` is the sha256, in hex, of the tar archive before compression: the same everywhere, whatever zlib
+    compressed it.
+    """
+
+    digest: str
+    size: int  # bytes of the tar archive
+    import_roots: tuple[str, ...] = (".",)  # folders of the archive put on sys.path, in this order
 
 
 class Backoff(SchemaModel):
@@ -157,6 +175,8 @@ class TaskSettings(SchemaModel):
 
     retries: Retries = Retries()
     timeout_seconds: float | None = None  # of one attempt, from when user code's process has it; None: no limit
+    queued_timeout_seconds: float | None = None  # that one attempt may wait until it runs
+    deadline_seconds: float | None = None  # of the node: all attempts and the waiting between them
     interruptible: bool | None = None
     cache: CacheSpec | None = None
     container_image: str | None = None
@@ -175,13 +195,20 @@ class TaskSettings(SchemaModel):
 
 
 class TaskSpec(SchemaModel):
-    """A Python function that runs in a container or a process of its own."""
+    """A Python function that runs in a container or a process of its own.
 
-    kind: Literal["python"] = "python"
+    ``dynamic``: what it returns is a graph, which runs in its place. ``reference``: the task of another project, domain
+    or version, by its URN; registering puts that task in its place. ``bundle`` is such a task's own code; None: the
+    document's.
+    """
+
+    kind: Literal["python", "dynamic", "reference"] = "python"
     name: str
     interface: Interface
     loader: str  # "module:attribute", imported from the code bundle
     settings: TaskSettings = TaskSettings()
+    bundle: BundleRef | None = None
+    reference: str | None = None
     docs: Docs = Docs()
     location: SourceLocation | None = None
 
@@ -196,29 +223,130 @@ class NodeOverrides(SchemaModel):
     settings: TaskSettings | None = None
 
 
+class Comparison(SchemaModel):
+    """``left operator right``. ``type`` is what both are compared as; values of a type without order only equal."""
+
+    kind: Literal["comparison"] = "comparison"
+    operator: Literal["<", "<=", ">", ">=", "==", "!="]
+    left: Binding
+    right: Binding
+    type: SimpleKind
+
+
+class Junction(SchemaModel):
+    """All of ``terms`` (``and``), or any of them (``or``)."""
+
+    kind: Literal["and", "or"]
+    terms: tuple[Condition, ...]
+
+
+Condition: TypeAlias = Annotated[Comparison | Junction, Field(discriminator="kind")]
+
+
+class BranchCase(SchemaModel):
+    """What follows when ``condition`` holds (None: always): a node, or a failure with a message.
+
+    The node lives in the branch: its path is the branch's with its own id added. Its bindings are those of the graph
+    around the branch. It is a task, workflow, launch plan, dynamic, gate, sleep or another branch.
+    """
+
+    condition: Condition | None = None
+    node: NodeSpec | None = None
+    fail: str | None = None
+
+
+class BranchSpec(SchemaModel):
+    """The first case whose condition holds is taken, the nodes of the others are SKIPPED. Without a last case that has
+    no condition, and when none holds, the node fails. ``outputs`` are those that every case's node has."""
+
+    cases: tuple[BranchCase, ...]
+    outputs: tuple[Variable, ...] = ()
+
+
+class MapSpec(SchemaModel):
+    """Call ``target`` once for each item of the lists bound to ``over``, which are equally long; its other inputs are
+    the same for every call. The node's outputs are lists of the calls' outputs, with null for those that failed.
+
+    ``concurrency``: calls at once, None or 0 for no bound of the map's own. It succeeds when at least ``min_successes``
+    and at least ``min_success_ratio`` of the calls did, and fails as soon as that cannot be reached, or, with
+    ``run_all``, when all calls are over. ``items_per_task`` calls of a task share one process or pod start.
+    """
+
+    kind: Literal["task", "workflow", "launch_plan", "dynamic"] = "task"
+    over: tuple[str, ...]
+    concurrency: int | None = None
+    min_successes: int | None = None
+    min_success_ratio: float = 1.0
+    items_per_task: int = 1
+    run_all: bool = False
+
+
+class GateSpec(SchemaModel):
+    """A node that waits for a person or a program.
+
+    ``approve``: the input ``value`` becomes the output ``o0`` when it is approved; a rejection fails the node.
+    ``input``: what is given, a value of ``type``, is the output ``o0``. ``name`` is what the answer names.
+    """
+
+    kind: Literal["approve", "input"]
+    name: str
+    type: LiteralType | None = None
+    timeout_seconds: float | None = None
+
+
 class NodeSpec(SchemaModel):
-    """One step. ``target`` names an entry of the document's ``tasks`` or ``workflows``."""
+    """One step.
+
+    ``target`` names an entry of the document's ``tasks`` (kinds ``task`` and ``dynamic``), ``workflows`` or
+    ``launch_plans``; for a ``map`` the entry that is called for each item; it is empty for the other kinds, of which
+    each has the field of its name: ``branch``, ``gate``, ``sleep_seconds``.
+    """
 
     id: str
-    kind: Literal["task", "workflow"]
-    target: str
+    kind: Literal["task", "workflow", "launch_plan", "branch", "map", "dynamic", "gate", "sleep"]
+    target: str = ""
     inputs: dict[str, Binding] = {}
     after: tuple[str, ...] = ()  # nodes that must have succeeded first, beyond those the bindings name
     overrides: NodeOverrides = NodeOverrides()
+    branch: BranchSpec | None = None
+    map: MapSpec | None = None
+    gate: GateSpec | None = None
+    sleep_seconds: float | None = None
     location: SourceLocation | None = None
 
 
 class WorkflowSpec(SchemaModel):
+    """A graph. ``on_failure`` runs when it failed or was cancelled, after all else has stopped; whatever comes of it,
+    the workflow is FAILED or ABORTED. ``timeout_seconds`` counts from the workflow's start; then it is TIMED_OUT.
+    ``reference``: the workflow of another project, domain or version, by its URN; registering puts it in its place."""
+
     name: str
     interface: Interface
     nodes: tuple[NodeSpec, ...] = ()
     outputs: dict[str, Binding] = {}
     failure_policy: Literal["fail-immediately", "fail-after-executable-nodes-complete"] = "fail-immediately"
+    on_failure: NodeSpec | None = None
+    timeout_seconds: float | None = None
+    reference: str | None = None
     interruptible: bool = False
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     docs: Docs = Docs()
     location: SourceLocation | None = None
+
+
+class LaunchPlanReference(SchemaModel):
+    """A launch plan that a node calls: an execution of its own.
+
+    Without ``project`` and ``domain`` it is the caller's; without ``version``, and when both are the caller's own, it
+    is the caller's version, else the latest. ``interface`` is what a caller may give, and what comes back.
+    """
+
+    name: str
+    project: str | None = None
+    domain: str | None = None
+    version: str | None = None
+    interface: Interface
 
 
 class LaunchPlanSpec(SchemaModel):
@@ -230,6 +358,7 @@ class LaunchPlanSpec(SchemaModel):
     default_inputs: dict[str, Json] = {}
     fixed_inputs: dict[str, Json] = {}
     max_parallelism: int | None = None
+    timeout_seconds: float | None = None
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
     raw_data_prefix: str | None = None
@@ -240,18 +369,6 @@ class LaunchPlanSpec(SchemaModel):
 
 
 # --------------------------------------------------------------------------------------- documents
-
-
-class BundleRef(SchemaModel):
-    """The code a document's tasks import.
-
-    ``digest`` is the sha256, in hex, of the tar archive before compression: the same everywhere, whatever zlib
-    compressed it.
-    """
-
-    digest: str
-    size: int  # bytes of the tar archive
-    import_roots: tuple[str, ...] = (".",)  # folders of the archive put on sys.path, in this order
 
 
 class TaskDocument(SchemaModel):
@@ -266,13 +383,18 @@ class TaskDocument(SchemaModel):
 
 
 class WorkflowDocument(SchemaModel):
-    """``workflows[name]`` is the workflow itself; the other entries are its sub-workflows."""
+    """``workflows[name]`` is the workflow itself; the other entries are its sub-workflows.
+
+    ``tasks``, ``workflows`` and ``launch_plans`` are keyed by what nodes call them: their own names, or URNs for those of
+    other projects, domains and versions. A `dynamic` task that ran leaves such a document, too.
+    """
 
     schema_version: Literal[1] = 1
     kind: Literal["workflow"] = "workflow"
     name: str
     workflows: dict[str, WorkflowSpec]
     tasks: dict[str, TaskSpec] = {}
+    launch_plans: dict[str, LaunchPlanReference] = {}
     bundle: BundleRef | None = None
 
     @property
@@ -296,5 +418,7 @@ class LaunchPlanDocument(SchemaModel):
 
 Document: TypeAlias = Annotated[TaskDocument | WorkflowDocument | LaunchPlanDocument, Field(discriminator="kind")]
 
-for _model in (ListBinding, MapBinding, NodeSpec, WorkflowSpec, WorkflowDocument):
+for _model in (
+    ListBinding, MapBinding, Comparison, Junction, BranchCase, BranchSpec, NodeSpec, WorkflowSpec, WorkflowDocument,
+):  # fmt: skip
     _model.model_rebuild()
