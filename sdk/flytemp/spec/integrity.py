@@ -1,131 +1,244 @@
 """Whether a workflow's document can run at all: every name in it leads somewhere, and nothing waits for itself.
 
 The compiler writes only such documents. One that a person or another program wrote, or that was damaged, must not
-reach the engine, where a node that waits for itself would wait for ever.
+reach the engine, where a node that waits for itself would wait for ever. Types: `flytemp.spec.typecheck`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
-from flytemp.errors import CorruptData
+from flytemp.errors import InvalidName
+from flytemp.names import check_node
+from flytemp.spec.bounds import failure_node_flaws, interface_flaws, node_flaws, settings_flaws, workflow_flaws
+from flytemp.spec.graphs import (
+    all_nodes,
+    called_workflows,
+    callee_kind,
+    circular,
+    entry_name,
+    needs_of,
+    nodes_within,
+    operands,
+    sources,
+)
+from flytemp.spec.interfaces import corrupt, interface_of, known_interface, lacking
 from flytemp.spec.models import (
     Binding,
+    ErrorBinding,
     InputBinding,
     Interface,
-    ListBinding,
-    MapBinding,
     NodeSpec,
-    OutputBinding,
     WorkflowDocument,
     WorkflowSpec,
 )
+
+__all__ = ["Flaw", "check_integrity", "circular", "integrity_flaws", "interface_of", "name_flaws", "needs_of", "sources"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Something for which a document cannot run. ``node`` is a local id, empty when it concerns no single node."""
+
+    workflow: str
+    reason: str
+    node: str = ""
 
 
 def check_integrity(document: WorkflowDocument) -> None:
     """
     Raises:
-        CorruptData: naming the workflow, the node and what is wrong.
+        CorruptData: naming the workflow, the node and what is wrong, for the first of `integrity_flaws`.
     """
+    for flaw in integrity_flaws(document):
+        raise corrupt(flaw.workflow, flaw.reason)
+
+
+def integrity_flaws(document: WorkflowDocument) -> Iterator[Flaw]:
+    """Everything for which the document cannot run. The time that it takes grows as the document does."""
     if document.name not in document.workflows:
-        raise _corrupt(document.name, "the document lacks it")
-    for spec in document.workflows.values():
-        for node in spec.nodes:
-            _check_inputs(spec, node, interface_of(document, spec, node))
-        _check_sources(document, spec)
-        circle = circular({node.id: set(needs_of(node)) for node in spec.nodes})
-        if circle:
-            raise _corrupt(spec.name, f"its nodes {', '.join(circle)} wait for each other")
-    calls = {name: {node.target for node in spec.nodes if node.kind == "workflow"} for name, spec in document.workflows.items()}
-    circle = circular(calls)
+        yield Flaw(document.name, "the document lacks it")
+        return
+    for reason in name_flaws(document):
+        yield Flaw(document.name, reason)
+    yield from _task_flaws(document)
+    for key, spec in document.workflows.items():
+        yield from _Graph(document, key, spec).flaws()
+    known = document.workflows.keys()
+    circle = circular({key: called_workflows(spec) & known for key, spec in document.workflows.items()})
     if circle:
-        raise _corrupt(circle[0], f"it calls itself, through {', '.join(circle)}")
+        yield Flaw(circle[0], f"it calls itself, through {', '.join(circle)}")
 
 
-def interface_of(document: WorkflowDocument, spec: WorkflowSpec, node: NodeSpec) -> Interface:
-    """The interface of what ``node`` calls."""
-    callee = document.tasks.get(node.target) if node.kind == "task" else document.workflows.get(node.target)
-    if callee is None:
-        raise _corrupt(spec.name, f"its node {node.id} calls the {node.kind} {node.target!r}, which the document lacks")
-    return callee.interface
+def name_flaws(document: WorkflowDocument) -> Iterator[str]:
+    """Entries that are held under another name than their own."""
+    for noun, entries in (("workflow", document.workflows), ("task", document.tasks), ("launch plan", document.launch_plans)):
+        for key, entry in entries.items():
+            if entry.name != entry_name(key):
+                yield f"the {noun} {key!r} calls itself {entry.name!r}"
 
 
-def needs_of(node: NodeSpec) -> Iterator[str]:
-    """The nodes that ``node`` waits for."""
-    yield from node.after
-    for source in sources(node.inputs.values()):
-        if isinstance(source, OutputBinding):
-            yield source.node
+def _task_flaws(document: WorkflowDocument) -> Iterator[Flaw]:
+    for key, task in document.tasks.items():
+        if task.kind == "reference":
+            yield Flaw(document.name, f"its task {key!r} is a reference to {task.reference}, which was not put in its place")
+        for flaw in settings_flaws(task.settings):
+            yield Flaw(document.name, f"its task {key!r} {flaw}")
+        for flaw in interface_flaws(task.interface):
+            yield Flaw(document.name, f"its task {key!r}: {flaw}")
 
 
-def sources(bindings: Iterable[Binding]) -> Iterator[InputBinding | OutputBinding]:
-    """The inputs and outputs that ``bindings`` take from, at any depth."""
-    for binding in bindings:
-        if isinstance(binding, InputBinding | OutputBinding):
-            yield binding
-        elif isinstance(binding, ListBinding):
-            yield from sources(binding.items)
-        elif isinstance(binding, MapBinding):
-            yield from sources(binding.entries.values())
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The names in an interface, which is kept so that its identity stays its own."""
+
+    interface: Interface
+    inputs: frozenset[str]
+    required: frozenset[str]
+    outputs: frozenset[str]
 
 
-def circular(needs: dict[str, set[str]]) -> list[str]:
-    """Those that wait for each other, or for one that does; empty when there is an order for all."""
-    feeds: dict[str, list[str]] = {name: [] for name in needs}
-    waiting = {name: len(needed) for name, needed in needs.items()}
-    for name, needed in needs.items():
-        for other in needed:
-            feeds[other].append(name)
-    free = [name for name, count in waiting.items() if count == 0]
-    while free:
-        name = free.pop()
-        del waiting[name]
-        for fed in feeds[name]:
-            waiting[fed] -= 1
-            if waiting[fed] == 0:
-                free.append(fed)
-    return list(waiting)
+@dataclass
+class _Graph:
+    """One graph of a document, while it is checked."""
 
+    document: WorkflowDocument
+    key: str
+    spec: WorkflowSpec
+    _names: dict[int, _Names] = field(default_factory=dict)
+    _outputs: dict[str, frozenset[str]] = field(default_factory=dict)  # of the nodes that bindings can name
 
-def _check_inputs(spec: WorkflowSpec, node: NodeSpec, interface: Interface) -> None:
-    known = {variable.name for variable in interface.inputs}
-    unknown = node.inputs.keys() - known
-    if unknown:
-        raise _corrupt(spec.name, f"its node {node.id} gives {_names(unknown)}, which {node.target} does not take")
-    missing = {variable.name for variable in interface.inputs if variable.required} - node.inputs.keys()
-    if missing:
-        raise _corrupt(spec.name, f"its node {node.id} does not give {_names(missing)}, which {node.target} needs")
+    def flaws(self) -> Iterator[Flaw]:
+        spec = self.spec
+        if spec.reference is not None:
+            yield Flaw(self.key, f"it is a reference to {spec.reference}, which was not put in its place")
+            return
+        for reason in workflow_flaws(spec):
+            yield Flaw(self.key, reason)
+        for local, node in all_nodes(spec):
+            for reason in self._node(node):
+                yield Flaw(self.key, f"its node {local} {reason}", local)
+        yield from self._ids()
+        yield from self._sources()
+        known = self._outputs.keys()
+        circle = circular({node.id: known & set(needs_of(node)) for node in spec.nodes})
+        if circle:
+            yield Flaw(self.key, f"its nodes {', '.join(circle)} wait for each other")
 
+    # ---------------------------------------------------------------------------------- one node
 
-def _check_sources(document: WorkflowDocument, spec: WorkflowSpec) -> None:
-    by_id = {node.id: node for node in spec.nodes}
-    if len(by_id) != len(spec.nodes):
-        raise _corrupt(spec.name, "two of its nodes have the same id")
-    inputs = {variable.name for variable in spec.interface.inputs}
-    outputs = {node.id: {variable.name for variable in interface_of(document, spec, node).outputs} for node in spec.nodes}
-    for node in spec.nodes:
-        for needed in node.after:
-            if needed not in by_id:
-                raise _corrupt(spec.name, f"its node {node.id} comes after {needed!r}, which it lacks")
-    unbound = {variable.name for variable in spec.interface.outputs} - spec.outputs.keys()
-    if unbound:
-        raise _corrupt(spec.name, f"nothing gives its output {_names(unbound)}")
-    users: list[tuple[str, Iterable[Binding]]] = [(f"its output {var!r}", (b,)) for var, b in spec.outputs.items()]
-    users += [(f"its node {node.id}", node.inputs.values()) for node in spec.nodes]
-    for user, bindings in users:
+    def _node(self, node: NodeSpec) -> Iterator[str]:
+        """What is wrong with a node, whatever surrounds it."""
+        try:
+            check_node(node.id)
+        except InvalidName as error:
+            yield f"has an id that is none: {error.hint}"
+        yield from node_flaws(node)
+        names = self._names_of(node)
+        if names is None:
+            yield lacking(node)
+            return
+        what = node.target or f"a {node.kind}"
+        unknown = node.inputs.keys() - names.inputs
+        if unknown:
+            yield f"gives {_listed(unknown)}, which {what} does not take"
+        missing = names.required - node.inputs.keys()
+        if missing:
+            yield f"does not give {_listed(missing)}, which {what} needs"
+        kind = callee_kind(node)
+        if kind in ("task", "dynamic") and (kind == "dynamic") != (self.document.tasks[node.target].kind == "dynamic"):
+            yield f"calls {node.target!r} as a {'dynamic task, and it is none' if kind == 'dynamic' else 'task, and it is a dynamic one'}"
+        if node.map is not None:
+            over = frozenset(node.map.over) - names.inputs
+            if over:
+                yield f"maps over {_listed(over)}, which {what} does not take"
+        if node.branch is not None:
+            yield from self._case_outputs(node, names)
+
+    def _case_outputs(self, node: NodeSpec, declared: _Names) -> Iterator[str]:
+        assert node.branch is not None
+        for case in node.branch.cases:
+            names = self._names_of(case.node) if case.node is not None else None
+            missing = declared.outputs - names.outputs if names is not None else None
+            if case.node is not None and missing:
+                yield f"declares the output {_listed(missing)}, which the node {case.node.id} of one of its cases lacks"
+
+    def _names_of(self, node: NodeSpec) -> _Names | None:
+        interface = known_interface(self.document, node)
+        if interface is None:
+            return None
+        names = self._names.get(id(interface))
+        if names is None:
+            names = _Names(
+                interface,
+                frozenset(variable.name for variable in interface.inputs),
+                frozenset(variable.name for variable in interface.inputs if variable.required),
+                frozenset(variable.name for variable in interface.outputs),
+            )
+            self._names[id(interface)] = names
+        return names
+
+    # --------------------------------------------------------------------------- nodes together
+
+    def _ids(self) -> Iterator[Flaw]:
+        """Fill in the nodes that bindings can name; those that have one id."""
+        for node in self.spec.nodes:
+            if node.id in self._outputs:
+                yield Flaw(self.key, f"two of its nodes have the id {node.id!r}", node.id)
+            names = self._names_of(node)
+            self._outputs[node.id] = names.outputs if names is not None else frozenset()
+        failing = self.spec.on_failure
+        if failing is None:
+            return
+        if failing.id in self._outputs:
+            yield Flaw(self.key, f"the node that runs on failure has the id of another one, {failing.id!r}", failing.id)
+        for reason in failure_node_flaws(failing):
+            yield Flaw(self.key, f"its node {failing.id} {reason}", failing.id)
+
+    def _sources(self) -> Iterator[Flaw]:
+        """Names of inputs and nodes that lead nowhere."""
+        spec = self.spec
+        inputs = {variable.name for variable in spec.interface.inputs}
+        unbound = {variable.name for variable in spec.interface.outputs} - spec.outputs.keys()
+        if unbound:
+            yield Flaw(self.key, f"nothing gives its output {_listed(unbound)}")
+        for var, binding in spec.outputs.items():
+            for reason in self._wrong_sources((binding,), inputs):
+                yield Flaw(self.key, f"its output {var!r} {reason}")
+        for top in spec.nodes:
+            for local, node in nodes_within(top):
+                for needed in node.after:
+                    if needed not in self._outputs:
+                        yield Flaw(self.key, f"its node {local} comes after {needed!r}, which it lacks", local)
+                for reason in self._wrong_sources(_bindings(node), inputs):
+                    yield Flaw(self.key, f"its node {local} {reason}", local)
+        if spec.on_failure is not None:
+            for reason in self._wrong_sources(spec.on_failure.inputs.values(), inputs, on_failure=True):
+                yield Flaw(self.key, f"its node {spec.on_failure.id} {reason}", spec.on_failure.id)
+
+    def _wrong_sources(self, bindings: Iterable[Binding], inputs: set[str], *, on_failure: bool = False) -> Iterator[str]:
         for source in sources(bindings):
-            if isinstance(source, InputBinding) and source.var not in inputs:
-                raise _corrupt(spec.name, f"{user} takes its input {source.var!r}, which it lacks")
-            if isinstance(source, OutputBinding) and source.var not in outputs.get(source.node, ()):
-                raise _corrupt(spec.name, f"{user} takes {source.var!r} of {source.node!r}, which it lacks")
+            if isinstance(source, InputBinding):
+                if source.var not in inputs:
+                    yield f"takes its input {source.var!r}, which it lacks"
+            elif isinstance(source, ErrorBinding):
+                if not on_failure:
+                    yield "takes the error of the workflow, which only the node that runs on failure has"
+            elif on_failure:
+                yield f"takes {source.var!r} of {source.node!r}, which may not have run when the workflow fails"
+            elif source.var not in self._outputs.get(source.node, ()):
+                yield f"takes {source.var!r} of {source.node!r}, which it lacks"
 
 
-def _names(names: Iterable[str]) -> str:
+def _bindings(node: NodeSpec) -> Iterator[Binding]:
+    """What a node itself takes: its inputs and, of a branch, what its conditions compare."""
+    yield from node.inputs.values()
+    if node.branch is not None:
+        for case in node.branch.cases:
+            if case.condition is not None:
+                yield from operands(case.condition)
+
+
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in sorted(names))
-
-
-def _corrupt(workflow: str, reason: str) -> CorruptData:
-    return CorruptData(
-        f"the document of workflow {workflow} cannot run: {reason}",
-        hint="it was not compiled by flytemp, or changed since: register the program again",
-    )

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 
 from flytemp.errors import CorruptData
+from flytemp.spec.graphs import all_nodes
+from flytemp.spec.integrity import name_flaws
+from flytemp.spec.interfaces import known_interface, lacking
 from flytemp.spec.models import SCHEMA_VERSION, Document, LaunchPlanDocument, TaskDocument, WorkflowDocument
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ _SHOWN_PROBLEMS = 3
 def read_document(data: bytes, where: str) -> AnyDocument:
     """The document that ``data`` is the JSON of. ``where`` is its URI or file, for messages.
 
-    Beyond the fields' types it checks that the document holds every task and sub-workflow that it refers to.
+    Beyond the fields' types it checks that the document holds every task, sub-workflow and launch plan that it calls.
 
     Raises:
         CorruptData: for anything else than a whole document of a schema version this flytemp knows.
@@ -70,15 +73,12 @@ def _missing_reference(document: AnyDocument) -> str | None:
 def _missing_in_workflow(document: WorkflowDocument) -> str | None:
     if document.name not in document.workflows:
         return f"it lacks its own workflow {document.name!r}"
-    for noun, entries in (("workflow", document.workflows), ("task", document.tasks)):
-        for key, entry in entries.items():
-            if entry.name != key:
-                return f"the {noun} {key!r} calls itself {entry.name!r}"
+    for flaw in name_flaws(document):
+        return flaw
     for name, workflow in document.workflows.items():
-        for node in workflow.nodes:
-            known = document.tasks if node.kind == "task" else document.workflows
-            if node.target not in known:
-                return f"the node {node.id!r} of {name!r} runs the {node.kind} {node.target!r}, which it lacks"
+        for local, node in all_nodes(workflow):
+            if known_interface(document, node) is None:
+                return f"the node {local!r} of {name!r} {lacking(node)}"
     return None
 
 

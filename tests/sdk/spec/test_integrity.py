@@ -77,7 +77,7 @@ def test_a_sound_document_passes_in_whatever_order_its_nodes_are_listed() -> Non
         (program(workflow("wf", step("n0", InputBinding(var="y")))), "its node n0 takes its input 'y', which it lacks"),
         (program(workflow("wf", outputs={"o": of("n0")}, gives="o")), "its output 'o' takes 'o' of 'n0', which it lacks"),
         (program(workflow("wf", gives="o p", outputs={"o": LiteralBinding(value=1)})), "nothing gives its output 'p'"),
-        (program(workflow("wf", step("n0"), step("n0"))), "two of its nodes have the same id"),
+        (program(workflow("wf", step("n0"), step("n0"))), "two of its nodes have the id 'n0'"),
         (
             program(workflow("wf", NodeSpec(id="n0", kind="task", target="step"))),
             "its node n0 does not give 'a', which step needs",
