@@ -146,15 +146,23 @@ class _Graph:
         missing = names.required - node.inputs.keys()
         if missing:
             yield f"does not give {_listed(missing)}, which {what} needs"
-        kind = callee_kind(node)
-        if kind in ("task", "dynamic") and (kind == "dynamic") != (self.document.tasks[node.target].kind == "dynamic"):
-            yield f"calls {node.target!r} as a {'dynamic task, and it is none' if kind == 'dynamic' else 'task, and it is a dynamic one'}"
+        yield from self._task_kind(node)
         if node.map is not None:
             over = frozenset(node.map.over) - names.inputs
             if over:
                 yield f"maps over {_listed(over)}, which {what} does not take"
         if node.branch is not None:
             yield from self._case_outputs(node, names)
+
+    def _task_kind(self, node: NodeSpec) -> Iterator[str]:
+        kind = callee_kind(node)
+        if kind not in ("task", "dynamic"):
+            return
+        is_dynamic = self.document.tasks[node.target].kind == "dynamic"
+        if is_dynamic and kind == "task":
+            yield f"calls {node.target!r} as a task, and it is a dynamic one"
+        if kind == "dynamic" and not is_dynamic:
+            yield f"calls {node.target!r} as a dynamic task, and it is none"
 
     def _case_outputs(self, node: NodeSpec, declared: _Names) -> Iterator[str]:
         assert node.branch is not None
