@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -25,11 +27,14 @@ from flytemp.spec.models import (
     WorkflowDocument,
     WorkflowSpec,
 )
+from flytemp_cli.graph.build import NODES_DRAWN, graph_of
 from flytemp_cli.graph.dot import dot
-from flytemp_cli.graph.layout import Layout, lay_out
+from flytemp_cli.graph.layout import ROW_WIDTH, Box, Layout, lay_out
 from flytemp_cli.graph.mermaid import mermaid
-from flytemp_cli.graph.model import Edge, Graph, Node, as_json, graph_of
+from flytemp_cli.graph.model import Edge, Graph, Node, as_json, count_nodes
 from flytemp_cli.graph.svg import svg
+from flytemp_cli.graph.words import span
+from tests.cli.shapes import every_kind
 
 INT = SimpleType(kind="integer")
 INTERFACE = Interface(inputs=(Variable(name="x", type=INT),), outputs=(Variable(name="o0", type=INT),))
@@ -88,7 +93,10 @@ def test_a_task_is_a_graph_of_one_node() -> None:
 def test_json() -> None:
     value = json.loads(json.dumps(as_json(graph_of(document()))))
 
-    assert value["nodes"][3]["graph"]["edges"] == [{"from": "n3.n0", "to": "n3.n1", "values": ["o0 → x"]}]
+    assert value["nodes"][3]["graph"]["edges"] == [
+        {"from": "n3.n0", "to": "n3.n1", "kind": "data", "label": "", "values": ["o0 → x"]}
+    ]
+    assert {"from": "n1", "to": "n5", "kind": "order", "label": "", "values": []} in value["edges"]
 
 
 def test_mermaid() -> None:
@@ -141,7 +149,7 @@ def test_an_empty_workflow_can_be_drawn() -> None:
     assert lay_out(empty) == Layout(0, 0)
 
 
-@pytest.mark.parametrize("fan", [1, 7, 40])
+@pytest.mark.parametrize("fan", [1, 7, 40, 200])
 def test_boxes_stand_below_what_they_need_and_beside_each_other(fan: int) -> None:
     middle = [Node(f"m{index}", f"step {index}", "wf.m") for index in range(fan)]
     edges = [Edge("a", node.path, ("x",)) for node in middle] + [Edge(node.path, "z", ("x",)) for node in middle]
@@ -153,9 +161,13 @@ def test_boxes_stand_below_what_they_need_and_beside_each_other(fan: int) -> Non
     for edge in graph.edges:
         source, target = boxes[edge.source], boxes[edge.target]
         assert source.y + source.height < target.y
-    row = sorted((boxes[node.path] for node in middle), key=lambda box: box.x)
-    for left, right in pairwise(row):
-        assert left.x + left.width < right.x
+    assert layout.width < 1.5 * ROW_WIDTH
+    rows: dict[float, list[Box]] = {}
+    for node in middle:
+        rows.setdefault(boxes[node.path].y, []).append(boxes[node.path])
+    for row in rows.values():
+        for left, right in pairwise(sorted(row, key=lambda box: box.x)):
+            assert left.x + left.width < right.x
     for box in layout.boxes:
         assert box.x >= 0
         assert box.x + box.width <= layout.width + 0.001
@@ -175,6 +187,167 @@ def test_an_edge_that_skips_a_row_is_led_around_it() -> None:
     points = dict(layout.routes)[Edge("a", "c", ("x",))]
     assert len(points) == 4
     assert all(not box.x <= x <= box.x + box.width for x, y in points if box.y <= y <= box.y + box.height)
+
+
+def _overlaps(one: Box, other: Box) -> bool:
+    return (
+        one.x < other.x + other.width
+        and other.x < one.x + one.width
+        and one.y < other.y + other.height
+        and other.y < one.y + one.height
+    )
+
+
+def _check_no_overlaps(layout: Layout) -> int:
+    """Every box is by itself and inside the drawing, at every level; returns how many there are."""
+    boxes = [*layout.boxes, *layout.labels]
+    for index, box in enumerate(boxes):
+        assert -0.001 <= box.x <= box.x + box.width <= layout.width + 0.001
+        assert -0.001 <= box.y <= box.y + box.height <= layout.height + 0.001
+        assert not [other.key for other in boxes[index + 1 :] if _overlaps(box, other)]
+    return len(boxes) + sum(_check_no_overlaps(box.inner) for box in layout.boxes if box.inner is not None)
+
+
+def test_no_box_and_no_label_lies_on_another() -> None:
+    assert _check_no_overlaps(lay_out(graph_of(every_kind()))) == 27
+
+
+def every_node(graph: Graph) -> dict[str, Node]:
+    found = {node.path: node for node in graph.nodes}
+    for node in graph.nodes:
+        if node.inner is not None:
+            found |= {path: inner for path, inner in every_node(node.inner).items() if path not in found}
+    return found
+
+
+def test_every_kind_has_a_shape_and_says_what_is_set_for_it() -> None:
+    graph = graph_of(every_kind())
+
+    told = {node.path: (node.shape, node.title, node.notes) for node in every_node(graph).values()}
+    assert graph.notes == ("time-out 1d",)
+    assert told["n1"] == ("branch", "quality", ())
+    assert told["n1?"] == ("decision", "quality", ())
+    assert told["n1.fail2"] == ("fail", "the data is too bad to go on with", ())
+    assert told["n1.n1.n1"] == ("workflow", "sub", ("time-out 10m",))
+    assert told["n2"] == ("map", "fit ×n", ("10 at once", "at least 90 % succeed", "1 retry"))
+    assert told["n3"] == ("dynamic", "grow", ("graph made at run time", "time-out 1m30s"))
+    assert told["n4"] == ("launch_plan", "nightly", ("an execution of its own",))
+    assert told["n5"] == ("gate", "approve looks-good", ("time-out 1h",))
+    assert told["n6"] == ("gate", "input threshold: float", ())
+    assert told["n7"] == ("sleep", "sleep 1h30m", ())
+    assert told["n8"] == ("map", "sub ×3", ("time-out 10m",))
+    assert told["n8.*.n0"] == ("task", "fit", ("1 retry",))
+    assert told["n9"] == ("task", "report", ("3 retries", "time-out 30m", "queued at most 5m", "deadline 2h"))
+    assert told["fn0"] == ("task", "clean_up", ())
+    assert Edge("!", "fn0", kind="failure") in graph.edges
+
+
+def test_a_branch_leads_to_its_cases_and_hangs_on_what_they_need() -> None:
+    graph = graph_of(every_kind())
+
+    inner = graph.nodes[1].inner
+    assert inner is not None
+    assert [(edge.source, edge.target, edge.label) for edge in inner.edges] == [
+        ("n1?", "n1.n0", "n0.score.best >= 0.9"),
+        ("n1.n1?", "n1.n1.n0", "x > 3 and (n0 == 1 or n0 == 2)"),
+        ("n1.n1?", "n1.n1.n1", "else"),
+        ("n1?", "n1.n1?", "n0.score.best >= 0.5"),
+        ("n1?", "n1.fail2", "else"),
+    ]
+    [into] = [edge for edge in graph.edges if edge.target == "n1"]
+    assert into.source == "n0"
+    assert into.values == ("score → condition", "o0 → n0.x", "o0 → n1.condition", "o0 → n1.n0.x", "o0 → n1.n1.x")
+
+
+def test_every_kind_in_svg() -> None:
+    root = ElementTree.fromstring(svg(graph_of(every_kind())))
+
+    for element, kind, count in (
+        ("polygon", "decision", 2), ("polygon", "gate", 2), ("polygon", "dynamic", 1), ("rect", "sleep", 1),
+        ("rect", "launch_plan", 1), ("rect", "map", 5), ("rect", "fail", 1), ("rect", "failure", 1), ("rect", "frame", 1),
+        ("path", "edge when-failed", 1), ("text", "label", 5),
+    ):  # fmt: skip
+        assert len(root.findall(f".//{SVG}{element}[@class='{kind}']")) == count, kind
+    shown = ["".join(element.itertext()) for element in root.iter(f"{SVG}text")]
+    assert "wf.everything, time-out 1d" in shown
+    assert "10 at once · at least 90 % succeed" in shown
+
+
+def test_every_kind_in_mermaid() -> None:
+    lines = [line.strip() for line in mermaid(graph_of(every_kind())).splitlines()]
+
+    assert lines[:4] == ["---", "title: wf.everything, time-out 1d", "---", "flowchart TD"]
+    for line in (
+        'subgraph node_n1[" "]',
+        'node_n1__if{"n1 quality"}',
+        'node_n1__if -->|"n0.score.best #62;#61; 0.9"| node_n1__n0',
+        'node_n1__fail2[/"the data is too bad to go on with"\\]',
+        'node_n2[["n2 fit #215;n<br/>10 at once<br/>at least 90 #37; succeed<br/>1 retry"]]',
+        'node_n3{{"n3 grow<br/>graph made at run time<br/>time-out 1m30s"}}',
+        'node_n4>"n4 nightly<br/>an execution of its own"]',
+        'node_n5[/"n5 approve looks-good<br/>time-out 1h"/]',
+        'node_n7(["n7 sleep 1h30m"])',
+        "node_on_failure -.-> node_fn0",
+    ):
+        assert line in lines
+
+
+def test_every_kind_in_dot() -> None:
+    text = dot(graph_of(every_kind()))
+
+    for part in (
+        '"n1?" [label="n1 quality", tooltip="", shape=diamond, style=solid];',
+        '"n1?" -> "n1.n0" [label="n0.score.best >= 0.9", tooltip="n0.score.best >= 0.9"];',
+        '"n2" [label="n2 fit ×n\\n10 at once\\nat least 90 % succeed\\n1 retry", tooltip="wf.fit", shape=box3d, style=solid];',
+        '"n1.n1.n1.n1" -> "n2" [tooltip="o0 → x", ltail="cluster_n1"];',  # never from a failure
+        '"!" -> "fn0" [style=dashed, color="#b91c1c"];',
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.25, "250ms"), (1.5, "1.5s"), (45, "45s"), (5400, "1h30m"), (90061, "1d1h1m1s")])
+def test_spans(seconds: float, text: str) -> None:
+    assert span(seconds) == text
+
+
+def test_calls_of_calls_end_somewhere() -> None:
+    """Forty levels of which each calls the next twice: drawn in full, no disk could hold it."""
+    levels = {
+        f"wf.l{level}": WorkflowSpec(
+            name=f"wf.l{level}",
+            interface=INTERFACE,
+            nodes=tuple(
+                NodeSpec(
+                    id=f"n{call}", kind="workflow" if level < 39 else "task", target=f"wf.l{level + 1}" if level < 39 else "wf.t"
+                )
+                for call in range(2)
+            ),
+        )
+        for level in range(40)
+    }
+
+    graph = graph_of(WorkflowDocument(name="wf.l0", workflows=levels))
+
+    assert count_nodes(graph) <= NODES_DRAWN
+    assert any("2 nodes, not drawn" in node.notes for node in every_node(graph).values())
+
+
+def test_ten_thousand_nodes_are_drawn_with_a_hint(monkeypatch: pytest.MonkeyPatch, flytemp: Callable[..., Any]) -> None:
+    nodes = tuple(
+        NodeSpec(id=f"n{index}", kind="task", target="wf.t", inputs={"x": out(f"n{index // 2}")} if index else {})
+        for index in range(10_000)
+    )
+    large = WorkflowDocument(
+        name="wf.large", workflows={"wf.large": WorkflowSpec(name="wf.large", interface=INTERFACE, nodes=nodes)}
+    )
+    monkeypatch.setattr("flytemp_cli.commands.graph._from_registry", lambda *_: large)
+
+    drawn = flytemp("graph", "large", "-o", "svg")
+    chart = flytemp("graph", "large")
+
+    assert drawn.out.count('<rect class="task"') == 10_000
+    assert drawn.err.startswith("hint: the picture has 10000 nodes")
+    assert "here are 9999" in chart.err
 
 
 def test_a_long_chain_is_no_problem() -> None:

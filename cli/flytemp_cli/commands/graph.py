@@ -32,14 +32,19 @@ def command(session: Session, words: tuple[str, ...], format_: str, version: str
       flytemp graph src/wf.py my_wf -o svg > my_wf.svg
       flytemp graph my_wf --version v3 -o dot | dot -Tpng > my_wf.png
     """
-    from flytemp_cli.graph.model import graph_of
+    from flytemp_cli.graph.build import graph_of
 
     if len(words) not in (1, 2):
         raise InputUsageError("too many words", hint="`flytemp graph NAME`, or `flytemp graph FILE [NAME]`")
     first, *rest = words
     from_file = bool(rest) or first.endswith(".py") or "/" in first
     document = _from_file(words) if from_file else _from_registry(session, first, version)
-    session.output().text(_draw(graph_of(document), format_))
+    graph = graph_of(document)
+    output = session.output()
+    output.text(_draw(graph, format_))
+    hint = _size_hint(graph, format_)
+    if hint:
+        output.hint(hint)
 
 
 def _from_file(words: tuple[str, ...]) -> Document:
@@ -61,6 +66,23 @@ def _from_registry(session: Session, name: str, version: str | None) -> Document
     registry = Registry(ObjectStore.open(settings.store))
     found = find_target(registry, name, project=settings.project, domain=settings.domain, version=version)
     return runnable(registry, *found)[1]
+
+
+_READABLE_NODES = 1_000
+"""A picture of more is complete, and no longer easy to look at."""
+
+
+def _size_hint(graph: Graph, format_: str) -> str:
+    """What to do where the picture is larger than its readers are made for; empty where it is not."""
+    from flytemp_cli.graph.mermaid import EDGES_DRAWN
+    from flytemp_cli.graph.model import count_edges, count_nodes
+
+    nodes, edges = count_nodes(graph), count_edges(graph)
+    if format_ == "mermaid" and edges > EDGES_DRAWN:
+        return f"Mermaid draws at most {EDGES_DRAWN} arrows unless its maxEdges says otherwise, and here are {edges}: try -o svg"
+    if format_ in ("svg", "dot") and nodes > _READABLE_NODES:
+        return f"the picture has {nodes} nodes and opens slowly; `flytemp graph` of a sub-workflow draws a part of it"
+    return ""
 
 
 def _draw(graph: Graph, format_: str) -> str:

@@ -1,33 +1,41 @@
 """Where the boxes of a drawing go: layers by depth, each layer ordered so that few edges cross. Deterministic.
 
-A sub-workflow is laid out by itself first and is one box of its parent's layers. Edges that skip layers get a small
-invisible box in each, so that they are led around what lies between.
+A frame (a sub-workflow, a branch) is laid out by itself first and is one box of its parent's layers. Edges that skip
+layers get a small invisible box in each, so that they are led around what lies between; those of one source, or of one
+target, share it. A layer too wide for a page becomes several.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from flytemp_cli.graph.model import Edge, Graph, Node
+from flytemp_cli.graph.sizes import BOX_HEIGHT, LABEL_HEIGHT, STACK, box_size, frame_padding, heading_width, label_width
 
-LINE_HEIGHT = 16
-CHAR_WIDTH = 7.4  # of the font that `svg` names, at its size, rounded up
-BOX_PADDING = 12
-BOX_HEIGHT = 46
 GAP_X = 28
 GAP_Y = 44
-CLUSTER_PADDING = 16
-CLUSTER_TITLE = 24
+LABEL_GAP_Y = 22  # above and below a row of labels alone
 MARGIN = 16
+ROW_WIDTH = 1_800
+"""A layer wider than this goes on in a row below."""
+
+BENDS = 40_000
+"""Of a whole graph. Edges beyond them, the longest ones, are drawn straight, behind the boxes."""
+
 _BEND_WIDTH = 8
 _SWEEPS = 4
 
 
 @dataclass
 class Box:
-    """A node's place; ``x``, ``y`` is its left upper corner within its own graph. ``node`` is None for a bend."""
+    """A node's place; ``x``, ``y`` is its left upper corner within its own graph. ``node`` is None for a bend.
+
+    ``label``: what stands there, beside the edge that bends. ``row`` is where its layer begins and ends: only between
+    layers may an edge turn.
+    """
 
     key: str
     width: float
@@ -36,6 +44,8 @@ class Box:
     inner: Layout | None = None
     x: float = 0
     y: float = 0
+    label: str = ""
+    row: tuple[float, float] = (0, 0)
 
     @property
     def center(self) -> float:
@@ -44,74 +54,127 @@ class Box:
 
 @dataclass
 class Layout:
-    """A graph with places. ``routes`` are the points of each edge, from its source's bottom to its target's top."""
+    """A graph with places. ``routes`` are the points of each edge, from its source's bottom to its target's top.
+
+    ``labels`` are boxes whose ``label`` is to be written over their edges.
+    """
 
     width: float
     height: float
     boxes: list[Box] = field(default_factory=list)
     routes: list[tuple[Edge, list[tuple[float, float]]]] = field(default_factory=list)
+    labels: list[Box] = field(default_factory=list)
 
 
 def lay_out(graph: Graph) -> Layout:
     """Place everything of ``graph``; the drawing begins at 0, 0."""
     boxes = {node.path: _box(node) for node in graph.nodes}
-    layers_of = _depths(graph)
-    layers: list[list[Box]] = [[] for _ in range(max(layers_of.values(), default=-1) + 1)]
+    layer_of = _wrapped(graph, boxes, _depths(graph))
+    layers: list[list[Box]] = [[] for _ in range(max(layer_of.values(), default=-1) + 1)]
     for node in graph.nodes:
-        layers[layers_of[node.path]].append(boxes[node.path])
-    chains = [(edge, _chain(edge, boxes, layers_of, layers)) for edge in graph.edges]
-    links = [pair for _, chain in chains for pair in pairwise(chain)]
+        layers[layer_of[node.path]].append(boxes[node.path])
+    chains = _chains(graph.edges, boxes, layer_of, layers)
+    # Trunks are shared: each pair once, or their many edges would outweigh all others.
+    links = list({(upper.key, lower.key): (upper, lower) for _, chain in chains for upper, lower in pairwise(chain)}.values())
     above, below = _neighbours(links)
     _order(layers, above, below)
     width, height = _place(layers, above, below)
     routes = [(edge, _points(chain)) for edge, chain in chains]
-    return Layout(width, height, [box for layer in layers for box in layer if box.node is not None], routes)
+    flat = [box for layer in layers for box in layer]
+    return Layout(width, height, [box for box in flat if box.node is not None], routes, [box for box in flat if box.label])
 
 
 def _box(node: Node) -> Box:
-    title_width = max(len(node.title), len(node.path)) * CHAR_WIDTH + 2 * BOX_PADDING
     if node.inner is None or not node.is_cluster:
-        return Box(node.path, title_width, BOX_HEIGHT, node)
+        width, height = box_size(node)
+        return Box(node.path, width, height, node)
     inner = lay_out(node.inner)
-    heading_width = (len(node.title) + len(node.path) + 1) * CHAR_WIDTH + 2 * BOX_PADDING
-    width = max(inner.width + 2 * CLUSTER_PADDING, heading_width)
-    return Box(node.path, width, inner.height + 2 * CLUSTER_PADDING + CLUSTER_TITLE, node, inner)
+    side, top = frame_padding(node)
+    stack = 2 * STACK if node.shape == "map" else 0
+    width = max(inner.width + 2 * side, heading_width(node))
+    return Box(node.path, width + stack, inner.height + side + top + stack, node, inner)
 
 
 def _depths(graph: Graph) -> dict[str, int]:
-    """The longest way to each node from one that needs nothing. The graph has no cycle: the compiler saw to it."""
-    needs: dict[str, list[str]] = {node.path: [] for node in graph.nodes}
-    feeds: dict[str, list[str]] = {node.path: [] for node in graph.nodes}
+    """The longest way to each node from one that needs nothing. The graph has no cycle: the compiler saw to it.
+
+    An edge with a label is two layers long: its label stands in the one between.
+    """
+    needs = Counter(edge.target for edge in graph.edges)
+    feeds: dict[str, list[Edge]] = {node.path: [] for node in graph.nodes}
     for edge in graph.edges:
-        needs[edge.target].append(edge.source)
-        feeds[edge.source].append(edge.target)
-    depths = dict.fromkeys(needs, 0)
-    waiting = {path: len(sources) for path, sources in needs.items()}
-    ready = [path for path, count in waiting.items() if count == 0]
+        feeds[edge.source].append(edge)
+    depths = {node.path: 0 for node in graph.nodes}
+    ready = [path for path in depths if needs[path] == 0]
     for path in ready:
-        for target in feeds[path]:
-            depths[target] = max(depths[target], depths[path] + 1)
-            waiting[target] -= 1
-            if waiting[target] == 0:
-                ready.append(target)
+        for edge in feeds[path]:
+            depths[edge.target] = max(depths[edge.target], depths[path] + (2 if edge.label else 1))
+            needs[edge.target] -= 1
+            if needs[edge.target] == 0:
+                ready.append(edge.target)
     return depths
 
 
-def _chain(edge: Edge, boxes: dict[str, Box], depths: dict[str, int], layers: list[list[Box]]) -> list[Box]:
-    """The boxes an edge passes: its ends, and a bend in every layer between, which is added to the layer."""
-    chain = [boxes[edge.source]]
-    for depth in range(depths[edge.source] + 1, depths[edge.target]):
-        bend = Box(f"{edge.source}>{edge.target}@{depth}", _BEND_WIDTH, 0)
-        layers[depth].append(bend)
-        chain.append(bend)
-    return [*chain, boxes[edge.target]]
+def _wrapped(graph: Graph, boxes: dict[str, Box], depths: dict[str, int]) -> dict[str, int]:
+    """The layer of each node: its depth, where no layer is too wide; else the rest of a layer goes on in the next."""
+    by_depth: dict[int, list[str]] = {}
+    for node in graph.nodes:
+        by_depth.setdefault(depths[node.path], []).append(node.path)
+    result: dict[str, int] = {}
+    layer = 0
+    for depth in range(max(by_depth, default=-1) + 1):
+        used = 0.0
+        paths = by_depth.get(depth, [])
+        total = sum(boxes[path].width + GAP_X for path in paths)
+        row_width = total / -(-total // ROW_WIDTH) if total > ROW_WIDTH else ROW_WIDTH  # rows of about the same width
+        for path in paths:
+            width = boxes[path].width + GAP_X
+            if used and used + width / 2 > row_width:
+                layer, used = layer + 1, 0.0
+            used += width
+            result[path] = layer
+        layer += 1
+    return result
+
+
+Chain = list[Box]
+
+
+def _chains(
+    edges: Sequence[Edge], boxes: dict[str, Box], layer_of: dict[str, int], layers: list[list[Box]]
+) -> list[tuple[Edge, Chain]]:
+    """The boxes that each edge passes: its ends, and a bend in every layer between, which is added to the layer."""
+    spans = {edge: layer_of[edge.target] - layer_of[edge.source] for edge in edges}
+    long = [edge for edge in edges if spans[edge] > 1 and not edge.label]
+    leaving = Counter(edge.source for edge in long)
+    entering = Counter(edge.target for edge in long)
+    bends: dict[tuple[str, int], Box] = {}
+    room = BENDS
+    chains: dict[Edge, Chain] = {}
+    for edge in sorted(spans, key=lambda edge: spans[edge]):
+        first, last = layer_of[edge.source], layer_of[edge.target]
+        inner: Chain = []
+        if edge.label:
+            # The first layer below is where the label stands; a case leads nowhere farther.
+            inner = [Box(f"{edge.source}>{edge.target}", label_width(edge.label), LABEL_HEIGHT, label=edge.label)]
+            layers[first + 1].append(inner[0])
+        room -= max(spans[edge] - 1, 0)
+        if room >= 0:
+            trunk = f"{edge.source}>" if leaving[edge.source] >= entering[edge.target] else f">{edge.target}"
+            for layer in range(first + 1 + len(inner), last):
+                if (trunk, layer) not in bends:
+                    bends[trunk, layer] = Box(f"{trunk}@{layer}", _BEND_WIDTH, 0)
+                    layers[layer].append(bends[trunk, layer])
+                inner.append(bends[trunk, layer])
+        chains[edge] = [boxes[edge.source], *inner, boxes[edge.target]]
+    return [(edge, chains[edge]) for edge in edges]
 
 
 Neighbours = dict[str, list[Box]]
 
 
 def _neighbours(links: Sequence[tuple[Box, Box]]) -> tuple[Neighbours, Neighbours]:
-    """What each box is linked to in the layer above it, and in the one below."""
+    """What each box is linked to in a layer above it, and below."""
     above: Neighbours = {}
     below: Neighbours = {}
     for upper, lower in links:
@@ -134,7 +197,7 @@ def _middle(neighbours: Neighbours, beside: list[Box], layer: list[Box]) -> Call
     own = {box.key: index * len(beside) / max(len(layer), 1) for index, box in enumerate(layer)}
 
     def key(box: Box) -> float:
-        found = [places[other.key] for other in neighbours.get(box.key, ())]
+        found = [places[other.key] for other in neighbours.get(box.key, ()) if other.key in places]
         return sum(found) / len(found) if found else own[box.key]
 
     return key
@@ -153,18 +216,25 @@ def _place(layers: list[list[Box]], above: Neighbours, below: Neighbours) -> tup
         for layer in reversed(layers[:-1]):
             _spread(layer, [_wish(box, below) for box in layer])
     y = 0.0
+    gap = 0.0
     for layer in layers:
+        only_labels = all(box.node is None for box in layer)
+        y += min(gap, LABEL_GAP_Y) if only_labels else gap
         height = max(box.height for box in layer)
         for box in layer:
             # A bend is as high as its row: an edge must pass the row's tallest box before it turns.
-            box.height = box.height if box.node is not None else height
-            box.y = y + (height - box.height) / 2
-        y += height + GAP_Y
+            box.height = box.height if box.node is not None or box.label else height
+            # Small boxes beside a large frame stand at its top, near what they need.
+            slack = height - box.height
+            box.y = y + (slack / 2 if slack <= BOX_HEIGHT else 0)
+            box.row = (y, y + height)
+        y += height
+        gap = LABEL_GAP_Y if only_labels else GAP_Y
     boxes = [box for layer in layers for box in layer]
     left = min((box.x for box in boxes), default=0)
     for box in boxes:
         box.x -= left
-    return max((box.x + box.width for box in boxes), default=0), max(y - GAP_Y, 0)
+    return max((box.x + box.width for box in boxes), default=0), y
 
 
 def _wish(box: Box, neighbours: Neighbours) -> float:
@@ -186,9 +256,17 @@ def _spread(layer: list[Box], centers: list[float]) -> None:
         pushed_left[index] = min(wished[index], most)
     for box, right, left in zip(layer, pushed_right, pushed_left, strict=True):
         box.x = (right + left) / 2
+    first, last = layer[0], layer[-1]
+    if last.x + last.width - first.x > ROW_WIDTH / 2:
+        # Wide rows stand below each other, or each would follow the trunk beside the one before, farther and farther.
+        shift = (first.x + last.x + last.width) / 2
+        for box in layer:
+            box.x -= shift
 
 
-def _points(chain: list[Box]) -> list[tuple[float, float]]:
+def _points(chain: Chain) -> list[tuple[float, float]]:
     first, *middle, last = chain
-    bends = [(box.center, y) for box in middle for y in (box.y, box.y + box.height)]
-    return [(first.center, first.y + first.height), *bends, (last.center, last.y)]
+    points = [(first.center, first.y + first.height), (first.center, first.row[1])]
+    points += [(box.center, y) for box in middle for y in (*box.row[:1], box.y, box.y + box.height, *box.row[1:])]
+    points += [(last.center, last.row[0]), (last.center, last.y)]
+    return [point for index, point in enumerate(points) if index == 0 or point != points[index - 1]]

@@ -2,34 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from flytemp_cli.graph.model import Graph, Node
+from flytemp_cli.graph.model import Edge, Graph, Node, Shape
+
+EDGES_DRAWN = 500
+"""Mermaid refuses a chart with more edges, unless it is told otherwise where it is drawn."""
+
+_SHAPES: Mapping[Shape, tuple[str, str]] = {
+    "decision": ("{", "}"),
+    "fail": ("[/", "\\]"),
+    "map": ("[[", "]]"),
+    "dynamic": ("{{", "}}"),
+    "launch_plan": (">", "]"),
+    "gate": ("[/", "/]"),
+    "sleep": ("([", "])"),
+    "failure": ("([", "])"),
+}
 
 
 def mermaid(graph: Graph) -> str:
-    """A flowchart, top down; sub-workflows are subgraphs, edges of mere order are dotted."""
-    return "\n".join(["flowchart TD", *_lines(graph, "  ")])
+    """A flowchart, top down; sub-workflows and branches are subgraphs, edges of mere order are dotted."""
+    heading = ["---", f"title: {_plain(', '.join((graph.name, *graph.notes)))}", "---"] if graph.notes else []
+    return "\n".join([*heading, "flowchart TD", *_lines(graph, "  ")])
 
 
 def _lines(graph: Graph, indent: str) -> Iterator[str]:
     for node in graph.nodes:
         if node.is_cluster and node.inner is not None:
-            yield f'{indent}subgraph {_id(node.path)}["{_text(node)}"]'
+            # A branch's own name is in its diamond.
+            label = " " if node.shape == "branch" else _text(node)
+            yield f'{indent}subgraph {_id(node.path)}["{label}"]'
             yield from _lines(node.inner, indent + "  ")
             yield f"{indent}end"
         else:
-            yield f'{indent}{_id(node.path)}["{_text(node)}"]'
+            before, after = _SHAPES.get(node.shape, ("[", "]"))
+            yield f'{indent}{_id(node.path)}{before}"{_text(node)}"{after}'
     for edge in graph.edges:
-        yield f"{indent}{_id(edge.source)} {'-->' if edge.values else '-.->'} {_id(edge.target)}"
+        yield f"{indent}{_id(edge.source)} {_arrow(edge)} {_id(edge.target)}"
+
+
+def _arrow(edge: Edge) -> str:
+    line = "-.->" if edge.is_order or edge.kind == "failure" else "-->"
+    return f'{line}|"{_escaped(edge.label)}"|' if edge.label else line
 
 
 def _id(path: str) -> str:
     # "end" and the like are words of the language; a prefix keeps every id clear of them.
-    return "node_" + path.replace("-", "_").replace(".", "__")
+    plain = path.replace("-", "_").replace(".", "__").replace("*", "each").replace("?", "__if").replace("!", "on_failure")
+    return f"node_{plain}"
 
 
 def _text(node: Node) -> str:
+    first = f"{node.shown_path} {node.title}" if node.shown_path else node.title
+    return "<br/>".join(_escaped(line) for line in (first, *node.notes))
+
+
+def _escaped(text: str) -> str:
     # Inside quotes Mermaid reads entities, and Markdown where a text begins with a backtick.
-    title = "".join(char if char.isalnum() or char in " _-." else f"#{ord(char)};" for char in node.title)
-    return f"{node.path} {title}" if node.title != node.path else title
+    return "".join(char if char.isalnum() or char in " _-." else f"#{ord(char)};" for char in text)
+
+
+def _plain(text: str) -> str:
+    """For the YAML before the chart: no colon, no quote, nothing that YAML would read."""
+    return "".join(char if char.isalnum() or char in " _-.," else " " for char in text)

@@ -1,110 +1,109 @@
-"""The graph of a workflow's document: what every format draws."""
+"""The graph that every format draws. `build` makes it of a document."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from flytemp.spec.models import Binding, Document, NodeSpec, WorkflowDocument, WorkflowSpec
+Shape: TypeAlias = Literal[
+    "task", "workflow", "launch_plan", "branch", "decision", "fail", "map", "dynamic", "gate", "sleep", "failure"
+]
+"""What a node is drawn as.
+
+A ``branch`` is the frame around a ``decision`` (the diamond), its cases' nodes and its ``fail`` cases; ``failure`` is
+where the arrow to a workflow's failure handler begins. The others are the spec's kinds.
+"""
+
+EdgeKind: TypeAlias = Literal["data", "order", "case", "failure"]
 
 
 @dataclass(frozen=True)
 class Edge:
-    """From one node to another of the same graph. ``values`` are what flows, "output → input"; none: order alone."""
+    """From one node to another of the same graph.
+
+    ``values`` are what flows, "output → input"; none: order alone. ``label`` is drawn beside it: a case's condition.
+    """
 
     source: str
     target: str
     values: tuple[str, ...] = ()
+    kind: EdgeKind = "data"
+    label: str = ""
+
+    @property
+    def is_order(self) -> bool:
+        return self.kind == "data" and not self.values
 
 
 @dataclass(frozen=True)
 class Node:
-    """``path`` is the node's id as executions show it; ``inner`` is the graph of a sub-workflow."""
+    """``path`` is the node's id as executions show it (a decision's ends with "?"), ``inner`` the graph inside it.
+
+    ``notes`` are what is set for it, a short line each: "3 retries", "time-out 5m".
+    """
 
     path: str
     title: str
     target: str
     inner: Graph | None = None
+    shape: Shape = "task"
+    notes: tuple[str, ...] = ()
 
     @property
     def is_cluster(self) -> bool:
         return self.inner is not None and bool(self.inner.nodes)
+
+    @property
+    def shown_path(self) -> str:
+        """The id to show; empty where the title says it already, and for what is no node of an execution."""
+        if self.shape in ("fail", "failure"):
+            return ""
+        path = self.path.removesuffix("?")
+        return "" if path == self.title else path
 
 
 @dataclass(frozen=True)
 class Graph:
     name: str
     nodes: tuple[Node, ...] = ()
-    edges: tuple[Edge, ...] = field(default=())
+    edges: tuple[Edge, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def graph_of(document: Document) -> Graph:
-    """The graph of a workflow, or of a task: one node. A launch plan has none of its own; draw its workflow."""
-    match document.kind:
-        case "workflow":
-            return _workflow_graph(document, document.root, "")
-        case "task":
-            return Graph(document.name, (Node("n0", short(document.name), document.name),))
-        case "launch_plan":
-            raise AssertionError("a launch plan's graph is its workflow's")
+def count_nodes(graph: Graph) -> int:
+    """All nodes that are drawn, also those inside others."""
+    return sum(1 + (count_nodes(node.inner) if node.inner is not None else 0) for node in graph.nodes)
 
 
-def short(name: str) -> str:
-    """The last part of a registered name."""
-    return name.rpartition(".")[2]
-
-
-def _workflow_graph(document: WorkflowDocument, workflow: WorkflowSpec, prefix: str) -> Graph:
-    nodes = tuple(_node(document, node, prefix) for node in workflow.nodes)
-    edges = tuple(edge for node in workflow.nodes for edge in _edges_into(node, prefix))
-    return Graph(workflow.name, nodes, edges)
-
-
-def _node(document: WorkflowDocument, node: NodeSpec, prefix: str) -> Node:
-    path = f"{prefix}{node.id}"
-    inner = _workflow_graph(document, document.workflows[node.target], f"{path}.") if node.kind == "workflow" else None
-    return Node(path, node.overrides.name or short(node.target), node.target, inner)
-
-
-def _edges_into(node: NodeSpec, prefix: str) -> Iterator[Edge]:
-    values: dict[str, list[str]] = {source: [] for source in node.after}
-    for name, binding in node.inputs.items():
-        for source, var in _sources(binding):
-            flows = values.setdefault(source, [])
-            if (text := f"{var} → {name}") not in flows:
-                flows.append(text)
-    for source, texts in values.items():
-        yield Edge(f"{prefix}{source}", f"{prefix}{node.id}", tuple(texts))
-
-
-def _sources(binding: Binding) -> Iterator[tuple[str, str]]:
-    match binding.kind:
-        case "output":
-            yield binding.node, binding.var
-        case "list":
-            for item in binding.items:
-                yield from _sources(item)
-        case "map":
-            for item in binding.entries.values():
-                yield from _sources(item)
-        case "literal" | "input":
-            return
+def count_edges(graph: Graph) -> int:
+    """All arrows that are drawn."""
+    return len(graph.edges) + sum(count_edges(node.inner) for node in graph.nodes if node.inner is not None)
 
 
 def as_json(graph: Graph) -> dict[str, object]:
-    """The graph as plain JSON, sub-workflows nested."""
+    """The graph as plain JSON, what is inside a node nested."""
     return {
         "name": graph.name,
+        "notes": list(graph.notes),
         "nodes": [
             {
                 "id": node.path,
                 "name": node.title,
+                "kind": node.shape,
                 "target": node.target,
+                "notes": list(node.notes),
                 "graph": as_json(node.inner) if node.inner else None,
             }
             for node in graph.nodes
         ],
-        "edges": [{"from": edge.source, "to": edge.target, "values": list(edge.values)} for edge in graph.edges],
+        "edges": [
+            {
+                "from": edge.source,
+                "to": edge.target,
+                "kind": "order" if edge.is_order else edge.kind,
+                "label": edge.label,
+                "values": list(edge.values),
+            }
+            for edge in graph.edges
+        ],
     }

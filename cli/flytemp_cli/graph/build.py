@@ -1,0 +1,213 @@
+"""From a document to the graph that is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from flytemp_cli.graph.model import Edge, Graph, Node, Shape
+from flytemp_cli.graph.words import (
+    clipped,
+    condition_text,
+    gate_notes,
+    gate_title,
+    map_notes,
+    map_size,
+    settings_notes,
+    short,
+    span,
+    workflow_notes,
+)
+
+if TYPE_CHECKING:
+    from flytemp.spec.models import (
+        Binding,
+        BranchCase,
+        Condition,
+        Document,
+        NodeSpec,
+        TaskSettings,
+        WorkflowDocument,
+        WorkflowSpec,
+    )
+
+NODES_DRAWN = 20_000
+"""A sub-workflow that would make the picture larger than this is drawn as one box: calls of calls multiply."""
+
+LEVELS_DRAWN = 60
+
+
+def graph_of(document: Document) -> Graph:
+    """The graph of a workflow, or of a task: one node. A launch plan has none of its own; draw its workflow."""
+    match document.kind:
+        case "workflow":
+            return _Builder(document).workflow(document.root, "", 0)
+        case "task":
+            task = document.task
+            shape: Shape = "dynamic" if task.kind == "dynamic" else "task"
+            notes = (*_DYNAMIC_NOTES, *settings_notes(task.settings)) if shape == "dynamic" else settings_notes(task.settings)
+            return Graph(document.name, (Node("n0", short(document.name), document.name, shape=shape, notes=tuple(notes)),))
+        case "launch_plan":
+            raise AssertionError("a launch plan's graph is its workflow's")
+
+
+_DYNAMIC_NOTES = ("graph made at run time",)
+
+
+class _Builder:
+    def __init__(self, document: WorkflowDocument) -> None:
+        self._document = document
+        self._room = NODES_DRAWN
+
+    def workflow(self, workflow: WorkflowSpec, prefix: str, level: int) -> Graph:
+        self._room -= len(workflow.nodes)
+        nodes = [self._node(node, prefix, level) for node in workflow.nodes]
+        edges = [edge for node in workflow.nodes for edge in _edges_into(node, prefix)]
+        if workflow.on_failure is not None:
+            begins = Node(f"{prefix}!", "on failure", "", shape="failure")
+            handler = self._node(workflow.on_failure, prefix, level)
+            nodes += [begins, handler]
+            edges.append(Edge(begins.path, handler.path, kind="failure"))
+        return Graph(workflow.name, tuple(nodes), tuple(edges), tuple(workflow_notes(workflow)))
+
+    def _node(self, node: NodeSpec, prefix: str, level: int) -> Node:
+        path = f"{prefix}{node.id}"
+        title = clipped(node.overrides.name or short(node.target) or node.id)
+        match node.kind:
+            case "workflow":
+                return self._call(node, path, title, level)
+            case "branch":
+                return self._branch(node, path, title, level)
+            case "map":
+                return self._map(node, path, title, level)
+            case "gate":
+                assert node.gate is not None
+                return Node(
+                    path, clipped(gate_title(node.gate)), node.gate.name, shape="gate", notes=tuple(gate_notes(node.gate))
+                )
+            case "sleep":
+                return Node(path, f"sleep {span(node.sleep_seconds or 0)}", "", shape="sleep")
+            case "launch_plan":
+                return Node(path, title, node.target, shape="launch_plan", notes=("an execution of its own",))
+            case "dynamic":
+                notes = (*_DYNAMIC_NOTES, *settings_notes(self._settings(node)))
+                return Node(path, title, node.target, shape="dynamic", notes=notes)
+            case "task":
+                return Node(path, title, node.target, notes=tuple(settings_notes(self._settings(node))))
+
+    def _settings(self, node: NodeSpec) -> TaskSettings | None:
+        if node.overrides.settings is not None:
+            return node.overrides.settings
+        task = self._document.tasks.get(node.target)
+        return task.settings if task is not None else None
+
+    def _call(self, node: NodeSpec, path: str, title: str, level: int) -> Node:
+        inner, notes = self._inner(node.target, f"{path}.", level)
+        return Node(path, title, node.target, inner, "workflow", notes)
+
+    def _inner(self, target: str, prefix: str, level: int) -> tuple[Graph | None, tuple[str, ...]]:
+        """A workflow inside the picture, and what its frame says of it; or None where it is too much."""
+        workflow = self._document.workflows[target]
+        notes = tuple(workflow_notes(workflow))
+        if len(workflow.nodes) > self._room or level >= LEVELS_DRAWN:
+            count = len(workflow.nodes)
+            return None, (*notes, f"{count} node{'s' if count != 1 else ''}, not drawn")
+        return self.workflow(workflow, prefix, level + 1), notes
+
+    def _map(self, node: NodeSpec, path: str, title: str, level: int) -> Node:
+        assert node.map is not None
+        size = map_size(node)
+        title = f"{title} ×{'n' if size is None else size}"
+        notes = tuple(map_notes(node.map))
+        inner: Graph | None = None
+        match node.map.kind:
+            case "workflow":
+                inner, more = self._inner(node.target, f"{path}.*.", level)
+                notes += more
+            case "launch_plan":
+                notes += ("executions of their own",)
+            case "task" | "dynamic":
+                notes += (*(_DYNAMIC_NOTES if node.map.kind == "dynamic" else ()), *settings_notes(self._settings(node)))
+        return Node(path, title, node.target, inner, "map", notes)
+
+    def _branch(self, node: NodeSpec, path: str, title: str, level: int) -> Node:
+        nodes: list[Node] = []
+        edges: list[Edge] = []
+        self._decision(node, path, title, level, nodes, edges)
+        return Node(path, title, "", Graph(title, tuple(nodes), tuple(edges)), "branch")
+
+    def _decision(self, node: NodeSpec, path: str, title: str, level: int, nodes: list[Node], edges: list[Edge]) -> None:
+        """The diamond of a branch and what its cases lead to; a branch in a case shares the frame."""
+        assert node.branch is not None
+        diamond = Node(f"{path}?", title, "", shape="decision")
+        nodes.append(diamond)
+        for number, case in enumerate(node.branch.cases):
+            label, told = _case_texts(case)
+            if case.node is None:
+                told_failure = clipped(case.fail or "fails")
+                end = Node(f"{path}.fail{number}", told_failure, case.fail or "", shape="fail")
+                nodes.append(end)
+                leads_to = end.path
+            elif case.node.kind == "branch":
+                inner = case.node
+                leads_to = f"{path}.{inner.id}?"
+                self._decision(inner, f"{path}.{inner.id}", clipped(inner.overrides.name or inner.id), level, nodes, edges)
+            else:
+                end = self._node(case.node, f"{path}.", level)
+                nodes.append(end)
+                leads_to = end.path
+            edges.append(Edge(diamond.path, leads_to, (told,), "case", label))
+
+
+def _case_texts(case: BranchCase) -> tuple[str, str]:
+    """The arrow's label, and all of it."""
+    text = "else" if case.condition is None else condition_text(case.condition)
+    return clipped(text), text
+
+
+def _edges_into(node: NodeSpec, prefix: str) -> Iterator[Edge]:
+    values: dict[str, dict[str, None]] = {}
+    for source, text in _needs(node, ""):
+        flows = values.setdefault(source, {})
+        if text:
+            flows[text] = None
+    for source, texts in values.items():
+        yield Edge(f"{prefix}{source}", f"{prefix}{node.id}", tuple(texts))
+
+
+def _needs(node: NodeSpec, within: str) -> Iterator[tuple[str, str]]:
+    """The nodes that this one, or a node of its cases, needs, and what of each: "output → input", "" for mere order."""
+    for source in node.after:
+        yield source, ""
+    for name, binding in node.inputs.items():
+        for source, var in _sources(binding):
+            yield source, f"{var} → {within}{name}"
+    for case in node.branch.cases if node.branch is not None else ():
+        for binding in _operands(case.condition) if case.condition is not None else ():
+            for source, var in _sources(binding):
+                yield source, f"{var} → {within}condition"
+        if case.node is not None:
+            yield from _needs(case.node, f"{within}{case.node.id}.")
+
+
+def _operands(condition: Condition) -> Iterator[Binding]:
+    if condition.kind == "comparison":
+        yield condition.left
+        yield condition.right
+        return
+    for term in condition.terms:
+        yield from _operands(term)
+
+
+def _sources(binding: Binding) -> Iterator[tuple[str, str]]:
+    match binding.kind:
+        case "output":
+            yield binding.node, binding.var
+        case "list":
+            for item in binding.items:
+                yield from _sources(item)
+        case "map":
+            for item in binding.entries.values():
+                yield from _sources(item)
+        case "literal" | "input" | "error":
+            return
