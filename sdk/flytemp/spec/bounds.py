@@ -23,7 +23,7 @@ CALLING = frozenset({"task", "dynamic", "workflow", "launch_plan", "map"})
 _OWN_FIELDS = {"branch": "branch", "map": "map", "gate": "gate", "sleep": "sleep_seconds"}
 _IN_A_BRANCH = frozenset({"task", "dynamic", "workflow", "launch_plan", "gate", "sleep", "branch"})
 _ON_FAILURE = frozenset({"task", "dynamic", "workflow", "launch_plan"})
-_ORDERED = frozenset({"integer", "float", "string", "datetime", "date", "duration"})
+_ORDERED = frozenset({"integer", "float", "string", "datetime", "date", "duration", "any"})
 
 
 def node_flaws(node: NodeSpec) -> Iterator[str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from flytemp.errors import CorruptData
-from flytemp.literals.types import ListType, LiteralType, SimpleType, UnionType
+from flytemp.literals.types import ListType, LiteralType, SimpleType, StructField, StructType, UnionType
 from flytemp.spec.models import GateSpec, Interface, MapSpec, NodeSpec, Variable, WorkflowDocument, WorkflowSpec
 
 APPROVED = "value"
 """The input of an approval."""
 ANSWER = "o0"
 """The output of a gate."""
-FAILED = SimpleType(kind="any")
-"""The type of an `ErrorBinding`: ``{"message", "failed_node_id"}``, whatever the task takes it for."""
+_TEXT = SimpleType(kind="string")
+ERROR = StructType(
+    name="FlyteError", fields=(StructField(name="message", type=_TEXT), StructField(name="failed_node_id", type=_TEXT))
+)
+"""The type of an `ErrorBinding`."""
 
 _NONE = SimpleType(kind="none")
 _ANY = SimpleType(kind="any")

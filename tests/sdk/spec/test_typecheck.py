@@ -1,0 +1,347 @@
+"""Types of the bindings of a document that no compiler wrote."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from flytemp.errors import Location
+from flytemp.literals.types import (
+    EnumType,
+    ListType,
+    LiteralType,
+    MapType,
+    SimpleType,
+    StructField,
+    StructType,
+    TupleType,
+    UnionType,
+)
+from flytemp.spec.models import (
+    Binding,
+    BranchCase,
+    BranchSpec,
+    Comparison,
+    ErrorBinding,
+    GateSpec,
+    InputBinding,
+    Interface,
+    LaunchPlanDocument,
+    LaunchPlanSpec,
+    ListBinding,
+    LiteralBinding,
+    MapBinding,
+    MapSpec,
+    NodeSpec,
+    OutputBinding,
+    SourceLocation,
+    TaskDocument,
+    TaskSpec,
+    Variable,
+    WorkflowDocument,
+    WorkflowSpec,
+)
+from flytemp.spec.typecheck import document_problems, type_problems
+
+INT, FLOAT, TEXT, BOOL, ANY, NONE = (
+    SimpleType(kind=kind)  # type: ignore[arg-type]
+    for kind in ("integer", "float", "string", "boolean", "any", "none")
+)
+PAIR = StructType(name="Pair", fields=(StructField(name="one", type=INT), StructField(name="two", type=TEXT, required=False)))
+ERROR = StructType(name="E", fields=(StructField(name="message", type=TEXT), StructField(name="failed_node_id", type=TEXT)))
+TAGGED = UnionType(variants=(INT, FLOAT))
+KNOWN: dict[str, LiteralType] = {
+    "i": INT,
+    "f": FLOAT,
+    "s": TEXT,
+    "b": BOOL,
+    "any": ANY,
+    "ints": ListType(item=INT),
+    "map": MapType(key=TEXT, value=INT),
+    "counts": MapType(key=INT, value=INT),
+    "both": TupleType(items=(INT, TEXT)),
+    "pair": PAIR,
+    "maybe": UnionType(variants=(INT, NONE)),
+    "some": UnionType(variants=(ListType(item=INT), NONE)),
+    "tagged": TAGGED,
+    "color": EnumType(name="Color", values=("red", "blue")),
+    "error": ERROR,
+}
+
+
+def taker(type_: LiteralType) -> TaskSpec:
+    interface = Interface(inputs=(Variable(name="v", type=type_),), outputs=(Variable(name="o", type=type_),))
+    return TaskSpec(name="m.take", interface=interface, loader="m:take")
+
+
+def program(*nodes: NodeSpec, takes: LiteralType = INT, **more: Any) -> WorkflowDocument:
+    interface = Interface(
+        inputs=tuple(Variable(name=name, type=type_) for name, type_ in KNOWN.items()), outputs=more.pop("gives", ())
+    )
+    spec = WorkflowSpec(name="m.wf", interface=interface, nodes=nodes, **more)
+    return WorkflowDocument(name="m.wf", workflows={"m.wf": spec}, tasks={"m.take": taker(takes)})
+
+
+def take(node_id: str, binding: Binding, **more: Any) -> NodeSpec:
+    return NodeSpec(id=node_id, kind="task", target="m.take", inputs={"v": binding}, **more)
+
+
+def given(name: str, *path: str | int) -> InputBinding:
+    return InputBinding(var=name, path=path)
+
+
+def const(value: Any) -> LiteralBinding:
+    return LiteralBinding(value=value)
+
+
+def items(*bindings: Binding) -> ListBinding:
+    return ListBinding(items=bindings)
+
+
+def entries(**bindings: Binding) -> MapBinding:
+    return MapBinding(entries=bindings)
+
+
+def messages(document: WorkflowDocument) -> list[str]:
+    return [problem.message for problem in type_problems(document)]
+
+
+@pytest.mark.parametrize(
+    ("takes", "binding"),
+    [
+        ("i", given("i")),
+        ("f", given("i")),
+        ("s", given("color")),
+        ("maybe", given("i")),
+        ("i", given("any", "deep", 3)),
+        ("any", given("pair")),
+        ("i", given("ints", 0)),
+        ("i", given("pair", "one")),
+        ("i", given("map", "key")),
+        ("f", const(1)),
+        ("ints", const([1, 2])),
+        ("ints", items(const(1), given("i"))),
+        ("some", items(given("i"))),
+        ("both", items(given("i"), given("s"))),
+        ("map", entries(a=given("i"), b=const(2))),
+        ("counts", MapBinding(entries={"7": given("i")})),
+        ("pair", entries(one=given("i"))),
+        ("any", entries(a=items(given("s")))),
+        ("tagged", const(1.5)),
+        ("tagged", MapBinding(entries={"$variant": const(0), "value": given("i")})),
+        ("tagged", given("tagged")),
+    ],
+)
+def test_what_fits(takes: str, binding: Binding) -> None:
+    assert messages(program(take("n0", binding), takes=KNOWN[takes])) == []
+
+
+@pytest.mark.parametrize(
+    ("takes", "binding", "reason"),
+    [
+        ("i", given("s"), "cannot use str where int is expected"),
+        ("i", given("f"), "cannot use float where int is expected"),
+        ("i", given("maybe"), "cannot use int | None where int is expected"),
+        ("ints", given("i"), "cannot use int where list[int] is expected"),
+        ("i", given("pair", "three"), "the input 'pair'.three of the workflow leads nowhere: Pair has no 'three'"),
+        ("i", given("i", "x"), "leads nowhere: int has no 'x'"),
+        ("i", const("5"), "expected an integer but got "),
+        ("ints", const([1, "x"]), "(at [1])"),
+        ("ints", items(const(1), given("s")), "cannot use str where int is expected (in [1])"),
+        ("ints", items(items(given("i"))), "cannot use a list of 1 where int is expected (in [0])"),
+        ("both", items(given("i")), "cannot use a list of 1 where tuple[int, str] is expected"),
+        ("both", items(given("s"), given("s")), "cannot use str where int is expected (in [0])"),
+        ("map", entries(a=given("s")), "cannot use str where int is expected (in .a)"),
+        ("counts", entries(a=given("i")), "expected a key that is the text of an integer but got the text 'a'"),
+        ("i", entries(a=given("i")), "cannot use a map of values where int is expected"),
+        ("pair", entries(one=given("i"), three=const(1)), "Pair has no field 'three'"),
+        ("pair", entries(two=given("s")), "Pair lacks 'one'"),
+        ("some", items(given("s")), "cannot use str where int is expected (in [0])"),
+        ("maybe", items(given("i")), "cannot use a list of 1 where int | None is expected"),
+        ("tagged", given("i"), "int | float does not tell which of its types a value is of"),
+        ("tagged", MapBinding(entries={"$variant": const(1), "value": given("s")}), "cannot use str where float is expected"),
+        ("tagged", MapBinding(entries={"$variant": const(2), "value": given("i")}), "there is no variant 2"),
+    ],
+)
+def test_what_does_not_fit(takes: str, binding: Binding, reason: str) -> None:
+    (message,) = messages(program(take("n0", binding), takes=KNOWN[takes]))
+    assert message.startswith("workflow 'm.wf': input 'v' of node n0 (task m.take): ")
+    assert reason in message
+
+
+def test_every_problem_is_found_each_with_its_place() -> None:
+    document = program(
+        take("n0", given("s"), location=SourceLocation(file="a.yaml", line=7)),
+        take("n1", items(given("i"), given("i"))),
+        take("n2", OutputBinding(node="n0", var="o", path=("x",))),
+        outputs={"y": given("s")},
+        gives=(Variable(name="y", type=INT),),
+        location=SourceLocation(file="a.yaml", line=1),
+    )
+    problems = type_problems(document)
+    assert [str(problem).partition(": cannot")[0].partition(": the out")[0] for problem in problems] == [
+        "a.yaml:7: workflow 'm.wf': input 'v' of node n0 (task m.take)",
+        "a.yaml:1: workflow 'm.wf': input 'v' of node n1 (task m.take)",
+        "a.yaml:1: workflow 'm.wf': input 'v' of node n2 (task m.take)",
+        "a.yaml:1: workflow 'm.wf': output 'y'",
+    ]
+    assert problems[0].hint == "it comes from the input 's' of the workflow"
+    found = type_problems(document, lambda workflow, node, name: Location(f"{workflow}/{node}/{name}", 1))
+    assert [problem.location.file for problem in found if problem.location] == [
+        "m.wf/n0/v",
+        "m.wf/n1/v",
+        "m.wf/n2/v",
+        "m.wf//y",
+    ]
+
+
+def compared(left: Binding, right: Binding, kind: Any) -> WorkflowDocument:
+    condition = Comparison(operator="==", left=left, right=right, type=kind)
+    cases = (BranchCase(condition=condition, node=take("n0", given("i"))),)
+    return program(NodeSpec(id="n0", kind="branch", branch=BranchSpec(cases=cases)))
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "kind"),
+    [
+        (given("i"), const(5), "integer"),
+        (given("i"), given("f"), "float"),
+        (given("maybe"), const(None), "integer"),
+        (given("some"), const(None), "none"),
+        (given("color"), const("red"), "string"),
+        (given("any"), const(5), "integer"),
+        (given("any"), given("any"), "any"),
+    ],
+)
+def test_conditions_that_fit(left: Binding, right: Binding, kind: str) -> None:
+    assert messages(compared(left, right, kind)) == []
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "kind", "reason"),
+    [
+        (given("s"), const(5), "integer", "cannot use str where int | None is expected"),
+        (given("i"), const("x"), "integer", "expected an integer but got "),
+        (given("ints"), const(1), "integer", "cannot use list[int] where int | None is expected"),
+        (given("i", "x"), const(1), "any", "leads nowhere"),
+        (items(given("i")), const(1), "integer", "a list or map of values is compared"),
+    ],
+)
+def test_conditions_that_do_not_fit(left: Binding, right: Binding, kind: str, reason: str) -> None:
+    (message,) = messages(compared(left, right, kind))
+    assert message.startswith("workflow 'm.wf': node n0 (branch): the condition of case 1: ")
+    assert reason in message
+
+
+def test_a_branch_gives_what_it_declares() -> None:
+    def branch(type_: LiteralType) -> WorkflowDocument:
+        spec = BranchSpec(cases=(BranchCase(node=take("n0", given("i"))),), outputs=(Variable(name="o", type=type_),))
+        after = take("n1", OutputBinding(node="n0", var="o"))
+        return program(NodeSpec(id="n0", kind="branch", branch=spec), after)
+
+    assert messages(branch(INT)) == []
+    declared, used = messages(branch(TEXT))
+    assert "output 'o' of the node n0.n0 of a case: cannot use int where str is expected" in declared
+    assert "input 'v' of node n1 (task m.take): cannot use str where int is expected" in used
+
+
+def test_the_nodes_of_a_branch_are_checked() -> None:
+    inner = NodeSpec(id="b", kind="branch", branch=BranchSpec(cases=(BranchCase(node=take("c", given("s"))),)))
+    (message,) = messages(program(NodeSpec(id="n0", kind="branch", branch=BranchSpec(cases=(BranchCase(node=inner),)))))
+    assert message.startswith("workflow 'm.wf': input 'v' of node n0.b.c (task m.take): cannot use str")
+
+
+def test_maps_take_lists_of_one_length() -> None:
+    def mapped(v: Binding, **more: Any) -> NodeSpec:
+        return NodeSpec(id="n0", kind="map", target="m.take", inputs={"v": v}, map=MapSpec(over=("v",), **more))
+
+    last = take("n1", OutputBinding(node="n0", var="o"))
+    assert messages(program(mapped(given("ints")))) == []
+    (message,) = messages(program(mapped(given("i"))))
+    assert "input 'v' of node n0 (map m.take): cannot use int where list[int] is expected" in message
+    (message,) = messages(program(mapped(given("ints")), last))
+    assert message.endswith("cannot use list[int] where int is expected")
+    (message,) = messages(program(mapped(given("ints"), min_success_ratio=0.5), last))
+    assert message.endswith("cannot use list[int | None] where int is expected")
+    two = TaskSpec(
+        name="m.two", interface=Interface(inputs=(Variable(name="a", type=INT), Variable(name="b", type=INT))), loader="m:two"
+    )
+    inputs: dict[str, Binding] = {"a": const([1, 2]), "b": items(given("i"))}
+    node = NodeSpec(id="n0", kind="map", target="m.two", inputs=inputs, map=MapSpec(over=("a", "b")))
+    (message,) = messages(program(node).model_copy(update={"tasks": {"m.two": two}}))
+    assert "it maps over lists of different lengths: 'a' has 2, 'b' has 1" in message
+
+
+def test_gates_and_what_runs_on_failure() -> None:
+    gate = NodeSpec(id="n0", kind="gate", gate=GateSpec(kind="input", name="go", type=TEXT))
+    (message,) = messages(program(gate, take("n1", OutputBinding(node="n0", var="o0"))))
+    assert "cannot use str where int is expected" in message
+    assert messages(program(on_failure=take("fn0", ErrorBinding()), takes=ERROR)) == []
+    assert messages(program(on_failure=take("fn0", ErrorBinding()), takes=ANY)) == []
+    (message,) = messages(program(on_failure=take("fn0", ErrorBinding())))
+    assert "input 'v' of node fn0 (task m.take): cannot use FlyteError where int is expected" in message
+
+
+def test_defaults_are_checked() -> None:
+    wrong = Interface(inputs=(Variable(name="v", type=INT, required=False, default="x"),))
+    document = program()
+    document = document.model_copy(
+        update={
+            "tasks": {"m.take": taker(INT).model_copy(update={"interface": wrong})},
+            "workflows": {"m.wf": document.root.model_copy(update={"interface": wrong})},
+        }
+    )
+    first, second = messages(document)
+    assert first.startswith("task 'm.take': the default of input 'v' does not fit: ")
+    assert second.startswith("workflow 'm.wf': the default of input 'v' does not fit: ")
+
+
+def test_all_problems_of_a_document_integrity_and_types() -> None:
+    document = program(take("n0", given("s")), take("n1", given("nowhere")))
+    assert [problem.message.partition(": ")[2] for problem in document_problems(document)] == [
+        "its node n1 takes its input 'nowhere', which it lacks",
+        "input 'v' of node n0 (task m.take): cannot use str where int is expected",
+    ]
+
+
+def test_all_problems_of_a_task() -> None:
+    task = taker(INT).model_copy(update={"name": "no name", "loader": "module"})
+    assert [problem.message for problem in document_problems(TaskDocument(task=task))] == [
+        "task 'no name': task: 'no name' cannot be an entity's name",
+        "task 'no name': its loader is 'module'",
+    ]
+    assert document_problems(TaskDocument(task=taker(INT))) == []
+
+
+def test_all_problems_of_a_launch_plan() -> None:
+    plan = LaunchPlanSpec(name="lp", workflow="m.wf", default_inputs={"a": "x", "z": 1}, fixed_inputs={"a": 2}, timeout_seconds=0)
+    interface = Interface(inputs=(Variable(name="a", type=INT),))
+    document = LaunchPlanDocument(launch_plan=plan, interface=interface, workflow_digest="")
+    first, second, third, fourth = (problem.message for problem in document_problems(document))
+    assert first == "launch plan 'lp': it has timeout_seconds 0.0: it must be more than zero, or be left out"
+    assert second == "launch plan 'lp': it has 'a' as a default and as a fixed input: keep one of them"
+    assert third.startswith("launch plan 'lp': default input 'a': expected an integer")
+    assert fourth == "launch plan 'lp': invalid default input 'z'"
+
+
+def test_the_work_grows_as_the_document_does() -> None:
+    def calls(count: int) -> int:
+        chain = [take(f"n{index}", OutputBinding(node=f"n{index - 1}", var="o")) for index in range(1, count)]
+        document = program(take("n0", given("i")), *chain)
+        made = 0
+
+        def note(frame: object, event: str, argument: object) -> None:
+            nonlocal made
+            made += event == "call"
+
+        sys.setprofile(note)
+        try:
+            problems = document_problems(document)
+        finally:
+            sys.setprofile(None)
+        assert problems == []
+        return made
+
+    assert calls(2_000) < 11 * calls(200)
