@@ -45,10 +45,7 @@ from flytemp.spec.models import (
 )
 from flytemp.spec.typecheck import document_problems, type_problems
 
-INT, FLOAT, TEXT, BOOL, ANY, NONE = (
-    SimpleType(kind=kind)  # type: ignore[arg-type]
-    for kind in ("integer", "float", "string", "boolean", "any", "none")
-)
+INT, FLOAT, TEXT, BOOL, ANY, NONE = (SimpleType(kind=kind) for kind in ("integer", "float", "string", "boolean", "any", "none"))
 PAIR = StructType(name="Pair", fields=(StructField(name="one", type=INT), StructField(name="two", type=TEXT, required=False)))
 ERROR = StructType(name="E", fields=(StructField(name="message", type=TEXT), StructField(name="failed_node_id", type=TEXT)))
 TAGGED = UnionType(variants=(INT, FLOAT))
