@@ -1,0 +1,83 @@
+"""Comparing two values, as a conditional does: the same in plain Python calls and in the engine."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from flytemp.errors import InputError, TypeMismatch
+from flytemp.literals.types import Json
+
+ORDERED = frozenset({"integer", "float", "string", "datetime", "date", "duration"})
+"""The kinds of values that one can be less than another of; values of other kinds are only equal or not."""
+
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+def compare(operator: str, left: Json, right: Json, kind: str) -> bool:
+    """Whether ``left operator right`` holds for two literals that are both compared as ``kind``.
+
+    None is equal to None alone, True to no number, and NaN to nothing.
+
+    Raises:
+        InputError: None, or a kind without an order, in ``< <= > >=``.
+        TypeMismatch: a literal is not of the kind.
+    """
+    ordered = operator not in ("==", "!=")
+    if left is None or right is None:
+        if ordered:
+            raise InputError(f"None is neither less nor more than anything: {left!r} {operator} {right!r}")
+        return (left is right) == (operator == "==")
+    if ordered and kind not in ORDERED and kind != "any":
+        raise InputError(f"values of the type {kind} have no order: {left!r} {operator} {right!r}")
+    if kind in ("any", "none"):
+        return _any(operator, left, right)
+    return bool(_OPERATORS[operator](_read(left, kind), _read(right, kind)))
+
+
+def _any(operator: str, left: Json, right: Json) -> bool:
+    """Values whose type nobody declared: texts and numbers have an order among themselves."""
+    same = _class(left) == _class(right)
+    if operator in ("==", "!="):
+        return (same and left == right) == (operator == "==")
+    if not same or _class(left) not in ("number", "string"):
+        raise InputError(f"these values have no order: {left!r} {operator} {right!r}")
+    return bool(_OPERATORS[operator](left, right))
+
+
+def _class(value: Json) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    return "number" if isinstance(value, int | float) else "string" if isinstance(value, str) else "other"
+
+
+def _read(literal: Json, kind: str) -> Any:
+    match kind, literal:
+        case (("integer" | "float"), (int() | float())) if not isinstance(literal, bool):
+            return literal
+        case "float", "NaN" | "Infinity" | "-Infinity":
+            return float(literal)
+        case "datetime", str():
+            return datetime.fromisoformat(literal)
+        case "duration", str() | int() | float():
+            return _duration(literal)
+        case (("string" | "date" | "bytes"), str()):
+            return literal  # ISO dates are in the order of their texts
+        case "boolean", bool():
+            return literal
+    raise TypeMismatch(f"cannot compare {literal!r} as {kind}")
+
+
+def _duration(literal: Json) -> timedelta:
+    from flytemp.literals import simple
+
+    return simple.read_duration(literal)
