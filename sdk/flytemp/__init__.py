@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flytemp.authoring.cache import Cache as Cache
+    from flytemp.authoring.conditional import conditional as conditional
     from flytemp.authoring.context import ExecutionId as ExecutionId
     from flytemp.authoring.context import ExecutionParameters as ExecutionParameters
     from flytemp.authoring.context import FlyteContext as FlyteContext
@@ -31,8 +32,15 @@ if TYPE_CHECKING:
     from flytemp.authoring.docs import Description as Description
     from flytemp.authoring.docs import Documentation as Documentation
     from flytemp.authoring.docs import SourceCode as SourceCode
+    from flytemp.authoring.dynamic import dynamic as dynamic
+    from flytemp.authoring.gates import approve as approve
+    from flytemp.authoring.gates import sleep as sleep
+    from flytemp.authoring.gates import wait_for_input as wait_for_input
     from flytemp.authoring.image import ImageSpec as ImageSpec
     from flytemp.authoring.launch_plan import LaunchPlan as LaunchPlan
+    from flytemp.authoring.mapping import array_node_map_task as array_node_map_task
+    from flytemp.authoring.mapping import map_task as map_task
+    from flytemp.authoring.metadata import TaskMetadata as TaskMetadata
     from flytemp.authoring.node_creation import create_node as create_node
     from flytemp.authoring.options import Annotations as Annotations
     from flytemp.authoring.options import Labels as Labels
@@ -43,6 +51,7 @@ if TYPE_CHECKING:
     from flytemp.authoring.resources import Secret as Secret
     from flytemp.authoring.retry import Backoff as Backoff
     from flytemp.authoring.retry import RetryStrategy as RetryStrategy
+    from flytemp.authoring.retry import Timeout as Timeout
     from flytemp.authoring.settings import DeckField as DeckField
     from flytemp.authoring.task import PythonFunctionTask as PythonFunctionTask
     from flytemp.authoring.task import PythonTask as PythonTask
@@ -66,17 +75,10 @@ if TYPE_CHECKING:
     from flytemp.authoring.unsupported import ShellTask as ShellTask
     from flytemp.authoring.unsupported import Slack as Slack
     from flytemp.authoring.unsupported import StructuredDataset as StructuredDataset
-    from flytemp.authoring.unsupported import approve as approve
-    from flytemp.authoring.unsupported import array_node_map_task as array_node_map_task
-    from flytemp.authoring.unsupported import conditional as conditional
-    from flytemp.authoring.unsupported import dynamic as dynamic
     from flytemp.authoring.unsupported import eager as eager
-    from flytemp.authoring.unsupported import map_task as map_task
     from flytemp.authoring.unsupported import reference_launch_plan as reference_launch_plan
     from flytemp.authoring.unsupported import reference_task as reference_task
     from flytemp.authoring.unsupported import reference_workflow as reference_workflow
-    from flytemp.authoring.unsupported import sleep as sleep
-    from flytemp.authoring.unsupported import wait_for_input as wait_for_input
     from flytemp.authoring.workflow import Workflow as Workflow
     from flytemp.authoring.workflow import WorkflowFailurePolicy as WorkflowFailurePolicy
     from flytemp.authoring.workflow import workflow as workflow
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
     from flytemp.exceptions.user import FlyteRecoverableException as FlyteRecoverableException
     from flytemp.exceptions.user import NonRecoverableError as NonRecoverableError
     from flytemp.types.directory import FlyteDirectory as FlyteDirectory
+    from flytemp.types.error import FlyteError as FlyteError
     from flytemp.types.file import FlyteFile as FlyteFile
 
 _MODULES = {
@@ -101,14 +104,19 @@ _MODULES = {
         "TaskId",
         "current_context",
     ),
+    "authoring.conditional": ("conditional",),
     "authoring.docs": ("Description", "Documentation", "SourceCode"),
+    "authoring.dynamic": ("dynamic",),
+    "authoring.gates": ("approve", "sleep", "wait_for_input"),
     "authoring.image": ("ImageSpec",),
     "authoring.launch_plan": ("LaunchPlan",),
+    "authoring.mapping": ("array_node_map_task", "map_task"),
+    "authoring.metadata": ("TaskMetadata",),
     "authoring.node_creation": ("create_node",),
     "authoring.options": ("Annotations", "Labels", "Options", "RawOutputDataConfig"),
     "authoring.pod": ("PodTemplate",),
     "authoring.resources": ("Resources", "Secret"),
-    "authoring.retry": ("Backoff", "RetryStrategy"),
+    "authoring.retry": ("Backoff", "RetryStrategy", "Timeout"),
     "authoring.settings": ("DeckField",),
     "authoring.task": ("PythonFunctionTask", "PythonTask", "Task", "task"),
     "authoring.types": ("kwtypes",),
@@ -130,21 +138,15 @@ _MODULES = {
         "ShellTask",
         "Slack",
         "StructuredDataset",
-        "approve",
-        "array_node_map_task",
-        "conditional",
-        "dynamic",
         "eager",
-        "map_task",
         "reference_launch_plan",
         "reference_task",
         "reference_workflow",
-        "sleep",
-        "wait_for_input",
     ),
     "authoring.workflow": ("Workflow", "WorkflowFailurePolicy", "workflow"),
     "client": ("Client", "ExecutionHandle", "LaunchOptions", "SyncClient", "SyncExecutionHandle"),
     "exceptions.user": ("FlyteRecoverableException", "NonRecoverableError"),
+    "types.error": ("FlyteError",),
     "types.directory": ("FlyteDirectory",),
     "types.file": ("FlyteFile",),
 }
@@ -171,6 +173,7 @@ __all__ = [
     "FlyteContext",
     "FlyteContextManager",
     "FlyteDirectory",
+    "FlyteError",
     "FlyteFile",
     "FlyteRecoverableException",
     "FlyteRemote",
@@ -199,6 +202,8 @@ __all__ = [
     "StructuredDataset",
     "Task",
     "TaskId",
+    "TaskMetadata",
+    "Timeout",
     "Workflow",
     "WorkflowFailurePolicy",
     "__version__",

@@ -20,7 +20,7 @@ from flytemp.literals.infer import literal_type
 from flytemp.literals.limits import check_size
 from flytemp.literals.types import Json
 from flytemp.literals.unions import VALUE, VARIANT
-from flytemp.spec.models import Binding, InputBinding, ListBinding, LiteralBinding, MapBinding, OutputBinding
+from flytemp.spec.models import Binding, ErrorBinding, InputBinding, ListBinding, LiteralBinding, MapBinding, OutputBinding
 
 if TYPE_CHECKING:
     from flytemp.authoring.compilation import Compilation
@@ -47,7 +47,12 @@ class Entries:
     entries: dict[str, Bound]
 
 
-Bound: TypeAlias = "Constant | Items | Entries | Promise"
+@dataclass(frozen=True, slots=True)
+class FailureCause:
+    """Why the workflow failed: an input of its failure node."""
+
+
+Bound: TypeAlias = "Constant | Items | Entries | FailureCause | Promise"
 
 
 def bind(name: str, value: Any, annotation: Any, compilation: Compilation) -> Bound:
@@ -64,7 +69,7 @@ def bind(name: str, value: Any, annotation: Any, compilation: Compilation) -> Bo
         raise TypeMismatch(f"{value._chained_node()} returns nothing", hint="declare what it returns: def …() -> int")
     if not contains_promise(value):
         refuse_printed(value)
-        return Constant(check_size(name, to_literal(value, annotation, None)))
+        return Constant(check_size(name, to_literal(value, annotation, compilation.files)))
     if isinstance(value, list | tuple):
         return _bind_items(name, value, annotation, compilation)
     if isinstance(value, Mapping):
@@ -99,6 +104,8 @@ def spec_of(bound: Bound) -> Binding:
             return ListBinding(items=tuple(spec_of(item) for item in bound.items))
         case Entries():
             return MapBinding(entries={key: spec_of(item) for key, item in bound.entries.items()})
+        case FailureCause():
+            return ErrorBinding()
     if bound._node is None:
         return InputBinding(var=bound._variable, path=bound._path)
     return OutputBinding(node=bound._node.id, var=bound._variable, path=bound._path)
@@ -118,10 +125,7 @@ def promises_in(bound: Bound) -> list[Promise]:
 
 
 def _bind_promise(promise: Promise, annotation: Any, compilation: Compilation) -> Promise | Entries:
-    if promise._compilation is not compilation:
-        raise InputError(
-            f"{promise._described()} belongs to another workflow", hint="pass it in as an input, or return it as an output"
-        )
+    check_owner(promise, compilation)
     target = literal_type(annotation)
     if not castable(promise._type, target):
         raise TypeMismatch(
@@ -131,6 +135,17 @@ def _bind_promise(promise: Promise, annotation: Any, compilation: Compilation) -
     variant = variant_for(promise._type, target)
     # Of such a union, a value alone does not tell which variant it is; its type, here, still does.
     return promise if variant is None else Entries({VARIANT: Constant(variant), VALUE: promise})
+
+
+def check_owner(promise: Promise, compilation: Compilation) -> None:
+    """
+    Raises:
+        InputError: ``promise`` is of another workflow.
+    """
+    if promise._compilation is not compilation:
+        raise InputError(
+            f"{promise._described()} belongs to another workflow", hint="pass it in as an input, or return it as an output"
+        )
 
 
 def _bind_items(name: str, value: list[Any] | tuple[Any, ...], annotation: Any, compilation: Compilation) -> Items:

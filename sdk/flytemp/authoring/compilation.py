@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import heapq
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flytemp.authoring.arguments import given_inputs
 from flytemp.authoring.binding import Bound, Constant, bind
+from flytemp.authoring.callee import Callee
+from flytemp.authoring.errors import ConditionError
+from flytemp.authoring.graph import Graph as Graph
+from flytemp.authoring.graph import graph_problems
 from flytemp.authoring.interface import PythonInterface
-from flytemp.authoring.node import Callee, Node
+from flytemp.authoring.node import Node
 from flytemp.authoring.place import Place, caller_place
 from flytemp.authoring.promise import Promise, VoidOutput
 from flytemp.errors import FlytempError, InputError, Location, NotSupported, Problem, ProgramError
 from flytemp.exceptions.user import FlyteMissingReturnValueException, FlyteValueException
+from flytemp.literals.types import LiteralType
+
+if TYPE_CHECKING:
+    from flytemp.authoring.conditional import Condition
+    from flytemp.literals.transfer import FileTransfer
 
 _current: ContextVar[Compilation | None] = ContextVar("flytemp_compilation", default=None)
 
@@ -37,59 +44,47 @@ def no_compilation() -> Iterator[None]:
         _current.reset(token)
 
 
-@dataclass(frozen=True)
-class Graph:
-    """What a workflow's function came to: nodes in creation order, and where each output comes from."""
-
-    nodes: tuple[Node, ...]
-    outputs: dict[str, Bound]
-
-    def ordered(self) -> list[Node]:
-        """The nodes, each after those it needs; otherwise in creation order.
-
-        Raises:
-            ProgramError: when the nodes wait for each other in a circle.
-        """
-        position = {node: index for index, node in enumerate(self.nodes)}
-        missing = {node: len(node.predecessors()) for node in self.nodes}
-        followers: dict[Node, list[Node]] = {node: [] for node in self.nodes}
-        for node in self.nodes:
-            for before in node.predecessors():
-                followers[before].append(node)
-        ready = [position[node] for node in self.nodes if not missing[node]]
-        order: list[Node] = []
-        while ready:
-            node = self.nodes[heapq.heappop(ready)]
-            order.append(node)
-            for follower in followers[node]:
-                missing[follower] -= 1
-                if not missing[follower]:
-                    heapq.heappush(ready, position[follower])
-        if len(order) < len(self.nodes):
-            raise ProgramError([_circle([node for node in self.nodes if missing[node]])])
-        return order
-
-
-def _circle(waiting: Sequence[Node]) -> Problem:
-    """Name one circle: every waiting node waits for another one, so following them must come back."""
-    path = [waiting[0]]
-    while True:
-        following = next(node for node in path[-1].predecessors() if node in waiting)
-        if following in path:
-            circle = [*path[path.index(following) :], following]
-            break
-        path.append(following)
-    story = " waits for ".join(str(node) for node in circle)
-    return Problem(f"the nodes wait for each other: {story}", circle[0].place.location, "remove one of the >> or runs_before")
-
-
 class Compilation:
-    """A workflow that is being put together."""
+    """A workflow that is being put together: from a function, or step by step.
 
-    def __init__(self, owner: str) -> None:
+    Attributes:
+        owner: what messages call the workflow.
+        nodes: so far, without those that went into conditionals.
+        inputs: promises of the workflow's inputs.
+        outputs: what was bound so far.
+        files: uploads local files among the constants; None leaves their paths as they are.
+        conditionals: those that have no last case yet, the innermost last.
+    """
+
+    def __init__(self, owner: str, files: FileTransfer | None = None) -> None:
         self.owner = owner
+        self.files = files
         self.nodes: list[Node] = []
+        self.inputs: dict[str, Promise] = {}
+        self.outputs: dict[str, Bound] = {}
+        self.conditionals: list[Condition] = []
+        self._problems: list[Problem] = []
         self._refused: list[tuple[Node, str, InputError]] = []
+
+    @contextmanager
+    def active(self) -> Iterator[Compilation]:
+        """Calls inside add nodes to this workflow."""
+        token = _current.set(self)
+        try:
+            yield self
+        finally:
+            _current.reset(token)
+
+    def add_input(self, name: str, type_: LiteralType) -> Promise:
+        """A new input of the workflow."""
+        self.inputs[name] = Promise(self, None, name, type_)
+        return self.inputs[name]
+
+    def add(self, callee: Callee, place: Place) -> Node:
+        """Add a node without inputs."""
+        node = Node(self, f"n{len(self.nodes)}", callee, place)
+        self.nodes.append(node)
+        return node
 
     def call(self, callee: Callee, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Node:
         """Add a node that calls ``callee``.
@@ -102,8 +97,7 @@ class Compilation:
         place = caller_place()
         interface = callee.python_interface
         values = given_inputs(interface, args, kwargs, place.location)
-        node = Node(self, len(self.nodes), callee, place)
-        self.nodes.append(node)
+        node = self.add(callee, place)
         for name, parameter in interface.parameters.items():
             if name not in values:
                 node.bindings[name] = Constant(interface.defaults[name])
@@ -114,28 +108,52 @@ class Compilation:
                 self._refused.append((node, name, error))
         return node
 
-    def problems(self) -> list[Problem]:
-        """What is wrong with the nodes so far."""
-        return [
+    def bind_output(self, name: str, value: Any, annotation: Any, location: Location) -> None:
+        """Connect an output; a value that does not fit is noted."""
+        try:
+            self.outputs[name] = bind(name, value, annotation, self)
+        except FlytempError as error:
+            self.problem(Problem(f"Output '{name}' of {self.owner}: {error.message}", location, error.hint))
+
+    def problem(self, problem: Problem) -> None:
+        """Note something wrong, to be reported with all else."""
+        self._problems.append(problem)
+
+    def problems(self, where: Location) -> list[Problem]:
+        """What is wrong so far; ``where`` is the workflow's place."""
+        refused = [
             Problem(f"Variable '{name}' of {node}: {error.message}", node.place.location, error.hint)
             for node, name, error in self._refused
         ]
+        unfinished = [condition.unfinished() for condition in self.conditionals]
+        return [*refused, *unfinished, *graph_problems(self.nodes, self.outputs, self.owner, where), *self._problems]
+
+    def graph(self, where: Location, on_failure: Node | None = None) -> Graph:
+        """The graph, if nothing is wrong with it.
+
+        Raises:
+            ProgramError: with everything that is; `ConditionError` (an ``AssertionError``) when only a conditional is.
+        """
+        problems = self.problems(where)
+        if len(problems) == 1 and self.conditionals:
+            raise ConditionError(problems[0].message, hint=problems[0].hint, location=problems[0].location)
+        if problems:
+            raise ProgramError(problems)
+        graph = Graph(tuple(self.nodes), dict(self.outputs), on_failure)
+        graph.ordered()
+        return graph
 
 
-def compile_graph(function: Callable[..., Any], interface: PythonInterface, place: Place) -> Graph:
-    """Call a workflow's function with promises and connect what it returns.
+def put_together(
+    compilation: Compilation, function: Callable[..., Any], values: Mapping[str, Any], interface: PythonInterface, place: Place
+) -> None:
+    """Call a function that makes nodes and connect what it returns to the outputs of ``interface``.
 
     Raises:
-        ProgramError: with every value that does not fit and every name used twice.
-        Exception: whatever the function itself raises.
+        Exception: whatever the function raises.
     """
-    compilation = Compilation(interface.owner)
-    inputs = {variable.name: Promise(compilation, None, variable.name, variable.type) for variable in interface.interface.inputs}
-    token = _current.set(compilation)
-    try:
-        returned = interface.call(function, inputs)
-    finally:
-        _current.reset(token)
+    with compilation.active():
+        returned = interface.call(function, values)
     if inspect.iscoroutine(returned):
         returned.close()
         raise NotSupported(
@@ -143,46 +161,19 @@ def compile_graph(function: Callable[..., Any], interface: PythonInterface, plac
             hint="write def instead of async def; its tasks may be async",
             location=place.location,
         )
-    problems = [*compilation.problems(), *_same_ids(compilation.nodes)]
-    outputs = _bind_outputs(compilation, interface, returned, place.location, problems)
-    if problems:
-        raise ProgramError(problems)
-    return Graph(tuple(compilation.nodes), outputs)
+    if not compilation.conditionals:  # else what is returned may be half a conditional
+        _bind_outputs(compilation, interface, returned, place.location)
 
 
-def _same_ids(nodes: Sequence[Node]) -> list[Problem]:
-    first: dict[str, Node] = {}
-    problems: list[Problem] = []
-    for node in nodes:
-        other = first.setdefault(node.id, node)
-        if other is not node:
-            problems.append(
-                Problem(
-                    f"the node id '{node.id}' is used twice: by {node.callee.noun} {node.callee.name} here and by "
-                    f"{other.callee.noun} {other.callee.name} at {other.place.location}",
-                    node.place.location,
-                    "give each node its own node_name",
-                )
-            )
-    return problems
-
-
-def _bind_outputs(
-    compilation: Compilation, interface: PythonInterface, returned: Any, location: Location, problems: list[Problem]
-) -> dict[str, Bound]:
+def _bind_outputs(compilation: Compilation, interface: PythonInterface, returned: Any, location: Location) -> None:
     _check_returned(interface, returned, location)
-    outputs: dict[str, Bound] = {}
     try:
         values = interface.split(returned)
     except InputError as error:
-        problems.append(Problem(error.message, location, error.hint))
-        return outputs
+        compilation.problem(Problem(error.message, location, error.hint))
+        return
     for name, annotation in interface.outputs.items():
-        try:
-            outputs[name] = bind(name, values[name], annotation, compilation)
-        except FlytempError as error:
-            problems.append(Problem(f"Output '{name}' of {interface.owner}: {error.message}", location, error.hint))
-    return outputs
+        compilation.bind_output(name, values[name], annotation, location)
 
 
 def _check_returned(interface: PythonInterface, returned: Any, location: Location) -> None:

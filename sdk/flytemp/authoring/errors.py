@@ -35,6 +35,10 @@ class OverrideError(AuthoringError, AssertionError):
     """`with_overrides` was given a promise: overrides must be known when the program compiles."""
 
 
+class ConditionError(AuthoringError, AssertionError):
+    """A conditional is incomplete, or its condition is no comparison of values."""
+
+
 class CallError(InputError, AssertionError):
     """A task, workflow or launch plan is called with arguments that it does not have."""
 

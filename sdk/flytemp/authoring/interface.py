@@ -141,6 +141,36 @@ class PythonInterface:
             return check_size(name, to_literal(value, annotation, files))
 
 
+def plain_interface(
+    owner: str,
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+    *,
+    defaults: Mapping[str, Json] | None = None,
+    output_class: type[tuple[Any, ...]] | None = None,
+) -> PythonInterface:
+    """The interface of what is no function: names with their annotations, and the literals of defaults.
+
+    Raises:
+        FlytempError: (`NotSupported`) for an annotation that is not usable.
+    """
+    given = defaults or {}
+    variables = tuple(
+        Variable(name=name, type=literal_type(annotation), required=name not in given, default=given.get(name))
+        for name, annotation in inputs.items()
+    )
+    return PythonInterface(
+        owner=owner,
+        parameters={name: Parameter(name, annotation) for name, annotation in inputs.items()},
+        outputs=dict(outputs),
+        output_class=output_class,
+        interface=Interface(
+            inputs=variables,
+            outputs=tuple(Variable(name=name, type=literal_type(annotation)) for name, annotation in outputs.items()),
+        ),
+    )
+
+
 class _explained:  # noqa: N801 - used like a function
     """Say in whose inputs or outputs a conversion failed, in flytekit's words."""
 

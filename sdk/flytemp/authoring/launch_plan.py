@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypedDict, TypeVar, Unpack, cast
 
 from flytemp.authoring.arguments import require
+from flytemp.authoring.callee import Entity, Section, Simple, Step
 from flytemp.authoring.compilation import current_compilation
 from flytemp.authoring.created import created
 from flytemp.authoring.docs import Documentation, docs_spec
 from flytemp.authoring.docstrings import Docstring
 from flytemp.authoring.errors import CallError, DuplicateLaunchPlan, MissingInputs, SettingsError
-from flytemp.authoring.local import call_workflow
+from flytemp.authoring.interface import PythonInterface
+from flytemp.authoring.local import call_workflow, run_workflow
 from flytemp.authoring.options import Annotations, Labels, RawOutputDataConfig, values_of
 from flytemp.authoring.place import Place, caller_place
+from flytemp.authoring.retry import Seconds, limit
 from flytemp.authoring.settings import flag
 from flytemp.authoring.workflow import Workflow
 from flytemp.errors import InputError, NotSupported, Problem
 from flytemp.literals.types import Json
-from flytemp.spec.models import BundleRef, LaunchPlanSpec
+from flytemp.spec.models import BundleRef, LaunchPlanReference, LaunchPlanSpec
 
 if TYPE_CHECKING:
+    from flytemp.authoring.local import Scope
     from flytemp.spec.models import LaunchPlanDocument
 
 R = TypeVar("R")
@@ -45,6 +49,7 @@ class LaunchPlanOptions(TypedDict, total=False):
     annotations: Annotations | Mapping[str, str] | None
     raw_output_data_config: RawOutputDataConfig | None
     max_parallelism: int | None
+    timeout: Seconds | None
     interruptible: bool | None
     overwrite_cache: bool | None
     docs: Documentation | None
@@ -65,15 +70,19 @@ class _Settings:
     annotations: Mapping[str, str] | None = None
     raw_data_prefix: str | None = None
     max_parallelism: int | None = None
+    timeout_seconds: float | None = None
     interruptible: bool | None = None
     overwrite_cache: bool | None = None
     docs: Documentation | None = field(default=None)
 
 
-class LaunchPlan(Generic[R]):
+class LaunchPlan(Simple, Generic[R]):
     """A workflow with default inputs, which a caller may replace, and fixed inputs, which nobody may."""
 
     noun = "launch plan"
+    section: Section = "launch_plans"
+    is_reference = False
+    settings = None
 
     def __init__(
         self,
@@ -88,7 +97,7 @@ class LaunchPlan(Generic[R]):
         self.workflow = workflow
         self.default_inputs: Mapping[str, Any] = MappingProxyType(dict(default_inputs or {}))
         self.fixed_inputs: Mapping[str, Any] = MappingProxyType(dict(fixed_inputs or {}))
-        self.settings = settings
+        self.options = settings
         self.place = place
 
     def __repr__(self) -> str:
@@ -179,15 +188,8 @@ class LaunchPlan(Generic[R]):
             MissingInputs: (a ``TypeError``) for inputs that nobody gives.
         """
         location = caller_place().location
-        if current_compilation() is not None:
-            raise NotSupported(
-                f"launch plan '{self.name}' is called inside a workflow: launch plans as nodes are not supported",
-                hint=f"call the workflow itself: {self.workflow.function.__name__}(…)",
-                location=location,
-            )
         if args:
             raise CallError(f"launch plan '{self.name}' takes keyword arguments only", location=location)
-        interface = self.workflow.python_interface
         for name in inputs:
             if name in self.fixed_inputs:
                 raise CallError(
@@ -195,6 +197,10 @@ class LaunchPlan(Generic[R]):
                     hint="launch the workflow itself, or another launch plan",
                     location=location,
                 )
+        compilation = current_compilation()
+        if compilation is not None:
+            return cast(R, compilation.call(self, (), inputs).result())
+        interface = self.workflow.python_interface
         for name in [*inputs, *self.default_inputs, *self.fixed_inputs]:
             if name not in interface.parameters:
                 raise CallError(f"invalid input {name} of launch plan '{self.name}'", location=location)
@@ -204,6 +210,65 @@ class LaunchPlan(Generic[R]):
         except MissingInputs as error:
             raise MissingInputs(f"launch plan '{self.name}': {error.message}", hint=error.hint, location=location) from None
         return cast(R, call_workflow(self.workflow, values))
+
+    # ------------------------------------------------------------------------------- calling it from a node
+
+    @property
+    def python_interface(self) -> PythonInterface:
+        """What a caller may give, and what comes back: without fixed inputs, and with its own defaults.
+
+        Raises:
+            ProgramError: when the workflow's is not usable.
+        """
+        whole = self.workflow.python_interface
+        defaults, _, _ = self.literals()
+        inputs = tuple(
+            variable.model_copy(update={"required": False, "default": defaults[variable.name]})
+            if variable.name in defaults
+            else variable
+            for variable in whole.interface.inputs
+            if variable.name not in self.fixed_inputs
+        )
+        return PythonInterface(
+            owner=f"launch plan '{self.name}'",
+            parameters={name: parameter for name, parameter in whole.parameters.items() if name not in self.fixed_inputs},
+            outputs=whole.outputs,
+            output_class=whole.output_class,
+            interface=whole.interface.model_copy(update={"inputs": inputs}),
+        )
+
+    @property
+    def key(self) -> str:
+        """What nodes call it by."""
+        return self.name
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is what every workflow has: a launch plan of its own name, with nothing given."""
+        return self.name == self.workflow.name and not self.default_inputs and not self.fixed_inputs
+
+    def step(self) -> Step:
+        return Step("launch_plan", self.key)
+
+    def entities(self) -> Sequence[Entity]:
+        return (self,)
+
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with a launch plan whose workflow's interface is sound."""
+        from flytemp.compiler.validate import name_problems
+
+        return [*name_problems(self), *self.literals()[2]]
+
+    def reference(self) -> LaunchPlanReference:
+        """What a document that calls it says of it."""
+        return LaunchPlanReference(name=self.name, interface=self.python_interface.interface)
+
+    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
+        """Run its workflow: an execution of its own, so it may be one that calls it."""
+        defaults, fixed, _ = self.literals()
+        return run_workflow(self.workflow, {**self.workflow.python_interface.defaults, **defaults, **literals, **fixed})
+
+    # ------------------------------------------------------------------------------------ registering it
 
     def literals(self) -> tuple[dict[str, Json], dict[str, Json], list[Problem]]:
         """Default inputs, fixed inputs and what is wrong with them."""
@@ -233,7 +298,7 @@ class LaunchPlan(Generic[R]):
     def spec(self) -> LaunchPlanSpec:
         """The launch plan as it is registered; inputs that do not fit are left out, see `literals`."""
         defaults, fixed, _ = self.literals()
-        settings = self.settings
+        settings = self.options
         return LaunchPlanSpec(
             name=self.name,
             workflow=self.workflow.name,
@@ -241,6 +306,7 @@ class LaunchPlan(Generic[R]):
             default_inputs=defaults,
             fixed_inputs=fixed,
             max_parallelism=settings.max_parallelism,
+            timeout_seconds=settings.timeout_seconds,
             labels=None if settings.labels is None else dict(settings.labels),
             annotations=None if settings.annotations is None else dict(settings.annotations),
             raw_data_prefix=settings.raw_data_prefix,
@@ -305,6 +371,7 @@ def _checked(name: object, workflow: object, options: LaunchPlanOptions, place: 
         annotations=values_of(options.get("annotations"), "annotations"),
         raw_data_prefix=None if raw is None else raw.output_location_prefix,
         max_parallelism=parallelism,
+        timeout_seconds=limit(options.get("timeout"), "timeout of a launch plan"),
         interruptible=flag(options.get("interruptible"), "interruptible"),
         overwrite_cache=flag(options.get("overwrite_cache"), "overwrite_cache"),
         docs=options.get("docs"),
@@ -323,5 +390,5 @@ def _difference(one: LaunchPlan[Any], other: LaunchPlan[Any]) -> str | None:
         if getattr(one, name) != getattr(other, name):
             return name
     return next(
-        (item.name for item in fields(_Settings) if getattr(one.settings, item.name) != getattr(other.settings, item.name)), None
+        (item.name for item in fields(_Settings) if getattr(one.options, item.name) != getattr(other.options, item.name)), None
     )

@@ -11,14 +11,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flytemp.authoring.binding import Bound, Constant, Entries, Items
-from flytemp.authoring.compilation import no_compilation
+from flytemp.authoring.binding import Bound, Constant, Entries, FailureCause, Items
+from flytemp.authoring.compilation import Compilation, no_compilation, put_together
 from flytemp.authoring.context import TaskId, current_context, use_context
+from flytemp.authoring.graph import Graph
 from flytemp.authoring.node import Node
-from flytemp.errors import FlytempBug, ProgramError
+from flytemp.errors import ProgramError
 from flytemp.literals.check import check_literal
 from flytemp.literals.navigate import value_at
-from flytemp.literals.types import Json
+from flytemp.literals.types import Json, LiteralType
 
 if TYPE_CHECKING:
     from flytemp.authoring.task import Task
@@ -62,31 +63,110 @@ def run_task(task: Task[..., Any], literals: Mapping[str, Json]) -> dict[str, Js
     return task.python_interface.output_literals(returned)
 
 
-def run_workflow(
-    workflow: Workflow[..., Any], literals: Mapping[str, Json], callers: tuple[Workflow[..., Any], ...] = ()
-) -> dict[str, Json]:
-    """Run a workflow's nodes on literals, one after the other.
+def run_workflow(workflow: Workflow[..., Any], literals: Mapping[str, Json], around: Scope | None = None) -> dict[str, Json]:
+    """Run a workflow's nodes on literals, one after the other; when one fails, its failure node, too.
 
     Raises:
         ProgramError: when the workflow contains itself.
     """
-    from flytemp.authoring.task import Task
-    from flytemp.authoring.workflow import Workflow
-
-    if workflow in callers:
+    around = around or Scope.none()
+    if workflow in around.callers:
         raise ProgramError([workflow.recursion_problem()])
-    graph = workflow.graph()
-    results: dict[Node, dict[str, Json]] = {}
-    for node in graph.ordered():
-        given = {name: _resolved(bound, literals, results) for name, bound in node.bindings.items()}
-        if isinstance(node.callee, Task):
-            results[node] = run_task(node.callee, given)
-        elif isinstance(node.callee, Workflow):
-            results[node] = run_workflow(node.callee, given, (*callers, workflow))
-        else:
-            raise FlytempBug(f"{node} calls a {type(node.callee).__name__}")
-    types = workflow.python_interface.output_types
-    return {name: check_literal(_resolved(bound, literals, results), types[name]) for name, bound in graph.outputs.items()}
+    scope = Scope(workflow.graph(), literals, around, (*around.callers, workflow))
+    return scope.walk(workflow.python_interface.output_types)
+
+
+class Scope:
+    """A graph whose nodes run here and now.
+
+    Attributes:
+        callers: the workflows around it.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        inputs: Mapping[str, Json],
+        around: Scope | None = None,
+        callers: tuple[Workflow[..., Any], ...] = (),
+    ) -> None:
+        self.callers = callers
+        self._graph = graph
+        self._inputs = inputs
+        self._results: dict[Node, dict[str, Json]] = {}
+        self._path: tuple[str, ...] = around._path if around is not None else ()
+        self._failures: list[tuple[Exception, str]] = around._failures if around is not None else []
+        self._cause: Json = None
+
+    @classmethod
+    def none(cls) -> Scope:
+        """For a call outside of any graph."""
+        return cls(Graph((), {}), {})
+
+    def apart(self) -> Scope:
+        """For calls of a map: what fails, as far as others can see, is the map."""
+        return Scope(Graph((), {}), {}, None, self.callers)
+
+    def walk(self, types: Mapping[str, LiteralType]) -> dict[str, Json]:
+        """Run every node; the outputs' literals. An exception of a node goes out after the failure node has run."""
+        try:
+            for node in self._graph.ordered():
+                self._results[node] = self.run(node)
+            return {name: check_literal(self.resolve(bound), types[name]) for name, bound in self._graph.outputs.items()}
+        except Exception as error:
+            if self._graph.on_failure is not None:
+                self._handle(error, self._graph.on_failure)
+            raise
+
+    def run(self, node: Node) -> dict[str, Json]:
+        """Run one node, which may be a case of a conditional's."""
+        before, self._path = self._path, (*self._path, node.id)
+        try:
+            given = {name: self.resolve(bound) for name, bound in node.bindings.items()}
+            return node.callee.run_here(given, self)
+        except Exception as error:
+            if all(error is not known for known, _ in self._failures):
+                self._failures.append((error, ".".join(self._path)))
+            raise
+        finally:
+            self._path = before
+
+    def resolve(self, bound: Bound) -> Json:
+        """The literal that a binding stands for."""
+        match bound:
+            case Constant():
+                return bound.literal
+            case Items():
+                return [self.resolve(item) for item in bound.items]
+            case Entries():
+                return {key: self.resolve(item) for key, item in bound.entries.items()}
+            case FailureCause():
+                return self._cause
+        source = self._inputs if bound._node is None else self._results[bound._node]
+        return value_at(source[bound._variable], bound._path)
+
+    def _handle(self, error: Exception, handler: Node) -> None:
+        failed = next((path for known, path in self._failures if known is error), "")
+        self._cause = {"message": str(error), "failed_node_id": failed}
+        try:
+            self.run(handler)
+        except Exception as another:  # noqa: BLE001 - the workflow's own failure is what is reported
+            error.add_note(f"its failure handler {handler.callee.name} failed, too: {type(another).__name__}: {another}")
+
+
+def run_generated(task: Task[..., Any], literals: Mapping[str, Json], around: Scope | None = None) -> dict[str, Json]:
+    """Have a dynamic task make its graph, and run that."""
+    interface = task.python_interface
+    values = interface.input_values(literals)
+    with _running(task):
+        try:
+            compilation = Compilation(interface.owner)
+            put_together(compilation, task.function, values, interface, task.place)
+            graph = compilation.graph(task.place.location)
+        except Exception as error:
+            error.add_note(_note(task))
+            raise
+        return Scope(graph, {}, around).walk(interface.output_types)
 
 
 def _start(task: Task[..., Any], literals: Mapping[str, Json]) -> Any:
@@ -121,18 +201,6 @@ def _running(task: Task[..., Any]) -> Iterator[None]:
 
 def _note(task: Task[..., Any]) -> str:
     return f"raised by task '{task.name}' ({task.place.location})"
-
-
-def _resolved(bound: Bound, inputs: Mapping[str, Json], results: Mapping[Node, dict[str, Json]]) -> Json:
-    match bound:
-        case Constant():
-            return bound.literal
-        case Items():
-            return [_resolved(item, inputs, results) for item in bound.items]
-        case Entries():
-            return {key: _resolved(item, inputs, results) for key, item in bound.entries.items()}
-    source = inputs if bound._node is None else results[bound._node]
-    return value_at(source[bound._variable], bound._path)
 
 
 def to_the_end(awaitable: Awaitable[Result]) -> Result:

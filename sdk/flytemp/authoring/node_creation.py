@@ -7,35 +7,34 @@ from typing import Any
 from flytemp.authoring.compilation import current_compilation
 from flytemp.authoring.errors import AuthoringError, CallError
 from flytemp.authoring.launch_plan import LaunchPlan
+from flytemp.authoring.mapping import MapTask
 from flytemp.authoring.node import Node
 from flytemp.authoring.place import caller_place
+from flytemp.authoring.promise import Chainable
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
-from flytemp.errors import NotSupported
 
 
-def create_node(entity: Task[..., Any] | Workflow[..., Any], *args: Any, **kwargs: Any) -> Node:
-    """Call a task or workflow inside a workflow and return the node: ``node.o0``, ``node >> other``.
+def create_node(entity: Task[..., Any] | Workflow[..., Any] | LaunchPlan[Any] | MapTask, *args: Any, **kwargs: Any) -> Node:
+    """Call a task, workflow or launch plan inside a workflow and return the node: ``node.o0``, ``node >> other``.
 
     Raises:
         CallError: (an ``AssertionError``) for positional arguments, or those that the entity does not have.
         AuthoringError: outside of a workflow.
-        NotSupported: for a launch plan.
     """
     location = caller_place().location
     compilation = current_compilation()
-    if isinstance(entity, LaunchPlan):
-        raise NotSupported(
-            f"launch plan '{entity.name}' as a node is not supported", hint="create a node of its workflow", location=location
-        )
-    if not isinstance(entity, Task | Workflow):
-        raise CallError(f"create_node needs a task or workflow, not {entity!r}", location=location)
+    if not isinstance(entity, Task | Workflow | LaunchPlan | MapTask):
+        raise CallError(f"create_node needs a task, workflow or launch plan, not {entity!r}", location=location)
     if compilation is None:
         raise AuthoringError(
-            "create_node can only be used inside a workflow", hint=f"call it: {entity.function.__name__}(…)", location=location
+            "create_node can only be used inside a workflow",
+            hint=f"call it: {entity.name.rpartition('.')[2]}(…)",
+            location=location,
         )
     if args:
         raise CallError(
             "Only keyword args are supported to pass inputs to workflows and tasks via create_node.", location=location
         )
-    return compilation.call(entity, (), kwargs)
+    result: Chainable = entity(**kwargs)  # type: ignore[assignment]  # inside a workflow, calls give promises
+    return result._chained_node()

@@ -11,13 +11,13 @@ from flytemp.authoring.errors import OverrideError, SettingsError
 from flytemp.authoring.pod import pod_template_spec
 from flytemp.authoring.quantities import amount
 from flytemp.authoring.resources import Resources, resource_spec, shared_memory_spec
-from flytemp.authoring.retry import retries_spec, timeout_spec
+from flytemp.authoring.retry import retries_spec, timeout_specs
 from flytemp.authoring.settings import accelerator_spec, flag, image
 from flytemp.errors import Location, NotSupported
 from flytemp.names import slug
 from flytemp.spec.models import ResourceAmounts, ResourceSpec, TaskSettings
 
-NAMES = frozenset({"node_name", "name"})
+NAMES = frozenset({"node_name", "name", "aliases"})
 SETTINGS = frozenset(
     {
         "requests",
@@ -36,7 +36,6 @@ SETTINGS = frozenset(
     }
 )
 _UNSUPPORTED = {
-    "aliases": "aliases of outputs are not supported; take outputs by their names",
     "task_config": "task_config is not supported: there are no task plug-ins yet",
 }
 
@@ -73,6 +72,19 @@ def node_id(name: object, location: Location) -> str:
     return slug(name, 63)
 
 
+def aliases_of(aliases: object, location: Location) -> dict[str, str]:
+    """Further names of outputs: ``{"o0": "total"}``.
+
+    Raises:
+        SettingsError: for anything but texts.
+    """
+    if aliases is None:
+        return {}
+    if not isinstance(aliases, Mapping) or not all(isinstance(text, str) for pair in aliases.items() for text in pair):
+        raise SettingsError(f"aliases must be a dict of outputs' names and their aliases, not {aliases!r}", location=location)
+    return dict(aliases)
+
+
 def overridden(settings: TaskSettings, overrides: Mapping[str, Any]) -> TaskSettings:
     """``settings`` with everything that ``overrides`` names replaced.
 
@@ -84,7 +96,7 @@ def overridden(settings: TaskSettings, overrides: Mapping[str, Any]) -> TaskSett
     if given.keys() & {"requests", "limits", "resources"}:
         updates["resources"] = _resources(settings.resources, given)
     if "timeout" in given:
-        updates["timeout_seconds"] = timeout_spec(given["timeout"])
+        updates |= timeout_specs(given["timeout"])
     if "retries" in given:
         updates["retries"] = retries_spec(given["retries"])
     if "interruptible" in given:

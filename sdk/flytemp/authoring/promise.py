@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from flytemp.authoring.errors import NoSuchField, PromiseMisuse
@@ -13,6 +14,7 @@ from flytemp.literals.types import LiteralType
 
 if TYPE_CHECKING:
     from flytemp.authoring.compilation import Compilation
+    from flytemp.authoring.expressions import ComparisonExpression, Operator
     from flytemp.authoring.node import Node
 
 _Chained = TypeVar("_Chained")
@@ -64,10 +66,20 @@ def _refuse(use: str) -> Any:
     return method
 
 
+def _compare(operator: Operator) -> Callable[[Promise, object], ComparisonExpression]:
+    def method(self: Promise, other: object) -> ComparisonExpression:
+        from flytemp.authoring.expressions import comparison
+
+        return comparison(operator, self, other)
+
+    return method
+
+
 class Promise(Chainable):
     """A future output of a node, or a future input of the workflow.
 
-    Fields, list items and map values of it are promises as well: ``p.field``, ``p[0]``, ``p["key"]``.
+    Fields, list items and map values of it are promises as well: ``p.field``, ``p[0]``, ``p["key"]``. Comparing it
+    gives an expression for a `conditional`: ``p > 3``, ``p == other``, ``p.is_true()``.
     """
 
     def __init__(
@@ -128,7 +140,25 @@ class Promise(Chainable):
             self._misused(f"to look up {step!r} in it")
         return self._step(step)
 
+    def is_true(self) -> ComparisonExpression:
+        """Whether it is True, for a `conditional`."""
+        return _compare("==")(self, True)
+
+    def is_false(self) -> ComparisonExpression:
+        """Whether it is False, for a `conditional`."""
+        return _compare("==")(self, False)
+
+    def is_none(self) -> ComparisonExpression:
+        """Whether it is None, for a `conditional`."""
+        return _compare("==")(self, None)
+
+    def is_(self, value: object) -> ComparisonExpression:
+        """Whether it is ``value``, for a `conditional`; ``is_(True)`` is `is_true`."""
+        return _compare("==")(self, value)
+
     __hash__ = object.__hash__
+    __lt__, __le__, __gt__, __ge__ = _compare("<"), _compare("<="), _compare(">"), _compare(">=")
+    __eq__, __ne__ = _compare("=="), _compare("!=")  # type: ignore[assignment]  # not bool: the value is not known yet
     __bool__ = _refuse("to use it as a condition")
     __iter__ = _refuse("to iterate over it")
     __len__ = _refuse("to take its length")
@@ -136,8 +166,6 @@ class Promise(Chainable):
     __int__ = __float__ = __complex__ = __index__ = __round__ = _refuse("to use it as a number")
     __bytes__ = _refuse("to turn it into bytes")
     __setitem__ = __delitem__ = _refuse("to change it")
-    __lt__ = __le__ = __gt__ = __ge__ = _refuse("to compare it")
-    __eq__ = __ne__ = _refuse("to compare it")
     __neg__ = __pos__ = __abs__ = __invert__ = _refuse("to calculate with it")
     __add__ = __sub__ = __mul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = _refuse("to calculate with it")
     __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = _refuse("to calculate with it")
@@ -151,8 +179,8 @@ class OutputTuple(tuple[Promise, ...], Chainable):
     _node: Node
 
     @classmethod
-    def of(cls, node: Node) -> OutputTuple:
-        outputs = cls(node.outputs.values())
+    def of(cls, node: Node, promises: Sequence[Promise]) -> OutputTuple:
+        outputs = cls(promises)
         outputs._node = node
         return outputs
 

@@ -78,6 +78,44 @@ def retries_spec(value: object) -> models.Retries:
     return RetryStrategy(value).spec()
 
 
-def timeout_spec(value: object) -> float | None:
-    """The seconds that one attempt may take; zero and None mean no limit."""
-    return None if value is None else seconds(value, "timeout") or None
+@dataclass(frozen=True)
+class Timeout:
+    """How long a task may take, in each of three ways; None and zero mean no limit.
+
+    Attributes:
+        max_runtime: of one attempt, from when it runs.
+        max_queued_time: that one attempt may wait until it runs.
+        deadline: of all attempts and the waiting between them.
+    """
+
+    max_runtime: Seconds | None = None
+    max_queued_time: Seconds | None = None
+    deadline: Seconds | None = None
+
+    def __post_init__(self) -> None:
+        for field_ in ("max_runtime", "max_queued_time", "deadline"):
+            limit(getattr(self, field_), f"{field_} of a Timeout")
+
+
+def limit(value: object, what: str) -> float | None:
+    """Seconds; None for none and zero, which mean no limit.
+
+    Raises:
+        SettingsError: as `seconds`.
+    """
+    return None if value is None else seconds(value, what) or None
+
+
+def timeout_specs(value: object) -> dict[str, float | None]:
+    """The settings that ``timeout=`` stands for: seconds of one attempt, or a `Timeout`.
+
+    Raises:
+        SettingsError: for anything else.
+    """
+    if isinstance(value, Timeout):
+        return {
+            "timeout_seconds": limit(value.max_runtime, "max_runtime"),
+            "queued_timeout_seconds": limit(value.max_queued_time, "max_queued_time"),
+            "deadline_seconds": limit(value.deadline, "deadline"),
+        }
+    return {"timeout_seconds": limit(value, "timeout")}

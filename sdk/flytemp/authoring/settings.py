@@ -14,7 +14,7 @@ from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.image import ImageSpec
 from flytemp.authoring.pod import PodTemplate, pod_template_spec, text_map
 from flytemp.authoring.resources import Resources, Secret, resource_spec, secret_specs, shared_memory_spec
-from flytemp.authoring.retry import RetryStrategy, retries_spec, timeout_spec
+from flytemp.authoring.retry import RetryStrategy, Timeout, retries_spec, timeout_specs
 from flytemp.errors import NotSupported
 from flytemp.extras.accelerators import BaseAccelerator
 from flytemp.spec.models import AcceleratorSpec, TaskSettings
@@ -49,7 +49,7 @@ class TaskOptions(TypedDict, total=False):
     retries: int | RetryStrategy
     interruptible: bool | None
     deprecated: str
-    timeout: float | int | timedelta | None
+    timeout: float | int | timedelta | Timeout | None
     container_image: str | None
     environment: Mapping[str, str] | None
     requests: Resources | None
@@ -93,7 +93,7 @@ def task_settings(options: Mapping[str, Any]) -> TaskSettings:
     given = cast(TaskOptions, options)
     return TaskSettings(
         retries=retries_spec(given.get("retries", 0)),
-        timeout_seconds=timeout_spec(given.get("timeout", 0)),
+        **timeout_specs(given.get("timeout", 0)),
         interruptible=flag(given.get("interruptible"), "interruptible"),
         cache=cache_spec(
             given.get("cache", False),

@@ -5,29 +5,35 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, ParamSpec, TypeVar, Unpack, cast, overload
 
 from flytemp.authoring.arguments import given_inputs
+from flytemp.authoring.callee import Entity, Section, Simple, Step
 from flytemp.authoring.compilation import current_compilation
 from flytemp.authoring.created import record
 from flytemp.authoring.docs import docs_spec
 from flytemp.authoring.docstrings import read_docstring
 from flytemp.authoring.errors import AuthoringError, SettingsError
 from flytemp.authoring.interface import PythonInterface, interface_of
-from flytemp.authoring.local import call_task
+from flytemp.authoring.local import call_task, run_task
 from flytemp.authoring.place import Place, caller_place, function_place
 from flytemp.authoring.settings import TaskOptions, task_settings
+from flytemp.errors import Problem
+from flytemp.literals.types import Json
 from flytemp.names import check_entity
 from flytemp.spec.models import Docs, Interface, TaskSettings, TaskSpec
+
+if TYPE_CHECKING:
+    from flytemp.authoring.local import Scope
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Task(Generic[P, R]):
+class Task(Simple, Generic[P, R]):
     """A function as a task. Calling it inside a workflow adds a node; anywhere else it runs the function.
 
     Attributes:
@@ -37,6 +43,9 @@ class Task(Generic[P, R]):
     """
 
     noun = "task"
+    section: Section = "tasks"
+    kind: Literal["python", "dynamic", "reference"] = "python"
+    is_reference = False
     __name__: str
 
     def __init__(self, function: Callable[P, R], settings: TaskSettings, docs: Any = None) -> None:
@@ -59,7 +68,32 @@ class Task(Generic[P, R]):
         if compilation is not None:
             return cast(R, compilation.call(self, args, kwargs).result())
         values = given_inputs(self.python_interface, args, kwargs, caller_place().location)
-        return cast(R, call_task(self, values))
+        return cast(R, self.call_here(values))
+
+    def call_here(self, values: Mapping[str, Any]) -> Any:
+        """What a plain Python call does with its inputs."""
+        return call_task(self, values)
+
+    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
+        """Run the function on literals, to its end."""
+        return run_task(self, literals)
+
+    @property
+    def key(self) -> str:
+        """What nodes call it by."""
+        return self.name
+
+    def step(self) -> Step:
+        return Step("task", self.key)
+
+    def entities(self) -> Sequence[Entity]:
+        return (self,)
+
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with a task whose interface is sound."""
+        from flytemp.compiler.validate import task_problems
+
+        return task_problems(self)
 
     def __rshift__(self, other: object) -> NoReturn:
         raise AuthoringError(
@@ -121,6 +155,7 @@ class Task(Generic[P, R]):
     def spec(self) -> TaskSpec:
         """The task as it is registered; see `python_interface` for what it raises."""
         return TaskSpec(
+            kind=self.kind,
             name=self.name,
             interface=self.interface,
             loader=self.loader,
@@ -166,13 +201,17 @@ def task(
     settings = task_settings(cast(dict[str, Any], options))
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
-        _check_function(function)
+        check_function(function)
         return Task(function, settings, options.get("docs"))
 
     return decorate if _task_function is None else decorate(_task_function)
 
 
-def _check_function(function: Callable[..., Any]) -> None:
+def check_function(function: Callable[..., Any]) -> None:
+    """
+    Raises:
+        SettingsError: ``function`` cannot be a task.
+    """
     place = function_place(function) if callable(function) else caller_place()
     if isinstance(function, Task):
         raise SettingsError(f"task '{function.name}' is already a task", hint="use @task once", location=place.location)

@@ -46,10 +46,6 @@ def _decorator(what: str, instead: str, args: tuple[Any, ...]) -> Any:
     return lambda function: UnsupportedEntity(what, instead, function)
 
 
-def dynamic(*args: Any, **kwargs: Any) -> Any:
-    return _decorator("@dynamic", "write a @task that loops in Python, or a @workflow with a fixed graph", args)
-
-
 def eager(*args: Any, **kwargs: Any) -> Any:
     return _decorator("@eager", "write a @workflow with a fixed graph", args)
 
@@ -64,40 +60,6 @@ def reference_workflow(*args: Any, **kwargs: Any) -> Any:
 
 def reference_launch_plan(*args: Any, **kwargs: Any) -> Any:
     return _decorator("reference_launch_plan", "import the workflow itself", args)
-
-
-class _PartOfAWorkflow:
-    """What a workflow's function would use: refused when it is called."""
-
-    def __init__(self, what: str, instead: str) -> None:
-        self._words = (what, instead)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        refuse(*self._words)
-
-
-def map_task(target: Any, *args: Any, **kwargs: Any) -> Any:
-    """Refused when the mapped task is called, so that a module that defines one can be used for the rest."""
-    return _PartOfAWorkflow("map_task", "call the task once for each item, or loop inside a task")
-
-
-array_node_map_task = map_task
-
-
-def conditional(name: str) -> NoReturn:
-    refuse(f"conditional('{name}')", "decide inside a task")
-
-
-def approve(*args: Any, **kwargs: Any) -> NoReturn:
-    refuse("approve", "split the workflow in two, and launch the second after the approval")
-
-
-def wait_for_input(*args: Any, **kwargs: Any) -> NoReturn:
-    refuse("wait_for_input", "split the workflow in two, and launch the second with the input")
-
-
-def sleep(*args: Any, **kwargs: Any) -> NoReturn:
-    refuse("sleep", "wait inside a task")
 
 
 class _Unsupported:

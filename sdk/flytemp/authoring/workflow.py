@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from flytemp.authoring.arguments import given_inputs
-from flytemp.authoring.compilation import Graph, compile_graph, current_compilation
+from flytemp.authoring.callee import Entity, Section, Simple, Step
+from flytemp.authoring.compilation import Compilation, Graph, current_compilation, put_together
 from flytemp.authoring.created import record
 from flytemp.authoring.docs import Documentation, docs_spec
 from flytemp.authoring.docstrings import read_docstring
 from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.interface import PythonInterface, interface_of
-from flytemp.authoring.local import call_workflow
+from flytemp.authoring.local import call_workflow, run_workflow
 from flytemp.authoring.options import Options
 from flytemp.authoring.place import Place, caller_place, function_place
+from flytemp.authoring.retry import Seconds, limit
 from flytemp.authoring.settings import flag
 from flytemp.authoring.task import Task, module_name
 from flytemp.errors import NotSupported, Problem
+from flytemp.literals.types import Json
 from flytemp.spec.models import BundleRef, Docs, Interface, WorkflowSpec
 
 if TYPE_CHECKING:
     from flytemp.authoring.binding import Bound
+    from flytemp.authoring.local import Scope
+    from flytemp.authoring.node import Node
     from flytemp.spec.models import WorkflowDocument
 
 P = ParamSpec("P")
@@ -47,23 +53,32 @@ class WorkflowSettings:
     interruptible: bool = False
     docs: Documentation | None = None
     options: Options = field(default_factory=Options)
+    on_failure: Any = None
+    timeout_seconds: float | None = None
 
 
-class Workflow(Generic[P, R]):
+class Workflow(Simple, Generic[P, R]):
     """A function as a workflow. Calling it inside a workflow adds a node; anywhere else it runs, node by node."""
 
     noun = "workflow"
+    section: Section = "workflows"
+    is_reference = False
     settings = None
     __name__: str
+
+    def __new__(cls, function: Any = None, settings: Any = None, *, name: str | None = None) -> Self:
+        # flytekit's Workflow(name="…") builds a graph by method calls.
+        if cls is Workflow and (isinstance(function, str) or (function is None and name is not None)):
+            return cast(Self, super().__new__(_imperative(function or name)))
+        return super().__new__(cls)
 
     def __init__(
         self, function: Callable[P, R] | None = None, settings: WorkflowSettings | None = None, *, name: str | None = None
     ) -> None:
-        # flytekit's Workflow(name="…") builds a graph by method calls.
         if function is None or not callable(function) or isinstance(function, type):
-            raise NotSupported(
-                f"Workflow({name or function!r}): imperative workflows are not supported",
-                hint="write a function with @workflow that calls the tasks",
+            raise SettingsError(
+                f"a workflow is a function, and {function!r} is none",
+                hint='decorate a function with @workflow; Workflow("name") makes an imperative one',
                 location=caller_place().location,
             )
         self.function = function
@@ -109,10 +124,22 @@ class Workflow(Generic[P, R]):
             Exception: whatever the function itself raises.
         """
         if self._graph is None:
-            graph = compile_graph(self.function, self.python_interface, self.place)
-            graph.ordered()
-            self._graph = graph
+            self._graph = self._put_together()
         return self._graph
+
+    def _put_together(self) -> Graph:
+        interface = self.python_interface
+        compilation = Compilation(interface.owner)
+        inputs = {variable.name: compilation.add_input(variable.name, variable.type) for variable in interface.interface.inputs}
+        put_together(compilation, self.function, inputs, interface, self.place)
+        return compilation.graph(self.place.location, self.failure_node(compilation))
+
+    def failure_node(self, compilation: Compilation) -> Node | None:
+        """The node that calls ``on_failure``; see `flytemp.authoring.failure.failure_node` for what it raises."""
+        from flytemp.authoring.failure import failure_node
+
+        handler = self.options.on_failure
+        return None if handler is None else failure_node(compilation, handler, self.name, self.place)
 
     @property
     def nodes(self) -> tuple[Any, ...]:
@@ -124,10 +151,30 @@ class Workflow(Generic[P, R]):
         """Where each output comes from; see `graph`."""
         return self.graph().outputs
 
-    def callees(self) -> list[Task[..., Any] | Workflow[..., Any]]:
-        """The tasks and sub-workflows that it calls, each once; see `graph`."""
-        callees = dict.fromkeys(node.callee for node in self.nodes)
-        return cast("list[Task[..., Any] | Workflow[..., Any]]", list(callees))
+    def callees(self) -> list[Entity]:
+        """The tasks, sub-workflows and launch plans that it calls, each once; see `graph`."""
+        return self.graph().entities()
+
+    @property
+    def key(self) -> str:
+        """What nodes call it by."""
+        return self.name
+
+    def step(self) -> Step:
+        return Step("workflow", self.key)
+
+    def entities(self) -> Sequence[Entity]:
+        return (self,)
+
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with it besides its graph."""
+        from flytemp.compiler.validate import name_problems
+
+        return name_problems(self)
+
+    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
+        """Run its nodes on literals."""
+        return run_workflow(self, literals, scope)
 
     def recursion_problem(self) -> Problem:
         return Problem(
@@ -138,15 +185,18 @@ class Workflow(Generic[P, R]):
 
     def spec(self) -> WorkflowSpec:
         """The workflow as the spec has it; see `graph` for what it raises."""
-        from flytemp.authoring.binding import spec_of
+        from flytemp.compiler.assemble import graph_spec
 
         graph = self.graph()
+        nodes, outputs = graph_spec(graph)
         return WorkflowSpec(
             name=self.name,
             interface=self.interface,
-            nodes=tuple(node.spec() for node in graph.nodes),
-            outputs={name: spec_of(bound) for name, bound in graph.outputs.items()},
+            nodes=nodes,
+            outputs=outputs,
             failure_policy=self.options.failure_policy.value,
+            on_failure=graph.on_failure.spec() if graph.on_failure is not None else None,
+            timeout_seconds=self.options.timeout_seconds,
             interruptible=self.options.interruptible,
             labels=self.options.options.label_map() or {},
             annotations=self.options.options.annotation_map() or {},
@@ -165,6 +215,17 @@ class Workflow(Generic[P, R]):
         return workflow_document(self, bundle)
 
 
+def _imperative(name: object) -> Any:
+    try:
+        return importlib.import_module("flytemp.authoring.imperative").ImperativeWorkflow
+    except ModuleNotFoundError as error:
+        raise NotSupported(
+            f"Workflow({name!r}): imperative workflows are not supported",
+            hint="write a function with @workflow that calls the tasks",
+            location=caller_place().location,
+        ) from error
+
+
 PythonFunctionWorkflow = WorkflowBase = Workflow
 
 
@@ -176,6 +237,7 @@ def workflow(
     failure_policy: WorkflowFailurePolicy | None = ...,
     interruptible: bool = ...,
     on_failure: Any = ...,
+    timeout: Seconds | None = ...,
     docs: Documentation | None = ...,
     pickle_untyped: bool = ...,
     default_options: Options | None = ...,
@@ -190,6 +252,7 @@ def workflow(
     failure_policy: WorkflowFailurePolicy | None = ...,
     interruptible: bool = ...,
     on_failure: Any = ...,
+    timeout: Seconds | None = ...,
     docs: Documentation | None = ...,
     pickle_untyped: bool = ...,
     default_options: Options | None = ...,
@@ -203,6 +266,7 @@ def workflow(
     failure_policy: WorkflowFailurePolicy | None = None,
     interruptible: bool = False,
     on_failure: Any = None,
+    timeout: Seconds | None = None,
     docs: Documentation | None = None,
     pickle_untyped: bool = False,
     default_options: Options | None = None,
@@ -213,19 +277,20 @@ def workflow(
 
     Args:
         failure_policy: whether other nodes still run after one has failed.
+        on_failure: a task, workflow or launch plan that is called when the workflow has failed, with the workflow's inputs.
+            An input of the type ``Optional[FlyteError]`` gets the reason. The workflow stays failed.
+        timeout: seconds (or a timedelta) that the workflow may take from its start.
         interruptible: whether tasks that say nothing may run on machines that can be taken away.
         docs: replaces what the docstring says.
         default_options: labels and annotations of the executions.
 
     Raises:
         SettingsError: (a ``ValueError``) for a malformed option.
-        NotSupported: for ``on_failure`` and ``pickle_untyped``.
+        NotSupported: for ``pickle_untyped``.
     """
     place = caller_place()
-    if on_failure is not None:
-        raise NotSupported(
-            "on_failure= of a workflow is not supported", hint="handle failures in the tasks", location=place.location
-        )
+    if on_failure is not None and not hasattr(on_failure, "section"):
+        raise SettingsError(f"on_failure must be a task or workflow, not {on_failure!r}", location=place.location)
     if pickle_untyped:
         raise NotSupported("pickle_untyped is not supported", hint="annotate every parameter", location=place.location)
     if failure_policy is not None and not isinstance(failure_policy, WorkflowFailurePolicy):
@@ -237,6 +302,8 @@ def workflow(
         flag(interruptible, "interruptible") is True,
         docs,
         default_options or Options(),
+        on_failure,
+        limit(timeout, "timeout of a workflow"),
     )
 
     def decorate(function: Callable[P, R]) -> Workflow[P, R]:

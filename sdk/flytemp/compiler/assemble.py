@@ -5,65 +5,99 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from flytemp.authoring.binding import spec_of
+from flytemp.authoring.callee import Entity
+from flytemp.authoring.dynamic import DynamicTask
+from flytemp.authoring.graph import Graph
 from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
 from flytemp.compiler.failures import problems_of, unique
-from flytemp.compiler.validate import name_problems, node_problems, task_problems
+from flytemp.compiler.validate import node_problems
 from flytemp.errors import Problem, ProgramError
 from flytemp.spec.canonical import AnyDocument, digest
-from flytemp.spec.models import BundleRef, LaunchPlanDocument, TaskDocument, WorkflowDocument
+from flytemp.spec.models import (
+    Binding,
+    BundleRef,
+    Interface,
+    LaunchPlanDocument,
+    NodeSpec,
+    TaskDocument,
+    WorkflowDocument,
+    WorkflowSpec,
+)
 
 AnyTask = Task[..., Any]
 AnyWorkflow = Workflow[..., Any]
+AnyPlan = LaunchPlan[Any]
 
 
 @dataclass
 class Closure:
-    """Tasks and workflows that are needed together, and what is wrong with them."""
+    """Tasks, workflows and launch plans that are needed together, by what nodes call them, and what is wrong with them.
+
+    ``whole``: the workflows of launch plans that are called are needed as well, and what dynamic tasks say they may call:
+    all that is registered together must be complete. A single workflow's document only refers to launch plans.
+    """
 
     tasks: dict[str, AnyTask] = field(default_factory=dict)
     workflows: dict[str, AnyWorkflow] = field(default_factory=dict)
+    launch_plans: dict[str, AnyPlan] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    whole: bool = False
 
-    def add(self, entity: AnyTask | AnyWorkflow, callers: tuple[AnyWorkflow, ...] = ()) -> None:
+    def add(self, entity: Entity, callers: tuple[Entity, ...] = ()) -> None:
         """Add an entity and everything that it calls."""
         if isinstance(entity, Workflow) and entity in callers:
             self.problems.append(entity.recursion_problem())
             return
-        known = self.tasks if isinstance(entity, Task) else self.workflows
-        other = known.get(entity.name)
+        known: dict[str, Any] = getattr(self, entity.section)
+        other = known.get(entity.key)
         if other is not None:
-            if other is not entity:
+            if not _is_the_same(entity, other):
                 self.problems.append(_same_name(entity, other))
             return
-        if isinstance(entity, Task):
-            self.tasks[entity.name] = entity
-            self._check_task(entity)
-        else:
-            self.workflows[entity.name] = entity
+        known[entity.key] = entity
+        if entity.is_reference:
+            self.problems += entity.problems()
+        elif isinstance(entity, Workflow):
             for callee in self._check_workflow(entity):
                 self.add(callee, (*callers, entity))
+        else:
+            self._check(entity)
+            if self.whole:
+                self._follow(entity)
 
-    def _check_task(self, task: AnyTask) -> None:
+    def _follow(self, entity: Entity) -> None:
+        if isinstance(entity, LaunchPlan):
+            self.add(entity.workflow)
+        elif isinstance(entity, DynamicTask):
+            for hint in entity.hints:
+                self.add(hint)
+
+    def _check(self, entity: Entity) -> None:
         try:
-            _ = task.python_interface
+            _ = entity.python_interface
         except ProgramError as error:
             self.problems += error.problems
         else:
-            self.problems += task_problems(task)
+            self.problems += entity.problems()
 
-    def _check_workflow(self, workflow: AnyWorkflow) -> list[AnyTask | AnyWorkflow]:
+    def _check_workflow(self, workflow: AnyWorkflow) -> list[Entity]:
         """Put the graph together; the entities that it calls."""
-        self.problems += name_problems(workflow)
+        self.problems += workflow.problems()
         try:
-            nodes = workflow.nodes
+            graph = workflow.graph()
         except Exception as error:  # noqa: BLE001 - it is the user's code: anything may be raised
             self.problems += problems_of(error, f"putting workflow '{workflow.name}' together")
             return []
-        for node in nodes:
+        return self.check_graph(graph)
+
+    def check_graph(self, graph: Graph) -> list[Entity]:
+        """Note what is wrong with a graph's nodes; the entities that it calls."""
+        for node in graph.all_nodes():
             self.problems += node_problems(node)
-        return workflow.callees()
+        return graph.entities()
 
     def check(self) -> None:
         """Raise everything that is wrong.
@@ -74,12 +108,35 @@ class Closure:
         if self.problems:
             raise ProgramError(unique(self.problems))
 
+    def document(self, name: str, root: WorkflowSpec | None, bundle: BundleRef | None) -> WorkflowDocument:
+        """The document of workflow ``name``, which is ``root`` or one of those here."""
+        workflows = {key: needed.spec() for key, needed in self.workflows.items()}
+        if root is not None:
+            workflows[name] = root
+        return WorkflowDocument(
+            name=name,
+            workflows=dict(sorted(workflows.items())),
+            tasks={key: task.spec() for key, task in sorted(self.tasks.items())},
+            launch_plans={key: plan.reference() for key, plan in sorted(self.launch_plans.items())},
+            bundle=bundle,
+        )
 
-def _same_name(entity: AnyTask | AnyWorkflow, other: AnyTask | AnyWorkflow) -> Problem:
+
+def _is_the_same(entity: Entity, other: Entity) -> bool:
+    """Default launch plans are made anew by each who asks for one; references by each who writes one."""
+    if entity is other:
+        return True
+    if isinstance(entity, LaunchPlan) and isinstance(other, LaunchPlan):
+        return entity.is_default and other.is_default and entity.workflow is other.workflow
+    return entity.is_reference and other.is_reference
+
+
+def _same_name(entity: Entity, other: Entity) -> Problem:
+    noun, hint = entity.noun, "rename one of the functions"
+    if isinstance(entity, LaunchPlan):
+        hint = "every workflow has a launch plan of its own name: choose another"
     return Problem(
-        f"two {entity.noun}s are named '{entity.name}'; the other one is at {other.place.location}",
-        entity.place.location,
-        "rename one of the functions",
+        f"two {noun}s are named '{entity.name}'; the other one is at {other.place.location}", entity.place.location, hint
     )
 
 
@@ -92,12 +149,28 @@ def workflow_document(workflow: AnyWorkflow, bundle: BundleRef | None) -> Workfl
     closure = Closure()
     closure.add(workflow)
     closure.check()
-    return WorkflowDocument(
-        name=workflow.name,
-        workflows={name: needed.spec() for name, needed in sorted(closure.workflows.items())},
-        tasks={name: task.spec() for name, task in sorted(closure.tasks.items())},
-        bundle=bundle,
-    )
+    return closure.document(workflow.name, None, bundle)
+
+
+def generated_document(task: AnyTask, graph: Graph) -> WorkflowDocument:
+    """What a dynamic task made, as a document under the task's name: a workflow without inputs.
+
+    Raises:
+        ProgramError: with everything that is wrong with it.
+    """
+    closure = Closure()
+    for callee in closure.check_graph(graph):
+        closure.add(callee)
+    closure.check()
+    interface = Interface(outputs=task.interface.outputs)
+    nodes, outputs = graph_spec(graph)
+    root = WorkflowSpec(name=task.name, interface=interface, nodes=nodes, outputs=outputs, location=task.place.source())
+    return closure.document(task.name, root, None)
+
+
+def graph_spec(graph: Graph) -> tuple[tuple[NodeSpec, ...], dict[str, Binding]]:
+    """The nodes and outputs as the spec has them."""
+    return tuple(node.spec() for node in graph.nodes), {name: spec_of(bound) for name, bound in graph.outputs.items()}
 
 
 def task_document(task: AnyTask, bundle: BundleRef | None) -> TaskDocument:
@@ -113,15 +186,10 @@ def launch_plan_document(
 ) -> LaunchPlanDocument:
     """The launch plan, with its workflow's interface and digest; raises as `workflow_document`."""
     document = workflow or workflow_document(plan.workflow, bundle)
-    problems = launch_plan_problems(plan)
+    problems = plan.problems()
     if problems:
         raise ProgramError(unique(problems))
     return LaunchPlanDocument(launch_plan=plan.spec(), interface=document.root.interface, workflow_digest=digest(document))
-
-
-def launch_plan_problems(plan: LaunchPlan[Any]) -> list[Problem]:
-    """What is wrong with a launch plan whose workflow's interface is sound."""
-    return [*name_problems(plan), *plan.literals()[2]]
 
 
 def compile_entity(entity: AnyTask | AnyWorkflow | LaunchPlan[Any], bundle: BundleRef | None = None) -> AnyDocument:

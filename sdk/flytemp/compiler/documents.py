@@ -5,13 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from flytemp.authoring.launch_plan import LaunchPlan, default_launch_plan
-from flytemp.authoring.task import Task
-from flytemp.authoring.workflow import Workflow
+from flytemp.authoring.launch_plan import default_launch_plan
 from flytemp.compiler.assemble import (
     Closure,
     launch_plan_document,
-    launch_plan_problems,
     task_document,
     workflow_document,
 )
@@ -55,19 +52,17 @@ def _compiled(
     program: Program, entities: Sequence[Entity], bundle: BundleRef | None, known: Iterable[Problem]
 ) -> list[AnyDocument]:
     with program.activated():
-        closure = Closure(problems=list(known))
-        plans = [entity for entity in entities if isinstance(entity, LaunchPlan)]
+        closure = Closure(problems=list(known), whole=True)
         for entity in entities:
-            if isinstance(entity, Task | Workflow):
-                closure.add(entity)
-            else:
-                closure.add(entity.workflow)
-        plans = [*(default_launch_plan(workflow) for workflow in closure.workflows.values()), *plans]
+            closure.add(entity)
+        plans = [plan for plan in closure.launch_plans.values() if not (plan.is_reference or plan.is_default)]
+        own = [workflow for workflow in closure.workflows.values() if not workflow.is_reference]
+        plans = [*(default_launch_plan(workflow) for workflow in own), *plans]
         closure.problems += _plan_problems(plans)
         closure.check()
-        workflows = {name: workflow_document(workflow, bundle) for name, workflow in sorted(closure.workflows.items())}
+        workflows = {workflow.name: workflow_document(workflow, bundle) for workflow in sorted(own, key=lambda each: each.name)}
         return [
-            *(task_document(task, bundle) for _, task in sorted(closure.tasks.items())),
+            *(task_document(task, bundle) for _, task in sorted(closure.tasks.items()) if not task.is_reference),
             *workflows.values(),
             *(
                 launch_plan_document(plan, bundle, workflows[plan.workflow.name])
@@ -98,7 +93,7 @@ def _plan_problems(plans: Sequence[AnyLaunchPlan]) -> list[Problem]:
                 )
             )
         try:
-            problems += launch_plan_problems(plan)
+            problems += plan.problems()
         except ProgramError as error:  # the workflow's interface, which is reported with the workflow
             problems += error.problems
     return unique(problems)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from flytemp.authoring.binding import Bound, Constant, Entries, Items
-from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.node import Node
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
@@ -21,14 +20,15 @@ def program_warnings(program: Program, only: Entity | None = None) -> list[Probl
     """What the user should know of a program, or of one entity of it, that compiles, each with file and line."""
     entities: list[Entity] = [*program.tasks.values(), *program.workflows.values()] if only is None else [only]
     with program.activated():
-        closure = Closure()
+        closure = Closure(whole=True)
         for entity in entities:
-            closure.add(entity.workflow if isinstance(entity, LaunchPlan) else entity)
+            closure.add(entity)
         if closure.problems:
             return []  # compile_program reports them; half a program's warnings would only hide that
-        warnings = [warning for task in closure.tasks.values() for warning in _of_task(task)]
+        warnings = [warning for task in closure.tasks.values() if not task.is_reference for warning in _of_task(task)]
         for workflow in closure.workflows.values():
-            warnings += _of_workflow(workflow)
+            if not workflow.is_reference:
+                warnings += _of_workflow(workflow)
     return warnings
 
 
@@ -53,7 +53,7 @@ def _of_workflow(workflow: Workflow[..., Any]) -> Iterator[Problem]:
     for variable in workflow.interface.inputs:
         for path in _local_files(variable.default, variable.type):
             yield _local(f"the default of input '{variable.name}' of workflow {workflow.name}", path, workflow.place.location)
-    for node in workflow.nodes:
+    for node in workflow.graph().all_nodes():
         settings = node.effective_settings
         if settings is not None and settings != node.callee.settings:
             yield from _of_settings(str(node), settings, node.place.location)
@@ -63,7 +63,7 @@ def _of_workflow(workflow: Workflow[..., Any]) -> Iterator[Problem]:
 def _of_constants(node: Node) -> Iterator[Problem]:
     types = node.callee.python_interface.input_types
     for name, bound in node.bindings.items():
-        for path in _bound_files(bound, types[name]):
+        for path in _bound_files(bound, types[name]) if name in types else ():
             yield _local(f"input '{name}' of {node}", path, node.place.location)
 
 

@@ -1,4 +1,5 @@
-"""Where flytekit has `PythonTask`."""
+"""Where flytekit has `PythonTask` and `TaskMetadata`."""
 
+from flytemp.authoring.metadata import TaskMetadata as TaskMetadata
 from flytemp.authoring.task import PythonTask as PythonTask
 from flytemp.authoring.task import Task as Task

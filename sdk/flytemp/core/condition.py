@@ -1,3 +1,4 @@
 """Where flytekit has `conditional`."""
 
-from flytemp.authoring.unsupported import conditional as conditional
+from flytemp.authoring.conditional import Condition as Condition
+from flytemp.authoring.conditional import conditional as conditional

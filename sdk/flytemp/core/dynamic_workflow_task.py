@@ -1,3 +1,3 @@
 """Where flytekit has `dynamic`."""
 
-from flytemp.authoring.unsupported import dynamic as dynamic
+from flytemp.authoring.dynamic import dynamic as dynamic

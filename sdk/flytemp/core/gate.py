@@ -1,5 +1,5 @@
 """Where flytekit has its gates."""
 
-from flytemp.authoring.unsupported import approve as approve
-from flytemp.authoring.unsupported import sleep as sleep
-from flytemp.authoring.unsupported import wait_for_input as wait_for_input
+from flytemp.authoring.gates import approve as approve
+from flytemp.authoring.gates import sleep as sleep
+from flytemp.authoring.gates import wait_for_input as wait_for_input

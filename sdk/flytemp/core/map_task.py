@@ -1,3 +1,3 @@
 """Where flytekit has `map_task`."""
 
-from flytemp.authoring.unsupported import map_task as map_task
+from flytemp.authoring.mapping import map_task as map_task

@@ -1,8 +1,9 @@
 """Where flytekit has `Promise`."""
 
+from flytemp.authoring.expressions import ComparisonExpression, ConjunctionExpression
 from flytemp.authoring.promise import Promise as Promise
 from flytemp.authoring.promise import VoidOutput
 
 VoidPromise = VoidOutput
 
-__all__ = ["Promise", "VoidPromise"]
+__all__ = ["ComparisonExpression", "ConjunctionExpression", "Promise", "VoidPromise"]

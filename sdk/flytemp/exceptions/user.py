@@ -101,6 +101,16 @@ class FlyteEntityNotExistException(FlyteAssertion):
     code = "not-found"
 
 
+class UserProvidedError(FlyteUserException, ValueError):
+    """A conditional took a case that says ``fail``; the text is the case's."""
+
+
+class FlyteFailureNodeInputMismatchException(FlyteAssertion):
+    """A failure handler does not take the inputs of its workflow."""
+
+    code = "validation"
+
+
 class FlyteInvalidInputException(FlyteUserException):
     """An input is not acceptable."""
 

@@ -1,0 +1,228 @@
+"""Comparisons of promises: what a `conditional` decides by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, cast
+
+from flytemp.authoring.binding import Bound, Constant, bind, spec_of
+from flytemp.authoring.errors import ConditionError, PromiseMisuse
+from flytemp.authoring.place import caller_place
+from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput
+from flytemp.errors import FlytempError
+from flytemp.literals.compare import ORDERED, compare
+from flytemp.literals.describe import describe_type
+from flytemp.literals.infer import literal_type
+from flytemp.literals.types import EnumType, Json, LiteralType, SimpleKind, SimpleType, UnionType
+from flytemp.spec.models import Comparison, Condition, Junction
+
+if TYPE_CHECKING:
+    from flytemp.authoring.compilation import Compilation
+
+Operator: TypeAlias = Literal["<", "<=", ">", ">=", "==", "!="]
+Resolve: TypeAlias = Callable[[Bound], Json]
+
+_LOGICAL = (
+    "Logical (and/or/is/not) operations are not supported. Expressions Comparison (<,<=,>,>=,==,!=) or Conjunction (&/|) "
+    "are supported."
+)
+_USE = "combine comparisons with & and |, each in parentheses: (a > 1) & (b < 2); p.is_true(), p.is_none()"
+
+
+class Expression:
+    """A condition that is decided while the workflow runs."""
+
+    def __and__(self, other: object) -> ConjunctionExpression:
+        return _junction("and", self, other)
+
+    def __or__(self, other: object) -> ConjunctionExpression:
+        return _junction("or", self, other)
+
+    def __bool__(self) -> NoReturn:
+        raise PromiseMisuse(
+            f"{self!r} is neither true nor false while the workflow is being put together. {_LOGICAL}",
+            hint=f"{_USE}; in a conditional(…).if_(…), not in an if",
+            location=caller_place().location,
+        )
+
+    def __invert__(self) -> NoReturn:
+        raise PromiseMisuse(
+            f"{self!r} cannot be inverted. {_LOGICAL}",
+            hint="compare the other way round: != instead of ==",
+            location=caller_place().location,
+        )
+
+    def bounds(self) -> Iterator[Bound]:
+        """Every operand."""
+        raise NotImplementedError
+
+    def holds(self, resolve: Resolve) -> bool:
+        """Decide it, given the literals of operands."""
+        raise NotImplementedError
+
+    def spec(self) -> Condition:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ComparisonExpression(Expression):
+    """``left operator right``; both are compared as ``kind``."""
+
+    operator: Operator
+    left: Bound
+    right: Bound
+    kind: SimpleKind
+
+    def __repr__(self) -> str:
+        return f"{_described(self.left)} {self.operator} {_described(self.right)}"
+
+    def bounds(self) -> Iterator[Bound]:
+        yield from (self.left, self.right)
+
+    def holds(self, resolve: Resolve) -> bool:
+        return compare(self.operator, resolve(self.left), resolve(self.right), self.kind)
+
+    def spec(self) -> Comparison:
+        return Comparison(operator=self.operator, left=spec_of(self.left), right=spec_of(self.right), type=self.kind)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ConjunctionExpression(Expression):
+    """All of the terms, or any of them."""
+
+    kind: Literal["and", "or"]
+    terms: tuple[Expression, ...]
+
+    def __repr__(self) -> str:
+        return (" & " if self.kind == "and" else " | ").join(f"({term!r})" for term in self.terms)
+
+    def bounds(self) -> Iterator[Bound]:
+        for term in self.terms:
+            yield from term.bounds()
+
+    def holds(self, resolve: Resolve) -> bool:
+        decided = (term.holds(resolve) for term in self.terms)
+        return all(decided) if self.kind == "and" else any(decided)
+
+    def spec(self) -> Junction:
+        return Junction(kind=self.kind, terms=tuple(term.spec() for term in self.terms))
+
+
+def checked_expression(given: object, where: str) -> Expression:
+    """What a conditional was given, if it is an expression; ``where`` says to which of its methods.
+
+    Raises:
+        ConditionError: (an ``AssertionError``) otherwise.
+    """
+    if isinstance(given, Expression):
+        return given
+    if given is None:
+        message = f"Required an expression received None for condition:{where}(...)"
+    elif isinstance(given, bool):
+        message = f"{_LOGICAL} Received an evaluated expression with val {given} in {where}"
+    elif isinstance(given, Promise | OutputTuple | VoidOutput):
+        message = (
+            "Flytekit does not support unary expressions of the form `if_(x)` - where `x` is an input value or output of a "
+            f"previous node. Received var {given!r} in condition {where}"
+        ).replace("Flytekit does", "flytemp does")
+    else:
+        message = (
+            f"only Comparison (<,<=,>,>=,==,!=) or Conjunction (&/|) expressions are supported, received {given!r} in {where}"
+        )
+    raise ConditionError(message, hint=_USE, location=caller_place().location)
+
+
+def comparison(operator: Operator, left: Promise, right: object) -> ComparisonExpression:
+    """Compare a promise with a promise or a primitive.
+
+    Raises:
+        PromiseMisuse: for operands that cannot be compared with each other.
+    """
+    if isinstance(right, OutputTuple) and len(right) == 1:
+        right = right[0]
+    other, other_type = _operand(left._compilation, right)
+    kind = _common(operator, left._type, other_type)
+    if kind is None:
+        hint = "take a part of it, or compare inside a task" if _simple(left._type) is None else None
+        shown = describe_type(other_type) if isinstance(right, Promise) else repr(right)
+        raise PromiseMisuse(
+            f"{left._described()} is {describe_type(left._type)}: {operator} {shown} is no comparison of primitive values "
+            "of one type that have such an order",
+            hint=hint,
+            location=caller_place().location,
+        )
+    return ComparisonExpression(operator, left, other, kind)
+
+
+def _operand(compilation: Compilation, value: object) -> tuple[Bound, LiteralType]:
+    annotation: Any = type(value)
+    if isinstance(value, Promise):
+        return value, value._type
+    if value is None or isinstance(value, bool | int | float | str | datetime | date | timedelta | Enum):
+        try:
+            bound = bind("operand", value, None if value is None else annotation, compilation)
+            return bound, literal_type(None if value is None else annotation)
+        except FlytempError as error:
+            raise PromiseMisuse(
+                f"cannot compare with {value!r}: {error.message}", hint=error.hint, location=caller_place().location
+            ) from error
+    raise PromiseMisuse(
+        f"cannot compare with {value!r}: operands are primitive values, or outputs of calls",
+        hint="bool, int, float, str, datetime, timedelta, the member of an Enum, or None",
+        location=caller_place().location,
+    )
+
+
+def _common(operator: Operator, left: LiteralType, right: LiteralType) -> SimpleKind | None:
+    """What values of both types are compared as; None if they cannot be."""
+    one, other = _simple(left), _simple(right)
+    if one is None or other is None:
+        return "none" if "none" in (one, other) and operator in ("==", "!=") else None
+    if one == other or {one, other} == {"integer", "float"}:
+        kind: SimpleKind | None = one if one == other else "float"
+    elif "none" in (one, other):
+        kind = "none"
+    elif "any" in (one, other):
+        kind = other if one == "any" else one
+    else:
+        return None
+    return kind if operator in ("==", "!=") or kind in ORDERED or kind == "any" else None
+
+
+def _simple(type_: LiteralType) -> SimpleKind | None:
+    """The kind of a primitive, also of an Optional one and of an Enum's values; None for everything else."""
+    match type_:
+        case UnionType():
+            kinds = {_simple(variant) for variant in type_.variants if variant.kind != "none"}
+            return kinds.pop() if len(kinds) == 1 else None
+        case EnumType():
+            classes = {type(value) for value in type_.values}
+            kind = {str: "string", bool: "boolean", int: "integer", float: "float"}
+            return cast(SimpleKind, kind[classes.pop()]) if len(classes) == 1 else None
+        case SimpleType() if type_.kind != "bytes":
+            return type_.kind
+        case _:
+            return None
+
+
+def _junction(kind: Literal["and", "or"], left: Expression, right: object) -> ConjunctionExpression:
+    if not isinstance(right, Expression):
+        word = "&" if kind == "and" else "|"
+        raise ConditionError(
+            f"{left!r} {word} {right!r}: both sides must be comparisons", hint=_USE, location=caller_place().location
+        )
+    terms = [
+        term
+        for side in (left, right)
+        for term in (side.terms if isinstance(side, ConjunctionExpression) and side.kind == kind else (side,))
+    ]
+    return ConjunctionExpression(kind, tuple(terms))
+
+
+def _described(bound: Bound) -> str:
+    if isinstance(bound, Promise):
+        return bound._described()
+    return repr(bound.literal) if isinstance(bound, Constant) else repr(bound)

@@ -1,0 +1,191 @@
+"""Nodes that wait: for a value, for an approval, for a time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from flytemp.authoring.binding import Bound, Constant, bind, check_owner
+from flytemp.authoring.callee import Entity, Simple, Step
+from flytemp.authoring.compilation import Compilation, current_compilation
+from flytemp.authoring.errors import PromiseMisuse, SettingsError
+from flytemp.authoring.interface import PythonInterface, plain_interface
+from flytemp.authoring.place import caller_place
+from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput
+from flytemp.authoring.retry import Seconds, seconds
+from flytemp.errors import FlytempError, InputError
+from flytemp.exceptions.user import FlyteDisapprovalException
+from flytemp.literals.infer import literal_type
+from flytemp.literals.text import parse_text
+from flytemp.literals.types import Json, LiteralType
+from flytemp.spec.models import GateSpec, Interface, Variable
+
+if TYPE_CHECKING:
+    from flytemp.authoring.local import Scope
+
+T = TypeVar("T")
+DEFAULT_TIMEOUT = 3600.0
+_NOBODY = "run it where somebody can type, or launch it and answer with the command line"
+
+
+class Gate(Simple):
+    """Waits for a value (``input``), or for the approval of its input ``value`` (``approve``)."""
+
+    noun = "gate"
+    settings = None
+
+    def __init__(self, kind: Literal["approve", "input"], name: str, type_: LiteralType, annotation: Any, timeout: float) -> None:
+        self.name = name
+        self._kind, self._type, self._annotation, self._timeout = kind, type_, annotation, timeout
+        variable = Variable(name="o0", type=type_)
+        inputs = (Variable(name="value", type=type_),) if kind == "approve" else ()
+        interface = Interface(inputs=inputs, outputs=(variable,))
+        self.python_interface = PythonInterface(f"gate '{name}'", {}, {"o0": annotation}, None, interface)
+
+    def step(self) -> Step:
+        return Step("gate", gate=GateSpec(kind=self._kind, name=self.name, type=self._type, timeout_seconds=self._timeout))
+
+    def entities(self) -> Sequence[Entity]:
+        return ()
+
+    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
+        """Ask on the terminal.
+
+        Raises:
+            FlyteDisapprovalException: (an ``AssertionError``) when it is not approved.
+            InputError: when nobody answers, or with a value of another type.
+        """
+        if self._kind == "input":
+            shown = getattr(self._annotation, "__name__", self._annotation)
+            answer = _asked(f"[Input Gate] Waiting for input @{self.name} of type {shown}: ")
+            return {"o0": parse_text(answer, self._type)}
+        answer = _asked(f"[Approval Gate] @{self.name} Approve {literals['value']}? [y/N]: ")
+        if answer.strip().lower() not in ("y", "yes"):
+            raise FlyteDisapprovalException(f"User did not approve the transaction for gate node {self.name}")
+        return {"o0": literals["value"]}
+
+
+class Sleep(Simple):
+    """Waits for a time."""
+
+    name = noun = "sleep"
+    settings = None
+
+    def __init__(self, duration: float) -> None:
+        self._duration = duration
+        self.python_interface = plain_interface("sleep", {}, {})
+
+    def step(self) -> Step:
+        return Step("sleep", sleep_seconds=self._duration)
+
+    def entities(self) -> Sequence[Entity]:
+        return ()
+
+    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
+        """Only say so: a plain Python call shall not take hours."""
+        print(f"[Sleep Gate] Simulating Sleep for {timedelta(seconds=self._duration)}", flush=True)
+        return {}
+
+
+def wait_for_input(name: str, timeout: Seconds | None, expected_type: type[T]) -> T:
+    """Wait until somebody gives the value ``name``.
+
+    Args:
+        name: what the answer names.
+        timeout: a timedelta or seconds; None is an hour.
+        expected_type: of the value.
+
+    Raises:
+        SettingsError: (a ``ValueError``) for a malformed name or timeout.
+        NotSupported: for a type that no value can have.
+    """
+    from flytemp.authoring.local import Scope
+
+    gate = Gate("input", _named(name), literal_type(expected_type), expected_type, _limit(timeout))
+    compilation = current_compilation()
+    if compilation is None:
+        return gate.python_interface.output_values(gate.run_here({}, Scope.none()))  # type: ignore[no-any-return]
+    return compilation.add(gate, caller_place()).result()  # type: ignore[return-value]
+
+
+def approve(upstream_item: T, name: str, timeout: Seconds | None) -> T:
+    """Wait until somebody approves ``upstream_item``, and give it on; a rejection fails the node.
+
+    Args:
+        upstream_item: what a call returned, or an input of the workflow.
+        name: what the answer names.
+        timeout: a timedelta or seconds; None is an hour.
+
+    Raises:
+        SettingsError: (a ``ValueError``) for a malformed name or timeout.
+        PromiseMisuse: (a ``ValueError``) for the result of a call that returns nothing.
+    """
+    limit, compilation = _limit(timeout), current_compilation()
+    item: Any = upstream_item[0] if isinstance(upstream_item, OutputTuple) and len(upstream_item) == 1 else upstream_item
+    if isinstance(item, VoidOutput):
+        raise PromiseMisuse(
+            "You can't use approval on a task that doesn't return anything.",
+            hint="declare what it returns, or approve a value before it",
+            location=caller_place().location,
+        )
+    if compilation is None:
+        if _asked(f"[Approval Gate] @{_named(name)} Approve {item}? [y/N]: ").strip().lower() not in ("y", "yes"):
+            raise FlyteDisapprovalException(f"User did not approve the transaction for gate node {name}")
+        return upstream_item
+    type_, bound = _approved(item, compilation)
+    node = compilation.add(Gate("approve", _named(name), type_, Any, limit), caller_place())
+    node.bindings["value"] = bound
+    return node.result()  # type: ignore[return-value]
+
+
+def sleep(duration: Seconds) -> VoidOutput | None:
+    """Wait for ``duration``, a timedelta or seconds, without using a worker meanwhile.
+
+    Raises:
+        SettingsError: (a ``ValueError``) for anything else.
+    """
+    from flytemp.authoring.local import Scope
+
+    node = Sleep(seconds(duration, "the duration of a sleep"))
+    compilation = current_compilation()
+    if compilation is None:
+        node.run_here({}, Scope.none())
+        return None
+    result = compilation.add(node, caller_place()).result()
+    assert isinstance(result, VoidOutput)
+    return result
+
+
+def _approved(item: Any, compilation: Compilation) -> tuple[LiteralType, Bound]:
+    location = caller_place().location
+    if isinstance(item, OutputTuple):
+        raise PromiseMisuse(f"approve takes one value, not {len(item)}", hint="approve one output", location=location)
+    try:
+        if isinstance(item, Promise):
+            check_owner(item, compilation)
+            return item._type, item
+        bound = bind("value", item, type(item), compilation)
+        assert isinstance(bound, Constant)
+        return literal_type(type(item)), bound
+    except FlytempError as error:
+        raise PromiseMisuse(f"cannot approve {item!r}: {error.message}", hint=error.hint, location=location) from error
+
+
+def _named(name: object) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise SettingsError(f"a gate's name must be text, not {name!r}", location=caller_place().location)
+    return name
+
+
+def _limit(timeout: Seconds | None) -> float:
+    return DEFAULT_TIMEOUT if timeout is None else seconds(timeout, "timeout of a gate")
+
+
+def _asked(question: str) -> str:
+    print(question, end="", flush=True)
+    answer = sys.stdin.readline()
+    if not answer:
+        raise InputError(f"nobody answered: {question.strip()}", hint=_NOBODY)
+    return answer.rstrip("\n")

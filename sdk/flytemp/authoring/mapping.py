@@ -1,0 +1,299 @@
+"""`map_task`: one call for each item of a list."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from flytemp.authoring.arguments import given_inputs
+from flytemp.authoring.binding import Constant, Items
+from flytemp.authoring.callee import Entity, Simple, Step
+from flytemp.authoring.compilation import Compilation, current_compilation
+from flytemp.authoring.errors import CallError, SettingsError
+from flytemp.authoring.interface import PythonInterface, plain_interface
+from flytemp.authoring.launch_plan import LaunchPlan
+from flytemp.authoring.local import Scope
+from flytemp.authoring.metadata import TaskMetadata, metadata_overrides
+from flytemp.authoring.node import Node
+from flytemp.authoring.overrides import overridden
+from flytemp.authoring.place import caller_place
+from flytemp.authoring.task import Task
+from flytemp.authoring.workflow import Workflow
+from flytemp.errors import InputError, Location, Problem
+from flytemp.literals.lengths import check_lengths
+from flytemp.literals.types import Json
+from flytemp.spec.models import MapSpec, TaskSettings
+
+if TYPE_CHECKING:
+    from flytemp.authoring.binding import Bound
+
+Target: TypeAlias = Task[..., Any] | Workflow[..., Any] | LaunchPlan[Any]
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """What `map_task` was told, see there."""
+
+    concurrency: int | None = None
+    min_successes: int | None = None
+    min_success_ratio: float = 1.0
+    run_all: bool = False
+    items_per_task: int = 1
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether there may be no result for some items."""
+        return self.min_successes is not None or self.min_success_ratio < 1
+
+    def needed(self, total: int) -> int:
+        """How many of ``total`` calls must succeed."""
+        return max(self.min_successes or 0, math.ceil(self.min_success_ratio * total))
+
+
+class MapCall(Simple):
+    """One use of a map: which inputs are lists is known."""
+
+    def __init__(self, target: Target, over: tuple[str, ...], interface: PythonInterface, options: MapOptions) -> None:
+        self.target, self.over, self.options = target, over, options
+        self.name = target.name
+        self.noun = f"map of {target.noun}"
+        self.python_interface = interface
+
+    @property
+    def settings(self) -> TaskSettings | None:
+        return self.target.settings
+
+    def step(self) -> Step:
+        called, options = self.target.step(), self.options
+        kind = called.kind
+        assert kind in ("task", "workflow", "launch_plan", "dynamic")
+        spec = MapSpec(
+            kind=kind,
+            over=self.over,
+            concurrency=options.concurrency,
+            min_successes=options.min_successes,
+            min_success_ratio=options.min_success_ratio,
+            items_per_task=options.items_per_task,
+            run_all=options.run_all,
+        )
+        return Step("map", called.target, map=spec)
+
+    def entities(self) -> Sequence[Entity]:
+        return self.target.entities()
+
+    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
+        """Call the target for one item after the other.
+
+        Raises:
+            InputError: for lists of different lengths.
+            Exception: that of the call whose failure makes it impossible to have enough successes.
+        """
+        total = check_lengths({name: len(literals[name]) for name in self.over})
+        needed, results, failures = self.options.needed(total), [], list[Exception]()
+        for index in range(total):
+            given = {name: value[index] if name in self.over else value for name, value in literals.items()}
+            try:
+                results.append(self.target.run_here(given, scope.apart()))
+            except Exception as error:
+                results.append(None)
+                failures.append(error)
+                error.add_note(f"for item {index} of {self.noun} '{self.name}'")
+                if total - len(failures) < needed and not self.options.run_all:
+                    raise
+        if total - len(failures) < needed:
+            raise failures[-1]
+        return {
+            variable.name: [None if result is None else result[variable.name] for result in results]
+            for variable in self.target.python_interface.interface.outputs
+        }
+
+
+class MapTask:
+    """Calls its target once for each item of the lists that it is called with; see `map_task`."""
+
+    noun = "map"
+
+    def __init__(
+        self, target: Target, bound: Mapping[str, Any], options: MapOptions, overrides: Mapping[str, Any], location: Location
+    ) -> None:
+        self.target, self.bound, self.options, self._overrides = target, dict(bound), options, dict(overrides)
+        self.name = target.name
+        self._location = location
+
+    def __repr__(self) -> str:
+        return f"<map of {self.target!r}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """
+        Raises:
+            CallError: (an ``AssertionError``) for arguments that the target does not have, and without any list.
+            InputError: for lists of different lengths.
+        """
+        location = caller_place().location
+        values = given_inputs(self.python_interface, args, kwargs, location)
+        for name in self.bound:
+            if name in kwargs:
+                raise CallError(f"input '{name}' of {self._owner} is given already, by partial", location=location)
+        if not values:
+            raise CallError(f"{self._owner} is called without a list", hint="give a list for each input", location=location)
+        call = MapCall(self.target, tuple(values), self._interface(tuple(values)), self.options)
+        given = {**values, **self.bound}
+        compilation = current_compilation()
+        if compilation is None:
+            return self._called(call, given)
+        return self._node(compilation, call, given).result()
+
+    @property
+    def _owner(self) -> str:
+        return f"map of {self.target.noun} '{self.name}'"
+
+    @property
+    def python_interface(self) -> PythonInterface:
+        """A list for each input that `functools.partial` does not give; a list of results."""
+        defaults = self.target.python_interface.defaults
+        over = tuple(name for name in self.target.python_interface.parameters if name not in self.bound)
+        return self._interface(over, {name: [] for name in over if name in defaults}, given=False)
+
+    def _interface(
+        self, over: tuple[str, ...], defaults: Mapping[str, Json] | None = None, *, given: bool = True
+    ) -> PythonInterface:
+        whole = self.target.python_interface
+        annotations = {name: parameter.annotation for name, parameter in whole.parameters.items()}
+        inputs: dict[str, Any] = {name: list[annotations[name]] for name in over}  # type: ignore[misc]
+        if given:
+            inputs |= {name: annotation for name, annotation in annotations.items() if name not in over}
+            defaults = (whole.defaults.keys() - set(over) and {n: v for n, v in whole.defaults.items() if n not in over}) or {}
+        outputs: dict[str, Any] = {
+            name: list[annotation | None] if self.options.may_lack else list[annotation]  # type: ignore[valid-type]
+            for name, annotation in whole.outputs.items()
+        }
+        return plain_interface(self._owner, inputs, outputs, defaults=defaults)
+
+    def _node(self, compilation: Compilation, call: MapCall, given: Mapping[str, Any]) -> Node:
+        node = compilation.call(call, (), given)
+        settings = self.settings
+        if settings is not None and settings != self.target.settings:
+            node.use_settings(settings)
+        lengths = {name: length for name in call.over if (length := _length(node.bindings.get(name))) is not None}
+        try:
+            check_lengths(lengths)
+        except InputError as error:
+            compilation.problem(Problem(f"{node}: {error.message}", node.place.location, error.hint))
+        return node
+
+    @property
+    def settings(self) -> TaskSettings | None:
+        """Of each call."""
+        settings = self.target.settings
+        return overridden(settings, self._overrides) if settings is not None and self._overrides else settings
+
+    def _called(self, call: MapCall, given: Mapping[str, Any]) -> Any:
+        interface = call.python_interface
+        literals = {**interface.defaults, **interface.input_literals(given)}
+        return interface.output_values(call.run_here(literals, Scope.none()))
+
+
+def _length(bound: Bound | None) -> int | None:
+    """Of a list that is known while the workflow is put together."""
+    match bound:
+        case Items():
+            return len(bound.items)
+        case Constant(literal=list() as items):
+            return len(items)
+        case _:
+            return None
+
+
+def map_task(
+    target: Any,
+    concurrency: int | None = None,
+    min_successes: int | None = None,
+    min_success_ratio: float = 1.0,
+    run_all_sub_nodes: bool = False,
+    items_per_task: int = 1,
+    metadata: TaskMetadata | Mapping[str, Any] | None = None,
+) -> MapTask:
+    """Call ``target`` once for each item: ``map_task(double)(x=[1, 2, 3])``.
+
+    Args:
+        target: a task, workflow or launch plan with at most one output, or a `functools.partial` of one, whose inputs
+            are the same for every call.
+        concurrency: calls at the same time; None or 0 leaves that to the execution.
+        min_successes: how many calls must succeed. With it, or a ratio below 1, results may be None.
+        min_success_ratio: the share of calls that must succeed.
+        run_all_sub_nodes: make every call, also when too many have failed.
+        items_per_task: how many calls of a task share one start of a process or pod.
+        metadata: settings of the calls, instead of the task's.
+
+    Raises:
+        SettingsError: (a ``ValueError``) for a target with several outputs, and malformed options.
+    """
+    location = caller_place().location
+    plain, bound = _unwrapped(target, location)
+    if len(plain.python_interface.outputs) > 1:
+        raise SettingsError(
+            f"{plain.noun} '{plain.name}' has several outputs: only targets with a single output can be mapped",
+            hint="return one dataclass",
+            location=location,
+        )
+    if metadata is not None and plain.settings is None:
+        raise SettingsError(f"metadata= is for tasks, and '{plain.name}' is a {plain.noun}", location=location)
+    options = MapOptions(
+        _whole("concurrency", concurrency, 0, location),
+        _whole("min_successes", min_successes, 0, location),
+        _ratio(min_success_ratio, location),
+        run_all_sub_nodes is True,
+        _whole("items_per_task", items_per_task, 1, location) or 1,
+    )
+    if min_successes is not None and options.min_success_ratio == 1:
+        options = replace(options, min_success_ratio=0.0)  # the number alone decides, unless a share is given too
+    return MapTask(plain, bound, options, metadata_overrides(metadata), location)
+
+
+array_node_map_task = map_task
+
+
+def _unwrapped(target: Any, location: Location) -> tuple[Target, dict[str, Any]]:
+    """What is mapped, under nested partials, and the inputs that they give by name."""
+    bound: dict[str, Any] = {}
+    args: tuple[Any, ...] = ()
+    while isinstance(target, functools.partial):
+        bound, args = {**target.keywords, **bound}, (*target.args, *args)
+        target = target.func
+    if not isinstance(target, Task | Workflow | LaunchPlan):
+        what = f"a function: {target.__name__}" if isinstance(target, Callable) and hasattr(target, "__name__") else repr(target)  # type: ignore[arg-type]
+        raise SettingsError(
+            f"map_task maps tasks, workflows and launch plans, and is given {what}",
+            hint="decorate the function with @task",
+            location=location,
+        )
+    names = list(target.python_interface.parameters)
+    bound = {**dict(zip(names, args, strict=False)), **bound}
+    unknown = [name for name in bound if name not in names]
+    if unknown or len(args) > len(names):
+        raise CallError(
+            f"partial gives {', '.join(map(repr, unknown)) or 'too many inputs'}, which {target.noun} '{target.name}' "
+            "does not have",
+            hint=f"its inputs: {', '.join(names) or 'none'}",
+            location=location,
+        )
+    return target, bound
+
+
+def _whole(name: str, value: object, least: int, location: Location) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise SettingsError(f"{name} of a map must be a whole number of at least {least}, not {value!r}", location=location)
+    return value
+
+
+def _ratio(value: object, location: Location) -> float:
+    if value is None:
+        return 1.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise SettingsError(f"min_success_ratio must be a number from 0 to 1, not {value!r}", location=location)
+    return float(value)

@@ -1,0 +1,215 @@
+"""YAML and JSON as plain values that remember their lines."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from flytemp.errors import Location, Problem, ProgramError
+
+if TYPE_CHECKING:
+    import yaml
+
+Json: TypeAlias = Any
+_DEPTH = 200  # of maps and lists inside each other
+
+
+@dataclass
+class Tree:
+    """A value of a file, with the line of everything in it. ``value`` of a map has Trees in it, as has that of a list."""
+
+    value: Json
+    line: int
+    keys: dict[str, int] = field(default_factory=dict)  # the lines of a map's keys
+
+    @property
+    def is_map(self) -> bool:
+        return isinstance(self.value, dict)
+
+    @property
+    def is_list(self) -> bool:
+        return isinstance(self.value, list)
+
+    @property
+    def is_text(self) -> bool:
+        return isinstance(self.value, str)
+
+    def plain(self) -> Json:
+        """The value without lines."""
+        if isinstance(self.value, dict):
+            return {key: item.plain() for key, item in self.value.items()}
+        return [item.plain() for item in self.value] if isinstance(self.value, list) else self.value
+
+    def at(self, path: Sequence[str | int]) -> tuple[int, tuple[str | int, ...]]:
+        """The line of the deepest part that ``path`` leads to, and the steps that lead there; others are passed over."""
+        tree, line, walked = self, self.line, list[str | int]()
+        for step in path:
+            if isinstance(step, str) and tree.is_map and step in tree.value:
+                line = tree.keys.get(step, tree.value[step].line)
+            elif not (isinstance(step, int) and tree.is_list and 0 <= step < len(tree.value)):
+                continue
+            else:
+                line = tree.value[step].line
+            tree = tree.value[step]
+            walked.append(step)
+        return line, tuple(walked)
+
+
+def map_of(line: int, **items: Json) -> Tree:
+    """A map of Trees and plain values, all on one line."""
+    return Tree({key: tree_of(item, line) for key, item in items.items()}, line)
+
+
+def tree_of(value: Json, line: int) -> Tree:
+    """A plain value, or one with Trees in it, all on one line."""
+    if isinstance(value, Tree):
+        return value
+    if isinstance(value, dict):
+        return Tree({key: tree_of(item, line) for key, item in value.items()}, line)
+    return Tree([tree_of(item, line) for item in value], line) if isinstance(value, list) else Tree(value, line)
+
+
+def read_trees(text: str, file: str) -> list[Tree]:
+    """The documents in a file; a list of documents counts as several.
+
+    Raises:
+        ProgramError: it is no YAML, or no JSON if its name ends so.
+    """
+    trees = _json_trees(text, file) if file.endswith(".json") else _yaml_trees(text, file)
+    return [tree for each in trees for tree in (each.value if each.is_list else [each]) if tree.value is not None]
+
+
+def _json_trees(text: str, file: str) -> list[Tree]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+        raise _broken(file, line, f"it is not JSON: {getattr(error, 'msg', error)}") from None
+    # JSON between its tabs is YAML as well; from there come the lines, from here the values.
+    try:
+        (lines,) = _yaml_trees(text.replace("\t", " "), file)
+    except (ProgramError, ValueError):
+        return [tree_of(value, 1)]
+    return [_with_lines(value, lines)]
+
+
+def _with_lines(value: Json, lines: Tree) -> Tree:
+    if isinstance(value, dict) and lines.is_map:
+        items = {key: _with_lines(item, lines.value.get(key, lines)) for key, item in value.items()}
+        return Tree(items, lines.line, lines.keys)
+    if isinstance(value, list) and lines.is_list and len(lines.value) == len(value):
+        return Tree([_with_lines(item, line) for item, line in zip(value, lines.value, strict=True)], lines.line)
+    return tree_of(value, lines.line)
+
+
+def _yaml_trees(text: str, file: str) -> list[Tree]:
+    import yaml
+
+    try:
+        nodes = list(yaml.compose_all(text, _loader()))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _broken(file, mark.line + 1 if mark else 1, f"it is not YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise _broken(file, 1, f"it is not YAML: {error}") from None
+    reader = _Reader(file)
+    return [reader.tree(node) for node in nodes if node is not None]
+
+
+class _Reader:
+    """Turns nodes into Trees."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+
+    def tree(self, node: yaml.Node, depth: int = 0) -> Tree:
+        import yaml
+
+        line = node.start_mark.line + 1
+        if depth > _DEPTH:
+            raise _broken(self._file, line, "it is nested too deeply, or contains itself")
+        if isinstance(node, yaml.MappingNode):
+            tree = Tree({}, line)
+            for key_line, key, value in self._pairs(node, depth):
+                tree.value[key] = value
+                tree.keys[key] = key_line
+            return tree
+        if isinstance(node, yaml.SequenceNode):
+            return Tree([self.tree(item, depth + 1) for item in node.value], line)
+        return Tree(self._scalar(node), line)
+
+    def _pairs(self, node: yaml.MappingNode, depth: int) -> Iterator[tuple[int, str, Tree]]:
+        own: dict[str, int] = {}
+        for key, value in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                yield from self._merged(value, depth)
+        for key, value in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                continue
+            line = key.start_mark.line + 1
+            if not hasattr(key, "value") or not isinstance(key.value, str):
+                raise _broken(self._file, line, "a key is a map or a list")
+            if key.value in own:
+                raise _broken(self._file, line, f"the key {key.value!r} is there twice, first on line {own[key.value]}")
+            own[key.value] = line
+            yield line, key.value, self.tree(value, depth + 1)
+
+    def _merged(self, node: yaml.Node, depth: int) -> Iterator[tuple[int, str, Tree]]:
+        import yaml
+
+        maps = list(reversed(node.value)) if isinstance(node, yaml.SequenceNode) else [node]
+        for each in maps:
+            if not isinstance(each, yaml.MappingNode):
+                raise _broken(self._file, node.start_mark.line + 1, "<< merges maps, and this is none")
+            if depth > _DEPTH:
+                raise _broken(self._file, node.start_mark.line + 1, "it is nested too deeply, or contains itself")
+            yield from self._pairs(each, depth + 1)
+
+    def _scalar(self, node: yaml.Node) -> Json:
+        text = str(node.value)
+        match node.tag.removeprefix("tag:yaml.org,2002:"):
+            case "null":
+                return None
+            case "bool":
+                return text.lower() == "true"
+            case "int":
+                return int(text, 0 if text[:2] in ("0x", "0o") else 10)
+            case "float":
+                return _SPECIAL.get(text.lower().lstrip("+")) or float(text)
+            case "str" | "!":
+                return text
+            case tag:
+                raise _broken(self._file, node.start_mark.line + 1, f"the tag {tag} is not known")
+
+
+_SPECIAL = {".inf": "Infinity", "-.inf": "-Infinity", ".nan": "NaN"}
+# Of the scalars those of YAML 1.2 and JSON: in YAML 1.1, "no" is false, 1:30 is ninety and 2026-01-31 no text.
+_SCALARS = (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+    ("merge", r"<<", ["<"]),
+)
+
+
+def _loader() -> Any:
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        yaml_implicit_resolvers: dict[str, list[Any]] = {}
+
+    for name, pattern, first in _SCALARS:
+        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{name}", re.compile(rf"(?:{pattern})\Z"), first)
+    return Loader
+
+
+def _broken(file: str, line: int, message: str) -> ProgramError:
+    return ProgramError([Problem(message, Location(file, line))])

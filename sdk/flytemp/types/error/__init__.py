@@ -1,0 +1,3 @@
+"""What a failure handler learns."""
+
+from flytemp.types.error.error import FlyteError as FlyteError
