@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flytemp.client.client import Client as Client
+    from flytemp.client.gates import WaitingGate as WaitingGate
     from flytemp.client.handle import ExecutionHandle as ExecutionHandle
     from flytemp.client.sync import SyncClient as SyncClient
     from flytemp.client.sync import SyncExecutionHandle as SyncExecutionHandle
@@ -19,9 +20,10 @@ _WHERE = {
     "SyncClient": "flytemp.client.sync",
     "SyncExecutionHandle": "flytemp.client.sync",
     "LaunchOptions": "flytemp.records.launch",
+    "WaitingGate": "flytemp.client.gates",
 }
 
-__all__ = ["Client", "ExecutionHandle", "LaunchOptions", "SyncClient", "SyncExecutionHandle"]
+__all__ = ["Client", "ExecutionHandle", "LaunchOptions", "SyncClient", "SyncExecutionHandle", "WaitingGate"]
 
 
 def __getattr__(name: str) -> Any:

@@ -20,9 +20,10 @@ from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
 from flytemp.client import describe as describing
-from flytemp.client import listing
+from flytemp.client import gates, listing
 from flytemp.client.calls import Call, call_of
 from flytemp.client.connection import connect_temporal
+from flytemp.client.gates import WaitingGate
 from flytemp.client.handle import ExecutionHandle
 from flytemp.client.inputs import merge_inputs
 from flytemp.client.options import check_options
@@ -262,7 +263,10 @@ class Client:
         if await describing.describe_workflow(self.temporal, name) is not None:
             return ExecutionHandle(self, name)
         for known in (ours.workflow_id if ours is not None else name, name):
-            if await asyncio.to_thread(describing.newest_record, self.store, self.temporal.namespace, known) is not None:
+            if (
+                await asyncio.to_thread(describing.newest_record, self.store, self.temporal.namespace, known)
+                is not None
+            ):
                 return ExecutionHandle(self, known)
         listed = await listing.find_by_name(self, name)
         return ExecutionHandle(self, listed) if listed is not None else ours or self.execution(name)
@@ -272,6 +276,13 @@ class Client:
     ) -> list[ExecutionSummary]:
         """The newest executions of the project and domain, running or not, also those Temporal has forgotten."""
         return await listing.executions(self, limit=limit, phase=phase, workflow=workflow)
+
+    async def waiting_gates(self, *, limit: int = 50) -> list[WaitingGate]:
+        """The gates that wait for an answer now, in all running executions of the project and domain.
+
+        An execution tells of its first 20; `ExecutionHandle.gates` has all of one.
+        """
+        return await gates.waiting_gates(self, limit)
 
 
 class Launcher:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from flytemp.client import control, gates
 from flytemp.client import describe as describing
+from flytemp.client.again import node_path, retry
 from flytemp.client.live import LiveView
 from flytemp.client.logs import LogChunk, LogReader, read_logs
-from flytemp.errors import ExecutionAborted, ExecutionFailed, NotFound, WaitTimeout
+from flytemp.client.terminating import terminate_children
+from flytemp.errors import AlreadyExists, ExecutionAborted, ExecutionFailed, NotFound, TypeMismatch, WaitTimeout
 from flytemp.layout import ExecutionLayout
-from flytemp.literals.types import Json
+from flytemp.literals.types import Json, LiteralType
 from flytemp.names import execution_name
 from flytemp.records.models import Execution, NodeExecution, Phase
 
@@ -137,7 +140,7 @@ class ExecutionHandle(Generic[R]):
             NotFound: there is no such execution or node.
         """
         execution = await self.describe()
-        path = _node_path(execution, node) if node is not None else None
+        path = node_path(execution, node) if node is not None else None
         layout = ExecutionLayout(execution.namespace, execution.workflow_id, execution.run_id)
         reader = LogReader(self._client.store, layout, path, attempt)
         async for chunk in read_logs(reader, self._is_over, follow):
@@ -146,6 +149,88 @@ class ExecutionHandle(Generic[R]):
     async def _is_over(self) -> bool:
         description = await describing.describe_workflow(self._client.temporal, self.workflow_id)
         return description is None or description.status is not WorkflowExecutionStatus.RUNNING
+
+    # ------------------------------------------------------------------------------ gates, pause, retry
+
+    async def gates(self) -> list[NodeExecution]:
+        """Its gates that wait (phase RUNNING) or were answered (``gate.answer``), those that wait first."""
+        return gates.gates_of(await self.describe())
+
+    async def gate_type(self, gate: str) -> LiteralType | None:
+        """The type of the value that an input gate takes; None where nobody knows it yet."""
+        return await gates.gate_type(await self.describe(), gate, self._client.registry)
+
+    async def approve(self, gate: str, reason: str | None = None) -> list[str]:
+        """Let ``gate``, a gate's name or its node's path, pass. The answer is kept until the run reaches it.
+
+        Returns the paths of the nodes that waited for it.
+
+        Raises:
+            NotFound: there is no such gate, or the execution is not running.
+            AlreadyExists: it was answered already.
+            TypeMismatch: it waits for a value, see `set_input`.
+        """
+        return await self._answer(gate, {"approved": True, "reason": reason or ""})
+
+    async def reject(self, gate: str, reason: str | None = None) -> list[str]:
+        """Have ``gate`` fail: its node is FAILED with ``reason``. Otherwise as `approve`."""
+        return await self._answer(gate, {"approved": False, "reason": reason or ""})
+
+    async def set_input(self, gate: str, value: Any) -> list[str]:
+        """Give ``gate`` the value that it waits for. Otherwise as `approve`.
+
+        Args:
+            gate: its name, or its node's path.
+            value: JSON as for an input, or a Python value: dates, enums, dataclasses, … and local files, which are
+                uploaded where the gate's type is known.
+
+        Raises:
+            TypeMismatch: the value is of another type, or it waits for an approval.
+        """
+        type_ = await self.gate_type(gate)
+        literal = await asyncio.to_thread(gates.answer_literal, value, type_, self._client.store)
+        return await self._answer(gate, {"value": literal})
+
+    async def _answer(self, gate: str, answer: Mapping[str, Json]) -> list[str]:
+        hint = f"flytemp get execution {self.name} shows its gates, and who answered which"
+        hints = {kind.code: hint for kind in (NotFound, AlreadyExists, TypeMismatch)}
+        result = await self._update(control.ANSWER, {"gate": gate, **answer}, hints)
+        return [str(path) for path in result.get("nodes", [])]
+
+    async def pause(self, reason: str = "") -> None:
+        """Start nothing new until `resume`: what runs goes on, and its phase is PAUSED.
+
+        Raises:
+            NotFound: it is not running.
+        """
+        await self._update(control.PAUSE, {"reason": reason}, {})
+
+    async def resume(self) -> None:
+        """Go on after `pause`.
+
+        Raises:
+            NotFound: it is not running.
+        """
+        await self._update(control.RESUME, {}, {})
+
+    async def retry(self, nodes: Sequence[str] | None = None) -> ExecutionHandle[R]:
+        """Try failed nodes again, by their paths or names; None: every one. What succeeded is not repeated.
+
+        An execution that runs takes them up again, one that is over goes on under its name where it ended.
+
+        Raises:
+            NotFound: there is no such execution or node, or its record is not in this store.
+            InputError: nothing of it failed.
+            AlreadyExists: it was started again meanwhile.
+        """
+        await retry(self._client, self.workflow_id, nodes)
+        return self
+
+    async def _update(self, name: str, argument: Mapping[str, Json], hints: Mapping[str, str]) -> dict[str, Any]:
+        told = {**argument, "by": control.who()}
+        return await control.update(self._client.temporal, self.workflow_id, name, told, hints)
+
+    # --------------------------------------------------------------------------------------------- stop
 
     async def cancel(self, reason: str = "") -> None:
         """Ask it to stop: tasks are stopped in order, the record is written, the phase becomes ABORTED.
@@ -160,13 +245,14 @@ class ExecutionHandle(Generic[R]):
     async def terminate(self, reason: str = "") -> None:
         """End it at once: no code of the workflow runs any more; workers stop its tasks when they hear of it.
 
+        The executions that it started end with it.
+
         Raises:
             NotFound: it is not running.
         """
-        await self._stop(
-            self._client.temporal.get_workflow_handle(self.workflow_id).terminate,
-            reason=reason or "terminated by the user",
-        )
+        reason = reason or "terminated by the user"
+        await self._stop(self._client.temporal.get_workflow_handle(self.workflow_id).terminate, reason=reason)
+        await terminate_children(self._client.temporal, self.workflow_id, reason)
 
     async def _stop(self, call: Any, *, reason: str) -> None:
         description = await describing.describe_workflow(self._client.temporal, self.workflow_id)
@@ -200,18 +286,3 @@ def raise_for_phase(execution: Execution) -> None:
     text = f"execution {execution.name} is {execution.phase}{node}: {why}"
     kind = ExecutionAborted if execution.phase is Phase.ABORTED else ExecutionFailed
     raise kind(text, execution=execution.name, hint=f"flytemp get execution {execution.name}")
-
-
-def _node_path(execution: Execution, text: str) -> str:
-    """A node by its path, or by its name if that is unique."""
-    paths = {node.id for node in execution.nodes}
-    named = [node.id for node in execution.nodes if node.name == text]
-    if text in paths:
-        return text
-    if len(named) == 1:
-        return named[0]
-    what = f"{len(named)} nodes are called" if named else "there is no node"
-    raise NotFound(
-        f"{what} {text!r} in execution {execution.name}",
-        hint=f"its nodes are {', '.join(sorted(paths)) or 'none yet'}"[:500],
-    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +17,12 @@ from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
 from flytemp.client.client import Client
+from flytemp.client.gates import WaitingGate
 from flytemp.client.handle import ExecutionHandle
 from flytemp.client.logs import LogChunk
 from flytemp.client.registration import Registration
 from flytemp.config import Settings
-from flytemp.literals.types import Json
+from flytemp.literals.types import Json, LiteralType
 from flytemp.records.launch import LaunchOptions
 from flytemp.records.models import Execution, ExecutionSummary, NodeExecution, Phase
 
@@ -100,6 +101,39 @@ class SyncExecutionHandle(Generic[S]):
     def logs(self, node: str | None = None, *, attempt: int | None = None, follow: bool = False) -> Iterator[LogChunk]:
         """See `ExecutionHandle.logs`."""
         yield from self._iterate(self._handle.logs(node, attempt=attempt, follow=follow))
+
+    def gates(self) -> list[NodeExecution]:
+        """See `ExecutionHandle.gates`."""
+        return self._loop.run(self._handle.gates())
+
+    def gate_type(self, gate: str) -> LiteralType | None:
+        """See `ExecutionHandle.gate_type`."""
+        return self._loop.run(self._handle.gate_type(gate))
+
+    def approve(self, gate: str, reason: str | None = None) -> list[str]:
+        """See `ExecutionHandle.approve`."""
+        return self._loop.run(self._handle.approve(gate, reason))
+
+    def reject(self, gate: str, reason: str | None = None) -> list[str]:
+        """See `ExecutionHandle.reject`."""
+        return self._loop.run(self._handle.reject(gate, reason))
+
+    def set_input(self, gate: str, value: Any) -> list[str]:
+        """See `ExecutionHandle.set_input`."""
+        return self._loop.run(self._handle.set_input(gate, value))
+
+    def pause(self, reason: str = "") -> None:
+        """See `ExecutionHandle.pause`."""
+        self._loop.run(self._handle.pause(reason))
+
+    def resume(self) -> None:
+        """See `ExecutionHandle.resume`."""
+        self._loop.run(self._handle.resume())
+
+    def retry(self, nodes: Sequence[str] | None = None) -> SyncExecutionHandle[S]:
+        """See `ExecutionHandle.retry`."""
+        self._loop.run(self._handle.retry(nodes))
+        return self
 
     def cancel(self, reason: str = "") -> None:
         """See `ExecutionHandle.cancel`."""
@@ -201,3 +235,7 @@ class SyncClient:
     ) -> list[ExecutionSummary]:
         """See `Client.executions`."""
         return self._loop.run(self._client.executions(limit=limit, phase=phase, workflow=workflow))
+
+    def waiting_gates(self, *, limit: int = 50) -> list[WaitingGate]:
+        """See `Client.waiting_gates`."""
+        return self._loop.run(self._client.waiting_gates(limit=limit))

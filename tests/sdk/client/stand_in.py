@@ -1,0 +1,67 @@
+"""A workflow of flytemp's type that knows the updates and nothing else: for tests of those who call them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+from flytemp.records.launch import WORKFLOW_TYPE
+
+CODES = ("wrong-type", "not-found", "already-exists", "something-else")
+
+
+@workflow.defn(name=WORKFLOW_TYPE, sandboxed=False)
+class StandIn:
+    """Input: ``{"fail": bool}`` ends at once, ``{"children": n}`` starts a chain of children; else it waits.
+
+    What it was told is its query ``told``. A gate named like an error's code is refused with that code.
+    """
+
+    def __init__(self) -> None:
+        self.told: list[list[Any]] = []
+        self.over = False
+
+    @workflow.run
+    async def run(self, launch: dict[str, Any]) -> list[list[Any]]:
+        if launch.get("fail"):
+            raise ApplicationError("it failed", non_retryable=True)
+        if launch.get("children"):
+            await workflow.start_child_workflow(
+                WORKFLOW_TYPE,
+                {"children": launch["children"] - 1},
+                id=f"{workflow.info().workflow_id}'s child",
+                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+            )
+        if "waiting" in launch:
+            workflow.upsert_memo({"flytemp.waiting": launch["waiting"]})
+        await workflow.wait_condition(lambda: self.over)
+        return self.told
+
+    @workflow.query(name="told")
+    def _told(self) -> list[list[Any]]:
+        return self.told
+
+    @workflow.update(name="flytemp.answer", unfinished_policy=workflow.HandlerUnfinishedPolicy.ABANDON)
+    async def answer(self, answer: dict[str, Any]) -> dict[str, Any]:
+        if answer["gate"] == "ends":
+            self.over = True
+            await asyncio.Event().wait()
+        self.told.append(["answer", answer])
+        return {"nodes": ["n3", "n4.n0"] if answer["gate"] == "now" else []}
+
+    @answer.validator
+    def _check(self, answer: dict[str, Any]) -> None:
+        if answer["gate"] in CODES:
+            details = ["look closer"] if answer["gate"] == "wrong-type" else []
+            raise ApplicationError("it is refused", *details, type=answer["gate"])
+
+    @workflow.update(name="flytemp.pause")
+    def pause(self, told: dict[str, Any]) -> None:
+        self.told.append(["pause", told])
+
+    @workflow.update(name="flytemp.resume")
+    def resume(self, told: dict[str, Any]) -> None:
+        self.told.append(["resume", told])

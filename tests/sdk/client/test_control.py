@@ -1,0 +1,227 @@
+"""Answers, pauses, retries and terminations against a real server; the workflow there is a stand-in."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.worker import Worker
+
+from flytemp.client import Client, ExecutionHandle
+from flytemp.client import control as controlling
+from flytemp.client.describe import describe_workflow
+from flytemp.errors import AlreadyExists, FlytempError, InputError, NotFound, TemporalUnavailable, TypeMismatch
+from flytemp.layout import ExecutionLayout
+from flytemp.records.launch import WORKFLOW_TYPE, ExecutionContext, LaunchOptions
+from flytemp.records.models import Phase
+from tests.installation import DEADLINE_SECONDS, Installation
+from tests.sdk.client.stand_in import StandIn
+
+pytestmark = pytest.mark.e2e
+
+ME = f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A server without flytemp's worker."""
+    running = Installation.start(tmp_path_factory.mktemp("stand-in"))
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+async def client(server: Installation) -> AsyncIterator[Client]:
+    connected = await Client.connect(server.settings({"FLYTEMP_TASK_QUEUE": "stand-in"}))
+    yield connected
+    await connected.close()
+
+
+@pytest.fixture
+async def worker(client: Client) -> AsyncIterator[Worker]:
+    async with Worker(client.temporal, task_queue="stand-in", workflows=[StandIn]) as running:
+        yield running
+
+
+async def start(client: Client, name: str, launch: dict[str, Any] | None = None, **more: Any) -> ExecutionHandle[Any]:
+    handle = client.execution(name)
+    await client.temporal.start_workflow(WORKFLOW_TYPE, launch or {}, id=handle.workflow_id, task_queue="stand-in", **more)
+    return handle
+
+
+async def told(client: Client, handle: ExecutionHandle[Any]) -> list[list[Any]]:
+    result: list[list[Any]] = await client.temporal.get_workflow_handle(handle.workflow_id).query("told")
+    return result
+
+
+@pytest.mark.usefixtures("worker")
+async def test_answers_say_who_gave_them_and_where_they_went(client: Client) -> None:
+    handle = await start(client, "answers")
+
+    assert await handle.approve("now", "looks good") == ["n3", "n4.n0"]
+    assert await handle.reject("later") == []
+    assert await handle.set_input("later", [1, {"a": None}]) == []
+
+    assert await told(client, handle) == [
+        ["answer", {"gate": "now", "approved": True, "reason": "looks good", "by": ME}],
+        ["answer", {"gate": "later", "approved": False, "reason": "", "by": ME}],
+        ["answer", {"gate": "later", "value": [1, {"a": None}], "by": ME}],
+    ]
+
+
+@pytest.mark.usefixtures("worker")
+async def test_pause_and_resume(client: Client) -> None:
+    handle = await start(client, "pauses")
+
+    await handle.pause("maintenance")
+    await handle.resume()
+
+    assert await told(client, handle) == [["pause", {"by": ME, "reason": "maintenance"}], ["resume", {"by": ME}]]
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize(
+    ("code", "kind", "hint"),
+    [
+        ("wrong-type", TypeMismatch, "look closer"),
+        ("not-found", NotFound, "flytemp get execution refuses shows its gates, and who answered which"),
+        ("already-exists", AlreadyExists, "flytemp get execution refuses shows its gates, and who answered which"),
+    ],
+)
+async def test_a_refusal_is_an_error_of_flytemp(client: Client, code: str, kind: type[FlytempError], hint: str) -> None:
+    handle = await start(client, "refuses", id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING)
+
+    with pytest.raises(kind, match=r"^execution refuses: it is refused$") as raised:
+        await handle.approve(code)
+
+    assert type(raised.value) is kind
+    assert raised.value.hint == hint
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_refusal_that_nobody_knows_is_told_as_it_is(client: Client) -> None:
+    handle = await start(client, "refuses-oddly")
+
+    with pytest.raises(FlytempError, match="does not do that: it is refused"):
+        await handle.approve("something-else")
+    with pytest.raises(FlytempError, match=r"does not do that: .*flytemp[.]retry"):  # a worker that does not know the update
+        await handle.retry()
+
+
+@pytest.mark.usefixtures("worker")
+async def test_an_execution_that_is_over_is_told_nothing(client: Client) -> None:
+    failed = await start(client, "is-over", {"fail": True})
+    await failed.wait(DEADLINE_SECONDS)
+    ends = await start(client, "ends-meanwhile")
+
+    with pytest.raises(NotFound, match=r"^execution is-over is not running: it is FAILED$"):
+        await failed.approve("now")
+    with pytest.raises(NotFound, match=r"^there is no execution 'is-unknown'$"):
+        await client.execution("is-unknown").pause()
+    with pytest.raises(NotFound, match=r"^execution ends-meanwhile is not running: it is SUCCEEDED$"):
+        await ends.approve("ends")
+
+
+async def test_without_a_worker_nothing_reacts(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controlling, "REACTION_SECONDS", 0.2)
+    handle = await start(client, "no-worker")
+
+    with pytest.raises(TemporalUnavailable, match="no-worker does not react"):
+        await handle.pause()
+
+
+@pytest.mark.usefixtures("worker")
+async def test_gates_of_all_running_executions(client: Client) -> None:
+    approval = {"node": "n1", "gate": "release", "kind": "approve", "type": None, "since": "2026-01-31T12:00:00Z"}
+    value = {"node": "n2.n0", "gate": "rate", "kind": "input", "type": {"kind": "float"}, "since": "2026-01-31T12:01:00Z"}
+    first = await start(client, "waits", {"waiting": [approval, value]})
+    await start(client, "waits-oddly", {"waiting": ["nonsense", {"gate": "x"}]})
+
+    async def names() -> set[tuple[str, str, str]]:
+        return {(one.execution, one.node, one.gate) for one in await client.waiting_gates()}
+
+    await _until(names, {("waits", "n1", "release"), ("waits", "n2.n0", "rate")})
+    [one] = await client.waiting_gates(limit=1)
+    assert one.project == "default"
+    assert one.since is not None
+    await first.terminate()
+    await _until(names, set())
+
+
+@pytest.mark.usefixtures("worker")
+async def test_what_a_terminated_execution_started_ends_with_it(client: Client) -> None:
+    handle = await start(client, "a-parent", {"children": 3})
+    ids = [handle.workflow_id + "'s child" * level for level in range(4)]
+
+    async def statuses() -> list[WorkflowExecutionStatus | None]:
+        return [description.status if description else None for description in [await _describe(client, one) for one in ids]]
+
+    await _until(statuses, [WorkflowExecutionStatus.RUNNING] * 4)
+    await handle.terminate("enough")
+
+    assert await statuses() == [WorkflowExecutionStatus.TERMINATED] * 4
+
+
+@pytest.mark.usefixtures("worker")
+async def test_what_is_over_goes_on_under_its_name(client: Client) -> None:
+    handle = await start(client, "again", {"fail": True}, memo={"flytemp.content": "abc"})
+    failed = await handle.wait(DEADLINE_SECONDS)
+    with pytest.raises(NotFound, match="what execution again ran is not known"):
+        await handle.retry()
+    layout = ExecutionLayout(failed.namespace, failed.workflow_id, failed.run_id)
+    client.store.write(layout.execution, _context(handle).model_dump_json().encode())
+
+    with pytest.raises(NotFound, match="there is no node 'n7'"):
+        await handle.retry(["n7"])
+    assert await handle.retry() is handle
+
+    description = await _describe(client, handle.workflow_id)
+    assert description.status is WorkflowExecutionStatus.RUNNING
+    assert description.run_id != failed.run_id
+    assert await description.memo_value("flytemp.content") == "abc"
+    history = await client.temporal.get_workflow_handle(handle.workflow_id).fetch_history()
+    payloads = history.events[0].workflow_execution_started_event_attributes.input.payloads
+    assert await client.temporal.data_converter.decode(payloads) == [
+        {"retry": {"nodes": [], "by": ME}, "launch_plan": "lp:default:development:nightly:v1"}
+    ]
+
+
+@pytest.mark.usefixtures("worker")
+async def test_what_succeeded_is_not_retried(client: Client) -> None:
+    handle = await start(client, "was-fine")
+    with pytest.raises(NotFound):
+        await handle.approve("ends")
+
+    assert (await handle.describe()).phase is Phase.SUCCEEDED
+    with pytest.raises(InputError, match="nothing to retry"):
+        await handle.retry()
+
+
+def _context(handle: ExecutionHandle[Any]) -> ExecutionContext:
+    return ExecutionContext(
+        execution=handle.name, project="default", domain="development", entity="lp:default:development:nightly:v1",
+        spec="wf:default:development:wf.train:v1", workflow="wf.train", version="v1", launch_plan="nightly", inputs={},
+        options=LaunchOptions(), raw_data_prefix="file:///tmp", namespace="default", workflow_id=handle.workflow_id,
+        first_run_id="x", started_at="2026-01-31T12:00:00Z",
+    )  # fmt: skip
+
+
+async def _describe(client: Client, workflow_id: str) -> Any:
+    return await describe_workflow(client.temporal, workflow_id)
+
+
+async def _until(look: Any, wanted: object) -> None:
+    """Until what Temporal lists, a moment later, is what was done."""
+    end = time.monotonic() + DEADLINE_SECONDS
+    while (seen := await look()) != wanted:
+        assert time.monotonic() < end, f"{seen} is not {wanted}"
+        await asyncio.sleep(0.05)
