@@ -19,7 +19,8 @@ from flytemp.records.nodes import error_info, nodes_from_rows, when
 from flytemp.runtime.inputs import resolve_inputs
 from flytemp.runtime.invocation import TaskResult
 from flytemp.spec.models import WorkflowDocument
-from flytemp.spec.plan import from_pages, plan_of
+from flytemp.spec.pages import from_pages
+from flytemp.spec.plan import plan_of
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.executions import Executions, inline_bytes
 from flytemp_activities.failures import error_detail, translated

@@ -23,7 +23,8 @@ from flytemp.names import check_domain, check_project, execution_name
 from flytemp.records.launch import ExecutionContext, LaunchRequest, Resolved, ResolvedSettings, place_of
 from flytemp.records.search_attributes import searchable_labels
 from flytemp.spec.models import LaunchPlanDocument
-from flytemp.spec.plan import plan_of, to_pages
+from flytemp.spec.pages import to_pages
+from flytemp.spec.plan import plan_of
 from flytemp_activities.executions import Executions, inline_bytes
 from flytemp_activities.failures import translated
 

@@ -13,7 +13,7 @@ from flytemp_activities.failures import translated
 
 
 class StatePages:
-    """Activities over the store; a page is text of at most `flytemp.spec.plan.PAGE_BYTES`."""
+    """Activities over the store; a page is text of at most `flytemp.spec.pages.PAGE_BYTES`."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store

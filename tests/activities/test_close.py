@@ -15,7 +15,7 @@ from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import ExecutionContext, LaunchOptions
 from flytemp.records.models import Execution, ExecutionSummary, Phase
 from flytemp.runtime.invocation import TaskError, TaskResult
-from flytemp.spec.plan import to_pages
+from flytemp.spec.pages import to_pages
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.close import ROW_TRACEBACK_CHARACTERS, Recorder
 from flytemp_activities.executions import Executions

@@ -16,7 +16,7 @@ from temporalio.testing import ActivityEnvironment
 from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import ExecutionContext, ResolvedSettings
 from flytemp.records.search_attributes import KEYWORD_LISTS, KEYWORDS
-from flytemp.spec.plan import from_pages
+from flytemp.spec.pages import from_pages
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.executions import Executions
 from flytemp_activities.resolve import Resolver

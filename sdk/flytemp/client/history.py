@@ -14,7 +14,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter
 
 from flytemp.records.launch import ExecutionContext, Resolved
-from flytemp.spec.plan import from_pages
+from flytemp.spec.pages import from_pages
 
 Row = dict[str, Any]
 

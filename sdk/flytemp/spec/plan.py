@@ -5,19 +5,28 @@
     {"root": <graph name>,
      "graphs": {<workflow name>: {
         "policy": "fail-immediately" | "fail-after-executable-nodes-complete",
-        "nodes": [{"id", "kind": "task"|"workflow", "target", "name", "in": {input: binding}, "needs": [index…],
-                   "retries", "backoff": [base, factor, cap, jitter]}…],
-        "out": {output: binding}}}}
+        "nodes": [node…],
+        "out": {output: binding},
+        "on_failure": node, "timeout": seconds}}}
+
+A node has ``id, kind, target, name, in: {input: binding}, needs: [index…]``, a ``deadline`` in seconds if it has one, and by
+its kind:
+
+* task, dynamic: ``retries, backoff: [base, factor, cap, jitter], queued`` (seconds that an attempt may wait);
+* launch_plan: ``plan``: ``{"launch_plan", "project", "domain", "version"}``;
+* branch: ``branch``: ``{"nodes", "cases": [[condition, index of a node or null, message of a failure or null]…]}``; the
+  bindings of its nodes are those of the graph around it, conditions are `flytemp_worker.engine.conditions`;
+* map: ``map``: ``{"item": node, "over", "outputs", "concurrency", "min_successes", "min_ratio", "group", "run_all"}``;
+* gate: ``gate``: ``{"kind", "name", "type", "timeout"}``;
+* sleep: ``seconds``.
 
 Bindings are those of `flytemp_worker.engine.values`. Literals that are large together stay in the document and
-are named by ``{"k": [workflow, node id, input, …]}``, so that they never travel through a history.
+are named by ``{"k": [workflow, local node id, input, …]}``, so that they never travel through a history.
 """
 
 from __future__ import annotations
 
 import json
-import zlib
-from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -26,11 +35,16 @@ from flytemp.literals.types import Json
 from flytemp.spec.integrity import check_integrity, needs_of
 from flytemp.spec.models import (
     Binding,
+    BranchSpec,
+    Condition,
+    ErrorBinding,
     InputBinding,
     Interface,
+    Junction,
     ListBinding,
     LiteralBinding,
     MapBinding,
+    MapSpec,
     NodeSpec,
     OutputBinding,
     TaskDocument,
@@ -40,9 +54,6 @@ from flytemp.spec.models import (
 
 INLINE_LITERAL_BYTES = 2_048
 """A node's literals in the plan, in all; above it they are named instead (design: budgets)."""
-
-PAGE_BYTES = 512 * 1024
-"""A page of a plan or a state is at most this long, encoded (design: the engine)."""
 
 TASK_NODE = "n0"
 """The node of a task that is launched by itself."""
@@ -69,7 +80,7 @@ def around_task(document: TaskDocument) -> WorkflowDocument:
     task = document.task
     node = NodeSpec(
         id=TASK_NODE,
-        kind="task",
+        kind="dynamic" if task.kind == "dynamic" else "task",
         target=task.name,
         inputs={v.name: InputBinding(var=v.name) for v in task.interface.inputs},
     )
@@ -85,12 +96,41 @@ def constant(document: WorkflowDocument, key: list[Any]) -> Json:
     if node_id == "":
         binding = graph.outputs[var]
     else:
-        node = next(n for n in graph.nodes if n.id == node_id)
-        binding = node.inputs.get(var) or _defaults(_interface(node, document), node)[var]
+        node = node_at(graph, node_id)
+        binding = node.inputs.get(var) or _defaults(callee_interface(node, document), node)[var]
     for step in path:
         binding = binding.items[step] if isinstance(binding, ListBinding) else _entries(binding)[step]
     assert isinstance(binding, LiteralBinding)
     return binding.value
+
+
+def node_at(graph: WorkflowSpec, local: str) -> NodeSpec:
+    """The node with this local id: through the branches that it is in, as ``n2.n0``.
+
+    Raises:
+        CorruptData: there is none.
+    """
+    nodes = [*graph.nodes, *([graph.on_failure] if graph.on_failure else [])]
+    found: NodeSpec | None = None
+    for part in local.split("."):
+        found = next((node for node in nodes if node.id == part), None)
+        if found is None:
+            raise CorruptData(f"the workflow {graph.name} has no node {local!r}")
+        nodes = [case.node for case in found.branch.cases if case.node is not None] if found.branch is not None else []
+    assert found is not None
+    return found
+
+
+def callee_interface(node: NodeSpec, document: WorkflowDocument) -> Interface:
+    """What the call (of a map: one of its calls) takes and gives; empty for nodes that call nothing."""
+    kind = node.map.kind if node.map is not None else node.kind
+    if kind in ("task", "dynamic"):
+        return document.tasks[node.target].interface
+    if kind == "workflow":
+        return document.workflows[node.target].interface
+    if kind == "launch_plan":
+        return document.launch_plans[node.target].interface
+    return Interface()
 
 
 def _entries(binding: Binding) -> dict[str, Binding]:
@@ -101,34 +141,102 @@ def _entries(binding: Binding) -> dict[str, Binding]:
 def _graph(spec: WorkflowSpec, document: WorkflowDocument) -> dict[str, Any]:
     index = {node.id: position for position, node in enumerate(spec.nodes)}
     large = _is_large(spec.outputs.values())
-    return {
+    writer = _GraphWriter(spec, document, index)
+    data: dict[str, Any] = {
         "policy": spec.failure_policy,
-        "nodes": [_node(node, spec, document, index) for node in spec.nodes],
+        "nodes": [writer.node(node) for node in spec.nodes],
         "out": {var: _binding(b, index, [spec.name, "", var] if large else None) for var, b in spec.outputs.items()},
     }
-
-
-def _node(node: NodeSpec, spec: WorkflowSpec, document: WorkflowDocument, index: dict[str, int]) -> dict[str, Any]:
-    bindings = {**_defaults(_interface(node, document), node), **node.inputs}
-    large = _is_large(bindings.values())
-    data: dict[str, Any] = {
-        "id": node.id,
-        "kind": node.kind,
-        "target": node.target,
-        "name": node.overrides.name or node.target.rpartition(".")[2],
-        "in": {var: _binding(b, index, [spec.name, node.id, var] if large else None) for var, b in bindings.items()},
-        "needs": sorted({index[needed] for needed in needs_of(node)}),
-    }
-    if node.kind == "task":
-        settings = node.overrides.settings or document.tasks[node.target].settings
-        backoff = settings.retries.backoff
-        data["retries"] = settings.retries.count
-        data["backoff"] = [backoff.base_seconds, backoff.factor, backoff.cap_seconds, backoff.jitter]
+    if spec.on_failure is not None:
+        data["on_failure"] = writer.node(spec.on_failure)
+    if spec.timeout_seconds is not None:
+        data["timeout"] = spec.timeout_seconds
     return data
 
 
-def _interface(node: NodeSpec, document: WorkflowDocument) -> Interface:
-    return document.tasks[node.target].interface if node.kind == "task" else document.workflows[node.target].interface
+class _GraphWriter:
+    """Writes the nodes of one graph."""
+
+    def __init__(self, spec: WorkflowSpec, document: WorkflowDocument, index: dict[str, int]) -> None:
+        self._spec, self._document, self._index = spec, document, index
+
+    def node(self, node: NodeSpec, within: str = "") -> dict[str, Any]:
+        bindings = {**_defaults(callee_interface(node, self._document), node), **node.inputs}
+        large = _is_large(bindings.values())
+        key = [self._spec.name, f"{within}{node.id}"]
+        data: dict[str, Any] = {
+            "id": node.id,
+            "kind": node.kind,
+            "target": node.target,
+            "name": node.overrides.name or _short_name(node),
+            "in": {var: _binding(b, self._index, [*key, var] if large else None) for var, b in bindings.items()},
+            "needs": [] if within else sorted({self._index[needed] for needed in needs_of(node)}),
+        }
+        self._of_kind(node, data, within)
+        return data
+
+    def _of_kind(self, node: NodeSpec, data: dict[str, Any], within: str) -> None:
+        if node.branch is not None:
+            data["branch"] = self._branch(node.branch, f"{within}{node.id}.")
+        elif node.map is not None:
+            data["map"] = self._map(node, node.map)
+        elif node.gate is not None:
+            gate = node.gate
+            type_ = None if gate.type is None else gate.type.model_dump(mode="json")
+            data["gate"] = {"kind": gate.kind, "name": gate.name, "type": type_, "timeout": gate.timeout_seconds}
+        elif node.sleep_seconds is not None:
+            data["seconds"] = node.sleep_seconds
+        else:
+            self._call(node, node.kind, data)
+
+    def _call(self, node: NodeSpec, kind: str, data: dict[str, Any]) -> None:
+        if kind in ("task", "dynamic"):
+            settings = node.overrides.settings or self._document.tasks[node.target].settings
+            backoff = settings.retries.backoff
+            data["retries"] = settings.retries.count
+            data["backoff"] = [backoff.base_seconds, backoff.factor, backoff.cap_seconds, backoff.jitter]
+            for name, seconds in (("queued", settings.queued_timeout_seconds), ("deadline", settings.deadline_seconds)):
+                if seconds is not None:
+                    data[name] = seconds
+        elif kind == "launch_plan":
+            plan = self._document.launch_plans[node.target]
+            data["plan"] = {"launch_plan": plan.name, **plan.model_dump(include={"project", "domain", "version"})}
+
+    def _map(self, node: NodeSpec, spec: MapSpec) -> dict[str, Any]:
+        item: dict[str, Any] = {"id": node.id, "kind": spec.kind, "target": node.target, "name": _short_name(node)}
+        self._call(node, spec.kind, item)
+        return {
+            "item": item,
+            "over": list(spec.over),
+            "outputs": [output.name for output in callee_interface(node, self._document).outputs],
+            "concurrency": spec.concurrency,
+            "min_successes": spec.min_successes,
+            "min_ratio": spec.min_success_ratio,
+            "group": spec.items_per_task,
+            "run_all": spec.run_all,
+        }
+
+    def _branch(self, spec: BranchSpec, within: str) -> dict[str, Any]:
+        nodes: list[dict[str, Any]] = []
+        cases: list[list[Any]] = []
+        for case in spec.cases:
+            condition = None if case.condition is None else self._condition(case.condition)
+            cases.append([condition, None if case.node is None else len(nodes), case.fail])
+            if case.node is not None:
+                nodes.append(self.node(case.node, within))
+        return {"nodes": nodes, "cases": cases}
+
+    def _condition(self, condition: Condition) -> list[Any]:
+        if isinstance(condition, Junction):
+            return [condition.kind, [self._condition(term) for term in condition.terms]]
+        left, right = (_binding(side, self._index, None) for side in (condition.left, condition.right))
+        return ["cmp", condition.operator, left, right, condition.type]
+
+
+def _short_name(node: NodeSpec) -> str:
+    if node.gate is not None:
+        return node.gate.name
+    return node.target.rpartition(".")[2] or node.kind
 
 
 def _defaults(interface: Interface, node: NodeSpec) -> dict[str, Binding]:
@@ -139,6 +247,8 @@ def _binding(binding: Binding, index: dict[str, int], name: list[Any] | None) ->
     """``name`` is the key under which a literal in here is to be named instead of carried; None: it is carried."""
     if isinstance(binding, LiteralBinding):
         return {"l": binding.value} if name is None else {"k": name}
+    if isinstance(binding, ErrorBinding):
+        return {"e": 1}
     if isinstance(binding, ListBinding):
         return {"a": [_binding(item, index, name and [*name, position]) for position, item in enumerate(binding.items)]}
     if isinstance(binding, MapBinding):
@@ -164,24 +274,3 @@ def _literals(bindings: Iterable[Binding]) -> Iterator[Json]:
             yield from _literals(binding.items)
         elif isinstance(binding, MapBinding):
             yield from _literals(binding.entries.values())
-
-
-# ------------------------------------------------------------------------------------------- pages
-
-
-def to_pages(data: Json) -> list[str]:
-    """``data`` as compressed JSON, in texts of at most `PAGE_BYTES`."""
-    encoded = b64encode(zlib.compress(json.dumps(data, separators=(",", ":")).encode(), 6)).decode()
-    return [encoded[start : start + PAGE_BYTES] for start in range(0, len(encoded), PAGE_BYTES)] or [""]
-
-
-def from_pages(pages: list[str]) -> Json:
-    """The inverse of `to_pages`.
-
-    Raises:
-        CorruptData: the pages are not what `to_pages` gave.
-    """
-    try:
-        return json.loads(zlib.decompress(b64decode("".join(pages))))
-    except (ValueError, zlib.error) as error:
-        raise CorruptData(f"the pages of a plan or state do not decode: {error}") from error

@@ -17,7 +17,7 @@ from flytemp.errors import CorruptData
 from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import Resolved
 from flytemp.records.models import Execution, Phase
-from flytemp.spec.plan import to_pages
+from flytemp.spec.pages import to_pages
 from flytemp.store.object_store import ObjectStore
 
 LAYOUT = ExecutionLayout("default", "ex:shop:production:one", "run-1")

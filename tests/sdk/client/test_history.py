@@ -16,7 +16,7 @@ from flytemp.client.history import HistoryReader
 from flytemp.records.launch import Resolved
 from flytemp.records.models import NodeExecution, Phase
 from flytemp.records.nodes import nodes_from_rows
-from flytemp.spec.plan import from_pages, to_pages
+from flytemp.spec.pages import from_pages, to_pages
 
 HISTORIES = sorted((Path(__file__).parents[2] / "replay" / "histories").glob("*.json.gz"))
 _RANK = {Phase.QUEUED: 0, Phase.RUNNING: 1, Phase.ABORTING: 1}

@@ -31,7 +31,8 @@ from flytemp.spec.models import (
     WorkflowDocument,
     WorkflowSpec,
 )
-from flytemp.spec.plan import PAGE_BYTES, constant, from_pages, plan_of, to_pages
+from flytemp.spec.pages import from_pages, PAGE_BYTES, to_pages
+from flytemp.spec.plan import constant, plan_of
 
 ANY = SimpleType(kind="any")
 LARGE = "t" * 3_000

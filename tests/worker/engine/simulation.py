@@ -20,7 +20,8 @@ from typing import Any, Literal
 
 from flytemp.literals.navigate import value_at
 from flytemp.spec.models import NodeSpec, WorkflowDocument, WorkflowSpec
-from flytemp.spec.plan import constant, from_pages, plan_of, to_pages
+from flytemp.spec.pages import from_pages, to_pages
+from flytemp.spec.plan import constant, plan_of
 from flytemp_worker.engine import (
     CancelRequested,
     CancelTask,

@@ -13,13 +13,16 @@ STORY_LENGTH = 4_000
 
 class Ledger:
     """``counts`` is of the nodes of all scopes that were called; ``active`` are those that run, wait to try again
-    or are being stopped, by path, for whoever watches."""
+    or are being stopped, by path, for whoever watches. ``changed`` are nodes other than tasks that moved since the
+    journal was last written; it is kept only where ``journals`` is set."""
 
-    __slots__ = ("_story", "active", "counts")
+    __slots__ = ("_story", "active", "changed", "counts", "journals")
 
     def __init__(self) -> None:
         self.counts: dict[NodePhase, int] = dict.fromkeys(NodePhase, 0)
         self.active: dict[str, Node] = {}
+        self.changed: dict[str, Node] = {}
+        self.journals = False
         self._story: deque[tuple[str, NodePhase, NodePhase, str]] = deque(maxlen=STORY_LENGTH)
 
     def move(self, node: Node, phase: NodePhase, why: str) -> None:
@@ -41,6 +44,12 @@ class Ledger:
         elif node.phase in ACTIVE:
             self.active.pop(node.path, None)
         node.phase = phase
+        self.note(node)
+
+    def note(self, node: Node) -> None:
+        """A node changed in a way that no activity in a history tells. What is skipped is told by what skipped it."""
+        if self.journals and node.plan.kind != "task" and node.phase is not NodePhase.SKIPPED:
+            self.changed[node.path] = node
 
     def story(self, path: str) -> list[str]:
         """The remembered moves of one node, oldest first."""

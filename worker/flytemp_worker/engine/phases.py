@@ -5,9 +5,12 @@
     WAITING ──▶ READY ──▶ RUNNING ──▶ SUCCEEDED | FAILED | TIMED_OUT
        │         │ ▲         │ └────▶ CANCELLING ──▶ SUCCEEDED | FAILED | TIMED_OUT | ABORTED
        │         │ │         ▼
-       │         │ └────── BACKOFF ─▶ ABORTED
+       │         │ └────── BACKOFF ─▶ ABORTED | TIMED_OUT
        ▼         ▼
-    SKIPPED   SKIPPED, when it never ran; ABORTED, between two attempts; FAILED, when its inputs lead nowhere
+    SKIPPED   SKIPPED, when it never ran; ABORTED, between two attempts; FAILED, when its inputs lead nowhere;
+              TIMED_OUT, when its deadline passes
+
+Out of a final phase leads only a person's request to try again, which `reopening` carries out beside this table.
 """
 
 from __future__ import annotations
@@ -37,9 +40,9 @@ ACTIVE: frozenset[NodePhase] = frozenset({_P.RUNNING, _P.BACKOFF, _P.CANCELLING}
 
 TRANSITIONS: dict[NodePhase, frozenset[NodePhase]] = {
     _P.WAITING: frozenset({_P.READY, _P.SKIPPED}),
-    _P.READY: frozenset({_P.RUNNING, _P.SKIPPED, _P.FAILED, _P.ABORTED}),
+    _P.READY: frozenset({_P.RUNNING, _P.SKIPPED, _P.FAILED, _P.TIMED_OUT, _P.ABORTED}),
     _P.RUNNING: frozenset({_P.SUCCEEDED, _P.FAILED, _P.TIMED_OUT, _P.BACKOFF, _P.CANCELLING}),
-    _P.BACKOFF: frozenset({_P.READY, _P.ABORTED}),
+    _P.BACKOFF: frozenset({_P.READY, _P.ABORTED, _P.TIMED_OUT}),
     _P.CANCELLING: frozenset({_P.ABORTED, _P.SUCCEEDED, _P.FAILED, _P.TIMED_OUT}),
     _P.SUCCEEDED: frozenset(),
     _P.FAILED: frozenset(),

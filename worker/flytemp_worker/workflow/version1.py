@@ -14,7 +14,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, is_cancelled_exception
 
-from flytemp.spec.plan import from_pages, to_pages
+from flytemp.spec.pages import from_pages, to_pages
 from flytemp_worker.engine import (
     CancelRequested,
     CancelTask,

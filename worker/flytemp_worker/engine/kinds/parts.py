@@ -1,0 +1,183 @@
+"""The parts of a large map: child workflows that each make the calls of some hundreds of items.
+
+A part borrows from the execution's limit what it may run at once, and gives it back when it is over. Parts may borrow
+seven eighths of the limit, so that other nodes are never shut out; some parts run at a time, and the next one starts
+when one is over.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flytemp_worker.engine import limits
+from flytemp_worker.engine.kinds.base import P
+from flytemp_worker.engine.messages import CancelChild, ChildClosed, StartPart
+from flytemp_worker.engine.values import close
+
+if TYPE_CHECKING:
+    from flytemp_worker.engine.machine import Engine
+    from flytemp_worker.engine.nodes import Node
+
+AT_ONCE = 8
+"""Parts of one map that share what may be borrowed."""
+
+Part = dict[str, Any]
+"""``phase`` (WAITING, RUNNING or a final one), ``attempt``, ``width`` that it borrowed, ``done`` [succeeded, failed]."""
+
+
+def part_size(engine: Engine, node: Node) -> int:
+    """Items of one part: a whole number of groups, where several calls share a start."""
+    group: int = node.plan.map.group if node.plan.map is not None else 1
+    return max(engine.max_map_items // group, 1) * group
+
+
+def start(engine: Engine, node: Node) -> None:
+    """The lists are split: the parts may run."""
+    size, items = part_size(engine, node), node.extra["items"]
+    node.extra["parts"] = [{"phase": "WAITING", "attempt": 1, "width": 0, "done": [0, 0]} for _ in range(-(-items // size))]
+    engine.ready_parts.extend((node, number) for number in range(len(node.extra["parts"])))
+    engine.ledger.note(node)
+
+
+def run_next(engine: Engine) -> bool:
+    """Start the part that is next, if there is anything to lend it; whether anything was done."""
+    lendable = max(1, engine.limit - engine.limit // 8)
+    node, number = engine.ready_parts[0]
+    part = node.extra["parts"][number]
+    if node.phase is not P.RUNNING or part["phase"] != "WAITING":
+        engine.ready_parts.popleft()
+        return True
+    free = min(lendable - engine.lent, engine.limit - engine.running - engine.lent)
+    share = max(1, lendable // AT_ONCE)
+    concurrency = node.plan.map.concurrency if node.plan.map is not None else 0
+    if concurrency:
+        free = min(free, concurrency - sum(other["width"] for other in node.extra["parts"]))
+        share = max(1, min(share, -(-concurrency // AT_ONCE)))
+    width = min(share, free)
+    if width < 1:
+        return _another(engine, node)
+    engine.ready_parts.popleft()
+    part.update(phase="RUNNING", width=width)
+    engine.lent += width
+    engine.emit(_command(engine, node, number))
+    return True
+
+
+def _another(engine: Engine, blocked: Node) -> bool:
+    """A map that is at its own concurrency lets others pass: the first part of another map comes to the front."""
+    for position, (node, _) in enumerate(engine.ready_parts):
+        if node is not blocked and node.plan.map is not None and not node.plan.map.concurrency:
+            if engine.lent >= max(1, engine.limit - engine.limit // 8) or engine.running + engine.lent >= engine.limit:
+                return False
+            engine.ready_parts.rotate(-position)
+            return True
+    return False
+
+
+def _command(engine: Engine, node: Node, number: int, resumed: bool = False) -> StartPart:
+    plan, part = node.plan.map, node.extra["parts"][number]
+    assert plan is not None
+    size, items = part_size(engine, node), node.extra["items"]
+    first = number * size
+    whole = close({var: b for var, b in node.bindings.items() if var not in plan.over}, node.scope, 1_024)
+    split = {var: {"f": chunk_name(node, number), "v": var, "p": []} for var in plan.over}
+    graph = node.scope.graph
+    return StartPart(
+        node.path, number, part["attempt"], graph.source, graph.name, node.plan.local, first, min(size, items - first),
+        part["width"], {**whole, **split}, items - plan.needed(items), resumed,
+    )  # fmt: skip
+
+
+def chunk_name(node: Node, number: int) -> str:
+    """Where the items of a part lie, below the execution: ``<node path>/<attempt>/<part>``."""
+    return f"{node.ref}/{number}"
+
+
+def manifest(node: Node) -> list[list[Any]]:
+    """The parts of the map's outputs, in order: [where it lies, number of items]."""
+    return [[f"{chunk_name(node, n)}/{part['attempt']}", sum(part["done"])] for n, part in enumerate(node.extra["parts"])]
+
+
+def abort(engine: Engine, node: Node) -> None:
+    """Stop the parts that run; those that wait never will."""
+    if node.phase is not P.RUNNING:
+        return
+    engine.move(node, P.CANCELLING, "the workflow is stopping")
+    running = [number for number, part in enumerate(node.extra["parts"]) if part["phase"] == "RUNNING"]
+    for number in running:
+        _cancel(engine, node, number)
+    if not running:
+        _settle(engine, node)
+
+
+def _cancel(engine: Engine, node: Node, number: int) -> None:
+    attempt = node.extra["parts"][number]["attempt"]
+    engine.emit(CancelChild(node.path, number, attempt, node.scope.reason or "the map is stopping"))
+
+
+def resume(engine: Engine, node: Node) -> None:
+    for number, part in enumerate(node.extra["parts"]):
+        if part["phase"] == "RUNNING":
+            engine.lent += part["width"]
+            engine.emit(_command(engine, node, number, resumed=True))
+            if node.phase is P.CANCELLING:
+                _cancel(engine, node, number)
+        elif part["phase"] == "WAITING" and node.phase is P.RUNNING:
+            engine.ready_parts.append((node, number))
+
+
+def closed(engine: Engine, node: Node, event: ChildClosed) -> None:
+    """A part is over. One that went away without a word is started again: what its calls committed stands."""
+    part: Part = node.extra["parts"][event.part]
+    if event.attempt != part["attempt"] or part["phase"] != "RUNNING":
+        return  # it was told twice: by the part, and by Temporal
+    engine.lent -= part["width"]
+    part["width"] = 0
+    if event.phase == "LOST" and node.phase is P.RUNNING and part["attempt"] < engine.max_system_tries:
+        part.update(phase="WAITING", attempt=part["attempt"] + 1)
+        engine.ready_parts.appendleft((node, event.part))
+        return
+    part.update(phase=event.phase, done=list(event.counts))
+    engine.ledger.note(node)
+    _judge(engine, node, event)
+    if node.phase in (P.RUNNING, P.CANCELLING):
+        _settle(engine, node)
+
+
+def _judge(engine: Engine, node: Node, event: ChildClosed) -> None:
+    plan = node.plan.map
+    assert plan is not None
+    failed = sum(part["done"][1] for part in node.extra["parts"])
+    items = node.extra["items"]
+    fatal = event.phase != "SUCCEEDED" or failed > items - plan.needed(items)
+    if node.phase is not P.RUNNING or not fatal or (plan.run_all and event.phase == "SUCCEEDED"):
+        return
+    if "failure" not in node.extra:
+        message = f"{failed} of {items} calls of the map failed, more than may"
+        node.extra["failure"] = event.error or {"kind": "USER", "code": "MapFailed", "message": message, "retryable": False}
+        engine.spread(node.scope, {**node.extra["failure"], "node": node.path}, f"node {node.path} failed")
+    if node.phase is P.RUNNING:
+        abort(engine, node)
+
+
+def _settle(engine: Engine, node: Node) -> None:
+    """When no part runs any more, and none will."""
+    from flytemp_worker.engine.kinds import maps
+
+    states = [part["phase"] for part in node.extra["parts"]]
+    if "RUNNING" in states or (node.phase is P.RUNNING and "WAITING" in states):
+        return
+    plan, items = node.plan.map, node.extra["items"]
+    assert plan is not None
+    failed = sum(part["done"][1] for part in node.extra["parts"])
+    if "failure" in node.extra:
+        error = node.extra["failure"]
+        node.error = {"node": node.path, "task": node.plan.target, "attempt": node.attempt, **error}
+        engine.fail(node, P.FAILED)
+    elif node.phase is P.CANCELLING:
+        limits.stopped(engine, node)
+    elif failed > items - plan.needed(items):
+        message = f"{failed} of {items} calls of the map failed, more than may"
+        engine.fail_with(node, {"kind": "USER", "code": "MapFailed", "message": message, "retryable": False})
+    else:
+        maps.store(engine, node)
