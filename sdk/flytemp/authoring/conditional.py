@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,12 +83,12 @@ class Branch:
 class Condition:
     """A conditional that has no last case yet: ``.elif_(…).then(…)``, ``.else_().then(…)`` or ``.else_().fail(…)``."""
 
-    def __init__(self, name: str, compilation: Compilation, place: Place) -> None:
+    def __init__(self, name: str, compilation: Compilation, place: Place, on_end: Callable[[], None] | None = None) -> None:
         self.name = name
         self.place = place
         self._compilation = compilation
         self._cases: list[Case] = []
-        self._nodes_before = 0
+        self._on_end = on_end  # hears when the last case is there
         self._has_case = False
         compilation.conditionals.append(self)
 
@@ -165,6 +165,8 @@ class Condition:
         for index, case in enumerate(self._cases):
             if case.node is not None:
                 case.node.put_into(node, f"n{index}")
+        if self._on_end is not None:
+            self._on_end()
         return node.result()
 
 

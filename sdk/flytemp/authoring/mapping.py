@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Optional, TypeAlias
 
 from flytemp.authoring.arguments import given_inputs
 from flytemp.authoring.binding import Constant, Items
@@ -92,7 +92,9 @@ class MapCall(Simple):
             Exception: that of the call whose failure makes it impossible to have enough successes.
         """
         total = check_lengths({name: len(literals[name]) for name in self.over})
-        needed, results, failures = self.options.needed(total), [], list[Exception]()
+        needed = self.options.needed(total)
+        results: list[dict[str, Json] | None] = []
+        failures: list[Exception] = []
         for index in range(total):
             given = {name: value[index] if name in self.over else value for name, value in literals.items()}
             try:
@@ -133,10 +135,11 @@ class MapTask:
             InputError: for lists of different lengths.
         """
         location = caller_place().location
-        values = given_inputs(self.python_interface, args, kwargs, location)
-        for name in self.bound:
-            if name in kwargs:
+        for name in kwargs:
+            if name in self.bound:
                 raise CallError(f"input '{name}' of {self._owner} is given already, by partial", location=location)
+        values = given_inputs(self.python_interface, args, {**kwargs, **self.bound}, location)
+        values = {name: value for name, value in values.items() if name not in self.bound}
         if not values:
             raise CallError(f"{self._owner} is called without a list", hint="give a list for each input", location=location)
         call = MapCall(self.target, tuple(values), self._interface(tuple(values)), self.options)
@@ -153,24 +156,30 @@ class MapTask:
     @property
     def python_interface(self) -> PythonInterface:
         """A list for each input that `functools.partial` does not give; a list of results."""
-        defaults = self.target.python_interface.defaults
-        over = tuple(name for name in self.target.python_interface.parameters if name not in self.bound)
-        return self._interface(over, {name: [] for name in over if name in defaults}, given=False)
+        inputs = self.target.python_interface.interface.inputs
+        over = tuple(variable.name for variable in inputs if variable.name not in self.bound)
+        return self._interface(over, {variable.name for variable in inputs if not variable.required})
 
-    def _interface(
-        self, over: tuple[str, ...], defaults: Mapping[str, Json] | None = None, *, given: bool = True
-    ) -> PythonInterface:
+    def _interface(self, over: tuple[str, ...], optional: Collection[str] = ()) -> PythonInterface:
+        """Of a call that gives the lists ``over``, and all else that `functools.partial` gives or that has a default.
+
+        Args:
+            over: the inputs that are lists.
+            optional: those of them that a call may leave out.
+        """
         whole = self.target.python_interface
-        annotations = {name: parameter.annotation for name, parameter in whole.parameters.items()}
-        inputs: dict[str, Any] = {name: list[annotations[name]] for name in over}  # type: ignore[misc]
-        if given:
-            inputs |= {name: annotation for name, annotation in annotations.items() if name not in over}
-            defaults = (whole.defaults.keys() - set(over) and {n: v for n, v in whole.defaults.items() if n not in over}) or {}
-        outputs: dict[str, Any] = {
-            name: list[annotation | None] if self.options.may_lack else list[annotation]  # type: ignore[valid-type]
+        inputs = {name: _list_of(whole.parameters[name].annotation) for name in over}
+        defaults: dict[str, Json] = {name: [] for name in optional if name in over}
+        for variable in whole.interface.inputs:
+            if variable.name in self.bound or (variable.name not in over and not variable.required):
+                inputs[variable.name] = whole.parameters[variable.name].annotation
+                if variable.name not in self.bound:
+                    defaults[variable.name] = variable.default
+        outputs = {
+            name: _list_of(Optional[annotation] if self.options.may_lack else annotation)  # noqa: UP045 - also of no types
             for name, annotation in whole.outputs.items()
         }
-        return plain_interface(self._owner, inputs, outputs, defaults=defaults)
+        return plain_interface(self._owner, inputs, outputs, defaults=defaults, output_class=None)
 
     def _node(self, compilation: Compilation, call: MapCall, given: Mapping[str, Any]) -> Node:
         node = compilation.call(call, (), given)
@@ -194,6 +203,10 @@ class MapTask:
         interface = call.python_interface
         literals = {**interface.defaults, **interface.input_literals(given)}
         return interface.output_values(call.run_here(literals, Scope.none()))
+
+
+def _list_of(annotation: Any) -> Any:
+    return list[annotation]
 
 
 def _length(bound: Bound | None) -> int | None:
@@ -264,7 +277,7 @@ def _unwrapped(target: Any, location: Location) -> tuple[Target, dict[str, Any]]
         bound, args = {**target.keywords, **bound}, (*target.args, *args)
         target = target.func
     if not isinstance(target, Task | Workflow | LaunchPlan):
-        what = f"a function: {target.__name__}" if isinstance(target, Callable) and hasattr(target, "__name__") else repr(target)  # type: ignore[arg-type]
+        what = getattr(target, "__name__", repr(target))
         raise SettingsError(
             f"map_task maps tasks, workflows and launch plans, and is given {what}",
             hint="decorate the function with @task",

@@ -36,5 +36,5 @@ def create_node(entity: Task[..., Any] | Workflow[..., Any] | LaunchPlan[Any] | 
         raise CallError(
             "Only keyword args are supported to pass inputs to workflows and tasks via create_node.", location=location
         )
-    result: Chainable = entity(**kwargs)  # type: ignore[assignment]  # inside a workflow, calls give promises
+    result: Chainable = entity(**kwargs)  # inside a workflow, calls give promises
     return result._chained_node()

@@ -107,10 +107,10 @@ class Promise(Chainable):
             source = f"the output '{self._variable}' of {self._node}"
         return source + "".join(f".{step}" if isinstance(step, str) else f"[{step}]" for step in self._path)
 
-    def _misused(self, use: str) -> NoReturn:
+    def _misused(self, use: str, hint: str = _IN_A_TASK) -> NoReturn:
         raise PromiseMisuse(
             f"{self._described()} has no value while {self._compilation.owner} is being put together: {use} is not possible",
-            hint=_IN_A_TASK,
+            hint=hint,
             location=caller_place().location,
         )
 
@@ -159,7 +159,10 @@ class Promise(Chainable):
     __hash__ = object.__hash__
     __lt__, __le__, __gt__, __ge__ = _compare("<"), _compare("<="), _compare(">"), _compare(">=")
     __eq__, __ne__ = _compare("=="), _compare("!=")  # type: ignore[assignment]  # not bool: the value is not known yet
-    __bool__ = _refuse("to use it as a condition")
+
+    def __bool__(self) -> NoReturn:  # noqa: PLE0304 - it always raises
+        self._misused("to use it as a condition", "decide with conditional('…').if_(value.is_true()).then(…), or inside a task")
+
     __iter__ = _refuse("to iterate over it")
     __len__ = _refuse("to take its length")
     __contains__ = _refuse("to look for something in it")

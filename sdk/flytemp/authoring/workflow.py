@@ -24,7 +24,7 @@ from flytemp.authoring.place import Place, caller_place, function_place
 from flytemp.authoring.retry import Seconds, limit
 from flytemp.authoring.settings import flag
 from flytemp.authoring.task import Task, module_name
-from flytemp.errors import NotSupported, Problem
+from flytemp.errors import FlytempError, NotSupported, Problem
 from flytemp.literals.types import Json
 from flytemp.spec.models import BundleRef, Docs, Interface, WorkflowSpec
 
@@ -132,7 +132,23 @@ class Workflow(Simple, Generic[P, R]):
         compilation = Compilation(interface.owner)
         inputs = {variable.name: compilation.add_input(variable.name, variable.type) for variable in interface.interface.inputs}
         put_together(compilation, self.function, inputs, interface, self.place)
-        return compilation.graph(self.place.location, self.failure_node(compilation))
+        return self.complete(compilation)
+
+    def complete(self, compilation: Compilation) -> Graph:
+        """The graph of a compilation to which nothing will be added, with the failure node.
+
+        Raises:
+            ProgramError: with everything that is wrong with it; `FlyteFailureNodeInputMismatchException` when it is only
+                that the failure handler does not take the workflow's inputs.
+        """
+        try:
+            handler = self.failure_node(compilation)
+        except FlytempError as error:
+            if not compilation.problems(self.place.location):
+                raise
+            compilation.problem(Problem(error.message, error.location, error.hint))
+            handler = None
+        return compilation.graph(self.place.location, handler)
 
     def failure_node(self, compilation: Compilation) -> Node | None:
         """The node that calls ``on_failure``; see `flytemp.authoring.failure.failure_node` for what it raises."""
