@@ -17,6 +17,7 @@ from flytemp.errors import FlytempError
 from flytemp.layout import entity_folder
 from flytemp.names import EntityKind
 from flytemp.store.keys import local_path
+from flytemp_cli.finding import Known, gate_names, known_executions, program_of
 from flytemp_cli.options import Session, session_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,41 @@ def complete_names(*kinds: EntityKind) -> Complete:
         return [CompletionItem(word, help=offered[word]) for word in sorted(offered) if word.startswith(incomplete)]
 
     return complete
+
+
+def complete_executions(*, running: bool = False) -> Complete:
+    """Completes the names of the newest executions; of those that have not ended when they must be ``running``."""
+
+    def complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
+        found = [one for one in known_executions(session_of(ctx)) if one.name.startswith(incomplete)]
+        return [CompletionItem(one.name, help=one.context.get("workflow")) for one in found if not (running and one.is_over)]
+
+    return complete
+
+
+def complete_gates(kind: str) -> Complete:
+    """Completes the gates of one kind of the execution that was named before."""
+
+    def complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
+        execution = _named_execution(ctx)
+        if execution is None:
+            return []
+        found = dict.fromkeys(gate_names(program_of(session_of(ctx), execution), kind))
+        return [CompletionItem(name) for name in found if name.startswith(incomplete)]
+
+    return complete
+
+
+def complete_failed_nodes(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
+    """Completes the nodes that failed of the execution that was named before."""
+    execution = _named_execution(ctx)
+    found = execution.failed_nodes() if execution is not None else []
+    return [CompletionItem(node) for node in found if node.startswith(incomplete)]
+
+
+def _named_execution(ctx: click.Context) -> Known | None:
+    name = ctx.params.get("execution")
+    return next((one for one in known_executions(session_of(ctx)) if one.name == name), None)
 
 
 def input_flags(session: Session, name: str) -> list[str]:

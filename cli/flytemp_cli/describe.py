@@ -24,6 +24,20 @@ def parts_text(type_: LiteralType) -> str:
     return ""
 
 
+def literal_type_text(type_: Any) -> str:
+    """The name of a literal type that is JSON, as records have it; "a value" for what is none."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from flytemp.literals.describe import describe_type
+    from flytemp.literals.types import LiteralType
+
+    adapter: TypeAdapter[LiteralType] = TypeAdapter(LiteralType)
+    try:
+        return describe_type(adapter.validate_python(type_))
+    except ValidationError:
+        return "a value"
+
+
 def variable_text(variable: Variable) -> str:
     """``name: type`` and the default, as in a signature."""
     from flytemp.literals.describe import describe_type

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from flytemp_cli.options import Session
+from flytemp_cli.reaching import on_execution
 
 
 def stop(session: Session, name: str, reason: str, *, at_once: bool) -> None:
@@ -13,7 +12,7 @@ def stop(session: Session, name: str, reason: str, *, at_once: bool) -> None:
     Raises:
         NotFound: it is not running.
     """
-    asyncio.run(_stop(session, name, reason, at_once))
+    on_execution(session, name, lambda handle: handle.terminate(reason) if at_once else handle.cancel(reason))
     output = session.output()
     output.data(
         {"name": name, "requested": "terminate" if at_once else "cancel", "reason": reason},
@@ -24,14 +23,3 @@ def stop(session: Session, name: str, reason: str, *, at_once: bool) -> None:
         output.note(f"execution {name} {'is terminated' if at_once else 'is asked to stop'}")
         if not at_once:
             output.hint(f"`flytemp get execution {name}` shows when it has; `flytemp terminate {name}` ends it at once")
-
-
-async def _stop(session: Session, name: str, reason: str, at_once: bool) -> None:
-    from flytemp.client.client import Client
-
-    client = await Client.connect(session.settings())
-    try:
-        handle = await client.find(name)
-        await (handle.terminate(reason) if at_once else handle.cancel(reason))
-    finally:
-        await client.close()

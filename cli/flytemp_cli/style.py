@@ -12,6 +12,7 @@ import click
 _PHASE_COLORS = {
     "QUEUED": "bright_black",
     "RUNNING": "blue",
+    "PAUSED": "magenta",
     "SUCCEEDED": "green",
     "FAILING": "red",
     "FAILED": "red",
@@ -24,6 +25,7 @@ _GLYPHS = {
     "UNDEFINED": "?",
     "QUEUED": "○",
     "RUNNING": "●",
+    "PAUSED": "‖",
     "SUCCEEDED": "✓",
     "FAILING": "✗",
     "FAILED": "✗",

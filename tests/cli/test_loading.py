@@ -75,6 +75,7 @@ def test_listing_the_commands_imports_none_of_them() -> None:
         ("flytemp launch ", "pkg.my_wf"),
         ("flytemp launch my_wf --my", "--my-input"),
         ("flytemp get workflow pk", "pkg.my_wf"),
+        ("flytemp approve ni", "nightly-1"),
     ],
 )
 def test_completion_loads_nothing_heavy(line: str, expected: str, tmp_path: Path) -> None:
@@ -95,6 +96,7 @@ def test_completion_loads_nothing_heavy(line: str, expected: str, tmp_path: Path
 
 def registered(store: Path) -> None:
     """A workflow and its launch plan in a store, by the registry itself."""
+    from flytemp.layout import ExecutionLayout
     from flytemp.literals.types import SimpleType
     from flytemp.registry import Registry
     from flytemp.spec.canonical import digest
@@ -107,3 +109,6 @@ def registered(store: Path) -> None:
     document = LaunchPlanDocument(launch_plan=plan, interface=interface, workflow_digest=digest(workflow))
     registry = Registry(ObjectStore.open(str(store)))
     registry.register([workflow, document], project="default", domain="development", version="v1")
+    run = store / ExecutionLayout("default", "ex:default:development:nightly-1", "r1").root
+    run.mkdir(parents=True)
+    (run / "execution.json").write_text('{"execution": "nightly-1", "project": "default", "domain": "development"}')

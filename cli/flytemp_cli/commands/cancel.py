@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from flytemp_cli.completing import complete_executions
 from flytemp_cli.lazy import Command
 from flytemp_cli.options import Session, pass_session
 from flytemp_cli.stopping import stop
 
 
 @click.command("cancel", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_executions(running=True))
 @click.option("--reason", default="", metavar="TEXT", help="Why, for whoever looks at it later")
 @pass_session
 def command(session: Session, name: str, reason: str) -> None:

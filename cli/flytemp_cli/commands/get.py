@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
 
 from flytemp.names import EntityId, EntityKind, is_urn
-from flytemp_cli.completing import complete_names
+from flytemp_cli.completing import complete_executions, complete_names
 from flytemp_cli.lazy import Command, Entry, LazyGroup
 from flytemp_cli.options import VERSION, Session, pass_session
+from flytemp_cli.reaching import on_execution
 
 if TYPE_CHECKING:
-    from flytemp.records.models import Execution
     from flytemp.registry import Registry
     from flytemp.spec.models import Document
 
@@ -40,7 +39,7 @@ command = LazyGroup(
 
 
 @click.command("execution", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_executions())
 @pass_session
 def execution(session: Session, name: str) -> None:
     """Show an execution: live while it runs, from its record afterwards.
@@ -55,19 +54,9 @@ def execution(session: Session, name: str) -> None:
     from flytemp_cli.launching import ui_link
     from flytemp_cli.outcome import execution_view
 
-    found = asyncio.run(_describe(session, name))
+    found = on_execution(session, name, lambda handle: handle.describe())
     ui = ui_link(session.settings().ui_url, found.namespace, found.workflow_id)
     session.output().data(found, table=lambda style: execution_view(found, style, ui), names=[found.name])
-
-
-async def _describe(session: Session, name: str) -> Execution:
-    from flytemp.client.client import Client
-
-    client = await Client.connect(session.settings())
-    try:
-        return await (await client.find(name)).describe()
-    finally:
-        await client.close()
 
 
 def _command(label: str, kind: EntityKind | None, what: str) -> click.Command:

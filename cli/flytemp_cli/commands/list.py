@@ -1,4 +1,4 @@
-"""`flytemp list executions|workflows|tasks|launch-plans`."""
+"""`flytemp list executions|waiting|workflows|tasks|launch-plans`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from flytemp.names import EntityKind
 from flytemp_cli.lazy import Command, Entry, LazyGroup
 from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import columns
-from flytemp_cli.style import Style, glyph
+from flytemp_cli.style import Style, glyph, one_line
 
 if TYPE_CHECKING:
+    from flytemp.client.gates import WaitingGate
     from flytemp.records.models import ExecutionSummary
 
 _HERE = "flytemp_cli.commands.list"
@@ -23,6 +24,7 @@ command = LazyGroup(
     name="list",
     entries={
         "executions": Entry(f"{_HERE}:executions", "Executions, the newest first"),
+        "waiting": Entry(f"{_HERE}:waiting", "Gates that wait for an answer, and in which execution"),
         "workflows": Entry(f"{_HERE}:workflows", "Registered workflows and their latest versions"),
         "tasks": Entry(f"{_HERE}:tasks", "Registered tasks and their latest versions"),
         "launch-plans": Entry(f"{_HERE}:launch_plans", "Registered launch plans and their latest versions"),
@@ -87,6 +89,65 @@ def _execution_table(found: list[ExecutionSummary], style: Style) -> list[str]:
         for one in found
     ]
     return columns(["NAME", "WORKFLOW", "VERSION", "PHASE", "STARTED", "DURATION"], rows, style) if rows else []
+
+
+@click.command("waiting", cls=Command)
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="At most so many")
+@pass_session
+def waiting(session: Session, limit: int) -> None:
+    """List the gates that wait for an approval or a value, in all running executions, the newest first.
+
+    With -o name, each line is an execution and a gate: what `flytemp approve` takes.
+
+    \b
+    Examples:
+      flytemp list waiting
+      flytemp list waiting -o json
+    """
+    found = asyncio.run(_find_waiting(session, limit))
+    output = session.output()
+    output.data(found, table=lambda style: _waiting_table(found, style), names=[f"{one.execution} {one.gate}" for one in found])
+    if not output.is_table:
+        return
+    if not found:
+        output.note("no gate waits")
+    for kind, command in (("approve", "approve"), ("input", "set-input")):
+        first = next((one for one in found if one.kind == kind), None)
+        if first is not None:
+            value = " VALUE" if kind == "input" else ""
+            output.hint(
+                f"`flytemp {command} {first.execution} {first.gate}{value}` answers the first that waits for an {_ANSWERS[kind]}"
+            )
+
+
+_ANSWERS = {"approve": "approval", "input": "input"}
+
+
+async def _find_waiting(session: Session, limit: int) -> list[WaitingGate]:
+    from flytemp.client.client import Client
+
+    client = await Client.connect(session.settings())
+    try:
+        return await client.waiting_gates(limit=limit)
+    finally:
+        await client.close()
+
+
+def _waiting_table(found: list[WaitingGate], style: Style) -> list[str]:
+    from flytemp_cli.describe import elapsed_text, literal_type_text, utc_now
+
+    now = utc_now()
+    rows = [
+        [
+            one_line(one.execution),
+            one_line(one.gate),
+            "an approval" if one.kind == "approve" else literal_type_text(one.type),
+            one.node,
+            elapsed_text(one.since, None, now),
+        ]
+        for one in found
+    ]
+    return columns(["EXECUTION", "GATE", "WAITS FOR", "NODE", "FOR"], rows, style) if rows else []
 
 
 def _entities(kind: EntityKind) -> click.Command:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flytemp_cli.completing import complete_executions
 from flytemp_cli.lazy import Command
 from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import dump_yaml
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("logs", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_executions())
 @click.argument("node", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the execution is over")
 @click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Only this attempt")

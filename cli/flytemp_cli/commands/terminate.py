@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import click
 
+from flytemp_cli.completing import complete_executions
 from flytemp_cli.lazy import Command
 from flytemp_cli.options import Session, pass_session
 from flytemp_cli.stopping import stop
 
 
 @click.command("terminate", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_executions(running=True))
 @click.option("--reason", default="", metavar="TEXT", help="Why, for whoever looks at it later")
 @pass_session
 def command(session: Session, name: str, reason: str) -> None:
     """End an execution at once, without letting it clean up: for one that `flytemp cancel` does not stop.
+
+    The executions that it started end with it.
 
     \b
     Example:

@@ -178,7 +178,7 @@ async def test_what_is_over_goes_on_under_its_name(client: Client) -> None:
     with pytest.raises(NotFound, match="what execution again ran is not known"):
         await handle.retry()
     layout = ExecutionLayout(failed.namespace, failed.workflow_id, failed.run_id)
-    client.store.write(layout.execution, _context(handle).model_dump_json().encode())
+    client.store.write(layout.execution, context_of(handle).model_dump_json().encode())
 
     with pytest.raises(NotFound, match="there is no node 'n7'"):
         await handle.retry(["n7"])
@@ -206,7 +206,8 @@ async def test_what_succeeded_is_not_retried(client: Client) -> None:
         await handle.retry()
 
 
-def _context(handle: ExecutionHandle[Any]) -> ExecutionContext:
+def context_of(handle: ExecutionHandle[Any]) -> ExecutionContext:
+    """What `resolve` would have decided."""
     return ExecutionContext(
         execution=handle.name, project="default", domain="development", entity="lp:default:development:nightly:v1",
         spec="wf:default:development:wf.train:v1", workflow="wf.train", version="v1", launch_plan="nightly", inputs={},
