@@ -66,7 +66,7 @@ def bind(name: str, value: Any, annotation: Any, compilation: Compilation) -> Bo
     if isinstance(value, Promise):
         return _bind_promise(value, annotation, compilation)
     if isinstance(value, VoidOutput):
-        raise TypeMismatch(f"{value._chained_node()} returns nothing", hint="declare what it returns: def …() -> int")
+        raise TypeMismatch(f"{value._chained_node()} returns nothing", hint=value.remedy)
     if not contains_promise(value):
         refuse_printed(value)
         return Constant(check_size(name, to_literal(value, annotation, compilation.files)))

@@ -166,7 +166,13 @@ def put_together(
 
 
 def _bind_outputs(compilation: Compilation, interface: PythonInterface, returned: Any, location: Location) -> None:
-    _check_returned(interface, returned, location)
+    try:
+        _check_returned(interface, returned, location)
+    except (FlyteValueException, FlyteMissingReturnValueException) as error:
+        if not compilation.problems(location):
+            raise
+        compilation.problem(Problem(error.message, location, error.hint))  # beside what may be its cause
+        return
     try:
         values = interface.split(returned)
     except InputError as error:
@@ -185,7 +191,10 @@ def _check_returned(interface: PythonInterface, returned: Any, location: Locatio
             location=location,
         )
     if interface.outputs and (returned is None or isinstance(returned, VoidOutput)) and not _may_be_none(interface):
-        raise FlyteMissingReturnValueException(interface.owner, hint="return a value for each declared output", location=location)
+        hint = f"{returned._node} returns nothing: {returned.remedy}" if isinstance(returned, VoidOutput) else None
+        raise FlyteMissingReturnValueException(
+            interface.owner, hint=hint or "return a value for each declared output", location=location
+        )
 
 
 def _may_be_none(interface: PythonInterface) -> bool:

@@ -42,7 +42,13 @@ def record(entity: Task[..., Any] | Workflow[..., Any]) -> None:
 @contextmanager
 def recording() -> Iterator[Created]:
     """What is created inside belongs together, and to nothing outside: loading a program."""
-    program = Created(entities=[])
+    with going_on(Created(entities=[])) as program:
+        yield program
+
+
+@contextmanager
+def going_on(program: Created) -> Iterator[Created]:
+    """What is created inside belongs to ``program``: its workflows may make launch plans while they are put together."""
     token = _created.set(program)
     try:
         yield program

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from flytemp.authoring.binding import Bound, Constant, bind, spec_of
 from flytemp.authoring.errors import ConditionError, PromiseMisuse
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Operator: TypeAlias = Literal["<", "<=", ">", ">=", "==", "!="]
 Resolve: TypeAlias = Callable[[Bound], Json]
 
+_OF_CLASS: dict[type, SimpleKind] = {str: "string", bool: "boolean", int: "integer", float: "float"}
 _LOGICAL = (
     "Logical (and/or/is/not) operations are not supported. Expressions Comparison (<,<=,>,>=,==,!=) or Conjunction (&/|) "
     "are supported."
@@ -200,8 +201,7 @@ def _simple(type_: LiteralType) -> SimpleKind | None:
             return kinds.pop() if len(kinds) == 1 else None
         case EnumType():
             classes = {type(value) for value in type_.values}
-            kind = {str: "string", bool: "boolean", int: "integer", float: "float"}
-            return cast(SimpleKind, kind[classes.pop()]) if len(classes) == 1 else None
+            return _OF_CLASS[classes.pop()] if len(classes) == 1 else None
         case SimpleType() if type_.kind != "bytes":
             return type_.kind
         case _:

@@ -38,7 +38,8 @@ class Gate(Simple):
 
     def __init__(self, kind: Literal["approve", "input"], name: str, type_: LiteralType, annotation: Any, timeout: float) -> None:
         self.name = name
-        self._kind, self._type, self._annotation, self._timeout = kind, type_, annotation, timeout
+        self._kind: Literal["approve", "input"] = kind
+        self._type, self._annotation, self._timeout = type_, annotation, timeout
         variable = Variable(name="o0", type=type_)
         inputs = (Variable(name="value", type=type_),) if kind == "approve" else ()
         interface = Interface(inputs=inputs, outputs=(variable,))

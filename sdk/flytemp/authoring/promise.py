@@ -223,10 +223,17 @@ class VoidOutput(Chainable):
     def __iter__(self) -> NoReturn:
         self.misused("to iterate over it")
 
+    @property
+    def remedy(self) -> str:
+        """What to do about it, if a value was wanted."""
+        if self._node.callee.noun == "conditional":
+            return "give the calls of all its cases an output of the same name and type"
+        return "declare what it returns: def …() -> int"
+
     def misused(self, use: str) -> NoReturn:
         """Refuse to use what is not there as a value."""
         raise PromiseMisuse(
             f"{self._node} returns nothing: {use} is not possible",
-            hint="declare what it returns: def …() -> int",
+            hint=self.remedy,
             location=caller_place().location,
         )

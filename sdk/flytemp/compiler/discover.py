@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from flytemp.authoring.created import Created, recording
+from flytemp.authoring.created import Created, going_on, recording
 from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.task import Task
 from flytemp.authoring.unsupported import UnsupportedEntity
@@ -51,11 +51,12 @@ class Program:
     files: tuple[Path, ...] = ()
     problems: list[Problem] = field(default_factory=list)
     space: ModuleSpace = field(default_factory=lambda: ModuleSpace(()), repr=False)
+    created: Created = field(default_factory=Created, repr=False)
 
     @contextmanager
     def activated(self) -> Iterator[Program]:
         """Make the program's modules importable, and those of other programs not."""
-        with self.space.activated():
+        with self.space.activated(), going_on(self.created):
             yield self
 
 
@@ -83,6 +84,7 @@ def load_program(paths: Sequence[Path], root: Path | None = None) -> Program:
             raise ProgramError(unique(problems))
         names = {module.name for module in files.modules}
         _collect(program, names, created)
+        program.created.launch_plans = created.launch_plans
         for task in program.tasks.values():
             _warm(task)
         for workflow in program.workflows.values():
