@@ -101,7 +101,12 @@ BAD_PROGRAMS = [
         "the text holds a promise, not its value",
         "inside a task",
     ),
-    _promise("promise_compare", "p == 3", "to compare it"),
+    BadProgram(
+        "promise_compare",
+        _WF + "    p = number(a=x)\n    if p == 3:  # here\n        return x\n    return p\n",
+        "is neither true nor false while the workflow is being put together",
+        "conditional",
+    ),
     BadProgram("promise_field", _WF + "    return number(a=number(a=x).size)  # here\n", "int has no 'size'", "parts"),
     BadProgram("syntax", "def broken(:  # here\n    pass\n", "SyntaxError", "correct this line"),
     BadProgram("no_module", "import no_such_package  # here\n", "No module named 'no_such_package'", "install it"),
@@ -129,7 +134,7 @@ BAD_PROGRAMS = [
     BadProgram("plan_type", _PLANNED + "plan = LaunchPlan.create('p', wf, fixed_inputs={'x': 'a'})  # here\n", "got 'a'", "int"),
     BadProgram(
         "unsupported",
-        "from flytemp import dynamic\n\n\n@dynamic\ndef wf(x: int) -> int:  # here\n    return x\n",
+        "from flytemp import eager\n\n\n@eager\nasync def wf(x: int) -> int:  # here\n    return x\n",
         "not supported",
     ),
 ]

@@ -135,7 +135,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
                 return value
             return number(x=1)
         """,
-        [r"the output 'o0' of node n0 \(task bad\.number\) > 3 is neither true nor false while the workflow is being put together"],
+        [r"the output 'o0' of node n0 \(task bad\.number\) > 3 is neither true nor false"],
     ),
     "a truth value": (
         """

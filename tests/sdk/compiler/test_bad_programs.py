@@ -12,7 +12,7 @@ import pytest
 from flytemp.compiler import compile_closure, compile_program, find_entity, load_program
 from flytemp.errors import NotSupported, ProgramError
 
-from . import bad_definitions, bad_graphs
+from . import bad_definitions, bad_graphs, bad_nodes
 
 HEADER = """\
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def pair() -> tuple[int, str]:
     return 1, "a"
 """
 
-CASES = bad_graphs.CASES | bad_definitions.CASES
+CASES = bad_graphs.CASES | bad_definitions.CASES | bad_nodes.CASES
 
 
 def problems_in(folder: Path, source: str) -> tuple[ProgramError, list[int]]:

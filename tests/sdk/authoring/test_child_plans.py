@@ -1,0 +1,93 @@
+"""Launch plans as nodes."""
+
+from __future__ import annotations
+
+import pytest
+
+from flytemp import LaunchPlan, create_node, task, workflow
+from flytemp.authoring.errors import CallError, MissingInputs
+from flytemp.errors import NotSupported, ProgramError
+from flytemp.spec.models import LiteralBinding, OutputBinding
+
+
+@task
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@workflow
+def child(a: int, b: int, c: int = 1) -> int:
+    return add(a=add(a=a, b=b), b=c)
+
+
+plan = LaunchPlan.get_or_create(child, "child_plans_test", default_inputs={"a": 5}, fixed_inputs={"b": 10})
+
+
+@workflow
+def parent(x: int) -> int:
+    first = plan(a=x).with_overrides(node_name="first")  # type: ignore[attr-defined]
+    second = create_node(plan, c=first)
+    return add(a=second.o0, b=LaunchPlan.get_or_create(child)(a=1, b=2))  # type: ignore[arg-type]
+
+
+def test_they_are_nodes_and_the_document_refers_to_them() -> None:
+    document = parent.document()
+    first, second, third, _ = document.root.nodes
+    assert (first.id, first.kind, first.target) == ("first", "launch_plan", "child_plans_test")
+    assert second.inputs == {"a": LiteralBinding(value=5), "c": OutputBinding(node="first", var="o0")}
+    assert third.target == child.name
+    assert set(document.launch_plans) == {"child_plans_test", child.name}
+    inputs = document.launch_plans["child_plans_test"].interface.inputs
+    assert [(variable.name, variable.required, variable.default) for variable in inputs] == [("a", False, 5), ("c", False, 1)]
+    assert list(document.workflows) == [parent.name]
+
+
+def test_a_plain_call_runs_their_workflows() -> None:
+    assert parent(x=1) == (5 + 10 + (1 + 10 + 1)) + 4
+
+
+def test_what_callers_may_not_do() -> None:
+    @workflow
+    def fixed() -> int:
+        return plan(b=3)
+
+    @workflow
+    def positional() -> int:
+        return plan(3)
+
+    @workflow
+    def unknown() -> int:
+        return plan(z=3)
+
+    @workflow
+    def missing() -> int:
+        return LaunchPlan.get_or_create(child)(a=1)
+
+    @workflow
+    def wrong() -> int:
+        return plan(a="x")
+
+    @workflow
+    def overridden() -> int:
+        return plan(a=1).with_overrides(retries=2)  # type: ignore[attr-defined, no-any-return]
+
+    for flow, error, message in (
+        (fixed, CallError, "fixed and cannot be overridden"),
+        (positional, CallError, "keyword arguments only"),
+        (unknown, CallError, "unexpected keyword argument 'z'"),
+        (missing, MissingInputs, "without 'b'"),
+        (wrong, ProgramError, "Variable 'a' of node n0 \\(launch plan child_plans_test\\)"),
+        (overridden, NotSupported, "retries of a launch plan cannot be overridden"),
+    ):
+        with pytest.raises(error, match=message):
+            flow.spec()
+
+
+def test_outputs_have_aliases() -> None:
+    @workflow
+    def wf(x: int) -> int:
+        node = create_node(add, a=x, b=1).with_overrides(aliases={"o0": "total"})
+        return add(a=node.total, b=node.o0)  # type: ignore[arg-type]
+
+    assert wf.spec().nodes[1].inputs == {"a": OutputBinding(node="n0", var="o0"), "b": OutputBinding(node="n0", var="o0")}
+    assert wf(x=1) == 4

@@ -1,0 +1,159 @@
+"""`@dynamic` and what it generates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flytemp import FlyteFile, LaunchPlan, dynamic, task, workflow
+from flytemp.authoring.errors import PromiseMisuse, SettingsError
+from flytemp.errors import NotSupported, ProgramError
+from flytemp.literals.transfer import RawDataTransfer
+from flytemp.runtime.dynamic import generate
+from flytemp.spec.models import LiteralBinding, OutputBinding
+
+
+@task
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@workflow
+def added(a: int) -> int:
+    return add(a=a, b=1)
+
+
+@task
+def size(file: FlyteFile) -> int:
+    return len(Path(file).read_text())
+
+
+@dynamic(retries=2)
+def fib(n: int) -> int:
+    """A number of Fibonacci's."""
+    if n < 2:
+        return n
+    return add(a=fib(n=n - 1), b=fib(n=n - 2))
+
+
+@dynamic
+def many(n: int) -> tuple[list[int], str]:
+    values = [added(a=index) for index in range(n)]
+    plan = LaunchPlan.get_or_create(added, "dynamic_added")
+    return [*values, 7, plan(a=n)], f"{n} values"  # type: ignore[list-item]
+
+
+def test_it_is_a_task_of_its_kind() -> None:
+    @workflow
+    def wf(n: int) -> int:
+        return fib(n=n).with_overrides(retries=5, node_name="numbers")  # type: ignore[attr-defined, no-any-return]
+
+    document = wf.document()
+    (node,) = document.root.nodes
+    assert (node.kind, node.target, node.id) == ("dynamic", fib.name, "numbers")
+    assert (document.tasks[fib.name].kind, document.tasks[fib.name].settings.retries.count) == ("dynamic", 2)
+    assert document.tasks[fib.name].docs.short == "A number of Fibonacci's."
+    assert list(document.tasks) == [fib.name], "what it calls is known when it runs"
+
+
+def test_called_directly_it_runs_what_it_makes() -> None:
+    assert fib(n=6) == 8
+    assert many(n=2) == ([1, 2, 7, 3], "2 values")
+    assert many(n=0) == ([7, 1], "0 values")
+
+
+def test_what_it_generates_is_a_document() -> None:
+    document = generate(fib, {"n": 3}, None)
+    assert document.name == fib.name
+    assert document.root.interface.inputs == ()
+    assert document.root.interface.outputs == fib.interface.outputs
+    assert [(node.id, node.kind, node.target) for node in document.root.nodes] == [
+        ("n0", "dynamic", fib.name),
+        ("n1", "dynamic", fib.name),
+        ("n2", "task", add.name),
+    ]
+    assert document.root.nodes[0].inputs == {"n": LiteralBinding(value=2)}
+    assert document.root.outputs == {"o0": OutputBinding(node="n2", var="o0")}
+    assert set(document.tasks) == {fib.name, add.name}
+
+
+def test_it_may_make_no_node_at_all() -> None:
+    document = generate(fib, {"n": 1}, None)
+    assert document.root.nodes == ()
+    assert document.root.outputs == {"o0": LiteralBinding(value=1)}
+
+
+def test_sub_workflows_and_launch_plans_are_in_it() -> None:
+    document = generate(many, {"n": 1}, None)
+    assert set(document.workflows) == {many.name, added.name}
+    assert list(document.launch_plans) == ["dynamic_added"]
+    assert document.root.outputs["o1"] == LiteralBinding(value="1 values")
+
+
+def test_local_files_are_uploaded(tmp_path: Path) -> None:
+    @dynamic
+    def sizes(text: str) -> int:
+        path = tmp_path / "text.txt"
+        path.write_text(text)
+        return size(file=FlyteFile(str(path)))
+
+    document = generate(sizes, {"text": "abc"}, RawDataTransfer((tmp_path / "store").as_uri(), tmp_path))
+    (node,) = document.root.nodes
+    given = node.inputs["file"]
+    assert isinstance(given, LiteralBinding)
+    assert given.value["uri"].startswith((tmp_path / "store").as_uri())
+    assert sizes(text="abcd") == 4
+
+
+def test_problems_are_collected() -> None:
+    @dynamic
+    def wrong(n: int) -> int:
+        add(a="x", b=1)  # type: ignore[arg-type]
+        return add(a=n, b="y")  # type: ignore[arg-type]
+
+    for call in (lambda: generate(wrong, {"n": 1}, None), lambda: wrong(n=1)):
+        with pytest.raises(ProgramError) as raised:
+            call()
+        assert len(raised.value.problems) == 2
+
+
+def test_its_calls_have_no_values_yet() -> None:
+    @dynamic
+    def uses(n: int) -> int:
+        return n if add(a=n, b=1) > 2 else 0
+
+    with pytest.raises(PromiseMisuse, match="neither true nor false"):
+        uses(n=1)
+
+
+def test_it_raises_what_its_function_raises() -> None:
+    @dynamic
+    def fails(n: int) -> int:
+        raise KeyError(n)
+
+    for call in (lambda: generate(fails, {"n": 1}, None), lambda: fails(n=1)):
+        with pytest.raises(KeyError):
+            call()
+
+
+def test_hints_are_registered_with_it() -> None:
+    with pytest.raises(SettingsError, match="node_dependency_hints"):
+        dynamic(node_dependency_hints=[3])
+    with pytest.raises(SettingsError, match="dynamic workflows"):
+        task(node_dependency_hints=[added])
+
+
+def test_it_is_not_async() -> None:
+    async def later(n: int) -> int:
+        return n
+
+    with pytest.raises(NotSupported, match="async"):
+        dynamic(later)
+
+
+def test_it_has_no_use_for_unknown_options() -> None:
+    options: Any = {"foo": 1}
+    with pytest.raises(SettingsError, match="Unrecognized"):
+        dynamic(**options)

@@ -1,0 +1,105 @@
+"""Gates and sleeps."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from flytemp import approve, conditional, sleep, task, wait_for_input, workflow
+from flytemp.authoring.errors import PromiseMisuse, SettingsError
+from flytemp.errors import InputError, NotSupported
+from flytemp.exceptions.user import FlyteDisapprovalException
+from flytemp.literals.types import SimpleType
+from flytemp.spec.models import GateSpec, InputBinding, OutputBinding
+
+
+@task
+def number(x: int = 1) -> int:
+    return x
+
+
+@task
+def nothing() -> None:
+    pass
+
+
+@workflow
+def gated(x: int) -> int:
+    y = approve(number(x=x), "good", timeout=timedelta(minutes=2))
+    sleep(timedelta(seconds=10)) >> y  # type: ignore[operator]
+    z = wait_for_input("other", timeout=None, expected_type=int)
+    approve(x, "input", timeout=5)
+    return conditional("c").if_(z > 1).then(number(x=y)).else_().then(wait_for_input("last", timeout=1, expected_type=int))
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+
+def test_they_are_nodes() -> None:
+    nodes = {node.id: node for node in gated.spec().nodes}
+    integer = SimpleType(kind="integer")
+    assert nodes["n1"].gate == GateSpec(kind="approve", name="good", type=integer, timeout_seconds=120.0)
+    assert nodes["n1"].inputs == {"value": OutputBinding(node="n0", var="o0")}
+    assert nodes["n1"].after == ("n2",)
+    assert (nodes["n2"].kind, nodes["n2"].sleep_seconds) == ("sleep", 10.0)
+    assert nodes["n3"].gate == GateSpec(kind="input", name="other", type=integer, timeout_seconds=3600.0)
+    assert nodes["n4"].inputs == {"value": InputBinding(var="x")}
+    assert nodes["n5"].branch is not None
+    assert [case.node.kind for case in nodes["n5"].branch.cases if case.node] == ["task", "gate"]
+    assert [node.target for node in nodes.values()][1:] == [""] * 5
+
+
+def test_a_plain_call_asks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    answers(monkeypatch, "y\n5\nYes\n")
+    assert gated(x=3) == 3
+    out = capsys.readouterr().out
+    assert "[Sleep Gate] Simulating Sleep for 0:00:10" in out
+    assert "[Approval Gate] @good Approve 3? [y/N]: " in out
+    assert "[Input Gate] Waiting for input @other of type int: " in out
+    answers(monkeypatch, "y\n1\ny\n42\n")
+    assert gated(x=3) == 42
+
+
+def test_a_rejection_and_a_wrong_answer_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(monkeypatch, "\n")
+    with pytest.raises(FlyteDisapprovalException, match=r"did not approve .* good"):
+        gated(x=3)
+    answers(monkeypatch, "y\nmany\n")
+    with pytest.raises(InputError, match="an integer"):
+        gated(x=3)
+    answers(monkeypatch, "")
+    with pytest.raises(InputError, match="nobody answered"):
+        gated(x=3)
+
+
+def test_outside_of_a_workflow_they_work_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(monkeypatch, "y\n2.5\n")
+    assert approve(7, "seven", timeout=None) == 7
+    assert wait_for_input("half", timeout=None, expected_type=float) == 2.5
+    assert sleep(3600) is None
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: approve(nothing(), "a", timeout=1), PromiseMisuse, "doesn't return anything"),
+        (lambda: approve(number(), "", timeout=1), SettingsError, "name"),
+        (lambda: approve(number(), "a", timeout="1h"), SettingsError, "timeout of a gate"),
+        (lambda: approve(object(), "a", timeout=1), PromiseMisuse, "cannot approve"),
+        (lambda: wait_for_input("a", timeout=1, expected_type=complex), NotSupported, "complex"),
+        (lambda: sleep("1h"), SettingsError, "duration of a sleep"),
+        (lambda: sleep(1).with_overrides(retries=1), NotSupported, "of a sleep cannot be overridden"),
+        (lambda: approve(number(), "a", 1).with_overrides(timeout=1), NotSupported, "of a gate cannot be overridden"),
+    ],
+)
+def test_what_is_refused(make: Any, error: type[Exception], message: str) -> None:
+    @workflow
+    def wf() -> None:
+        make()
+
+    with pytest.raises(error, match=message):
+        wf.spec()

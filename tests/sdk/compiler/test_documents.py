@@ -1,0 +1,111 @@
+"""What is registered beyond a module's own variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flytemp.compiler import compile_closure, compile_program, find_entity, load_program, program_warnings
+from flytemp.spec.models import LaunchPlanDocument, WorkflowDocument
+
+PROGRAM = """
+import functools
+from flytemp import *
+
+@task
+def t(x: int) -> int:
+    return x
+
+@task
+def size(file: FlyteFile) -> int:
+    return 1
+
+@task(cache=True, cache_version="1")
+def cached(x: int) -> int:
+    return x
+
+@workflow
+def child(x: int) -> int:
+    return t(x=x)
+
+@workflow
+def hinted(x: int) -> int:
+    return cached(x=x)
+
+@dynamic(node_dependency_hints=[LaunchPlan.get_or_create(hinted, "documents_hinted")])
+def made(x: int) -> int:
+    return LaunchPlan.get_or_create(hinted, "documents_hinted")(x=x)
+
+@workflow
+def parent(x: int) -> int:
+    a = LaunchPlan.get_or_create(child, "documents_child", fixed_inputs={"x": 3})()
+    b = map_task(LaunchPlan.get_or_create(child))(x=[a, x])
+    return conditional("c").if_(made(x=x) > 1).then(hinted(x=x)).else_().then(size(file="/tmp/here.csv"))
+"""
+
+
+def test_launch_plans_that_are_called_are_registered(tmp_path: Path) -> None:
+    file = tmp_path / "documents.py"
+    file.write_text(PROGRAM)
+    program = load_program([file])
+    documents = compile_program(program, None)
+    plans = {document.name: document for document in documents if isinstance(document, LaunchPlanDocument)}
+    assert set(plans) == {
+        "documents.child",
+        "documents.hinted",
+        "documents.parent",
+        "documents_child",
+        "documents_hinted",
+    }
+    assert plans["documents_child"].launch_plan.fixed_inputs == {"x": 3}
+    (parent,) = [
+        document for document in documents if isinstance(document, WorkflowDocument) and document.name == "documents.parent"
+    ]
+    assert set(parent.launch_plans) == {"documents_child", "documents.child"}
+    assert set(parent.workflows) == {"documents.parent", "documents.hinted"}, "those of the cases, not those of the plans"
+    assert set(parent.tasks) == {"documents.made", "documents.cached", "documents.size"}
+
+
+def test_one_workflow_brings_what_it_calls(tmp_path: Path) -> None:
+    file = tmp_path / "documents.py"
+    file.write_text(PROGRAM)
+    program = load_program([file])
+    names = {(document.kind, document.name) for document in compile_closure(program, find_entity(program, "parent"), None)}
+    assert {("launch_plan", "documents_child"), ("workflow", "documents.child"), ("launch_plan", "documents_hinted")} <= names
+
+
+def test_warnings_look_into_conditionals(tmp_path: Path) -> None:
+    file = tmp_path / "documents.py"
+    file.write_text(PROGRAM)
+    texts = [problem.message for problem in program_warnings(load_program([file]))]
+    assert any("cache is stored" in text for text in texts)
+    assert any("input 'file' of node n3.n1" in text and "/tmp/here.csv" in text for text in texts)
+
+
+def test_a_workflow_may_launch_itself_and_not_contain_itself(tmp_path: Path) -> None:
+    file = tmp_path / "again.py"
+    file.write_text(
+        """
+from flytemp import *
+
+@task
+def t(x: int) -> int:
+    return x
+
+@workflow
+def wf(x: int) -> int:
+    return conditional("c").if_(x < 1).then(t(x=x)).else_().then(LaunchPlan.get_or_create(wf)(x=0))
+"""
+    )
+    documents = compile_program(load_program([file]), None)
+    assert [document.name for document in documents] == ["again.t", "again.wf", "again.wf"]
+
+
+@pytest.mark.parametrize(("answers", "expected"), [("T\ntrue\n", "T: done"), ("T\nfalse\n", "invalid report")])
+def test_a_program_that_asks(answers: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    program = load_program([Path(__file__).parents[2] / "programs" / "approvals.py"])
+    monkeypatch.setattr("sys.stdin", io.StringIO(answers))
+    assert program.workflows["approvals.reporting_wf"](topic="tides") == expected
