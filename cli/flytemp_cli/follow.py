@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from flytemp.errors import WaitTimeout
 from flytemp_cli.describe import elapsed_text, utc_now
+from flytemp_cli.details import node_details, pause_text
 from flytemp_cli.style import Style, one_line
-from flytemp_cli.tree import headline, node_details, tree_lines
+from flytemp_cli.tree import ITEMS_SHOWN, LINES, Tree, headline
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -27,31 +28,39 @@ class ChangeLines:
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._seen: dict[str, tuple[str, int]] = {}
+        self._seen: dict[str, tuple[object, ...]] = {}
 
     def show(self, execution: Execution) -> None:
         if not execution.phase.is_final:
             self._show_own(execution)
+        # The items of a large map would tell more than anybody reads: it tells of them itself, of each tenth.
+        large = {node.id for node in execution.nodes if node.items is not None and node.items.total > ITEMS_SHOWN}
         for node in execution.nodes:
-            self._show_node(node)
+            if not _is_quiet_item(node, large):
+                self._show_node(node, execution.name)
         if execution.phase.is_final:
             self._show_own(execution)
 
     def _show_own(self, execution: Execution) -> None:
-        if self._changed("", execution.phase.value, 0):
-            self._line(execution.phase.value, self._output.messages.bold(execution.name), [])
+        if self._changed("", execution.phase.value):
+            paused = pause_text(execution, utc_now())
+            self._line(execution.phase.value, self._output.messages.bold(execution.name), [paused])
 
-    def _show_node(self, node: NodeExecution) -> None:
+    def _show_node(self, node: NodeExecution, execution: str) -> None:
+        items = node.items
+        tenth = 10 * (items.succeeded + items.failed) // items.total if items is not None and items.total else 0
+        answered = node.gate is not None and node.gate.answer is not None
+        news = self._changed(node.id, node.phase.value, node.attempts, tenth, items.failed if items else 0, answered)
         # A node that has only been planned is no news.
-        if self._changed(node.id, node.phase.value, node.attempts) and (node.phase.value, node.attempts) != ("QUEUED", 0):
+        if news and (node.phase.value, node.attempts) != ("QUEUED", 0):
             label = f"{node.id} {one_line(node.name)}" if node.name != node.id else node.id
             elapsed = elapsed_text(node.started_at, node.finished_at, utc_now()) if node.phase.is_final else ""
-            self._line(node.phase.value, label, [elapsed, *node_details(node)])
+            self._line(node.phase.value, label, [elapsed, *node_details(node, execution, utc_now())])
 
-    def _changed(self, key: str, phase: str, attempts: int) -> bool:
+    def _changed(self, key: str, *state: object) -> bool:
         before = self._seen.get(key)
-        self._seen[key] = (phase, attempts)
-        return before != (phase, attempts)
+        self._seen[key] = state
+        return before != state
 
     def _line(self, phase: str, label: str, details: list[str]) -> None:
         style = self._output.messages
@@ -61,12 +70,27 @@ class ChangeLines:
         self._output.note(f"{text}  {style.dim(extra)}" if extra else text)
 
 
+def _is_quiet_item(node: NodeExecution, large: set[str]) -> bool:
+    """Whether it is within one of the ``large`` maps, and did not fail."""
+    if not large or node.phase.value in ("FAILED", "TIMED_OUT"):
+        return False
+    parts = node.id.split(".")
+    return any(".".join(parts[:length]) in large for length in range(1, len(parts)))
+
+
 class _LiveTree:
     """The tree as rich draws it again and again; durations go on between two looks."""
 
     def __init__(self, style: Style) -> None:
         self.execution: Execution | None = None
         self._style = style
+        self._grown: tuple[Execution, Tree] | None = None
+
+    def _tree(self, execution: Execution) -> Tree:
+        """The same tree is drawn several times, and may be large."""
+        if self._grown is None or self._grown[0] is not execution:
+            self._grown = execution, Tree(execution.nodes)
+        return self._grown[1]
 
     def __call__(self) -> Text:
         from rich.text import Text
@@ -74,13 +98,15 @@ class _LiveTree:
         if self.execution is None:
             return Text("")
         height = max(_terminal_height() - _MARGIN_LINES, 3)
-        return Text.from_ansi("\n".join(whole_tree(self.execution, self._style, height)), no_wrap=True)
+        lines = whole_tree(self.execution, self._style, height, self._tree(self.execution))
+        return Text.from_ansi("\n".join(lines), no_wrap=True)
 
 
-def whole_tree(execution: Execution, style: Style, height: int | None = None) -> list[str]:
-    """The execution's line and its nodes' lines."""
+def whole_tree(execution: Execution, style: Style, height: int | None = LINES, grown: Tree | None = None) -> list[str]:
+    """The execution's line and its nodes' lines, at most ``height``; ``grown`` is their tree, if it is at hand."""
     now = execution.finished_at or utc_now()
-    return [headline(execution, now, style), *tree_lines(execution.nodes, now, style, height=height)]
+    tree = grown or Tree(execution.nodes)
+    return [headline(execution, now, style), *tree.lines(now, style, height=height, name=execution.name)]
 
 
 def _terminal_height() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flytemp_cli.describe import utc_now, value_text
@@ -55,7 +56,7 @@ def failure_lines(execution: Execution, style: Style, *, verbose: bool = False, 
     if error is not None:
         lines += _where(error, style, verbose=verbose)
     culprit = error.node if error is not None else None
-    others = [node for node in _failed_tasks(execution) if node.id != culprit]
+    others = [node for node in _failed_nodes(execution) if node.id != culprit]
     for node in others[:_OTHERS_SHOWN]:
         reason = f": {one_line(f'{node.error.code}: {node.error.message}', 200)}" if node.error else ""
         lines.append(f"also {node.phase.value.lower()}: node {node.id} ({one_line(node.name)}){reason}")
@@ -68,7 +69,8 @@ def failure_lines(execution: Execution, style: Style, *, verbose: bool = False, 
 def _what_next(execution: Execution, look_at: str | None, *, local: bool) -> str:
     if local:
         return "what the task printed stands above; -v shows the whole traceback"
-    if look_at is None:
+    kinds = {node.id: node.kind for node in execution.nodes}
+    if look_at is None or kinds.get(look_at, "task") not in ("task", "dynamic"):
         return f"`flytemp get execution {execution.name}` shows all there is to know"
     return f"`flytemp logs {execution.name} {look_at}` shows what it printed"
 
@@ -103,14 +105,27 @@ def _frames(traceback: list[str]) -> list[str]:
     return list(itertools.takewhile(lambda line: line.startswith(" "), traceback[start + 1 :]))
 
 
-def _failed_tasks(execution: Execution) -> list[NodeExecution]:
-    return [node for node in execution.nodes if node.kind == "task" and node.phase.value in ("FAILED", "TIMED_OUT")]
+def _failed_nodes(execution: Execution) -> list[NodeExecution]:
+    """The nodes at which a failure began: not those that only have one below."""
+    failed = [node for node in execution.nodes if node.phase.value in ("FAILED", "TIMED_OUT")]
+    callers = {caller for node in failed for caller in _callers(node.id)}
+    return [node for node in failed if node.id not in callers and node.kind != "workflow"]
 
 
-def execution_view(execution: Execution, style: Style, ui: str) -> list[str]:
-    """`get execution` for a person: header, inputs, nodes, error, outputs, and where its files lie."""
+def _callers(path: str) -> Iterator[str]:
+    while "." in path:
+        path = path.rpartition(".")[0]
+        yield path
+
+
+def execution_view(execution: Execution, style: Style, ui: str, *, every_node: bool = False) -> list[str]:
+    """`get execution` for a person: header, inputs, nodes, error, outputs, and where its files lie.
+
+    Of many nodes only those worth seeing are shown, unless ``every_node`` is wanted.
+    """
     from flytemp_cli.describe import ago_text, elapsed_text
-    from flytemp_cli.tree import tree_lines
+    from flytemp_cli.details import pause_text
+    from flytemp_cli.tree import LINES, tree_lines
 
     now = utc_now()
     workflow = f"{execution.workflow} {style.dim('version')} {execution.version}" if execution.workflow else ""
@@ -118,6 +133,7 @@ def execution_view(execution: Execution, style: Style, ui: str) -> list[str]:
         [
             ("Execution", style.bold(execution.name)),
             ("Phase", style.phase(execution.phase.value)),
+            ("Paused", pause_text(execution, now).removeprefix("paused ")),
             ("Workflow", workflow),
             ("Launch plan", execution.launch_plan or ""),
             ("Project", f"{execution.project} / {execution.domain}"),
@@ -137,7 +153,9 @@ def execution_view(execution: Execution, style: Style, ui: str) -> list[str]:
             rows = pairs([(name, value_text(value)) for name, value in values.items()], style)
             lines += ["", style.bold(title), *(f"  {row}" for row in rows)]
     if execution.nodes:
-        lines += ["", style.bold("Nodes"), *tree_lines(execution.nodes, execution.finished_at or now, style)]
+        until = execution.finished_at or now
+        height = None if every_node else LINES
+        lines += ["", style.bold("Nodes"), *tree_lines(execution.nodes, until, style, height=height, name=execution.name)]
     if execution.warnings:
         lines += ["", style.bold("Warnings"), *(f"  {one_line(text)}" for text in execution.warnings)]
     if execution.error is not None:

@@ -109,19 +109,6 @@ def test_a_running_nodes_time_goes_on() -> None:
     assert tree_lines([running], START + timedelta(seconds=90), PLAIN)[0].endswith("1m 30s")
 
 
-def test_a_tree_taller_than_the_terminal_keeps_what_matters() -> None:
-    nodes = [node(f"n{index}", Phase.SUCCEEDED, seconds=1) for index in range(50)]
-    nodes[30] = node("n30", Phase.FAILED, seconds=1)
-    nodes[40] = node("n40", Phase.RUNNING)
-
-    lines = tree_lines(nodes, START, PLAIN, height=5)
-
-    assert len(lines) == 5
-    assert any("n30" in line for line in lines)
-    assert any("n40" in line for line in lines)
-    assert lines[-1] == "… 46 more nodes: 46 SUCCEEDED"
-
-
 def test_the_execution_stands_above_its_nodes() -> None:
     assert whole_tree(succeeded(), PLAIN)[0] == "✓ nightly-1  wf.train_all  SUCCEEDED  1m 05s"
 

@@ -40,11 +40,13 @@ command = LazyGroup(
 
 @click.command("execution", cls=Command)
 @click.argument("name", shell_complete=complete_executions())
+@click.option("--all", "every_node", is_flag=True, help="Every node, however many there are")
 @pass_session
-def execution(session: Session, name: str) -> None:
+def execution(session: Session, name: str, every_node: bool) -> None:
     """Show an execution: live while it runs, from its record afterwards.
 
-    NAME is its name, its URN, or any Temporal workflow id.
+    NAME is its name, its URN, or any Temporal workflow id. Of an execution with many nodes those are shown that run,
+    wait for an answer or failed, and the others are summarised; -o json has all.
 
     \b
     Examples:
@@ -56,7 +58,7 @@ def execution(session: Session, name: str) -> None:
 
     found = on_execution(session, name, lambda handle: handle.describe())
     ui = ui_link(session.settings().ui_url, found.namespace, found.workflow_id)
-    session.output().data(found, table=lambda style: execution_view(found, style, ui), names=[found.name])
+    session.output().data(found, table=lambda style: execution_view(found, style, ui, every_node=every_node), names=[found.name])
 
 
 def _command(label: str, kind: EntityKind | None, what: str) -> click.Command:
