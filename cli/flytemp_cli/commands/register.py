@@ -11,7 +11,7 @@ from flytemp_cli.describe import plural, size_text
 from flytemp_cli.lazy import Command
 from flytemp_cli.options import VERSION, Session, pass_session
 from flytemp_cli.output import Output, columns, prints_to_stderr
-from flytemp_cli.programs import load
+from flytemp_cli.sources import load_sources
 from flytemp_cli.style import Style
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ _CODE_PATHS = {"/bundle/digest", "/bundle/size", "/workflow_digest"}
 def command(session: Session, paths: tuple[str, ...], dry_run: bool, version: str | None) -> None:
     """Compile the workflows, tasks and launch plans of files and folders, bundle their code, and store both.
 
+    Files are Python modules, or YAML and JSON specs: in folders those named *.flytemp.yaml, .yml and .json.
+
     It is all or nothing. The same content under the same version changes nothing; other content under a version that
     exists is a conflict, and the difference is shown.
 
@@ -38,19 +40,20 @@ def command(session: Session, paths: tuple[str, ...], dry_run: bool, version: st
     Examples:
       flytemp register src/
       flytemp register src/ --version v12 --dry-run
+      flytemp register nightly.yaml
     """
     from flytemp.client.registration import register_program
     from flytemp.store.object_store import ObjectStore
 
     settings = session.settings()
     output = session.output()
-    program = load(paths)
+    sources = load_sources(paths)
     store = ObjectStore.open(settings.store)
 
     def register(dry: bool) -> Registration:
         with prints_to_stderr():
             return register_program(
-                store, program, project=settings.project, domain=settings.domain, version=version, dry_run=dry
+                store, sources, project=settings.project, domain=settings.domain, version=version, dry_run=dry
             )
 
     try:

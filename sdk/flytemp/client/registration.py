@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flytemp.bundle import pack, store_bundle
-from flytemp.compiler import Entity, Program, compile_closure, compile_program, content_version, load_program, program_warnings
+from flytemp.compiler import Entity, Program, compile_closure, content_version, program_warnings
+from flytemp.compiler.link import link_documents
+from flytemp.compiler.spec_files import Sources, compile_sources, load_sources
 from flytemp.errors import Problem
 from flytemp.names import check_version
 from flytemp.registry import RegistrationEntry, Registry
+from flytemp.spec.canonical import AnyDocument
 from flytemp.spec.models import BundleRef
 from flytemp.store.object_store import ObjectStore
 
@@ -36,15 +39,15 @@ def register_paths(
     version: str | None = None,
     dry_run: bool = False,
 ) -> Registration:
-    """Load the modules at ``paths`` and register what they define; see `register_program`."""
+    """Load the modules and spec files at ``paths`` and register what they define; see `register_program`."""
     return register_program(
-        store, load_program(paths), project=project, domain=domain, version=version, dry_run=dry_run
+        store, load_sources(paths), project=project, domain=domain, version=version, dry_run=dry_run
     )
 
 
 def register_program(
     store: ObjectStore,
-    program: Program,
+    program: Program | Sources,
     *,
     project: str,
     domain: str,
@@ -54,24 +57,34 @@ def register_program(
 ) -> Registration:
     """Compile the program, bundle its code and publish its tasks, workflows and launch plans, all or nothing.
 
+    References are replaced by what the registry holds now, and the version that they have now.
+
     ``version`` is by default a hash of the content, so that the same program is the same version. ``only`` registers
-    one entity and what it refers to: other parts of the modules may be broken.
+    one entity of the modules and what it refers to: other parts of them may be broken.
 
     Raises:
-        ProgramError: the program does not compile; nothing was stored.
+        ProgramError: the program does not compile, or a reference leads nowhere; nothing was stored.
         AlreadyExists: the version is taken by other content; nothing was registered.
         StoreError: the store refused; "latest" still means what it meant before.
     """
     if version is not None:
         check_version(version)
-    bundle = pack(program.root, program.import_roots)
-    documents = compile_program(program, bundle.ref) if only is None else compile_closure(program, only, bundle.ref)
-    chosen = version or content_version(documents)
+    sources = program if isinstance(program, Sources) else Sources(program, (), program.root, program.import_roots)
+    bundle = pack(sources.root, sources.import_roots)
     registry = Registry(store)
+    documents = link_documents(_compiled(sources, only, bundle.ref), registry)
+    chosen = version or content_version(documents)
     if dry_run:
         entries = registry.preview(documents, project=project, domain=domain, version=chosen)
     else:
         store.check_writable()
         store_bundle(store, bundle)
         entries = registry.register(documents, project=project, domain=domain, version=chosen)
-    return Registration(chosen, bundle.ref, bundle.files, entries, program_warnings(program, only), dry_run)
+    warnings = program_warnings(sources.program, only) if sources.program is not None else []
+    return Registration(chosen, bundle.ref, bundle.files, entries, warnings, dry_run)
+
+
+def _compiled(sources: Sources, only: Entity | None, bundle: BundleRef) -> list[AnyDocument]:
+    if only is None or sources.program is None:
+        return compile_sources(sources, bundle)
+    return compile_closure(sources.program, only, bundle)

@@ -16,7 +16,9 @@ from flytemp.literals.infer import literal_type
 
 Json = Any
 
-_TYPES = "int, float, str, bool, datetime, date, timedelta, bytes, any, file, directory, list[T], dict[K, V], tuple[T, …], T | None"
+_TYPES = (
+    "int, float, str, bool, datetime, date, timedelta, bytes, any, file, directory, list[T], dict[K, V], tuple[T, …], T | None"
+)
 _REFERENCE = re.compile(r"\$(?P<node>[a-z0-9-]+)\.(?P<var>\w+)(?P<path>(?:\.\w+|\[-?\d+\]|\[\"(?:[^\"\\]|\\.)*\"\])*)")
 _STEP = re.compile(r"\.(\w+)|\[(-?\d+)\]|\[(\"(?:[^\"\\]|\\.)*\")\]")
 
@@ -121,4 +123,3 @@ def _step(found: re.Match[str]) -> str | int:
     if field is not None:
         return str(field)
     return int(index) if index is not None else str(json.loads(key))
-

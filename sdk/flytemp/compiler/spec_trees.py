@@ -45,10 +45,11 @@ class Tree:
 
     def at(self, path: Sequence[str | int]) -> tuple[int, tuple[str | int, ...]]:
         """The line of the deepest part that ``path`` leads to, and the steps that lead there; others are passed over."""
-        tree, line, walked = self, self.line, list[str | int]()
+        tree, walked = self, list[str | int]()
+        line: int = self.line
         for step in path:
             if isinstance(step, str) and tree.is_map and step in tree.value:
-                line = tree.keys.get(step, tree.value[step].line)
+                line = tree.keys[step] if step in tree.keys else tree.value[step].line
             elif not (isinstance(step, int) and tree.is_list and 0 <= step < len(tree.value)):
                 continue
             else:
@@ -131,6 +132,8 @@ class _Reader:
         line = node.start_mark.line + 1
         if depth > _DEPTH:
             raise _broken(self._file, line, "it is nested too deeply, or contains itself")
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN:
+            raise _broken(self._file, line, f"the tag {node.tag.removeprefix(_TAG)} is not known")
         if isinstance(node, yaml.MappingNode):
             tree = Tree({}, line)
             for key_line, key, value in self._pairs(node, depth):
@@ -144,10 +147,10 @@ class _Reader:
     def _pairs(self, node: yaml.MappingNode, depth: int) -> Iterator[tuple[int, str, Tree]]:
         own: dict[str, int] = {}
         for key, value in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":
+            if key.tag == f"{_TAG}merge":
                 yield from self._merged(value, depth)
         for key, value in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":
+            if key.tag == f"{_TAG}merge":
                 continue
             line = key.start_mark.line + 1
             if not hasattr(key, "value") or not isinstance(key.value, str):
@@ -170,7 +173,7 @@ class _Reader:
 
     def _scalar(self, node: yaml.Node) -> Json:
         text = str(node.value)
-        match node.tag.removeprefix("tag:yaml.org,2002:"):
+        match node.tag.removeprefix(_TAG):
             case "null":
                 return None
             case "bool":
@@ -185,6 +188,8 @@ class _Reader:
                 raise _broken(self._file, node.start_mark.line + 1, f"the tag {tag} is not known")
 
 
+_TAG = "tag:yaml.org,2002:"
+_PLAIN = (f"{_TAG}map", f"{_TAG}seq")
 _SPECIAL = {".inf": "Infinity", "-.inf": "-Infinity", ".nan": "NaN"}
 # Of the scalars those of YAML 1.2 and JSON: in YAML 1.1, "no" is false, 1:30 is ninety and 2026-01-31 no text.
 _SCALARS = (
@@ -207,7 +212,7 @@ def _loader() -> Any:
         yaml_implicit_resolvers: dict[str, list[Any]] = {}
 
     for name, pattern, first in _SCALARS:
-        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{name}", re.compile(rf"(?:{pattern})\Z"), first)
+        Loader.add_implicit_resolver(f"{_TAG}{name}", re.compile(rf"(?:{pattern})\Z"), first)
     return Loader
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from flytemp.literals.types import Json
+from flytemp.literals.types import Json, SchemaModel
 from flytemp.spec.models import LaunchPlanDocument, TaskDocument, WorkflowDocument
 
 AnyDocument = TaskDocument | WorkflowDocument | LaunchPlanDocument
@@ -22,8 +22,8 @@ def stored(document: AnyDocument) -> str:
     return json.dumps(document.model_dump(mode="json"), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def content(document: AnyDocument) -> dict[str, Any]:
-    """The document as JSON without file and line, which say where it was written and not what it is."""
+def content(document: SchemaModel) -> dict[str, Any]:
+    """The document, or a part of one, as JSON without file and line: where it was written is not what it is."""
     stripped = _without_locations(document.model_dump(mode="json"))
     assert isinstance(stripped, dict)
     return stripped

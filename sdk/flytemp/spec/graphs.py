@@ -94,7 +94,7 @@ def callee_kind(node: NodeSpec) -> str:
 def entry_name(key: str) -> str:
     """The name of the entity that a document holds under ``key``: its own name, or a URN for one from elsewhere."""
     parts = key.split(":")
-    return parts[3] if len(parts) == 5 else key
+    return parts[3] if len(parts) in (4, 5) else key
 
 
 def circular(needs: dict[str, set[str]]) -> list[str]:

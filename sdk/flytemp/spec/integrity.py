@@ -55,16 +55,23 @@ def check_integrity(document: WorkflowDocument) -> None:
         raise corrupt(flaw.workflow, flaw.reason)
 
 
-def integrity_flaws(document: WorkflowDocument) -> Iterator[Flaw]:
-    """Everything for which the document cannot run. The time that it takes grows as the document does."""
+def integrity_flaws(document: WorkflowDocument, *, linked: bool = True) -> Iterator[Flaw]:
+    """Everything for which the document cannot run. The time that it takes grows as the document does.
+
+    Args:
+        linked: that references are in it still is a flaw. They are until the document is registered.
+    """
     if document.name not in document.workflows:
         yield Flaw(document.name, "the document lacks it")
         return
     for reason in name_flaws(document):
         yield Flaw(document.name, reason)
-    yield from _task_flaws(document)
+    yield from _task_flaws(document, linked)
     for key, spec in document.workflows.items():
-        yield from _Graph(document, key, spec).flaws()
+        if spec.reference is None:
+            yield from _Graph(document, key, spec).flaws()
+        elif linked:
+            yield Flaw(key, f"it is a reference to {spec.reference}, which was not put in its place")
     known = document.workflows.keys()
     circle = circular({key: called_workflows(spec) & known for key, spec in document.workflows.items()})
     if circle:
@@ -79,9 +86,9 @@ def name_flaws(document: WorkflowDocument) -> Iterator[str]:
                 yield f"the {noun} {key!r} calls itself {entry.name!r}"
 
 
-def _task_flaws(document: WorkflowDocument) -> Iterator[Flaw]:
+def _task_flaws(document: WorkflowDocument, linked: bool) -> Iterator[Flaw]:
     for key, task in document.tasks.items():
-        if task.kind == "reference":
+        if task.kind == "reference" and linked:
             yield Flaw(document.name, f"its task {key!r} is a reference to {task.reference}, which was not put in its place")
         for flaw in settings_flaws(task.settings):
             yield Flaw(document.name, f"its task {key!r} {flaw}")
@@ -111,9 +118,6 @@ class _Graph:
 
     def flaws(self) -> Iterator[Flaw]:
         spec = self.spec
-        if spec.reference is not None:
-            yield Flaw(self.key, f"it is a reference to {spec.reference}, which was not put in its place")
-            return
         for reason in workflow_flaws(spec):
             yield Flaw(self.key, reason)
         for local, node in all_nodes(spec):

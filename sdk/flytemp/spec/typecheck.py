@@ -36,10 +36,15 @@ Locate: TypeAlias = Callable[[str, str, str], Location | None]
 """Where a workflow (its key), a node of it (its local id, or "") and an input of that (or "") were written."""
 
 
-def document_problems(document: AnyDocument, locate: Locate | None = None) -> list[Problem]:
-    """Everything that is wrong with a document: names, numbers, integrity, types."""
+def document_problems(document: AnyDocument, locate: Locate | None = None, *, linked: bool = True) -> list[Problem]:
+    """Everything that is wrong with a document: names, numbers, integrity, types.
+
+    Args:
+        locate: where things were written; by default what the document itself says.
+        linked: whether references must have been put in their places; see `flytemp.spec.integrity.integrity_flaws`.
+    """
     if isinstance(document, WorkflowDocument):
-        return [*_flaw_problems(document, locate), *type_problems(document, locate)]
+        return [*_flaw_problems(document, locate, linked), *type_problems(document, locate)]
     where = locate("", "", "") if locate is not None else _place(_location_of(document))
     owner = f"{document.kind.replace('_', ' ')} '{document.name}'"
     return [
@@ -65,13 +70,13 @@ def type_problems(document: WorkflowDocument, locate: Locate | None = None) -> l
     return problems
 
 
-def _flaw_problems(document: WorkflowDocument, locate: Locate | None) -> Iterator[Problem]:
+def _flaw_problems(document: WorkflowDocument, locate: Locate | None, linked: bool) -> Iterator[Problem]:
     find = locate or _stored(document)
     for name in document.workflows:
         yield from (
             Problem(reason, find(name, "", ""), hint) for reason, hint in _name_flaws("workflow", name) if ":" not in name
         )
-    for flaw in integrity_flaws(document):
+    for flaw in integrity_flaws(document, linked=linked):
         yield Problem(f"workflow '{flaw.workflow}': {flaw.reason}", find(flaw.workflow, flaw.node, ""))
 
 
