@@ -35,6 +35,22 @@ def _key_value(text: str) -> tuple[str, str]:
     return key, value
 
 
+def _duration(text: str) -> float:
+    """The seconds of ``90``, ``90s``, ``1h30m`` or ``PT1H30M``."""
+    from flytemp.errors import InputError
+    from flytemp.literals.simple import read_duration
+    from flytemp.literals.text import parse_text
+    from flytemp.literals.types import SimpleType
+
+    try:
+        seconds = read_duration(parse_text(text, SimpleType(kind="duration"))).total_seconds()
+    except InputError as error:
+        raise click.BadParameter(error.message) from error
+    if seconds <= 0:
+        raise click.BadParameter(f"{text} is no time at all")
+    return seconds
+
+
 def launch_options(*, always_follows: bool) -> list[click.Parameter]:
     """Fresh option objects of one launch. A command that always follows takes --wait and --follow, and need not tell."""
     hidden = always_follows
@@ -47,6 +63,9 @@ def launch_options(*, always_follows: bool) -> list[click.Parameter]:
         LaunchOption("--wait", is_flag=True, hidden=hidden, help="Wait for its end; the exit code says how it ended"),
         LaunchOption("--follow", is_flag=True, hidden=hidden, help="Like --wait, and show the nodes meanwhile"),
         LaunchOption("--timeout", type=seconds, metavar="SECONDS", help="Wait no longer: exit code 5"),
+        LaunchOption(
+            "--time-limit", type=_duration, metavar="DURATION", help="Of the execution, as 90s or 1h30m: then TIMED_OUT"
+        ),
         LaunchOption("--max-parallelism", type=click.IntRange(min=0), metavar="N", help="Task nodes at once, 0: any number"),
         LaunchOption("--label", type=_key_value, multiple=True, metavar="KEY=VALUE", help=several),
         LaunchOption("--annotation", type=_key_value, multiple=True, metavar="KEY=VALUE", help=several),
@@ -89,6 +108,7 @@ def options_of(given: Mapping[str, Any]) -> LaunchOptions:
 
     return LaunchOptions(
         max_parallelism=given["max_parallelism"],
+        timeout_seconds=given["time_limit"],
         labels=dict(given["label"]) or None,
         annotations=dict(given["annotation"]) or None,
         raw_data_prefix=given["raw_data_prefix"],

@@ -25,6 +25,7 @@ from flytemp.literals.types import (
 from flytemp.spec.models import Interface, Variable
 from flytemp_cli.failures import InputUsageError
 from flytemp_cli.inputs import gather, read_document
+from flytemp_cli.launching import launch_options, options_of
 from flytemp_cli.options import Session
 from flytemp_cli.targets import LaunchOption, Target, TargetCommand
 
@@ -258,3 +259,21 @@ def parse_help(inputs: Interface) -> str:
     )
     context = command.make_context("launch", ["wf", "--at", "{}"], click.Context(click.Group("flytemp"), obj=Session()))
     return context.get_help()
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("1h30m", 5400), ("PT2M", 120), ("0.5", 0.5)])
+def test_the_time_limit_of_an_execution(text: str, seconds: float) -> None:
+    given = {param.name: None for param in launch_options(always_follows=False)} | {"label": (), "annotation": ()}
+    [option] = [param for param in launch_options(always_follows=False) if param.name == "time_limit"]
+
+    value = option.type_cast_value(click.Context(click.Command("launch")), text)
+
+    assert options_of({**given, "time_limit": value}).timeout_seconds == seconds
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-3"])
+def test_a_time_limit_that_is_none(text: str) -> None:
+    [option] = [param for param in launch_options(always_follows=False) if param.name == "time_limit"]
+
+    with pytest.raises(click.BadParameter):
+        option.type_cast_value(click.Context(click.Command("launch")), text)
