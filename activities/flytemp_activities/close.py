@@ -11,20 +11,18 @@ from temporalio import activity
 
 from flytemp.errors import CorruptData, FlytempError, LimitExceeded, StoreError
 from flytemp.layout import ExecutionLayout
-from flytemp.literals.limits import check_size
+from flytemp.literals.limits import INLINE_BYTES, check_size
 from flytemp.records.frame import execution_of
 from flytemp.records.launch import RESULT_INLINE_BYTES, ExecutionContext
 from flytemp.records.models import Execution, ExecutionSummary, Phase
 from flytemp.records.nodes import error_info, nodes_from_rows, when
-from flytemp.runtime.inputs import resolve_inputs
+from flytemp.runtime.inputs import Constants, resolve_inputs
 from flytemp.runtime.invocation import TaskResult
-from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.pages import from_pages
 from flytemp.spec.plan import plan_of
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.executions import Executions, inline_bytes
 from flytemp_activities.failures import error_detail, translated
-from flytemp_activities.tasks import with_constants
 
 ROW_TRACEBACK_CHARACTERS = 20_000
 """How much of a task's traceback a record keeps; the attempt's result has all of it."""
@@ -48,6 +46,7 @@ class Recorder:
         context = self._executions.context(root)
         layout = ExecutionLayout(context.namespace, context.workflow_id, context.first_run_id)
         phase, outputs, error = self._end(argument, context, layout)
+        self._keep_state(argument, layout, phase)
         execution = self._execution(argument, context, layout, phase, outputs, error)
         self._store.write(layout.record, execution.model_dump_json(indent=1).encode())
         summary = ExecutionSummary.model_validate(execution.model_dump())
@@ -63,9 +62,9 @@ class Recorder:
         phase = Phase(argument["phase"])
         if phase is not Phase.SUCCEEDED:
             return phase, None, argument.get("error")
-        document = self._executions.document(context.spec)
         try:
-            return phase, final_outputs(argument["outputs"], document, self._store, layout.root), None
+            constants = self._executions.constants(layout.root)
+            return phase, final_outputs(argument["outputs"], constants, self._store, layout.root), None
         except FlytempError as error:
             if isinstance(error, StoreError) and not isinstance(error, CorruptData):
                 raise  # the store is away: tried again
@@ -94,14 +93,25 @@ class Recorder:
         self._add_traceback(execution, layout)
         return execution
 
+    def _keep_state(self, argument: dict[str, Any], layout: ExecutionLayout, phase: Phase) -> None:
+        """What did not succeed may go on from where it ended, when a person asks for it."""
+        if phase is Phase.SUCCEEDED:
+            return
+        for number, page in enumerate(self._pages(argument, "state", layout)):
+            self._store.write(layout.closed_state_page(number), page.encode())
+
     def _rows(self, argument: dict[str, Any], layout: ExecutionLayout) -> list[dict[str, Any]]:
-        if "rows" in argument:
-            pages = [argument["rows"]]
-        else:
-            generation, count = argument["rows_pages"]
-            pages = [self._store.read(layout.state_page(generation, page)).decode() for page in range(count)]
-        rows: list[dict[str, Any]] = from_pages(pages)
+        rows: list[dict[str, Any]] = from_pages(self._pages(argument, "rows", layout))
         return rows
+
+    def _pages(self, argument: dict[str, Any], name: str, layout: ExecutionLayout) -> list[str]:
+        """Pages that the argument holds, or says where they were saved."""
+        if name in argument:
+            return [argument[name]]
+        if f"{name}_pages" not in argument:
+            return []
+        generation, count = argument[f"{name}_pages"]
+        return [self._store.read(layout.state_page(generation, page)).decode() for page in range(count)]
 
     def _add_traceback(self, execution: Execution, layout: ExecutionLayout) -> None:
         """The failing task's traceback, from its result: it is too long for a history."""
@@ -133,22 +143,25 @@ class Recorder:
             result["error"] = error
         if outputs is None:
             return result
-        if inline_bytes(outputs) <= RESULT_INLINE_BYTES:
-            return {**result, "outputs": outputs}
-        self._store.write(layout.outputs, json.dumps(outputs).encode())
-        return {**result, "outputs_uri": self._store.uri_of(layout.outputs)}
+        size = inline_bytes(outputs)
+        if context.parent is not None:
+            result["size"] = size
+        if size <= RESULT_INLINE_BYTES:
+            result["outputs"] = outputs
+        if size > (INLINE_BYTES if context.parent is not None else RESULT_INLINE_BYTES):
+            self._store.write(layout.outputs, json.dumps(outputs).encode())
+            result["outputs_uri"] = self._store.uri_of(layout.outputs)
+        return result
 
 
-def final_outputs(
-    closed: dict[str, Any], document: WorkflowDocument, store: ObjectStore, root: str
-) -> dict[str, Any]:
+def final_outputs(closed: dict[str, Any], constants: Constants, store: ObjectStore, root: str) -> dict[str, Any]:
     """The literals of an execution's outputs, which the engine gives as closed values.
 
     Raises:
         LimitExceeded: one of them is too large.
         InputError, NotFound, CorruptData, StoreError: see `resolve_inputs`.
     """
-    outputs = resolve_inputs({name: with_constants(value, document) for name, value in closed.items()}, store, root)
+    outputs = resolve_inputs(closed, store, root, constants)
     for name, value in outputs.items():
         check_size(name, value)
     return outputs

@@ -14,8 +14,11 @@ from flytemp.layout import RootLayout
 from flytemp.names import EntityId
 from flytemp.records.launch import ExecutionContext
 from flytemp.registry import Registry
+from flytemp.runtime.inputs import Constants
+from flytemp.runtime.invocation import TaskResult
 from flytemp.spec.models import LaunchPlanDocument, TaskDocument, TaskSpec, WorkflowDocument
-from flytemp.spec.plan import around_task
+from flytemp.spec.plan import around_task, constant, node_at
+from flytemp.spec.read import read_document
 from flytemp.store.object_store import ObjectStore
 
 V = TypeVar("V")
@@ -89,6 +92,36 @@ class Executions:
                 f"{self.store.uri_of(key)} is not an execution's context: {error.error_count()} errors"
             ) from error
 
+    def document_in(self, root: str, source: str) -> WorkflowDocument:
+        """The document that a graph of the execution is in: its own, or that of the dynamic ``source``."""
+        return self.dynamic(root, source) if source else self.document(self.context(root).spec)
+
+    def dynamic(self, root: str, source: str) -> WorkflowDocument:
+        """The document that a dynamic task made; ``source`` is ``<node path>/<attempt>``.
+
+        Raises:
+            NotFound, CorruptData: there is none.
+        """
+        name = f"{root}/{source}"
+        found = self._documents.get(name)
+        if found is not None:
+            return found
+        layout, (node, _, attempt) = RootLayout(root), source.rpartition("/")
+        key = layout.result(node, int(attempt))
+        try:
+            result = TaskResult.model_validate_json(self.store.read(key))
+            made = layout.dynamic(node, int(attempt), result.try_)
+            document = read_document(self.store.read(made), self.store.uri_of(made))
+        except ValidationError as error:
+            raise CorruptData(f"{self.store.uri_of(key)} is no task's result: {error.error_count()} errors") from error
+        if not isinstance(document, WorkflowDocument):
+            raise CorruptData(f"{self.store.uri_of(made)} is not a workflow's document")
+        return self._documents.put(name, document)
+
+    def constants(self, root: str) -> Constants:
+        """The large literals of the execution's plans."""
+        return lambda source, key: constant(self.document_in(root, source), key)
+
     def document(self, urn: str) -> WorkflowDocument:
         """The workflow document of a ``wf:`` or ``tsk:`` URN with a version; a task comes as a workflow of one node."""
         found = self._documents.get(urn)
@@ -100,11 +133,10 @@ class Executions:
         return self._documents.put(urn, around_task(document) if isinstance(document, TaskDocument) else document)
 
 
-def task_of(document: WorkflowDocument, workflow: str, node: str, task: str) -> TaskSpec:
-    """The task as the node at the path ``node``, in ``workflow``, runs it: with the node's overrides."""
+def task_of(document: WorkflowDocument, workflow: str, local: str, task: str) -> TaskSpec:
+    """The task as the node with this local id, in ``workflow``, runs it: with the node's overrides."""
     spec = document.tasks[task]
-    identifier = node.rpartition(".")[2]
-    overrides = next(n.overrides for n in document.workflows[workflow].nodes if n.id == identifier)
+    overrides = node_at(document.workflows[workflow], local).overrides
     return spec if overrides.settings is None else spec.model_copy(update={"settings": overrides.settings})
 
 

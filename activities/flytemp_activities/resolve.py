@@ -12,17 +12,26 @@ from temporalio import activity
 from temporalio.client import Client as TemporalClient
 from temporalio.service import RPCError
 
+from flytemp.client.describe import newest_record
 from flytemp.client.inputs import merge_inputs
 from flytemp.client.options import effective_options
 from flytemp.client.setup import missing_search_attributes
 from flytemp.client.targets import find_target, runnable
-from flytemp.errors import FlytempError, InputError
+from flytemp.errors import FlytempError, InputError, NotFound
 from flytemp.layout import ExecutionLayout
 from flytemp.literals.limits import INLINE_BYTES
 from flytemp.names import check_domain, check_project, execution_name
-from flytemp.records.launch import ExecutionContext, LaunchRequest, Resolved, ResolvedSettings, place_of
+from flytemp.records.launch import (
+    ExecutionContext,
+    LaunchOptions,
+    LaunchRequest,
+    Resolved,
+    ResolvedSettings,
+    place_of,
+)
+from flytemp.records.models import Phase
 from flytemp.records.search_attributes import searchable_labels
-from flytemp.spec.models import LaunchPlanDocument
+from flytemp.spec.models import Document, LaunchPlanDocument
 from flytemp.spec.pages import to_pages
 from flytemp.spec.plan import plan_of
 from flytemp_activities.executions import Executions, inline_bytes
@@ -56,6 +65,11 @@ class Resolver:
         """See the module. ``argument``: the launch, and the workflow's namespace, id, first run and start time."""
         layout = ExecutionLayout(argument["namespace"], argument["workflow_id"], argument["first_run_id"])
         context, pages = await asyncio.to_thread(self._prepare, argument, layout)
+        retry, state_pages = None, 0
+        if context.first_run_id != layout.first_run_id:  # it goes on where an execution of this id had ended
+            layout = ExecutionLayout(layout.namespace, layout.workflow_id, context.first_run_id)
+            retry = _parse(argument["launch"]).retry
+            state_pages = len(await asyncio.to_thread(self._executions.store.list, layout.closed_state))
         labels = searchable_labels(context.labels)
         warnings = list(context.warnings)
         if not await self._search_attributes():
@@ -83,6 +97,11 @@ class Resolver:
             settings=self._effective_settings(context),
             search_attributes=self._has_search_attributes,
             warnings=warnings,
+            options=context.options,
+            parent=context.parent,
+            timeout_seconds=context.options.timeout_seconds,
+            retry=retry,
+            state_pages=state_pages,
         ).to_json()
 
     def _effective_settings(self, context: ExecutionContext) -> ResolvedSettings:
@@ -93,7 +112,8 @@ class Resolver:
         """The context and the plan's pages. A launch that was resolved before is not decided again."""
         try:
             if not self._executions.store.exists(layout.execution):
-                context = self._decide(argument, layout)
+                request = _parse(argument["launch"])
+                context = self._reopen(layout) if request.retry is not None else self._decide(request, argument, layout)
                 self._executions.store.create(layout.execution, context.model_dump_json().encode())
         except RecursionError as error:
             raise InputError("the launch is nested too deeply", hint="write large data to a file") from error
@@ -106,14 +126,26 @@ class Resolver:
                 self._executions.store.write(layout.plan_page(number), page.encode())
         return context, pages
 
-    def _decide(self, argument: dict[str, Any], layout: ExecutionLayout) -> ExecutionContext:
-        request = _parse(argument["launch"])
+    def _reopen(self, layout: ExecutionLayout) -> ExecutionContext:
+        """The context of the execution of this id that ended last: its root stays the root of all that is kept of it."""
+        record = newest_record(self._executions.store, layout.namespace, layout.workflow_id)
+        if record is None:
+            raise NotFound("the execution left no record from which it could go on", hint="launch it again, by another name")
+        if record.phase is Phase.SUCCEEDED:
+            raise InputError("the execution succeeded: there is nothing to try again")
+        before = ExecutionLayout(layout.namespace, layout.workflow_id, record.run_id)
+        if not self._executions.store.list(before.closed_state):
+            raise NotFound("the execution left no state from which it could go on", hint="launch it again, by another name")
+        return self._executions.context(before.root)
+
+    def _decide(self, request: LaunchRequest, argument: dict[str, Any], layout: ExecutionLayout) -> ExecutionContext:
         project, domain = _place(request, layout.workflow_id)
         entity, document = find_target(
             self._executions.registry, request.launch_plan, project=project, domain=domain, version=request.version
         )
         ran, spec = runnable(self._executions.registry, entity, document)
-        options = effective_options(request.options, document, spec)
+        asked = request.options if request.parent is None else _inherited(request, document)
+        options = effective_options(asked, document, spec)
         prefix = options.raw_data_prefix or self._raw_data_prefix
         assert ran.version is not None
         return ExecutionContext(
@@ -134,6 +166,7 @@ class Resolver:
             workflow_id=layout.workflow_id,
             first_run_id=layout.first_run_id,
             started_at=argument["started_at"],
+            parent=request.parent,
         )
 
     def _given(self, request: LaunchRequest) -> dict[str, Any]:
@@ -175,6 +208,25 @@ def _parse(launch: Any) -> LaunchRequest:
             f"the launch is not understood: {where}: {first['msg']}",
             hint='the workflow\'s input is {"launch_plan": name, "inputs": {…}, "options": {…}}',
         ) from error
+
+
+def _inherited(request: LaunchRequest, document: Document) -> LaunchOptions:
+    """What a child execution is asked for: flytekit's rules, in which the parent's settings are a request of the caller's.
+
+    Limits and labels that the launch plan has are its own; those that it lacks are the parent's. A time-out is never
+    inherited: the parent's stops its children anyway.
+    """
+    assert request.parent is not None
+    parent = request.parent.options
+    plan = document.launch_plan if isinstance(document, LaunchPlanDocument) else None
+    own = {
+        name: getattr(parent, name)
+        for name in ("max_parallelism", "labels", "annotations")
+        if plan is None or getattr(plan, name) is None
+    }
+    over = {name: getattr(parent, name) for name in ("interruptible", "overwrite_cache", "raw_data_prefix")}
+    given = {name: value for name, value in {**own, **over}.items() if value is not None}
+    return LaunchOptions(**{**given, **request.options.model_dump(exclude_none=True)})
 
 
 def _place(request: LaunchRequest, workflow_id: str) -> tuple[str, str]:

@@ -51,4 +51,8 @@ def _plan_key(argument: dict[str, Any]) -> str:
 
 
 def _state_key(argument: dict[str, Any]) -> str:
-    return RootLayout(argument["execution"]).state_page(argument["generation"], argument["page"])
+    """Of a part of a map, of an execution that ended, or of one that goes on."""
+    layout, page = RootLayout(argument["execution"]), argument["page"]
+    if "part" in argument:
+        return f"{layout.part_folder(argument['part'])}/state/{argument['generation']:05d}/{page:05d}.json"
+    return layout.closed_state_page(page) if argument.get("closed") else layout.state_page(argument["generation"], page)

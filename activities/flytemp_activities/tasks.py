@@ -18,9 +18,9 @@ from flytemp.errors import FlytempError
 from flytemp.literals.limits import INLINE_BYTES
 from flytemp.literals.navigate import value_at
 from flytemp.records.launch import ExecutionContext, raw_data_uri
+from flytemp.runtime.inputs import Constants
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import WorkflowDocument
-from flytemp.spec.plan import constant
 from flytemp_activities.backend import Backend, SystemFailure, TaskLost, TryKey
 from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.failures import bounded, error_detail
@@ -102,13 +102,21 @@ class TaskRunner:
 
     async def _invocation(self, argument: dict[str, Any]) -> Invocation:
         known = self._executions.known(argument["execution"])
-        if known is None:
-            known = await asyncio.to_thread(self._executions.load, argument["execution"])
+        if known is None or "source" in argument:
+            known = await asyncio.to_thread(self._load, argument)
         return self._build(argument, *known)
+
+    def _load(self, argument: dict[str, Any]) -> tuple[ExecutionContext, WorkflowDocument]:
+        context, document = self._executions.load(argument["execution"])
+        source = argument.get("source")
+        return context, self._executions.dynamic(argument["execution"], source) if source else document
 
     def _build(self, argument: dict[str, Any], context: ExecutionContext, document: WorkflowDocument) -> Invocation:
         node, attempt = argument["node"], argument["attempt"]
-        task = task_of(document, argument["workflow"], node, argument["task"])
+        local = argument.get("local") or node.rpartition(".")[2]
+        task = task_of(document, argument["workflow"], local, argument["task"])
+        constants = self._executions.constants(argument["execution"])
+        items = argument.get("items")
         return Invocation(
             store=self._executions.store.uri,
             execution_root=argument["execution"],
@@ -116,8 +124,9 @@ class TaskRunner:
             attempt=attempt,
             try_=argument["try"],
             task=task,
-            bundle=document.bundle,
-            inputs={name: with_constants(value, document) for name, value in argument["inputs"].items()},
+            bundle=task.bundle or document.bundle,
+            inputs=with_constants(argument["inputs"], constants),
+            items=None if items is None else tuple(with_constants(inputs, constants) for inputs in items),
             raw_data_prefix=f"{raw_data_uri(context.raw_data_prefix, argument['execution'])}/{node}/{attempt}",
             project=context.project,
             domain=context.domain,
@@ -195,15 +204,19 @@ class TaskRunner:
         return first_run_id(description) == root.rpartition("/")[2]  # else the id has been used again
 
 
-def with_constants(value: dict[str, Any], document: WorkflowDocument) -> dict[str, Any]:
-    """A closed value with the plan's large literals put in."""
+def with_constants(inputs: dict[str, Any], constants: Constants) -> dict[str, Any]:
+    """Closed values with the plan's large literals put in."""
+    return {name: _with_constants(value, constants) for name, value in inputs.items()}
+
+
+def _with_constants(value: dict[str, Any], constants: Constants) -> dict[str, Any]:
     if "k" in value:
-        literal = constant(document, value["k"])
+        literal = constants(value.get("d", ""), value["k"])
         return {"l": value_at(literal, value["p"]) if value.get("p") else literal}
     if "a" in value:
-        return {"a": [with_constants(item, document) for item in value["a"]]}
+        return {"a": [_with_constants(item, constants) for item in value["a"]]}
     if "m" in value:
-        return {"m": {key: with_constants(item, document) for key, item in value["m"].items()}}
+        return {"m": {key: _with_constants(item, constants) for key, item in value["m"].items()}}
     return value
 
 
@@ -212,13 +225,16 @@ def _answer(result: TaskResult) -> dict[str, Any]:
     if result.status == "failed":
         assert result.error is not None
         error = result.error
-        raise _failure(error.kind, error.code, error.message, error.retryable)
+        raise _failure(error.kind, error.code, error.message, error.retryable, error.failed_items)
     outputs = result.outputs or {}
     size = inline_bytes(outputs)
     return {"outputs": outputs, "size": size} if size <= INLINE_BYTES else {"size": size}
 
 
-def _failure(kind: str, code: str, message: str, retryable: bool) -> ApplicationError:
-    return ApplicationError(
-        bounded(message), error_detail(kind, code, message, retryable), type=code, non_retryable=True
-    )
+def _failure(
+    kind: str, code: str, message: str, retryable: bool, failed_items: tuple[int, ...] | None = None
+) -> ApplicationError:
+    detail = error_detail(kind, code, message, retryable)
+    if failed_items is not None:
+        detail["failed_items"] = list(failed_items)
+    return ApplicationError(bounded(message), detail, type=code, non_retryable=True)

@@ -11,7 +11,11 @@
         plan/00000.json                          the plan's pages, where it has more than one
         nodes/<node path>/<attempt>/result.json  outputs or the user's error; created exclusively
         nodes/<node path>/<attempt>/<try>/claim.json | error.json | logs/<000000>.txt
-        state/<n>/<page>                         snapshots for continue-as-new
+        nodes/<node path>/<attempt>/<try>/dynamic.json   the graph that a dynamic task made
+        nodes/<node path>/<attempt>/parts/<n>/items.json        a part of the lists that a map maps over
+        nodes/<node path>/<attempt>/parts/<n>/<attempt>/outputs.json | rows/<page>   what became of it
+        nodes/<node path>/<attempt>/inputs.json  of a child execution, where they are large
+        state/<n>/<page>                         snapshots for continue-as-new; "closed" is that of an execution which ended
         outputs.json                             the execution's outputs, where they are large
         record.json                              the closed execution
     index/<namespace>/<project>/<domain>/<inverted ms>-<execution key>.json   closed executions, newest first
@@ -114,6 +118,14 @@ class _UnderRoot(ABC):
     def state_page(self, generation: int, page: int) -> str:
         return f"{self.root}/state/{generation:05d}/{page:05d}.json"
 
+    @property
+    def closed_state(self) -> str:
+        """The folder of the state in which the execution ended, page by page."""
+        return f"{self.root}/state/closed"
+
+    def closed_state_page(self, page: int) -> str:
+        return f"{self.closed_state}/{page:05d}.json"
+
     def attempt(self, node: str, attempt: int) -> str:
         if not _NODE_PATH.fullmatch(node):
             raise InvalidName(f"{node[:80]!r} is not a node's path")
@@ -126,6 +138,29 @@ class _UnderRoot(ABC):
         """The result's key for an ``outputs_ref``, ``<node path>/<attempt>``."""
         node, _, attempt = ref.rpartition("/")
         return self.result(node, int(attempt))
+
+    def dynamic(self, node: str, attempt: int, try_: int) -> str:
+        return f"{self.try_folder(node, attempt, try_)}/dynamic.json"
+
+    def child_inputs(self, node: str, attempt: int) -> str:
+        return f"{self.attempt(node, attempt)}/inputs.json"
+
+    def part_folder(self, name: str) -> str:
+        """Of a part of a map, by its name: ``<node path>/<attempt>/<part>``, with ``/<attempt of the part>`` for what
+        became of it."""
+        node, attempt, *rest = name.split("/")
+        if not 1 <= len(rest) <= 2:
+            raise InvalidName(f"{name[:80]!r} is not a part of a map")
+        return "/".join([f"{self.attempt(node, int(attempt))}/parts", *(str(int(number)) for number in rest)])
+
+    def part_items(self, name: str) -> str:
+        return f"{self.part_folder(name)}/items.json"
+
+    def part_outputs(self, name: str) -> str:
+        return f"{self.part_folder(name)}/outputs.json"
+
+    def part_rows(self, name: str, page: int) -> str:
+        return f"{self.part_folder(name)}/rows/{page:05d}.json"
 
     def try_folder(self, node: str, attempt: int, try_: int) -> str:
         return f"{self.attempt(node, attempt)}/{try_:d}"

@@ -12,8 +12,8 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from flytemp_worker.engine import Command
-from flytemp_worker.workflow import version1
 from flytemp_worker.workflow.interpreter import FlytempWorkflow
+from flytemp_worker.workflow.version1.shell import Shell
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json.gz"))
 
@@ -37,8 +37,8 @@ async def test_replays(file: Path) -> None:
 
 
 async def test_a_reordering_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    take = version1.Shell._take
-    monkeypatch.setattr(version1.Shell, "_take", lambda self, commands: take(self, _reversed(commands)))
+    take = Shell.take
+    monkeypatch.setattr(Shell, "take", lambda self, commands: take(self, _reversed(commands)))
     history = read(next(file for file in HISTORIES if "diamond-0" in file.name))
     result = await Replayer(workflows=[FlytempWorkflow]).replay_workflow(history, raise_on_replay_failure=False)
 

@@ -17,12 +17,15 @@ from temporalio.worker import Worker
 from flytemp.records.launch import ResolvedSettings
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Backend
+from flytemp_activities.answers import Answers
 from flytemp_activities.close import Recorder
 from flytemp_activities.executions import Executions
+from flytemp_activities.parts import Parts as MapParts
+from flytemp_activities.parts import Relations
 from flytemp_activities.resolve import Resolver
 from flytemp_activities.state import StatePages
 from flytemp_activities.tasks import TaskRunner, TryObserver
-from flytemp_worker.workflow.interpreter import FlytempWorkflow
+from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
 
 CONTROL_SLOTS = 50
 WORKFLOW_SLOTS = 8
@@ -50,8 +53,16 @@ def control_parts(
     resolver = Resolver(executions, temporal, settings, prefix)
     pages = StatePages(executions.store)
     recorder = Recorder(executions)
-    state = [pages.plan_page, pages.save_plan, pages.load_state, pages.save_state]
-    return Parts([FlytempWorkflow], [resolver.resolve, *state, recorder.close])
+    answers, parts, relations = Answers(executions), MapParts(executions), Relations(temporal)
+    return Parts(
+        [FlytempWorkflow, FlytempMapPart],
+        [
+            resolver.resolve, recorder.close,
+            pages.plan_page, pages.save_plan, pages.load_state, pages.save_state,
+            answers.read_values, answers.list_lengths, answers.split_lists, answers.child_inputs, answers.store_map,
+            answers.expand_dynamic, parts.part_plan, parts.close_part, relations.closed_children,
+        ],
+    )  # fmt: skip
 
 
 def task_parts(

@@ -122,6 +122,8 @@ def resolved_settings(settings: Settings) -> ResolvedSettings:
         max_system_tries=worker.max_system_tries,
         continue_as_new_events=worker.continue_as_new_events,
         drain_seconds=worker.continue_as_new_drain_seconds,
+        max_map_items=worker.max_map_items,
+        max_dynamic_depth=worker.max_dynamic_depth,
     )
 
 

@@ -107,7 +107,7 @@ class Supervisor:
         ooms = shop.oom.current()
         order = {"owner": shop.owner, "scratch": str(scratch), "bundles": str(shop.options.bundles)}
         try:
-            async with asyncio.timeout(invocation.task.settings.timeout_seconds):
+            async with asyncio.timeout(invocation.timeout_seconds):
                 answer = await process.execute(order, invocation.model_dump_json(), sink, self._on_event)
         except TimeoutError:
             return await self._timed_out(process, sink, scratch)
@@ -151,7 +151,7 @@ class Supervisor:
         return settled
 
     async def _timed_out(self, process: WarmProcess, sink: LogSink, scratch: Path) -> TaskResult:
-        limit = self._invocation.task.settings.timeout_seconds
+        limit = self._invocation.timeout_seconds
         message = f"the task ran longer than its timeout of {limit:g} s and was ended"
         try:
             # First the commit: what the task does while it is being ended no longer counts.

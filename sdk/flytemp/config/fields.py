@@ -151,6 +151,8 @@ WORKER_FIELDS = (
     _worker("max_system_tries", whole(1)),
     _worker("continue_as_new_events", whole(0)),
     _worker("continue_as_new_drain_seconds", seconds(0)),
+    _worker("max_map_items", whole(1)),
+    _worker("max_dynamic_depth", whole(1)),
     _worker("pass_environment", variables),
     _worker("metrics_address", address_or_off),
     _worker("sdk_metrics_address", address_or_off),

@@ -36,6 +36,10 @@ class WorkerSettings:
     """Events of history after which an execution continues in a new run; 0 leaves it to the server."""
     continue_as_new_drain_seconds: float
     """How long such an execution waits for what is nearly done before it continues."""
+    max_map_items: int
+    """A map of more calls than this runs in parts of this size, each a workflow of its own."""
+    max_dynamic_depth: int
+    """How many dynamic tasks may be inside each other, a recursion's included."""
     pass_environment: tuple[str, ...]
     """Variables of the worker that tasks see, besides the few that every program needs."""
     metrics_address: str

@@ -28,17 +28,43 @@ class LaunchOptions(BaseModel):
     """What an execution may set for itself; each one wins over the launch plan's value.
 
     ``labels`` and ``annotations`` replace the launch plan's, they are not merged with them. ``max_parallelism``
-    is the number of task nodes that may run at once, 0 for no limit; 25 where nobody says.
+    is the number of task nodes that may run at once, 0 for no limit; 25 where nobody says. After ``timeout_seconds``
+    the execution is stopped and TIMED_OUT.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     max_parallelism: int | None = Field(default=None, ge=0)
+    timeout_seconds: float | None = Field(default=None, gt=0)
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
     raw_data_prefix: str | None = None
     interruptible: bool | None = None
     overwrite_cache: bool | None = None
+
+
+class ParentCall(BaseModel):
+    """The launch plan's node that this execution is: flytemp's own, no part of the public input.
+
+    ``options`` are the parent's: `flytemp.client.options.inherited_options` says what becomes of them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    workflow_id: str
+    node: str
+    attempt: int
+    execution: str = ""
+    options: LaunchOptions = LaunchOptions()
+
+
+class RetryCall(BaseModel):
+    """An execution that had ended goes on: ``nodes`` are tried again, without any all that failed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    nodes: list[str] = []
+    by: str = ""
 
 
 class LaunchRequest(BaseModel):
@@ -57,6 +83,8 @@ class LaunchRequest(BaseModel):
     project: str | None = None
     domain: str | None = None
     version: str | None = None
+    parent: ParentCall | None = None
+    retry: RetryCall | None = None
 
 
 class ExecutionContext(BaseModel):
@@ -83,6 +111,7 @@ class ExecutionContext(BaseModel):
     first_run_id: str
     started_at: str  # RFC 3339
     warnings: list[str] = []
+    parent: ParentCall | None = None
 
 
 class ResolvedSettings(BaseModel):
@@ -97,6 +126,8 @@ class ResolvedSettings(BaseModel):
     max_system_tries: int = 10
     continue_as_new_events: int = 0
     drain_seconds: float = 30
+    max_map_items: int = 1_000
+    max_dynamic_depth: int = 50
 
 
 class Resolved(BaseModel):
@@ -119,6 +150,11 @@ class Resolved(BaseModel):
     settings: ResolvedSettings
     search_attributes: bool  # whether the namespace knows flytemp's
     warnings: list[str] = []
+    options: LaunchOptions = LaunchOptions()
+    parent: ParentCall | None = None
+    timeout_seconds: float | None = None
+    retry: RetryCall | None = None  # it goes on from the state in which it had ended
+    state_pages: int = 0  # of that state
 
     def to_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json")

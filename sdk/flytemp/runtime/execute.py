@@ -22,13 +22,14 @@ from flytemp.errors import Actor, CorruptData, FlytempError, InputError
 from flytemp.layout import RootLayout
 from flytemp.literals.transfer import RawDataTransfer, use_transfer
 from flytemp.literals.types import Json
-from flytemp.runtime.commit import claim_try, commit_result, now, write_try_error
+from flytemp.runtime.commit import claim_try, commit_result, now, read_result, write_try_error
 from flytemp.runtime.failures import TryFailed
 from flytemp.runtime.forks import forked_children_end_here
-from flytemp.runtime.inputs import resolve_inputs
+from flytemp.runtime.inputs import Source
 from flytemp.runtime.invocation import PROTOCOL_VERSION, Invocation, TaskError, TaskResult
 from flytemp.runtime.loader import load_task, use_bundle
 from flytemp.runtime.user_errors import user_error
+from flytemp.spec.canonical import stored
 from flytemp.store.object_store import ObjectStore
 
 
@@ -115,11 +116,12 @@ def _noted(invocation: Invocation, store: ObjectStore, error: TaskError) -> TryF
 
 
 class _Failed(Exception):
-    """Carries an error out of the steps of a try."""
+    """Carries an error out of the steps of a try, with the outputs of those of its calls that succeeded."""
 
-    def __init__(self, error: TaskError) -> None:
+    def __init__(self, error: TaskError, outputs: dict[str, Json] | None = None) -> None:
         super().__init__(error.message)
         self.error = error
+        self.outputs = outputs
 
 
 class _Try:
@@ -144,13 +146,17 @@ class _Try:
         except _Failed as failed:
             if failed.error.kind == "SYSTEM":
                 raise
-            return TaskResult(status="failed", error=failed.error, try_=attempt, started_at=started, finished_at=now())
+            return TaskResult(
+                status="failed", outputs=failed.outputs, error=failed.error, try_=attempt, started_at=started, finished_at=now()
+            )
         return TaskResult(status="succeeded", outputs=outputs, try_=attempt, started_at=started, finished_at=now())
 
     def _outputs(self) -> dict[str, Json]:
         invocation = self._invocation
+        given = (invocation.inputs,) if invocation.items is None else invocation.items
         try:
-            literals = resolve_inputs(invocation.inputs, self._store, invocation.execution_root)
+            source = Source(self._store, invocation.execution_root)
+            calls = [{name: source.literal(value) for name, value in inputs.items()} for inputs in given]
         except InputError as error:  # a path that leads nowhere in the value that came
             raise _Failed(user_error(error, retryable=False)) from error
         if invocation.bundle is not None:
@@ -159,16 +165,28 @@ class _Try:
         with self._scratch() as scratch:
             files = RawDataTransfer(invocation.raw_data_prefix, scratch)
             with use_context(self._context(scratch)), use_transfer(files):
-                return self._call(literals, files)
+                task = self._load()
+                if invocation.items is not None:
+                    return self._calls(task, calls, files)
+                make = self._generate if invocation.task.kind == "dynamic" else self._call
+                return make(task, calls[0], files)
 
-    def _call(self, literals: dict[str, Json], files: RawDataTransfer) -> dict[str, Json]:
+    def _load(self) -> Task[..., Any]:
         roots = self._invocation.bundle.import_roots if self._invocation.bundle is not None else (".",)
         with self._users_code(), self._imports():
             task = load_task(self._invocation.task.loader, self._bundle, roots)
-            interface = task.python_interface
+            _ = task.python_interface
+        return task
+
+    def _values(self, task: Task[..., Any], literals: dict[str, Json], files: RawDataTransfer) -> dict[str, Any]:
         # A user's class may run its own code when a value of it is made or taken apart.
+        interface = task.python_interface
         with self._users_code(), self._conversions(task):
-            values = interface.input_values({**interface.defaults, **literals}, files)
+            return interface.input_values({**interface.defaults, **literals}, files)
+
+    def _call(self, task: Task[..., Any], literals: dict[str, Json], files: RawDataTransfer) -> dict[str, Json]:
+        interface = task.python_interface
+        values = self._values(task, literals, files)
         with self._users_code():
             try:
                 returned = interface.call(task.function, values)
@@ -181,6 +199,54 @@ class _Try:
                 returned = None
         with self._users_code(), self._conversions(task):
             return interface.output_literals(returned, files)
+
+    def _generate(self, task: Task[..., Any], literals: dict[str, Json], files: RawDataTransfer) -> dict[str, Json]:
+        """A dynamic task makes a graph, which lies beside the try and runs in its place."""
+        from flytemp.runtime.dynamic import generate
+
+        invocation = self._invocation
+        values = self._values(task, literals, files)
+        with self._users_code(), self._conversions(task):
+            document = generate(task, values, files).model_copy(update={"bundle": invocation.bundle})
+        key = RootLayout(invocation.execution_root).dynamic(invocation.node, invocation.attempt, invocation.try_)
+        self._store.write(key, stored(document).encode())
+        return {}
+
+    def _calls(self, task: Task[..., Any], calls: list[dict[str, Json]], files: RawDataTransfer) -> dict[str, Json]:
+        """Several calls of a map, one after the other. A later attempt makes those again that failed."""
+        done = self._done_before(len(calls))
+        failures: dict[int, _Failed] = {}
+        for number, literals in enumerate(calls):
+            if done[number] is not None:
+                continue
+            try:
+                done[number] = self._call(task, literals, files)
+            except _Failed as failed:
+                if failed.error.kind == "SYSTEM":
+                    raise
+                failures[number] = failed
+        outputs: dict[str, Json] = {
+            name: [None if one is None else one[name] for one in done] for name in task.python_interface.outputs
+        }
+        if not failures:
+            return outputs
+        first = next(iter(failures.values()))
+        retryable = any(failed.error.retryable for failed in failures.values())
+        error = first.error.model_copy(update={"failed_items": tuple(failures), "retryable": retryable})
+        raise _Failed(error, outputs) from first
+
+    def _done_before(self, count: int) -> list[dict[str, Json] | None]:
+        """What the calls gave in the attempt before this one; None for those that failed, or were not made."""
+        invocation = self._invocation
+        if invocation.attempt > 1:
+            before = read_result(self._store, invocation.model_copy(update={"attempt": invocation.attempt - 1}))
+            if before is not None and before.outputs is not None and before.error and before.error.failed_items:
+                failed, outputs = set(before.error.failed_items), before.outputs
+                return [
+                    None if number in failed else {name: values[number] for name, values in outputs.items()}
+                    for number in range(count)
+                ]
+        return [None] * count
 
     # -------------------------------------------------------------------------------------- errors
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flytemp.errors import CorruptData, FlytempBug
@@ -12,42 +12,98 @@ from flytemp.literals.navigate import value_at
 from flytemp.literals.types import Json
 from flytemp.store.object_store import ObjectStore
 
+Constants = Callable[[str, list[Any]], Json]
+"""Gives a large literal of a plan by the document that it is in and its key; see `flytemp.spec.plan.constant`."""
 
-def resolve_inputs(closed: Mapping[str, Json], store: ObjectStore, execution_root: str) -> dict[str, Json]:
+
+def resolve_inputs(
+    closed: Mapping[str, Json], store: ObjectStore, execution_root: str, constants: Constants | None = None
+) -> dict[str, Json]:
     """The literals of closed values; each result, and the execution's inputs, are read at most once.
 
     Raises:
         InputError: a path leads nowhere in the value that came.
         NotFound, CorruptData, StoreError: what a value refers to cannot be read.
     """
-    source = _Source(store, RootLayout(execution_root))
+    source = Source(store, execution_root, constants)
     return {name: source.literal(value) for name, value in closed.items()}
 
 
-class _Source:
-    def __init__(self, store: ObjectStore, layout: RootLayout) -> None:
+class Source:
+    """Reads what closed values refer to, each object once."""
+
+    def __init__(self, store: ObjectStore, execution_root: str, constants: Constants | None = None) -> None:
         self._store = store
-        self._layout = layout
+        self._layout = RootLayout(execution_root)
+        self._constants = constants
         self._objects: dict[str, dict[str, Any]] = {}
 
     def literal(self, value: Json) -> Json:
+        """The literal of one closed value; raises as `resolve_inputs`."""
+        path = value.get("p") or []
         if "l" in value:
             return value["l"]
         if "r" in value:
-            key = self._layout.result_of_ref(value["r"])
-            return value_at(self._field(key, "outputs", value["v"]), value.get("p") or [])
+            return self._result(value["r"], value["v"], path)
         if "c" in value:
-            return value_at(self._field(self._layout.execution, "inputs", value["c"]), value.get("p") or [])
+            return value_at(self._field(self._layout.execution, "inputs", value["c"]), path)
+        if "u" in value:
+            return value_at(self._named(self._key_of(value["u"]), value["v"]), path)
+        if "f" in value:
+            return value_at(self._named(self._layout.part_items(value["f"]), value["v"]), path)
         if "a" in value:
             return [self.literal(item) for item in value["a"]]
         if "m" in value:
             return {key: self.literal(item) for key, item in value["m"].items()}
+        if "k" in value and self._constants is not None:
+            return value_at(self._constants(value.get("d", ""), value["k"]), path)
         raise FlytempBug(f"a closed value has none of the known forms: {sorted(value)}")
+
+    def _result(self, ref: str, name: str, path: list[Any]) -> Json:
+        """An output of a task, or of a map, whose result is a manifest: of that no more is read than the path needs."""
+        key = self._layout.result_of_ref(ref)
+        found = self._object(key)
+        if "manifest" not in found:
+            return value_at(self._field(key, "outputs", name), path)
+        if name not in found["manifest"]:
+            raise CorruptData(f"{self._store.uri_of(key)} has no output {name!r}")
+        parts = found["parts"] or [[None, len(found["manifest"][name])]]
+        position = self._position(path, sum(count for _, count in parts))
+        values: list[Json] = []
+        for part, count in parts:
+            if position is None or 0 <= position < count:
+                closed = found["manifest"][name] if part is None else self._named(self._layout.part_outputs(part), name)
+                if position is not None:
+                    return value_at(self.literal(closed[position]), path[1:])
+                values += [self.literal(item) for item in closed]
+            if position is not None:
+                position -= count
+        return value_at(values, path)
+
+    @staticmethod
+    def _position(path: list[Any], count: int) -> int | None:
+        """The item that the path leads to; None for the whole list, or where it leads nowhere in it."""
+        if not path or isinstance(path[0], bool) or not isinstance(path[0], int) or not -count <= path[0] < count:
+            return None
+        return path[0] if path[0] >= 0 else path[0] + count
+
+    def _key_of(self, uri: str) -> str:
+        """The key of an object of this store: a value may not make a worker read elsewhere."""
+        root = f"{self._store.uri}/"
+        if not uri.startswith(root):
+            raise CorruptData(f"{uri} does not lie in the store {self._store.uri}")
+        return uri.removeprefix(root)
 
     def _field(self, key: str, part: str, name: str) -> Json:
         values = self._object(key).get(part) or {}
         if name not in values:
             raise CorruptData(f"{self._store.uri_of(key)} has no {part[:-1]} {name!r}")
+        return values[name]
+
+    def _named(self, key: str, name: str) -> Json:
+        values = self._object(key)
+        if name not in values:
+            raise CorruptData(f"{self._store.uri_of(key)} has no {name!r}")
         return values[name]
 
     def _object(self, key: str) -> dict[str, Any]:

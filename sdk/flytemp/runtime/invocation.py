@@ -27,9 +27,14 @@ class Invocation(RuntimeModel):
     * ``{"l": literal}``;
     * ``{"r": "<node path>/<attempt>", "v": output, "p": [path…]}``: read from that result in ``execution_root``;
     * ``{"c": input, "p": [path…]}``: an input of the execution, read from its ``execution.json``;
+    * ``{"u": uri, "v": output, "p": [path…]}``: an output of a child execution;
+    * ``{"f": part, "v": input, "p": [path…]}``: an item of a list that was split for the parts of a map;
     * ``{"a": [value…]}`` and ``{"m": {key: value}}``.
 
     Large literals of the plan (``{"k": …}`` in what the engine sends) were put in by whoever made the invocation.
+
+    ``items`` are the inputs of each call, where one try makes several calls of a map: then each output is a list, and
+    ``inputs`` is empty.
     """
 
     protocol: int = PROTOCOL_VERSION
@@ -41,6 +46,7 @@ class Invocation(RuntimeModel):
     task: TaskSpec
     bundle: BundleRef | None
     inputs: dict[str, Json]
+    items: tuple[dict[str, Json], ...] | None = None
     raw_data_prefix: str  # a complete URI; uploads go to fresh paths under it
     project: str
     domain: str
@@ -49,6 +55,12 @@ class Invocation(RuntimeModel):
     version: str
     started_at: str  # RFC 3339: when the execution started, for current_context().execution_date
     environment: dict[str, str] = {}  # the task's own variables and the platform's FLYTEMP_*
+
+    @property
+    def timeout_seconds(self) -> float | None:
+        """What the try may take: the task's time-out, for each of the calls that it makes."""
+        seconds = self.task.settings.timeout_seconds
+        return None if seconds is None else seconds * max(1, len(self.items or ()))
 
 
 class TaskError(RuntimeModel):
@@ -59,10 +71,12 @@ class TaskError(RuntimeModel):
     message: str
     traceback: str = ""  # the user's frames first; bounded
     retryable: bool = True
+    failed_items: tuple[int, ...] | None = None  # of several calls, those that failed, counted from 0
 
 
 class TaskResult(RuntimeModel):
-    """`result.json` of an attempt: committed once, exclusively."""
+    """`result.json` of an attempt: committed once, exclusively. Of several calls, a failed one may have ``outputs`` as
+    well: with null for the calls that failed."""
 
     status: Literal["succeeded", "failed"]
     outputs: dict[str, Json] | None = None

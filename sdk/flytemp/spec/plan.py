@@ -75,6 +75,35 @@ def plan_of(document: WorkflowDocument | TaskDocument) -> Plan:
     }
 
 
+def part_plan_of(document: WorkflowDocument, graph: str, local: str) -> Plan:
+    """The plan of one map node alone, and of the graphs that its calls need: what a part of a large map runs."""
+    spec = document.workflows[graph]
+    node = node_at(spec, local)
+    reachable: dict[str, WorkflowSpec] = {}
+    pending = [node.target] if node.map is not None and node.map.kind == "workflow" else []
+    while pending:
+        name = pending.pop()
+        if name not in reachable:
+            reachable[name] = document.workflows[name]
+            pending += [called for called in workflow_targets(document.workflows[name])]
+    index = {other.id: position for position, other in enumerate(spec.nodes)}
+    writer = _GraphWriter(spec, document, index)
+    alone = {**writer.node(node), "needs": []}
+    graphs = {name: _graph(reached, document) for name, reached in reachable.items()}
+    return {"root": graph, "graphs": {**graphs, graph: {"nodes": [alone], "out": {}}}}
+
+
+def workflow_targets(spec: WorkflowSpec) -> Iterator[str]:
+    """The sub-workflows that a graph calls: from its nodes, those of its branches, its maps and its on_failure."""
+    pending = [*spec.nodes, *([spec.on_failure] if spec.on_failure else [])]
+    while pending:
+        node = pending.pop()
+        if (node.map.kind if node.map is not None else node.kind) == "workflow":
+            yield node.target
+        if node.branch is not None:
+            pending += [case.node for case in node.branch.cases if case.node is not None]
+
+
 def around_task(document: TaskDocument) -> WorkflowDocument:
     """The workflow of one node that runs a task launched by itself."""
     task = document.task

@@ -228,10 +228,12 @@ class StartPart:
     """Start a part of a map: the calls of ``count`` items from ``first`` on, at most ``width`` at once.
 
     ``given`` are closed values of the map's inputs; those it maps over begin with the part's first item.
-    ``most_failures``: with more, the part stops. ``source``, ``graph`` and ``local`` name the map's node.
+    ``most_failures``: with more, the part stops. ``source``, ``graph`` and ``local`` name the map's node, ``name`` the part
+    in the store.
     """
 
     node: str
+    name: str
     part: int
     attempt: int
     source: str

@@ -1,10 +1,11 @@
-"""How the workflow calls its activities: names, time-outs, retry policies, ids.
+"""How the workflow calls its activities and child workflows: names, time-outs, retry policies, ids.
 
 Retry policies here only re-attach or repeat I/O: a user's retries are the engine's business (design: attempts and tries).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
+from flytemp.names import slug
 from flytemp_worker.engine import RunTask
 
 RESOLVE = "flytemp.resolve"
@@ -21,6 +23,24 @@ RUN_TASK = "flytemp.run_task"
 SAVE_STATE = "flytemp.save_state"
 LOAD_STATE = "flytemp.load_state"
 CLOSE = "flytemp.close"
+PART_PLAN = "flytemp.part_plan"
+CLOSE_PART = "flytemp.close_part"
+CLOSED_CHILDREN = "flytemp.closed_children"
+EXPAND = "flytemp.expand_dynamic"
+
+ASKS = {
+    "read": "flytemp.read_values",
+    "lengths": "flytemp.list_lengths",
+    "split": "flytemp.split_lists",
+    "expand": EXPAND,
+    "inputs": "flytemp.child_inputs",
+    "store": "flytemp.store_map",
+}
+"""The activity that answers what the engine asks; see `flytemp_worker.engine.messages.Ask`."""
+
+PART_WORKFLOW = "FlytempMapPart"
+CHILD_CLOSED = "flytemp.child_closed"
+TELL = "flytemp.tell"
 
 _FOREVER = timedelta(days=3650)  # Temporal wants a bound; a task's own time-out is the backend's to keep
 _CONTROL_TIMEOUT = timedelta(minutes=2)
@@ -62,6 +82,12 @@ def run_task(command: RunTask, root: str, task_queue: str, heartbeat_seconds: fl
     }
     if command.resumed:
         argument["resumed"] = True
+    if command.local != command.node.rpartition(".")[2]:
+        argument["local"] = command.local
+    if command.source:
+        argument["source"] = command.source
+    if command.items is not None:
+        argument["items"] = list(command.items)
     attempt = f", attempt {command.attempt}" if command.attempt > 1 else ""
     return workflow.start_activity(
         RUN_TASK,
@@ -69,11 +95,24 @@ def run_task(command: RunTask, root: str, task_queue: str, heartbeat_seconds: fl
         task_queue=task_queue,
         activity_id=activity_id(command.node, command.attempt, command.try_),
         start_to_close_timeout=_FOREVER,
+        schedule_to_start_timeout=timedelta(seconds=command.queued) if command.queued else None,
         heartbeat_timeout=timedelta(seconds=heartbeat_seconds),
         retry_policy=_REATTACH,
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         summary=short(f"{command.node} {command.name}{attempt}"),
     )
+
+
+def part_id(workflow_id: str, node: str, part: int, attempt: int) -> str:
+    """The workflow id of a part of a map. Temporal takes up to 1,000 characters."""
+    text = f"{workflow_id}/{node}/{part}.{attempt}"
+    return text if len(text) <= 900 else f"{text[:800]}…{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def child_name(execution: str, root: str, node: str, attempt: int) -> str:
+    """The name of the execution that a launch plan's node starts: readable, and the same whenever it is asked for."""
+    digest = hashlib.sha256(f"{root}/{node}/{attempt}".encode()).hexdigest()[:10]
+    return f"{slug(execution, 30)}-{slug(node, 18)}-{digest}"
 
 
 def short(text: str) -> str:

@@ -1,4 +1,4 @@
-"""``FlytempWorkflow``: the one workflow type that runs every spec.
+"""``FlytempWorkflow``: the one workflow type that runs every spec; and ``FlytempMapPart``, a part of a large map in one.
 
 What is here runs before the behaviour version is known, so it is frozen: call `resolve`, read the version it
 chose from history, hand over. A version this worker does not know fails the workflow task, never the run: the
@@ -15,6 +15,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from flytemp_worker.workflow import calls, version1
+from flytemp_worker.workflow.requests import Requests
 
 _NOTHING = RawValue(Payload())
 
@@ -25,9 +26,21 @@ class UnknownInterpreterVersion(Exception):
     """Not a failure of the run: an older worker got a newer execution. Temporal tries the task again elsewhere."""
 
 
+async def _interpret(requests: Requests, resolved: dict[str, Any], continued: dict[str, Any] | None) -> dict[str, Any]:
+    number = resolved["interpreter"]
+    if number not in _VERSIONS:
+        raise UnknownInterpreterVersion(
+            f"the execution is of interpreter version {number}, this worker knows {sorted(_VERSIONS)}: upgrade the worker"
+        )
+    return await _VERSIONS[number](resolved, continued, requests.open)
+
+
 @workflow.defn(name="FlytempWorkflow", sandboxed=False)
 class FlytempWorkflow:
     """Runs a launch plan, workflow or task by its spec. See the reference page "Launching from any language"."""
+
+    def __init__(self) -> None:
+        self._requests = Requests()
 
     @workflow.run
     async def run(self, launch: RawValue = _NOTHING) -> dict[str, Any]:
@@ -35,12 +48,57 @@ class FlytempWorkflow:
         # Only a run that continues another says what to go on with: a launch is always resolved.
         continued = given.get("continued") if workflow.info().continued_run_id else None
         resolved: dict[str, Any] = continued["resolved"] if continued else await _resolve(given)
-        number = resolved["interpreter"]
-        if number not in _VERSIONS:
-            raise UnknownInterpreterVersion(
-                f"the execution is of interpreter version {number}, this worker knows {sorted(_VERSIONS)}: upgrade the worker"
-            )
-        return await _VERSIONS[number](resolved, continued)
+        return await _interpret(self._requests, resolved, continued)
+
+    @workflow.update(name="flytemp.answer")
+    async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        return await self._requests.answer(request)
+
+    @answer.validator
+    def _check_answer(self, request: dict[str, Any]) -> None:
+        self._requests.check_answer(request)
+
+    @workflow.update(name="flytemp.pause")
+    async def pause(self, request: dict[str, Any]) -> dict[str, Any]:
+        return await self._requests.pause(request)
+
+    @workflow.update(name="flytemp.resume")
+    async def resume(self, request: dict[str, Any]) -> dict[str, Any]:
+        return await self._requests.resume(request)
+
+    @workflow.update(name="flytemp.retry")
+    async def retry(self, request: dict[str, Any]) -> dict[str, Any]:
+        return await self._requests.retry(request)
+
+    @retry.validator
+    def _check_retry(self, request: dict[str, Any]) -> None:
+        self._requests.check_retry(request)
+
+    @workflow.signal(name=calls.CHILD_CLOSED)
+    def child_closed(self, message: dict[str, Any]) -> None:
+        self._requests.child_closed(message)
+
+
+@workflow.defn(name=calls.PART_WORKFLOW, sandboxed=False)
+class FlytempMapPart:
+    """The calls of some of a map's items: started by `FlytempWorkflow` alone."""
+
+    def __init__(self) -> None:
+        self._requests = Requests()
+
+    @workflow.run
+    async def run(self, part: dict[str, Any]) -> dict[str, Any]:
+        continued = part.get("continued")
+        resolved = continued["resolved"] if continued else {**part["resolved"], "part": part}
+        return await _interpret(self._requests, resolved, continued)
+
+    @workflow.signal(name=calls.TELL)
+    def tell(self, message: dict[str, Any]) -> None:
+        self._requests.told(message)
+
+    @workflow.signal(name=calls.CHILD_CLOSED)
+    def child_closed(self, message: dict[str, Any]) -> None:
+        self._requests.child_closed(message)
 
 
 def _decoded(launch: RawValue) -> dict[str, Any]:

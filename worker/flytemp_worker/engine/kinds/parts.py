@@ -83,8 +83,8 @@ def _command(engine: Engine, node: Node, number: int, resumed: bool = False) -> 
     split = {var: {"f": chunk_name(node, number), "v": var, "p": []} for var in plan.over}
     graph = node.scope.graph
     return StartPart(
-        node.path, number, part["attempt"], graph.source, graph.name, node.plan.local, first, min(size, items - first),
-        part["width"], {**whole, **split}, items - plan.needed(items), resumed,
+        node.path, chunk_name(node, number), number, part["attempt"], graph.source, graph.name, node.plan.local, first,
+        min(size, items - first), part["width"], {**whole, **split}, items - plan.needed(items), resumed,
     )  # fmt: skip
 
 

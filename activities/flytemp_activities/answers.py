@@ -1,0 +1,130 @@
+"""The short pieces of I/O that the engine asks for; see `flytemp_worker.engine.messages.Ask`. Each can be repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from temporalio import activity
+
+from flytemp.errors import CorruptData, FlytempError, InputError, LimitExceeded, StoreError, TypeMismatch
+from flytemp.layout import RootLayout
+from flytemp.literals.limits import INLINE_BYTES, check_size
+from flytemp.literals.types import Json
+from flytemp.runtime.inputs import Source
+from flytemp.spec.integrity import check_integrity
+from flytemp.spec.pages import to_pages
+from flytemp.spec.plan import plan_of
+from flytemp.spec.typecheck import type_problems
+from flytemp_activities.executions import Executions, inline_bytes
+from flytemp_activities.failures import translated
+
+MOST_ANSWER_BYTES = 64 * 1024
+"""A value that a condition compares is at most this long."""
+
+
+class Answers:
+    """Reads and writes for the engine what it does not hold itself."""
+
+    def __init__(self, executions: Executions) -> None:
+        self._executions = executions
+        self._store = executions.store
+
+    @activity.defn(name="flytemp.read_values")
+    @translated
+    async def read_values(self, argument: dict[str, Any]) -> dict[str, Any]:
+        """The literals of closed values, each by itself: one that leads nowhere is told as its error."""
+        return await asyncio.to_thread(self._read_values, argument)
+
+    def _read_values(self, argument: dict[str, Any]) -> dict[str, Any]:
+        source = self._source(argument)
+        return {"values": {name: _read(source, value) for name, value in argument["values"].items()}}
+
+    @activity.defn(name="flytemp.list_lengths")
+    @translated
+    async def list_lengths(self, argument: dict[str, Any]) -> dict[str, Any]:
+        """The lengths of lists."""
+        return await asyncio.to_thread(self._lengths, argument)
+
+    def _lengths(self, argument: dict[str, Any]) -> dict[str, Any]:
+        source = self._source(argument)
+        return {"lengths": {name: len(_list(name, source.literal(value))) for name, value in argument["values"].items()}}
+
+    @activity.defn(name="flytemp.split_lists")
+    @translated
+    async def split_lists(self, argument: dict[str, Any]) -> dict[str, Any]:
+        """Write the lists that a large map maps over in parts, so that no call reads all of them."""
+        return await asyncio.to_thread(self._split, argument)
+
+    def _split(self, argument: dict[str, Any]) -> dict[str, Any]:
+        source, layout = self._source(argument), RootLayout(argument["execution"])
+        lists = {name: _list(name, source.literal(value)) for name, value in argument["values"].items()}
+        size = argument["size"]
+        for number, first in enumerate(range(0, argument["count"], size)):
+            part = {name: items[first : first + size] for name, items in lists.items()}
+            name = f"{argument['node']}/{argument['attempt']}/{number}"
+            self._store.write(layout.part_items(name), json.dumps(part, separators=(",", ":")).encode())
+        return {}
+
+    @activity.defn(name="flytemp.child_inputs")
+    @translated
+    async def child_inputs(self, argument: dict[str, Any]) -> dict[str, Any]:
+        """The inputs of a child execution: as literals, or where they were written when they are large."""
+        return await asyncio.to_thread(self._child_inputs, argument)
+
+    def _child_inputs(self, argument: dict[str, Any]) -> dict[str, Any]:
+        source = self._source(argument)
+        values = {name: check_size(name, source.literal(value)) for name, value in argument["values"].items()}
+        if inline_bytes(values) <= INLINE_BYTES:
+            return {"values": values}
+        key = RootLayout(argument["execution"]).child_inputs(argument["node"], argument["attempt"])
+        self._store.write(key, json.dumps(values).encode())
+        return {"uri": self._store.uri_of(key)}
+
+    @activity.defn(name="flytemp.store_map")
+    @translated
+    async def store_map(self, argument: dict[str, Any]) -> dict[str, Any]:
+        """Write the manifest of a map's outputs where the result of a task would be."""
+        return await asyncio.to_thread(self._store_map, argument)
+
+    def _store_map(self, argument: dict[str, Any]) -> dict[str, Any]:
+        manifest = {"status": "succeeded", "manifest": argument["outputs"], "parts": argument.get("parts")}
+        key = RootLayout(argument["execution"]).result(argument["node"], argument["attempt"])
+        self._store.write(key, json.dumps(manifest, separators=(",", ":")).encode())
+        return {}
+
+    @activity.defn(name="flytemp.expand_dynamic")
+    @translated
+    async def expand_dynamic(self, argument: dict[str, Any]) -> dict[str, Any]:
+        """The pages of the plan of the graph that a dynamic task made; it is checked like one that was registered."""
+        return await asyncio.to_thread(self._expand, argument)
+
+    def _expand(self, argument: dict[str, Any]) -> dict[str, Any]:
+        document = self._executions.dynamic(argument["execution"], f"{argument['node']}/{argument['attempt']}")
+        check_integrity(document)
+        problems = type_problems(document)
+        if problems:
+            raise InputError("; ".join(str(problem) for problem in problems[:5]))
+        return {"pages": to_pages(plan_of(document))}
+
+    def _source(self, argument: dict[str, Any]) -> Source:
+        return Source(self._store, argument["execution"], self._executions.constants(argument["execution"]))
+
+
+def _read(source: Source, value: Json) -> dict[str, Any]:
+    try:
+        literal = source.literal(value)
+    except FlytempError as error:
+        if isinstance(error, StoreError) and not isinstance(error, CorruptData):
+            raise  # the store is away: asked again
+        return {"error": error.message}
+    if inline_bytes(literal) > MOST_ANSWER_BYTES:
+        raise LimitExceeded("a value that a condition compares is too long", hint="compare it in a task")
+    return {"l": literal}
+
+
+def _list(name: str, value: Json) -> list[Json]:
+    if not isinstance(value, list):
+        raise TypeMismatch(f"{name}: cannot map over {type(value).__name__}, which is no list")
+    return value

@@ -1,0 +1,26 @@
+"""Errors of flytemp that are somebody's answer, as Temporal carries them out of workflow code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from temporalio.exceptions import ApplicationError
+
+from flytemp.errors import FlytempError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def refusing(check: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """What ``check`` returns.
+
+    Raises:
+        ApplicationError: not retryable, of the type that the error's code is.
+    """
+    try:
+        return check(*args, **kwargs)
+    except FlytempError as error:
+        text = f"{error.message} ({error.hint})" if error.hint else error.message
+        raise ApplicationError(text, type=error.code, non_retryable=True) from error

@@ -1,0 +1,120 @@
+"""How a run begins: with a plan, and the state of the run before it when it continues one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from temporalio import workflow
+
+from flytemp.spec.pages import from_pages
+from flytemp_worker.engine import Engine, PauseRequested, Plan, RetryRequested, rows
+from flytemp_worker.engine.kinds import maps
+from flytemp_worker.engine.kinds.dynamics import sources
+from flytemp_worker.engine.nodes import Scope
+from flytemp_worker.engine.reopening import to_retry
+from flytemp_worker.workflow import calls
+from flytemp_worker.workflow.refusals import refusing
+from flytemp_worker.workflow.version1.shell import Shell, now
+
+
+async def load(shell: Shell, continued: dict[str, Any] | None) -> None:
+    """Fetch the plan, and the state when this run continues another, and start the engine.
+
+    A cancellation meanwhile is the engine's first event: tasks may be in flight from the run before.
+    """
+    engine = await (_part(shell) if shell.part is not None else _execution(shell, continued))
+    shell.engine = engine
+    engine.seed = shell.root
+    retry = shell.resolved.get("retry")
+    if continued is not None or retry:
+        await _restore(shell, engine, continued)
+        if retry and continued is None:
+            nodes = tuple(retry["nodes"])
+            refusing(to_retry, engine, nodes)
+            shell.ready = True
+            shell.take(engine.step(RetryRequested(nodes), now()))
+            return
+        shell.ready = True
+        shell.take(engine.resume(now()))
+        if shell.events:  # what is in flight hears of the cancellation only when it was issued again
+            shell.carry_out()
+            await shell.uncancelled(asyncio.ensure_future(workflow.sleep(0.01)))
+        return
+    shell.ready = True
+    shell.take(engine.begin(now()))
+    if shell.part is not None:
+        _tell(shell, shell.part["told"])
+
+
+async def _execution(shell: Shell, continued: dict[str, Any] | None) -> Engine:
+    plan = Plan(from_pages(await _plan_pages(shell, continued)))
+    timeout = shell.resolved.get("timeout_seconds")
+    if timeout is not None:
+        plan.root.timeout = timeout
+    return Engine(plan, shell.resolved["inputs"], max_parallelism=shell.settings["max_parallelism"], **_limits(shell))
+
+
+def _limits(shell: Shell) -> dict[str, int]:
+    """The platform's bounds; an execution that an older worker resolved does not know all of them."""
+    known = ("max_in_flight", "max_system_tries", "max_map_items", "max_dynamic_depth")
+    return {name: shell.settings[name] for name in known if name in shell.settings}
+
+
+async def _part(shell: Shell) -> Engine:
+    part = shell.part
+    assert part is not None
+    argument = {"execution": shell.root, **{key: part[key] for key in ("node", "source", "graph", "local", "given", "count")}}
+    loaded = await shell.uncancelled(calls.control(calls.PART_PLAN, argument, summary="the part's plan and items"))
+    plan = Plan(from_pages(loaded["pages"]), part["source"])
+    plan.structured = True
+    engine = Engine(plan, None, max_parallelism=part["width"], **_limits(shell))
+    engine.most_failures = part["most_failures"]
+    node = plan.root.nodes[0]
+    assert node.map is not None
+    node.map.item.local = part["local"]
+    scope = Scope(node.map.graph, None, kind="map")
+    scope.path = part["node"]
+    scope.given = {**part["given"], **{var: {"l": items} for var, items in (loaded["items"] or {}).items()}}
+    maps.fill(scope, node.map, part["first"], part["count"])
+    engine.root = scope
+    return engine
+
+
+def _tell(shell: Shell, told: dict[str, Any]) -> None:
+    """What the execution knew when it started this part."""
+    shell.engine.answers.update(told["answers"])
+    if told["paused"]:
+        shell.take(shell.engine.step(PauseRequested(told["paused"]["by"], told["paused"]["reason"]), now()))
+
+
+async def _restore(shell: Shell, engine: Engine, continued: dict[str, Any] | None) -> None:
+    """Put the state into the engine: that of the run before, or that in which the execution had ended."""
+    if continued is not None:
+        count = continued["pages"]
+        argument: dict[str, Any] = {"generation": shell.generation}
+    else:
+        count, argument = shell.resolved["state_pages"], {"closed": True}
+    if shell.part is not None:
+        argument["part"] = f"{shell.part['name']}/{shell.part['attempt']}"
+    state = from_pages(await _pages(shell, calls.LOAD_STATE, count, argument))
+    wanted = sources(state["rows"])
+    dynamics: dict[str, Any] = {}
+    for source in wanted:
+        node, _, attempt = source.rpartition("/")
+        asked = {"execution": shell.root, "node": node, "attempt": int(attempt)}
+        answer = await shell.uncancelled(calls.control(calls.EXPAND, asked, summary=calls.short(f"{node}: its graph")))
+        dynamics[source] = from_pages(answer["pages"])
+    rows.fill(engine, state, dynamics)
+
+
+async def _plan_pages(shell: Shell, continued: dict[str, Any] | None) -> list[str]:
+    if continued is None and shell.resolved["plan"] is not None:
+        return [shell.resolved["plan"]]
+    return await _pages(shell, calls.PLAN_PAGE, shell.resolved["plan_pages"], {"generation": shell.generation})
+
+
+async def _pages(shell: Shell, name: str, count: int, argument: dict[str, Any]) -> list[str]:
+    argument = {"execution": shell.root, **argument}
+    handles = [calls.control(name, {**argument, "page": page}, summary=f"page {page + 1}") for page in range(count)]
+    return [await shell.uncancelled(handle) for handle in handles]

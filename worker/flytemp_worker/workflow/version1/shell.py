@@ -1,0 +1,186 @@
+"""The loop: carries out the engine's commands and feeds it what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from temporalio import workflow
+
+from flytemp_worker.engine import (
+    Ask,
+    CancelChild,
+    CancelRequested,
+    CancelTask,
+    CancelTimer,
+    Command,
+    Engine,
+    Event,
+    Finish,
+    RunTask,
+    StartChild,
+    StartPart,
+    StartTimer,
+    TellParts,
+)
+from flytemp_worker.workflow.progress import details
+from flytemp_worker.workflow.version1 import ending
+from flytemp_worker.workflow.version1.journal import Journal
+from flytemp_worker.workflow.version1.relatives import Relatives
+from flytemp_worker.workflow.version1.work import Work
+
+FLUSH_COMMANDS = 256
+FLUSH_BYTES = 1024 * 1024
+"""Commands of one workflow task: whichever bound comes first (the server kills a run over 4 MiB of them)."""
+
+MOST_HISTORY_BYTES = 8 * 1024 * 1024
+"""A history longer than this continues as new whatever the number of its events (the server warns at 10 MiB)."""
+
+
+class Shell:
+    """One run of one execution, or of a part of a map.
+
+    Args:
+        resolved: what `resolve` decided.
+        generation: how often this execution has continued as new or been reopened.
+        part: the part's description, when this is one.
+    """
+
+    def __init__(self, resolved: dict[str, Any], generation: int = 0, part: dict[str, Any] | None = None) -> None:
+        self.resolved = resolved
+        self.root: str = resolved["root"]
+        self.settings: dict[str, Any] = resolved["settings"]
+        self.generation = generation
+        self.part = part
+        self.engine: Engine
+        self.ready = False  # the engine is there
+        self.finish: Finish | None = None
+        self.steps = 0
+        self.saved_pages = 0
+        self.work = Work(self.root, self.settings, self.hear)
+        self.relatives = Relatives(resolved, self.hear)
+        self.events: deque[Event] = deque()
+        self._backlog: deque[Command] = deque()
+        self._journal = Journal()
+        self._carriers: dict[type, Callable[[Any], None]] = {
+            RunTask: self.work.run_task,
+            CancelTask: self.work.cancel_task,
+            StartTimer: self.work.start_timer,
+            CancelTimer: self.work.cancel_timer,
+            Ask: self.work.ask,
+            StartChild: self.relatives.start_execution,
+            StartPart: self._start_part,
+            CancelChild: self.relatives.cancel,
+            TellParts: lambda command: self.relatives.tell_parts(command.message),
+        }
+
+    @property
+    def parent(self) -> str | None:
+        """The workflow that this one tells of its end."""
+        if self.part is not None:
+            return str(self.part["parent"])
+        caller = self.resolved.get("parent")
+        return caller["workflow_id"] if caller else None
+
+    def hear(self, event: Event) -> None:
+        """Take an event in; the loop feeds it to the engine."""
+        self.events.append(event)
+
+    # --------------------------------------------------------------------------------------- loop
+
+    async def run(self) -> dict[str, Any]:
+        """Until the engine is finished. Continues as new, with work in flight, when history grows long."""
+        if self.parent is not None:
+            watching = self.relatives.look_after_parent(self.parent, self._lose_parent)
+            asyncio.create_task(watching)  # noqa: RUF006 - the loop is the workflow's
+        while True:
+            self.carry_out()
+            if self.finish is not None:
+                return await ending.close(self, self.finish)
+            workflow.set_current_details(details(self.engine, self.resolved))
+            if self._should_continue_as_new():
+                await ending.continue_as_new(self)
+            else:
+                await self.wait(0.01 if self._backlog else None)
+            self.feed()
+
+    async def wait(self, seconds: float | None) -> None:
+        """Until an event, a cancellation or the time-out."""
+        try:
+            await workflow.wait_condition(lambda: bool(self.events), timeout=seconds)
+        except TimeoutError:
+            return
+        except asyncio.CancelledError:
+            self.cancelled()
+
+    async def uncancelled(self, work: asyncio.Future[Any]) -> Any:
+        """The work's result, even when a cancellation arrives meanwhile: that is remembered."""
+        while not work.done():
+            try:
+                await asyncio.shield(work)
+            except asyncio.CancelledError:
+                self.cancelled()
+        return work.result()
+
+    def cancelled(self) -> None:
+        self.events.append(CancelRequested(workflow.cancellation_reason() or "cancelled"))
+
+    def _lose_parent(self) -> None:
+        self.events.append(CancelRequested("its parent is gone"))
+
+    def feed(self) -> None:
+        """Give the engine what happened."""
+        at = now()
+        while self.events and self.finish is None:
+            self.steps += 1
+            self.take(self.engine.step(self.events.popleft(), at))
+
+    def take(self, commands: list[Command]) -> None:
+        if commands and isinstance(commands[-1], Finish):
+            self.finish = commands[-1]
+        self._backlog.extend(commands)
+
+    def _should_continue_as_new(self) -> bool:
+        if self.steps == 0 or self.engine.aborting or self._backlog:
+            return False
+        threshold: int = self.settings["continue_as_new_events"]
+        info = workflow.info()
+        if info.get_current_history_size() > MOST_HISTORY_BYTES:
+            return True
+        return info.get_current_history_length() >= threshold if threshold else info.is_continue_as_new_suggested()
+
+    # ----------------------------------------------------------------------------------- commands
+
+    def carry_out(self) -> None:
+        """Commands in their order, within the bounds of one workflow task; the rest waits for the next one."""
+        count = size = 0
+        while self._backlog and count < FLUSH_COMMANDS and size < FLUSH_BYTES:
+            command = self._backlog.popleft()
+            count += 1
+            size += _size(command)
+            carrier = self._carriers.get(type(command))
+            if carrier is not None:
+                carrier(command)
+        self._journal.write(self.engine)
+
+    def _start_part(self, command: StartPart) -> None:
+        engine = self.engine
+        self.relatives.start_part(command, {"answers": engine.answers, "paused": engine.paused})
+
+
+def _size(command: Command) -> int:
+    """About how many bytes the command is for the server."""
+    if isinstance(command, RunTask):
+        return 600 + len(repr(command.inputs)) + (len(repr(command.items)) if command.items else 0)
+    if isinstance(command, Ask):
+        return len(repr(command.argument))
+    if isinstance(command, StartChild):
+        return 1_000 + len(repr(command.inputs))
+    return 4_000 + len(repr(command.given)) if isinstance(command, StartPart) else 0
+
+
+def now() -> int:
+    return workflow.time_ns() // 1_000_000
+
