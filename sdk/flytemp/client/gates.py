@@ -102,8 +102,8 @@ async def gate_type(execution: Execution, gate: str, registry: Registry) -> Lite
     make is not there either.
     """
     for node in execution.nodes:
-        if node.gate is not None and node.gate.type is not None and gate in (node.id, node.gate.name):
-            return _TYPE.validate_python(node.gate.type)
+        if node.gate is not None and node.gate.kind == "input" and gate in (node.id, node.gate.name):
+            return None if node.gate.type is None else _TYPE.validate_python(node.gate.type)
     if execution.workflow is None or execution.version is None:
         return None
     entity = EntityId(EntityKind.WORKFLOW, execution.project, execution.domain, execution.workflow, execution.version)
@@ -112,7 +112,7 @@ async def gate_type(execution: Execution, gate: str, registry: Registry) -> Lite
     except NotFound:
         return None
     assert isinstance(document, WorkflowDocument)
-    types = [spec.type for spec in declared_gates(document) if spec.name == gate and spec.type is not None]
+    types = [spec.type for spec in declared_gates(document) if spec.name == gate and spec.kind == "input"]
     return types[0] if types and all(type_ == types[0] for type_ in types) else None
 
 

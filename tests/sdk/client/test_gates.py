@@ -32,7 +32,8 @@ TEXT = SimpleType(kind="string")
 
 
 def gate(identifier: str, name: str, type_: LiteralType | None = None) -> NodeSpec:
-    kind = "approve" if type_ is None else "input"
+    """An input's type is that of its answer, an approval's that of what is approved."""
+    kind, type_ = ("approve", TEXT) if type_ is None else ("input", type_)
     return NodeSpec(id=identifier, kind="gate", gate=GateSpec.model_validate({"kind": kind, "name": name, "type": type_}))
 
 
