@@ -103,10 +103,6 @@ class Scope:
         """For a call outside of any graph."""
         return cls(Graph((), {}), {})
 
-    def apart(self) -> Scope:
-        """For calls of a map: what fails, as far as others can see, is the map."""
-        return Scope(Graph((), {}), {}, None, self.callers)
-
     def walk(self, types: Mapping[str, LiteralType]) -> dict[str, Json]:
         """Run every node; the outputs' literals. An exception of a node goes out after the failure node has run."""
         try:
@@ -120,10 +116,16 @@ class Scope:
 
     def run(self, node: Node) -> dict[str, Json]:
         """Run one node, which may be a case of a conditional's."""
-        before, self._path = self._path, (*self._path, node.id)
-        try:
+        with self.inside(node.id):
             given = {name: self.resolve(bound) for name, bound in node.bindings.items()}
             return node.callee.run_here(given, self)
+
+    @contextmanager
+    def inside(self, step: str) -> Iterator[None]:
+        """What runs inside, and fails, is at ``step``: a node's id, or the number of a map's item."""
+        before, self._path = self._path, (*self._path, step)
+        try:
+            yield
         except Exception as error:
             if all(error is not known for known, _ in self._failures):
                 self._failures.append((error, ".".join(self._path)))

@@ -49,8 +49,8 @@ class MapOptions:
         return self.min_successes is not None or self.min_success_ratio < 1
 
     def needed(self, total: int) -> int:
-        """How many of ``total`` calls must succeed."""
-        return max(self.min_successes or 0, math.ceil(self.min_success_ratio * total))
+        """How many of ``total`` calls must succeed: never more than there are."""
+        return min(total, max(self.min_successes or 0, math.ceil(self.min_success_ratio * total)))
 
 
 class MapCall(Simple):
@@ -98,7 +98,8 @@ class MapCall(Simple):
         for index in range(total):
             given = {name: value[index] if name in self.over else value for name, value in literals.items()}
             try:
-                results.append(self.target.run_here(given, scope.apart()))
+                with scope.inside(str(index)):
+                    results.append(self.target.run_here(given, scope))
             except Exception as error:
                 results.append(None)
                 failures.append(error)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flytemp import FlyteError, LaunchPlan, Timeout, conditional, task, workflow
+from flytemp import FlyteError, LaunchPlan, Timeout, conditional, map_task, task, workflow
 from flytemp.authoring.errors import SettingsError
 from flytemp.errors import ProgramError
 from flytemp.exceptions.user import FlyteFailureNodeInputMismatchException
@@ -77,6 +77,17 @@ def test_a_workflow_within_has_its_own_and_a_handler_workflow_passes_the_reason_
     with pytest.raises(ValueError, match="not positive"):
         outer(x=0)
     assert [(0, FlyteError("not positive", "n0"))] == HANDLED
+
+
+def test_the_call_of_a_map_is_named() -> None:
+    @workflow(on_failure=handle_wf)
+    def wf(x: int) -> None:
+        map_task(flow)(x=[1, x, 1])
+
+    HANDLED.clear()
+    with pytest.raises(ValueError, match="2 is too large"):
+        wf(x=2)
+    assert [(2, FlyteError("2 is too large", "n0.1.n0"))] * 2 == HANDLED
 
 
 def test_a_handler_that_fails_is_noted() -> None:

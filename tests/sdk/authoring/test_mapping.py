@@ -83,6 +83,7 @@ def test_how_many_must_succeed(options: dict[str, Any], needed: int | None) -> N
             mapped(x=[1, 2, 3])
         return
     assert mapped(x=[1, 2, 3]) == [1, None, 3]
+    assert mapped(x=[]) == []
     if needed:
         with pytest.raises(ValueError, match="is even"):
             mapped(x=[2, 4, 1])
