@@ -126,9 +126,11 @@ def _is_the_same(entity: Entity, other: Entity) -> bool:
     """Default launch plans are made anew by each who asks for one; references by each who writes one."""
     if entity is other:
         return True
+    if entity.is_reference or other.is_reference:
+        return entity.is_reference and other.is_reference
     if isinstance(entity, LaunchPlan) and isinstance(other, LaunchPlan):
         return entity.is_default and other.is_default and entity.workflow is other.workflow
-    return entity.is_reference and other.is_reference
+    return False
 
 
 def _same_name(entity: Entity, other: Entity) -> Problem:

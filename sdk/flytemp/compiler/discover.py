@@ -152,6 +152,8 @@ def _modules_of(entity: Entity) -> set[str]:
 
 
 def _add(program: Program, entity: Entity) -> None:
+    if entity.is_reference:
+        return  # what it points to is registered already, elsewhere
     if isinstance(entity, Task):
         program.tasks.setdefault(entity.name, entity)
     elif isinstance(entity, Workflow):
