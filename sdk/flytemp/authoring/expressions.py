@@ -197,13 +197,13 @@ def _simple(type_: LiteralType) -> SimpleKind | None:
     """The kind of a primitive, also of an Optional one and of an Enum's values; None for everything else."""
     match type_:
         case UnionType():
-            kinds = {_simple(variant) for variant in type_.variants if variant.kind != "none"}
+            kinds: set[SimpleKind | None] = {_simple(variant) for variant in type_.variants if variant.kind != "none"}
             return kinds.pop() if len(kinds) == 1 else None
         case EnumType():
             classes = {type(value) for value in type_.values}
             return _OF_CLASS[classes.pop()] if len(classes) == 1 else None
-        case SimpleType() if type_.kind != "bytes":
-            return type_.kind
+        case SimpleType():
+            return None if type_.kind == "bytes" else type_.kind
         case _:
             return None
 

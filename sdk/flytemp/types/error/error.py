@@ -10,7 +10,7 @@ class FlyteError:
     """
     Attributes:
         message: what the failed node reported.
-        failed_node_id: its path in the execution: ``n2``, or ``n2.n0`` for a node of a sub-workflow, a conditional or a dynamic task.
+        failed_node_id: its path in the execution: ``n2``, or ``n2.n0`` in a sub-workflow, conditional or dynamic task.
     """
 
     message: str
