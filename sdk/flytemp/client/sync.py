@@ -230,6 +230,10 @@ class SyncClient:
         """See `Client.execution`."""
         return SyncExecutionHandle(self._loop, self._client.execution(name, project=project, domain=domain))
 
+    def find(self, name: str) -> SyncExecutionHandle[Any]:
+        """See `Client.find`."""
+        return SyncExecutionHandle(self._loop, self._loop.run(self._client.find(name)))
+
     def executions(
         self, *, limit: int = 50, phase: Phase | None = None, workflow: str | None = None
     ) -> list[ExecutionSummary]:
