@@ -1,21 +1,25 @@
-"""Replace a task in a test, under flytekit's names: `task_mock` and `patch`."""
+"""Replace a task, or a reference to anything, in a test, under flytekit's names: `task_mock` and `patch`."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock
 
 from flytemp.authoring.task import Task
 
+if TYPE_CHECKING:
+    from flytemp.authoring.reference import ReferenceLaunchPlan, ReferenceWorkflow
+
 
 @contextmanager
-def task_mock(task: Task[..., Any]) -> Iterator[MagicMock]:
+def task_mock(task: Task[..., Any] | ReferenceWorkflow[..., Any] | ReferenceLaunchPlan[Any]) -> Iterator[MagicMock]:
     """Have plain calls of ``task``, also by workflows that are called, answered by a mock while the block runs.
 
-    What goes in and comes out is still checked against the task's types. The mock is called with keywords.
+    What goes in and comes out is still checked against the task's types. The mock is called with keywords. References to
+    tasks, workflows and launch plans can only run so, for their code is elsewhere.
 
         with task_mock(price_of) as mock:
             mock.return_value = 2.0
@@ -35,7 +39,9 @@ def task_mock(task: Task[..., Any]) -> Iterator[MagicMock]:
         task.function = original
 
 
-def patch(task: Task[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def patch(
+    task: Task[..., Any] | ReferenceWorkflow[..., Any] | ReferenceLaunchPlan[Any],
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorate a test: it gets the mock of `task_mock` as its first argument."""
 
     def decorate(test: Callable[..., Any]) -> Callable[..., Any]:

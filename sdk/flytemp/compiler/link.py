@@ -29,6 +29,7 @@ from flytemp.spec.models import (
     WorkflowDocument,
     WorkflowSpec,
 )
+from flytemp.spec.typecheck import document_problems
 
 
 def link(document: WorkflowDocument, registry: Registry) -> WorkflowDocument:
@@ -48,13 +49,12 @@ def link_documents(documents: Iterable[AnyDocument], registry: Registry) -> list
     linker = _Linker(registry)
     before = list(documents)
     after = [linker.linked(document) if isinstance(document, WorkflowDocument) else document for document in before]
-    if linker.problems:
-        raise ProgramError(unique(linker.problems))
-    digests = {
-        digest(old): digest(new)
-        for old, new in zip(before, after, strict=True)
-        if new is not old and isinstance(new, WorkflowDocument)
-    }
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if new is not old and isinstance(new, WorkflowDocument)]
+    # Stubs that agree with the registry, each by itself, may still disagree with each other.
+    problems = linker.problems or [problem for _, new in changed for problem in document_problems(new)]
+    if problems:
+        raise ProgramError(unique(problems))
+    digests = {digest(old): digest(new) for old, new in changed}
     return [
         document.model_copy(update={"workflow_digest": digests[document.workflow_digest]})
         if isinstance(document, LaunchPlanDocument) and document.workflow_digest in digests

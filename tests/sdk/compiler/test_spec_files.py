@@ -392,9 +392,9 @@ settings: {retries: {count: -1}}
         " | it comes from the input 'b' of the workflow",
         "w.yaml:14: workflow 'w': input 'factor' of node n0 (task etl.total): expected an integer but got the text 'x'",
         "w.yaml:26: workflow 'w': input 'items' of node n2.n0 (task etl.total): expected a list but got the number 5",
-        "w.yaml:30: launch plan 'lp' launches the workflow 'w2', which is not there | register the workflow together with it",
-        "w.yaml:34: launch plan 'lp2': invalid default input 'q' | inputs of 'w': a, b",
-        "w.yaml:39: two launch plans are named 'w'; the other is of the workflow of the name"
+        "w.yaml:32: launch plan 'lp' launches the workflow 'w2', which is not there | did you mean 'w'?",
+        "w.yaml:35: launch plan 'lp2': invalid default input 'q' | inputs of 'w': a, b",
+        "w.yaml:40: two launch plans are named 'w'; the other is of the workflow of the name"
         " | every workflow has a launch plan of its own name: choose another",
     ]  # fmt: skip
 

@@ -1,0 +1,127 @@
+"""Typed stubs of what is registered elsewhere: in workflows, in plain calls, in tests with mocks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from flytemp import dynamic, task, workflow
+from flytemp.authoring.reference import reference_launch_plan, reference_task, reference_workflow
+from flytemp.errors import NotSupported, ProgramError
+from flytemp.spec.models import LaunchPlanReference
+from flytemp.testing import patch, task_mock
+
+
+class Found(NamedTuple):
+    number: int
+    name: str
+
+
+@reference_task(project="shared", domain="production", name="lib.clean", version="v1")
+def clean(rows: list[str], limit: int = 3) -> list[str]:
+    """Clean rows."""
+    raise AssertionError("the body of a stub is never run")
+
+
+@reference_workflow(project="shared", domain="production", name="lib.whole")
+def whole(rows: list[str]) -> Found: ...  # type: ignore[empty-body]
+
+
+@reference_launch_plan(project="shared", domain="production", name="nightly", version="")
+def nightly(rows: list[str]) -> int: ...  # type: ignore[empty-body]
+
+
+@task
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@workflow
+def wf(rows: list[str]) -> int:
+    found = whole(rows=clean(rows=rows))
+    return add(a=found.number, b=nightly(rows=rows))
+
+
+def test_they_make_nodes_that_call_urns() -> None:
+    document = wf.document()
+    assert [(node.kind, node.target) for node in document.root.nodes] == [
+        ("task", "tsk:shared:production:lib.clean:v1"),
+        ("workflow", "wf:shared:production:lib.whole"),
+        ("launch_plan", "lp:shared:production:nightly"),
+        ("task", f"{__name__}.add"),
+    ]
+    stub = document.tasks["tsk:shared:production:lib.clean:v1"]
+    assert (stub.kind, stub.name, stub.reference) == ("reference", "lib.clean", "tsk:shared:production:lib.clean:v1")
+    assert [variable.name for variable in stub.interface.inputs] == ["rows", "limit"]
+    assert stub.docs.short == "Clean rows."
+    assert stub.location is not None
+    assert stub.location.line == clean.place.location.line
+    graph = document.workflows["wf:shared:production:lib.whole"]
+    assert (graph.name, graph.reference, graph.nodes) == ("lib.whole", "wf:shared:production:lib.whole", ())
+    assert [variable.name for variable in graph.interface.outputs] == ["number", "name"]
+    plan = document.launch_plans["lp:shared:production:nightly"]
+    assert plan == LaunchPlanReference(
+        name="nightly", project="shared", domain="production", interface=nightly.python_interface.interface
+    )
+
+
+@pytest.mark.parametrize(("called", "noun"), [(clean, "task"), (whole, "workflow"), (nightly, "launch plan")])
+def test_called_directly_they_say_to_mock_them(called: object, noun: str) -> None:
+    with pytest.raises(NotSupported, match=f"{noun} '.*' is a reference, .*: it cannot run in this process") as caught:
+        called(rows=["a"])  # type: ignore[operator]
+    assert "flytemp.testing.task_mock" in (caught.value.hint or "")
+    assert caught.value.location is not None
+    assert caught.value.location.file == __file__
+
+
+def test_mocks_answer_plain_calls_and_those_of_workflows() -> None:
+    with task_mock(clean) as cleaning, task_mock(whole) as all_of_it, task_mock(nightly) as launched:
+        cleaning.return_value = ["b"]
+        all_of_it.return_value = Found(4, "x")
+        launched.return_value = 10
+        assert wf(rows=["a"]) == 14
+        cleaning.assert_called_once_with(rows=["a"], limit=3)
+        all_of_it.assert_called_once_with(rows=["b"])
+        assert clean(rows=["c"], limit=1) == ["b"]
+        assert whole(rows=[]) == Found(4, "x")
+        assert nightly(rows=["d"]) == 10
+    with pytest.raises(NotSupported):
+        clean(rows=["a"])
+
+
+@patch(nightly)
+def test_a_mock_as_an_argument(mock: object) -> None:
+    mock.return_value = "no number"  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match="outputs of launch plan 'nightly'"):
+        nightly(rows=[])
+
+
+def test_arguments_are_checked() -> None:
+    with pytest.raises(AssertionError, match="unexpected keyword argument 'row'"):
+        clean(row=["a"])  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="is called without 'rows'"):
+        whole()  # type: ignore[call-arg]
+
+
+def test_in_a_dynamic_task_they_are_refused() -> None:
+    @dynamic
+    def fan(n: int) -> list[str]:
+        return clean(rows=["a"] * n)
+
+    with pytest.raises(ValueError, match=r"task 'lib.clean' is a reference: in task '.*fan', which is dynamic"):
+        fan(n=2)
+
+
+def test_wrong_names_and_wrong_stubs() -> None:
+    with pytest.raises(ValueError, match="'Not A Project' cannot be a project's name") as caught:
+        reference_task("Not A Project", "d", "n", "v")
+    assert isinstance(caught.value, ProgramError)
+    with pytest.raises(ValueError, match="@reference_workflow needs a function with types"):
+        reference_workflow("p", "d", "n", "v")(wf)
+
+    @reference_task("p", "d", "n", "v")
+    def untyped(x): ...  # type: ignore[no-untyped-def]
+
+    (problem,) = untyped.problems()
+    assert "'x' has no type" in problem.message
