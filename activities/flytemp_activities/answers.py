@@ -31,6 +31,14 @@ class Answers:
         self._executions = executions
         self._store = executions.store
 
+    def give(self, what: str, argument: dict[str, Any]) -> dict[str, Any]:
+        """The answer to what an engine asks, for one that runs without a server; raises as the activities do."""
+        answers = {
+            "read": self._read_values, "lengths": self._lengths, "split": self._split, "expand": self._expand,
+            "inputs": self._child_inputs, "store": self._store_map,
+        }  # fmt: skip
+        return answers[what](argument)
+
     @activity.defn(name="flytemp.read_values")
     @translated
     async def read_values(self, argument: dict[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,11 @@ class Executions:
         self._contexts: _Recent[ExecutionContext] = _Recent(_CONTEXTS)
         self._documents: _Recent[WorkflowDocument] = _Recent(_DOCUMENTS)
 
+    def introduce(self, root: str, context: ExecutionContext, document: WorkflowDocument) -> None:
+        """Make an execution known whose document no registry holds: one that runs without a server."""
+        self._contexts.put(root, context)
+        self._documents.put(context.spec, document)
+
     def known(self, root: str) -> tuple[ExecutionContext, WorkflowDocument] | None:
         """The context and the document of what it runs, if that needs no I/O."""
         context = self._contexts.get(root)

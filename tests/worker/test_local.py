@@ -81,7 +81,7 @@ def test_a_failure_stops_what_depends_on_it(store: ObjectStore) -> None:
 
 def test_retries(store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("flytemp_worker.local.time.sleep", slept.append)
+    monkeypatch.setattr("flytemp_worker.local.run.time.sleep", slept.append)
     (tmp_path / "attempts").mkdir()
     seen: list[Execution] = []
     execution = run(store, small.retried, seen=seen, folder=str(tmp_path / "attempts"))
@@ -107,7 +107,7 @@ def test_ctrl_c_between_two_attempts(store: ObjectStore, tmp_path: Path, monkeyp
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("flytemp_worker.local.time.sleep", interrupted)
+    monkeypatch.setattr("flytemp_worker.local.run.time.sleep", interrupted)
     (tmp_path / "attempts").mkdir()
     execution = run(store, small.retried, folder=str(tmp_path / "attempts"))
 

@@ -100,6 +100,7 @@ def _registered(document: Document, settings: Settings, version: str, entries: S
 
 def _run_local(session: Session, target: Target, entity: Any, literals: dict[str, Json], given: Mapping[str, Any]) -> int:
     from flytemp.client.uploads import StayLocal
+    from flytemp.compiler import compile_closure
     from flytemp.spec.models import WorkflowDocument
     from flytemp.store.object_store import ObjectStore
     from flytemp_cli.outcome import final_exit_code, show_end
@@ -119,6 +120,7 @@ def _run_local(session: Session, target: Target, entity: Any, literals: dict[str
             project=settings.project,
             domain=settings.domain,
             workflow=workflow,
+            others=compile_closure(target.value[0], entity, None),
             name=given["name"],
             options=options_of(given),
             on_change=_show_changes(output),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from flytemp.records.models import AttemptInfo, ErrorInfo, NodeExecution, Phase
+from flytemp.records.models import AttemptInfo, ErrorInfo, GateAnswer, GateInfo, MapItems, NodeExecution, Phase
 
 Row = dict[str, Any]
 
@@ -14,22 +14,84 @@ Row = dict[str, Any]
 _SHOWN = {"WAITING": Phase.QUEUED, "READY": Phase.QUEUED, "BACKOFF": Phase.RUNNING, "CANCELLING": Phase.ABORTING}
 
 
-def nodes_from_rows(plan: dict[str, Any], rows: Iterable[Row]) -> list[NodeExecution]:
+def nodes_from_rows(plan: dict[str, Any], rows: Iterable[Row], dynamics: dict[str, Any] | None = None) -> list[NodeExecution]:
     """Every node of the plan, in its order, callers before what they call.
 
-    A sub-workflow's own nodes appear once it has started. ``plan`` is the JSON of `flytemp.spec.plan`.
+    What runs in a node appears once that has started. ``plan`` is the JSON of `flytemp.spec.plan`; ``dynamics`` are the
+    plans of dynamics, as far as they are known, by ``<node path>/<attempt>``: of the others only nodes that have a row
+    appear.
     """
-    known = {row["id"]: row for row in rows}
-    return list(_graph_nodes(plan, plan["root"], "", known))
+    return list(_Nodes(plan, {row["id"]: row for row in rows}, dynamics or {}).all())
 
 
-def _graph_nodes(plan: dict[str, Any], graph: str, prefix: str, known: dict[str, Row]) -> Iterator[NodeExecution]:
-    for node in plan["graphs"][graph]["nodes"]:
+class _Nodes:
+    """Walks the plan along the rows."""
+
+    def __init__(self, plan: dict[str, Any], known: dict[str, Row], dynamics: dict[str, Any]) -> None:
+        self._plan, self._known, self._dynamics = plan, known, dynamics
+        self._below: dict[str, list[str]] = {}  # paths by what they are in; for nodes that no plan tells
+        for path in known:
+            self._below.setdefault(path.rpartition(".")[0], []).append(path)
+
+    def all(self) -> Iterator[NodeExecution]:
+        return self._graph(self._plan, self._plan["root"], "")
+
+    def _graph(self, plan: dict[str, Any], graph: str, prefix: str) -> Iterator[NodeExecution]:
+        spec = plan["graphs"][graph]
+        for node in spec["nodes"]:
+            yield from self._node(plan, node, prefix)
+        handler = spec.get("on_failure")
+        if handler is not None and f"{prefix}{handler['id']}" in self._known:
+            yield from self._node(plan, handler, prefix)
+
+    def _node(self, plan: dict[str, Any], node: dict[str, Any], prefix: str) -> Iterator[NodeExecution]:
         path = f"{prefix}{node['id']}"
-        row = known.get(path)
+        row = self._known.get(path)
         yield _node(node, path, row or {"phase": "WAITING"})
-        if node["kind"] == "workflow" and row is not None and row["phase"] != "SKIPPED":
-            yield from _graph_nodes(plan, node["target"], f"{path}.", known)
+        if row is None or row["phase"] == "SKIPPED":
+            return
+        if node["kind"] == "workflow":
+            yield from self._graph(plan, node["target"], f"{path}.")
+        elif node["kind"] == "branch":
+            yield from self._cases(plan, node, path, row)
+        elif node["kind"] == "dynamic":
+            made = self._dynamics.get(f"{path}/{row.get('attempt', 1)}")
+            yield from self._graph(made, made["root"], f"{path}.") if made is not None else self._untold(path)
+        elif node["kind"] == "map":
+            yield from self._items(plan, node, path)
+
+    def _cases(self, plan: dict[str, Any], node: dict[str, Any], path: str, row: Row) -> Iterator[NodeExecution]:
+        taken = row.get("extra", {}).get("taken")
+        for index, case in enumerate(node["branch"]["nodes"]):
+            case_path = f"{path}.{case['id']}"
+            if case_path not in self._known and taken is not None and index != taken:
+                self._known[case_path] = {"phase": "SKIPPED", "message": "another case of the conditional was taken"}
+            yield from self._node(plan, case, f"{path}.")
+
+    def _items(self, plan: dict[str, Any], node: dict[str, Any], path: str) -> Iterator[NodeExecution]:
+        """The calls of a map that have begun, by their numbers."""
+        item = node["map"]["item"]
+        for child in sorted(self._below.get(path, ()), key=_number):
+            yield from self._node(plan, {**item, "id": child.rpartition(".")[2]}, f"{path}.")
+
+    def _untold(self, path: str) -> Iterator[NodeExecution]:
+        """Nodes that no plan tells, by what their rows say of them."""
+        for child in sorted(self._below.get(path, ()), key=_number):
+            row = self._known[child]
+            node = {"kind": row.get("kind", "task"), "name": row.get("name", ""), "target": row.get("target", "")}
+            yield _node(node, child, row)
+            yield from self._untold(child)
+
+
+def _number(path: str) -> tuple[str, int, str]:
+    """Sorts ``n2`` before ``n10``."""
+    last = path.rpartition(".")[2]
+    letters = last.rstrip("0123456789")
+    digits = last[len(letters) :]
+    return letters, int(digits) if digits else -1, last
+
+
+_TASKS = ("task", "dynamic")
 
 
 def _node(node: dict[str, Any], path: str, row: Row) -> NodeExecution:
@@ -37,22 +99,57 @@ def _node(node: dict[str, Any], path: str, row: Row) -> NodeExecution:
     attempt = row.get("attempt", 0)
     error = row.get("error")
     history = [_past_attempt(past) for past in row.get("history", [])]
-    if node["kind"] == "task" and attempt and _has_begun(row):
+    is_task = node["kind"] in _TASKS
+    if is_task and attempt and _has_begun(row):
         history.append(_current_attempt(row, phase, error))
     succeeded = phase is Phase.SUCCEEDED
+    extra = row.get("extra", {})
     return NodeExecution(
         id=path,
         name=node["name"],
         kind=node["kind"],
         target=node["target"],
         phase=phase,
-        attempts=len(history) if node["kind"] == "task" else attempt,
+        attempts=len(history) if is_task else attempt,
         started_at=when(row.get("started")),
         finished_at=when(row.get("finished")),
         message=row.get("message"),
         error=None if succeeded or error is None else error_info(error),
         attempt_history=history,
-        outputs_ref=f"{path}/{attempt}" if succeeded and node["kind"] == "task" else None,
+        outputs_ref=f"{path}/{attempt}" if succeeded and (node["kind"] == "task" or extra.get("stored")) else None,
+        items=_map_items(row) if node["kind"] == "map" else None,
+        gate=_gate(node, row) if node["kind"] == "gate" else None,
+        child_execution=extra.get("child"),
+    )
+
+
+def _map_items(row: Row) -> MapItems | None:
+    extra = row.get("extra", {})
+    if "items" not in extra:
+        return None
+    total = extra["items"]
+    if "parts" in extra:
+        succeeded, failed = (sum(part["done"][which] for part in extra["parts"]) for which in (0, 1))
+        running = sum(part["width"] for part in extra["parts"])
+        return MapItems(total=total, succeeded=succeeded, failed=failed, running=running)
+    succeeded, failed = row.get("counts", (0, 0))
+    if row["phase"] == "SUCCEEDED" and "counts" not in row:
+        succeeded = total
+    return MapItems(total=total, succeeded=succeeded, failed=failed)
+
+
+def _gate(node: dict[str, Any], row: Row) -> GateInfo | None:
+    plan = row.get("gate") or node.get("gate")
+    if plan is None:
+        return None
+    answer = row.get("extra", {}).get("answer")
+    return GateInfo(
+        name=plan["name"],
+        kind=plan["kind"],
+        type=plan.get("type"),
+        since=when(row.get("started_attempt")),
+        deadline=when(row.get("until")),
+        answer=None if answer is None else GateAnswer(**{**answer, "at": when(answer.get("at"))}),
     )
 
 

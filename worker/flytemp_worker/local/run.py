@@ -1,0 +1,336 @@
+"""The loop between the engine and the runtime: what the Temporal shell is elsewhere."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from flytemp.client.inputs import merge_inputs
+from flytemp.client.options import effective_options
+from flytemp.errors import FlytempError, NotFound
+from flytemp.layout import ExecutionLayout
+from flytemp.literals.types import Json
+from flytemp.names import workflow_id
+from flytemp.records.frame import execution_of
+from flytemp.records.launch import ExecutionContext, LaunchOptions
+from flytemp.records.models import Execution, Phase
+from flytemp.records.nodes import error_info, nodes_from_rows, when
+from flytemp.spec.models import Document, LaunchPlanDocument, TaskDocument, WorkflowDocument
+from flytemp.spec.plan import around_task, plan_of
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.close import final_outputs
+from flytemp_activities.executions import Executions
+from flytemp_activities.failures import error_detail
+from flytemp_worker.engine import (
+    Ask,
+    CancelRequested,
+    CancelTask,
+    ChildClosed,
+    Command,
+    Engine,
+    Event,
+    Finish,
+    Plan,
+    RunTask,
+    StartChild,
+    StartTimer,
+    TaskCancelled,
+    TimerFired,
+    rows,
+)
+from flytemp_worker.engine.limits import DEADLINE, TIMEOUT
+from flytemp_worker.local.gates import ask_at_terminal
+from flytemp_worker.local.work import Answerer, TaskHere
+from flytemp_worker.workflow.calls import child_name
+
+NAMESPACE = "local"
+
+Key = tuple[str, int, int]
+AskGate = Callable[[dict[str, Any], Json], dict[str, Json]]
+"""Answers a gate: takes its plan and the value to approve, gives ``{"approved": …}`` or ``{"value": …}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalLaunch:
+    """What is run: the entity that was asked for, and the workflow document behind it (the same, but for a launch plan).
+
+    ``others`` are the documents that launch plans called from it may need.
+    """
+
+    entity: Document
+    document: WorkflowDocument | TaskDocument
+    inputs: dict[str, Json]
+    project: str
+    domain: str
+    name: str
+    version: str = "local"
+    options: LaunchOptions = field(default_factory=LaunchOptions)
+    others: tuple[Document, ...] = ()
+
+
+def run_local(
+    document: Document,
+    literals: dict[str, Json],
+    *,
+    store: ObjectStore,
+    project: str,
+    domain: str,
+    workflow: WorkflowDocument | None = None,
+    others: Iterable[Document] = (),
+    name: str | None = None,
+    options: LaunchOptions | None = None,
+    on_change: Callable[[Execution], None] | None = None,
+    ask_gate: AskGate = ask_at_terminal,
+) -> Execution:
+    """Run to the end and return the execution, recorded in ``store`` like any other.
+
+    Args:
+        document: a workflow, a task or a launch plan.
+        literals: the caller's inputs.
+        store: where inputs, results and files go.
+        project: of the execution.
+        domain: of the execution.
+        workflow: the launch plan's workflow, when ``document`` is a launch plan.
+        others: the launch plans that it calls, and their workflows.
+        name: of the execution; generated when None.
+        options: as for any launch.
+        on_change: hears of the execution after every step.
+        ask_gate: answers gates.
+
+    Raises:
+        InputError: an input is unknown, missing or of the wrong type.
+    """
+    ran = workflow if isinstance(document, LaunchPlanDocument) else document
+    assert ran is not None
+    assert not isinstance(ran, LaunchPlanDocument)
+    chosen = effective_options(options or LaunchOptions(), document, ran)
+    launch = LocalLaunch(
+        document, ran, merge_inputs(document, literals), project, domain, name or f"local-{uuid.uuid4().hex[:12]}",
+        options=chosen, others=tuple(others),
+    )  # fmt: skip
+    return LocalRun(launch, store, on_change, ask_gate).run()
+
+
+class LocalRun:
+    """One execution."""
+
+    def __init__(
+        self, launch: LocalLaunch, store: ObjectStore, on_change: Callable[[Execution], None] | None, ask_gate: AskGate
+    ) -> None:
+        self._launch = launch
+        self._store = store
+        self._on_change = on_change
+        self._ask_gate = ask_gate
+        self._document = around_task(launch.document) if isinstance(launch.document, TaskDocument) else launch.document
+        identifier = workflow_id(launch.project, launch.domain, launch.name)
+        self._layout = ExecutionLayout(NAMESPACE, identifier, str(uuid.uuid4()))
+        self._context = self._make_context(launch)
+        self._executions = Executions(store)
+        self._executions.introduce(self._layout.root, self._context, self._document)
+        self._plan_json = plan_of(self._document)
+        parallelism = launch.options.max_parallelism
+        self._engine = Engine(
+            Plan(self._plan_json),
+            launch.inputs,
+            max_parallelism=25 if parallelism is None else parallelism,
+            max_system_tries=1,
+            max_map_items=10**9,  # there are no other workflows to run parts of it
+        )
+        self._engine.seed = self._layout.root
+        self._tasks = TaskHere(self._context, self._layout.root, self._executions)
+        self._answerer = Answerer(self._layout.root, self._executions)
+        self._finish: Finish | None = None
+        self._pending: dict[Key, RunTask | StartChild] = {}
+        self._timers: dict[Key, float] = {}
+        self._events: deque[Event] = deque()
+
+    def _make_context(self, launch: LocalLaunch) -> ExecutionContext:
+        return ExecutionContext(
+            execution=launch.name,
+            project=launch.project,
+            domain=launch.domain,
+            entity=launch.entity.name,
+            spec=self._document.name,
+            workflow=self._document.name,
+            version=launch.version,
+            launch_plan=launch.entity.name if isinstance(launch.entity, LaunchPlanDocument) else None,
+            inputs=launch.inputs,
+            options=launch.options,
+            labels=launch.options.labels or {},
+            annotations=launch.options.annotations or {},
+            raw_data_prefix=(launch.options.raw_data_prefix or self._store.uri_of("data")).rstrip("/"),
+            namespace=NAMESPACE,
+            workflow_id=self._layout.workflow_id,
+            first_run_id=self._layout.first_run_id,
+            started_at=datetime.now(UTC).isoformat(),
+        )
+
+    def run(self) -> Execution:
+        self._store.write(self._layout.execution, self._context.model_dump_json().encode())
+        self._take(self._engine.begin(_now()))
+        while self._finish is None:
+            self._show(Phase.RUNNING)
+            self._take(self._engine.step(self._next_event(), _now()))
+        return self._close(self._finish)
+
+    def _take(self, commands: list[Command]) -> None:
+        """Sort commands by when they are carried out; stopping a task that has not begun is immediate."""
+        for command in commands:
+            if isinstance(command, Finish):
+                self._finish = command
+            elif isinstance(command, Ask):
+                self._events.append(self._answerer.answer(command))
+            elif isinstance(command, RunTask):
+                self._pending[(command.node, command.attempt, command.try_)] = command
+            elif isinstance(command, StartChild):
+                self._pending[(command.node, command.attempt, 0)] = command
+            elif isinstance(command, CancelTask):
+                key = (command.node, command.attempt, command.try_)
+                if self._pending.pop(key, None) is not None:  # else Ctrl-C stopped it, and its event is there
+                    self._events.append(TaskCancelled(*key))
+            elif isinstance(command, StartTimer):
+                self._start_timer(command)
+            else:
+                self._cancel(command)
+
+    def _start_timer(self, command: StartTimer) -> None:
+        key = (command.node, command.attempt, command.try_)
+        kind = "" if key[1:] == TIMEOUT else self._engine.by_path[command.node].kind
+        if key[1:] in (TIMEOUT, DEADLINE) or kind == "gate":
+            return  # nothing could stop the code from outside, and who answers a gate is here
+        if kind == "sleep":
+            print(f"[Sleep Gate] Simulating Sleep for {_duration(command.seconds)}", flush=True)
+            self._events.append(TimerFired(*key))
+        else:
+            self._timers[key] = time.monotonic() + command.seconds
+
+    def _cancel(self, command: Command) -> None:
+        """A timer, or an execution that has not begun: none ever runs while its parent does anything."""
+        node, attempt = getattr(command, "node", ""), getattr(command, "attempt", 0)
+        self._timers.pop((node, attempt, getattr(command, "try_", 0)), None)
+        if self._pending.pop((node, attempt, 0), None) is not None:
+            self._events.append(ChildClosed(node, -1, attempt, "ABORTED"))
+
+    def _next_event(self) -> Event:
+        """Run what is next, ask a gate, or sleep until a back-off is over. Ctrl-C cancels the execution in order."""
+        if self._events:
+            return self._events.popleft()
+        running: Key | None = None
+        try:
+            if self._pending:
+                running = next(iter(self._pending))
+                command = self._pending.pop(running)
+                return self._tasks.run(command) if isinstance(command, RunTask) else self._run_child(command)
+            if not self._timers:
+                return self._answerer.ask_gate(self._engine, self._ask_gate)
+            due: Key = min(self._timers, key=lambda timer: self._timers[timer])
+            time.sleep(max(0.0, self._timers[due] - time.monotonic()))
+            del self._timers[due]
+            return TimerFired(due[0], due[1], due[2])
+        except KeyboardInterrupt:
+            if running is not None:
+                self._events.append(TaskCancelled(*running))
+            return CancelRequested("interrupted")
+
+    # ------------------------------------------------------------------------------------ children
+
+    def _run_child(self, command: StartChild) -> Event:
+        """Run the execution of a launch plan to its end."""
+        try:
+            execution = self._child(command)
+        except FlytempError as error:
+            detail = error_detail("USER", error.code, error.message, False)
+            return ChildClosed(command.node, -1, command.attempt, "FAILED", error=detail)
+        if execution.phase is Phase.SUCCEEDED:
+            outputs = execution.outputs or {}
+            return ChildClosed(command.node, -1, command.attempt, "SUCCEEDED", outputs, None, len(str(outputs)))
+        why = execution.error
+        where = f", node {why.node}" if why and why.node else ""
+        message = f"execution {execution.name}{where}: {why.message if why else execution.phase}"
+        detail = error_detail(why.kind if why else "USER", why.code if why else "Failed", message, False)
+        return ChildClosed(command.node, -1, command.attempt, str(execution.phase), error=detail)
+
+    def _child(self, command: StartChild) -> Execution:
+        launch, inputs = self._launch, command.inputs
+        if command.inputs_uri is not None:
+            inputs = self._answerer.stored(command.inputs_uri)
+        plan, document = self._find(command.launch_plan)
+        child = LocalLaunch(
+            plan, document, merge_inputs(plan, inputs),
+            command.launch_plan["project"] or launch.project, command.launch_plan["domain"] or launch.domain,
+            child_name(launch.name, self._layout.root, command.node, command.attempt),
+            options=effective_options(LaunchOptions(), plan, document), others=launch.others,
+        )  # fmt: skip
+        return LocalRun(child, self._store, None, self._ask_gate).run()
+
+    def _find(self, wanted: dict[str, Any]) -> tuple[LaunchPlanDocument, WorkflowDocument]:
+        """The launch plan of this program, else that of the registry."""
+        name = wanted["launch_plan"]
+        if not wanted["project"] and not wanted["domain"]:
+            known = {(other.kind, other.name): other for other in self._launch.others}
+            plan = known.get(("launch_plan", name))
+            if isinstance(plan, LaunchPlanDocument):
+                workflow = known.get(("workflow", plan.launch_plan.workflow))
+                if isinstance(workflow, WorkflowDocument):
+                    return plan, workflow
+        return self._registered(wanted)
+
+    def _registered(self, wanted: dict[str, Any]) -> tuple[LaunchPlanDocument, WorkflowDocument]:
+        from flytemp.client.targets import find_target, runnable
+
+        registry = self._executions.registry
+        entity, document = find_target(
+            registry, wanted["launch_plan"], project=wanted["project"] or self._launch.project,
+            domain=wanted["domain"] or self._launch.domain, version=wanted["version"],
+        )  # fmt: skip
+        ran = runnable(registry, entity, document)[1]
+        if not isinstance(document, LaunchPlanDocument) or not isinstance(ran, WorkflowDocument):
+            raise NotFound(f"there is no launch plan {wanted['launch_plan']!r}", hint="register it first")
+        return document, ran
+
+    # ---------------------------------------------------------------------------------------- end
+
+    def _close(self, finish: Finish) -> Execution:
+        phase, outputs, error = Phase(finish.phase), None, finish.error
+        if finish.outputs is not None:
+            try:
+                constants = self._executions.constants(self._layout.root)
+                outputs = final_outputs(finish.outputs, constants, self._store, self._layout.root)
+            except FlytempError as failure:
+                phase = Phase.FAILED
+                error = error_detail("USER", failure.code, failure.message, False)
+        if phase is Phase.ABORTED and error is None:
+            error = {"code": "Cancelled", "message": f"cancelled: {finish.reason}", "retryable": False}
+        execution = self._execution(phase)
+        execution.outputs = outputs
+        execution.error = error_info(error) if error else None
+        if execution.error is not None and execution.error.node is not None:
+            execution.error.traceback = self._tasks.tracebacks.get(execution.error.node)
+        execution.finished_at = when(_now())
+        self._store.write(self._layout.record, execution.model_dump_json(indent=1).encode())
+        if self._on_change is not None:
+            self._on_change(execution)
+        return execution
+
+    def _show(self, phase: Phase) -> None:
+        if self._on_change is not None:
+            self._on_change(self._execution(phase))
+
+    def _execution(self, phase: Phase) -> Execution:
+        nodes = nodes_from_rows(self._plan_json, rows.for_record(self._engine))
+        return execution_of(self._context, self._layout, self._store, phase, nodes)
+
+
+def _duration(seconds: float) -> str:
+    from datetime import timedelta
+
+    return str(timedelta(seconds=seconds))
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
