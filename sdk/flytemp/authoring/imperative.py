@@ -1,0 +1,275 @@
+"""Imperative workflows: put together by method calls instead of a function."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+from flytemp.authoring.binding import contains_promise, promises_in
+from flytemp.authoring.compilation import Compilation, Graph
+from flytemp.authoring.conditional import Condition
+from flytemp.authoring.created import record
+from flytemp.authoring.docs import Documentation, docs_spec
+from flytemp.authoring.docstrings import Docstring
+from flytemp.authoring.errors import SettingsError
+from flytemp.authoring.failure import failure_node
+from flytemp.authoring.interface import Parameter, PythonInterface
+from flytemp.authoring.node import Node
+from flytemp.authoring.node_creation import create_node
+from flytemp.authoring.options import Options
+from flytemp.authoring.place import caller_place
+from flytemp.authoring.promise import OutputTuple, Promise
+from flytemp.authoring.retry import Seconds, limit
+from flytemp.authoring.settings import flag
+from flytemp.authoring.workflow import Workflow, WorkflowFailurePolicy, WorkflowSettings
+from flytemp.errors import FlytempError
+from flytemp.literals.infer import literal_type
+from flytemp.spec.models import Interface, Variable
+
+if TYPE_CHECKING:
+    from flytemp.authoring.launch_plan import LaunchPlan
+    from flytemp.authoring.mapping import MapTask
+    from flytemp.authoring.task import Task
+
+    AnyEntity = Task[..., Any] | Workflow[..., Any] | LaunchPlan[Any] | MapTask
+
+FAILURE_NODE = "efn"
+"""The id of the node that runs on failure; in a workflow that is a function it is another one."""
+
+
+class ImperativeWorkflow(Workflow[..., Any]):
+    """A workflow that is put together step by step, and can be used wherever one that is a function can::
+
+        wf = ImperativeWorkflow(name="my.workflow")
+        wf.add_workflow_input("rows", list[int])
+        node = wf.add_entity(total, items=wf.inputs["rows"])
+        wf.add_workflow_output("sum", node.outputs["o0"])
+
+    It is registered under ``name`` itself. Inputs and outputs are in the order in which they were added.
+
+    Attributes:
+        inputs: promises of the inputs by name.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        return object.__new__(cls)
+
+    def __init__(
+        self,
+        name: str,
+        failure_policy: WorkflowFailurePolicy | None = None,
+        interruptible: bool = False,
+        *,
+        timeout: Seconds | None = None,
+        docs: Documentation | None = None,
+        default_options: Options | None = None,
+    ) -> None:
+        self.place = caller_place()
+        if not isinstance(name, str) or not name:
+            raise SettingsError(f"an imperative workflow needs a name, not {name!r}", location=self.place.location)
+        if failure_policy is not None and not isinstance(failure_policy, WorkflowFailurePolicy):
+            raise SettingsError(
+                f"failure_policy must be a WorkflowFailurePolicy, not {failure_policy!r}", location=self.place.location
+            )
+        self.name = name
+        self.module = self.place.module
+        self.__name__ = name.rpartition(".")[2]
+        self.options = WorkflowSettings(
+            failure_policy or WorkflowFailurePolicy.FAIL_IMMEDIATELY,
+            flag(interruptible, "interruptible") is True,
+            docs,
+            default_options or Options(),
+            timeout_seconds=limit(timeout, "timeout of a workflow"),
+        )
+        self.docs = docs_spec(docs, Docstring())
+        self._graph = None
+        self._compilation = Compilation(f"workflow '{name}'")
+        self._inputs: dict[str, Any] = {}  # annotations
+        self._outputs: dict[str, Any] = {}
+        record(self)
+
+    # ------------------------------------------------------------------------------ putting it together
+
+    @property
+    def inputs(self) -> Mapping[str, Promise]:
+        return self._compilation.inputs
+
+    def add_workflow_input(self, input_name: str, python_type: Any) -> Promise:
+        """A new input of a type, as a function's annotation would say it.
+
+        Raises:
+            SettingsError: (a ``ValueError``) for a name that is taken, or no type.
+        """
+        self._check_new("input", input_name, self._inputs)
+        type_ = self._literal_type("input", input_name, python_type)
+        self._inputs[input_name] = python_type
+        self._graph = None
+        return self._compilation.add_input(input_name, type_)
+
+    def add_entity(self, entity: AnyEntity, **kwargs: Any) -> Node:
+        """A node that calls a task, workflow, launch plan or map with these inputs; its outputs: ``node.outputs["o0"]``.
+
+        Raises:
+            CallError: (an ``AssertionError``) for inputs that it does not have.
+            MissingInputs: (a ``TypeError``) for inputs that it needs.
+        """
+        self._graph = None
+        with self._compilation.active():
+            return create_node(entity, **kwargs)
+
+    def add_task(self, task: Task[..., Any] | MapTask, **kwargs: Any) -> Node:
+        """See `add_entity`."""
+        return self.add_entity(task, **kwargs)
+
+    def add_subwf(self, sub_wf: Workflow[..., Any], **kwargs: Any) -> Node:
+        """See `add_entity`."""
+        return self.add_entity(sub_wf, **kwargs)
+
+    def add_launch_plan(self, launch_plan: LaunchPlan[Any], **kwargs: Any) -> Node:
+        """See `add_entity`."""
+        return self.add_entity(launch_plan, **kwargs)
+
+    def create_conditional(self, name: str) -> Condition:
+        """A conditional: ``.if_(…).then(…)``, as `flytemp.conditional` has it.
+
+        Until its last case, ``else_``, calls of tasks and workflows make nodes of this workflow.
+        """
+        self._graph = None
+        stack = ExitStack()
+        stack.enter_context(self._compilation.active())
+        return Condition(name, self._compilation, caller_place(), stack.close)
+
+    def add_on_failure_handler(self, entity: AnyEntity) -> None:
+        """Call a task or workflow when this one has failed; see ``on_failure`` of `flytemp.workflow`.
+
+        Raises:
+            SettingsError: (a ``ValueError``) for anything else.
+        """
+        if not hasattr(entity, "section"):
+            raise SettingsError(f"a failure handler must be a task or workflow, not {entity!r}", location=caller_place().location)
+        self._graph = None
+        self.options = replace(self.options, on_failure=entity)
+
+    def add_workflow_output(self, output_name: str, p: Any, python_type: Any = None) -> None:
+        """A new output: a promise, or a list or dict with promises in it.
+
+        Args:
+            p: an input, an output of a node, a part of one, or several.
+            python_type: its type; found out for a promise.
+
+        Raises:
+            SettingsError: (a ``ValueError``) for a list or dict without a type, or a name that is taken.
+        """
+        location = caller_place().location
+        self._check_new("output", output_name, self._outputs)
+        if isinstance(p, OutputTuple) and len(p) == 1:
+            p = p[0]
+        if not contains_promise(p):
+            raise SettingsError(
+                f"output '{output_name}' of workflow '{self.name}' is {p!r}, and nothing that a node gives",
+                hint='give it a promise: node.outputs["o0"]',
+                location=location,
+            )
+        annotation = python_type if python_type is not None else self._annotation_of(p)
+        if annotation is None:
+            raise SettingsError(
+                f"output '{output_name}' of workflow '{self.name}' needs its type",
+                hint=f"add_workflow_output({output_name!r}, …, python_type=list[int])",
+                location=location,
+            )
+        self._literal_type("output", output_name, annotation)
+        self._outputs[output_name] = annotation
+        self._graph = None
+        self._compilation.bind_output(output_name, p, annotation, location)
+
+    def ready(self) -> bool:
+        """Whether it has a node, and uses all of its inputs."""
+        bounds = [bound for node in self._compilation.nodes for bound in node.bounds()]
+        promises = [promise for bound in [*bounds, *self._compilation.outputs.values()] for promise in promises_in(bound)]
+        used = {promise._variable for promise in promises if promise._node is None}
+        return bool(self._compilation.nodes) and used >= self._inputs.keys()
+
+    # ------------------------------------------------------------------------------- as other workflows
+
+    @property
+    def python_interface(self) -> PythonInterface:
+        """Inputs and outputs so far."""
+        return PythonInterface(
+            owner=f"workflow '{self.name}'",
+            parameters={name: Parameter(name, annotation) for name, annotation in self._inputs.items()},
+            outputs=dict(self._outputs),
+            output_class=None,
+            interface=Interface(inputs=_variables(self._inputs), outputs=_variables(self._outputs)),
+        )
+
+    def failure_node(self, compilation: Compilation) -> Node | None:
+        """The node that calls the failure handler; its id is reserved.
+
+        Raises:
+            SettingsError: (a ``ValueError``) when another node has that id.
+        """
+        for node in compilation.nodes:
+            if node.id == FAILURE_NODE:
+                raise SettingsError(
+                    f"{node} of workflow '{self.name}': the id '{FAILURE_NODE}' is reserved for the failure node",
+                    hint="give it another node_name",
+                    location=node.place.location,
+                )
+        handler = self.options.on_failure
+        return None if handler is None else failure_node(compilation, handler, self.name, self.place, FAILURE_NODE)
+
+    def _put_together(self) -> Graph:
+        return self.complete(self._compilation)
+
+    def _check_new(self, noun: str, name: object, known: Mapping[str, Any]) -> None:
+        location = caller_place().location
+        if not isinstance(name, str) or not name.isidentifier():
+            raise SettingsError(f"{name!r} cannot name an {noun} of workflow '{self.name}'", location=location)
+        if name in known:
+            raise SettingsError(f"{noun} '{name}' of workflow '{self.name}' is added twice", location=location)
+
+    def _literal_type(self, noun: str, name: str, annotation: Any) -> Any:
+        try:
+            return literal_type(annotation)
+        except FlytempError as error:
+            raise SettingsError(
+                f"{noun} '{name}' of workflow '{self.name}': {error.message}", hint=error.hint, location=caller_place().location
+            ) from error
+
+    def _annotation_of(self, value: Any) -> Any:
+        """The annotation of a promise, where it came from; None for anything else, or when it is not known."""
+        if not isinstance(value, Promise):
+            return None
+        if value._node is None:
+            annotation = self._inputs.get(value._variable)
+        else:
+            annotation = value._node.callee.python_interface.outputs.get(value._variable)
+        for step in value._path:
+            annotation = _part(annotation, step)
+        return annotation
+
+
+def _variables(annotations: Mapping[str, Any]) -> tuple[Variable, ...]:
+    return tuple(Variable(name=name, type=literal_type(annotation)) for name, annotation in annotations.items())
+
+
+def _part(annotation: Any, step: str | int) -> Any:
+    """The annotation of a part of a value; None when annotations do not say."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _part(arguments[0], step)
+    if origin in (typing.Union, types.UnionType):
+        variants = [variant for variant in arguments if variant is not type(None)]
+        return _part(variants[0], step) if len(variants) == 1 else None
+    if origin is tuple and isinstance(step, int) and Ellipsis not in arguments:
+        return arguments[step]
+    if origin is not None:
+        return arguments[-1] if origin in (list, dict) and arguments else None
+    if isinstance(annotation, type) and (hasattr(annotation, "__annotations__") or dataclasses.is_dataclass(annotation)):
+        return typing.get_type_hints(annotation, include_extras=True).get(str(step))
+    return None

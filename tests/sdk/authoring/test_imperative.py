@@ -1,0 +1,300 @@
+"""Workflows that are put together by method calls, and used as those that are functions are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import flytemp
+from flytemp import LaunchPlan, WorkflowFailurePolicy, map_task, task, workflow
+from flytemp.authoring.imperative import ImperativeWorkflow
+from flytemp.compiler import compile_program, load_program
+from flytemp.errors import ProgramError
+from flytemp.spec.integrity import check_integrity
+from flytemp.spec.models import ErrorBinding, InputBinding, OutputBinding
+from flytemp.types.error import FlyteError
+
+
+@dataclass
+class Point:
+    x: int
+    tags: dict[str, list[float]]
+
+
+class Two(NamedTuple):
+    a: int
+    b: str
+
+
+@task
+def add(a: int, b: int = 1) -> int:
+    return a + b
+
+
+@task
+def point(x: int) -> Point:
+    return Point(x, {"t": [1.5]})
+
+
+@task
+def two() -> Two:
+    return Two(1, "b")
+
+
+@task
+def quiet() -> None:
+    pass
+
+
+@task
+def fail(x: int) -> int:
+    raise RuntimeError(f"no {x}")
+
+
+seen: list[Any] = []
+
+
+@task
+def handler(x: int, err: FlyteError | None = None) -> None:
+    seen.append((x, err.message if err else None))
+
+
+@workflow
+def sub(x: int) -> int:
+    return add(a=x)
+
+
+plan = LaunchPlan.get_or_create(sub, name="imperative.plan", default_inputs={"x": 7})
+
+
+def make(name: str = "my.imperative") -> ImperativeWorkflow:
+    wf = ImperativeWorkflow(name=name)
+    x = wf.add_workflow_input("x", int)
+    first = wf.add_entity(add, a=x)
+    second = wf.add_task(add, a=first.outputs["o0"], b=wf.inputs["x"])
+    third = wf.add_subwf(sub, x=second.o0)
+    fourth = wf.add_launch_plan(plan)
+    first >> fourth
+    wf.add_workflow_output("last", third.outputs["o0"])
+    wf.add_workflow_output("all", [first.o0, fourth.o0, 5], python_type=list[int])
+    wf.add_workflow_output("named", {"x": x}, dict[str, int])
+    return wf
+
+
+def test_its_document() -> None:
+    document = make().document()
+    check_integrity(document)
+    assert document.name == "my.imperative"
+    root = document.root
+    assert [(node.id, node.kind, node.target.rpartition(".")[2]) for node in root.nodes] == [
+        ("n0", "task", "add"),
+        ("n1", "task", "add"),
+        ("n2", "workflow", "sub"),
+        ("n3", "launch_plan", "plan"),
+    ]
+    assert root.nodes[1].inputs == {"a": OutputBinding(node="n0", var="o0"), "b": InputBinding(var="x")}
+    assert root.nodes[3].after == ("n0",)
+    assert [variable.name for variable in root.interface.outputs] == ["last", "all", "named"]
+    assert root.location is not None
+    assert root.nodes[0].location is not None
+    assert root.nodes[0].location.line == root.location.line + 2
+
+
+def test_a_plain_call_runs_it() -> None:
+    result = make()(x=2)
+    assert result.last == 6
+    assert result.all == [3, 8, 5]
+    assert result.named == {"x": 2}
+    with pytest.raises(TypeError, match=r"workflow 'my\.imperative' is called without 'x'"):
+        make()()
+
+
+def test_it_is_made_by_the_name_flytekit_has() -> None:
+    assert isinstance(flytemp.Workflow(name="a.b"), ImperativeWorkflow)
+    assert isinstance(flytemp.Workflow("a.b"), ImperativeWorkflow)
+    assert flytemp.Workflow(name="a.b").name == "a.b"
+
+
+def test_it_is_used_as_other_workflows_are() -> None:
+    wf = make("my.sub")
+    single = ImperativeWorkflow("my.single")
+    single.add_workflow_output("o", single.add_entity(add, a=single.add_workflow_input("x", int)).o0)
+    mine = LaunchPlan.create("imperative.fixed", wf, fixed_inputs={"x": 1})
+
+    @workflow
+    def outer(xs: list[int]) -> list[int]:
+        map_task(single)(x=xs)
+        mine()
+        return wf(x=3).all
+
+    document = outer.document()
+    check_integrity(document)
+    assert [(node.kind, node.target) for node in document.root.nodes] == [
+        ("map", "my.single"),
+        ("launch_plan", "imperative.fixed"),
+        ("workflow", "my.sub"),
+    ]
+    assert outer(xs=[1, 2]) == [4, 8, 5]
+    assert mine().last == 4
+
+    top = ImperativeWorkflow("my.top")
+    node = top.add_subwf(wf, x=4)
+    top.add_workflow_output("o", node.outputs["last"])
+    assert top() == 10
+
+
+def test_a_program_that_holds_one(tmp_path: Path) -> None:
+    text = """
+from flytemp import task, Workflow
+
+@task
+def double(x: int) -> int:
+    return 2 * x
+
+wf = Workflow(name="made.step.by.step")
+wf.add_workflow_input("x", int)
+wf.add_workflow_output("y", wf.add_entity(double, x=wf.inputs["x"]).o0)
+"""
+    (tmp_path / "imperative_program.py").write_text(text)
+    program = load_program([tmp_path / "imperative_program.py"])
+    assert {(document.kind, document.name) for document in compile_program(program, None)} == {
+        ("task", "imperative_program.double"),
+        ("workflow", "made.step.by.step"),
+        ("launch_plan", "made.step.by.step"),
+    }
+
+
+def test_a_conditional() -> None:
+    wf = ImperativeWorkflow("my.choice")
+    wf.add_workflow_input("x", int)
+    node = wf.add_entity(add, a=wf.inputs["x"])
+    chosen = (
+        wf.create_conditional("size")
+        .if_(node.o0 > 5)
+        .then(add(a=node.o0, b=100))
+        .elif_(node.o0 == 0)
+        .fail("nothing")
+        .else_()
+        .then(sub(x=node.o0))
+    )
+    wf.add_workflow_output("o", chosen)
+    check_integrity(wf.document())
+    assert (wf(x=1), wf(x=9)) == (3, 110)
+    with pytest.raises(ValueError, match="nothing"):
+        wf(x=-1)
+    assert add(a=1) == 2  # calls are plain ones again
+
+
+def test_a_failure_handler() -> None:
+    wf = ImperativeWorkflow("my.failing")
+    wf.add_workflow_input("x", int)
+    wf.add_on_failure_handler(handler)
+    wf.add_workflow_output("o", wf.add_entity(fail, x=wf.inputs["x"]).o0)
+    document = wf.document()
+    check_integrity(document)
+    failing = document.root.on_failure
+    assert failing is not None
+    assert failing.id == "efn"
+    assert failing.inputs == {"x": InputBinding(var="x"), "err": ErrorBinding()}
+    seen.clear()
+    with pytest.raises(RuntimeError, match="no 3"):
+        wf(x=3)
+    assert seen == [(3, "no 3")]
+
+
+def test_the_id_of_the_failure_node_is_reserved() -> None:
+    wf = ImperativeWorkflow("my.taken")
+    wf.add_entity(add, a=1).with_overrides(node_name="efn")
+    with pytest.raises(ValueError, match="'efn' is reserved for the failure node"):
+        wf.graph()
+
+
+def test_ready() -> None:
+    wf = ImperativeWorkflow("my.unready")
+    assert not wf.ready()
+    wf.add_workflow_input("x", int)
+    node = wf.add_entity(add, a=1)
+    assert not wf.ready()
+    wf.add_entity(sub, x=wf.inputs["x"])
+    assert wf.ready()
+    wf.add_workflow_input("y", int)
+    assert not wf.ready()
+    wf.add_workflow_output("o", [node.o0, wf.inputs["y"]], list[int])
+    assert wf.ready()
+
+
+def test_types_of_outputs_are_found_out() -> None:
+    wf = ImperativeWorkflow("my.types")
+    x = wf.add_workflow_input("x", int)
+    node = wf.add_entity(point, x=x)
+    both = wf.add_entity(two)
+    many = wf.add_entity(map_task(add), a=[1, 2])
+    wf.add_workflow_output("input", x)
+    wf.add_workflow_output("part", node.o0.x)
+    wf.add_workflow_output("deep", node.o0.tags["t"][0])
+    wf.add_workflow_output("text", both.b)
+    wf.add_workflow_output("many", many.o0)
+    assert wf.python_interface.outputs == {"input": int, "part": int, "deep": float, "text": str, "many": list[int]}
+    assert tuple(wf(x=4)) == (4, 4, 1.5, "b", [2, 3])
+
+
+def test_what_is_added_later_counts() -> None:
+    wf = ImperativeWorkflow("my.growing")
+    wf.add_workflow_output("a", wf.add_entity(add, a=1).o0)
+    assert wf() == 2
+    wf.add_workflow_output("b", wf.add_entity(add, a=2).o0)
+    assert tuple(wf()) == (2, 3)
+    assert len(wf.nodes) == 2
+
+
+def test_its_options() -> None:
+    wf = ImperativeWorkflow("my.options", WorkflowFailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE, True, timeout=60)
+    spec = wf.spec()
+    assert (spec.failure_policy, spec.interruptible, spec.timeout_seconds) == ("fail-after-executable-nodes-complete", True, 60)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "told"),
+    [
+        (lambda wf, x: wf.add_workflow_input("x", int), "input 'x' of workflow 'my.wrong' is added twice"),
+        (lambda wf, x: wf.add_workflow_input("a b", int), "'a b' cannot name an input"),
+        (lambda wf, x: wf.add_workflow_input("y", 5), "input 'y' of workflow 'my.wrong': "),
+        (lambda wf, x: wf.add_workflow_output("o", [x]), "output 'o' of workflow 'my.wrong' needs its type"),
+        (lambda wf, x: wf.add_workflow_output("o", {"k": x}), "output 'o' of workflow 'my.wrong' needs its type"),
+        (lambda wf, x: wf.add_workflow_output("o", 5), "is 5, and nothing that a node gives"),
+        (lambda wf, x: wf.add_workflow_output("o", wf.add_entity(add, a=x)), "and nothing that a node gives"),
+        (lambda wf, x: wf.add_on_failure_handler(print), "a failure handler must be a task or workflow"),
+        (lambda wf, x: ImperativeWorkflow(5), "an imperative workflow needs a name, not 5"),
+        (lambda wf, x: ImperativeWorkflow("n", "fail"), "failure_policy must be a WorkflowFailurePolicy"),
+    ],
+)
+def test_mistakes_are_told_where_they_are_made(mistake: Any, told: str) -> None:
+    wf = ImperativeWorkflow("my.wrong")
+    x = wf.add_workflow_input("x", int)
+    with pytest.raises(ValueError, match=r"my\.wrong|imperative|failure") as caught:
+        mistake(wf, x)
+    assert told in str(caught.value)
+    assert isinstance(caught.value, ProgramError)
+    assert caught.value.problems[0].location is not None
+    assert caught.value.problems[0].location.file == __file__
+
+
+def test_what_does_not_fit_is_told_together() -> None:
+    wf = ImperativeWorkflow("my.bad")
+    wf.add_workflow_input("x", str)
+    node = wf.add_entity(add, a=wf.inputs["x"])
+    wf.add_workflow_output("o", node.o0, str)
+    with pytest.raises(ProgramError) as caught:
+        wf.document()
+    assert [problem.message for problem in caught.value.problems] == [
+        f"Variable 'a' of node n0 (task {__name__}.add): cannot use str where int is expected",
+        "Output 'o' of workflow 'my.bad': cannot use int where str is expected",
+    ]
+    other = ImperativeWorkflow("my.other")
+    other.add_entity(quiet)
+    other.add_workflow_output("o", node.o0)
+    with pytest.raises(ProgramError, match="belongs to another workflow"):
+        other.document()
