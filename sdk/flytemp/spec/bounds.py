@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from flytemp.literals.compare import ORDERED
 from flytemp.spec.models import (
     Comparison,
     Condition,
@@ -23,7 +24,7 @@ CALLING = frozenset({"task", "dynamic", "workflow", "launch_plan", "map"})
 _OWN_FIELDS = {"branch": "branch", "map": "map", "gate": "gate", "sleep": "sleep_seconds"}
 _IN_A_BRANCH = frozenset({"task", "dynamic", "workflow", "launch_plan", "gate", "sleep", "branch"})
 _ON_FAILURE = frozenset({"task", "dynamic", "workflow", "launch_plan"})
-_ORDERED = frozenset({"integer", "float", "string", "datetime", "date", "duration", "any"})
+_ORDERED = ORDERED | {"any"}  # of which texts and numbers have an order among themselves
 
 
 def node_flaws(node: NodeSpec) -> Iterator[str]:

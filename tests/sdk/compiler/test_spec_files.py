@@ -45,7 +45,7 @@ nightly = LaunchPlan.create("nightly", inner, fixed_inputs={"rows": 3})
 
 
 def write(folder: Path, **files: str) -> Path:
-    """The folder with files; ``a__b_py`` is ``a/b.py``."""
+    """The folder with files; ``a__b_py`` is ``a/b.py``, ``a_b_py`` is ``a_b.py``."""
     for name, text in files.items():
         file = folder / (name.replace("__", "/").rpartition("_")[0] + "." + name.rpartition("_")[2])
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -456,3 +456,11 @@ tasks:
     assert {name for kind, name in documents if kind != "launch_plan"} == {"w", "sub", "t"}
     assert isinstance(documents["task", "t"], TaskDocument)
     assert set(workflow_of(documents, "sub").tasks) == {"t"}
+
+
+def test_the_example_of_the_reference(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "spec.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    code = "from flytemp import task\n\n@task\ndef double(x: int) -> int:\n    return 2 * x\n"
+    documents = compiled(write(tmp_path, numbers_code_py=code, spec_yaml=example) / "spec.yaml")
+    assert {name for _, name in documents} == {"numbers_code.double", "fourfold", "nightly"}

@@ -49,7 +49,9 @@ def test_a_document_is_one_of_three_told_apart_by_kind() -> None:
 
 def test_bindings_need_their_kind() -> None:
     definitions = json_schema()["$defs"]
-    for name in ("LiteralBinding", "InputBinding", "OutputBinding", "ListBinding", "MapBinding"):
+    for name in ("LiteralBinding", "InputBinding", "OutputBinding", "ErrorBinding", "ListBinding", "MapBinding"):
+        assert "kind" in definitions[name]["required"]
+    for name in ("Comparison", "Junction"):
         assert "kind" in definitions[name]["required"]
     for name in ("ListType", "StructType", "UnionType", "SimpleType", "BlobType"):
         assert "kind" in definitions[name]["required"]
