@@ -21,8 +21,8 @@ from flytemp.layout import ExecutionLayout
 from flytemp.names import execution_name
 from flytemp.records.frame import execution_of
 from flytemp.records.launch import ExecutionContext, place_of
-from flytemp.records.models import ErrorInfo, Execution, NodeExecution, Phase
-from flytemp.records.nodes import nodes_from_rows
+from flytemp.records.models import ErrorInfo, Execution, NodeExecution, Pause, Phase
+from flytemp.records.nodes import nodes_from_rows, when
 from flytemp.store.object_store import ObjectStore
 
 _PHASES = {
@@ -62,13 +62,25 @@ async def describe(temporal: TemporalClient, store: ObjectStore, workflow_id: st
                 hint="flytemp list executions shows what there is",
             )
         return record
-    layout = ExecutionLayout(temporal.namespace, workflow_id, first_run_id(description))
+    layout = await asyncio.to_thread(layout_of, store, temporal.namespace, workflow_id, first_run_id(description))
     if description.status is not WorkflowExecutionStatus.RUNNING:
         recorded = await asyncio.to_thread(read_record, store, layout)
         if recorded is not None:
             return recorded
     reader = await read_history(temporal, workflow_id, description.run_id)
     return await assemble(temporal, store, layout, description, reader)
+
+
+def layout_of(store: ObjectStore, namespace: str, workflow_id: str, first_run: str) -> ExecutionLayout:
+    """Where an execution is kept whose present chain of runs began with ``first_run``.
+
+    One that was tried again after it had ended is kept where it was: what `resolve` wrote for the new run says so.
+    """
+    layout = ExecutionLayout(namespace, workflow_id, first_run)
+    context = _read_context(store, layout)
+    if context is None or context.first_run_id == first_run:
+        return layout
+    return ExecutionLayout(namespace, workflow_id, context.first_run_id)
 
 
 async def describe_workflow(temporal: TemporalClient, workflow_id: str) -> WorkflowExecutionDescription | None:
@@ -121,17 +133,21 @@ async def assemble(
     closed = phase.is_final
     await asyncio.to_thread(_read_missing, store, layout, reader)
     rows = reader.settled_rows(closed)
-    nodes = nodes_from_rows(reader.plan, rows) if reader.plan is not None else []
+    nodes = nodes_from_rows(reader.plan, rows, reader.dynamics) if reader.plan is not None else []
     if not closed:
         _apply_pending(nodes, description)
     if phase is Phase.RUNNING:
         phase = _stopping_phase(reader, nodes)
+    if phase is Phase.RUNNING and reader.paused is not None:
+        phase = Phase.PAUSED
     if reader.context is not None:
         execution = execution_of(reader.context, layout, store, phase, nodes)
     else:
         execution = _unresolved(reader, layout, description, phase, nodes)
         execution.metadata_uri = store.uri_of(layout.root)
     execution.warnings = reader.resolved.warnings if reader.resolved else []
+    if reader.paused is not None and not closed:
+        execution.paused = Pause(by=reader.paused["by"], at=when(reader.paused["at"]), reason=reader.paused["reason"])
     execution.finished_at = description.close_time
     if closed:
         await _add_end(temporal, store, execution, description)
@@ -149,6 +165,10 @@ def _read_missing(store: ObjectStore, layout: ExecutionLayout, reader: HistoryRe
     if reader.lacks_state and reader.continued is not None:
         generation, count = reader.continued["generation"], reader.continued["pages"]
         pages = _read_pages(store, [layout.state_page(generation, page) for page in range(count)])
+        if pages:
+            reader.know_state(pages)
+    elif reader.lacks_state and reader.resolved is not None:
+        pages = _read_pages(store, [layout.closed_state_page(page) for page in range(reader.resolved.state_pages)])
         if pages:
             reader.know_state(pages)
 
@@ -177,7 +197,8 @@ def _stopping_phase(reader: HistoryReader, nodes: list[NodeExecution]) -> Phase:
     if reader.resolved is None:
         return Phase.QUEUED
     fail_immediately = reader.plan is None or reader.plan["graphs"][reader.plan["root"]]["policy"] == "fail-immediately"
-    failed = any(node.phase in (Phase.FAILED, Phase.TIMED_OUT) for node in nodes)
+    maps = tuple(f"{node.id}." for node in nodes if node.kind == "map")  # some of their calls may fail
+    failed = any(node.phase in (Phase.FAILED, Phase.TIMED_OUT) and not node.id.startswith(maps) for node in nodes)
     return Phase.FAILING if failed and fail_immediately else Phase.RUNNING
 
 

@@ -1,7 +1,8 @@
 """The live state of an execution, read from its Temporal history: no query, so no worker is needed.
 
 A history holds what `resolve` decided, the plan's pages, the state a continued run began with, and every try of
-every task. From these come the same rows that the engine writes when it closes.
+every task. Where other nodes stand, the interpreter writes into the workflow's memo as it changes: its journal. From these
+come the same rows that the engine writes when it closes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter
 
-from flytemp.records.launch import ExecutionContext, Resolved
+from flytemp.records.launch import WORKFLOW_TYPE, ExecutionContext, Resolved
 from flytemp.spec.pages import from_pages
 
 Row = dict[str, Any]
@@ -24,6 +25,8 @@ _COMPLETED = EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED
 _FAILED = EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED
 _TIMED_OUT = EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT
 _CANCELED = EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED
+_MEMO = EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED
+_CHILD_INITIATED = EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED
 _CANCEL_REQUESTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED
 
 
@@ -45,6 +48,10 @@ class HistoryReader:
         self._state_pages: dict[int, str] = {}
         self._has_state = False
         self._nodes: dict[str, dict[str, dict[str, Any]]] = {}  # the plan's nodes: graph → node id → node
+        self.dynamics: dict[str, dict[str, Any]] = {}  # plans of dynamics: "<node path>/<attempt>" → plan
+        self.paused: dict[str, Any] | None = None
+        self._told: set[str] = set()  # nodes that the journal speaks of
+        self._children: dict[str, str] = {}  # launch plans' nodes → workflow ids of their executions
 
     async def feed(self, event: HistoryEvent) -> None:
         """Take in one event."""
@@ -79,6 +86,25 @@ class HistoryReader:
                 self.rows[_path(activity_id)].update(phase="ABORTED", finished=_at(event))
         elif kind == _CANCEL_REQUESTED:
             self.cancel_requested = True
+        elif kind == _MEMO:
+            await self._on_memo(event.workflow_properties_modified_event_attributes.upserted_memo.fields)
+        elif kind == _CHILD_INITIATED:
+            started = event.start_child_workflow_execution_initiated_event_attributes
+            if started.workflow_type.name == WORKFLOW_TYPE:
+                launch = await self._decode(started.input.payloads)
+                self._children[launch["parent"]["node"]] = started.workflow_id
+
+    async def _on_memo(self, fields: Any) -> None:
+        """A piece of the journal: see `flytemp_worker.workflow.version1.journal`."""
+        if "flytemp.rows" not in fields:
+            return
+        written = await self._decode([fields["flytemp.rows"]])
+        self.paused = written["paused"] if "paused" in written else self.paused
+        for row in written["rows"]:
+            self._told.add(row["id"])
+            before = self.rows.get(row["id"], {})
+            keeps = row.get("kind") == "dynamic" and row["phase"] == before.get("phase")
+            self.rows[row["id"]] = {**before, **row} if keeps else row
 
     async def _on_started(self, event: HistoryEvent) -> None:
         try:
@@ -118,10 +144,13 @@ class HistoryReader:
             self._plan_pages[argument["page"]] = await self._decode(result)
             if len(self._plan_pages) == self.resolved.plan_pages:
                 self.know_plan([self._plan_pages[page] for page in sorted(self._plan_pages)])
-        elif name == "flytemp.load_state" and self.continued is not None:
+        elif name == "flytemp.load_state":
             self._state_pages[argument["page"]] = await self._decode(result)
-            if len(self._state_pages) == self.continued["pages"]:
+            if len(self._state_pages) == self._state_page_count:
                 self.know_state([self._state_pages[page] for page in sorted(self._state_pages)])
+        elif name == "flytemp.expand_dynamic":
+            answer = await self._decode(result)
+            self.dynamics[f"{argument['node']}/{argument['attempt']}"] = from_pages(answer["pages"])
 
     @property
     def lacks_plan(self) -> bool:
@@ -131,7 +160,14 @@ class HistoryReader:
     @property
     def lacks_state(self) -> bool:
         """The run continues another and has not loaded its state yet: it lies in the store."""
-        return self.continued is not None and not self._has_state
+        return self._state_page_count > 0 and not self._has_state
+
+    @property
+    def _state_page_count(self) -> int:
+        """Of the state that the run begins with: that of the run before, or that in which the execution had ended."""
+        if self.continued is not None:
+            return int(self.continued["pages"])
+        return self.resolved.state_pages if self.resolved is not None else 0
 
     def know_plan(self, pages: list[str]) -> None:
         """Take in the plan's pages."""
@@ -143,7 +179,9 @@ class HistoryReader:
     def know_state(self, pages: list[str]) -> None:
         """Take in the pages of the state that the run began with; what the run did since is newer."""
         if not self._has_state:
-            self.rows = {row["id"]: row for row in from_pages(pages)["rows"]} | self.rows
+            state = from_pages(pages)
+            self.rows = {row["id"]: row for row in state["rows"]} | self.rows
+            self.paused = self.paused or state.get("paused")
             self._has_state = True
 
     def _start(self, argument: dict[str, Any], at: int) -> None:
@@ -153,6 +191,7 @@ class HistoryReader:
             row["started_attempt"] = at
             row.pop("lost", None)
         row.update(phase="RUNNING", attempt=argument["attempt"], try_=argument["try"], graph=argument["workflow"])
+        row.update(kind=row.get("kind", "task"), target=argument["task"], name=argument["task"].rpartition(".")[2])
         row.pop("message", None)
         parent = path
         while "." in parent:
@@ -187,6 +226,10 @@ class HistoryReader:
     def settled_rows(self, closed: bool) -> list[Row]:
         """The rows, with sub-workflows judged by their nodes; of a closed run nothing is shown as running."""
         rows = {path: dict(row) for path, row in self.rows.items()}
+        for path, child in self._children.items():
+            if path in rows:
+                rows[path]["extra"] = {**rows[path].get("extra", {}), "child": child}
+        self._count_items(rows)
         if closed:
             for row in rows.values():
                 if row["phase"] in ("RUNNING", "BACKOFF", "CANCELLING"):
@@ -198,7 +241,7 @@ class HistoryReader:
         return list(rows.values())
 
     def _judge(self, path: str, rows: dict[str, Row]) -> None:
-        nodes = self._nodes_under(path)
+        nodes = None if path in self._told else self._nodes_under(path)
         if nodes is None:
             return
         children = [rows.get(f"{path}.{identifier}", {"phase": "WAITING"})["phase"] for identifier in nodes]
@@ -206,6 +249,19 @@ class HistoryReader:
             rows[path]["phase"] = "SUCCEEDED"
         elif any(phase in ("FAILED", "TIMED_OUT") for phase in children):
             rows[path]["phase"] = "FAILED"
+
+    def _count_items(self, rows: dict[str, Row]) -> None:
+        """How the calls of maps stand whose calls are in this very history."""
+        counted: dict[str, list[int]] = {}
+        for path, row in rows.items():
+            caller = rows.get(path.rpartition(".")[0])
+            if caller is not None and "items" in caller.get("extra", {}) and "parts" not in caller["extra"]:
+                counts = counted.setdefault(caller["id"], [0, 0])
+                size = row.get("extra", {}).get("size", 1)
+                counts[0] += size * (row["phase"] == "SUCCEEDED")
+                counts[1] += size * (row["phase"] in ("FAILED", "TIMED_OUT", "ABORTED"))
+        for path, counts in counted.items():
+            rows[path]["counts"] = counts
 
     def _nodes_under(self, path: str) -> dict[str, dict[str, Any]] | None:
         """The nodes of the graph that the node at ``path`` calls; None for a task or when the plan is not known yet."""

@@ -12,7 +12,6 @@ from temporalio.service import RPCError
 
 from flytemp.client import describe as describing
 from flytemp.client.history import HistoryReader
-from flytemp.layout import ExecutionLayout
 from flytemp.records.models import Execution
 from flytemp.store.object_store import ObjectStore
 
@@ -66,7 +65,10 @@ class LiveView:
         if description.run_id != self._run_id or self._stream is None or self._stream.done():
             await self._follow(description.run_id)
         await self._catch_up(description)
-        layout = ExecutionLayout(self._temporal.namespace, self._workflow_id, describing.first_run_id(description))
+        first = describing.first_run_id(description)
+        layout = await asyncio.to_thread(
+            describing.layout_of, self._store, self._temporal.namespace, self._workflow_id, first
+        )
         return await describing.assemble(self._temporal, self._store, layout, description, self._reader)
 
     async def _follow(self, run_id: str) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flytemp.errors import InputError, TypeMismatch
-from flytemp.literals.types import Json
+
+if TYPE_CHECKING:
+    from flytemp.literals.types import Json
 
 ORDERED = frozenset({"integer", "float", "string", "datetime", "date", "duration"})
 """The kinds of values that one can be less than another of; values of other kinds are only equal or not."""

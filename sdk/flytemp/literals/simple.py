@@ -9,10 +9,13 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from flytemp.errors import LimitExceeded
 from flytemp.literals.mismatch import Refused, expected
-from flytemp.literals.types import Json
+
+if TYPE_CHECKING:
+    from flytemp.literals.types import Json
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 MAX_BYTES = 256 * 1024

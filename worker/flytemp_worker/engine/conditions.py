@@ -8,23 +8,14 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from flytemp.errors import InputError, TypeMismatch
+from flytemp.literals.compare import compare
 from flytemp_worker.engine.plan import Binding, Condition
 
 Read = Callable[[Binding], Any]
 """Gives the literal of a binding."""
-
-_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
-    "==": operator.eq, "!=": operator.ne,
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-}  # fmt: skip
-
-_CONVERTED = ("float", "datetime", "date", "duration")
-"""Types whose JSON form does not compare as the value does."""
 
 
 def operands(condition: Condition | None) -> Iterator[Binding]:
@@ -52,27 +43,4 @@ def holds(condition: Condition | None, read: Read) -> bool:
     if condition[0] == "or":
         return any(holds(term, read) for term in condition[1])
     _, sign, left, right, kind = condition
-    return _compare(sign, read(left), read(right), kind)
-
-
-def _compare(sign: str, left: Any, right: Any, kind: str) -> bool:
-    if left is None or right is None:
-        if sign not in ("==", "!="):
-            raise InputError(f"cannot compare None: {left!r} {sign} {right!r}", hint="check it with is_none() first")
-        return ((left is None) == (right is None)) == (sign == "==")
-    if kind in _CONVERTED:
-        left, right = _converted(left, kind), _converted(right, kind)
-    try:
-        return _OPERATORS[sign](left, right)
-    except TypeError as error:
-        raise TypeMismatch(f"cannot compare {left!r} {sign} {right!r}: {error}") from error
-
-
-def _converted(literal: Any, kind: str) -> Any:
-    from flytemp.literals import simple  # it brings pydantic along, which nothing else here needs
-    from flytemp.literals.mismatch import Refused
-
-    try:
-        return getattr(simple, f"read_{kind}")(literal)
-    except Refused as error:
-        raise TypeMismatch(f"{literal!r} is no {kind}: {error.message}") from None
+    return compare(sign, read(left), read(right), kind)
