@@ -36,7 +36,7 @@ def node_details(node: NodeExecution, execution: str = "", now: datetime | None 
         details += gate_details(node.gate, node, execution, now)
     if node.error is not None and _is_own_error(node):
         details.append(one_line(f"{node.error.code}: {node.error.message}", _MESSAGE_LIMIT))
-    elif node.message and not node.phase.is_final:
+    elif node.message and not node.phase.is_final and node.gate is None:  # a gate has told what it waits for
         details.append(one_line(node.message, _MESSAGE_LIMIT))
     return details
 

@@ -16,12 +16,11 @@ import pytest
 from temporalio.worker import Worker
 
 from flytemp.client import Client
-from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import WORKFLOW_TYPE
 from tests.command_line import Done, environment, flytemp
 from tests.installation import DEADLINE_SECONDS, Installation
 from tests.sdk.client.stand_in import StandIn
-from tests.sdk.client.test_control import context_of
+from tests.sdk.client.test_control import leave_record
 
 pytestmark = pytest.mark.e2e
 
@@ -141,12 +140,10 @@ async def test_gates_that_wait_are_listed(client: Client) -> None:
 
 async def test_retry(client: Client) -> None:
     await start(client, "retried", {"fail": True})
-    handle = client.execution("retried")
-    failed = await handle.wait(DEADLINE_SECONDS)
+    failed = await client.execution("retried").wait(DEADLINE_SECONDS)
 
     unknown = await call("retry", "retried", "n7")
-    layout = ExecutionLayout(failed.namespace, failed.workflow_id, failed.run_id)
-    client.store.write(layout.execution, context_of(handle).model_dump_json().encode())
+    leave_record(client, failed)
     again = await call("retry", "retried")
     running = await call("retry", "retried")
 

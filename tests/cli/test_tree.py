@@ -149,7 +149,7 @@ def test_a_launch_plans_node_names_the_execution_it_started() -> None:
     ],
 )
 def test_a_gate_says_how_it_is_answered_or_who_did(info: GateInfo, phase: Phase, told: str) -> None:
-    [line] = lines_of(node("n0", phase, "gate", info.name, gate=info))
+    [line] = lines_of(node("n0", phase, "gate", info.name, gate=info, message=f"waits for the input '{info.name}'"))
 
     assert line.partition("  ")[2].strip().split("  ", 2)[-1].strip().endswith(told)
 

@@ -79,6 +79,7 @@ def _check_failed(execution: Execution, paths: Sequence[str]) -> None:
 
 async def _start_again(client: Client, execution: Execution, paths: Sequence[str]) -> None:
     """The same workflow id once more: the run finds what the one before left, and goes on there."""
+    await asyncio.to_thread(_check_record, client, execution)
     launch_plan = await asyncio.to_thread(_launched, client, execution)
     memo = await _memo(client, execution.workflow_id)
     try:
@@ -99,6 +100,15 @@ async def _start_again(client: Client, execution: Execution, paths: Sequence[str
         ) from error
     except RPCError as error:
         raise describing.unavailable(error) from error
+
+
+def _check_record(client: Client, execution: Execution) -> None:
+    """A run that finds no record only fails, under the name of the execution that it should have gone on with."""
+    if describing.newest_record(client.store, execution.namespace, execution.workflow_id) is None:
+        raise NotFound(
+            f"execution {execution.name} left no record from which it could go on",
+            hint="it was terminated, never began, or the store is another: launch it again under a new name",
+        )
 
 
 def _launched(client: Client, execution: Execution) -> str:

@@ -20,7 +20,7 @@ from flytemp.client.describe import describe_workflow
 from flytemp.errors import AlreadyExists, FlytempError, InputError, NotFound, TemporalUnavailable, TypeMismatch
 from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import WORKFLOW_TYPE, ExecutionContext, LaunchOptions
-from flytemp.records.models import Phase
+from flytemp.records.models import Execution, Phase
 from tests.installation import DEADLINE_SECONDS, Installation
 from tests.sdk.client.stand_in import StandIn
 
@@ -175,10 +175,9 @@ async def test_what_a_terminated_execution_started_ends_with_it(client: Client) 
 async def test_what_is_over_goes_on_under_its_name(client: Client) -> None:
     handle = await start(client, "again", {"fail": True}, memo={"flytemp.content": "abc"})
     failed = await handle.wait(DEADLINE_SECONDS)
-    with pytest.raises(NotFound, match="what execution again ran is not known"):
+    with pytest.raises(NotFound, match="execution again left no record"):
         await handle.retry()
-    layout = ExecutionLayout(failed.namespace, failed.workflow_id, failed.run_id)
-    client.store.write(layout.execution, context_of(handle).model_dump_json().encode())
+    leave_record(client, failed)
 
     with pytest.raises(NotFound, match="there is no node 'n7'"):
         await handle.retry(["n7"])
@@ -206,13 +205,19 @@ async def test_what_succeeded_is_not_retried(client: Client) -> None:
         await handle.retry()
 
 
-def context_of(handle: ExecutionHandle[Any]) -> ExecutionContext:
-    """What `resolve` would have decided."""
+def leave_record(client: Client, execution: Execution) -> None:
+    """What a worker would have left of an execution that is over: what `resolve` decided, and the record."""
+    layout = ExecutionLayout(execution.namespace, execution.workflow_id, execution.run_id)
+    client.store.write(layout.execution, _context(execution).model_dump_json().encode())
+    client.store.write(layout.record, execution.model_dump_json().encode())
+
+
+def _context(execution: Execution) -> ExecutionContext:
     return ExecutionContext(
-        execution=handle.name, project="default", domain="development", entity="lp:default:development:nightly:v1",
+        execution=execution.name, project="default", domain="development", entity="lp:default:development:nightly:v1",
         spec="wf:default:development:wf.train:v1", workflow="wf.train", version="v1", launch_plan="nightly", inputs={},
-        options=LaunchOptions(), raw_data_prefix="file:///tmp", namespace="default", workflow_id=handle.workflow_id,
-        first_run_id="x", started_at="2026-01-31T12:00:00Z",
+        options=LaunchOptions(), raw_data_prefix="file:///tmp", namespace="default", workflow_id=execution.workflow_id,
+        first_run_id=execution.run_id, started_at="2026-01-31T12:00:00Z",
     )  # fmt: skip
 
 
