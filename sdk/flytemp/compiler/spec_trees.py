@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,13 +17,16 @@ Json: TypeAlias = Any
 _DEPTH = 200  # of maps and lists inside each other
 
 
-@dataclass
+_NO_KEYS: Mapping[str, int] = {}
+
+
+@dataclass(slots=True)
 class Tree:
     """A value of a file, with the line of everything in it. ``value`` of a map has Trees in it, as has that of a list."""
 
     value: Json
     line: int
-    keys: dict[str, int] = field(default_factory=dict)  # the lines of a map's keys
+    keys: Mapping[str, int] = field(default_factory=lambda: _NO_KEYS)  # the lines of a map's keys
 
     @property
     def is_map(self) -> bool:
@@ -135,11 +138,12 @@ class _Reader:
         if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN:
             raise _broken(self._file, line, f"the tag {node.tag.removeprefix(_TAG)} is not known")
         if isinstance(node, yaml.MappingNode):
-            tree = Tree({}, line)
+            values: dict[str, Tree] = {}
+            lines: dict[str, int] = {}
             for key_line, key, value in self._pairs(node, depth):
-                tree.value[key] = value
-                tree.keys[key] = key_line
-            return tree
+                values[key] = value
+                lines[key] = key_line
+            return Tree(values, line, lines)
         if isinstance(node, yaml.SequenceNode):
             return Tree([self.tree(item, depth + 1) for item in node.value], line)
         return Tree(self._scalar(node), line)
