@@ -6,6 +6,7 @@ sub-workflow it needs) and immutable. JSON Schema: ``flytemp.spec.schema``.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
@@ -333,6 +334,12 @@ class WorkflowSpec(SchemaModel):
     annotations: dict[str, str] = {}
     docs: Docs = Docs()
     location: SourceLocation | None = None
+
+    @cached_property
+    def by_id(self) -> dict[str, NodeSpec]:
+        """Its nodes by their ids, ``on_failure`` included."""
+        handler = (self.on_failure,) if self.on_failure is not None else ()
+        return {node.id: node for node in (*self.nodes, *handler)}
 
 
 class LaunchPlanReference(SchemaModel):

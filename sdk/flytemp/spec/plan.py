@@ -139,14 +139,13 @@ def node_at(graph: WorkflowSpec, local: str) -> NodeSpec:
     Raises:
         CorruptData: there is none.
     """
-    nodes = [*graph.nodes, *([graph.on_failure] if graph.on_failure else [])]
-    found: NodeSpec | None = None
-    for part in local.split("."):
-        found = next((node for node in nodes if node.id == part), None)
-        if found is None:
-            raise CorruptData(f"the workflow {graph.name} has no node {local!r}")
-        nodes = [case.node for case in found.branch.cases if case.node is not None] if found.branch is not None else []
-    assert found is not None
+    first, *inner = local.split(".")
+    found = graph.by_id.get(first)
+    for part in inner:
+        cases = found.branch.cases if found is not None and found.branch is not None else ()
+        found = next((case.node for case in cases if case.node is not None and case.node.id == part), None)
+    if found is None:
+        raise CorruptData(f"the workflow {graph.name} has no node {local!r}")
     return found
 
 
