@@ -32,7 +32,8 @@ from typing import Any
 
 from flytemp.errors import CorruptData
 from flytemp.literals.types import Json
-from flytemp.spec.integrity import check_integrity, needs_of
+from flytemp.spec.graphs import entry_name, needs_of
+from flytemp.spec.integrity import check_integrity
 from flytemp.spec.models import (
     Binding,
     BranchSpec,
@@ -71,7 +72,7 @@ def plan_of(document: WorkflowDocument | TaskDocument) -> Plan:
     check_integrity(workflow)
     return {
         "root": workflow.name,
-        "graphs": {name: _graph(graph, workflow) for name, graph in workflow.workflows.items()},
+        "graphs": {name: _graph(name, workflow) for name in workflow.workflows},
     }
 
 
@@ -79,17 +80,16 @@ def part_plan_of(document: WorkflowDocument, graph: str, local: str) -> Plan:
     """The plan of one map node alone, and of the graphs that its calls need: what a part of a large map runs."""
     spec = document.workflows[graph]
     node = node_at(spec, local)
-    reachable: dict[str, WorkflowSpec] = {}
+    reachable: set[str] = set()
     pending = [node.target] if node.map is not None and node.map.kind == "workflow" else []
     while pending:
         name = pending.pop()
         if name not in reachable:
-            reachable[name] = document.workflows[name]
-            pending += [called for called in workflow_targets(document.workflows[name])]
+            reachable.add(name)
+            pending += workflow_targets(document.workflows[name])
     index = {other.id: position for position, other in enumerate(spec.nodes)}
-    writer = _GraphWriter(spec, document, index)
-    alone = {**writer.node(node), "needs": []}
-    graphs = {name: _graph(reached, document) for name, reached in reachable.items()}
+    alone = {**_GraphWriter(graph, document, index).node(node), "needs": []}
+    graphs = {name: _graph(name, document) for name in sorted(reachable)}
     return {"root": graph, "graphs": {**graphs, graph: {"nodes": [alone], "out": {}}}}
 
 
@@ -166,14 +166,16 @@ def _entries(binding: Binding) -> dict[str, Binding]:
     return binding.entries
 
 
-def _graph(spec: WorkflowSpec, document: WorkflowDocument) -> dict[str, Any]:
+def _graph(name: str, document: WorkflowDocument) -> dict[str, Any]:
+    """``name`` is what the document calls the graph: its own name, or a URN."""
+    spec = document.workflows[name]
     index = {node.id: position for position, node in enumerate(spec.nodes)}
     large = _is_large(spec.outputs.values())
-    writer = _GraphWriter(spec, document, index)
+    writer = _GraphWriter(name, document, index)
     data: dict[str, Any] = {
         "policy": spec.failure_policy,
         "nodes": [writer.node(node) for node in spec.nodes],
-        "out": {var: _binding(b, index, [spec.name, "", var] if large else None) for var, b in spec.outputs.items()},
+        "out": {var: _binding(b, index, [name, "", var] if large else None) for var, b in spec.outputs.items()},
     }
     if spec.on_failure is not None:
         data["on_failure"] = writer.node(spec.on_failure)
@@ -185,13 +187,13 @@ def _graph(spec: WorkflowSpec, document: WorkflowDocument) -> dict[str, Any]:
 class _GraphWriter:
     """Writes the nodes of one graph."""
 
-    def __init__(self, spec: WorkflowSpec, document: WorkflowDocument, index: dict[str, int]) -> None:
-        self._spec, self._document, self._index = spec, document, index
+    def __init__(self, graph: str, document: WorkflowDocument, index: dict[str, int]) -> None:
+        self._graph, self._document, self._index = graph, document, index
 
     def node(self, node: NodeSpec, within: str = "") -> dict[str, Any]:
         bindings = {**_defaults(callee_interface(node, self._document), node), **node.inputs}
         large = _is_large(bindings.values())
-        key = [self._spec.name, f"{within}{node.id}"]
+        key = [self._graph, f"{within}{node.id}"]
         data: dict[str, Any] = {
             "id": node.id,
             "kind": node.kind,
@@ -264,7 +266,7 @@ class _GraphWriter:
 def _short_name(node: NodeSpec) -> str:
     if node.gate is not None:
         return node.gate.name
-    return node.target.rpartition(".")[2] or node.kind
+    return entry_name(node.target).rpartition(".")[2] or node.kind
 
 
 def _defaults(interface: Interface, node: NodeSpec) -> dict[str, Binding]:

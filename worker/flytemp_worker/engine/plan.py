@@ -109,14 +109,14 @@ class MapPlan:
 
 
 class Plan:
-    """All graphs of an execution; ``root`` is the one that is launched."""
+    """All graphs of an execution; ``root`` is the one that is launched. ``source`` is as for `add`."""
 
     __slots__ = ("graphs", "root", "structured")
 
-    def __init__(self, data: dict[str, Any]) -> None:
+    def __init__(self, data: dict[str, Any], source: str = "") -> None:
         self.graphs: dict[str, GraphPlan] = {}
         self.structured = False
-        self.root = self.add(data)
+        self.root = self.add(data, source)
 
     def add(self, data: dict[str, Any], source: str = "") -> GraphPlan:
         """Take in the graphs of a document; the one that it is about.
