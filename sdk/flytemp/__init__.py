@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from flytemp.authoring.gates import sleep as sleep
     from flytemp.authoring.gates import wait_for_input as wait_for_input
     from flytemp.authoring.image import ImageSpec as ImageSpec
+    from flytemp.authoring.imperative import ImperativeWorkflow as ImperativeWorkflow
     from flytemp.authoring.launch_plan import LaunchPlan as LaunchPlan
     from flytemp.authoring.mapping import array_node_map_task as array_node_map_task
     from flytemp.authoring.mapping import map_task as map_task
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     from flytemp.authoring.options import Options as Options
     from flytemp.authoring.options import RawOutputDataConfig as RawOutputDataConfig
     from flytemp.authoring.pod import PodTemplate as PodTemplate
+    from flytemp.authoring.reference import reference_launch_plan as reference_launch_plan
+    from flytemp.authoring.reference import reference_task as reference_task
+    from flytemp.authoring.reference import reference_workflow as reference_workflow
     from flytemp.authoring.resources import Resources as Resources
     from flytemp.authoring.resources import Secret as Secret
     from flytemp.authoring.retry import Backoff as Backoff
@@ -67,7 +71,6 @@ if TYPE_CHECKING:
     from flytemp.authoring.unsupported import FixedRate as FixedRate
     from flytemp.authoring.unsupported import FlyteRemote as FlyteRemote
     from flytemp.authoring.unsupported import HashMethod as HashMethod
-    from flytemp.authoring.unsupported import ImperativeWorkflow as ImperativeWorkflow
     from flytemp.authoring.unsupported import Notification as Notification
     from flytemp.authoring.unsupported import OnSchedule as OnSchedule
     from flytemp.authoring.unsupported import PagerDuty as PagerDuty
@@ -76,9 +79,6 @@ if TYPE_CHECKING:
     from flytemp.authoring.unsupported import Slack as Slack
     from flytemp.authoring.unsupported import StructuredDataset as StructuredDataset
     from flytemp.authoring.unsupported import eager as eager
-    from flytemp.authoring.unsupported import reference_launch_plan as reference_launch_plan
-    from flytemp.authoring.unsupported import reference_task as reference_task
-    from flytemp.authoring.unsupported import reference_workflow as reference_workflow
     from flytemp.authoring.workflow import Workflow as Workflow
     from flytemp.authoring.workflow import WorkflowFailurePolicy as WorkflowFailurePolicy
     from flytemp.authoring.workflow import workflow as workflow
@@ -109,12 +109,14 @@ _MODULES = {
     "authoring.dynamic": ("dynamic",),
     "authoring.gates": ("approve", "sleep", "wait_for_input"),
     "authoring.image": ("ImageSpec",),
+    "authoring.imperative": ("ImperativeWorkflow",),
     "authoring.launch_plan": ("LaunchPlan",),
     "authoring.mapping": ("array_node_map_task", "map_task"),
     "authoring.metadata": ("TaskMetadata",),
     "authoring.node_creation": ("create_node",),
     "authoring.options": ("Annotations", "Labels", "Options", "RawOutputDataConfig"),
     "authoring.pod": ("PodTemplate",),
+    "authoring.reference": ("reference_launch_plan", "reference_task", "reference_workflow"),
     "authoring.resources": ("Resources", "Secret"),
     "authoring.retry": ("Backoff", "RetryStrategy", "Timeout"),
     "authoring.settings": ("DeckField",),
@@ -130,7 +132,6 @@ _MODULES = {
         "FixedRate",
         "FlyteRemote",
         "HashMethod",
-        "ImperativeWorkflow",
         "Notification",
         "OnSchedule",
         "PagerDuty",
@@ -139,9 +140,6 @@ _MODULES = {
         "Slack",
         "StructuredDataset",
         "eager",
-        "reference_launch_plan",
-        "reference_task",
-        "reference_workflow",
     ),
     "authoring.workflow": ("Workflow", "WorkflowFailurePolicy", "workflow"),
     "client": ("Client", "ExecutionHandle", "LaunchOptions", "SyncClient", "SyncExecutionHandle"),

@@ -50,18 +50,6 @@ def eager(*args: Any, **kwargs: Any) -> Any:
     return _decorator("@eager", "write a @workflow with a fixed graph", args)
 
 
-def reference_task(*args: Any, **kwargs: Any) -> Any:
-    return _decorator("reference_task", "import the task itself", args)
-
-
-def reference_workflow(*args: Any, **kwargs: Any) -> Any:
-    return _decorator("reference_workflow", "import the workflow itself", args)
-
-
-def reference_launch_plan(*args: Any, **kwargs: Any) -> Any:
-    return _decorator("reference_launch_plan", "import the workflow itself", args)
-
-
 class _Unsupported:
     """A class that refuses to be instantiated."""
 
@@ -69,10 +57,6 @@ class _Unsupported:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         refuse(type(self).__name__, self._instead)
-
-
-class ImperativeWorkflow(_Unsupported):
-    _instead = "write a function with @workflow that calls the tasks"
 
 
 class ContainerTask(_Unsupported):

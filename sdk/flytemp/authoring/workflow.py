@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -66,16 +65,29 @@ class Workflow(Simple, Generic[P, R]):
     settings = None
     __name__: str
 
-    def __new__(cls, function: Any = None, settings: Any = None, *, name: str | None = None) -> Self:
+    def __new__(cls, function: Any = None, settings: Any = None, *, name: str | None = None, **options: Any) -> Self:
         # flytekit's Workflow(name="…") builds a graph by method calls.
         if cls is Workflow and (isinstance(function, str) or (function is None and name is not None)):
-            return cast(Self, super().__new__(_imperative(function or name)))
+            from flytemp.authoring.imperative import ImperativeWorkflow
+
+            return cast(Self, super().__new__(ImperativeWorkflow))
         return super().__new__(cls)
 
     def __init__(
-        self, function: Callable[P, R] | None = None, settings: WorkflowSettings | None = None, *, name: str | None = None
+        self,
+        function: Callable[P, R] | str | None = None,
+        settings: WorkflowSettings | None = None,
+        *,
+        name: str | None = None,
+        **options: Any,
     ) -> None:
-        if function is None or not callable(function) or isinstance(function, type):
+        if options:
+            raise SettingsError(
+                f"a workflow that is a function has no {', '.join(options)} here",
+                hint="@workflow(…) takes options; Workflow(name=…) makes an imperative workflow",
+                location=caller_place().location,
+            )
+        if not callable(function) or isinstance(function, type):
             raise SettingsError(
                 f"a workflow is a function, and {function!r} is none",
                 hint='decorate a function with @workflow; Workflow("name") makes an imperative one',
@@ -229,17 +241,6 @@ class Workflow(Simple, Generic[P, R]):
         from flytemp.compiler.assemble import workflow_document
 
         return workflow_document(self, bundle)
-
-
-def _imperative(name: object) -> Any:
-    try:
-        return importlib.import_module("flytemp.authoring.imperative").ImperativeWorkflow
-    except ModuleNotFoundError as error:
-        raise NotSupported(
-            f"Workflow({name!r}): imperative workflows are not supported",
-            hint="write a function with @workflow that calls the tasks",
-            location=caller_place().location,
-        ) from error
 
 
 PythonFunctionWorkflow = WorkflowBase = Workflow

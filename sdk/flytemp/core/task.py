@@ -1,4 +1,4 @@
 """Where flytekit has `task`."""
 
+from flytemp.authoring.reference import reference_task as reference_task
 from flytemp.authoring.task import task as task
-from flytemp.authoring.unsupported import reference_task as reference_task

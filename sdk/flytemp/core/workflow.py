@@ -1,7 +1,7 @@
 """Where flytekit has `workflow`."""
 
-from flytemp.authoring.unsupported import ImperativeWorkflow as ImperativeWorkflow
-from flytemp.authoring.unsupported import reference_workflow as reference_workflow
+from flytemp.authoring.imperative import ImperativeWorkflow as ImperativeWorkflow
+from flytemp.authoring.reference import reference_workflow as reference_workflow
 from flytemp.authoring.workflow import PythonFunctionWorkflow as PythonFunctionWorkflow
 from flytemp.authoring.workflow import WorkflowBase as WorkflowBase
 from flytemp.authoring.workflow import WorkflowFailurePolicy as WorkflowFailurePolicy

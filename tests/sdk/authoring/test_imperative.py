@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import flytemp
-from flytemp import LaunchPlan, WorkflowFailurePolicy, map_task, task, workflow
-from flytemp.authoring.imperative import ImperativeWorkflow
+from flytemp import ImperativeWorkflow, LaunchPlan, WorkflowFailurePolicy, map_task, task, workflow
 from flytemp.compiler import compile_program, load_program
 from flytemp.errors import ProgramError
 from flytemp.spec.integrity import check_integrity
@@ -116,6 +115,10 @@ def test_it_is_made_by_the_name_flytekit_has() -> None:
     assert isinstance(flytemp.Workflow(name="a.b"), ImperativeWorkflow)
     assert isinstance(flytemp.Workflow("a.b"), ImperativeWorkflow)
     assert flytemp.Workflow(name="a.b").name == "a.b"
+    late = WorkflowFailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
+    assert flytemp.Workflow(name="a.b", failure_policy=late, timeout=5).options.failure_policy is late
+    with pytest.raises(ValueError, match="has no failure_policy here"):
+        flytemp.Workflow(sub.function, failure_policy=late)
 
 
 def test_it_is_used_as_other_workflows_are() -> None:

@@ -33,7 +33,7 @@ def test_other_names_are_not() -> None:
     ("module", "names"),
     [
         ("flytemp.core.node_creation", "create_node"),
-        ("flytemp.core.launch_plan", "LaunchPlan"),
+        ("flytemp.core.launch_plan", "LaunchPlan reference_launch_plan"),
         ("flytemp.core.workflow", "workflow WorkflowFailurePolicy ImperativeWorkflow PythonFunctionWorkflow reference_workflow"),
         ("flytemp.core.task", "task reference_task"),
         ("flytemp.core.base_task", "PythonTask TaskMetadata"),

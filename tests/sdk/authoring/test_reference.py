@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from flytemp import dynamic, task, workflow
-from flytemp.authoring.reference import reference_launch_plan, reference_task, reference_workflow
+from flytemp import dynamic, reference_launch_plan, reference_task, reference_workflow, task, workflow
 from flytemp.errors import NotSupported, ProgramError
 from flytemp.spec.models import LaunchPlanReference
 from flytemp.testing import patch, task_mock

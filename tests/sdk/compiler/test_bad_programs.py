@@ -93,7 +93,6 @@ def test_a_workflow_of_a_file_with_other_problems_can_still_be_compiled_alone(tm
         "task(container_image=object())",
         "Cache(policies=[object()])",
         "eager(number)()",
-        "reference_task(project='p', domain='d', name='n', version='v')(number.function)(x=1)",
         "LaunchPlan.create('p', wf, notifications=[1])",
         "LaunchPlan.create('p', wf, concurrency=1)",
     ],

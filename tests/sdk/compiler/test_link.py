@@ -52,8 +52,7 @@ def whole(rows: list[str]) -> int:
 nightly = LaunchPlan.get_or_create(inner, name="nightly", default_inputs={"rows": ["a"]})
 """
 USER = """
-from flytemp import conditional, map_task, task, workflow
-from flytemp.authoring.reference import reference_launch_plan, reference_task, reference_workflow
+from flytemp import conditional, map_task, reference_launch_plan, reference_task, reference_workflow, task, workflow
 
 @reference_task(project="shared", domain="production", name="lib.clean", version="v1")
 def clean(rows: list[str]) -> list[str]: ...
@@ -211,7 +210,7 @@ def test_what_was_linked_is_referred_to_again(store: ObjectStore, tmp_path: Path
     register(store, tmp_path, "user", USER, "u1")
     third = """
 from flytemp import workflow
-from flytemp.authoring.reference import reference_workflow
+from flytemp import reference_workflow
 
 @reference_workflow("mine", "development", "user.wf")
 def middle(rows: list[str]) -> int: ...
@@ -265,7 +264,7 @@ def test_a_stub_that_does_not_fit(store: ObjectStore, tmp_path: Path, stub: str,
     register(store, tmp_path, "lib", LIBRARY, "v1", "shared")
     text = f"""
 from flytemp import workflow
-from flytemp.authoring.reference import reference_task
+from flytemp import reference_task
 
 @reference_task("shared", "production", "lib.clean")
 {stub}
