@@ -257,6 +257,9 @@ class LaunchPlan(Simple, Generic[R]):
         """What is wrong with a launch plan whose workflow's interface is sound."""
         from flytemp.compiler.validate import name_problems
 
+        if self.workflow.is_reference:
+            what = f"it is of workflow '{self.workflow.name}', which is a reference and cannot be registered again"
+            return [self._problem(what, "use reference_launch_plan: every workflow has a launch plan of its own name")]
         return [*name_problems(self), *self.literals()[2]]
 
     def reference(self) -> LaunchPlanReference:

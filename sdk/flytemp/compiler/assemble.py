@@ -163,11 +163,22 @@ def generated_document(task: AnyTask, graph: Graph) -> WorkflowDocument:
     closure = Closure()
     for callee in closure.check_graph(graph):
         closure.add(callee)
+    # Launch plans are looked up when they are launched; the others would have to be put in now, when nothing is registered.
+    embedded: list[AnyTask | AnyWorkflow] = [*closure.tasks.values(), *closure.workflows.values()]
+    closure.problems += [_reference_in_dynamic(task, entity) for entity in embedded if entity.is_reference]
     closure.check()
     interface = Interface(outputs=task.interface.outputs)
     nodes, outputs = graph_spec(graph)
     root = WorkflowSpec(name=task.name, interface=interface, nodes=nodes, outputs=outputs, location=task.place.source())
     return closure.document(task.name, root, None)
+
+
+def _reference_in_dynamic(task: AnyTask, entity: AnyTask | AnyWorkflow) -> Problem:
+    return Problem(
+        f"{entity.noun} '{entity.name}' is a reference: in {task.noun} '{task.name}', those are not supported",
+        entity.place.location,
+        "call it before the dynamic task and pass its result in, or use reference_launch_plan",
+    )
 
 
 def graph_spec(graph: Graph) -> tuple[tuple[NodeSpec, ...], dict[str, Binding]]:

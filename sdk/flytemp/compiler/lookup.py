@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 
+from flytemp.authoring.reference import ReferenceLaunchPlan, ReferenceTask, ReferenceWorkflow
 from flytemp.compiler.discover import Entity, Program
 from flytemp.errors import InputError, NotFound
 
@@ -13,7 +14,7 @@ def find_entity(program: Program, name: str) -> Entity:
 
     Raises:
         NotFound: when there is none; the hint has near matches.
-        InputError: when a variable's name stands for different entities in different modules.
+        InputError: when a variable's name stands for different entities in different modules, or for a reference.
     """
     for registered in (program.workflows, program.tasks, program.launch_plans):
         if name in registered:
@@ -22,6 +23,12 @@ def find_entity(program: Program, name: str) -> Entity:
     if len(named) > 1:
         raise InputError(
             f"'{name}' can mean {', '.join(f'{entity.noun} {entity.name}' for entity in named)}", hint="use the whole name"
+        )
+    if named and isinstance(named[0], ReferenceTask | ReferenceWorkflow | ReferenceLaunchPlan):
+        pointer = named[0].pointer
+        raise InputError(
+            f"'{name}' is a reference to {pointer.kind.noun} {pointer}, which is registered already",
+            hint=f"`flytemp launch {pointer}` runs it",
         )
     if named:
         return named[0]

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import pytest
 
-from flytemp import dynamic, reference_launch_plan, reference_task, reference_workflow, task, workflow
+from flytemp import dynamic, map_task, reference_launch_plan, reference_task, reference_workflow, task, workflow
 from flytemp.errors import NotSupported, ProgramError
+from flytemp.runtime.dynamic import generate
 from flytemp.spec.models import LaunchPlanReference
 from flytemp.testing import patch, task_mock
 
@@ -110,6 +111,32 @@ def test_in_a_dynamic_task_they_are_refused() -> None:
 
     with pytest.raises(ValueError, match=r"task 'lib.clean' is a reference: in task '.*fan', which is dynamic"):
         fan(n=2)
+
+
+def test_what_a_dynamic_task_reaches_is_refused_too() -> None:
+    @workflow
+    def inner(rows: list[str]) -> list[str]:
+        return clean(rows=rows)
+
+    @dynamic
+    def through_workflow(rows: list[str]) -> list[str]:
+        return inner(rows=rows)
+
+    @dynamic
+    def through_map(rows: list[list[str]]) -> list[list[str]]:
+        return map_task(clean)(rows=rows)
+
+    @dynamic
+    def launches(rows: list[str]) -> int:
+        return nightly(rows=rows)
+
+    for fan, rows in ((through_workflow, ["a"]), (through_map, [["a"]])):
+        with pytest.raises(ProgramError) as caught:
+            generate(fan, {"rows": rows}, None)
+        (problem,) = caught.value.problems
+        assert problem.message.startswith("task 'lib.clean' is a reference: in dynamic '")
+        assert "reference_launch_plan" in (problem.hint or "")
+    assert list(generate(launches, {"rows": ["a"]}, None).launch_plans) == ["lp:shared:production:nightly"]
 
 
 def test_wrong_names_and_wrong_stubs() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flytemp.compiler import compile_closure, compile_program, find_entity, load_program, program_warnings
+from flytemp.errors import InputError, ProgramError
 from flytemp.spec.models import LaunchPlanDocument, WorkflowDocument
 
 PROGRAM = """
@@ -109,3 +110,54 @@ def test_a_program_that_asks(answers: str, expected: str, monkeypatch: pytest.Mo
     program = load_program([Path(__file__).parents[2] / "programs" / "approvals.py"])
     monkeypatch.setattr("sys.stdin", io.StringIO(answers))
     assert program.workflows["approvals.reporting_wf"](topic="tides") == expected
+
+
+REFERENCES = """
+from flytemp import *
+
+@reference_task("shared", "production", "lib.clean")
+def clean(x: int) -> int: ...
+
+@reference_workflow("shared", "production", "lib.whole")
+def whole(x: int) -> int: ...
+
+@reference_launch_plan("shared", "production", "nightly")
+def nightly(x: int) -> int: ...
+
+@workflow
+def wraps(x: int) -> int:
+    return clean(x=x)
+"""
+OF_A_REFERENCE = "it is of workflow 'lib.whole', which is a reference and cannot be registered again"
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ("plan = LaunchPlan.create('references_named', whole, fixed_inputs={'x': 1})\n", 16),
+        ("@workflow\ndef wf(x: int) -> int:\n    return LaunchPlan.get_or_create(whole)(x=x)\n", 8),
+        ("@workflow\ndef wf(x: int) -> int:\n    return LaunchPlan.get_or_create(whole, 'references_node')(x=x)\n", 18),
+        ("wraps.options = __import__('dataclasses').replace(wraps.options, on_failure=LaunchPlan.get_or_create(whole))\n", 8),
+    ],
+    ids=["named", "default as a node", "named as a node", "on failure"],
+)
+def test_a_workflow_that_is_a_reference_gets_no_launch_plan_here(tmp_path: Path, more: str, line: int) -> None:
+    file = tmp_path / "references.py"
+    file.write_text(REFERENCES + more)
+    with pytest.raises(ProgramError) as caught:
+        compile_program(load_program([file]), None)
+    (problem,) = caught.value.problems
+    assert problem.message.endswith(OF_A_REFERENCE)
+    assert problem.hint is not None
+    assert problem.hint.startswith("use reference_launch_plan")
+    assert problem.location is not None
+    assert problem.location.line == line
+
+
+@pytest.mark.parametrize("name", ["clean", "whole", "nightly"])
+def test_a_reference_is_nothing_to_run_from_its_file(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "references.py"
+    file.write_text(REFERENCES)
+    with pytest.raises(InputError, match=f"'{name}' is a reference to .*, which is registered already") as caught:
+        find_entity(load_program([file]), name)
+    assert "flytemp launch" in (caught.value.hint or "")

@@ -243,10 +243,10 @@ def test_every_reference_that_leads_nowhere_is_told(store: ObjectStore, tmp_path
     first, plan, third = problems(store, tmp_path, text)
     assert first[0].startswith(f"the reference to task tsk:{U}:lib.clean:v7 leads nowhere: the task 'lib.clean' in ")
     assert first[0].endswith("has no version 'v7'")
-    assert first[1:] == (6, "did you mean 'v1'? The latest is 'v1'")
+    assert first[1:] == (5, "did you mean 'v1'? The latest is 'v1'")
     assert plan[0].startswith(f"the reference to launch plan lp:{U}:nightli leads nowhere")
     assert third[0].startswith(f"the reference to workflow wf:{U}:lib.wholy leads nowhere")
-    assert third[1:] == (12, "did you mean 'lib.whole'?")
+    assert third[1:] == (11, "did you mean 'lib.whole'?")
     assert Registry(store).list(EntityKind.WORKFLOW, "mine", "development") == []
 
 
