@@ -21,7 +21,7 @@ from flytemp.literals.transfer import FileTransfer
 from flytemp.literals.types import Json, LiteralType
 from flytemp.literals.uploads import upload_local_files
 from flytemp.names import EntityId, EntityKind, execution_name
-from flytemp.records.launch import WORKFLOW_TYPE, place_of
+from flytemp.records.launch import PART_WORKFLOW_TYPE, WORKFLOW_TYPE, place_of
 from flytemp.records.models import Execution, NodeExecution, Phase, RecordModel
 from flytemp.records.search_attributes import DOMAIN, PROJECT
 from flytemp.registry import Registry
@@ -54,18 +54,22 @@ class WaitingGate(RecordModel):
 
 async def waiting_gates(client: Client, limit: int) -> list[WaitingGate]:
     """Those of the running executions of the client's project and domain, the newest execution first."""
-    query = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
+    types = f"WorkflowType IN ('{WORKFLOW_TYPE}', '{PART_WORKFLOW_TYPE}')"
+    query = f"{types} AND ExecutionStatus = 'Running'"
     found: list[WaitingGate] = []
     try:
         async for item in client.temporal.list_workflows(query):
-            place = _place(item)
-            if place == (client.settings.project, client.settings.domain):
-                found += _waiting(item, place, (await item.memo()).get(WAITING_MEMO))
+            place, memo = _place(item), (await item.memo()).get(WAITING_MEMO)
+            found += [gate for gate in _waiting(item, place, memo) if _is_of(client, gate)]
             if len(found) >= limit:
                 break
     except RPCError as error:
         raise describing.unavailable(error) from error
     return found[:limit]
+
+
+def _is_of(client: Client, gate: WaitingGate) -> bool:
+    return (gate.project, gate.domain) == (client.settings.project, client.settings.domain)
 
 
 def _place(item: WorkflowExecution) -> tuple[str, str]:
@@ -78,7 +82,10 @@ def _waiting(item: WorkflowExecution, place: tuple[str, str], memo: Json) -> Ite
     for entry in memo if isinstance(memo, list) else []:
         if not isinstance(entry, dict):  # anyone may start a workflow with any memo
             continue
-        known = {"execution": execution_name(item.id), "project": place[0], "domain": place[1], "workflow_id": item.id}
+        # A part of a large map is a workflow of its own, and says whose.
+        own = entry.get("execution") or item.id
+        project, domain = place if own == item.id else place_of(own)
+        known = {"execution": execution_name(own), "project": project, "domain": domain, "workflow_id": own}
         try:
             yield WaitingGate.model_validate({**entry, **known})
         except ValidationError:

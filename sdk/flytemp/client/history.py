@@ -14,7 +14,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter
 
-from flytemp.records.launch import WORKFLOW_TYPE, ExecutionContext, Resolved
+from flytemp.records.launch import ExecutionContext, Resolved
 from flytemp.spec.pages import from_pages
 
 Row = dict[str, Any]
@@ -26,7 +26,6 @@ _FAILED = EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED
 _TIMED_OUT = EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT
 _CANCELED = EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED
 _MEMO = EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED
-_CHILD_INITIATED = EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED
 _CANCEL_REQUESTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED
 
 
@@ -51,7 +50,6 @@ class HistoryReader:
         self.dynamics: dict[str, dict[str, Any]] = {}  # plans of dynamics: "<node path>/<attempt>" → plan
         self.paused: dict[str, Any] | None = None
         self._told: set[str] = set()  # nodes that the journal speaks of
-        self._children: dict[str, str] = {}  # launch plans' nodes → workflow ids of their executions
 
     async def feed(self, event: HistoryEvent) -> None:
         """Take in one event."""
@@ -88,11 +86,6 @@ class HistoryReader:
             self.cancel_requested = True
         elif kind == _MEMO:
             await self._on_memo(event.workflow_properties_modified_event_attributes.upserted_memo.fields)
-        elif kind == _CHILD_INITIATED:
-            started = event.start_child_workflow_execution_initiated_event_attributes
-            if started.workflow_type.name == WORKFLOW_TYPE:
-                launch = await self._decode(started.input.payloads)
-                self._children[launch["parent"]["node"]] = started.workflow_id
 
     async def _on_memo(self, fields: Any) -> None:
         """A piece of the journal: see `flytemp_worker.workflow.version1.journal`."""
@@ -226,9 +219,6 @@ class HistoryReader:
     def settled_rows(self, closed: bool) -> list[Row]:
         """The rows, with sub-workflows judged by their nodes; of a closed run nothing is shown as running."""
         rows = {path: dict(row) for path, row in self.rows.items()}
-        for path, child in self._children.items():
-            if path in rows:
-                rows[path]["extra"] = {**rows[path].get("extra", {}), "child": child}
         self._count_items(rows)
         if closed:
             for row in rows.values():

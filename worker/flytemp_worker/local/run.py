@@ -170,6 +170,10 @@ class LocalRun:
             started_at=datetime.now(UTC).isoformat(),
         )
 
+    @property
+    def workflow_id(self) -> str:
+        return self._layout.workflow_id
+
     def run(self) -> Execution:
         self._store.write(self._layout.execution, self._context.model_dump_json().encode())
         self._take(self._engine.begin(_now()))
@@ -266,7 +270,9 @@ class LocalRun:
             child_name(launch.name, self._layout.root, command.node, command.attempt),
             options=effective_options(LaunchOptions(), plan, document), others=launch.others,
         )  # fmt: skip
-        return LocalRun(child, self._store, None, self._ask_gate).run()
+        run = LocalRun(child, self._store, None, self._ask_gate)
+        self._engine.by_path[command.node].extra["child"] = run.workflow_id
+        return run.run()
 
     def _find(self, wanted: dict[str, Any]) -> tuple[LaunchPlanDocument, WorkflowDocument]:
         """The launch plan of this program, else that of the registry."""

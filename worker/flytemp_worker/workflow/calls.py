@@ -14,6 +14,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from flytemp.names import slug
+from flytemp.records.launch import PART_WORKFLOW_TYPE as PART_WORKFLOW
 from flytemp_worker.engine import RunTask
 
 RESOLVE = "flytemp.resolve"
@@ -38,7 +39,6 @@ ASKS = {
 }
 """The activity that answers what the engine asks; see `flytemp_worker.engine.messages.Ask`."""
 
-PART_WORKFLOW = "FlytempMapPart"
 CHILD_CLOSED = "flytemp.child_closed"
 TELL = "flytemp.tell"
 

@@ -17,10 +17,10 @@ def refusing(check: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """What ``check`` returns.
 
     Raises:
-        ApplicationError: not retryable, of the type that the error's code is.
+        ApplicationError: not retryable, of the type that the error's code is; its detail is the hint.
     """
     try:
         return check(*args, **kwargs)
     except FlytempError as error:
-        text = f"{error.message} ({error.hint})" if error.hint else error.message
-        raise ApplicationError(text, type=error.code, non_retryable=True) from error
+        hint = [error.hint] if error.hint else []
+        raise ApplicationError(error.message, *hint, type=error.code, non_retryable=True) from error

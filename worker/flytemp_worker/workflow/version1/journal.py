@@ -23,9 +23,10 @@ _SHOWN_GATES = 20
 
 
 class Journal:
-    """Writes what changed since it last did."""
+    """Writes what changed since it last did. ``execution`` is the workflow id of that which a part of a map is of."""
 
-    def __init__(self) -> None:
+    def __init__(self, execution: str | None) -> None:
+        self._execution = execution
         self._waiting: list[str] = []
         self._paused: Any = None
 
@@ -38,7 +39,7 @@ class Journal:
         waiting = list(engine.waiting)
         if waiting != self._waiting:
             self._waiting = waiting
-            updates[WAITING] = [_gate(engine, path) for path in waiting[:_SHOWN_GATES]]
+            updates[WAITING] = [self._gate(engine, path) for path in waiting[:_SHOWN_GATES]]
         if updates:
             workflow.upsert_memo(updates)
 
@@ -56,7 +57,8 @@ class Journal:
         return data
 
 
-def _gate(engine: Engine, path: str) -> dict[str, Any]:
-    node = engine.waiting[path]
-    gate = node.plan.gate or {}
-    return {"node": path, "gate": gate["name"], "kind": gate["kind"], "type": gate["type"], "since": node.started_attempt}
+    def _gate(self, engine: Engine, path: str) -> dict[str, Any]:
+        node = engine.waiting[path]
+        gate = node.plan.gate or {}
+        told = {"node": path, "gate": gate["name"], "kind": gate["kind"], "type": gate["type"], "since": node.started_attempt}
+        return told if self._execution is None else {**told, "execution": self._execution}

@@ -37,7 +37,8 @@ class Relatives:
         self._unwatched: set[Key] = set()  # what this run did not start: Temporal will not tell it of their end
         self._watcher: asyncio.Task[None] | None = None
 
-    def start_execution(self, command: StartChild) -> None:
+    def start_execution(self, command: StartChild) -> str:
+        """Start it; its workflow id."""
         resolved, plan = self._resolved, command.launch_plan
         project, domain = plan["project"] or resolved["project"], plan["domain"] or resolved["domain"]
         own = (project, domain) == (resolved["project"], resolved["domain"])
@@ -59,14 +60,18 @@ class Relatives:
         if command.inputs_uri is not None:
             launch["inputs_uri"] = command.inputs_uri
         key = (command.node, _EXECUTION, command.attempt)
-        self._start(key, "FlytempWorkflow", launch, execution_id(project, domain, name), command.resumed)
+        identifier = execution_id(project, domain, name)
+        self._start(key, "FlytempWorkflow", launch, identifier, command.resumed)
+        return identifier
 
-    def start_part(self, command: StartPart, told: dict[str, Any]) -> None:
-        """``told`` is what the part should know: the answers to gates so far, whether the execution is paused."""
+    def start_part(self, command: StartPart, execution: str, told: dict[str, Any]) -> None:
+        """``execution`` is the workflow id of that which it is a part of; ``told`` is what it should know: the answers to
+        gates so far, whether the execution is paused."""
         info = workflow.info()
         part = {
             "resolved": {**self._resolved, "plan": None, "inputs": None, "warnings": []},
             "parent": info.workflow_id,
+            "execution_id": execution,
             "told": told,
             **{name: getattr(command, name) for name in command.__slots__ if name != "resumed"},
         }
@@ -101,6 +106,8 @@ class Relatives:
 
     def _gone(self, key: Key, phase: str, why: str) -> None:
         """It ended, and may not have said so."""
+        if key not in self._ids:
+            return
         node, part, attempt = key
         error = {"kind": "SYSTEM", "code": "ChildEnded", "message": f"{self._ids[key]} ended: {why}"}
         self._hear(ChildClosed(node, part, attempt, "LOST" if part != _EXECUTION else phase, error=error))

@@ -63,14 +63,14 @@ class Shell:
         self.relatives = Relatives(resolved, self.hear)
         self.events: deque[Event] = deque()
         self._backlog: deque[Command] = deque()
-        self._journal = Journal()
+        self._journal = Journal(part["execution_id"] if part is not None else None)
         self._carriers: dict[type, Callable[[Any], None]] = {
             RunTask: self.work.run_task,
             CancelTask: self.work.cancel_task,
             StartTimer: self.work.start_timer,
             CancelTimer: self.work.cancel_timer,
             Ask: self.work.ask,
-            StartChild: self.relatives.start_execution,
+            StartChild: self._start_child,
             StartPart: self._start_part,
             CancelChild: self.relatives.cancel,
             TellParts: lambda command: self.relatives.tell_parts(command.message),
@@ -165,9 +165,14 @@ class Shell:
                 carrier(command)
         self._journal.write(self.engine)
 
+    def _start_child(self, command: StartChild) -> None:
+        self.engine.by_path[command.node].extra["child"] = self.relatives.start_execution(command)
+
     def _start_part(self, command: StartPart) -> None:
         engine = self.engine
-        self.relatives.start_part(command, {"answers": engine.answers, "paused": engine.paused})
+        execution_id = self.part["execution_id"] if self.part is not None else workflow.info().workflow_id
+        told = {"answers": engine.answers, "paused": engine.paused}
+        self.relatives.start_part(command, execution_id, told)
 
 
 def _size(command: Command) -> int:

@@ -1,0 +1,99 @@
+"""The interpreter on a real server, with a worker and a backend in the test's own process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+from temporalio.worker import Worker
+
+from flytemp.client import Client
+from flytemp.compiler import compile_entity
+from flytemp.config import load_settings
+from flytemp.registry import Registry
+from flytemp.records.launch import ResolvedSettings
+from flytemp.runtime.execute import Surroundings, execute
+from flytemp.runtime.invocation import Invocation, TaskResult
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.backend import Backend, Report, TaskLost, TryKey
+from flytemp_activities.executions import Executions
+from flytemp_worker.assembly import control_parts, task_parts
+from flytemp_worker.devserver import DevServer
+
+VERSION = "v1"
+
+
+class ThreadBackend:
+    """Runs tries with the real runtime, each in a thread of this process. A try that is killed is only let go."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._runs: dict[TryKey, asyncio.Future[TaskResult]] = {}
+        self.most = 0  # tries that ran at once
+        self.started: list[str] = []
+
+    async def start(self) -> None:
+        """Ready."""
+
+    async def close(self) -> None:
+        """Nothing to stop."""
+
+    async def run(self, invocation: Invocation, *, resumed: bool, report: Report) -> TaskResult:
+        key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
+        if key not in self._runs:
+            self._runs[key] = asyncio.get_running_loop().create_future()
+            self.started.append(invocation.node)
+            threading.Thread(target=self._work, args=(key, invocation, asyncio.get_running_loop()), daemon=True).start()
+        self.most = max(self.most, len(self.running()))
+        return await asyncio.shield(self._runs[key])
+
+    def _work(self, key: TryKey, invocation: Invocation, loop: asyncio.AbstractEventLoop) -> None:
+        surroundings = Surroundings(change_directory=False)
+        result = execute(invocation, self._store, owner="test", surroundings=surroundings)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._done, key, result)
+
+    def _done(self, key: TryKey, result: TaskResult | None) -> None:
+        run = self._runs.get(key)
+        if run is not None and not run.done():
+            if result is None:
+                run.set_exception(TaskLost("claimed before"))
+            else:
+                run.set_result(result)
+
+    async def kill(self, invocation_key: TryKey) -> None:
+        run = self._runs[invocation_key]
+        if not run.done():
+            run.set_exception(TaskLost("killed"))
+
+    def running(self) -> list[TryKey]:
+        return [key for key, run in self._runs.items() if not run.done()]
+
+
+async def connect(server: DevServer, folder: Path, entities: Iterable[Any]) -> Client:
+    """A client with a store and a task queue of its own, in which the entities are registered."""
+    environ = {
+        "TEMPORAL_ADDRESS": server.address, "FLYTEMP_STORE": str(folder / "store"), "FLYTEMP_TASK_QUEUE": uuid.uuid4().hex,
+    }  # fmt: skip
+    client = await Client.connect(load_settings(folder, environ=environ))
+    documents = [compile_entity(entity) for entity in entities]
+    Registry(client.store).register(documents, project="default", domain="development", version=VERSION)
+    return client
+
+
+@contextlib.asynccontextmanager
+async def serving(client: Client, backend: Backend, **settings: Any) -> AsyncIterator[None]:
+    """The interpreter, control and tasks on one queue."""
+    queue = client.settings.task_queue
+    resolved = ResolvedSettings(task_queue=queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, **settings})
+    executions = Executions(client.store)
+    control = control_parts(executions, client.temporal, resolved)
+    tasks = task_parts(executions, backend, client.temporal, resolved)
+    activities = [*control.activities, *tasks.activities]
+    async with Worker(client.temporal, task_queue=queue, workflows=control.workflows, activities=activities):
+        yield
