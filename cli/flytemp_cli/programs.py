@@ -1,9 +1,8 @@
-"""Loading the user's program: his modules run while they are imported, and must not print into our data."""
+"""Choosing and compiling what a program defines; its code runs, and must not print into our data."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flytemp_cli.failures import InputUsageError
@@ -12,22 +11,6 @@ from flytemp_cli.output import prints_to_stderr
 if TYPE_CHECKING:
     from flytemp.compiler import Program
     from flytemp.spec.models import Document
-
-
-def load(paths: Sequence[str]) -> Program:
-    """The program of these files and folders.
-
-    Raises:
-        InputUsageError: a path does not exist.
-        ProgramError: a module does not import.
-    """
-    for path in paths:
-        if not Path(path).exists():
-            raise InputUsageError(f"there is no file or folder {path}", hint="check the path: it is relative to this folder")
-    from flytemp.compiler import load_program
-
-    with prints_to_stderr():
-        return load_program([Path(path) for path in paths])
 
 
 def choose(program: Program, name: str | None, path: str) -> Any:
@@ -41,12 +24,20 @@ def choose(program: Program, name: str | None, path: str) -> Any:
         from flytemp.compiler import find_entity
 
         return find_entity(program, name)
-    if len(program.workflows) == 1:
-        return next(iter(program.workflows.values()))
-    names = ", ".join(sorted(program.workflows))
+    return program.workflows[only_workflow(list(program.workflows), path)]
+
+
+def only_workflow(names: Sequence[str], path: str) -> str:
+    """The name of the only workflow.
+
+    Raises:
+        InputUsageError: there is another number of them.
+    """
+    if len(names) == 1:
+        return names[0]
     if not names:
         raise InputUsageError(f"{path} has no workflow", hint="give the name of a task to run it by itself")
-    raise InputUsageError(f"{path} has {len(program.workflows)} workflows; say which one", hint=f"they are {names}")
+    raise InputUsageError(f"{path} has {len(names)} workflows; say which one", hint=f"they are {', '.join(sorted(names))}")
 
 
 def compiled(entity: Any) -> Document:

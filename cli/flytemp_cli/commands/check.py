@@ -13,7 +13,7 @@ from flytemp_cli.failures import EXIT_ERROR, EXIT_OK
 from flytemp_cli.lazy import Command
 from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import Output, columns, prints_to_stderr
-from flytemp_cli.programs import load
+from flytemp_cli.sources import load_sources
 
 if TYPE_CHECKING:
     from flytemp.spec.models import Document
@@ -25,21 +25,26 @@ if TYPE_CHECKING:
 def command(session: Session, paths: tuple[str, ...]) -> int:
     """Load and compile files and folders, and report everything that is wrong, with file and line.
 
-    Needs no server and no store. The exit code is 1 when there is a problem.
+    Files are Python modules, or YAML and JSON specs: in folders those named *.flytemp.yaml, .yml and .json.
+
+    Needs no server and no store; where references lead is checked by registering. The exit code is 1 when there is a
+    problem.
 
     \b
     Examples:
       flytemp check src/
       flytemp check src/train.py -o json
+      flytemp check nightly.yaml
     """
-    from flytemp.compiler import compile_program, program_warnings
+    from flytemp.compiler import program_warnings
+    from flytemp.compiler.spec_files import compile_sources
 
     output = session.output()
     try:
-        program = load(paths)
+        sources = load_sources(paths)
         with prints_to_stderr():
-            documents = compile_program(program, None)
-            warnings = program_warnings(program)
+            documents = compile_sources(sources, None)
+            warnings = program_warnings(sources.program) if sources.program is not None else []
     except ProgramError as error:
         if output.is_table or output.format == "name":
             raise

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from flytemp.spec.models import Document
     from flytemp_cli.graph.model import Graph
 
+_FILES = (".py", ".yaml", ".yml", ".json")
+
 
 @click.command("graph", cls=Command)
 @click.argument("words", nargs=-1, required=True, metavar="NAME | FILE [NAME]", shell_complete=complete_names())
@@ -24,12 +26,13 @@ if TYPE_CHECKING:
 @click.option("--version", type=VERSION, metavar="VERSION", help="Of what is registered [default: the latest]")
 @pass_session
 def command(session: Session, words: tuple[str, ...], format_: str, version: str | None) -> None:
-    """Draw a workflow, from the registry or from a file.
+    """Draw a workflow, from the registry or from a file: a Python module, or a YAML or JSON spec.
 
     \b
     Examples:
       flytemp graph my_wf
       flytemp graph src/wf.py my_wf -o svg > my_wf.svg
+      flytemp graph nightly.yaml
       flytemp graph my_wf --version v3 -o dot | dot -Tpng > my_wf.png
     """
     from flytemp_cli.graph.build import graph_of
@@ -37,7 +40,7 @@ def command(session: Session, words: tuple[str, ...], format_: str, version: str
     if len(words) not in (1, 2):
         raise InputUsageError("too many words", hint="`flytemp graph NAME`, or `flytemp graph FILE [NAME]`")
     first, *rest = words
-    from_file = bool(rest) or first.endswith(".py") or "/" in first
+    from_file = bool(rest) or first.endswith(_FILES) or "/" in first
     document = _from_file(words) if from_file else _from_registry(session, first, version)
     graph = graph_of(document)
     output = session.output()
@@ -48,13 +51,11 @@ def command(session: Session, words: tuple[str, ...], format_: str, version: str
 
 
 def _from_file(words: tuple[str, ...]) -> Document:
-    from flytemp_cli.programs import choose, compiled, load
+    from flytemp_cli.sources import choose_one, load_sources
 
     if not Path(words[0]).exists():
         raise InputUsageError(f"there is no file {words[0]}")
-    entity = choose(load(words[:1]), words[1] if len(words) == 2 else None, words[0])
-    document = compiled(entity)
-    return compiled(entity.workflow) if document.kind == "launch_plan" else document
+    return choose_one(load_sources(words[:1]), words[1] if len(words) == 2 else None, words[0]).workflow()
 
 
 def _from_registry(session: Session, name: str, version: str | None) -> Document:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,7 @@ from flytemp_cli.failures import InputUsageError
 from flytemp_cli.launching import Start, launch, launch_options, literals_of, options_of
 from flytemp_cli.options import VERSION, Session
 from flytemp_cli.output import Output, prints_to_stderr
-from flytemp_cli.programs import choose, compiled, load
+from flytemp_cli.sources import Chosen, choose_one, load_sources
 from flytemp_cli.targets import LaunchOption, Target, TargetCommand
 
 if TYPE_CHECKING:
@@ -35,20 +36,18 @@ def _load(session: Session, words: Sequence[str], options: Mapping[str, Any]) ->
     from flytemp.client.targets import launch_interface
     from flytemp_cli.documents import docs_text
 
-    program = load(words[:1])
-    entity = choose(program, words[1] if len(words) > 1 else None, words[0])
-    document = compiled(entity)
+    chosen = choose_one(load_sources(words[:1]), words[1] if len(words) > 1 else None, words[0])
+    document = chosen.document
     title = f"Run {document.kind.replace('_', ' ')} {document.name}."
-    return Target(title, docs_text(document), launch_interface(document), (program, entity, document))
+    return Target(title, docs_text(document), launch_interface(document), chosen)
 
 
 def _run(session: Session, target: Target, texts: dict[str, str], given: Mapping[str, Any]) -> int:
     literals = literals_of(target.interface, texts, given["inputs"])
-    _, entity, _ = target.value
     if given["local"]:
         if given["timeout"] is not None:
             raise InputUsageError("--timeout waits for a server, and --local uses none")
-        return _run_local(session, target, entity, literals, given)
+        return _run_local(session, target, literals, given)
     return _run_remote(session, target, literals, given)
 
 
@@ -75,10 +74,11 @@ def _register(
     from flytemp.client.registration import register_program
     from flytemp.registry import Registry
 
-    program, entity, document = target.value
+    chosen: Chosen = target.value
+    document = chosen.document
     with prints_to_stderr():
         registration = register_program(
-            store, program, project=settings.project, domain=settings.domain, version=version, only=entity
+            store, chosen.sources, project=settings.project, domain=settings.domain, version=version, only=chosen.entity
         )
     if output.is_table:
         output.note(f"registered {document.name}, version {registration.version}")
@@ -98,9 +98,10 @@ def _registered(document: Document, settings: Settings, version: str, entries: S
     return EntityId(own, settings.project, settings.domain, document.name, version)
 
 
-def _run_local(session: Session, target: Target, entity: Any, literals: dict[str, Json], given: Mapping[str, Any]) -> int:
+def _run_local(session: Session, target: Target, literals: dict[str, Json], given: Mapping[str, Any]) -> int:
     from flytemp.client.uploads import StayLocal
-    from flytemp.compiler import compile_closure
+    from flytemp.compiler.link import link_documents
+    from flytemp.registry import Registry
     from flytemp.spec.models import WorkflowDocument
     from flytemp.store.object_store import ObjectStore
     from flytemp_cli.outcome import final_exit_code, show_end
@@ -109,24 +110,37 @@ def _run_local(session: Session, target: Target, entity: Any, literals: dict[str
 
     settings = session.settings()
     output = session.output()
-    document: Document = target.value[2]
-    workflow = compiled(entity.workflow) if document.kind == "launch_plan" else None
+    chosen: Chosen = target.value
+    store = ObjectStore.open(settings.store)
+    documents = {(one.kind, one.name): one for one in link_documents(chosen.documents(), Registry(store))}
+    document = documents[chosen.document.kind, chosen.document.name]
+    workflow = documents["workflow", document.launch_plan.workflow] if document.kind == "launch_plan" else None
     assert workflow is None or isinstance(workflow, WorkflowDocument)
-    with prints_to_stderr():
+    with prints_to_stderr(), _importable(chosen):
         execution = run_local(
             document,
             move_local_files(literals, target.interface, StayLocal()),
-            store=ObjectStore.open(settings.store),
+            store=store,
             project=settings.project,
             domain=settings.domain,
             workflow=workflow,
-            others=compile_closure(target.value[0], entity, None),
+            others=documents.values(),
             name=given["name"],
             options=options_of(given),
             on_change=_show_changes(output),
         )
     show_end(execution, output, local=True)
     return final_exit_code(execution)
+
+
+def _importable(chosen: Chosen) -> AbstractContextManager[object]:
+    """The code that spec files name can be imported where it lies; modules that were loaded are at hand already."""
+    from flytemp.compiler.imports import ModuleSpace
+
+    sources = chosen.sources
+    if chosen.entity is not None:
+        return nullcontext()
+    return ModuleSpace([sources.root / root for root in sources.import_roots]).activated()
 
 
 def _show_changes(output: Output) -> Any:
@@ -150,6 +164,7 @@ command = TargetCommand(
     run=_run,
     help=(
         "Register a file's workflow, launch it, follow it, and print its outputs.\n\n"
+        "FILE is a Python module, a YAML or JSON spec, or a folder of them. "
         "NAME is a workflow, a task or a launch plan, by the variable's name in FILE or by its registered name; it may "
         "be left out where FILE has exactly one workflow. Inputs are flags, as for `flytemp launch`: "
         "`flytemp run FILE NAME --help` shows them.\n\n"
