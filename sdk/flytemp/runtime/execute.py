@@ -160,7 +160,7 @@ class _Try:
         except InputError as error:  # a path that leads nowhere in the value that came
             raise _Failed(user_error(error, retryable=False)) from error
         if invocation.bundle is not None:
-            self._bundle = extract(self._store, invocation.bundle, self._surroundings.bundles or _temporary_bundles())
+            self._bundle = extract(self._store, invocation.bundle, self._surroundings.bundles or temporary_bundles())
             use_bundle(self._bundle, invocation.bundle.import_roots)
         with self._scratch() as scratch:
             files = RawDataTransfer(invocation.raw_data_prefix, scratch)
@@ -332,5 +332,6 @@ def _left(error: SystemExit, bundle: Path | None) -> TaskError:
     return described.model_copy(update={"message": message})
 
 
-def _temporary_bundles() -> Path:
+def temporary_bundles() -> Path:
+    """Where code bundles are unpacked when nobody says: a folder of this user's that outlives the process."""
     return Path(tempfile.gettempdir()) / f"flytemp-bundles-{os.getuid() if sys.platform != 'win32' else 0}"

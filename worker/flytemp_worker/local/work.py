@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import getpass
 import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from flytemp.bundle.extraction import extract
+from flytemp.compiler.imports import ModuleSpace
 from flytemp.errors import FlytempError
 from flytemp.literals.types import Json
 from flytemp.records.launch import ExecutionContext, raw_data_uri
-from flytemp.runtime.execute import Surroundings, execute
+from flytemp.runtime.execute import Surroundings, execute, temporary_bundles
 from flytemp.runtime.inputs import Source
 from flytemp.runtime.invocation import Invocation
+from flytemp.spec.models import BundleRef
 from flytemp.spec.pages import from_pages
 from flytemp_activities.answers import Answers
 from flytemp_activities.executions import Executions, inline_bytes, task_of
@@ -39,7 +44,7 @@ class TaskHere:
         key = (command.node, command.attempt, command.try_)
         try:
             invocation = self._invocation(command)
-            with _surrounded(invocation.environment):
+            with _surrounded(invocation.environment), self._importable(invocation.bundle):
                 surroundings = Surroundings(interruptible=True)
                 owner = f"local-{os.getpid()}"
                 result = execute(invocation, self._executions.store, owner=owner, surroundings=surroundings)
@@ -57,6 +62,13 @@ class TaskHere:
             detail["failed_items"] = list(error.failed_items)
         return TaskFailed(*key, detail)
 
+    def _importable(self, bundle: BundleRef | None) -> contextlib.AbstractContextManager[object]:
+        """The modules of another program, from its code bundle, and out of the way of this program's."""
+        if bundle is None:
+            return contextlib.nullcontext()
+        folder = extract(self._executions.store, bundle, temporary_bundles())
+        return _space(folder.resolve(), bundle.import_roots).activated()
+
     def _invocation(self, command: RunTask) -> Invocation:
         document = self._executions.document_in(self._root, command.source)
         task = task_of(document, command.graph, command.local, command.task)
@@ -69,7 +81,7 @@ class TaskHere:
             attempt=command.attempt,
             try_=command.try_,
             task=task,
-            bundle=task.bundle,  # the program itself is imported where it lies
+            bundle=task.bundle or document.bundle,  # None for the program itself: it is imported where it lies
             inputs=with_constants(command.inputs, constants),
             items=None if items is None else tuple(with_constants(inputs, constants) for inputs in items),
             raw_data_prefix=f"{raw_data_uri(context.raw_data_prefix, self._root)}/{command.node}/{command.attempt}",
@@ -120,6 +132,12 @@ class Answerer:
             value = Source(self._executions.store, self._root, constants).literal(closed)
         given = ask(node.plan.gate, value)
         return GateAnswered(path, {"by": _user(), "at": time.time_ns() // 1_000_000, **given})
+
+
+@functools.cache
+def _space(folder: Path, import_roots: tuple[str, ...]) -> ModuleSpace:
+    """One for each program, whose modules are imported once."""
+    return ModuleSpace([(folder / root).resolve() for root in import_roots])
 
 
 def _user() -> str:
