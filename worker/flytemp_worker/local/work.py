@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from flytemp.authoring.created import Created, going_on
 from flytemp.bundle.extraction import extract
 from flytemp.compiler.imports import ModuleSpace
 from flytemp.errors import FlytempError
@@ -62,12 +63,16 @@ class TaskHere:
             detail["failed_items"] = list(error.failed_items)
         return TaskFailed(*key, detail)
 
-    def _importable(self, bundle: BundleRef | None) -> contextlib.AbstractContextManager[object]:
+    @contextlib.contextmanager
+    def _importable(self, bundle: BundleRef | None) -> Iterator[None]:
         """The modules of another program, from its code bundle, and out of the way of this program's."""
         if bundle is None:
-            return contextlib.nullcontext()
+            yield
+            return
         folder = extract(self._executions.store, bundle, temporary_bundles())
-        return _space(folder.resolve(), bundle.import_roots).activated()
+        space, created = _program(folder.resolve(), bundle.import_roots)
+        with space.activated(), going_on(created):
+            yield
 
     def _invocation(self, command: RunTask) -> Invocation:
         document = self._executions.document_in(self._root, command.source)
@@ -135,9 +140,9 @@ class Answerer:
 
 
 @functools.cache
-def _space(folder: Path, import_roots: tuple[str, ...]) -> ModuleSpace:
-    """One for each program, whose modules are imported once."""
-    return ModuleSpace([(folder / root).resolve() for root in import_roots])
+def _program(folder: Path, import_roots: tuple[str, ...]) -> tuple[ModuleSpace, Created]:
+    """Another program's modules, which are imported once, and the launch plans that they make."""
+    return ModuleSpace([(folder / root).resolve() for root in import_roots]), Created()
 
 
 def _user() -> str:
