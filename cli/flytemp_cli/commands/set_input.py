@@ -59,9 +59,9 @@ def _read(file: str | None, value: str | None) -> str:
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except OSError as error:
-        raise InputUsageError(f"--file: cannot read {file}: {error.strerror}") from error
+        raise InputUsageError(f"--file: cannot read {file}: {error.strerror}", hint="- reads standard input") from error
     except UnicodeDecodeError as error:
-        raise InputUsageError(f"--file: {file} is not UTF-8 text") from error
+        raise InputUsageError(f"--file: {file} is not UTF-8 text", hint="a value is text or JSON; bytes are base64") from error
 
 
 def _literal(text: str, type_: LiteralType | None, *, from_file: bool) -> Json:

@@ -93,6 +93,7 @@ def _hints(given: Any) -> tuple[Entity, ...]:
         if not hasattr(hint, "section"):
             raise SettingsError(
                 f"node_dependency_hints holds {hint!r}, which is no task, workflow or launch plan",
+                hint="it lists what the function calls and nothing else mentions: [my_launch_plan]",
                 location=caller_place().location,
             )
     return cast("tuple[Entity, ...]", hints)

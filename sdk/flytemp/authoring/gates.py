@@ -176,7 +176,11 @@ def _approved(item: Any, compilation: Compilation) -> tuple[LiteralType, Bound]:
 
 def _named(name: object) -> str:
     if not isinstance(name, str) or not name.strip():
-        raise SettingsError(f"a gate's name must be text, not {name!r}", location=caller_place().location)
+        raise SettingsError(
+            f"a gate's name must be text, not {name!r}",
+            hint="who answers it finds it by that name",
+            location=caller_place().location,
+        )
     return name
 
 

@@ -71,10 +71,16 @@ class ImperativeWorkflow(Workflow[..., Any]):
     ) -> None:
         self.place = caller_place()
         if not isinstance(name, str) or not name:
-            raise SettingsError(f"an imperative workflow needs a name, not {name!r}", location=self.place.location)
+            raise SettingsError(
+                f"an imperative workflow needs a name, not {name!r}",
+                hint='it is registered under it: ImperativeWorkflow("reports.nightly")',
+                location=self.place.location,
+            )
         if failure_policy is not None and not isinstance(failure_policy, WorkflowFailurePolicy):
             raise SettingsError(
-                f"failure_policy must be a WorkflowFailurePolicy, not {failure_policy!r}", location=self.place.location
+                f"failure_policy must be a WorkflowFailurePolicy, not {failure_policy!r}",
+                hint="WorkflowFailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE",
+                location=self.place.location,
             )
         self.name = name
         self.module = self.place.module
@@ -151,7 +157,11 @@ class ImperativeWorkflow(Workflow[..., Any]):
             SettingsError: (a ``ValueError``) for anything else.
         """
         if not hasattr(entity, "section"):
-            raise SettingsError(f"a failure handler must be a task or workflow, not {entity!r}", location=caller_place().location)
+            raise SettingsError(
+                f"a failure handler must be a task, workflow or launch plan, not {entity!r}",
+                hint="decorate the function with @task",
+                location=caller_place().location,
+            )
         self._graph = None
         self.options = replace(self.options, on_failure=entity)
 
@@ -229,9 +239,15 @@ class ImperativeWorkflow(Workflow[..., Any]):
     def _check_new(self, noun: str, name: object, known: Mapping[str, Any]) -> None:
         location = caller_place().location
         if not isinstance(name, str) or not name.isidentifier():
-            raise SettingsError(f"{name!r} cannot name an {noun} of workflow '{self.name}'", location=location)
+            raise SettingsError(
+                f"{name!r} cannot name an {noun} of workflow '{self.name}'",
+                hint="use letters, digits and _, as in the name of a parameter",
+                location=location,
+            )
         if name in known:
-            raise SettingsError(f"{noun} '{name}' of workflow '{self.name}' is added twice", location=location)
+            raise SettingsError(
+                f"{noun} '{name}' of workflow '{self.name}' is added twice", hint="give it another name", location=location
+            )
 
     def _literal_type(self, noun: str, name: str, annotation: Any) -> Any:
         try:

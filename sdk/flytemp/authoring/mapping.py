@@ -138,7 +138,11 @@ class MapTask:
         location = caller_place().location
         for name in kwargs:
             if name in self.bound:
-                raise CallError(f"input '{name}' of {self._owner} is given already, by partial", location=location)
+                raise CallError(
+                    f"input '{name}' of {self._owner} is given already, by partial",
+                    hint="take it out of the call or out of the partial",
+                    location=location,
+                )
         values = given_inputs(self.python_interface, args, {**kwargs, **self.bound}, location)
         values = {name: value for name, value in values.items() if name not in self.bound}
         if not values:
@@ -254,7 +258,11 @@ def map_task(
             location=location,
         )
     if metadata is not None and plain.settings is None:
-        raise SettingsError(f"metadata= is for tasks, and '{plain.name}' is a {plain.noun}", location=location)
+        raise SettingsError(
+            f"metadata= is for tasks, and '{plain.name}' is a {plain.noun}",
+            hint="set it at the tasks that it calls",
+            location=location,
+        )
     options = MapOptions(
         _whole("concurrency", concurrency, 0, location),
         _whole("min_successes", min_successes, 0, location),
@@ -301,7 +309,11 @@ def _whole(name: str, value: object, least: int, location: Location) -> int | No
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise SettingsError(f"{name} of a map must be a whole number of at least {least}, not {value!r}", location=location)
+        raise SettingsError(
+            f"{name} of a map must be a whole number of at least {least}, not {value!r}",
+            hint="leave it out for the default",
+            location=location,
+        )
     return value
 
 
@@ -309,5 +321,9 @@ def _ratio(value: object, location: Location) -> float:
     if value is None:
         return 1.0
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise SettingsError(f"min_success_ratio must be a number from 0 to 1, not {value!r}", location=location)
+        raise SettingsError(
+            f"min_success_ratio must be a number from 0 to 1, not {value!r}",
+            hint="0.9 lets one call of ten fail; min_successes is a number of calls",
+            location=location,
+        )
     return float(value)

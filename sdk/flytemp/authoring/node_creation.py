@@ -25,7 +25,11 @@ def create_node(entity: Task[..., Any] | Workflow[..., Any] | LaunchPlan[Any] | 
     location = caller_place().location
     compilation = current_compilation()
     if not isinstance(entity, Task | Workflow | LaunchPlan | MapTask):
-        raise CallError(f"create_node needs a task, workflow or launch plan, not {entity!r}", location=location)
+        raise CallError(
+            f"create_node needs a task, workflow or launch plan, not {entity!r}",
+            hint="decorate the function with @task",
+            location=location,
+        )
     if compilation is None:
         raise AuthoringError(
             "create_node can only be used inside a workflow",

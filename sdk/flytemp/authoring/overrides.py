@@ -81,7 +81,11 @@ def aliases_of(aliases: object, location: Location) -> dict[str, str]:
     if aliases is None:
         return {}
     if not isinstance(aliases, Mapping) or not all(isinstance(text, str) for pair in aliases.items() for text in pair):
-        raise SettingsError(f"aliases must be a dict of outputs' names and their aliases, not {aliases!r}", location=location)
+        raise SettingsError(
+            f"aliases must be a dict of outputs' names and their aliases, not {aliases!r}",
+            hint='aliases={"o0": "model"}',
+            location=location,
+        )
     return dict(aliases)
 
 

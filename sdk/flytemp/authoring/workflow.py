@@ -307,7 +307,11 @@ def workflow(
     """
     place = caller_place()
     if on_failure is not None and not hasattr(on_failure, "section"):
-        raise SettingsError(f"on_failure must be a task or workflow, not {on_failure!r}", location=place.location)
+        raise SettingsError(
+            f"on_failure must be a task, workflow or launch plan, not {on_failure!r}",
+            hint="decorate the function with @task",
+            location=place.location,
+        )
     if pickle_untyped:
         raise NotSupported("pickle_untyped is not supported", hint="annotate every parameter", location=place.location)
     if failure_policy is not None and not isinstance(failure_policy, WorkflowFailurePolicy):

@@ -163,7 +163,8 @@ def _add_written(known: _Known, written: Written, problems: list[Problem]) -> No
         known.bundles.setdefault(f"workflow {key}", document.bundle)
     known.launch_plans |= document.launch_plans
     if document.name not in document.workflows:
-        problems.append(Problem(f"the workflow '{document.name}' is not among its workflows", written.place("name")))
+        hint = f"its `workflows` are {', '.join(document.workflows) or 'none'}"
+        problems.append(Problem(f"the workflow '{document.name}' is not among its workflows", written.place("name"), hint))
 
 
 def _add_plan(known: _Known, document: LaunchPlanDocument) -> None:

@@ -133,7 +133,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ProgramError([Problem(f"it is not UTF-8: {error.reason}", Location(str(path), 1))]) from None
+        raise ProgramError([Problem(f"it is not UTF-8: {error.reason}", Location(str(path), 1), "save it as UTF-8")]) from None
 
 
 def _is_spec_file(path: Path) -> bool:

@@ -24,6 +24,9 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "!=": operator.ne,
 }
 
+_NONE = "test for None first: .if_(x.is_none()) …"
+_EQUALITY = "compare them by == or !=, or in a task"
+
 
 def compare(operator: str, left: Json, right: Json, kind: str) -> bool:
     """Whether ``left operator right`` holds for two literals that are both compared as ``kind``.
@@ -37,10 +40,10 @@ def compare(operator: str, left: Json, right: Json, kind: str) -> bool:
     ordered = operator not in ("==", "!=")
     if left is None or right is None:
         if ordered:
-            raise InputError(f"None is neither less nor more than anything: {left!r} {operator} {right!r}")
+            raise InputError(f"None is neither less nor more than anything: {left!r} {operator} {right!r}", hint=_NONE)
         return (left is right) == (operator == "==")
     if ordered and kind not in ORDERED and kind != "any":
-        raise InputError(f"values of the type {kind} have no order: {left!r} {operator} {right!r}")
+        raise InputError(f"values of the type {kind} have no order: {left!r} {operator} {right!r}", hint=_EQUALITY)
     if kind in ("any", "none"):
         return _any(operator, left, right)
     return bool(_OPERATORS[operator](_read(left, kind), _read(right, kind)))
@@ -52,7 +55,7 @@ def _any(operator: str, left: Json, right: Json) -> bool:
     if operator in ("==", "!="):
         return (same and left == right) == (operator == "==")
     if not same or _class(left) not in ("number", "string"):
-        raise InputError(f"these values have no order: {left!r} {operator} {right!r}")
+        raise InputError(f"these values have no order: {left!r} {operator} {right!r}", hint=_EQUALITY)
     return bool(_OPERATORS[operator](left, right))
 
 
@@ -76,7 +79,7 @@ def _read(literal: Json, kind: str) -> Any:
             return literal  # ISO dates are in the order of their texts
         case "boolean", bool():
             return literal
-    raise TypeMismatch(f"cannot compare {literal!r} as {kind}")
+    raise TypeMismatch(f"cannot compare {literal!r} as {kind}", hint="declare the type that the value has")
 
 
 def _duration(literal: Json) -> timedelta:
