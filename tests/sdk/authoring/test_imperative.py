@@ -269,7 +269,7 @@ def test_its_options() -> None:
         (lambda wf, x: wf.add_workflow_output("o", {"k": x}), "output 'o' of workflow 'my.wrong' needs its type"),
         (lambda wf, x: wf.add_workflow_output("o", 5), "is 5, and nothing that a node gives"),
         (lambda wf, x: wf.add_workflow_output("o", wf.add_entity(add, a=x)), "and nothing that a node gives"),
-        (lambda wf, x: wf.add_on_failure_handler(print), "a failure handler must be a task or workflow"),
+        (lambda wf, x: wf.add_on_failure_handler(print), "a failure handler must be a task, workflow or launch plan"),
         (lambda wf, x: ImperativeWorkflow(5), "an imperative workflow needs a name, not 5"),
         (lambda wf, x: ImperativeWorkflow("n", "fail"), "failure_policy must be a WorkflowFailurePolicy"),
     ],
