@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar
 
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from flytemp.errors import Actor, CorruptData, FlytempError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+HEARTBEAT_SECONDS = 2.0
+"""A control activity that takes longer says so often that it lives; see `flytemp_worker.workflow.calls`."""
 
 MESSAGE_BYTES = 2_000
 """A failure's text in a history, in UTF-8. The server keeps 4 KiB of the last failure of a pending activity."""
@@ -30,14 +35,24 @@ def application_error(error: FlytempError) -> ApplicationError:
 
 
 def translated(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    """An activity whose FlytempErrors become application errors with a code, a text and a verdict."""
+    """A control activity: its FlytempErrors become application errors with a code, a text and a verdict.
+
+    It heartbeats, so that one whose worker died is soon started elsewhere.
+    """
 
     @functools.wraps(function)
     async def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        working = asyncio.ensure_future(function(*args, **kwargs))
         try:
-            return await function(*args, **kwargs)
+            while not working.done():
+                await asyncio.wait({working}, timeout=HEARTBEAT_SECONDS)
+                if not working.done():
+                    activity.heartbeat()
+            return working.result()
         except FlytempError as error:
             raise application_error(error) from error
+        finally:
+            working.cancel()
 
     return wrapper
 

@@ -75,6 +75,7 @@ class Relations:
         self._temporal = temporal
 
     @activity.defn(name="flytemp.closed_children")
+    @translated
     async def closed_children(self, argument: dict[str, Any]) -> dict[str, str]:
         """Of the given workflow ids those that are not open any more, with the phase that they ended in."""
         closed: dict[str, str] = {}

@@ -44,6 +44,7 @@ TELL = "flytemp.tell"
 
 _FOREVER = timedelta(days=3650)  # Temporal wants a bound; a task's own time-out is the backend's to keep
 _CONTROL_TIMEOUT = timedelta(minutes=2)
+_CONTROL_HEARTBEAT = timedelta(seconds=10)  # one whose worker died is started elsewhere after this
 _REPEAT = RetryPolicy(
     initial_interval=timedelta(seconds=0.5), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30)
 )
@@ -58,6 +59,7 @@ def control(name: str, argument: dict[str, Any], *, summary: str | None = None) 
         name,
         argument,
         start_to_close_timeout=_CONTROL_TIMEOUT,
+        heartbeat_timeout=_CONTROL_HEARTBEAT,
         retry_policy=_REPEAT,
         cancellation_type=workflow.ActivityCancellationType.ABANDON,
         summary=summary,
