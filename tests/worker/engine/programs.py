@@ -1,21 +1,27 @@
-"""Short notation for the documents that the engine's tests run, and what they mean in plain Python."""
+"""Short notation for the documents that the engine's tests run; `meaning` says what they give."""
 
 from __future__ import annotations
 
-import json
-import zlib
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
 
 from flytemp.literals.types import SimpleType
 from flytemp.spec.models import (
     Backoff,
     Binding,
+    BranchCase,
+    BranchSpec,
+    Comparison,
+    Condition,
+    ErrorBinding,
+    GateSpec,
     InputBinding,
     Interface,
+    LaunchPlanReference,
     ListBinding,
     LiteralBinding,
     MapBinding,
+    MapSpec,
     NodeSpec,
     OutputBinding,
     Retries,
@@ -28,6 +34,7 @@ from flytemp.spec.models import (
 
 Json = Any
 Policy = Literal["fail-immediately", "fail-after-executable-nodes-complete"]
+Kind: TypeAlias = Literal["task", "workflow", "launch_plan", "dynamic"]
 AT_ONCE: Policy = "fail-immediately"
 AT_THE_END: Policy = "fail-after-executable-nodes-complete"
 
@@ -38,16 +45,29 @@ def variables(*names: str) -> tuple[Variable, ...]:
     return tuple(Variable(name=name, type=ANY) for name in names)
 
 
-def task(name: str, *inputs: str, retries: int = 0, backoff: Backoff | None = None) -> TaskSpec:
+def task(
+    name: str,
+    *inputs: str,
+    retries: int = 0,
+    backoff: Backoff | None = None,
+    deadline: float | None = None,
+    dynamic: bool = False,
+) -> TaskSpec:
     """A task with outputs ``x`` and ``s``."""
-    settings = TaskSettings(retries=Retries(count=retries, backoff=backoff or Backoff(jitter=False)))
+    settings = TaskSettings(retries=Retries(count=retries, backoff=backoff or Backoff(jitter=False)), deadline_seconds=deadline)
     interface = Interface(inputs=variables(*inputs), outputs=variables("x", "s"))
-    return TaskSpec(name=name, interface=interface, loader=f"program:{name}", settings=settings)
+    kind: Literal["python", "dynamic"] = "dynamic" if dynamic else "python"
+    return TaskSpec(kind=kind, name=name, interface=interface, loader=f"program:{name}", settings=settings)
+
+
+def launch_plan(name: str, *inputs: str) -> LaunchPlanReference:
+    """A launch plan with outputs ``x`` and ``s``."""
+    return LaunchPlanReference(name=name, interface=Interface(inputs=variables(*inputs), outputs=variables("x", "s")))
 
 
 def bind(value: Json | Binding) -> Binding:
     """What it is, if it is a binding; else the literal."""
-    if isinstance(value, LiteralBinding | InputBinding | OutputBinding | ListBinding | MapBinding):
+    if isinstance(value, LiteralBinding | InputBinding | OutputBinding | ErrorBinding | ListBinding | MapBinding):
         return value
     return LiteralBinding(value=value)
 
@@ -64,10 +84,50 @@ def several(*items: Json | Binding) -> ListBinding:
     return ListBinding(items=tuple(bind(item) for item in items))
 
 
-def node(id: str, target: str, *after: str, sub: bool = False, **inputs: Json | Binding) -> NodeSpec:
-    """A call of a task, or with ``sub`` of a sub-workflow."""
+def node(id: str, target: str, *after: str, sub: bool = False, kind: Kind | None = None, **inputs: Json | Binding) -> NodeSpec:
+    """A call of a task, with ``sub`` of a sub-workflow, or of another ``kind``."""
     bindings = {var: bind(value) for var, value in inputs.items()}
-    return NodeSpec(id=id, kind="workflow" if sub else "task", target=target, inputs=bindings, after=after)
+    return NodeSpec(id=id, kind=kind or ("workflow" if sub else "task"), target=target, inputs=bindings, after=after)
+
+
+def mapped(id: str, target: str, *after: str, over: tuple[str, ...] = ("a",), of: Kind = "task", how: MapSpec | None = None,
+           **inputs: Json | Binding) -> NodeSpec:  # fmt: skip
+    """A map; ``how`` has its other settings."""
+    spec = (how or MapSpec(over=())).model_copy(update={"over": over, "kind": of})
+    bindings = {var: bind(value) for var, value in inputs.items()}
+    return NodeSpec(id=id, kind="map", target=target, inputs=bindings, after=after, map=spec)
+
+
+def spread(**settings: Any) -> MapSpec:
+    """The settings of a map."""
+    return MapSpec(over=(), **settings)
+
+
+def is_(left: Json | Binding, operator: Any, right: Json | Binding) -> Comparison:
+    return Comparison(operator=operator, left=bind(left), right=bind(right), type="any")
+
+
+def branch(id: str, *cases: tuple[Condition | None, NodeSpec | str], outputs: tuple[str, ...] = ("x", "s")) -> NodeSpec:
+    """A conditional: conditions with nodes, or with the messages of failures."""
+    listed = tuple(
+        BranchCase(condition=condition, fail=then) if isinstance(then, str) else BranchCase(condition=condition, node=then)
+        for condition, then in cases
+    )
+    return NodeSpec(id=id, kind="branch", branch=BranchSpec(cases=listed, outputs=variables(*outputs)))
+
+
+def approval(id: str, name: str, *after: str, value: Json | Binding = None, timeout: float | None = None) -> NodeSpec:
+    gate = GateSpec(kind="approve", name=name, timeout_seconds=timeout)
+    return NodeSpec(id=id, kind="gate", gate=gate, after=after, inputs={"value": bind(value)})
+
+
+def asked(id: str, name: str, *after: str, timeout: float | None = None) -> NodeSpec:
+    """A gate that waits for an input."""
+    return NodeSpec(id=id, kind="gate", gate=GateSpec(kind="input", name=name, type=ANY, timeout_seconds=timeout), after=after)
+
+
+def sleep(id: str, seconds: float, *after: str) -> NodeSpec:
+    return NodeSpec(id=id, kind="sleep", sleep_seconds=seconds, after=after)
 
 
 def workflow(
@@ -76,76 +136,25 @@ def workflow(
     inputs: tuple[str, ...] = (),
     outputs: Mapping[str, Json | Binding] | None = None,
     policy: Policy = AT_ONCE,
+    on_failure: NodeSpec | None = None,
+    timeout: float | None = None,
 ) -> WorkflowSpec:
     bindings = {var: bind(value) for var, value in (outputs or {}).items()}
-    interface = Interface(inputs=variables(*inputs), outputs=variables(*bindings))
-    return WorkflowSpec(name=name, interface=interface, nodes=nodes, outputs=bindings, failure_policy=policy)
+    return WorkflowSpec(
+        name=name,
+        interface=Interface(inputs=variables(*inputs), outputs=variables(*bindings)),
+        nodes=nodes,
+        outputs=bindings,
+        failure_policy=policy,
+        on_failure=on_failure,
+        timeout_seconds=timeout,
+    )
 
 
-def document(root: WorkflowSpec, *parts: WorkflowSpec | TaskSpec) -> WorkflowDocument:
+def document(root: WorkflowSpec, *parts: WorkflowSpec | TaskSpec | LaunchPlanReference) -> WorkflowDocument:
     return WorkflowDocument(
         name=root.name,
         workflows={part.name: part for part in (root, *parts) if isinstance(part, WorkflowSpec)},
         tasks={part.name: part for part in parts if isinstance(part, TaskSpec)},
+        launch_plans={part.name: part for part in parts if isinstance(part, LaunchPlanReference)},
     )
-
-
-# ------------------------------------------------------------------------------------ what it means
-
-
-def needs(spec: NodeSpec) -> set[str]:
-    """The nodes that must have succeeded before this one starts."""
-    return {*spec.after, *(source.node for binding in spec.inputs.values() for source in _outputs_in(binding))}
-
-
-def _outputs_in(binding: Binding) -> Iterator[OutputBinding]:
-    if isinstance(binding, OutputBinding):
-        yield binding
-    elif isinstance(binding, ListBinding):
-        for item in binding.items:
-            yield from _outputs_in(item)
-    elif isinstance(binding, MapBinding):
-        for item in binding.entries.values():
-            yield from _outputs_in(item)
-
-
-def compute(name: str, inputs: Mapping[str, Json]) -> dict[str, Json]:
-    """What every task of these tests does: its outputs tell its name and its inputs apart from any others.
-
-    A task whose name begins with "big" gives outputs that are too large to be handed on inline.
-    """
-    x = zlib.crc32(json.dumps([name, inputs], sort_keys=True).encode())
-    record: dict[str, Json] = {"a": x + 1, "l": [x + 2, x + 3]}
-    if name.startswith("big"):
-        record["pad"] = "p" * 9_000
-    return {"x": x, "s": record}
-
-
-def evaluate(program: WorkflowDocument, name: str, inputs: Mapping[str, Json]) -> dict[str, Json]:
-    """The outputs of a workflow, by calling its nodes like functions: what every successful execution must give."""
-    spec = program.workflows[name]
-    by_id = {item.id: item for item in spec.nodes}
-    results: dict[str, dict[str, Json]] = {}
-
-    def value(binding: Binding) -> Json:
-        if isinstance(binding, LiteralBinding):
-            return binding.value
-        if isinstance(binding, ListBinding):
-            return [value(item) for item in binding.items]
-        if isinstance(binding, MapBinding):
-            return {key: value(item) for key, item in binding.entries.items()}
-        found = inputs[binding.var] if isinstance(binding, InputBinding) else call(binding.node)[binding.var]
-        for step in binding.path:
-            found = found[step]
-        return found
-
-    def call(node_id: str) -> dict[str, Json]:
-        if node_id not in results:
-            item = by_id[node_id]
-            of = program.tasks[item.target] if item.kind == "task" else program.workflows[item.target]
-            arguments = {variable.name: variable.default for variable in of.interface.inputs if not variable.required}
-            arguments |= {var: value(binding) for var, binding in item.inputs.items()}
-            results[node_id] = compute(of.name, arguments) if item.kind == "task" else evaluate(program, of.name, arguments)
-        return results[node_id]
-
-    return {var: value(binding) for var, binding in spec.outputs.items()}

@@ -1,52 +1,60 @@
 """A platform for the engine to command: it answers as it is told, and checks every command against its own books.
 
-Whatever a test does through `Simulation`, these hold or it fails:
+Whatever a test does through `Simulation`, these hold or it fails (see also `books`):
 
 * a (node, attempt, try) is issued once; again only when it is resumed, and then with the same inputs;
-* no node starts before all it needs has succeeded, nor inside of what is stopping;
-* never more in flight than allowed;
+* no node starts before all it needs has succeeded, nor inside of what is stopping, nor while the execution is paused;
+* never more in flight than allowed, what parts of maps borrowed included;
 * the user's and the platform's budgets are kept exactly;
 * only what is in flight is stopped, only timers that run are stopped, each once;
-* a final phase is final; Finish comes once, last, and with nothing in flight.
+* a final phase is final, but for what a person tries again; Finish comes once, last, and with nothing in flight.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from flytemp.literals.navigate import value_at
-from flytemp.spec.models import NodeSpec, WorkflowDocument, WorkflowSpec
+from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.pages import from_pages, to_pages
-from flytemp.spec.plan import constant, plan_of
 from flytemp_worker.engine import (
+    Ask,
     CancelRequested,
-    CancelTask,
-    CancelTimer,
+    ChildClosed,
     Command,
     Engine,
     Event,
     Finish,
+    GateAnswered,
     NodePhase,
+    PauseRequested,
     Plan,
+    ResumeRequested,
+    RetryRequested,
     RunTask,
+    StartChild,
+    StartPart,
     StartTimer,
     TaskCancelled,
     TaskFailed,
     TaskLost,
     TaskSucceeded,
     TimerFired,
+    Told,
     rows,
 )
-from flytemp_worker.engine.phases import ACTIVE, FINAL
+from flytemp_worker.engine.kinds import maps
+from flytemp_worker.engine.kinds.dynamics import sources
+from flytemp_worker.engine.nodes import Scope
 
-from .programs import AT_ONCE, Json, compute, needs
+from . import books, carrying
+from .meaning import Generator, Json, compute, launched
+from .stored import Stored
 
 Answer = TaskSucceeded | TaskFailed | TaskLost | TaskCancelled
-Action = Event | Literal["begin", "hold", "restore"]
+Action = Event | Literal["begin", "hold", "restore", "reload"]
 
 _ABSENT: Any = object()
 
@@ -55,19 +63,13 @@ _ABSENT: Any = object()
 class Limits:
     max_parallelism: int = 0
     max_system_tries: int = 3
-
-
-@dataclass
-class Budget:
-    """Where a task node stands, by the books of the simulation."""
-
-    attempt: int = 1
-    try_: int = 1
-    lost: int = 0
+    max_map_items: int = 1_000
+    max_dynamic_depth: int = 50
 
 
 class Simulation:
-    """An execution of ``program``. ``inline`` says whether the engine gets the launch's inputs as values."""
+    """An execution of ``program``. ``inline`` says whether the engine gets the launch's inputs as values; ``dynamics`` are
+    what its dynamic tasks do. A part of a map is a simulation in this one: see `parts`."""
 
     def __init__(
         self,
@@ -76,47 +78,68 @@ class Simulation:
         *,
         inline: bool = True,
         limits: Limits | None = None,
+        dynamics: Mapping[str, Generator] | None = None,
     ) -> None:
         self.program = program
-        self.inputs = dict(inputs or {})
-        self.limits = limits or Limits()
-        self.plan = Plan(json.loads(json.dumps(plan_of(program))))
-        self.engine = Engine(self.plan, self.inputs if inline else None, **asdict(self.limits))
-        self.at = 1_000_000
+        self.inline = inline
+        self._open(Stored(program, inputs or {}, dynamics or {}), limits or Limits())
+        self.do("begin")
+
+    def _open(self, stored: Stored, limits: Limits, at: int = 1_000_000) -> None:
+        self.stored = stored
+        self.limits = limits
+        self.at = at
         self.script: list[tuple[Action, int]] = []  # all that was done, for a repetition
         self.issued: list[list[Command]] = []  # and all that was commanded
         self.in_flight: dict[str, RunTask] = {}
         self.stopping: set[str] = set()
-        self.timers: dict[str, StartTimer] = {}
+        self.timers: dict[str, StartTimer] = {}  # back-offs, sleeps, time-outs of gates
+        self.deadlines: dict[str, StartTimer] = {}
+        self.timeouts: dict[str, StartTimer] = {}  # of workflows
         self.stopped_timers: list[StartTimer] = []
-        self.results: dict[str, dict[str, Json]] = {}  # by reference: "<node>/<attempt>"
-        self.succeeded: set[str] = set()
-        self.failed: list[str] = []
+        self.asked: dict[str, Ask] = {}
+        self.executions: dict[str, StartChild] = {}  # of launch plans
+        self.parts: dict[tuple[str, int], Part] = {}
+        self.heard: list[ChildClosed] = []  # ends of children that the engine knows of already
+        self.books = books.Books()
         self.finish: Finish | None = None
-        self._budgets: dict[str, Budget] = {}
-        self._tries: set[tuple[str, int, int]] = set()
-        self._stopped_scopes: set[str] = set()
-        self._final: dict[str, NodePhase] = {}
-        self._done: set[str] = set()
-        self.do("begin")
+        self.plan, self.engine = self._engine()
+
+    def _engine(self) -> tuple[Plan, Engine]:
+        """A new engine, which was not begun."""
+        plan = Plan(self.stored.plan(""))
+        return plan, Engine(plan, self.stored.inputs if self.inline else None, **asdict(self.limits))
 
     # ------------------------------------------------------------------------- what a test says
 
     def succeed(self, path: str, outputs: dict[str, Json] | None = _ABSENT, *, travels: bool = True) -> list[Command]:
-        """The try ends well; its outputs are those of `programs.compute` unless said. Large ones do not travel."""
+        """The try ends well; its outputs are those of `meaning.compute` unless said. Large ones do not travel."""
         run = self.in_flight[path]
-        if outputs is _ABSENT:
-            outputs = compute(run.task, {var: self.value(closed) for var, closed in run.inputs.items()})
+        if run.task in self.stored.dynamics:
+            self.stored.documents[f"{path}/{run.attempt}"] = self.stored.dynamics[run.task](self.stored.values(run.inputs))
+            outputs = {}
+        elif outputs is _ABSENT:
+            outputs = self._computed(run)
         assert outputs is not None
-        self.results[f"{path}/{run.attempt}"] = outputs
+        self.stored.results[f"{path}/{run.attempt}"] = outputs
         size = len(json.dumps(outputs))
-        return self.do(TaskSucceeded(path, run.attempt, run.try_, outputs if travels else None, size))
+        return self.do(TaskSucceeded(path, run.attempt, run.try_, outputs if travels and size < 8_192 else None, size))
+
+    def _computed(self, run: RunTask, failed: tuple[int, ...] = ()) -> dict[str, Json]:
+        if run.items is None:
+            return compute(run.task, self.stored.values(run.inputs))
+        calls = [{} if n in failed else compute(run.task, self.stored.values(item)) for n, item in enumerate(run.items)]
+        return {name: [call.get(name) for call in calls] for name in ("x", "s")}
 
     def fail(
-        self, path: str, code: str = "ValueError", message: str = "no good", *, kind: str = "USER", retryable: bool = True
-    ) -> list[Command]:
+        self, path: str, code: str = "ValueError", message: str = "no good", *, kind: str = "USER", retryable: bool = True,
+        failed_items: tuple[int, ...] | None = None,
+    ) -> list[Command]:  # fmt: skip
         run = self.in_flight[path]
-        error = {"kind": kind, "code": code, "message": message, "retryable": retryable}
+        error: dict[str, Any] = {"kind": kind, "code": code, "message": message, "retryable": retryable}
+        if failed_items is not None:
+            error["failed_items"] = list(failed_items)
+            self.stored.results[f"{path}/{run.attempt}"] = self._computed(run, failed_items)
         return self.do(TaskFailed(path, run.attempt, run.try_, error))
 
     def lose(self, path: str, reason: str = "the worker went away") -> list[Command]:
@@ -127,21 +150,77 @@ class Simulation:
         run = self.in_flight[path]
         return self.do(TaskCancelled(path, run.attempt, run.try_))
 
-    def fire(self, path: str) -> list[Command]:
-        timer = self.timers[path]
+    def fire(self, path: str, which: Literal["timer", "deadline", "timeout"] = "timer") -> list[Command]:
+        """A timer ends: by default the node's back-off, sleep or wait for an answer."""
+        timer = {"timer": self.timers, "deadline": self.deadlines, "timeout": self.timeouts}[which][path]
         return self.do(TimerFired(path, timer.attempt, timer.try_))
+
+    def tell(self, path: str, error: dict[str, Json] | None = None) -> list[Command]:
+        """Answer what the node asked: from the store, or with why there is no answer."""
+        ask = self.asked[path]
+        return self.do(Told(path, ask.what, error=error) if error is not None else self.stored.give(ask))
+
+    def close(
+        self, path: str, phase: str = "SUCCEEDED", *, error: dict[str, Json] | None = None, travels: bool = True
+    ) -> list[Command]:
+        """The execution of a launch plan ends."""
+        start = self.executions[path]
+        if phase != "SUCCEEDED":
+            return self.do(ChildClosed(path, -1, start.attempt, phase, error=error))
+        inputs = start.inputs if start.inputs_uri is None else self.stored.objects[start.inputs_uri]
+        outputs = launched(start.launch_plan["launch_plan"], inputs)
+        size = len(json.dumps(outputs))
+        if travels:
+            return self.do(ChildClosed(path, -1, start.attempt, phase, outputs, size=size))
+        uri = f"mem://executions/{path}/{start.attempt}"
+        self.stored.objects[uri] = outputs
+        return self.do(ChildClosed(path, -1, start.attempt, phase, None, uri, size))
+
+    def close_part(self, path: str, number: int) -> list[Command]:
+        """The engine hears of the end of a part that finished."""
+        part = self.parts[path, number]
+        assert part.finish is not None
+        end = part.finish
+        if end.outputs is not None:
+            outputs = {name: value["a"] for name, value in end.outputs.items()}
+            self.stored.part_outputs[f"{part.command.name}/{part.command.attempt}"] = outputs
+        assert end.counts is not None
+        self.books.note_lost(part)
+        return self.do(ChildClosed(path, number, part.command.attempt, end.phase, error=end.error, counts=end.counts))
+
+    def lose_part(self, path: str, number: int) -> list[Command]:
+        """A part goes away without a word."""
+        error = {"kind": "SYSTEM", "code": "ChildEnded", "message": "it closed without a word"}
+        return self.do(ChildClosed(path, number, self.parts[path, number].command.attempt, "LOST", error=error))
+
+    def answer(self, gate: str, value: Json = _ABSENT, *, approved: bool = True, reason: str = "") -> list[Command]:
+        """Answer a gate, by its name or path: with a value, or by approving it or not."""
+        said = {"approved": approved, "reason": reason} if value is _ABSENT else {"value": value}
+        return self.do(GateAnswered(gate, {"by": "ann", "at": self.at, **said}))
 
     def cancel(self, reason: str = "enough") -> list[Command]:
         return self.do(CancelRequested(reason))
 
+    def pause(self) -> list[Command]:
+        return self.do(PauseRequested("ann", "to look at it"))
+
+    def resume(self) -> list[Command]:
+        return self.do(ResumeRequested("ann"))
+
+    def retry(self, *nodes: str) -> list[Command]:
+        return self.do(RetryRequested(nodes))
+
     def lead_nowhere(self, path: str) -> None:
         """This node's inputs do not exist: it will fail before it starts."""
-        self._stop_around(path)
-        self.failed.append(path)
+        self.books.nowhere.add(path)
 
     def restore(self) -> list[Command]:
         """Snapshot the state, forget the engine, make another from what was written."""
         return self.do("restore")
+
+    def reload(self) -> None:
+        """Make another engine of a finished one, as it is done before a retry of what had ended."""
+        self.do("reload")
 
     # ------------------------------------------------------------------------ what a test reads
 
@@ -154,33 +233,36 @@ class Simulation:
     def phases(self) -> dict[str, str]:
         return {node.path: str(node.phase) for node in self.engine.nodes()}
 
+    @property
+    def failed(self) -> list[str]:
+        """What failed or timed out by itself."""
+        ends = self.books.ends.items()
+        return [path for path, phase in ends if phase in (NodePhase.FAILED, NodePhase.TIMED_OUT)] + sorted(self.books.nowhere)
+
+    @property
+    def lent(self) -> int:
+        return sum(part.command.width for part in self.parts.values())
+
     def row(self, path: str) -> dict[str, Any]:
         return next(row for row in rows.rows(self.engine) if row["id"] == path)
+
+    def value(self, closed: dict[str, Any]) -> Json:
+        """A closed value, read as the runtime reads it."""
+        return self.stored.value(closed)
 
     def outputs(self) -> dict[str, Json]:
         assert self.finish is not None
         assert self.finish.phase == "SUCCEEDED", self.finish
         assert self.finish.outputs is not None
-        return {var: self.value(closed) for var, closed in self.finish.outputs.items()}
+        return self.stored.values(self.finish.outputs)
 
-    def value(self, closed: dict[str, Any]) -> Json:
-        """A closed value, read as the runtime reads it."""
-        match closed:
-            case {"l": literal}:
-                return literal
-            case {"r": reference, "v": var, "p": path}:
-                return value_at(self.results[reference][var], path)
-            case {"c": var, "p": path}:
-                return value_at(self.inputs[var], path)
-            case {"k": key, "p": path}:
-                return value_at(constant(self.program, key), path)
-            case {"a": items}:
-                return [self.value(item) for item in items]
-            case {"m": entries}:
-                return {key: self.value(item) for key, item in entries.items()}
-        raise AssertionError(f"not a closed value: {closed}")
+    def everything(self) -> Iterator[Simulation]:
+        """This one, and all parts that run in it."""
+        yield self
+        for part in self.parts.values():
+            yield from part.everything()
 
-    # --------------------------------------------------------------------------------- the books
+    # ------------------------------------------------------------------------------- what is done
 
     def do(self, action: Action) -> list[Command]:
         """Do something to the engine; check and carry out what it commands."""
@@ -191,179 +273,70 @@ class Simulation:
             commands: list[Command] = []
         elif action == "begin":
             commands = self.engine.begin(self.at)
-            self._carry_out(commands)
-        elif action == "restore":
-            commands = self._restore()
+            carrying.carry_out(self, commands)
+        elif action == "restore" or action == "reload":
+            commands = self._restore(action == "restore")
         else:
             commands = self._step(action)
         self.issued.append(commands)
-        self._check_state()
+        books.check(self)
         return commands
 
     def _step(self, event: Event) -> list[Command]:
-        if isinstance(event, TimerFired | CancelRequested):
-            self._note(event)
-            commands = self.engine.step(event, self.at)
-            self._carry_out(commands)
-        else:
-            expected = self._settle(event)
-            commands = self.engine.step(event, self.at)
-            self._carry_out(commands)
-            assert self.phases[event.node] == expected, self.engine.ledger.story(event.node)
+        expected = carrying.enter(self, event)
+        retrying = isinstance(event, RetryRequested)
+        ended, self.finish = self.finish, None if retrying else self.finish
+        commands = self.engine.step(event, self.at)
+        if retrying and self.engine.finished and not commands:
+            self.finish = ended  # refused
+        elif retrying:
+            books.reopened(self)
+        carrying.carry_out(self, commands)
+        if expected is not None:
+            node = event.node if isinstance(event, Answer) else ""
+            assert self.phases[node] == expected, self.engine.ledger.story(node)
         return commands
 
-    def _note(self, event: TimerFired | CancelRequested) -> None:
-        if isinstance(event, CancelRequested):
-            self._stopped_scopes.add("")
-            return
-        timer = self.timers.get(event.node)
-        if timer is not None and (timer.attempt, timer.try_) == (event.attempt, event.try_):
-            del self.timers[event.node]
-
-    def _settle(self, event: Answer) -> NodePhase:
-        """Enter an answer into the books: the phase in which it must leave the node."""
-        path, stopping = event.node, event.node in self.stopping
-        del self.in_flight[path]
-        self.stopping.discard(path)
-        if isinstance(event, TaskSucceeded):
-            self.succeeded.add(path)
-            return NodePhase.SUCCEEDED
-        system = not isinstance(event, TaskFailed) or event.error["kind"] == "SYSTEM"
-        if stopping and system:
-            return NodePhase.ABORTED
-        budget = self._budgets[path]
-        retryable = not isinstance(event, TaskFailed) or event.error["retryable"]
-        if system and retryable and budget.lost + 1 < self.limits.max_system_tries:
-            budget.lost, budget.try_ = budget.lost + 1, budget.try_ + 1
-            return NodePhase.BACKOFF
-        if not system and retryable and not stopping and budget.attempt <= self.retries(path):
-            self._budgets[path] = Budget(attempt=budget.attempt + 1)
-            return NodePhase.BACKOFF
-        self.failed.append(path)
-        self._stop_around(path)
-        timed_out = isinstance(event, TaskFailed) and not (system and retryable) and event.error["code"] == "Timeout"
-        return NodePhase.TIMED_OUT if timed_out else NodePhase.FAILED
-
-    def _stop_around(self, path: str) -> None:
-        """A failure stops the scope around it when that fails at once, and then the scope around that."""
-        while path:
-            path = path.rpartition(".")[0]
-            if self.scope(path).failure_policy != AT_ONCE:
-                return
-            self._stopped_scopes.add(path)
-
-    def _carry_out(self, commands: list[Command]) -> None:
-        for command in commands:
-            assert self.finish is None, "a command after Finish"
-            match command:
-                case RunTask():
-                    self._start(command)
-                case CancelTask(node=path):
-                    run = self.in_flight[path]
-                    assert (run.attempt, run.try_) == (command.attempt, command.try_)
-                    assert path not in self.stopping
-                    self.stopping.add(path)
-                case StartTimer(node=path):
-                    budget = self._budgets[path]
-                    assert (command.attempt, command.try_) == (budget.attempt, budget.try_)
-                    assert path not in self.timers
-                    assert path not in self.in_flight
-                    assert command.seconds > 0
-                    self.timers[path] = command
-                case CancelTimer(node=path):
-                    timer = self.timers.pop(path)
-                    assert (timer.attempt, timer.try_) == (command.attempt, command.try_)
-                    self.stopped_timers.append(timer)
-                case Finish():
-                    assert not self.in_flight
-                    assert not self.timers
-                    self.finish = command
-        for path in self.in_flight:
-            assert path in self.stopping or not self._is_stopped(path), f"{path} goes on in a scope that stops"
-
-    def _start(self, run: RunTask) -> None:
-        key = (run.node, run.attempt, run.try_)
-        budget = self._budgets.setdefault(run.node, Budget())
-        assert not run.resumed
-        assert key not in self._tries, f"{key} was issued before"
-        assert (run.attempt, run.try_) == (budget.attempt, budget.try_)
-        assert run.node not in self.in_flight
-        assert run.node not in self.timers
-        assert not self.engine.holding
-        assert not self._is_stopped(run.node), f"{run.node} starts in a scope that stops"
-        self._check_ready(run.node)
-        self._tries.add(key)
-        self.in_flight[run.node] = run
-        limit = self.limits.max_parallelism
-        assert not limit or len(self.in_flight) <= limit
-
-    def _restore(self) -> list[Command]:
+    def _restore(self, resumes: bool) -> list[Command]:
         state = from_pages(to_pages(rows.state(self.engine)))
         before = self.phases
-        self.engine = rows.restore(self.plan, state, **asdict(self.limits))
+        dynamics = {source: self.stored.plan(source) for source in sources(state["rows"])}
+        self.plan, self.engine = self._engine()
+        rows.fill(self.engine, state, dynamics)
         assert self.phases == before
         assert from_pages(to_pages(rows.state(self.engine))) == state
+        if not resumes:
+            return []
         commands = self.engine.resume(self.at)
-        resumed = {command.node: command for command in commands if isinstance(command, RunTask) and command.resumed}
-        assert {path: replace(run, resumed=False) for path, run in resumed.items()} == self.in_flight
-        assert {command.node for command in commands if isinstance(command, CancelTask)} == self.stopping
-        timers = {command.node: command for command in commands if isinstance(command, StartTimer)}
-        assert timers.keys() == self.timers.keys()
-        assert all(0 < timer.seconds <= self.timers[path].seconds for path, timer in timers.items())
-        self.timers = {}
-        self._carry_out([c for c in commands if not isinstance(c, CancelTask) and c not in resumed.values()])
+        carrying.carry_on(self, commands)
         return commands
 
-    # ------------------------------------------------------------------------------ the program
 
-    def scope(self, path: str) -> WorkflowSpec:
-        """The workflow that runs in the scope ``path``; "" is the root."""
-        spec = self.program.root
-        for part in path.split(".") if path else ():
-            spec = self.program.workflows[next(node for node in spec.nodes if node.id == part).target]
-        return spec
+class Part(Simulation):
+    """A part of a map, as its workflow runs it."""
 
-    def node(self, path: str) -> NodeSpec:
-        scope, _, node_id = path.rpartition(".")
-        return next(node for node in self.scope(scope).nodes if node.id == node_id)
+    def __init__(self, parent: Simulation, command: StartPart) -> None:
+        self.parent, self.command = parent, command
+        self._open(parent.stored, parent.limits, parent.at)
+        self.books.width = command.width
+        self.do("begin")
+        for gate, answer in parent.engine.answers.items():
+            self.do(GateAnswered(gate, answer))
+        if parent.engine.paused is not None:
+            self.pause()
 
-    def retries(self, path: str) -> int:
-        spec = self.node(path)
-        return (spec.overrides.settings or self.program.tasks[spec.target].settings).retries.count
-
-    def is_done(self, path: str) -> bool:
-        """Whether a node has succeeded: a task by its answer, a sub-workflow by all that is in it."""
-        spec = self.node(path)
-        if spec.kind == "task":
-            return path in self.succeeded
-        if path not in self._done and all(self.is_done(f"{path}.{n.id}") for n in self.scope(path).nodes):
-            self._done.add(path)
-        return path in self._done
-
-    def _check_ready(self, path: str) -> None:
-        while path:
-            scope = path.rpartition(".")[0]
-            for needed in needs(self.node(path)):
-                assert self.is_done(f"{scope}.{needed}".lstrip(".")), f"{path} starts before {needed}"
-            path = scope
-
-    def _is_stopped(self, path: str) -> bool:
-        while path:
-            path = path.rpartition(".")[0]
-            if path in self._stopped_scopes:
-                return True
-        return False
-
-    # -------------------------------------------------------------------------------- the engine
-
-    def _check_state(self) -> None:
-        engine, phases = self.engine, {node.path: node.phase for node in self.engine.nodes()}
-        for path, phase in self._final.items():
-            assert phases[path] is phase, f"{path} was {phase}"
-        self._final = {path: phase for path, phase in phases.items() if phase in FINAL}
-        assert {phase: count for phase, count in engine.counts.items() if count} == Counter(phases.values())
-        assert engine.running == len(self.in_flight)
-        assert engine.active.keys() == {path for path, phase in phases.items() if phase in ACTIVE}
-        assert engine.finished == (self.finish is not None)
-        if self.finish is not None:
-            assert self._final.keys() == phases.keys()
+    def _engine(self) -> tuple[Plan, Engine]:
+        command, stored = self.command, self.stored
+        plan = Plan(stored.part_plan(command), command.source)
+        plan.structured = True
+        engine = Engine(plan, None, **{**asdict(self.limits), "max_parallelism": command.width})
+        engine.most_failures = command.most_failures
+        node = plan.root.nodes[0]
+        assert node.map is not None
+        node.map.item.local = command.local
+        scope = Scope(node.map.graph, None, kind="map")
+        scope.path = command.node
+        scope.given = {**command.given, **{var: {"l": items} for var, items in stored.items[command.name].items()}}
+        maps.fill(scope, node.map, command.first, command.count)
+        engine.root = scope
+        return plan, engine

@@ -16,7 +16,8 @@ from flytemp_worker.engine import (
 )
 from flytemp_worker.engine.retry import system_backoff, user_backoff
 
-from .programs import document, evaluate, given, node, out, several, task, workflow
+from .meaning import evaluate
+from .programs import document, given, node, out, several, task, workflow
 from .simulation import Limits, Simulation
 
 ADD = task("add", "a", "b")

@@ -10,7 +10,8 @@ from flytemp.errors import InputError
 from flytemp.spec.models import LiteralBinding, MapBinding
 from flytemp_worker.engine import Finish
 
-from .programs import Json, bind, document, evaluate, given, node, out, several, task, workflow
+from .meaning import evaluate
+from .programs import Json, bind, document, given, node, out, several, task, workflow
 from .simulation import Simulation
 
 ONE = task("one", "a")

@@ -46,6 +46,12 @@ class Ledger:
         node.phase = phase
         self.note(node)
 
+    def drop(self, node: Node) -> None:
+        """It is no node any more."""
+        self.counts[node.phase] -= 1
+        self.active.pop(node.path, None)
+        self.changed.pop(node.path, None)
+
     def note(self, node: Node) -> None:
         """A node changed in a way that no activity in a history tells. What is skipped is told by what skipped it."""
         if self.journals and node.plan.kind != "task" and node.phase is not NodePhase.SKIPPED:

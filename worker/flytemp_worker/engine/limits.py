@@ -58,7 +58,10 @@ def stopped(engine: Engine, node: Node, why: str = "stopped") -> None:
 def _on_deadline(engine: Engine, node: Node) -> None:
     from flytemp_worker.engine.kinds import KINDS
 
-    if node.phase in FINAL or node.phase is P.CANCELLING or is_expired(node):
+    if node.phase in FINAL or is_expired(node) or "deadline" not in node.extra:
+        return
+    if node.phase is P.CANCELLING:
+        del node.extra["deadline"]
         return
     node.extra["expired"] = True
     if node.phase is P.READY:
@@ -77,7 +80,7 @@ def start_scope(engine: Engine, scope: Scope) -> None:
 
 
 def end_scope(engine: Engine, scope: Scope) -> None:
-    """All in it is over. A handler of its failure may still follow; that has no time-out of the workflow's."""
+    """All in it is over, or stops. A handler of its failure may still follow; that has no time-out of the workflow's."""
     if _counts(scope) and scope.handler is None:
         engine.emit(CancelTimer(scope.path, *TIMEOUT))
 
@@ -91,7 +94,8 @@ def resume_scope(engine: Engine, scope: Scope) -> None:
 
 
 def _counts(scope: Scope) -> bool:
-    return scope.graph.timeout is not None and scope.kind == "graph" and scope.started is not None and not scope.expired
+    timed = scope.graph.timeout is not None and scope.kind == "graph" and scope.started is not None
+    return timed and not scope.expired and not scope.aborting
 
 
 def failed_phase(scope: Scope) -> NodePhase:
@@ -100,7 +104,7 @@ def failed_phase(scope: Scope) -> NodePhase:
 
 
 def _on_timeout(engine: Engine, scope: Scope) -> None:
-    if scope.aborting or scope.open == 0:
+    if scope.aborting or scope.open == 0 or scope.handler is not None:
         return
     scope.expired = True
     error = _timeout(f"workflow {scope.graph.name} was not done within its time-out of {scope.graph.timeout:g} s")

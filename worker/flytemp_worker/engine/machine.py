@@ -6,14 +6,23 @@ What a node does when it may run, and when it must stop, is its kind's business:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from flytemp.errors import FlytempError
 from flytemp_worker.engine import limits, reopening
 from flytemp_worker.engine.kinds import HANDLERS, KINDS, MAP
 from flytemp_worker.engine.ledger import Ledger
-from flytemp_worker.engine.messages import CancelRequested, Command, Event, Finish, PauseRequested, ResumeRequested, RetryRequested, TellParts
+from flytemp_worker.engine.messages import (
+    CancelRequested,
+    Command,
+    Event,
+    Finish,
+    PauseRequested,
+    ResumeRequested,
+    RetryRequested,
+    TellParts,
+)
 from flytemp_worker.engine.nodes import Error, Node, Scope
 from flytemp_worker.engine.phases import FINAL, IllegalMove, NodePhase
 from flytemp_worker.engine.plan import Plan
@@ -63,6 +72,8 @@ class Engine:
         self.holding = False  # no new tries are issued: the shell is about to continue as new
         self.paused: dict[str, Any] | None = None  # likewise, because a person asked for it
         self.answers: dict[str, dict[str, Any]] = {}  # of gates, by path or name
+        self.base = 0  # of a part of a map: attempts that its calls had when the map ran before
+        self.spent: dict[str, int] = {}  # attempts of nodes that were there before and are not now, by path
         self.waiting: dict[str, Node] = {}  # gates that wait for an answer, by path
         self.ledger = Ledger()
         self.ledger.journals = plan.structured
@@ -142,7 +153,18 @@ class Engine:
         """Nodes come into being."""
         for node in nodes:
             self.by_path[node.path] = node
+            before = self.spent.pop(node.path, self.base)
+            if before:  # results of those attempts are in the store: never again under the same number
+                node.attempt = node.extra["base"] = before
         self.counts[P.WAITING] += len(nodes)
+
+    def drop(self, nodes: Iterable[Node]) -> None:
+        """Nodes go away, and may come into being again."""
+        for node in nodes:
+            self.ledger.drop(node)
+            del self.by_path[node.path]
+            if node.attempt:
+                self.spent[node.path] = node.attempt
 
     def known(self, path: str, what: str) -> Node:
         """The node of an event.
@@ -168,6 +190,7 @@ class Engine:
         node.finished = self.at
         scope = node.scope
         scope.open -= 1
+        is_last = scope.open == 0  # what follows may end other nodes, of which one is the last then
         if phase is P.SUCCEEDED and not scope.aborting:
             for index in node.plan.feeds:
                 fed = scope.nodes[index]
@@ -176,7 +199,7 @@ class Engine:
                     self.make_ready(fed)
         if scope.kind == "map":
             MAP.item_ended(self, node)
-        if scope.open == 0:
+        if is_last:
             self._closing.append(scope)
 
     def fail(self, node: Node, phase: NodePhase) -> None:
@@ -206,22 +229,29 @@ class Engine:
             if not scope.graph.fail_immediately:
                 return
             self.abort(scope, reason)
-            scope = scope.parent.scope if scope.parent is not None else None
+            if scope.parent is None or scope.parent is scope.parent.scope.handler:
+                return  # what handles a failure fails by itself
+            scope = scope.parent.scope
 
     def abort(self, scope: Scope, reason: str) -> None:
         """Stop all of it; a handler of failures that runs already is left to end."""
         if scope.aborting:
             return
+        limits.end_scope(self, scope)
         scope.aborting = True
         scope.reason = reason
         for node in scope.nodes:
-            if node.phase is P.WAITING or (node.phase is P.READY and node.attempt == 0):
+            if node.phase is P.WAITING or (node.phase is P.READY and node.try_ == 0):
                 node.message = reason
                 self.finish(node, P.SKIPPED, reason)
             elif node.phase not in FINAL:
                 KINDS[node.kind].abort(self, node)
 
     # ------------------------------------------------------------------------------------- moving
+
+    def close(self, scope: Scope) -> None:
+        """All nodes of a scope that was set going again had ended already."""
+        self._closing.append(scope)
 
     def flush(self) -> list[Command]:
         """Carry on as far as possible without another event.
@@ -257,16 +287,16 @@ class Engine:
         return False
 
     def _open(self, scope: Scope) -> None:
-        scope.started = scope.started or self.at
         if not scope.nodes:
             self._closing.append(scope)
-        if not scope.aborting:
+        if not scope.aborting:  # else it was stopped before it opened
+            scope.started = scope.started or self.at
             limits.start_scope(self, scope)
         if scope.kind == "map":
             MAP.open_items(self, scope)
             return
         for node in scope.nodes:
-            if node.waiting == 0 and node.phase is P.WAITING:  # else it was stopped before it opened
+            if node.waiting == 0 and node.phase is P.WAITING:
                 self.make_ready(node)
 
     def _close(self, scope: Scope) -> None:
@@ -305,17 +335,15 @@ class Engine:
                     pending.append(fed)
 
     def _needs_handler(self, scope: Scope) -> bool:
-        called = scope.handler is not None and scope.handler.phase is not P.WAITING
-        return scope.graph.on_failure is not None and not called and (scope.error is not None or scope.aborting)
+        failed = scope.error is not None or scope.aborting
+        return scope.graph.on_failure is not None and scope.handler is None and failed
 
     def _call_handler(self, scope: Scope) -> None:
         """All else is over: the workflow's own on_failure runs, and nothing stops it."""
         assert scope.graph.on_failure is not None
-        if scope.handler is None:
-            scope.handler = Node(scope.graph.on_failure, scope)
-            self.know([scope.handler])
+        scope.handler = Node(scope.graph.on_failure, scope)
+        self.know([scope.handler])
         scope.open += 1
-        scope.handler.waiting = 0
         self.make_ready(scope.handler)
 
     def _handler_failed(self, node: Node) -> None:
@@ -331,22 +359,21 @@ class Engine:
             self.abort(self.root, "the execution was cancelled")
 
     def _on_pause(self, event: PauseRequested) -> None:
-        if self.paused is None:
+        if self.paused is None and not self.finished:
             self.paused = {"by": event.by, "reason": event.reason, "at": self.at}
             self.emit(TellParts({"pause": {"by": event.by, "reason": event.reason}}))
 
     def _on_resume(self, event: ResumeRequested) -> None:
-        if self.paused is not None:
+        if self.paused is not None and not self.finished:
             self.paused = None
             self.emit(TellParts({"resume": {"by": event.by}}))
 
     def _finish_execution(self) -> None:
         self.finished = True
-        error = self.root.error
         if self.cancelled is not None:
-            self.emit(Finish("ABORTED", reason=self.cancelled, error=error))
-        elif error is not None:
-            self.emit(Finish(str(limits.failed_phase(self.root)), error=error))
+            self.emit(Finish("ABORTED", reason=self.cancelled, error=self.root.error))
+        elif self.root.error is not None:
+            self.emit(Finish(str(limits.failed_phase(self.root)), error=self.root.error))
         else:
             self.emit(self._outputs())
 
@@ -362,7 +389,7 @@ def user_error(error: FlytempError) -> Error:
     return {"kind": "USER", "code": error.code, "message": error.message, "retryable": False}
 
 
-_HANDLERS = {
+_HANDLERS: dict[type, Callable[[Any, Any], None]] = {
     **HANDLERS,
     CancelRequested: Engine._on_cancel,
     PauseRequested: Engine._on_pause,

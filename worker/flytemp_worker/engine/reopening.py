@@ -1,11 +1,13 @@
 """Trying again what failed, when a person asks for it: in an execution that goes on, or in one that had ended.
 
 A node that is tried again gets a new attempt; its own retries count from there. What was skipped or stopped because of
-it waits again, and so do the nodes around it. What succeeded stays, and so does what failed and was not named.
+it waits again, and the nodes around it go on. What succeeded stays, and so does what failed and was not named. A
+handler of the failure is forgotten: it runs when there is a failure again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flytemp.errors import InputError, NotFound
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 P = NodePhase
 FAILED = (P.FAILED, P.TIMED_OUT)
+STOPPED = (P.SKIPPED, P.ABORTED)
+
+_OF_THE_ATTEMPT = ("deadline", "expired", "answer", "failure", "stored", "link", "inputs", "asked", "items")
+"""What of `Node.extra` the next attempt does not begin with."""
 
 
 def to_retry(engine: Engine, paths: tuple[str, ...]) -> list[Node]:
@@ -27,34 +33,57 @@ def to_retry(engine: Engine, paths: tuple[str, ...]) -> list[Node]:
         NotFound: there is no such node.
         InputError: it did not fail, or is being stopped; or nothing failed.
     """
+    if engine.root.aborting and not engine.finished:
+        raise InputError("the execution is stopping", hint="wait until it has ended, then retry it")
     if not paths:
-        nodes = [node for node in engine.nodes() if is_cause(node)]
-        if not nodes and not _stopped(engine):
+        nodes = [node for node in _causes(engine.root) if _obstacle(engine, node) is None]
+        if not nodes and not (engine.finished and engine.root.aborting):  # it was stopped, and nothing failed
             raise InputError("nothing failed that could be tried again")
         return nodes
-    nodes = []
+    found: dict[Node, None] = {}
     for path in paths:
         node = engine.by_path.get(path)
         if node is None:
             raise NotFound(f"there is no node {path!r}", hint="flytemp get execution shows the nodes")
         if node.phase not in FAILED:
             raise InputError(f"node {path} is {node.phase}", hint="only what is FAILED or TIMED_OUT can be tried again")
-        nodes += [inner for inner in node.child.walk() if is_cause(inner)] if node.child is not None else [node]
-    if engine.root.aborting and not engine.finished:
-        raise InputError("the execution is stopping", hint="wait until it has ended, then retry it")
-    return nodes
+        obstacle = _obstacle(engine, node)
+        if obstacle is not None:
+            raise InputError(f"node {path} cannot be tried again: {obstacle}")
+        found.update(dict.fromkeys(_causes_of(node)))
+    return list(found)
 
 
-def is_cause(node: Node) -> bool:
-    """It failed by itself: nothing in it did."""
-    if node.phase not in FAILED or node is node.scope.handler:
-        return False
-    return node.child is None or not any(inner.phase in FAILED for inner in node.child.walk())
+def _causes(scope: Scope) -> Iterator[Node]:
+    """What failed in the scope by itself: nothing in it did. What a map that succeeded could do without is none."""
+    for node in scope.nodes:
+        if node.phase in FAILED:
+            yield from _causes_of(node)
+        elif node.child is not None and node.phase is not P.SUCCEEDED:
+            yield from _causes(node.child)
 
 
-def _stopped(engine: Engine) -> bool:
-    """It ended without a failure: it was cancelled, or its time passed."""
-    return engine.finished and any(node.phase in (P.ABORTED, P.SKIPPED) for node in engine.nodes())
+def _causes_of(node: Node) -> Iterator[Node]:
+    inner = list(_causes(node.child)) if node.child is not None else []
+    yield from inner or [node]
+
+
+def _obstacle(engine: Engine, node: Node) -> str | None:
+    """Why nothing can be tried again there, or not yet."""
+    while True:
+        scope, caller = node.scope, node.scope.parent
+        if node is scope.handler:
+            return "it handles a failure, and does so again when what failed is tried again and fails"
+        if caller is not None and caller.phase is P.SUCCEEDED:
+            return f"{caller.path} succeeded without it"
+        is_over = engine.finished if caller is None else caller.phase in FINAL
+        handling = scope.handler is not None and scope.handler.phase not in FINAL
+        ending = caller is not None and "asks" in caller.extra
+        if not is_over and (scope.aborting or handling or ending):
+            return f"{caller.path if caller is not None else 'the execution'} is just ending"
+        if caller is None:
+            return None
+        node = caller
 
 
 def on_retry(engine: Engine, event: RetryRequested) -> None:
@@ -63,111 +92,128 @@ def on_retry(engine: Engine, event: RetryRequested) -> None:
         nodes = to_retry(engine, event.nodes)
     except (NotFound, InputError):
         return
-    was_finished, engine.finished, engine.cancelled = engine.finished, False, None
+    was_over, engine.finished, engine.cancelled = engine.finished, False, None
+    around: set[Scope] = set()
     for node in nodes:
-        _forget(engine, node)
-    scopes = list(dict.fromkeys(scope for node in nodes for scope in _around(node.scope)))
-    if was_finished and engine.root not in scopes:
-        scopes.append(engine.root)
-    for scope in reversed(scopes):  # inner ones first: an outer one counts what is open
-        _reopen(engine, scope)
-    for scope in scopes:
-        _start(engine, scope)
+        scope: Scope | None = node.scope
+        while scope is not None and scope not in around:
+            around.add(scope)
+            scope = scope.parent.scope if scope.parent is not None else None
+    reopening = _Reopening(engine, set(nodes), around)
+    reopening.reopen(engine.root, was_over)
+    reopening.start()
 
 
-def _around(scope: Scope) -> list[Scope]:
-    """The scope and those around it, outermost first."""
-    found = [scope]
-    while scope.parent is not None:
-        scope = scope.parent.scope
-        found.append(scope)
-    return found[::-1]
+class _Reopening:
+    """Sets scopes going again: those ``around`` the ``chosen`` nodes, and what was stopped in them."""
+
+    def __init__(self, engine: Engine, chosen: set[Node], around: set[Scope]) -> None:
+        self._engine, self._chosen, self._around = engine, chosen, around
+        self._scopes: list[tuple[Scope, bool]] = []  # outermost first; whether they were over
+
+    def reopen(self, scope: Scope, was_over: bool) -> None:
+        self._scopes.append((scope, was_over))
+        if scope.handler is not None:
+            inner = scope.handler.child
+            self._engine.drop([scope.handler, *(inner.walk() if inner is not None else ())])
+            scope.handler = None
+        for node in scope.nodes:
+            self._node(node)
+        _still_skipped(self._engine, scope)
+        scope.open = sum(node.phase not in FINAL for node in scope.nodes)
+        scope.aborting = scope.expired = False
+        scope.reason = ""
+        scope.error = _error_left(self._engine, scope)
+        scope.next = 0
+        if was_over:
+            scope.started = self._engine.at
+        for node in scope.nodes:
+            node.waiting = node.plan.needs if scope.kind == "graph" else 0
+        for node in scope.nodes:
+            if node.phase is P.SUCCEEDED:
+                for index in node.plan.feeds:
+                    scope.nodes[index].waiting -= 1
+
+    def _node(self, node: Node) -> None:
+        child, again = node.child, node in self._chosen or (node.phase in STOPPED and not _not_taken(node))
+        if child is not None and (again or child in self._around):
+            was_over = node.phase in FINAL
+            if was_over:
+                _go_on(self._engine, node)
+            self.reopen(child, was_over)
+        elif again:
+            _forget(self._engine, node)
+
+    def start(self) -> None:
+        """Set going what nothing holds back."""
+        from flytemp_worker.engine import limits
+        from flytemp_worker.engine.kinds import MAP
+
+        engine = self._engine
+        for scope, was_over in self._scopes:
+            if was_over:
+                limits.start_scope(engine, scope)
+            if scope.open == 0:
+                engine.close(scope)
+        for scope, _ in self._scopes:
+            if scope.kind == "map":
+                MAP.open_items(engine, scope)
+                continue
+            for node in scope.nodes:
+                if node.phase is P.WAITING and node.waiting == 0:
+                    engine.make_ready(node)
 
 
 def _forget(engine: Engine, node: Node) -> None:
     """Back to waiting, with the number of its attempts."""
-    if node.attempt:
+    if node.try_:
         node.history.append(node.attempt_row(node.finished or engine.at))
         node.extra["base"] = node.attempt
-    for key in ("deadline", "expired", "answer", "failure", "stored", "link", "inputs"):
-        node.extra.pop(key, None)
-    engine.answers.pop(node.path, None)
-    if node.plan.gate is not None:
+    if "answer" in node.extra and node.plan.gate is not None:
+        engine.answers.pop(node.path, None)
         engine.answers.pop(node.plan.gate["name"], None)
-    node.error = node.message = node.finished = node.until = None
-    node.outputs, node.lost = None, 0
+    for key in _OF_THE_ATTEMPT:
+        node.extra.pop(key, None)
+    node.error = node.message = node.finished = node.until = node.outputs = None
+    node.try_ = node.lost = node.size = 0
     engine.ledger.put(node, P.WAITING)
 
 
-def _reopen(engine: Engine, scope: Scope) -> None:
-    """Its stopped nodes wait again, those around what is tried again run again, and it has no error but of what stays."""
-    for node in scope.nodes:
-        if node.phase in (P.SKIPPED, P.ABORTED) and not _not_taken(node):
-            if node.child is not None and node.kind in ("workflow", "branch", "map", "dynamic"):
-                _reopen(engine, node.child)
-                _runs_again(engine, node)
-            else:
-                _forget(engine, node)
-        elif node.phase in FAILED and node.child is not None and _is_open(node.child):
-            _runs_again(engine, node)
-    _still_skipped(engine, scope)
-    scope.open = sum(node.phase not in FINAL for node in scope.nodes)
-    failed = next((node for node in scope.nodes if node.phase in FAILED), None)
-    scope.error = failed.error if failed is not None else None
-    scope.aborting = scope.expired = False
-    scope.started = engine.at
-    scope.next = 0
-    if scope.handler is not None and scope.open:
-        handler, scope.handler = scope.handler, None
-        engine.ledger.put(handler, P.WAITING)
-        engine.counts[P.WAITING] -= 1
-        engine.by_path.pop(handler.path, None)
-    for node in scope.nodes:
-        before = [other for other in scope.nodes if node.plan.index in other.plan.feeds]
-        node.waiting = sum(other.phase is not P.SUCCEEDED for other in before)
+def _go_on(engine: Engine, node: Node) -> None:
+    """What is in the node is tried again: in the same attempt, whose graph and results stay."""
+    from flytemp_worker.engine import limits
+
+    node.error = node.message = node.finished = None
+    for key in ("deadline", "expired"):
+        node.extra.pop(key, None)
+    engine.ledger.put(node, P.RUNNING)
+    limits.start_node(engine, node)
 
 
 def _still_skipped(engine: Engine, scope: Scope) -> None:
     """What depends on a node that stays failed stays skipped."""
     pending = [node for node in scope.nodes if node.phase in FAILED]
     while pending:
-        for index in pending.pop().plan.feeds:
+        current = pending.pop()
+        for index in current.plan.feeds:
             fed = scope.nodes[index]
-            if fed.phase is P.WAITING and not fed.attempt:
+            if fed.phase is P.WAITING:
+                fed.message, fed.finished = f"{current.path} failed", engine.at
                 engine.ledger.put(fed, P.SKIPPED)
                 pending.append(fed)
 
 
+def _error_left(engine: Engine, scope: Scope) -> dict[str, object] | None:
+    """The error of what stays failed, where that fails the scope."""
+    failed = [node for node in scope.nodes if node.phase in FAILED]
+    if scope.kind == "map":
+        from flytemp_worker.engine.kinds import maps
+
+        count = maps.counts(scope)[1]
+        return maps.too_many_failed(scope, count, failed[0]) if failed and count > maps.most_failures(engine, scope) else None
+    return failed[0].error if failed else None
+
+
 def _not_taken(node: Node) -> bool:
     branch = node.scope.parent
-    return node.scope.kind == "branch" and branch is not None and branch.child is not None and (
-        branch.child.nodes[branch.extra["taken"]] is not node
-    )
-
-
-def _is_open(scope: Scope) -> bool:
-    return any(node.phase not in FINAL for node in scope.nodes)
-
-
-def _runs_again(engine: Engine, node: Node) -> None:
-    node.error = node.message = node.finished = None
-    for key in ("deadline", "expired"):
-        node.extra.pop(key, None)
-    engine.ledger.put(node, P.RUNNING)
-
-
-def _start(engine: Engine, scope: Scope) -> None:
-    """Set going what nothing holds back."""
-    from flytemp_worker.engine import limits
-    from flytemp_worker.engine.kinds import MAP
-
-    limits.start_scope(engine, scope)
-    for node in scope.nodes:
-        if node.child is not None and node.phase is P.RUNNING and node.child.started == engine.at:
-            continue
-    if scope.kind == "map":
-        MAP.open_items(engine, scope)
-        return
-    for node in scope.nodes:
-        if node.phase is P.WAITING and node.waiting == 0 and not _not_taken(node):
-            engine.make_ready(node)
+    return node.scope.kind == "branch" and branch is not None and branch.extra["taken"] != node.plan.index

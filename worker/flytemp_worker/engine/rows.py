@@ -84,10 +84,18 @@ def state(engine: Engine) -> dict[str, Any]:
         "reasons": {scope.path: scope.reason for scope in scopes if scope.reason},
         "expired": [scope.path for scope in scopes if scope.expired],
         "started": engine.root.started,
+        "starts": {scope.path: scope.started for scope in scopes[1:] if _started_late(scope)},
+        "spent": engine.spent,
         "finished": engine.finished,
         "paused": engine.paused,
         "answers": engine.answers,
     }
+
+
+def _started_late(scope: Scope) -> bool:
+    """A graph with a time-out that counts from another time than the node's attempt."""
+    assert scope.parent is not None
+    return scope.graph.timeout is not None and scope.started not in (None, scope.parent.started_attempt)
 
 
 def _is_read_inline(node: Node) -> bool:
@@ -115,11 +123,13 @@ def fill(engine: Engine, data: dict[str, Any], dynamics: dict[str, dict[str, Any
     engine.finished = data.get("finished", False)
     engine.paused = data.get("paused")
     engine.answers = data.get("answers", {})
+    engine.spent = dict(data.get("spent", {}))
     engine.root.started = data.get("started")
     known = {item["id"]: item for item in data["rows"]}
     stops = {
         "aborting": set(data["aborting"]), "expired": set(data.get("expired", ())),
         "errors": data["errors"], "reasons": data.get("reasons", {}), "roots": dynamics or {},
+        "starts": data.get("starts", {}),
     }  # fmt: skip
     _restore_scope(engine, engine.root, known, stops)
 
@@ -131,7 +141,7 @@ def _restore_scope(engine: Engine, scope: Scope, known: dict[str, Row], stops: d
     scope.reason = stops["reasons"].get(scope.path, "")
     scope.expired = scope.path in stops["expired"]
     if scope.parent is not None:
-        scope.started = scope.parent.started_attempt
+        scope.started = stops["starts"].get(scope.path, scope.parent.started_attempt)
     _restore_handler(engine, scope, known, stops)
     for node in scope.nodes:
         item = known.get(node.path)
@@ -144,8 +154,7 @@ def _restore_scope(engine: Engine, scope: Scope, known: dict[str, Row], stops: d
             for index in node.plan.feeds:
                 scope.nodes[index].waiting -= 1
     if scope.kind == "map":
-        opened = [number for number, node in enumerate(scope.nodes) if node.phase is not NodePhase.WAITING]
-        scope.next = opened[-1] + 1 if opened else 0
+        scope.next = next((n for n, node in enumerate(scope.nodes) if node.phase is NodePhase.WAITING), len(scope.nodes))
 
 
 def _restore_handler(engine: Engine, scope: Scope, known: dict[str, Row], stops: dict[str, Any]) -> None:
@@ -181,5 +190,5 @@ def _child(engine: Engine, node: Node, stops: dict[str, Any]) -> Scope | None:
         return cases(node)
     if node.kind == "dynamic" and "expanded" in node.extra:
         return Scope(engine.plan.graph(node.ref, stops["roots"][node.ref]["root"]), node)
-    inline = node.kind == "map" and "items" in node.extra and node.extra["items"] and "parts" not in node.extra
-    return maps.inline_scope(node) if inline and node.extra.get("asks") != "split" else None
+    inline = node.kind == "map" and 0 < node.extra.get("items", 0) <= engine.max_map_items
+    return maps.inline_scope(node) if inline else None

@@ -58,14 +58,12 @@ class BranchKind(Kind):
 
         for condition, index, message in branch.cases:
             if conditions.holds(condition, read):
-                break
-        else:
-            index, message = None, "no case of the conditional holds, and there is no else"
-        if index is None:
-            code = "UserProvidedError" if message else "NoBranchTaken"
-            engine.fail_with(node, {"kind": "USER", "code": code, "message": message, "retryable": False})
-            return
-        _open(engine, node, index)
+                if index is not None:
+                    _open(engine, node, index)
+                else:
+                    _fail(engine, node, "UserProvidedError", message or "")
+                return
+        _fail(engine, node, "NoBranchTaken", "no case of the conditional holds, and there is no else")
 
     def _unread(self, node: Node) -> dict[str, Closed]:
         """The operands that are not inline, by their number; what leads nowhere is told when it is needed."""
@@ -83,6 +81,10 @@ class BranchKind(Kind):
 def _operands(node: Node) -> list[Binding]:
     assert node.plan.branch is not None
     return [binding for condition, _, _ in node.plan.branch.cases for binding in conditions.operands(condition)]
+
+
+def _fail(engine: Engine, node: Node, code: str, message: str) -> None:
+    engine.fail_with(node, {"kind": "USER", "code": code, "message": message, "retryable": False})
 
 
 def _open(engine: Engine, node: Node, taken: int) -> None:

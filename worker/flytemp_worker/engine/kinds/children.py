@@ -34,6 +34,9 @@ class LaunchPlanKind(Kind):
     def _prepare(self, engine: Engine, node: Node) -> None:
         """Launch with inputs as literals; those that are not inline are asked for."""
         uri = node.extra.get("inputs")
+        if node.extra.get("launched") == node.attempt and "asked" in node.extra and uri is None:
+            self._launch(engine, node, {}, None)  # it runs, and has what it was given
+            return
         try:
             closed = close(node.bindings, node.scope, INLINE_BYTES)
         except FlytempError as error:
@@ -44,6 +47,7 @@ class LaunchPlanKind(Kind):
         elif all("l" in value for value in closed.values()):
             self._launch(engine, node, {name: value["l"] for name, value in closed.items()}, None)
         else:
+            node.extra["asked"] = True
             ask(engine, node, "inputs", {"values": closed})
 
     def told(self, engine: Engine, node: Node, event: Told) -> None:

@@ -21,8 +21,8 @@ class DynamicKind(TaskKind):
     def start(self, engine: Engine, node: Node) -> None:
         around = depth(node.scope, "dynamic")
         if around >= engine.max_dynamic_depth:
-            node.attempt = node.try_ = 1
-            node.started = engine.at
+            node.attempt, node.try_ = node.attempt + 1, 1
+            node.started = node.started or engine.at
             message = (
                 f"{around} dynamics are inside each other, and that is the most there may be: "
                 "does the recursion end? The limit is the worker's setting max_dynamic_depth"

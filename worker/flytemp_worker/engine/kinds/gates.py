@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flytemp_worker.engine import limits
 from flytemp_worker.engine.kinds.base import Kind, P, begin
@@ -70,6 +70,8 @@ def on_answered(engine: Engine, event: GateAnswered) -> None:
 
     A name in this engine is the parts' name as well, so every answer is passed on.
     """
+    if engine.finished:
+        return
     engine.answers[event.gate] = event.answer
     for node in [node for path, node in engine.waiting.items() if event.gate in (path, _gate(node)["name"])]:
         if fits(node, event.answer):
@@ -82,10 +84,10 @@ def on_answered(engine: Engine, event: GateAnswered) -> None:
 
 def fits(node: Node, answer: dict[str, object]) -> bool:
     """Whether it is the kind of answer that the gate waits for: a name may be that of gates of both kinds."""
-    return ("approved" in answer) == (_gate(node)["kind"] == "approve")
+    return ("approved" in answer) is (_gate(node)["kind"] == "approve")
 
 
-def _gate(node: Node) -> dict[str, object]:
+def _gate(node: Node) -> dict[str, Any]:
     assert node.plan.gate is not None
     return node.plan.gate
 

@@ -34,7 +34,11 @@ def part_size(engine: Engine, node: Node) -> int:
 def start(engine: Engine, node: Node) -> None:
     """The lists are split: the parts may run."""
     size, items = part_size(engine, node), node.extra["items"]
-    node.extra["parts"] = [{"phase": "WAITING", "attempt": 1, "width": 0, "done": [0, 0]} for _ in range(-(-items // size))]
+    before = [part["attempt"] for part in node.extra.get("parts", ())]  # when the map was tried before
+    node.extra["parts"] = [
+        {"phase": "WAITING", "attempt": 1 + (before[number] if number < len(before) else 0), "width": 0, "done": [0, 0]}
+        for number in range(-(-items // size))
+    ]
     engine.ready_parts.extend((node, number) for number in range(len(node.extra["parts"])))
     engine.ledger.note(node)
 

@@ -38,8 +38,9 @@ class TaskKind(Kind):
         engine.ready.append(node)
 
     def run(self, engine: Engine, node: Node) -> None:
-        if node.attempt == 0:
-            node.attempt, node.try_, node.started, node.started_attempt = 1, 1, engine.at, engine.at
+        if node.try_ == 0:
+            node.attempt, node.try_, node.started_attempt = node.attempt + 1, 1, engine.at
+            node.started = node.started or engine.at
         try:
             command = run_command(node)
         except FlytempError as error:
