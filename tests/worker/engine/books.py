@@ -61,7 +61,8 @@ class Books:
         assert prepared or not sim.engine.holding
         assert prepared or not self.paused or sim.engine.root.aborting, f"{path} starts while the execution is paused"
         self.tries.add(key)
-        budget = self.budgets.setdefault(path, Budget())
+        base = sim.engine.base
+        budget = self.budgets.setdefault(path, Budget(base + 1, base))
         budget.begun = True
         return budget
 
@@ -183,7 +184,7 @@ class Stops:
 
     def has_failures(self, scope: Scope) -> bool:
         for node in scope.nodes:
-            if node.phase in BAD or "failure" in node.extra:
+            if node.phase in BAD or "stops" in node.extra:
                 return True
             if node.child is not None and self.by_failures(node.child):
                 return True
@@ -220,7 +221,7 @@ def _check_scope(scope: Scope, stops: Stops) -> None:
         if stops(scope):
             assert node.phase in FINAL or node.phase is P.CANCELLING, f"{node.path} is {node.phase} in a scope that stops"
         elif node.phase is P.CANCELLING:
-            assert (node.path, "deadline") in fired or "failure" in node.extra, f"{node.path} is stopped without a reason"
+            assert (node.path, "deadline") in fired or "stops" in node.extra, f"{node.path} is stopped without a reason"
     if scope.kind == "map" and scope.width:
         assert sum(node.phase not in FINAL and node.phase is not P.WAITING for node in scope.nodes) <= scope.width
 
@@ -277,7 +278,8 @@ def _called(sim: Simulation, node: Node, stops: Stops) -> bool:
 def _branch(sim: Simulation, node: Node, stops: Stops) -> bool:
     if node.child is None:
         assert node.error is not None
-        return node.path in sim.books.refused | sim.books.nowhere or node.error["code"] in ("UserProvidedError", "NoBranchTaken")
+        refused = node.path in sim.books.refused | sim.books.nowhere
+        return refused or node.error["code"] in ("UserProvidedError", "NoBranchTaken") or _is_users(node)
     taken = node.child.nodes[node.extra["taken"]]
     assert all(other.phase is P.SKIPPED and not other.attempt for other in node.child.nodes if other is not taken)
     return taken.phase is P.SUCCEEDED if node.phase is P.SUCCEEDED else node.phase is P.FAILED and stops.has_failures(node.child)
@@ -287,6 +289,8 @@ def _map(sim: Simulation, node: Node, stops: Stops) -> bool:
     assert node.plan.map is not None
     if node.path in sim.books.refused | sim.books.nowhere:
         return node.phase is P.FAILED
+    if "items" not in node.extra:
+        return node.phase is P.FAILED and _is_users(node)
     items = node.extra["items"]
     allowed = allowed_failures(node.plan.map.min_successes, node.plan.map.min_ratio, items)
     if node.child is not None:
@@ -297,6 +301,11 @@ def _map(sim: Simulation, node: Node, stops: Stops) -> bool:
         many = many or sum(part["done"][1] for part in node.extra.get("parts", ())) > allowed
         assert not items or ended or node.phase is not P.SUCCEEDED
     return many == (node.phase is P.FAILED) and node.phase in (P.SUCCEEDED, P.FAILED)
+
+
+def _is_users(node: Node) -> bool:
+    """Its values are not what the program takes them for."""
+    return node.error is not None and node.error["code"] in ("invalid-input", "wrong-type")
 
 
 def _dynamic(sim: Simulation, node: Node, stops: Stops) -> bool:

@@ -166,7 +166,7 @@ def _ask(sim: Simulation, command: Ask) -> None:
     assert command.node not in sim.in_flight
     sim.asked[command.node] = command
     if command.what == "inputs":  # its attempt has begun
-        sim.books.budgets.setdefault(command.node, Budget()).begun = True
+        sim.books.budgets.setdefault(command.node, Budget(sim.engine.base + 1, sim.engine.base)).begun = True
 
 
 def _run(sim: Simulation, run: RunTask) -> None:

@@ -330,7 +330,7 @@ class Part(Simulation):
         plan = Plan(stored.part_plan(command), command.source)
         plan.structured = True
         engine = Engine(plan, None, **{**asdict(self.limits), "max_parallelism": command.width})
-        engine.most_failures = command.most_failures
+        engine.most_failures, engine.base = command.most_failures, command.base
         node = plan.root.nodes[0]
         assert node.map is not None
         node.map.item.local = command.local

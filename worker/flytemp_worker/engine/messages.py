@@ -229,7 +229,7 @@ class StartPart:
 
     ``given`` are closed values of the map's inputs; those it maps over begin with the part's first item.
     ``most_failures``: with more, the part stops. ``source``, ``graph`` and ``local`` name the map's node, ``name`` the part
-    in the store.
+    in the store. ``base``: attempts of its calls count from there, because they had others when the map was tried before.
     """
 
     node: str
@@ -245,6 +245,7 @@ class StartPart:
     given: dict[str, Json]
     most_failures: int
     resumed: bool = False
+    base: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ P = NodePhase
 FAILED = (P.FAILED, P.TIMED_OUT)
 STOPPED = (P.SKIPPED, P.ABORTED)
 
-_OF_THE_ATTEMPT = ("deadline", "expired", "answer", "failure", "stored", "link", "inputs", "asked", "items")
+_OF_THE_ATTEMPT = ("deadline", "expired", "answer", "failure", "stops", "stored", "link", "inputs", "asked", "items")
 """What of `Node.extra` the next attempt does not begin with."""
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 AT_ONCE = 8
 """Parts of one map that share what may be borrowed."""
 
+ATTEMPTS_APART = 100
+"""Between the first attempts of calls in one attempt of their map and in the next: what they used is not known here."""
+
 Part = dict[str, Any]
 """``phase`` (WAITING, RUNNING or a final one), ``attempt``, ``width`` that it borrowed, ``done`` [succeeded, failed]."""
 
@@ -89,6 +92,7 @@ def _command(engine: Engine, node: Node, number: int, resumed: bool = False) -> 
     return StartPart(
         node.path, chunk_name(node, number), number, part["attempt"], graph.source, graph.name, node.plan.local, first,
         min(size, items - first), part["width"], {**whole, **split}, items - plan.needed(items), resumed,
+        (node.attempt - 1) * max(ATTEMPTS_APART, plan.item.retries + 1),
     )  # fmt: skip
 
 
@@ -156,10 +160,13 @@ def _judge(engine: Engine, node: Node, event: ChildClosed) -> None:
     fatal = event.phase != "SUCCEEDED" or failed > items - plan.needed(items)
     if node.phase is not P.RUNNING or not fatal or (plan.run_all and event.phase == "SUCCEEDED"):
         return
-    if "failure" not in node.extra:
-        message = f"{failed} of {items} calls of the map failed, more than may"
-        node.extra["failure"] = event.error or {"kind": "USER", "code": "MapFailed", "message": message, "retryable": False}
-        engine.spread(node.scope, {**node.extra["failure"], "node": node.path}, f"node {node.path} failed")
+    message = f"{failed} of {items} calls of the map failed, more than may"
+    failure = event.error or {"kind": "USER", "code": "MapFailed", "message": message, "retryable": False}
+    node.extra.setdefault("failure", failure)
+    if plan.run_all and event.phase == "FAILED":
+        return  # the other parts run all the same
+    node.extra["stops"] = True
+    engine.spread(node.scope, {**node.extra["failure"], "node": node.path}, f"node {node.path} failed")
     if node.phase is P.RUNNING:
         abort(engine, node)
 

@@ -1,0 +1,193 @@
+"""Maps whose calls run in the execution itself: how many at once, how many may fail, what they give."""
+
+from __future__ import annotations
+
+import pytest
+
+from flytemp_worker.engine import Ask, RunTask
+
+from .meaning import World, compute, evaluate
+from .programs import AT_THE_END, document, given, launch_plan, mapped, node, out, several, spread, task, workflow
+from .simulation import Limits, Simulation
+
+NEXT = task("next", "a", "b")
+BIG = task("big", "a")
+INNER = workflow("inner", node("n0", "next", a=given("a"), b=1), inputs=("a",), outputs={"x": out("n0")})
+
+
+def over(items: object, retries: int = 0, **settings: object) -> Simulation:
+    spec = mapped("n0", "next", how=spread(**settings), a=items, b=7)
+    program = document(workflow("wf", spec, outputs={"x": out("n0")}), task("next", "a", "b", retries=retries))
+    return Simulation(program)
+
+
+def error_of(run: Simulation) -> dict[str, object]:
+    assert run.finish is not None
+    assert run.finish.error is not None
+    return run.finish.error
+
+
+def test_one_call_for_each_item() -> None:
+    run = over([5, 6])
+    assert run.running == ["n0.0@1.1", "n0.1@1.1"]
+    assert run.in_flight["n0.1"] == RunTask("n0.1", "wf", "n0", "next", "next", 1, 1, {"a": {"l": 6}, "b": {"l": 7}})
+    run.succeed("n0.1")
+    run.restore()
+    run.succeed("n0.0")
+    assert run.outputs() == evaluate(run.program, "wf", {})
+    assert run.row("n0")["extra"] == {"items": 2}
+
+
+def test_no_items() -> None:
+    assert over([]).outputs() == {"x": []}
+
+
+@pytest.mark.parametrize("concurrency", [0, 1, 2])
+def test_concurrency(concurrency: int) -> None:
+    run = over([1, 2, 3], concurrency=concurrency)
+    assert len(run.in_flight) == (concurrency or 3)
+    run.succeed("n0.0")
+    assert len(run.in_flight) == min(concurrency or 3, 2)
+    run.restore()
+    while run.in_flight:
+        run.succeed(next(iter(run.in_flight)))
+    assert run.outputs() == evaluate(run.program, "wf", {})
+
+
+def test_max_parallelism_counts_calls() -> None:
+    spec = mapped("n0", "next", a=[1, 2, 3], b=0)
+    run = Simulation(document(workflow("wf", spec), NEXT), limits=Limits(max_parallelism=2))
+    assert run.running == ["n0.0@1.1", "n0.1@1.1"]
+
+
+def test_the_first_failure_too_many_stops_the_map() -> None:
+    run = over([1, 2, 3], concurrency=2)
+    run.fail("n0.1", "ValueError", "odd")
+    assert run.phases == {"n0": "CANCELLING", "n0.0": "CANCELLING", "n0.1": "FAILED", "n0.2": "SKIPPED"}
+    run.stopped("n0.0")
+    assert run.phases["n0"] == "FAILED"
+    error = error_of(run)
+    assert (error["node"], error["code"], error["message"], error["retryable"]) == ("n0.1", "ValueError", "odd", False)
+
+
+def test_all_calls_that_wait_are_skipped_with_the_failure() -> None:
+    run = Simulation(
+        document(workflow("wf", mapped("n0", "next", a=[1, 2, 3], b=0)), NEXT), limits=Limits(max_parallelism=1)
+    )
+    run.fail("n0.0")
+    assert run.phases == {"n0": "FAILED", "n0.0": "FAILED", "n0.1": "SKIPPED", "n0.2": "SKIPPED"}
+
+
+@pytest.mark.parametrize("settings", [{"min_success_ratio": 0.5}, {"min_successes": 2, "min_success_ratio": 0.0}])
+def test_some_may_fail_and_give_null(settings: dict[str, object]) -> None:
+    run = over([1, 2, 3], **settings)
+    run.fail("n0.1")
+    assert run.phases["n0"] == "RUNNING"
+    run.succeed("n0.0")
+    run.succeed("n0.2")
+    wanted = evaluate(run.program, "wf", {}, World(lost=frozenset({"n0.1"})))
+    assert run.outputs() == wanted
+    assert wanted["x"][1] is None
+    assert run.phases["n0.1"] == "FAILED"
+
+
+def test_one_more_than_may_fail() -> None:
+    run = over([1, 2, 3], min_success_ratio=0.5)
+    run.fail("n0.1")
+    run.fail("n0.2", message="worse")
+    run.stopped("n0.0")
+    assert error_of(run)["message"] == "2 calls of the map failed, more than may; the last: worse"
+
+
+def test_run_all_fails_when_all_calls_are_over() -> None:
+    run = over([1, 2, 3], concurrency=1, run_all=True)
+    run.fail("n0.0", message="bad")
+    assert run.running == ["n0.1@1.1"]
+    run.succeed("n0.1")
+    run.succeed("n0.2")
+    assert run.phases["n0"] == "FAILED"
+    assert (error_of(run)["message"], error_of(run)["node"]) == ("bad", "n0.0")
+
+
+def test_lists_of_different_lengths() -> None:
+    spec = mapped("n0", "next", over=("a", "b"), a=[1, 2], b=several(1))
+    run = Simulation(document(workflow("wf", spec), NEXT))
+    assert run.phases == {"n0": "FAILED"}
+    assert error_of(run)["message"] == "the mapped lists have different lengths: a 2, b 1"
+
+
+def test_what_is_no_list() -> None:
+    run = over(3)
+    assert error_of(run)["message"] == "a: cannot map over int, which is no list"
+
+
+def test_the_length_of_a_list_that_is_not_inline_is_asked_for() -> None:
+    spec = mapped("n1", "next", a=out("n0", "s", "l"), b=0)
+    run = Simulation(document(workflow("wf", node("n0", "big", a=1), spec, outputs={"x": out("n1")}), BIG, NEXT))
+    run.succeed("n0", travels=False)
+    assert run.asked["n1"] == Ask("n1", 1, "lengths", {"values": {"a": {"r": "n0/1", "v": "s", "p": ["l"]}}})
+    run.restore()
+    run.tell("n1")
+    assert run.in_flight["n1.1"].inputs["a"] == {"r": "n0/1", "v": "s", "p": ["l", 1]}
+    run.succeed("n1.0")
+    run.succeed("n1.1")
+    assert run.outputs() == evaluate(run.program, "wf", {})
+
+
+def test_large_outputs_become_a_manifest_in_the_store() -> None:
+    spec = mapped("n0", "big", a=[1, 2])
+    run = Simulation(document(workflow("wf", spec, outputs={"s": out("n0", "s", 1, "a")}), BIG))
+    run.succeed("n0.0")
+    run.succeed("n0.1")
+    ask = run.asked["n0"]
+    assert ask.what == "store"
+    assert ask.argument["outputs"]["s"][1] == {"r": "n0.1/1", "v": "s", "p": []}
+    run.restore()
+    run.tell("n0")
+    assert run.finish is not None
+    assert run.finish.outputs == {"s": {"r": "n0/1", "v": "s", "p": [1, "a"]}}
+    assert run.outputs() == {"s": compute("big", {"a": 2})["s"]["a"]}
+    assert run.row("n0")["extra"] == {"items": 2, "stored": True}
+
+
+def test_several_calls_share_a_start() -> None:
+    run = over([1, 2, 3], items_per_task=2, retries=1)
+    assert run.running == ["n0.g0@1.1", "n0.g1@1.1"]
+    command = run.in_flight["n0.g0"]
+    assert command.inputs == {}
+    assert command.items == ({"a": {"l": 1}, "b": {"l": 7}}, {"a": {"l": 2}, "b": {"l": 7}})
+    run.succeed("n0.g1")
+    run.fail("n0.g0", failed_items=(1,))
+    run.fire("n0.g0")
+    run.restore()
+    run.succeed("n0.g0")
+    assert run.outputs() == evaluate(run.program, "wf", {})
+
+
+def test_of_calls_that_share_a_start_each_counts() -> None:
+    run = over([1, 2, 3, 4], items_per_task=2, min_success_ratio=0.75)
+    run.fail("n0.g0", failed_items=(1,))
+    run.succeed("n0.g1")
+    assert run.asked["n0"].what == "store"  # what a failed try gave lies in the store
+    run.tell("n0")
+    assert run.outputs() == evaluate(run.program, "wf", {}, World(lost=frozenset({"n0.1"})))
+
+
+def test_calls_of_workflows_and_of_launch_plans() -> None:
+    nodes = (mapped("n0", "inner", of="workflow", a=[1, 2]), mapped("n1", "lp", of="launch_plan", a=[3, 4]))
+    root = workflow("wf", *nodes, outputs={"x": out("n0"), "y": out("n1")})
+    run = Simulation(document(root, INNER, NEXT, launch_plan("lp", "a")))
+    assert run.running == ["n0.0.n0@1.1", "n0.1.n0@1.1"]
+    assert sorted(run.executions) == ["n1.0", "n1.1"]
+    for path in ("n0.0.n0", "n0.1.n0"):
+        run.succeed(path)
+    for path in ("n1.1", "n1.0"):
+        run.close(path)
+    assert run.outputs() == evaluate(run.program, "wf", {})
+
+
+def test_a_failed_map_in_a_workflow_that_goes_on() -> None:
+    spec = mapped("n0", "next", a=[1], b=0)
+    run = Simulation(document(workflow("wf", spec, node("n1", "next", a=1, b=1), policy=AT_THE_END), NEXT))
+    run.fail("n0.0")
+    assert run.phases == {"n0": "FAILED", "n0.0": "FAILED", "n1": "RUNNING"}
