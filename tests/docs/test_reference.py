@@ -16,7 +16,17 @@ import flytemp.errors
 from flytemp.config.fields import FIELDS, WORKER_FIELDS, Field
 from flytemp.errors import FlytempError
 from flytemp.records.launch import LaunchOptions, LaunchRequest
-from flytemp.records.models import AttemptInfo, ErrorInfo, Execution, NodeExecution, Phase
+from flytemp.records.models import (
+    AttemptInfo,
+    ErrorInfo,
+    Execution,
+    GateAnswer,
+    GateInfo,
+    MapItems,
+    NodeExecution,
+    Pause,
+    Phase,
+)
 from flytemp_worker.metrics import WorkerMetrics
 from tests.docs.blocks import DOCS, ROOT
 
@@ -51,6 +61,10 @@ def test_generated_parts_are_up_to_date() -> None:
         pytest.param("reference/execution.md", Execution, id="execution"),
         pytest.param("reference/execution.md", NodeExecution, id="node"),
         pytest.param("reference/execution.md", AttemptInfo, id="attempt"),
+        pytest.param("reference/execution.md", MapItems, id="map"),
+        pytest.param("reference/execution.md", GateInfo, id="gate"),
+        pytest.param("reference/execution.md", GateAnswer, id="answer"),
+        pytest.param("reference/execution.md", Pause, id="pause"),
         pytest.param("reference/execution.md", ErrorInfo, id="error"),
     ],
 )
@@ -75,6 +89,16 @@ def test_every_error_has_a_row() -> None:
 
     assert {row[0].strip("`"): (row[1].strip("`"), row[2]) for row in table} == all_errors()
     assert all(row[3] for row in table)
+
+
+def test_every_code_that_the_platform_gives_has_a_row() -> None:
+    folders = ("worker/flytemp_worker", "activities/flytemp_activities", "sdk/flytemp/client")
+    sources = [file.read_text(encoding="utf-8") for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    written = r"""(?:"code": |code=|error_detail\("(?:USER|SYSTEM)", |_fail\(engine, node, )"([A-Z]\w+)\""""
+    given = {code for source in sources for code in re.findall(written, source)}
+
+    assert len(given) > 10
+    assert given <= set(names(rows("reference/errors.md", "## Errors of tasks")))
 
 
 def _configuration(section: str) -> list[tuple[str, set[str]]]:
