@@ -10,7 +10,7 @@ from flytemp_cli.style import Style, one_line
 
 if TYPE_CHECKING:
     from flytemp.names import EntityId
-    from flytemp.spec.models import Docs, Document, Interface
+    from flytemp.spec.models import Docs, Document, Interface, NodeSpec
 
 
 def docs_of(document: Document) -> Docs:
@@ -59,10 +59,17 @@ def _interface_lines(interface: Interface, style: Style) -> list[str]:
     return lines
 
 
+def _called(node: NodeSpec) -> str:
+    """What a node calls, or what is waited for in it."""
+    if node.gate is not None:
+        return node.gate.name
+    return f"{node.sleep_seconds:g} s" if node.sleep_seconds is not None else node.target
+
+
 def _content_lines(document: Document, style: Style) -> list[str]:
     match document.kind:
         case "workflow":
-            rows = [(node.id, f"{node.target}  {style.dim(node.kind)}") for node in document.root.nodes]
+            rows = [(node.id, f"{_called(node)}  {style.dim(node.kind)}".strip()) for node in document.root.nodes]
             return ["", style.bold("Nodes"), *(f"  {line}" for line in pairs(rows, style))] if rows else []
         case "launch_plan":
             plan = document.launch_plan

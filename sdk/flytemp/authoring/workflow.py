@@ -70,7 +70,8 @@ class Workflow(Simple, Generic[P, R]):
         if cls is Workflow and (isinstance(function, str) or (function is None and name is not None)):
             from flytemp.authoring.imperative import ImperativeWorkflow
 
-            return cast(Self, super().__new__(ImperativeWorkflow))
+            imperative: Any = ImperativeWorkflow
+            return cast(Self, super().__new__(imperative))
         return super().__new__(cls)
 
     def __init__(
