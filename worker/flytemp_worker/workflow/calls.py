@@ -14,7 +14,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from flytemp.names import slug
-from flytemp.records.launch import PART_WORKFLOW_TYPE as PART_WORKFLOW
+from flytemp.records.launch import PART_WORKFLOW_TYPE
 from flytemp_worker.engine import RunTask
 
 RESOLVE = "flytemp.resolve"
@@ -28,6 +28,7 @@ PART_PLAN = "flytemp.part_plan"
 CLOSE_PART = "flytemp.close_part"
 CLOSED_CHILDREN = "flytemp.closed_children"
 EXPAND = "flytemp.expand_dynamic"
+PART_WORKFLOW = PART_WORKFLOW_TYPE
 
 ASKS = {
     "read": "flytemp.read_values",
