@@ -103,7 +103,8 @@ def _fired(sim: Simulation, event: TimerFired) -> None:
     timer = timers.get(event.node)
     if timer is not None and (timer.attempt, timer.try_) == key:
         del timers[event.node]
-        sim.books.fired.add((event.node, which))
+        if which != "deadline" or sim.engine.by_path[event.node].phase is not P.CANCELLING:  # else it is stopped already
+            sim.books.fired.add((event.node, which))
 
 
 def _closed(sim: Simulation, event: ChildClosed) -> None:

@@ -18,7 +18,10 @@ def choice(x: object) -> Simulation:
     """Over 5 a task, under 0 a failure, else a conditional in it, of one case."""
     inner = branch("n1", (is_(given("x"), "==", 3), node("n0", "free")))
     cases = branch(
-        "n0", (is_(given("x"), ">", 5), node("n0", "next", a=given("x"))), (is_(given("x"), "<", 0), "no negatives"), (None, inner)
+        "n0",
+        (is_(given("x"), ">", 5), node("n0", "next", a=given("x"))),
+        (is_(given("x"), "<", 0), "no negatives"),
+        (None, inner),
     )
     after = node("n1", "next", a=out("n0"))
     program = document(workflow("wf", cases, after, inputs=("x",), outputs={"o": out("n1")}), NEXT, FREE)

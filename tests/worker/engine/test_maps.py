@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from flytemp_worker.engine import Ask, RunTask
@@ -15,7 +17,7 @@ BIG = task("big", "a")
 INNER = workflow("inner", node("n0", "next", a=given("a"), b=1), inputs=("a",), outputs={"x": out("n0")})
 
 
-def over(items: object, retries: int = 0, **settings: object) -> Simulation:
+def over(items: object, retries: int = 0, **settings: Any) -> Simulation:
     spec = mapped("n0", "next", how=spread(**settings), a=items, b=7)
     program = document(workflow("wf", spec, outputs={"x": out("n0")}), task("next", "a", "b", retries=retries))
     return Simulation(program)
@@ -71,15 +73,13 @@ def test_the_first_failure_too_many_stops_the_map() -> None:
 
 
 def test_all_calls_that_wait_are_skipped_with_the_failure() -> None:
-    run = Simulation(
-        document(workflow("wf", mapped("n0", "next", a=[1, 2, 3], b=0)), NEXT), limits=Limits(max_parallelism=1)
-    )
+    run = Simulation(document(workflow("wf", mapped("n0", "next", a=[1, 2, 3], b=0)), NEXT), limits=Limits(max_parallelism=1))
     run.fail("n0.0")
     assert run.phases == {"n0": "FAILED", "n0.0": "FAILED", "n0.1": "SKIPPED", "n0.2": "SKIPPED"}
 
 
 @pytest.mark.parametrize("settings", [{"min_success_ratio": 0.5}, {"min_successes": 2, "min_success_ratio": 0.0}])
-def test_some_may_fail_and_give_null(settings: dict[str, object]) -> None:
+def test_some_may_fail_and_give_null(settings: dict[str, Any]) -> None:
     run = over([1, 2, 3], **settings)
     run.fail("n0.1")
     assert run.phases["n0"] == "RUNNING"

@@ -20,6 +20,7 @@ _FIELDS = (
     "attempt", "try_", "lost", "size", "started", "started_attempt", "finished", "until", "message", "error", "history",
     "outputs", "extra",
 )  # fmt: skip
+_HANDING_ON = ("gate", "branch", "workflow")
 _DEFAULTS: dict[str, Any] = {"attempt": 0, "try_": 0, "lost": 0, "size": 0, "history": [], "extra": {}}
 
 
@@ -72,8 +73,9 @@ def state(engine: Engine) -> dict[str, Any]:
     """
     scopes = list(engine.scopes())
     kept = rows(engine)
+    reading: dict[Scope, set[int]] = {}
     for data in kept:
-        if "outputs" in data and not _is_read_inline(engine.by_path[data["id"]]):
+        if "outputs" in data and not _is_read_inline(engine.by_path[data["id"]], reading):
             del data["outputs"]
     return {
         "rows": kept,
@@ -98,11 +100,34 @@ def _started_late(scope: Scope) -> bool:
     return scope.graph.timeout is not None and scope.started not in (None, scope.parent.started_attempt)
 
 
-def _is_read_inline(node: Node) -> bool:
+def _is_read_inline(node: Node, reading: dict[Scope, set[int]]) -> bool:
     """Whether a node that has not ended may take its outputs. Later readers find them in its result in the store."""
     if node.kind != "task" or node.scope.kind != "graph" or node.plan.index in node.scope.graph.exported:
         return True
-    return any(node.scope.nodes[index].phase not in FINAL for index in node.plan.feeds)
+    if node.scope not in reading:
+        reading[node.scope] = _readers(node.scope)
+    return any(index in reading[node.scope] for index in node.plan.feeds)
+
+
+def _readers(scope: Scope) -> set[int]:
+    """The nodes that may yet read what they take, or hand it on to one that may: a gate does, and so may a workflow."""
+    before: dict[int, list[Node]] = {}
+    for node in scope.nodes:
+        if node.kind in _HANDING_ON:
+            for index in node.plan.feeds:
+                before.setdefault(index, []).append(node)
+    exported = scope.graph.exported
+    found = {
+        node.plan.index for node in scope.nodes
+        if node.phase not in FINAL or (node.kind in _HANDING_ON and node.plan.index in exported)
+    }  # fmt: skip
+    pending = list(found)
+    while pending:
+        for node in before.get(pending.pop(), ()):
+            if node.plan.index not in found:
+                found.add(node.plan.index)
+                pending.append(node.plan.index)
+    return found
 
 
 def restore(plan: Plan, data: dict[str, Any], dynamics: dict[str, dict[str, Any]] | None = None, **limits: int) -> Engine:

@@ -162,11 +162,12 @@ def _judge(engine: Engine, node: Node, event: ChildClosed) -> None:
         return
     message = f"{failed} of {items} calls of the map failed, more than may"
     failure = event.error or {"kind": "USER", "code": "MapFailed", "message": message, "retryable": False}
-    node.extra.setdefault("failure", failure)
+    where = {"node": node.path, "task": node.plan.target, "attempt": node.attempt}
+    node.extra.setdefault("failure", {**where, **failure})
     if plan.run_all and event.phase == "FAILED":
         return  # the other parts run all the same
     node.extra["stops"] = True
-    engine.spread(node.scope, {**node.extra["failure"], "node": node.path}, f"node {node.path} failed")
+    engine.spread(node.scope, node.extra["failure"], f"node {node.path} failed")
     if node.phase is P.RUNNING:
         abort(engine, node)
 
@@ -182,8 +183,7 @@ def _settle(engine: Engine, node: Node) -> None:
     assert plan is not None
     failed = sum(part["done"][1] for part in node.extra["parts"])
     if "failure" in node.extra:
-        error = node.extra["failure"]
-        node.error = {"node": node.path, "task": node.plan.target, "attempt": node.attempt, **error}
+        node.error = node.extra["failure"]
         engine.fail(node, P.FAILED)
     elif node.phase is P.CANCELLING:
         limits.stopped(engine, node)

@@ -1,0 +1,84 @@
+"""Pauses: no new tries start, what runs goes on."""
+
+from __future__ import annotations
+
+from flytemp_worker.engine import RunTask, TellParts
+
+from .programs import document, launch_plan, mapped, node, out, sleep, task, workflow
+from .simulation import Limits, Simulation
+
+FREE = task("free", retries=1)
+NEXT = task("next", "a")
+
+
+def chain() -> Simulation:
+    return Simulation(
+        document(workflow("wf", node("n0", "free"), node("n1", "next", a=out("n0")), node("n2", "free")), FREE, NEXT)
+    )
+
+
+def test_what_runs_goes_on_and_nothing_new_starts() -> None:
+    run = chain()
+    assert run.pause() == [TellParts({"pause": {"by": "ann", "reason": "to look at it"}})]
+    assert run.engine.paused == {"by": "ann", "reason": "to look at it", "at": run.at}
+    run.succeed("n0")
+    assert run.phases == {"n0": "SUCCEEDED", "n1": "READY", "n2": "RUNNING"}
+    run.fail("n2")
+    run.fire("n2")
+    assert run.in_flight == {}
+    run.restore()
+    assert run.engine.paused is not None
+    commands = run.resume()
+    assert commands[0] == TellParts({"resume": {"by": "ann"}})
+    assert run.running == ["n1@1.1", "n2@2.1"]
+
+
+def test_a_second_pause_and_a_resumption_of_what_is_not_paused_change_nothing() -> None:
+    run = chain()
+    assert run.resume() == []
+    run.pause()
+    assert run.pause() == []
+
+
+def test_time_passes_while_it_is_paused() -> None:
+    run = Simulation(document(workflow("wf", sleep("n0", 60), node("n1", "free", "n0")), FREE))
+    run.pause()
+    run.fire("n0")
+    assert run.phases == {"n0": "SUCCEEDED", "n1": "READY"}
+
+
+def test_no_execution_and_no_part_starts() -> None:
+    nodes = (node("n0", "free"), node("n1", "lp", "n0", kind="launch_plan", a=1), mapped("n2", "next", "n0", a=[1, 2, 3]))
+    run = Simulation(document(workflow("wf", *nodes), FREE, NEXT, launch_plan("lp", "a")), limits=Limits(max_map_items=2))
+    run.pause()
+    run.succeed("n0")
+    run.tell("n2")
+    assert (run.executions, run.parts) == ({}, {})
+    run.resume()
+    assert (len(run.executions), len(run.parts)) == (1, 2)
+
+
+def test_parts_pause_and_go_on_with_the_execution() -> None:
+    spec = mapped("n0", "next", a=[1, 2, 3, 4])
+    run = Simulation(document(workflow("wf", spec), NEXT), limits=Limits(max_parallelism=8, max_map_items=3))
+    run.tell("n0")
+    part = run.parts["n0", 0]
+    assert part.running == ["n0.0@1.1"]
+    run.pause()
+    part.succeed("n0.0")
+    assert part.in_flight == {}
+    part.restore()
+    run.resume()
+    assert part.running == ["n0.1@1.1"]
+
+
+def test_a_paused_execution_can_be_cancelled_and_its_handler_runs() -> None:
+    root = workflow("wf", node("n0", "free"), node("n1", "free", "n0"), on_failure=node("fn0", "free"))
+    run = Simulation(document(root, FREE))
+    run.pause()
+    run.cancel()
+    commands = run.stopped("n0")
+    assert commands == [RunTask("fn0", "wf", "fn0", "free", "free", 1, 1, {})]
+    run.succeed("fn0")
+    assert run.finish is not None
+    assert run.finish.phase == "ABORTED"

@@ -1,0 +1,285 @@
+"""Trying again what failed: in an execution that goes on, and in one that had ended."""
+
+from __future__ import annotations
+
+import pytest
+
+from flytemp.errors import FlytempError
+from flytemp_worker.engine import StartTimer
+from flytemp_worker.engine.reopening import to_retry
+
+from .meaning import evaluate
+from .programs import (
+    AT_THE_END,
+    approval,
+    branch,
+    document,
+    given,
+    is_,
+    launch_plan,
+    mapped,
+    node,
+    out,
+    sleep,
+    spread,
+    task,
+    workflow,
+)
+from .simulation import Limits, Simulation
+
+FREE = task("free")
+NEXT = task("next", "a")
+
+
+def refused(run: Simulation, *paths: str) -> str:
+    with pytest.raises(FlytempError) as caught:
+        to_retry(run.engine, paths)
+    before = run.phases
+    assert run.retry(*paths) == []
+    assert run.phases == before
+    return caught.value.message
+
+
+def chain(retries: int = 0) -> Simulation:
+    nodes = (node("n0", "t"), node("n1", "next", a=out("n0")), node("n2", "free"), node("n3", "free", "n2"))
+    root = workflow("wf", *nodes, policy=AT_THE_END, outputs={"o": out("n1")})
+    return Simulation(document(root, task("t", retries=retries), FREE, NEXT))
+
+
+# ------------------------------------------------------------------------------- while it goes on
+
+
+def test_a_failed_node_gets_another_attempt_and_what_was_skipped_waits_again() -> None:
+    run = chain()
+    run.fail("n0", "ValueError", "odd")
+    assert run.phases == {"n0": "FAILED", "n1": "SKIPPED", "n2": "RUNNING", "n3": "WAITING"}
+    run.retry("n0")
+    assert run.phases == {"n0": "RUNNING", "n1": "WAITING", "n2": "RUNNING", "n3": "WAITING"}
+    assert run.running == ["n2@1.1", "n0@2.1"]
+    row = run.row("n0")
+    assert [(attempt["attempt"], attempt["phase"]) for attempt in row["history"]] == [(1, "FAILED")]
+    assert "error" not in row
+    run.restore()
+    for path in ("n0", "n1", "n2", "n3"):
+        run.succeed(path)
+    assert run.outputs() == evaluate(run.program, "wf", {})
+
+
+def test_its_own_retries_count_from_there() -> None:
+    run = chain(retries=1)
+    for attempt in (1, 3):
+        run.fail("n0")
+        run.restore()
+        assert run.fire("n0") != []
+        run.fail("n0")
+        assert run.phases["n0"] == "FAILED"
+        assert run.row("n0")["attempt"] == attempt + 1
+        run.retry("n0")
+    assert "n0@5.1" in run.running
+
+
+def test_what_fails_again_and_what_was_not_named_stays_failed() -> None:
+    nodes = (node("n0", "free"), node("n1", "free"), node("n2", "free", "n1"), node("n3", "free"))
+    run = Simulation(document(workflow("wf", *nodes, policy=AT_THE_END), FREE))
+    run.fail("n0", message="first")
+    run.fail("n1", message="second")
+    run.retry("n0")
+    assert run.phases == {"n0": "RUNNING", "n1": "FAILED", "n2": "SKIPPED", "n3": "RUNNING"}
+    run.succeed("n0")
+    run.succeed("n3")
+    assert run.finish is not None
+    assert run.finish.error is not None
+    assert run.finish.error["message"] == "second"
+
+
+def test_a_node_in_a_sub_workflow_that_had_ended_sets_that_going_again() -> None:
+    inner = workflow("inner", node("n0", "free"), node("n1", "free", "n0"), policy=AT_THE_END, timeout=60)
+    root = workflow("wf", node("s", "inner", sub=True), node("n1", "free", "s"), node("n2", "free"), policy=AT_THE_END)
+    run = Simulation(document(root, inner, FREE))
+    run.fail("s.n0")
+    assert run.phases == {"s": "FAILED", "s.n0": "FAILED", "s.n1": "SKIPPED", "n1": "SKIPPED", "n2": "RUNNING"}
+    commands = run.retry("s")
+    assert commands[0] == StartTimer("s", 0, -1, 60, "time-out of the workflow")
+    assert run.phases == {"s": "RUNNING", "s.n0": "RUNNING", "s.n1": "WAITING", "n1": "WAITING", "n2": "RUNNING"}
+    (again, *_) = run.restore()
+    assert again == StartTimer("s", 0, -1, 59.993, "time-out of the workflow, resumed")  # from when it was set going
+    for path in ("s.n0", "s.n1", "n1", "n2"):
+        run.succeed(path)
+    assert run.finish is not None
+    assert run.finish.phase == "SUCCEEDED"
+
+
+def test_what_cannot_be_tried_again() -> None:
+    run = chain()
+    assert refused(run) == "nothing failed that could be tried again"
+    assert refused(run, "n9") == "there is no node 'n9'"
+    assert refused(run, "n2") == "node n2 is RUNNING"
+    run.fail("n0")
+    run.cancel()
+    assert refused(run, "n0") == refused(run) == "the execution is stopping"
+
+
+def test_not_while_what_is_around_it_stops_or_its_failure_is_handled() -> None:
+    inner = workflow("inner", node("n0", "free"), node("n1", "free"), on_failure=node("fn0", "free"))
+    run = Simulation(document(workflow("wf", node("s", "inner", sub=True), node("t", "free"), policy=AT_THE_END), inner, FREE))
+    run.fail("s.n0")
+    assert refused(run, "s.n0") == "node s.n0 cannot be tried again: s is just ending"
+    run.stopped("s.n1")
+    assert refused(run) == "nothing failed that could be tried again"
+    run.fail("s.fn0")
+    assert refused(run, "s.fn0").endswith("it handles a failure, and does so again when what failed is tried again and fails")
+    run.retry()
+    assert run.running == ["t@1.1", "s.n0@2.1", "s.n1@2.1"]
+    assert "s.fn0" not in run.phases
+    run.fail("s.n0")
+    run.restore()
+    run.stopped("s.n1")
+    assert run.running == ["t@1.1", "s.fn0@2.1"]  # the first attempt's result lies in the store
+
+
+def test_what_a_map_could_do_without_stays_failed() -> None:
+    spec = mapped("n0", "next", how=spread(min_success_ratio=0.5), a=[1, 2])
+    run = Simulation(document(workflow("wf", spec, node("n1", "free"), policy=AT_THE_END), NEXT, FREE))
+    run.fail("n0.0")
+    run.succeed("n0.1")
+    assert run.phases["n0"] == "SUCCEEDED"
+    assert refused(run, "n0.0") == "node n0.0 cannot be tried again: n0 succeeded without it"
+    assert refused(run) == "nothing failed that could be tried again"
+
+
+def test_a_failed_call_of_a_map_that_goes_on() -> None:
+    spec = mapped("n0", "next", how=spread(min_success_ratio=0.5, concurrency=1), a=[1, 2, 3, 4])
+    run = Simulation(document(workflow("wf", spec, outputs={"x": out("n0")}), NEXT))
+    run.fail("n0.0")
+    run.fail("n0.1")
+    run.retry("n0.0", "n0.1")
+    run.restore()
+    assert run.running == ["n0.2@1.1"]
+    while run.in_flight:
+        run.restore()
+        run.succeed(next(iter(run.in_flight)))
+    assert run.outputs() == evaluate(run.program, "wf", {})
+
+
+# --------------------------------------------------------------------------- after it had ended
+
+
+@pytest.mark.parametrize("reload", [False, True])
+def test_an_execution_that_failed_goes_on_where_it_ended(reload: bool) -> None:
+    inner = workflow("inner", node("n0", "free"), node("n1", "free", "n0"))
+    cases = branch("b", (None, node("n0", "free")), outputs=())
+    root = workflow("wf", node("n0", "free"), node("n1", "free"), node("s", "inner", sub=True), cases, sleep("z", 60))
+    run = Simulation(document(root, inner, FREE))
+    run.succeed("n0")
+    run.fail("n1")
+    for path in sorted(run.stopping):
+        run.stopped(path)
+    assert run.phases["s"] == run.phases["b"] == run.phases["z"] == "ABORTED"
+    assert run.finish is not None
+    if reload:
+        run.reload()
+    run.retry()
+    assert run.finish is None
+    assert run.running == ["n1@2.1", "s.n0@2.1", "b.n0@2.1"]
+    assert run.phases["n0"] == "SUCCEEDED"
+    for path in ("n1", "s.n0", "s.n1", "b.n0"):
+        run.succeed(path)
+    run.fire("z")
+    assert run.outputs() == {}
+
+
+def test_a_cancelled_execution_goes_on() -> None:
+    run = chain()
+    run.cancel()
+    for path in sorted(run.stopping):
+        run.stopped(path)
+    run.reload()
+    run.retry()
+    for path in ("n0", "n1", "n2", "n3"):
+        run.succeed(path)
+    assert run.outputs() == evaluate(run.program, "wf", {})
+
+
+def test_an_execution_whose_time_passed_has_it_again() -> None:
+    run = Simulation(document(workflow("wf", node("n0", "free"), timeout=60), FREE))
+    run.fire("", "timeout")
+    run.succeed("n0")
+    assert run.finish is not None
+    assert run.finish.phase == "TIMED_OUT"
+    run.reload()
+    run.retry()
+    assert run.finish is not None  # all had succeeded
+    assert run.finish.phase == "SUCCEEDED"
+
+
+def test_an_execution_that_succeeded_is_refused() -> None:
+    nodes = branch("n0", (is_(1, "==", 1), node("n0", "free")), (None, node("n1", "free")), outputs=())
+    run = Simulation(document(workflow("wf", nodes), FREE))
+    run.succeed("n0.n0")
+    assert refused(run) == "nothing failed that could be tried again"
+
+
+def test_a_rejected_gate_asks_again_and_an_approval_stays() -> None:
+    nodes = (approval("n0", "ok"), approval("n1", "other"), node("n2", "free", "n0", "n1"))
+    run = Simulation(document(workflow("wf", *nodes, policy=AT_THE_END), FREE))
+    run.answer("other")
+    run.answer("ok", approved=False)
+    run.reload()
+    run.retry()
+    assert list(run.engine.waiting) == ["n0"]
+    assert "ok" not in run.engine.answers
+    run.answer("ok")
+    run.succeed("n2")
+    assert run.finish is not None
+
+
+def test_an_execution_of_a_launch_plan_is_another_one() -> None:
+    spec = node("n0", "lp", kind="launch_plan", a=1)
+    run = Simulation(document(workflow("wf", spec, outputs={"o": out("n0")}), launch_plan("lp", "a")))
+    run.close("n0", "FAILED")
+    run.reload()
+    run.retry()
+    assert run.executions["n0"].attempt == 2
+    run.close("n0")
+    assert run.outputs() == evaluate(run.program, "wf", {})
+
+
+def test_a_map_whose_outputs_could_not_be_stored_makes_no_call_again() -> None:
+    spec = mapped("n0", "big", a=[1, 2])
+    run = Simulation(document(workflow("wf", spec, outputs={"x": out("n0")}), task("big", "a")))
+    run.succeed("n0.0")
+    run.succeed("n0.1")
+    run.tell("n0", {"kind": "SYSTEM", "code": "StoreError", "message": "it is away", "retryable": False})
+    run.reload()
+    run.retry()
+    assert run.in_flight == {}
+    run.tell("n0")
+    assert run.outputs() == evaluate(run.program, "wf", {})
+
+
+def test_a_large_map_whose_lists_could_not_be_split_begins_again() -> None:
+    spec = mapped("n0", "next", a=[1, 2, 3])
+    run = Simulation(document(workflow("wf", spec, outputs={"x": out("n0")}), NEXT), limits=Limits(max_map_items=2))
+    run.tell("n0", {"kind": "SYSTEM", "code": "StoreError", "message": "it is away", "retryable": False})
+    run.reload()
+    run.retry()
+    run.restore()
+    run.tell("n0")
+    assert len(run.parts) == 2
+
+
+def test_a_handler_that_is_a_workflow_runs_again_with_attempts_of_its_own() -> None:
+    cleanup = workflow("cleanup", node("n0", "free"), inputs=("a",))
+    root = workflow("wf", node("n0", "free"), inputs=("a",), on_failure=node("fn0", "cleanup", sub=True, a=given("a")))
+    run = Simulation(document(root, cleanup, FREE), {"a": 1})
+    for attempt in (1, 2, 3):
+        run.fail("n0")
+        assert run.running == [f"fn0.n0@{attempt}.1"]
+        run.restore()
+        run.succeed("fn0.n0")
+        run.reload()
+        run.retry()
+        run.restore()
+    run.succeed("n0")
+    assert run.finish is not None
+    assert run.finish.phase == "SUCCEEDED"
