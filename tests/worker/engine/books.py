@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flytemp_worker.engine import NodePhase
 from flytemp_worker.engine.nodes import Node, Scope
 from flytemp_worker.engine.phases import ACTIVE, FINAL
+from flytemp_worker.engine.plan import GraphPlan
 
 from .meaning import allowed_failures
 
@@ -50,6 +51,21 @@ class Books:
     paused: bool = False
     cancelled: bool = False
     width: int | None = None
+    _needs: dict[int, tuple[GraphPlan, list[list[int]]]] = field(default_factory=dict)
+
+    def needed(self, node: Node) -> list[Node]:
+        """The nodes that must have succeeded before this one starts, of those beside it."""
+        scope = node.scope
+        if scope.kind != "graph" or node is scope.handler:
+            return []
+        graph = scope.graph
+        if id(graph) not in self._needs:
+            needs: list[list[int]] = [[] for _ in graph.nodes]
+            for plan in graph.nodes:
+                for fed in plan.feeds:
+                    needs[fed].append(plan.index)
+            self._needs[id(graph)] = graph, needs
+        return [scope.nodes[index] for index in self._needs[id(graph)][1][node.plan.index]]
 
     def retries(self, sim: Simulation, path: str) -> int:
         return sim.engine.by_path[path].plan.retries
@@ -109,9 +125,8 @@ def check_start(sim: Simulation, path: str) -> None:
     node = sim.engine.by_path[path]
     while True:
         scope = node.scope
-        for other in scope.nodes:
-            if node.plan.index in other.plan.feeds and scope.kind == "graph" and node is not scope.handler:
-                assert other.phase is P.SUCCEEDED, f"{path} starts before {other.path}"
+        for other in sim.books.needed(node):
+            assert other.phase is P.SUCCEEDED, f"{path} starts before {other.path}"
         if node is scope.handler:
             assert all(other.phase in FINAL for other in scope.nodes), f"{path} handles a failure too early"
             return
@@ -233,12 +248,8 @@ def _justify(sim: Simulation, node: Node, stops: Stops) -> None:
     """A node became final: rightly so?"""
     books, path = sim.books, node.path
     assert node.finished is not None or node.phase is P.SKIPPED
-    if node is not node.scope.handler and node.scope.kind == "graph":
-        before = [other for other in node.scope.nodes if node.plan.index in other.plan.feeds]
-        ran = all(other.phase is P.SUCCEEDED for other in before)
-        assert ran or node.phase is P.SKIPPED
-    else:
-        ran = True
+    ran = all(other.phase is P.SUCCEEDED for other in books.needed(node))
+    assert ran or node.phase is P.SKIPPED
     if (path, "deadline") in books.fired and node.phase is P.TIMED_OUT:
         assert node.error is not None
         assert node.error["code"] == "Timeout"
