@@ -1,7 +1,7 @@
 """Writes the generated parts of the documentation: `just docs`. With --check it only says what is out of date.
 
 A page holds a part between ``<!-- generated: NAME -->`` and ``<!-- end: NAME -->``; the text around it is written by
-hand. The JSON Schemas are whole files.
+hand. The JSON Schemas and the pictures of workflows are whole files.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from generator import commands, keys, objects, schemas
+from generator import commands, keys, objects, pictures, schemas
 
 DOCS = Path(__file__).resolve().parent
 PARTS: Mapping[str, Callable[[], str]] = {
@@ -25,6 +25,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     "reference/spec.schema.json": schemas.spec,
     "reference/launch.schema.json": schemas.launch,
     "reference/execution.schema.json": schemas.execution,
+    **pictures.PICTURES,
 }
 _PART = re.compile(r"<!-- generated: ([\w ]+) -->\n.*?<!-- end: \1 -->", re.DOTALL)
 

@@ -18,7 +18,13 @@ def _own_python(page: Path) -> list[Block]:
     return [block for block in found if block.mark("from") is None and block.mark("not run") is None]
 
 
-HOW_TOS = [page for page in pages() if _own_python(page) and "tutorial" not in page.parts and "reference" not in page.parts]
+def _has_a_program(page: Path) -> bool:
+    """Whether there is more than a test of some example."""
+    files = [block.mark("file") or "src/" for block in _own_python(page)]
+    return any(file.startswith("src/") for file in files)
+
+
+HOW_TOS = [page for page in pages() if _has_a_program(page) and "tutorial" not in page.parts and "reference" not in page.parts]
 
 
 def _identity(page: Path) -> str:

@@ -1,0 +1,47 @@
+"""Tasks that describe the columns of a table, and a workflow that is put together from a configuration."""
+
+from __future__ import annotations
+
+from flytemp import ImperativeWorkflow, task
+
+
+@task
+def read_column(table: dict[str, list[float]], column: str) -> list[float]:
+    """The values of one column."""
+    return table[column]
+
+
+@task
+def spread(values: list[float]) -> float:
+    """How far the values lie apart."""
+    return max(values) - min(values)
+
+
+@task
+def mean(values: list[float]) -> float:
+    """The mean."""
+    return sum(values) / len(values)
+
+
+@task
+def report(names: list[str], numbers: list[float]) -> str:
+    """Names and numbers, line by line."""
+    return "\n".join(f"{name}: {number:g}" for name, number in zip(names, numbers, strict=True))
+
+
+STATISTICS = [("height", mean), ("height", spread), ("weight", mean)]
+"""What is wanted of which column; a file could say so, too."""
+
+statistics = ImperativeWorkflow("column_statistics")
+table = statistics.add_workflow_input("table", dict[str, list[float]])
+
+numbers = []
+for name in sorted({column for column, _ in STATISTICS}):
+    values = statistics.add_task(read_column, table=table, column=name)
+    for column, statistic in STATISTICS:
+        if column == name:
+            numbers.append(statistics.add_task(statistic, values=values.outputs["o0"]).outputs["o0"])
+
+names = [f"{statistic.name.rpartition('.')[2]} of {column}" for column, statistic in sorted(STATISTICS, key=lambda pair: pair[0])]
+text = statistics.add_task(report, names=names, numbers=numbers)
+statistics.add_workflow_output("text", text.outputs["o0"])
