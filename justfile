@@ -48,6 +48,10 @@ types: _setup
 bench *args: _setup
     {{ python }} bench/run.py "$@"
 
+# Executions of full size to their end, and cancelled in the middle; writes scale-results.json (half an hour)
+scale *args: _setup
+    @{{ python }} bench/scale.py "$@"
+
 # Write the generated parts of docs/reference/ anew, from docstrings and commands
 docs *args: _setup
     {{ python }} docs/generate.py "$@"

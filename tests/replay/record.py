@@ -1,6 +1,7 @@
 """Records the golden histories: `python -m tests.replay.record`. Run it for a new version, and commit what it writes.
 
-A recorded history is never changed afterwards: it stands for runs that are under way somewhere.
+A recorded history is never changed afterwards: it stands for runs that are under way somewhere. So only scenarios that have
+none are recorded.
 """
 
 from __future__ import annotations
@@ -27,16 +28,46 @@ SCENARIOS: dict[str, tuple[str, dict[str, Any]]] = {
     "failure": ("shapes.breaks", {"x": 4}),
     "by-reference": ("shapes.by_reference", {"n": 20_000}),
     "empty": ("shapes.empty", {}),
+    "branch": ("kinds.chosen", {"x": 12}),
+    "branch-read": ("kinds.chosen_by_large", {"n": 3_000}),
+    "map": ("kinds.mapped", {"xs": [1, 2, 3]}),
+    "map-failures": ("kinds.some_fail", {"xs": [1, 2, 3, 4]}),
+    "map-groups": ("kinds.grouped", {"xs": [1, 2, 3, 4, 5]}),
+    "map-stored": ("kinds.mapped_texts", {"n": 20}),
+    "map-parts": ("kinds.mapped_range", {"n": 11}),
+    "map-too-many-failures": ("kinds.all_must", {"xs": [1, 2, 3]}),
+    "dynamic": ("kinds.sorted_numbers", {"xs": [3, 1, 2]}),
+    "launch-plan": ("kinds.parent", {"x": 1}),
+    "sleep": ("kinds.slept", {"x": 1}),
+    "handler": ("kinds.guarded", {"x": 1}),
+    "deadline": ("kinds.hurried", {"x": 1}),
+    "time-out": ("kinds.impatient", {"x": 1}),
 }
+
+
+def is_recorded(name: str) -> bool:
+    return bool(list(HISTORIES.glob(f"{VERSION}-{name}-[0-9]*.json.gz")))
 
 
 async def record(installation: Installation, folder: Path) -> None:
     client = await installation.client()
     for name, (target, inputs) in SCENARIOS.items():
+        if is_recorded(name):
+            continue
         given = {key: value.replace("FOLDER", str(folder)) if isinstance(value, str) else value for key, value in inputs.items()}
         handle = await client.launch(target, inputs=given, name=f"golden-{name}")
         await handle.wait(DEADLINE_SECONDS)
         await save(client, handle.workflow_id, name)
+    if not is_recorded("cancelled"):
+        await _cancelled(client, folder)
+    for name, inputs in (("gates", {"x": 1}), ("gates-map", {"xs": [1, 2, 3, 4, 5]})):
+        if not is_recorded(name):
+            await _answered(client, name, "kinds.gated" if name == "gates" else "kinds.gated_items", inputs)
+    if not is_recorded("retried"):
+        await _retried(client, folder)
+
+
+async def _cancelled(client: Client, folder: Path) -> None:
     handle = await client.launch("waiting", inputs={"folder": str(folder / "waiting")}, name="golden-cancelled")
     while not (folder / "waiting").exists():
         await handle.describe()
@@ -45,13 +76,38 @@ async def record(installation: Installation, folder: Path) -> None:
     await save(client, handle.workflow_id, "cancelled")
 
 
+async def _answered(client: Client, name: str, target: str, inputs: dict[str, Any]) -> None:
+    """A pause and a resumption, an answer before its gate opens and one after."""
+    handle = await client.launch(target, inputs=inputs, name=f"golden-{name}")
+    await handle.approve("good")
+    await handle.pause("recorded")
+    await handle.resume()
+    while not any(gate.phase == "RUNNING" for gate in await handle.gates()) and name == "gates":
+        await asyncio.sleep(0.1)
+    await handle.set_input("more", 3)
+    await handle.wait(DEADLINE_SECONDS)
+    await save(client, handle.workflow_id, name)
+
+
+async def _retried(client: Client, folder: Path) -> None:
+    """An execution that failed, and goes on."""
+    handle = await client.launch("kinds.mended", inputs={"file": str(folder / "mended")}, name="golden-retried")
+    await handle.wait(DEADLINE_SECONDS)
+    (folder / "mended").touch()
+    handle = await handle.retry()
+    await handle.wait(DEADLINE_SECONDS)
+    await save(client, handle.workflow_id, "retried")
+
+
 async def save(client: Client, workflow_id: str, name: str) -> None:
-    """All runs of a workflow id, the continued ones too."""
-    runs = [run async for run in client.temporal.list_workflows(f"WorkflowId = '{workflow_id}'")]
+    """All runs of a workflow id, the continued ones too, and its children's."""
+    await asyncio.sleep(2)  # visibility follows a moment later
+    query = f"WorkflowId STARTS_WITH '{workflow_id}'"
+    runs = [run async for run in client.temporal.list_workflows(query)]
     for number, run in enumerate(sorted(runs, key=lambda run: run.start_time)):
-        history = await client.temporal.get_workflow_handle(workflow_id, run_id=run.run_id).fetch_history()
+        history = await client.temporal.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
         text = re.sub(r'"identity": ?"[^"]*"', '"identity": "worker"', history.to_json())
-        data = {"workflow_id": workflow_id, "history": json.loads(text)}
+        data = {"workflow_id": run.id, "history": json.loads(text)}
         HISTORIES.mkdir(exist_ok=True)
         file = HISTORIES / f"{VERSION}-{name}-{number}.json.gz"
         file.write_bytes(gzip.compress(json.dumps(data, sort_keys=True).encode(), mtime=0))
@@ -64,8 +120,10 @@ def main() -> None:
         try:
             installation.flytemp("setup")
             installation.flytemp("register", str(write_program(folder / "project").parent))
-            # A low threshold, so that some of them continue as new.
-            installation.start_worker({"FLYTEMP_WORKER_CONTINUE_AS_NEW_EVENTS": "30"})
+            installation.flytemp("register", str(Path(__file__).parent / "programs"))
+            # Low thresholds, so that some of them continue as new, and large maps have parts.
+            small = {"FLYTEMP_WORKER_CONTINUE_AS_NEW_EVENTS": "30", "FLYTEMP_WORKER_MAX_MAP_ITEMS": "4"}
+            installation.start_worker(small)
             asyncio.run(record(installation, folder))
         finally:
             installation.stop()

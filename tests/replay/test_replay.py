@@ -12,7 +12,7 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from flytemp_worker.engine import Command
-from flytemp_worker.workflow.interpreter import FlytempWorkflow
+from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
 from flytemp_worker.workflow.version1.shell import Shell
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json.gz"))
@@ -31,7 +31,7 @@ def test_there_are_histories() -> None:
 
 @pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.name.removesuffix(".json.gz"))
 async def test_replays(file: Path) -> None:
-    result = await Replayer(workflows=[FlytempWorkflow]).replay_workflow(read(file), raise_on_replay_failure=False)
+    result = await Replayer(workflows=[FlytempWorkflow, FlytempMapPart]).replay_workflow(read(file), raise_on_replay_failure=False)
 
     assert result.replay_failure is None
 
@@ -40,7 +40,7 @@ async def test_a_reordering_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     take = Shell.take
     monkeypatch.setattr(Shell, "take", lambda self, commands: take(self, _reversed(commands)))
     history = read(next(file for file in HISTORIES if "diamond-0" in file.name))
-    result = await Replayer(workflows=[FlytempWorkflow]).replay_workflow(history, raise_on_replay_failure=False)
+    result = await Replayer(workflows=[FlytempWorkflow, FlytempMapPart]).replay_workflow(history, raise_on_replay_failure=False)
 
     assert isinstance(result.replay_failure, NondeterminismError)
 

@@ -57,6 +57,7 @@ class Engine:
     ) -> None:
         self.plan = plan
         self.limit = min(max_parallelism or max_in_flight, max_in_flight)
+        self.window = self.limit  # of the platform's own, below the limit: what runs at once may only grow by and by
         self.max_in_flight = max_in_flight
         self.max_system_tries = max_system_tries
         self.max_map_items = max_map_items
@@ -133,6 +134,12 @@ class Engine:
         for node in self.nodes():
             if node.child is not None:
                 yield node.child
+
+    @property
+    def is_windowed(self) -> bool:
+        """More could run at once, but for the platform's window."""
+        running = self.running + self.lent
+        return bool(self.ready) and self.window <= running < self.limit and not self.holding and self.paused is None
 
     @property
     def aborting(self) -> bool:
@@ -279,7 +286,7 @@ class Engine:
             return True
         if self.ready_parts and MAP.run_part(self):
             return True
-        if self.ready and self.running + self.lent < self.limit:
+        if self.ready and self.running + self.lent < min(self.limit, self.window):
             node = self.ready.popleft()
             if node.phase is P.READY:
                 KINDS[node.kind].run(self, node)

@@ -15,7 +15,7 @@ from flytemp_worker.engine.nodes import Scope
 from flytemp_worker.engine.reopening import to_retry
 from flytemp_worker.workflow import calls
 from flytemp_worker.workflow.refusals import refusing
-from flytemp_worker.workflow.version1.shell import Shell, now
+from flytemp_worker.workflow.version1.shell import FIRST_WINDOW, Shell, now
 
 
 async def load(shell: Shell, continued: dict[str, Any] | None) -> None:
@@ -26,6 +26,7 @@ async def load(shell: Shell, continued: dict[str, Any] | None) -> None:
     engine = await (_part(shell) if shell.part is not None else _execution(shell, continued))
     shell.engine = engine
     engine.seed = shell.root
+    engine.window = min(engine.limit, FIRST_WINDOW)
     retry = shell.resolved.get("retry")
     if continued is not None or retry:
         await _restore(shell, engine, continued)

@@ -23,6 +23,10 @@ from flytemp_worker.engine import (
     StartChild,
     StartPart,
     StartTimer,
+    TaskCancelled,
+    TaskFailed,
+    TaskLost,
+    TaskSucceeded,
     TellParts,
 )
 from flytemp_worker.workflow.progress import details
@@ -35,8 +39,21 @@ FLUSH_COMMANDS = 256
 FLUSH_BYTES = 1024 * 1024
 """Commands of one workflow task: whichever bound comes first (the server kills a run over 4 MiB of them)."""
 
+FIRST_WINDOW = 45
+"""Tasks that are in flight at first. The server buffers 100 events during a workflow task, and a completion is two: more
+fail the workflow task. So only tasks that take their time, and end one by one, may be many at once."""
+
+CALM, BUSY = 2, 8
+"""Completions between two looks: with no more than the first the window doubles, with at least the second it shrinks."""
+
+LOOK_SECONDS = 0.05
+"""Between two looks while the window holds something back and nothing ends."""
+
 MOST_HISTORY_BYTES = 8 * 1024 * 1024
 """A history longer than this continues as new whatever the number of its events (the server warns at 10 MiB)."""
+
+
+ENDS = (TaskSucceeded, TaskFailed, TaskLost, TaskCancelled)
 
 
 class Shell:
@@ -63,6 +80,7 @@ class Shell:
         self.relatives = Relatives(resolved, self.hear)
         self.events: deque[Event] = deque()
         self._backlog: deque[Command] = deque()
+        self._ended = 0  # tasks that ended since the last look
         self._journal = Journal(part["execution_id"] if part is not None else None)
         self._carriers: dict[type, Callable[[Any], None]] = {
             RunTask: self.work.run_task,
@@ -103,7 +121,7 @@ class Shell:
             if self._should_continue_as_new():
                 await ending.continue_as_new(self)
             else:
-                await self.wait(0.01 if self._backlog else None)
+                await self.wait(self._seconds_to_wait())
             self.feed()
 
     async def wait(self, seconds: float | None) -> None:
@@ -130,12 +148,30 @@ class Shell:
     def _lose_parent(self) -> None:
         self.events.append(CancelRequested("its parent is gone"))
 
+    def _seconds_to_wait(self) -> float | None:
+        """A moment, when more commands are to follow or the window may grow; else until something happens."""
+        if self._backlog:
+            return 0.01
+        return LOOK_SECONDS if self.engine.is_windowed and self._ended <= CALM else None
+
     def feed(self) -> None:
         """Give the engine what happened."""
         at = now()
+        self._ended = 0
         while self.events and self.finish is None:
             self.steps += 1
-            self.take(self.engine.step(self.events.popleft(), at))
+            event = self.events.popleft()
+            self._ended += isinstance(event, ENDS)
+            self.take(self.engine.step(event, at))
+        self._adapt_window()
+
+    def _adapt_window(self) -> None:
+        engine = self.engine
+        if self._ended >= BUSY:
+            engine.window = max(FIRST_WINDOW, engine.window * 3 // 4)
+        elif self._ended <= CALM and engine.is_windowed and not self._backlog:
+            engine.window = min(engine.limit, engine.window * 2)
+            self.take(engine.flush())
 
     def take(self, commands: list[Command]) -> None:
         if commands and isinstance(commands[-1], Finish):
