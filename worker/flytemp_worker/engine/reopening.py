@@ -2,7 +2,8 @@
 
 A node that is tried again gets a new attempt; its own retries count from there. What was skipped or stopped because of
 it waits again, and the nodes around it go on. What succeeded stays, and so does what failed and was not named. A
-handler of the failure is forgotten: it runs when there is a failure again.
+handler of the failure is forgotten: it runs when there is a failure again. Calls of a map that are graphs go on at once,
+even when there are more of them than the map's own concurrency.
 """
 
 from __future__ import annotations
