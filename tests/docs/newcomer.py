@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.docs.blocks import DOCS, Block
+from tests.command_line import environment, flytemp
+from tests.docs.blocks import DOCS, ROOT, Block
 from tests.installation import eventually
 
 STOP_SECONDS = 90
@@ -21,10 +23,12 @@ class Newcomer:
     Args:
         folder: where it starts.
         variables: what is set in it, beside the machine's own.
+        quick: run commands of flytemp in this process, which saves the second that starting Python takes.
     """
 
-    def __init__(self, folder: Path, variables: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, variables: Mapping[str, str] | None = None, *, quick: bool = False) -> None:
         self.cwd = folder
+        self._quick = quick
         self._mark = folder / ".cwd"
         self._background: list[subprocess.Popen[bytes]] = []
         plain = {key: value for key, value in os.environ.items() if not key.startswith(("FLYTEMP_", "TEMPORAL_"))}
@@ -45,7 +49,8 @@ class Newcomer:
         if file is not None:
             (self.cwd / file).write_text(block.text, encoding="utf-8")
         elif source is not None:
-            assert block.text in (self.cwd / source).read_text(encoding="utf-8"), str(block)
+            home = ROOT if source.startswith("examples/") else self.cwd
+            assert block.text in (home / source).read_text(encoding="utf-8"), str(block)
         elif block.mark("background") is not None:
             self._start(block)
         elif block.language == "sh":
@@ -56,8 +61,20 @@ class Newcomer:
         self._run(Block(DOCS, 0, "sh", "\n".join(lines)))
 
     def _run(self, block: Block) -> None:
+        lines = block.text.replace("\\\n", " ").splitlines()
+        if self._quick and all(line.startswith("flytemp ") for line in lines):
+            code, output = self._here(lines)
+        else:
+            code, output = self._in_a_shell(block.text)
         wanted = int(block.mark("exit code") or 0)
-        script = f"{block.text}\npwd > '{self._mark}'\n"
+        place = f"{block.page.name}:{block.line}"
+        assert code == wanted, f"{place}: exit code {code}\n{block.text}\n{output}"
+        for shown in block.marks.get("shows", ()):
+            assert shown in output, f"{place}: does not show {shown!r}\n{output}"
+
+    def _in_a_shell(self, text: str) -> tuple[int, str]:
+        """The commands' exit code and output; where they end is where the next ones begin."""
+        script = f"{text}\npwd > '{self._mark}'\n"
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
             cwd=self.cwd,
@@ -68,12 +85,21 @@ class Newcomer:
             text=True,
             check=False,
         )
-        place = f"{block.page.name}:{block.line}"
-        assert done.returncode == wanted, f"{place}: exit code {done.returncode}\n{block.text}\n{done.stdout}"
-        for shown in block.marks.get("shows", ()):
-            assert shown in done.stdout, f"{place}: does not show {shown!r}\n{done.stdout}"
-        if wanted == 0:
+        if done.returncode == 0:
             self.cwd = Path(self._mark.read_text().strip())
+        return done.returncode, done.stdout
+
+    def _here(self, lines: list[str]) -> tuple[int, str]:
+        """The same of commands that are all flytemp's; the first that fails is the last."""
+        output = ""
+        for line in lines:
+            words = shlex.split(line.replace("$PWD", str(self.cwd)))
+            with environment(self._environment, self.cwd):
+                done = flytemp(*words[1:])
+            output += done.out + done.err
+            if done.code != 0:
+                return done.code, output
+        return 0, output
 
     def _start(self, block: Block) -> None:
         with (self.cwd / "background.log").open("wb") as log:

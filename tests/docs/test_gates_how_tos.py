@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 @pytest.mark.parametrize("name", ["approvals-and-inputs", "pause-and-retry"])
 def test_commands_of_the_page(installation: Installation, tmp_path: Path, name: str) -> None:
     page = DOCS / "how-to" / f"{name}.md"
-    newcomer = Newcomer(tmp_path, {**installation.environment(), "FLYTEMP_PROJECT": name})
+    newcomer = Newcomer(tmp_path, {**installation.environment(), "FLYTEMP_PROJECT": name}, quick=True)
     source = tmp_path / "src" / "page.py"
     source.parent.mkdir()
     source.write_text(next(block.text for block in blocks(page) if block.language == "python"))

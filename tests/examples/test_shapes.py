@@ -103,8 +103,9 @@ def test_a_failure_leaves_the_table_as_it_was(staging: Program, tmp_path: Path) 
 @pytest.mark.e2e
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_readme_is_true(installation: Installation, tmp_path: Path, example: str) -> None:
-    folder = copy_of(example, tmp_path)
-    newcomer = Newcomer(folder, {**installation.environment(), "FLYTEMP_PROJECT": f"readme-{example.replace('_', '-')}"})
+    project = f"readme-{example.replace('_', '-')}"
+    variables = {**installation.environment(), "FLYTEMP_PROJECT": project}
+    newcomer = Newcomer(copy_of(example, tmp_path), variables, quick=True)
 
     for block in blocks(ROOT / "examples" / example / "README.md"):
         newcomer.follow(block)
