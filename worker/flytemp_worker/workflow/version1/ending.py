@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from temporalio import workflow
@@ -28,11 +29,11 @@ async def continue_as_new(shell: Any) -> None:
     engine = shell.engine
     engine.hold()
     deadline = workflow.time() + shell.settings["drain_seconds"]
-    while engine.running and shell.finish is None and not engine.aborting:
+    while (engine.running or shell.has_backlog) and shell.finish is None and not engine.aborting:
         left = deadline - workflow.time()
-        if left <= 0 or workflow.info().get_current_history_length() > MOST_EVENTS:
+        if not shell.has_backlog and (left <= 0 or workflow.info().get_current_history_length() > MOST_EVENTS):
             break
-        await shell.wait(left)
+        await shell.wait(0.01 if shell.has_backlog else left)
         shell.feed()
         shell.carry_out()
     if shell.finish is not None:
@@ -94,7 +95,7 @@ async def close(shell: Any, finish: Finish) -> dict[str, Any]:
     workflow.set_current_details(details(shell.engine, shell.resolved))
     caller = shell.resolved.get("parent")
     if caller:
-        await tell_parent(caller["workflow_id"], _message(caller, result))
+        await _tell(shell, caller["workflow_id"], _message(caller, result))
     if result["phase"] == "ABORTED":
         raise CancelledError(finish.reason or "cancelled")
     if result["phase"] in ("FAILED", "TIMED_OUT"):
@@ -117,6 +118,11 @@ async def _add_pages(shell: Any, argument: dict[str, Any], name: str, pages: lis
     for number, page in enumerate(pages):
         saved = {"execution": shell.root, "generation": shell.generation, "page": number, "text": page}
         await shell.uncancelled(calls.control(calls.SAVE_STATE, saved, summary=f"{what}, page {number + 1} of {len(pages)}"))
+
+
+async def _tell(shell: Any, parent: str, message: dict[str, Any]) -> None:
+    """Say that it is over, also when a cancellation arrives just then: the parent waits for it."""
+    await shell.uncancelled(asyncio.ensure_future(tell_parent(parent, message)))
 
 
 def _message(caller: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
@@ -150,5 +156,5 @@ async def _close_part(shell: Any, finish: Finish) -> dict[str, Any]:
         "node": part["node"], "part": part["part"], "attempt": part["attempt"], "phase": finish.phase,
         "error": finish.error, "counts": list(finish.counts or (0, 0)),
     }  # fmt: skip
-    await tell_parent(part["parent"], message)
+    await _tell(shell, part["parent"], message)
     return {"phase": finish.phase, "counts": list(finish.counts or (0, 0))}

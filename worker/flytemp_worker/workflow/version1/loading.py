@@ -70,13 +70,14 @@ async def _part(shell: Shell) -> Engine:
     plan = Plan(from_pages(loaded["pages"]), part["source"])
     plan.structured = True
     engine = Engine(plan, None, max_parallelism=part["width"], **_limits(shell))
-    engine.most_failures = part["most_failures"]
+    engine.most_failures, engine.base = part["most_failures"], part.get("base", 0)
     node = plan.root.nodes[0]
     assert node.map is not None
     node.map.item.local = part["local"]
     scope = Scope(node.map.graph, None, kind="map")
     scope.path = part["node"]
     scope.given = {**part["given"], **{var: {"l": items} for var, items in (loaded["items"] or {}).items()}}
+    scope.width = part["width"] if node.map.concurrency else 0  # its share of what the map may make at once
     maps.fill(scope, node.map, part["first"], part["count"])
     engine.root = scope
     return engine

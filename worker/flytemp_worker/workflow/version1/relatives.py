@@ -34,6 +34,7 @@ class Relatives:
         self._resolved = resolved
         self._hear = hear
         self._ids: dict[Key, str] = {}
+        self._starting: dict[Key, list[Callable[[str], None]]] = {}  # not there yet: what is to be done when they are
         self._unwatched: set[Key] = set()  # what this run did not start: Temporal will not tell it of their end
         self._watcher: asyncio.Task[None] | None = None
 
@@ -84,6 +85,7 @@ class Relatives:
         if resumed:
             self._watch(key)
         else:
+            self._starting[key] = []
             asyncio.create_task(self._started(key, kind, argument, identifier))  # noqa: RUF006 - the loop is the workflow's
 
     async def _started(self, key: Key, kind: str, argument: dict[str, Any], identifier: str) -> None:
@@ -97,12 +99,19 @@ class Relatives:
                 static_summary=calls.short(f"{key[0]} of {self._resolved['execution']}"),
             )
         except WorkflowAlreadyStartedError:
+            self._is_there(key)
             self._watch(key)
             return
+        self._is_there(key)
         try:
             await handle
+            self._gone(key, "FAILED", "it ended without a word")  # its word comes before its end
         except (FailureError, asyncio.CancelledError) as error:
             self._gone(key, _phase_of(error), str(error.cause) if isinstance(error, ChildWorkflowError) else str(error))
+
+    def _is_there(self, key: Key) -> None:
+        for act in self._starting.pop(key):
+            act(self._ids[key])
 
     def _gone(self, key: Key, phase: str, why: str) -> None:
         """It ended, and may not have said so."""
@@ -126,15 +135,20 @@ class Relatives:
         )
 
     def cancel(self, command: CancelChild) -> None:
-        identifier = self._ids.get((command.node, command.part, command.attempt))
-        if identifier is not None:
-            asyncio.create_task(_quietly(workflow.get_external_workflow_handle(identifier).cancel()))  # noqa: RUF006
+        key = (command.node, command.part, command.attempt)
+        if key in self._ids:
+            self._when_there(key, _cancel)
 
     def tell_parts(self, message: dict[str, Any]) -> None:
-        for key, identifier in self._ids.items():
-            if key[1] != _EXECUTION:
-                handle = workflow.get_external_workflow_handle(identifier)
-                asyncio.create_task(_quietly(handle.signal(calls.TELL, message)))  # noqa: RUF006
+        for key in [key for key in self._ids if key[1] != _EXECUTION]:
+            self._when_there(key, lambda identifier: _tell(identifier, message))
+
+    def _when_there(self, key: Key, act: Callable[[str], None]) -> None:
+        """At once, or when it has started: Temporal refuses to start and cancel a child in one workflow task."""
+        if key in self._starting:
+            self._starting[key].append(act)
+        else:
+            act(self._ids[key])
 
     # ------------------------------------------------------------------------------------ looking
 
@@ -167,6 +181,15 @@ class Relatives:
             if await calls.control(calls.CLOSED_CHILDREN, {"workflows": [parent]}):
                 lost()
                 return
+
+
+def _cancel(identifier: str) -> None:
+    asyncio.create_task(_quietly(workflow.get_external_workflow_handle(identifier).cancel()))  # noqa: RUF006
+
+
+def _tell(identifier: str, message: dict[str, Any]) -> None:
+    handle = workflow.get_external_workflow_handle(identifier)
+    asyncio.create_task(_quietly(handle.signal(calls.TELL, message)))  # noqa: RUF006
 
 
 async def tell_parent(parent: str, message: dict[str, Any]) -> None:

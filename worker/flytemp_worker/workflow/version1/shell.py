@@ -102,6 +102,11 @@ class Shell:
         caller = self.resolved.get("parent")
         return caller["workflow_id"] if caller else None
 
+    @property
+    def has_backlog(self) -> bool:
+        """Commands wait for the next workflow task."""
+        return bool(self._backlog)
+
     def hear(self, event: Event) -> None:
         """Take an event in; the loop feeds it to the engine."""
         self.events.append(event)
