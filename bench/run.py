@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import scale
 from rich.console import Console
 from rich.table import Table
 from temporalio.client import Client as TemporalClient
@@ -168,6 +169,16 @@ async def _measure(label: str, address: str, pairs: int, folder: Path, stack: As
     return rows
 
 
+async def measure_large(folder: Path, part: float) -> list[Row]:
+    """The cost per node of large executions over that of small ones; `just scale` has them at full size."""
+    found = await scale.measure(list(scale.CASES), folder, part, False)
+    return [
+        Row(f"large: {row.name} of {row.nodes}, cost per node over the small size", row.ms_per_node, "ms",
+            row.ms_per_node / row.ratio if row.ratio else None, row.ratio)
+        for row in found
+    ]  # fmt: skip
+
+
 def _register(store: ObjectStore, folder: Path) -> Any:
     code = folder / "code"
     code.mkdir(exist_ok=True)
@@ -204,6 +215,7 @@ def main() -> None:
         rows = asyncio.run(measure("tuned", True, 2 if arguments.quick else 7, folder))
         if not arguments.quick:
             rows += asyncio.run(measure("as shipped", False, 2, folder))
+            rows += asyncio.run(measure_large(folder, 0.2))
     show(rows)
     arguments.output.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
 

@@ -22,7 +22,7 @@ from flytemp.spec.pages import from_pages
 from flytemp.spec.plan import plan_of
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.executions import Executions, inline_bytes
-from flytemp_activities.failures import error_detail, translated
+from flytemp_activities.failures import bounded, error_detail, translated
 
 ROW_TRACEBACK_CHARACTERS = 20_000
 """How much of a task's traceback a record keeps; the attempt's result has all of it."""
@@ -128,7 +128,8 @@ class Recorder:
             return
         if found is not None:
             error.traceback = found.traceback[:ROW_TRACEBACK_CHARACTERS]
-            error.message = found.message
+            if error.message == bounded(found.message):  # else the engine said more than the task did
+                error.message = found.message
 
     def _result(
         self,

@@ -34,8 +34,8 @@ def alone(folder: str, name: str) -> None:
     mine = Path(folder) / name
     mine.mkdir(parents=True, exist_ok=True)
     for other in mine.iterdir():
-        pid = int(other.name)
-        if pid != os.getpid() and Path(f"/proc/{{pid}}/cmdline").exists() and b"flytemp" in Path(f"/proc/{{pid}}/cmdline").read_bytes():
+        command = Path(f"/proc/{{other.name}}/cmdline")
+        if other.name != str(os.getpid()) and command.exists() and b"flytemp" in command.read_bytes():
             (Path(folder) / f"overlap-{{name}}").touch()
     (mine / str(os.getpid())).touch()
     time.sleep(0.05)

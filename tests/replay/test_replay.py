@@ -31,7 +31,8 @@ def test_there_are_histories() -> None:
 
 @pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.name.removesuffix(".json.gz"))
 async def test_replays(file: Path) -> None:
-    result = await Replayer(workflows=[FlytempWorkflow, FlytempMapPart]).replay_workflow(read(file), raise_on_replay_failure=False)
+    replayer = Replayer(workflows=[FlytempWorkflow, FlytempMapPart])
+    result = await replayer.replay_workflow(read(file), raise_on_replay_failure=False)
 
     assert result.replay_failure is None
 

@@ -15,8 +15,8 @@ from temporalio.worker import Worker
 from flytemp.client import Client
 from flytemp.compiler import compile_entity
 from flytemp.config import load_settings
-from flytemp.registry import Registry
 from flytemp.records.launch import ResolvedSettings
+from flytemp.registry import Registry
 from flytemp.runtime.execute import Surroundings, execute
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore

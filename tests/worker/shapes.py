@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import threading
 from datetime import timedelta
-from typing import Optional
 
 from flytemp import (
     FlyteError,
     LaunchPlan,
+    WorkflowFailurePolicy,
     approve,
     conditional,
     dynamic,
@@ -72,7 +72,7 @@ def total(xs: list[int]) -> int:
 
 
 @task
-def count_none(xs: list[Optional[int]]) -> int:
+def count_none(xs: list[int | None]) -> int:
     return sum(x is None for x in xs)
 
 
@@ -100,6 +100,11 @@ def fragile(name: str, x: int) -> int:
 
 
 @task
+def fragile_double(x: int) -> int:
+    return 2 * x
+
+
+@task
 def odd_only(x: int) -> int:
     if x % 2 == 0:
         raise ValueError(f"{x} is even")
@@ -107,7 +112,7 @@ def odd_only(x: int) -> int:
 
 
 @task
-def clean_up(name: str, err: Optional[FlyteError] = None) -> None:
+def clean_up(name: str, err: FlyteError | None = None) -> None:
     SEEN.append(f"clean up {name}: {err.failed_node_id if err else None}")
     HOLDS.wait(f"clean up {name}")
 
@@ -159,6 +164,12 @@ def spread(n: int) -> int:
 
 
 @dynamic
+def late_gate(x: int) -> int:
+    HOLDS.wait("late")
+    return add(a=x, b=wait_for_input("late", timeout=timedelta(hours=1), expected_type=int))
+
+
+@dynamic
 def endless(n: int) -> int:
     return endless(n=n + 1)
 
@@ -171,7 +182,8 @@ def spread_twice(n: int) -> int:
 @workflow
 def either(x: int) -> int:
     big = add(a=x, b=0)
-    return conditional("size").if_(big > 10).then(inner(x=big)).elif_(big == 10).then(add(a=big, b=1)).else_().fail("small")
+    size = conditional("size").if_(big > 10).then(inner(x=big)).elif_(big == 10).then(add(a=big, b=1))
+    return size.else_().fail("small")
 
 
 inner_plan = LaunchPlan.get_or_create(inner, name="shapes-inner", labels={"of": "plan"})
@@ -232,13 +244,31 @@ def long_chain(x: int) -> int:
 
 
 @workflow
+def mapped_fragile(xs: list[int]) -> int:
+    return total(xs=map_task(functools.partial(fragile, name="sick"))(x=xs))
+
+
+@workflow(failure_policy=WorkflowFailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE)
+def stubborn(x: int) -> int:
+    return add(a=add(a=fragile(name="sick", x=x), b=1), b=double(x=x))
+
+
+@workflow
+def either_mapped(n: int) -> int:
+    xs = numbers(n=n)
+    doubled = conditional("many").if_(xs[0] == 1).then(map_task(fragile_double)(x=xs)).else_().then(map_task(double)(x=xs))
+    return total(xs=doubled)
+
+
+@workflow
 def two_steps(name: str) -> int:
     first = fragile(name="first", x=1)
     return add(a=fragile(name=name, x=first), b=double(x=first))
 
 
 ENTITIES = (
-    double, add, total, count_none, numbers, text_of, lengths, fragile, odd_only, clean_up, inner, mapped, mapped_outputs,
-    mapped_texts, mapped_odd, mapped_all_odd, mapped_groups, mapped_inner, spread, endless, spread_twice, either, inner_plan, parent,
-    failing_child, failing_plan, parent_of_failing, gated, gated_items, slept, guarded, impatient, long_chain, two_steps,
+    double, add, total, count_none, numbers, text_of, lengths, fragile, odd_only, clean_up, inner, mapped,
+    mapped_outputs, mapped_texts, mapped_odd, mapped_all_odd, mapped_groups, mapped_inner, spread, endless,
+    spread_twice, either, inner_plan, parent, failing_child, failing_plan, parent_of_failing, gated, gated_items, slept,
+    guarded, impatient, long_chain, fragile_double, late_gate, mapped_fragile, stubborn, either_mapped, two_steps,
 )  # fmt: skip

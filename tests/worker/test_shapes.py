@@ -78,6 +78,7 @@ def phases(execution: Execution) -> dict[str, str]:
         pytest.param("either", {"x": 12}, {"o0": 25}, id="branch"),
         pytest.param("either", {"x": 10}, {"o0": 11}, id="another branch"),
         pytest.param("parent", {"x": 4}, {"o0": 18}, id="child launch plans"),
+        pytest.param("either_mapped", {"n": 4}, {"o0": 12}, id="map in a branch"),
         pytest.param("slept", {"x": 4}, {"o0": 5}, id="sleep"),
         pytest.param("long_chain", {"x": 1}, {"o0": 63}, id="chain"),
     ],
@@ -190,6 +191,55 @@ async def test_what_failed_is_tried_again_where_it_ended(
     if name == "two_steps":
         assert again == ["n1", "n3"]
         assert {node.id: node.attempts for node in execution.nodes} == {"n0": 1, "n1": 2, "n2": 1, "n3": 1}
+
+
+@pytest.mark.parametrize("items", [10, 2])
+async def test_the_failed_calls_of_a_map_are_tried_again(client: Client, backend: ThreadBackend, items: int) -> None:
+    shapes.BROKEN.add("sick")
+    async with serving(client, backend, max_map_items=items):
+        handle = await client.launch("mapped_fragile", inputs={"xs": [1, 2, 3, 4, 5]}, name=f"map-{uuid.uuid4().hex[:8]}")
+        assert (await handle.wait(shapes.DEADLINE_SECONDS)).phase is Phase.FAILED
+        shapes.BROKEN.clear()
+        handle = await handle.retry()
+        execution = await handle.wait(shapes.DEADLINE_SECONDS)
+    assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": 15}), execution.error
+
+
+async def test_a_node_is_tried_again_while_others_run(client: Client, backend: ThreadBackend) -> None:
+    shapes.BROKEN.add("sick")
+    shapes.HOLDS.hold("double 3")
+    async with serving(client, backend):
+        handle = await client.launch("stubborn", inputs={"x": 3})
+
+        async def failed() -> bool:
+            return phases(await handle.describe()).get("n0") == "FAILED"
+
+        await eventually(failed)
+        with pytest.raises(FlytempError, match="n2"):
+            await handle.retry(["n2"])  # it runs
+        shapes.BROKEN.clear()
+        await handle.retry(["n0"])
+        shapes.HOLDS.release()
+        execution = await handle.wait(shapes.DEADLINE_SECONDS)
+    assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": 10}), execution.error
+    assert {node.id: node.attempts for node in execution.nodes} == {"n0": 2, "n1": 1, "n2": 1, "n3": 1}
+
+
+async def test_an_early_answer_of_another_type_waits_for_a_better_one(client: Client, backend: ThreadBackend) -> None:
+    async with serving(client, backend):
+        shapes.HOLDS.hold("late")
+        handle = await client.launch("late_gate", inputs={"x": 1})
+        await handle.set_input("late", "many")  # nobody knows the gate yet
+        shapes.HOLDS.release()
+
+        async def waits() -> bool:
+            live = await handle.describe()
+            return any(node.gate is not None and "does not fit" in (node.message or "") for node in live.nodes)
+
+        await eventually(waits)
+        await handle.set_input("late", 4)
+        execution = await handle.wait(shapes.DEADLINE_SECONDS)
+    assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": 5}), execution.error
 
 
 async def test_a_cancelled_execution_goes_on(client: Client, backend: ThreadBackend) -> None:

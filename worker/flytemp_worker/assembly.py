@@ -16,8 +16,8 @@ from temporalio.worker import Worker
 
 from flytemp.records.launch import ResolvedSettings
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import Backend
 from flytemp_activities.answers import Answers
+from flytemp_activities.backend import Backend
 from flytemp_activities.close import Recorder
 from flytemp_activities.executions import Executions
 from flytemp_activities.parts import Parts as MapParts

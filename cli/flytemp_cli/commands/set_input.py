@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flytemp.errors import FlytempError
+from flytemp.errors import FlytempError, TypeMismatch
 from flytemp_cli.answering import show_answer
 from flytemp_cli.completing import complete_executions, complete_gates
 from flytemp_cli.failures import InputUsageError
@@ -43,8 +43,14 @@ def command(session: Session, execution: str, gate: str, value: str | None, file
     text = _read(file, value)
 
     async def give(handle: ExecutionHandle[Any]) -> tuple[Json, list[str]]:
-        literal = _literal(text, await handle.gate_type(gate), from_file=file is not None)
-        return literal, await handle.set_input(gate, literal)
+        type_ = await handle.gate_type(gate)
+        literal = _literal(text, type_, from_file=file is not None)
+        try:
+            return literal, await handle.set_input(gate, literal)
+        except TypeMismatch:
+            if type_ is not None or isinstance(literal, str):
+                raise
+            return text, await handle.set_input(gate, text)  # what looked like JSON is the text that the gate takes
 
     literal, nodes = on_execution(session, execution, give)
     show_answer(session, execution, gate, f"is given {json.dumps(literal, ensure_ascii=False)}", {"value": literal}, nodes)

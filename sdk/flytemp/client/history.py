@@ -92,7 +92,7 @@ class HistoryReader:
         if "flytemp.rows" not in fields:
             return
         written = await self._decode([fields["flytemp.rows"]])
-        self.paused = written["paused"] if "paused" in written else self.paused
+        self.paused = written.get("paused", self.paused)
         for row in written["rows"]:
             self._told.add(row["id"])
             before = self.rows.get(row["id"], {})
@@ -247,11 +247,26 @@ class HistoryReader:
             caller = rows.get(path.rpartition(".")[0])
             if caller is not None and "items" in caller.get("extra", {}) and "parts" not in caller["extra"]:
                 counts = counted.setdefault(caller["id"], [0, 0])
-                size = row.get("extra", {}).get("size", 1)
+                size = self._calls_of(row, caller)
                 counts[0] += size * (row["phase"] == "SUCCEEDED")
                 counts[1] += size * (row["phase"] in ("FAILED", "TIMED_OUT", "ABORTED"))
         for path, counts in counted.items():
             rows[path]["counts"] = counts
+
+    def _calls_of(self, row: Row, caller: Row) -> int:
+        """How many calls of a map the node makes: one, or those of a group."""
+        last = row["id"].rpartition(".")[2]
+        if not last.startswith("g") or self.plan is None:
+            return 1
+        node = self._plan_node(caller["id"])
+        group = int(node["map"]["group"]) if node is not None else 1
+        return min(group, int(caller["extra"]["items"]) - int(last[1:]) * group)
+
+    def _plan_node(self, path: str) -> dict[str, Any] | None:
+        """The node of the plan at ``path``, where only sub-workflows are around it."""
+        parent, _, last = path.rpartition(".")
+        nodes = self._nodes_under(parent) if parent else self._nodes.get(self.plan["root"] if self.plan else "")
+        return (nodes or {}).get(last)
 
     def _nodes_under(self, path: str) -> dict[str, dict[str, Any]] | None:
         """The nodes of the graph that the node at ``path`` calls; None for a task or when the plan is not known yet."""

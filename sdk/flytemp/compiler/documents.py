@@ -16,7 +16,7 @@ from flytemp.compiler.discover import AnyLaunchPlan, Entity, Program
 from flytemp.compiler.failures import unique
 from flytemp.errors import Location, Problem, ProgramError
 from flytemp.spec.canonical import AnyDocument, digest
-from flytemp.spec.models import BundleRef
+from flytemp.spec.models import BundleRef, TaskDocument
 
 
 def compile_program(program: Program, bundle: BundleRef | None) -> list[AnyDocument]:
@@ -36,10 +36,26 @@ def compile_program(program: Program, bundle: BundleRef | None) -> list[AnyDocum
 def compile_closure(program: Program, entity: Entity, bundle: BundleRef | None) -> list[AnyDocument]:
     """As `compile_program`, for one entity and what it refers to: other parts of the modules may be broken.
 
+    What a dynamic task will call shows when it runs: for one, the launch plans of the modules come along.
+
     Raises:
         ProgramError: with all problems of these.
     """
-    return _compiled(program, [entity], bundle, ())
+    documents = _compiled(program, [entity], bundle, ())
+    if not any(isinstance(document, TaskDocument) and document.task.kind == "dynamic" for document in documents):
+        return documents
+    return _compiled(program, [entity, *_sound_plans(program)], bundle, ())
+
+
+def _sound_plans(program: Program) -> list[AnyLaunchPlan]:
+    sound: list[AnyLaunchPlan] = []
+    for plan in program.launch_plans.values():
+        try:
+            _compiled(program, [plan], None, ())
+        except ProgramError:  # it is reported when it is called, or registered
+            continue
+        sound.append(plan)
+    return sound
 
 
 def content_version(documents: Iterable[AnyDocument]) -> str:

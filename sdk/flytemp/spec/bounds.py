@@ -22,7 +22,6 @@ from flytemp.spec.models import (
 CALLING = frozenset({"task", "dynamic", "workflow", "launch_plan", "map"})
 """The kinds of nodes that have a target."""
 _OWN_FIELDS = {"branch": "branch", "map": "map", "gate": "gate", "sleep": "sleep_seconds"}
-_IN_A_BRANCH = frozenset({"task", "dynamic", "workflow", "launch_plan", "gate", "sleep", "branch"})
 _ON_FAILURE = frozenset({"task", "dynamic", "workflow", "launch_plan"})
 _ORDERED = ORDERED | {"any"}  # of which texts and numbers have an order among themselves
 
@@ -149,8 +148,6 @@ def _case_flaws(node: NodeSpec) -> Iterator[str]:
         if case.condition is not None:
             yield from _condition_flaws(case.condition, number)
         if case.node is not None:
-            if case.node.kind not in _IN_A_BRANCH:
-                yield f"has a case, number {number}, that is a {case.node.kind}: call it in a sub-workflow"
             if case.node.id in ids:
                 yield f"has two cases with the node {case.node.id!r}"
             ids.add(case.node.id)

@@ -31,7 +31,7 @@ from flytemp.spec.models import (
     WorkflowDocument,
     WorkflowSpec,
 )
-from flytemp.spec.pages import from_pages, PAGE_BYTES, to_pages
+from flytemp.spec.pages import PAGE_BYTES, from_pages, to_pages
 from flytemp.spec.plan import constant, plan_of
 
 ANY = SimpleType(kind="any")

@@ -73,6 +73,7 @@ class Engine:
         self.holding = False  # no new tries are issued: the shell is about to continue as new
         self.paused: dict[str, Any] | None = None  # likewise, because a person asked for it
         self.answers: dict[str, dict[str, Any]] = {}  # of gates, by path or name
+        self.convert: Callable[[dict[str, Any], Any], Any] = _as_it_is  # makes a value one of a gate's type, or raises
         self.base = 0  # of a part of a map: attempts that its calls had when the map ran before
         self.spent: dict[str, int] = {}  # attempts of nodes that were there before and are not now, by path
         self.waiting: dict[str, Node] = {}  # gates that wait for an answer, by path
@@ -389,6 +390,10 @@ class Engine:
             return Finish("SUCCEEDED", outputs=close(self.plan.root.outputs, self.root))
         except FlytempError as error:
             return Finish("FAILED", error=user_error(error))
+
+
+def _as_it_is(gate: dict[str, Any], value: Any) -> Any:
+    return value
 
 
 def user_error(error: FlytempError) -> Error:

@@ -89,7 +89,8 @@ class FlytempMapPart:
     @workflow.run
     async def run(self, part: dict[str, Any]) -> dict[str, Any]:
         continued = part.get("continued")
-        resolved = continued["resolved"] if continued else {**part["resolved"], "part": part}
+        own = {name: value for name, value in part.items() if name != "resolved"}
+        resolved = continued["resolved"] if continued else {**part["resolved"], "part": own}
         return await _interpret(self._requests, resolved, continued)
 
     @workflow.signal(name=calls.TELL)

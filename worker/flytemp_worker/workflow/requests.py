@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
 from temporalio import workflow
 
 from flytemp.errors import AlreadyExists, InputError, NotFound, TypeMismatch
-from flytemp.literals.check import check_literal
 from flytemp.literals.limits import INLINE_BYTES
-from flytemp.literals.types import LiteralType
 from flytemp_worker.engine import Engine, GateAnswered, PauseRequested, ResumeRequested, RetryRequested
 from flytemp_worker.engine.kinds.gates import fits
 from flytemp_worker.engine.plan import GraphPlan, NodePlan
 from flytemp_worker.engine.reopening import to_retry
+from flytemp_worker.workflow.gates import as_input
 from flytemp_worker.workflow.refusals import refusing
 
 if TYPE_CHECKING:
@@ -74,7 +72,7 @@ class Requests:
         else:
             answer["value"] = _checked_value(engine, request)
         named = [path for path, node in engine.waiting.items() if gate in (path, (node.plan.gate or {})["name"])]
-        nodes = [path for path in named if fits(engine.waiting[path], answer)]
+        nodes = [path for path in named if fits(engine, engine.waiting[path], answer)]
         shell.hear(GateAnswered(gate, answer))
         return {"nodes": nodes}
 
@@ -129,22 +127,24 @@ class Requests:
 def _check_answer(engine: Engine, request: dict[str, Any]) -> None:
     gate = request.get("gate")
     if not isinstance(gate, str) or not gate or ("value" in request) == ("approved" in request):
-        raise InputError("an answer has a gate and either a value or approved")
+        hint = 'for instance {"gate": "release", "approved": true} or {"gate": "threshold", "value": 3}'
+        raise InputError("an answer has a gate and either a value or approved", hint=hint)
     known = _gates(engine, gate)
     if not known:
         if _may_come(engine):
             return
-        names = sorted({(plan.gate or {})["name"] for graph in engine.plan.graphs.values() for plan in _nodes(graph) if plan.gate})
-        raise NotFound(f"there is no gate {gate!r}", hint=f"its gates are {', '.join(names) or 'none'}")
+        names = sorted({plan["name"] for plan in _all_gates(engine)})
+        children = " and its child executions have their own" if any(n.kind == "launch_plan" for n in engine.nodes()) else ""
+        raise NotFound(f"there is no gate {gate!r}", hint=f"its gates are {', '.join(names) or 'none'}{children}")
     wanted = "approve" if "approved" in request else "input"
     if not any(plan["kind"] == wanted for plan in known):
         other = "it waits for an input: set-input" if wanted == "approve" else "it waits for an approval: approve or reject"
         raise TypeMismatch(f"the gate {gate!r} takes no {'approval' if wanted == 'approve' else 'value'}", hint=other)
     if wanted == "approve" and not isinstance(request["approved"], bool):
-        raise TypeMismatch("approved must be true or false")
+        raise TypeMismatch("approved must be true or false", hint="in JSON, without quotes")
     node = engine.by_path.get(gate)
     if (node is not None and "answer" in node.extra) or (node is None and gate in engine.answers and _one_only(engine, gate)):
-        raise AlreadyExists(f"the gate {gate!r} was answered already")
+        raise AlreadyExists(f"the gate {gate!r} was answered already", hint="flytemp get execution shows by whom")
     if wanted == "input":
         _checked_value(engine, request)
 
@@ -155,16 +155,15 @@ def _one_only(engine: Engine, name: str) -> bool:
 
 
 def _checked_value(engine: Engine, request: dict[str, Any]) -> Any:
-    """The value as a literal of the gate's type; what no gate is known for yet is taken as it is."""
+    """The value as a literal of the gate's type; what no gate is known for yet is taken as it is, and checked later."""
     value = request["value"]
     if len(repr(value)) > INLINE_BYTES:
         raise InputError(
             f"the value is longer than {INLINE_BYTES} bytes", hint="write it to a file and give its URI, as a FlyteFile"
         )
     for gate in _gates(engine, request["gate"]):
-        if gate["kind"] == "input" and gate["type"] is not None:
-            type_: LiteralType = TypeAdapter(LiteralType).validate_python(gate["type"])
-            return check_literal(value, type_)
+        if gate["kind"] == "input":
+            value = as_input(gate, value)
     return value
 
 
@@ -173,8 +172,11 @@ def _gates(engine: Engine, gate: str) -> list[dict[str, Any]]:
     node = engine.by_path.get(gate)
     if node is not None:
         return [node.plan.gate] if node.plan.gate else []
-    plans = (plan.gate for graph in engine.plan.graphs.values() for plan in _nodes(graph))
-    return [plan for plan in plans if plan and plan["name"] == gate]
+    return [plan for plan in _all_gates(engine) if plan["name"] == gate]
+
+
+def _all_gates(engine: Engine) -> list[dict[str, Any]]:
+    return [plan.gate for graph in engine.plan.graphs.values() for plan in _nodes(graph) if plan.gate]
 
 
 def _nodes(graph: GraphPlan) -> list[NodePlan]:

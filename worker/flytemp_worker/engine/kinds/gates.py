@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flytemp.errors import FlytempError
 from flytemp_worker.engine import limits
 from flytemp_worker.engine.kinds.base import Kind, P, begin
 from flytemp_worker.engine.messages import CancelTimer, GateAnswered, StartTimer, TellParts
@@ -39,7 +40,7 @@ class GateKind(Kind):
         begin(engine, node, f"waits for an answer to {gate['name']!r}")
         node.message = f"waits for {'approval' if gate['kind'] == 'approve' else 'the input'} {gate['name']!r}"
         answer = engine.answers.get(node.path) or engine.answers.get(gate["name"])
-        if answer is not None and fits(node, answer):
+        if answer is not None and fits(engine, node, answer):
             _deliver(engine, node, answer)
             return
         engine.waiting[node.path] = node
@@ -74,7 +75,7 @@ def on_answered(engine: Engine, event: GateAnswered) -> None:
         return
     engine.answers[event.gate] = event.answer
     for node in [node for path, node in engine.waiting.items() if event.gate in (path, _gate(node)["name"])]:
-        if fits(node, event.answer):
+        if fits(engine, node, event.answer):
             del engine.waiting[node.path]
             if node.until is not None:
                 engine.emit(CancelTimer(node.path, node.attempt, node.try_))
@@ -82,9 +83,21 @@ def on_answered(engine: Engine, event: GateAnswered) -> None:
     engine.emit(TellParts({"answer": {"gate": event.gate, **event.answer}}))
 
 
-def fits(node: Node, answer: dict[str, object]) -> bool:
-    """Whether it is the kind of answer that the gate waits for: a name may be that of gates of both kinds."""
-    return ("approved" in answer) is (_gate(node)["kind"] == "approve")
+def fits(engine: Engine, node: Node, answer: dict[str, Any]) -> bool:
+    """Whether it is an answer to what the gate waits for: a name may be that of gates of both kinds and of any type.
+
+    A value that came before anybody knew the gate, and has another type, leaves it waiting for a better one.
+    """
+    gate = _gate(node)
+    if ("approved" in answer) is not (gate["kind"] == "approve"):
+        return False
+    if "value" in answer:
+        try:
+            engine.convert(gate, answer["value"])
+        except FlytempError as error:
+            node.message = f"waits for the input {gate['name']!r}: what was given does not fit: {error.message}"
+            return False
+    return True
 
 
 def _gate(node: Node) -> dict[str, Any]:
@@ -92,7 +105,7 @@ def _gate(node: Node) -> dict[str, Any]:
     return node.plan.gate
 
 
-def _deliver(engine: Engine, node: Node, answer: dict[str, object]) -> None:
+def _deliver(engine: Engine, node: Node, answer: dict[str, Any]) -> None:
     node.extra["answer"] = answer
     node.message = node.until = None
     if answer.get("approved") is False:
@@ -101,7 +114,7 @@ def _deliver(engine: Engine, node: Node, answer: dict[str, object]) -> None:
         engine.fail_with(node, {"kind": "USER", "code": "ReceivedRejectSignal", "message": message, "retryable": False})
         return
     if "value" in answer:
-        node.outputs = {"o0": answer["value"]}
+        node.outputs = {"o0": engine.convert(_gate(node), answer["value"])}
     engine.finish(node, P.SUCCEEDED, f"answered by {answer.get('by') or 'somebody'}")
 
 

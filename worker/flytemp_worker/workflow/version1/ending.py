@@ -44,7 +44,7 @@ async def continue_as_new(shell: Any) -> None:
             resolved = {**shell.resolved, "plan": None}
             continued = {"generation": generation, "pages": shell.saved_pages, "resolved": resolved}
             if shell.part is not None:
-                continued["part"] = {**shell.part, "resolved": resolved}
+                continued["part"] = shell.part
             workflow.continue_as_new({"continued": continued})
     engine.holding = False
 
@@ -109,7 +109,7 @@ async def close(shell: Any, finish: Finish) -> dict[str, Any]:
 
 async def _add_pages(shell: Any, argument: dict[str, Any], name: str, pages: list[str]) -> None:
     """Put pages into the argument: one as it is, more by where they were saved."""
-    if len(pages) == 1 and (name == "rows" or len(argument["rows"] if "rows" in argument else "") < 256 * 1024):
+    if len(pages) == 1 and (name == "rows" or len(argument.get("rows", "")) < 256 * 1024):
         argument[name] = pages[0]
         return
     shell.generation += 1

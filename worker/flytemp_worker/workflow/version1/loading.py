@@ -14,6 +14,7 @@ from flytemp_worker.engine.kinds.dynamics import sources
 from flytemp_worker.engine.nodes import Scope
 from flytemp_worker.engine.reopening import to_retry
 from flytemp_worker.workflow import calls
+from flytemp_worker.workflow.gates import as_input
 from flytemp_worker.workflow.refusals import refusing
 from flytemp_worker.workflow.version1.shell import FIRST_WINDOW, Shell, now
 
@@ -27,6 +28,7 @@ async def load(shell: Shell, continued: dict[str, Any] | None) -> None:
     shell.engine = engine
     engine.seed = shell.root
     engine.window = min(engine.limit, FIRST_WINDOW)
+    engine.convert = as_input
     retry = shell.resolved.get("retry")
     if continued is not None or retry:
         await _restore(shell, engine, continued)

@@ -70,7 +70,7 @@ class Relatives:
         gates so far, whether the execution is paused."""
         info = workflow.info()
         part = {
-            "resolved": {**self._resolved, "plan": None, "inputs": None, "warnings": []},
+            "resolved": {**self._resolved, "plan": None, "inputs": None, "warnings": [], "part": None, "retry": None},
             "parent": info.workflow_id,
             "execution_id": execution,
             "told": told,
@@ -127,12 +127,11 @@ class Relatives:
         self._unwatched.discard(key)
         self._ids.pop(key, None)
         counts = message.get("counts") or (0, 0)
-        self._hear(
-            ChildClosed(
-                *key, message["phase"], message.get("outputs"), message.get("outputs_uri"), message.get("size", 0),
-                message.get("error"), (counts[0], counts[1]),
-            )  # fmt: skip
-        )
+        closed = ChildClosed(
+            *key, message["phase"], message.get("outputs"), message.get("outputs_uri"), message.get("size", 0),
+            message.get("error"), (counts[0], counts[1]),
+        )  # fmt: skip
+        self._hear(closed)
 
     def cancel(self, command: CancelChild) -> None:
         key = (command.node, command.part, command.attempt)

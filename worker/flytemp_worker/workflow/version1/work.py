@@ -8,13 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import (
-    ActivityError,
-    ApplicationError,
-    TimeoutError,
-    TimeoutType,
-    is_cancelled_exception,
-)
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
+from temporalio.exceptions import TimeoutError as ActivityTimeout
 
 from flytemp.errors import FlytempError
 from flytemp.spec.pages import from_pages
@@ -98,7 +93,7 @@ def task_event(key: Key, done: asyncio.Task[Any]) -> Event:
     if is_cancelled_exception(error):
         return TaskCancelled(*key)
     cause = error.cause if isinstance(error, ActivityError) else error
-    if isinstance(cause, TimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START:
+    if isinstance(cause, ActivityTimeout) and cause.type is TimeoutType.SCHEDULE_TO_START:
         message = "no worker took the task within the time that it may wait"
         return TaskFailed(*key, {"kind": "USER", "code": "Timeout", "message": message, "retryable": True})
     detail = _detail(cause)
