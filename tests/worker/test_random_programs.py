@@ -24,7 +24,7 @@ from tests.worker.serving import ThreadBackend, serving
 
 pytestmark = pytest.mark.e2e
 
-PROGRAMS = int(os.environ.get("FLYTEMP_TEST_PROGRAMS", "8"))
+PROGRAMS = int(os.environ.get("FLYTEMP_TEST_PROGRAMS", "4"))
 INPUT = 5
 
 
