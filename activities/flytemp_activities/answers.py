@@ -24,6 +24,10 @@ MOST_ANSWER_BYTES = 64 * 1024
 """A value that a condition compares is at most this long."""
 
 
+MOST_PLANS_BYTES = 4 * 1024 * 1024
+"""Plans of several dynamics in one answer, as JSON; compressed, they are a fraction of it."""
+
+
 class Answers:
     """Reads and writes for the engine what it does not hold itself."""
 
@@ -115,6 +119,23 @@ class Answers:
         if problems:
             raise InputError("; ".join(str(problem) for problem in problems[:5]))
         return {"pages": to_pages(plan_of(document))}
+
+    @activity.defn(name="flytemp.dynamic_plans")
+    @translated
+    async def dynamic_plans(self, argument: dict[str, Any]) -> dict[str, Any]:
+        """The plans of dynamics that had been expanded before, as one set of pages: of the first ``done`` that fit."""
+        return await asyncio.to_thread(self._plans, argument)
+
+    def _plans(self, argument: dict[str, Any]) -> dict[str, Any]:
+        plans: dict[str, Any] = {}
+        size = 0
+        for source in argument["sources"]:
+            plan = plan_of(self._executions.dynamic(argument["execution"], source))
+            size += inline_bytes(plan)
+            if plans and size > MOST_PLANS_BYTES:
+                break
+            plans[source] = plan
+        return {"pages": to_pages(plans), "done": len(plans)}
 
     def _source(self, argument: dict[str, Any]) -> Source:
         return Source(self._store, argument["execution"], self._executions.constants(argument["execution"]))

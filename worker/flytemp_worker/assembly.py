@@ -60,7 +60,7 @@ def control_parts(
             resolver.resolve, recorder.close,
             pages.plan_page, pages.save_plan, pages.load_state, pages.save_state,
             answers.read_values, answers.list_lengths, answers.split_lists, answers.child_inputs, answers.store_map,
-            answers.expand_dynamic, parts.part_plan, parts.close_part, relations.closed_children,
+            answers.expand_dynamic, answers.dynamic_plans, parts.part_plan, parts.close_part, relations.closed_children,
         ],
     )  # fmt: skip
 

@@ -144,6 +144,8 @@ class HistoryReader:
         elif name == "flytemp.expand_dynamic":
             answer = await self._decode(result)
             self.dynamics[f"{argument['node']}/{argument['attempt']}"] = from_pages(answer["pages"])
+        elif name == "flytemp.dynamic_plans":
+            self.dynamics.update(from_pages((await self._decode(result))["pages"]))
 
     @property
     def lacks_plan(self) -> bool:

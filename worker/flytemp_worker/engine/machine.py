@@ -23,7 +23,7 @@ from flytemp_worker.engine.messages import (
     RetryRequested,
     TellParts,
 )
-from flytemp_worker.engine.nodes import Error, Node, Scope
+from flytemp_worker.engine.nodes import Error, Node, Scope, user_error
 from flytemp_worker.engine.phases import FINAL, IllegalMove, NodePhase
 from flytemp_worker.engine.plan import Plan
 from flytemp_worker.engine.values import close
@@ -394,11 +394,6 @@ class Engine:
 
 def _as_it_is(gate: dict[str, Any], value: Any) -> Any:
     return value
-
-
-def user_error(error: FlytempError) -> Error:
-    """An error of ours that the user must act on, as the engine carries errors."""
-    return {"kind": "USER", "code": error.code, "message": error.message, "retryable": False}
 
 
 _HANDLERS: dict[type, Callable[[Any, Any], None]] = {

@@ -6,10 +6,17 @@ import json
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from flytemp.errors import FlytempError
 from flytemp_worker.engine.phases import NodePhase
 from flytemp_worker.engine.plan import Binding, GraphPlan, MapPlan, NodePlan
 
 Error = dict[str, Any]
+"""``{"kind", "code", "message", "retryable"}``, and where it happened: ``node``, ``task``, ``attempt``."""
+
+
+def user_error(error: FlytempError) -> Error:
+    """An error of ours that the user must act on, as the engine carries errors."""
+    return {"kind": "USER", "code": error.code, "message": error.message, "retryable": False}
 
 
 class Node:

@@ -27,14 +27,14 @@ CLOSE = "flytemp.close"
 PART_PLAN = "flytemp.part_plan"
 CLOSE_PART = "flytemp.close_part"
 CLOSED_CHILDREN = "flytemp.closed_children"
-EXPAND = "flytemp.expand_dynamic"
+DYNAMIC_PLANS = "flytemp.dynamic_plans"
 PART_WORKFLOW = PART_WORKFLOW_TYPE
 
 ASKS = {
     "read": "flytemp.read_values",
     "lengths": "flytemp.list_lengths",
     "split": "flytemp.split_lists",
-    "expand": EXPAND,
+    "expand": "flytemp.expand_dynamic",
     "inputs": "flytemp.child_inputs",
     "store": "flytemp.store_map",
 }

@@ -18,6 +18,8 @@ from flytemp_worker.workflow.gates import as_input
 from flytemp_worker.workflow.refusals import refusing
 from flytemp_worker.workflow.version1.shell import FIRST_WINDOW, Shell, now
 
+_PLANS_AT_ONCE = 200
+
 
 async def load(shell: Shell, continued: dict[str, Any] | None) -> None:
     """Fetch the plan, and the state when this run continues another, and start the engine.
@@ -102,14 +104,19 @@ async def _restore(shell: Shell, engine: Engine, continued: dict[str, Any] | Non
     if shell.part is not None:
         argument["part"] = f"{shell.part['name']}/{shell.part['attempt']}"
     state = from_pages(await _pages(shell, calls.LOAD_STATE, count, argument))
-    wanted = sources(state["rows"])
-    dynamics: dict[str, Any] = {}
-    for source in wanted:
-        node, _, attempt = source.rpartition("/")
-        asked = {"execution": shell.root, "node": node, "attempt": int(attempt)}
-        answer = await shell.uncancelled(calls.control(calls.EXPAND, asked, summary=calls.short(f"{node}: its graph")))
-        dynamics[source] = from_pages(answer["pages"])
-    rows.fill(engine, state, dynamics)
+    rows.fill(engine, state, await _dynamics(shell, sources(state["rows"])))
+
+
+async def _dynamics(shell: Shell, wanted: list[str]) -> dict[str, Any]:
+    """The plans of dynamics, many at a time: an execution may have hundreds."""
+    plans: dict[str, Any] = {}
+    while wanted:
+        argument = {"execution": shell.root, "sources": wanted[:_PLANS_AT_ONCE]}
+        summary = f"graphs of {len(argument['sources'])} dynamics"
+        answer = await shell.uncancelled(calls.control(calls.DYNAMIC_PLANS, argument, summary=summary))
+        plans.update(from_pages(answer["pages"]))
+        wanted = wanted[answer["done"] :]
+    return plans
 
 
 async def _plan_pages(shell: Shell, continued: dict[str, Any] | None) -> list[str]:
