@@ -19,6 +19,7 @@ from flytemp.spec.pages import to_pages
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.close import ROW_TRACEBACK_CHARACTERS, Recorder
 from flytemp_activities.executions import Executions
+from flytemp_activities.failures import bounded
 from flytemp_activities.state import StatePages
 from tests import small
 
@@ -142,17 +143,21 @@ async def test_a_store_that_is_away_is_tried_again(
     assert not caught.value.non_retryable
 
 
-async def test_a_failure_has_the_tasks_own_words(recorder: Recorder, store: ObjectStore) -> None:
+@pytest.mark.parametrize("more", ["", "2 calls of the map failed, more than may; the last: "])
+async def test_a_failure_has_the_tasks_own_words(recorder: Recorder, store: ObjectStore, more: str) -> None:
+    """All of them, where a history holds the beginning; and what the engine has to say beside them."""
     launched(store)
-    error = {"kind": "USER", "code": "ValueError", "message": "cut …", "retryable": True, "node": "n0", "task": "t", "attempt": 1}
-    full = TaskError(kind="USER", code="ValueError", message="whole", traceback="x" * 100_000)
+    whole = "no good " * 1_000
+    message = f"{more}{bounded(whole)}"
+    error = {"kind": "USER", "code": "ValueError", "message": message, "retryable": True, "node": "n0", "task": "t", "attempt": 1}
+    full = TaskError(kind="USER", code="ValueError", message=whole, traceback="x" * 100_000)
     store.create(LAYOUT.result("n0", 1), TaskResult(status="failed", error=full).model_dump_json().encode())
     result = await close(recorder, "FAILED", error=error)
 
     assert result == {"phase": "FAILED", "execution": "one", "error": error}
     recorded = record(store).error
     assert recorded is not None
-    assert (recorded.message, len(recorded.traceback or "")) == ("whole", ROW_TRACEBACK_CHARACTERS)
+    assert (recorded.message, len(recorded.traceback or "")) == (message if more else whole, ROW_TRACEBACK_CHARACTERS)
 
 
 async def test_a_corrupt_result_does_not_cost_the_record(recorder: Recorder, store: ObjectStore) -> None:
