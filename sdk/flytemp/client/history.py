@@ -81,7 +81,7 @@ class HistoryReader:
                 event.activity_task_canceled_event_attributes.scheduled_event_id, ("", {}, "")
             )
             if name == "flytemp.run_task":
-                self.rows[_path(activity_id)].update(phase="ABORTED", finished=_at(event))
+                self._stop(self.rows[_path(activity_id)], _at(event))
         elif kind == _CANCEL_REQUESTED:
             self.cancel_requested = True
         elif kind == _MEMO:
@@ -97,7 +97,8 @@ class HistoryReader:
             self._told.add(row["id"])
             before = self.rows.get(row["id"], {})
             keeps = row.get("kind") == "dynamic" and row["phase"] == before.get("phase")
-            self.rows[row["id"]] = {**before, **row} if keeps else row
+            own = _TIMES & before.keys() if row.get("kind") == "task" else set()  # activities told those of tasks
+            self.rows[row["id"]] = {**(before if keeps else {}), **row, **{name: before[name] for name in own}}
 
     async def _on_started(self, event: HistoryEvent) -> None:
         try:
@@ -126,6 +127,8 @@ class HistoryReader:
         if name == "flytemp.run_task":
             value = await self._decode(result)
             row = self.rows[_path(activity_id)]
+            if row.get("kind") == "dynamic":  # its graph follows
+                return
             row.update(phase="SUCCEEDED", finished=at, outputs=value.get("outputs"), size=value.get("size", 0))
             row.pop("error", None)
             row.pop("message", None)
@@ -182,22 +185,41 @@ class HistoryReader:
     def _start(self, argument: dict[str, Any], at: int) -> None:
         path = argument["node"]
         row = self.rows.setdefault(path, {"id": path, "started": at, "history": []})
+        if row.get("phase") in _UNSUCCESSFUL and argument["attempt"] > row["attempt"]:  # a person asked for it
+            row.setdefault("history", []).append(_past(row, row["phase"], row.get("finished", at)))
         if argument["try"] == 1 and not argument.get("resumed"):
             row["started_attempt"] = at
             row.pop("lost", None)
         row.update(phase="RUNNING", attempt=argument["attempt"], try_=argument["try"], graph=argument["workflow"])
         row.update(kind=row.get("kind", "task"), target=argument["task"], name=argument["task"].rpartition(".")[2])
+        row["local"] = argument.get("local") or path.rpartition(".")[2]
         row.pop("message", None)
         parent = path
         while "." in parent:
             parent = parent.rpartition(".")[0]
             self.rows.setdefault(parent, {"id": parent, "phase": "RUNNING", "attempt": 1, "started": at})
 
+    def _stop(self, row: Row, at: int) -> None:
+        """Its try was cancelled. One with a deadline may have passed that: then the journal says so."""
+        if "deadline" in self._spec_of(row):
+            row.update(phase="CANCELLING")
+        else:
+            row.update(phase="ABORTED", finished=at)
+
+    def _spec_of(self, row: Row) -> dict[str, Any]:
+        """The plan's node that a task's row is of: through the branches around it, of a map that of its calls."""
+        first, *inner = row.get("local", "").split(".")
+        node = self._nodes.get(row.get("graph", ""), {}).get(first, {})
+        for part in inner:
+            node = next((case for case in node.get("branch", {}).get("nodes", ()) if case["id"] == part), {})
+        item: dict[str, Any] = node["map"]["item"] if "map" in node else node
+        return item
+
     def _fail(self, activity_id: str, error: dict[str, Any], at: int) -> None:
         """What the engine will make of it; see `flytemp_worker.engine.retry`."""
         path = _path(activity_id)
         row = self.rows[path]
-        node = self._nodes.get(row.get("graph", ""), {}).get(path.rpartition(".")[2], {})
+        node = self._spec_of(row)
         row["error"] = {**error, "node": path, "task": node.get("target"), "attempt": row["attempt"]}
         failed = "TIMED_OUT" if error["code"] == "Timeout" else "FAILED"
         if error["kind"] == "SYSTEM" and error.get("retryable", True):
@@ -207,13 +229,7 @@ class HistoryReader:
             else:
                 row.update(phase="BACKOFF", message=f"lost, is started again: {error['message']}"[:500])
         elif error.get("retryable", True) and row["attempt"] <= node.get("retries", 0):
-            past = {
-                "attempt": row["attempt"],
-                "tries": row.get("try_", 1),
-                "phase": failed,
-                "started": row.get("started_attempt"),
-            }
-            row.setdefault("history", []).append({**past, "finished": at, "error": row["error"]})
+            row.setdefault("history", []).append(_past(row, failed, at))
             row.update(phase="BACKOFF", message=f"attempt {row['attempt'] + 1} follows a failure")
         else:
             row.update(phase=failed, finished=at)
@@ -294,6 +310,18 @@ class HistoryReader:
     async def _decode(self, payloads: Any) -> Any:
         values = await self._converter.decode(list(payloads)) if len(payloads) else [None]
         return values[0]
+
+
+_TIMES = {"started", "started_attempt"}
+_UNSUCCESSFUL = ("FAILED", "TIMED_OUT", "ABORTED")
+
+
+def _past(row: Row, phase: str, finished: int) -> Row:
+    """An attempt that is followed by another, as `Node.attempt_row` has it."""
+    return {
+        "attempt": row["attempt"], "tries": row.get("try_", 1), "phase": phase,
+        "started": row.get("started_attempt"), "finished": finished, "error": row.get("error"),
+    }  # fmt: skip
 
 
 def _path(activity_id: str) -> str:

@@ -97,7 +97,7 @@ def test_with_nothing_at_all(load: Callable[..., Settings], project: Path) -> No
     worker = settings.worker
     assert worker.slots >= 1
     assert (worker.heartbeat_seconds, worker.grace_seconds, worker.drain_seconds) == (10, 10, 30)
-    assert (worker.recycle_after, worker.max_system_tries, worker.continue_as_new_events) == (100, 10, 0)
+    assert (worker.recycle_after, worker.max_system_tries, worker.continue_as_new_events) == (100, 10, 5_000)
     assert (worker.max_parallelism, worker.pass_environment) == (25, ())
     assert (worker.metrics_address, worker.backend) == ("127.0.0.1:9464", "process")
 
@@ -184,7 +184,8 @@ def test_every_setting_has_a_variable_a_flag_and_a_key(load: Callable[..., Setti
         "namespace": "n", "ui_url": "http://u", "state_dir": "/t", "slots": "3", "backend": "noop",
         "heartbeat_seconds": "1.5", "grace_seconds": "0", "drain_seconds": "7", "recycle_after": "8",
         "max_parallelism": "0", "max_in_flight": "9", "max_system_tries": "4", "continue_as_new_events": "50",
-        "continue_as_new_drain_seconds": "2", "pass_environment": "A, B", "metrics_address": "off",
+        "continue_as_new_drain_seconds": "2", "max_map_items": "7", "max_dynamic_depth": "3",
+        "pass_environment": "A, B", "metrics_address": "off",
         "sdk_metrics_address": "0.0.0.0:0",
     }  # fmt: skip
     fields = [field for field in ALL_FIELDS if field.name != "profile"]

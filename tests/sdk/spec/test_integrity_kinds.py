@@ -177,7 +177,6 @@ def test_a_sound_document_of_every_kind() -> None:
         (branch("n1", when(None, less(X))), "has a case, number 1, that needs either a node or a failure's message"),
         (branch("n1", when(step("n0"), less(X), fail="x")), "has a case, number 1, that needs either"),
         (branch("n1", when(step("n0")), when(step("n1"))), "has a case, number 1, without a condition"),
-        (branch("n1", when(mapped("n0"))), "has a case, number 1, that is a map"),
         (branch("n1", when(step("n0"), less(X)), when(step("n0"))), "has two cases with the node 'n0'"),
         (branch("n1", when(step("n0"), Junction(kind="or", terms=()))), "with an 'or' of nothing"),
         (branch("n1", when(step("n0")), outputs="o p"), "declares the output 'p', which the node n0 of one of its cases lacks"),

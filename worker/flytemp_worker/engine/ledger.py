@@ -54,7 +54,12 @@ class Ledger:
 
     def note(self, node: Node) -> None:
         """A node changed in a way that no activity in a history tells. What is skipped is told by what skipped it."""
-        if self.journals and node.plan.kind != "task" and node.phase is not NodePhase.SKIPPED:
+        if node.plan.kind != "task" and node.phase is not NodePhase.SKIPPED:
+            self.write(node)
+
+    def write(self, node: Node) -> None:
+        """Into the journal, whatever it is."""
+        if self.journals:
             self.changed[node.path] = node
 
     def story(self, path: str) -> list[str]:

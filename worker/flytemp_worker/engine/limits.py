@@ -51,6 +51,7 @@ def stopped(engine: Engine, node: Node, why: str = "stopped") -> None:
     """What ran in the node has been stopped: because its deadline passed, or because something around it stops."""
     if is_expired(node):
         engine.fail_with(node, _timeout(f"it was not done within its deadline of {node.plan.deadline:g} s"))
+        engine.ledger.write(node)  # its activity was only cancelled
     else:
         engine.finish(node, P.ABORTED, why)
 

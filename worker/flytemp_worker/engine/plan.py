@@ -148,4 +148,6 @@ def _nodes_in(binding: Binding) -> Iterator[int]:
 
 
 def _is_structured(plan: GraphPlan) -> bool:
-    return plan.on_failure is not None or any(node.kind not in ("task", "workflow") for node in plan.nodes)
+    if plan.on_failure is not None or plan.timeout is not None:
+        return True
+    return any(node.kind not in ("task", "workflow") or node.deadline is not None for node in plan.nodes)

@@ -38,7 +38,7 @@ def row(node: Node) -> Row:
 
 def told(node: Node) -> Row:
     """A row for a reader: without outputs, which lie elsewhere, and with what a person wants to know of the kind."""
-    data = row(node)
+    data = {**row(node), "kind": node.kind}
     data.pop("outputs", None)
     if node.plan.gate is not None:
         data["gate"] = node.plan.gate

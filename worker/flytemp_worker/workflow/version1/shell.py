@@ -196,6 +196,7 @@ class Shell:
 
     def carry_out(self) -> None:
         """Commands in their order, within the bounds of one workflow task; the rest waits for the next one."""
+        self._journal.write(self.engine)  # first: a reader hears of a node before it hears of what runs in it
         count = size = 0
         while self._backlog and count < FLUSH_COMMANDS and size < FLUSH_BYTES:
             command = self._backlog.popleft()
@@ -204,10 +205,11 @@ class Shell:
             carrier = self._carriers.get(type(command))
             if carrier is not None:
                 carrier(command)
-        self._journal.write(self.engine)
 
     def _start_child(self, command: StartChild) -> None:
-        self.engine.by_path[command.node].extra["child"] = self.relatives.start_execution(command)
+        node = self.engine.by_path[command.node]
+        node.extra["child"] = self.relatives.start_execution(command)
+        self.engine.ledger.note(node)
 
     def _start_part(self, command: StartPart) -> None:
         engine = self.engine
