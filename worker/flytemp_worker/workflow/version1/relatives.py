@@ -38,12 +38,20 @@ class Relatives:
         self._unwatched: set[Key] = set()  # what this run did not start: Temporal will not tell it of their end
         self._watcher: asyncio.Task[None] | None = None
 
-    def start_execution(self, command: StartChild) -> str:
-        """Start it; its workflow id."""
-        resolved, plan = self._resolved, command.launch_plan
-        project, domain = plan["project"] or resolved["project"], plan["domain"] or resolved["domain"]
-        own = (project, domain) == (resolved["project"], resolved["domain"])
+    def execution_of(self, command: StartChild) -> str:
+        """The workflow id of the execution that a launch plan's node starts."""
+        resolved = self._resolved
         name = calls.child_name(resolved["execution"], resolved["root"], command.node, command.attempt)
+        return execution_id(*self._place_of(command), name)
+
+    def _place_of(self, command: StartChild) -> tuple[str, str]:
+        resolved, plan = self._resolved, command.launch_plan
+        return plan["project"] or resolved["project"], plan["domain"] or resolved["domain"]
+
+    def start_execution(self, command: StartChild) -> None:
+        resolved, plan = self._resolved, command.launch_plan
+        project, domain = self._place_of(command)
+        own = (project, domain) == (resolved["project"], resolved["domain"])
         launch: dict[str, Any] = {
             "launch_plan": plan["launch_plan"],
             "project": project,
@@ -61,9 +69,7 @@ class Relatives:
         if command.inputs_uri is not None:
             launch["inputs_uri"] = command.inputs_uri
         key = (command.node, _EXECUTION, command.attempt)
-        identifier = execution_id(project, domain, name)
-        self._start(key, "FlytempWorkflow", launch, identifier, command.resumed)
-        return identifier
+        self._start(key, "FlytempWorkflow", launch, self.execution_of(command), command.resumed)
 
     def start_part(self, command: StartPart, execution: str, told: dict[str, Any]) -> None:
         """``execution`` is the workflow id of that which it is a part of; ``told`` is what it should know: the answers to

@@ -88,7 +88,7 @@ class Shell:
             StartTimer: self.work.start_timer,
             CancelTimer: self.work.cancel_timer,
             Ask: self.work.ask,
-            StartChild: self._start_child,
+            StartChild: self.relatives.start_execution,
             StartPart: self._start_part,
             CancelChild: self.relatives.cancel,
             TellParts: lambda command: self.relatives.tell_parts(command.message),
@@ -181,6 +181,9 @@ class Shell:
     def take(self, commands: list[Command]) -> None:
         if commands and isinstance(commands[-1], Finish):
             self.finish = commands[-1]
+        for command in commands:
+            if isinstance(command, StartChild):
+                self.engine.by_path[command.node].extra["child"] = self.relatives.execution_of(command)
         self._backlog.extend(commands)
 
     def _should_continue_as_new(self) -> bool:
@@ -205,11 +208,6 @@ class Shell:
             carrier = self._carriers.get(type(command))
             if carrier is not None:
                 carrier(command)
-
-    def _start_child(self, command: StartChild) -> None:
-        node = self.engine.by_path[command.node]
-        node.extra["child"] = self.relatives.start_execution(command)
-        self.engine.ledger.note(node)
 
     def _start_part(self, command: StartPart) -> None:
         engine = self.engine
