@@ -8,8 +8,9 @@ from typing import Any
 
 from temporalio import activity
 
-from flytemp.errors import CorruptData, FlytempError, InputError, LimitExceeded, StoreError, TypeMismatch
+from flytemp.errors import CorruptData, FlytempError, InputError, LimitExceeded, StoreError
 from flytemp.layout import RootLayout
+from flytemp.literals.lengths import length_of
 from flytemp.literals.limits import INLINE_BYTES, check_size
 from flytemp.literals.types import Json
 from flytemp.runtime.inputs import Source
@@ -61,7 +62,7 @@ class Answers:
 
     def _lengths(self, argument: dict[str, Any]) -> dict[str, Any]:
         source = self._source(argument)
-        return {"lengths": {name: len(_list(name, source.literal(value))) for name, value in argument["values"].items()}}
+        return {"lengths": {name: length_of(name, source.literal(value)) for name, value in argument["values"].items()}}
 
     @activity.defn(name="flytemp.split_lists")
     @translated
@@ -71,7 +72,9 @@ class Answers:
 
     def _split(self, argument: dict[str, Any]) -> dict[str, Any]:
         source, layout = self._source(argument), RootLayout(argument["execution"])
-        lists = {name: _list(name, source.literal(value)) for name, value in argument["values"].items()}
+        lists = {name: source.literal(value) for name, value in argument["values"].items()}
+        for name, items in lists.items():
+            length_of(name, items)
         size = argument["size"]
         for number, first in enumerate(range(0, argument["count"], size)):
             part = {name: items[first : first + size] for name, items in lists.items()}
@@ -151,9 +154,3 @@ def _read(source: Source, value: Json) -> dict[str, Any]:
     if inline_bytes(literal) > MOST_ANSWER_BYTES:
         raise LimitExceeded("a value that a condition compares is too long", hint="compare it in a task")
     return {"l": literal}
-
-
-def _list(name: str, value: Json) -> list[Json]:
-    if not isinstance(value, list):
-        raise TypeMismatch(f"{name}: cannot map over {type(value).__name__}, which is no list")
-    return value

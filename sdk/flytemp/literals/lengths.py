@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from flytemp.errors import InputError
+from flytemp.errors import InputError, TypeMismatch
 
 
 def check_lengths(lengths: Mapping[str, int]) -> int:
@@ -19,3 +20,14 @@ def check_lengths(lengths: Mapping[str, int]) -> int:
             hint="map over lists of the same length; give what is the same for every call with functools.partial",
         )
     return next(iter(lengths.values()), 0)
+
+
+def length_of(name: str, value: Any) -> int:
+    """The length of a list that is mapped over.
+
+    Raises:
+        TypeMismatch: it is none.
+    """
+    if not isinstance(value, list):
+        raise TypeMismatch(f"{name}: cannot map over {type(value).__name__}, which is no list")
+    return len(value)

@@ -49,7 +49,7 @@ class LaunchOptions(BaseModel):
 class ParentCall(BaseModel):
     """The launch plan's node that this execution is: flytemp's own, no part of the public input.
 
-    ``options`` are the parent's: `flytemp.client.options.inherited_options` says what becomes of them.
+    ``options`` are the parent's: `flytemp_activities.resolve` says what becomes of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-from flytemp.errors import FlytempError, TypeMismatch
-from flytemp.literals.lengths import check_lengths
+from flytemp.errors import FlytempError
+from flytemp.literals.lengths import check_lengths, length_of
 from flytemp.literals.limits import INLINE_BYTES
 from flytemp_worker.engine import limits
 from flytemp_worker.engine.kinds import parts
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
 
 INLINE_OUTPUT_BYTES = 256
 """A call's output up to this long is kept in the manifest of a map itself; above it stands a reference."""
-
-GIVEN_BYTES = 1_024
-"""What a part of a map is given besides its items travels inline up to this many bytes, because it does with every call."""
-
 
 class MapKind(Kind):
     """First learns how many calls there are, then makes them, then stores what they gave."""
@@ -320,7 +317,7 @@ def _plan(node: Node) -> MapPlan:
 
 
 def _given(node: Node) -> dict[str, Closed]:
-    return close(node.bindings, node.scope, GIVEN_BYTES)
+    return close(node.bindings, node.scope, parts.GIVEN_BYTES)
 
 
 def _lengths(node: Node) -> tuple[dict[str, int], dict[str, Closed]]:
@@ -338,18 +335,5 @@ def _lengths(node: Node) -> tuple[dict[str, int], dict[str, Closed]]:
     return lengths, unread
 
 
-def length_of(var: str, value: Any) -> int:
-    """The length of a list.
-
-    Raises:
-        TypeMismatch: it is none.
-    """
-    if not isinstance(value, list):
-        raise TypeMismatch(f"{var}: cannot map over {type(value).__name__}, which is no list")
-    return len(value)
-
-
 def _length(value: Any) -> int:
-    import json
-
     return len(json.dumps(value, separators=(",", ":")))

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 AT_ONCE = 8
 """Parts of one map that share what may be borrowed."""
 
+GIVEN_BYTES = 1_024
+"""What a part of a map is given besides its items travels inline up to this many bytes, because it does with every call."""
+
 ATTEMPTS_APART = 100
 """Between the first attempts of calls in one attempt of their map and in the next: what they used is not known here."""
 
@@ -86,7 +89,7 @@ def _command(engine: Engine, node: Node, number: int, resumed: bool = False) -> 
     assert plan is not None
     size, items = part_size(engine, node), node.extra["items"]
     first = number * size
-    whole = close({var: b for var, b in node.bindings.items() if var not in plan.over}, node.scope, 1_024)
+    whole = close({var: b for var, b in node.bindings.items() if var not in plan.over}, node.scope, GIVEN_BYTES)
     split = {var: {"f": chunk_name(node, number), "v": var, "p": []} for var in plan.over}
     graph = node.scope.graph
     return StartPart(
