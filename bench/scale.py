@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from rich.console import Console
@@ -34,9 +35,11 @@ from flytemp_activities.backend import Report
 from flytemp_activities.noop import NoopBackend
 from flytemp_worker.assembly import control_worker, task_worker
 from flytemp_worker.devserver import start_dev_server
+from flytemp_worker.serve import spare_garbage_collection
 
 PROJECT, DOMAIN, VERSION = "default", "development", "scale"
 QUEUE, TASKS = "scale", "scale-tasks"
+SMALL_RUNS = 4
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,7 @@ class Scale:
 
 
 async def measure(cases: list[Case], folder: Path, part: float, cancel: bool) -> list[Row]:
+    spare_garbage_collection()  # as the worker's process does
     server = await asyncio.to_thread(
         start_dev_server, db=folder / "scale.db", port=0, ui_port=None, log=folder / "scale.log", tuned=True
     )
@@ -150,7 +154,7 @@ async def measure(cases: list[Case], folder: Path, part: float, cancel: bool) ->
         await add_search_attributes(temporal)
         store = ObjectStore.open(str(folder / "store"))
         _register(store, folder, cases, part)
-        settings = ResolvedSettings(task_queue=TASKS, max_parallelism=0, continue_as_new_events=5_000)
+        settings = ResolvedSettings(task_queue=TASKS, max_parallelism=0, continue_as_new_events=7_500)
         async with AsyncExitStack() as stack:
             for worker in (
                 control_worker(temporal, store, QUEUE, settings),
@@ -167,12 +171,15 @@ def _size(case: Case, part: float) -> int:
 
 
 async def _measure(scale: Scale, cases: list[Case], part: float, cancel: bool) -> list[Row]:
+    """The small size is measured before and after the large one, as the machine is not equally fast all the time."""
     rows: list[Row] = []
     for case in cases:
         await scale.run(case, case.small)
-        small = min([(await scale.run(case, case.small))[0] for _ in range(3)]) / (case.small * case.nodes_per)
         nodes = _size(case, part)
+        around = [(await scale.run(case, case.small))[0] for _ in range(SMALL_RUNS)]
         seconds, handle = await scale.run(case, nodes)
+        around += [(await scale.run(case, case.small))[0] for _ in range(SMALL_RUNS)]
+        small = median(around) / (case.small * case.nodes_per)
         each = seconds / (nodes * case.nodes_per)
         row = Row(case.name, nodes, round(seconds, 1), round(each * 1000, 2), round(each / small, 2))
         await scale.inspect(handle, row)

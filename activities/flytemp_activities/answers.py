@@ -16,7 +16,6 @@ from flytemp.literals.types import Json
 from flytemp.runtime.inputs import Source
 from flytemp.spec.integrity import check_integrity
 from flytemp.spec.pages import to_pages
-from flytemp.spec.plan import plan_of
 from flytemp.spec.typecheck import type_problems
 from flytemp_activities.executions import Executions, inline_bytes
 from flytemp_activities.failures import translated
@@ -116,12 +115,13 @@ class Answers:
         return await asyncio.to_thread(self._expand, argument)
 
     def _expand(self, argument: dict[str, Any]) -> dict[str, Any]:
-        document = self._executions.dynamic(argument["execution"], f"{argument['node']}/{argument['attempt']}")
+        source = f"{argument['node']}/{argument['attempt']}"
+        document = self._executions.dynamic(argument["execution"], source)
         check_integrity(document)
         problems = type_problems(document)
         if problems:
             raise InputError("; ".join(str(problem) for problem in problems[:5]))
-        return {"pages": to_pages(plan_of(document))}
+        return {"pages": to_pages(self._executions.dynamic_plan(argument["execution"], source))}
 
     @activity.defn(name="flytemp.dynamic_plans")
     @translated
@@ -133,7 +133,7 @@ class Answers:
         plans: dict[str, Any] = {}
         size = 0
         for source in argument["sources"]:
-            plan = plan_of(self._executions.dynamic(argument["execution"], source))
+            plan = self._executions.dynamic_plan(argument["execution"], source)
             size += inline_bytes(plan)
             if plans and size > MOST_PLANS_BYTES:
                 break

@@ -17,7 +17,7 @@ from flytemp.registry import Registry
 from flytemp.runtime.inputs import Constants
 from flytemp.runtime.invocation import TaskResult
 from flytemp.spec.models import LaunchPlanDocument, TaskDocument, TaskSpec, WorkflowDocument
-from flytemp.spec.plan import around_task, constant, node_at
+from flytemp.spec.plan import Plan, around_task, constant, node_at, plan_of
 from flytemp.spec.read import read_document
 from flytemp.store.object_store import ObjectStore
 
@@ -25,6 +25,7 @@ V = TypeVar("V")
 
 _CONTEXTS = 256
 _DOCUMENTS = 64
+_PLANS = 16
 
 
 class _Recent(Generic[V]):
@@ -58,6 +59,7 @@ class Executions:
         self.registry = Registry(store)
         self._contexts: _Recent[ExecutionContext] = _Recent(_CONTEXTS)
         self._documents: _Recent[WorkflowDocument] = _Recent(_DOCUMENTS)
+        self._plans: _Recent[Plan] = _Recent(_PLANS)  # of dynamics
 
     def introduce(self, root: str, context: ExecutionContext, document: WorkflowDocument) -> None:
         """Make an execution known whose document no registry holds: one that runs without a server."""
@@ -122,6 +124,15 @@ class Executions:
         if not isinstance(document, WorkflowDocument):
             raise CorruptData(f"{self.store.uri_of(made)} is not a workflow's document")
         return self._documents.put(name, document)
+
+    def dynamic_plan(self, root: str, source: str) -> Plan:
+        """The plan of the graph that a dynamic task made: each run of its execution asks for it anew.
+
+        Raises:
+            NotFound, CorruptData: as `dynamic`.
+        """
+        name = f"{root}/{source}"
+        return self._plans.get(name) or self._plans.put(name, plan_of(self.dynamic(root, source)))
 
     def constants(self, root: str) -> Constants:
         """The large literals of the execution's plans."""

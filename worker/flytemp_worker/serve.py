@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -27,14 +28,25 @@ from flytemp_worker.metrics import MetricsServer, WorkerMetrics
 logger = logging.getLogger("flytemp.worker")
 
 
+GARBAGE_THRESHOLDS = (50_000, 50, 100)
+"""Python's own, with collections after some hundreds of new objects, look at all objects of all plans over and over while
+a large one is built: with a graph of 20,000 nodes that was a third of the time that it took to continue as new."""
+
+
 def run_worker(settings: Settings) -> int:
     """Serve until TERM or INT, then drain: running tasks get ``drain_seconds`` to end. Returns the exit code.
 
     Raises:
         TemporalUnavailable, ConfigError, StoreError: it cannot start.
     """
+    spare_garbage_collection()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     return asyncio.run(_serve(settings))
+
+
+def spare_garbage_collection() -> None:
+    """Let this process, which holds large plans for long, collect garbage less often."""
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 async def _serve(settings: Settings) -> int:

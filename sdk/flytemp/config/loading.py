@@ -50,7 +50,7 @@ _DEFAULTS: Mapping[str, object] = MappingProxyType(
         "worker.max_parallelism": 25,
         "worker.max_in_flight": 1_000,
         "worker.max_system_tries": 10,
-        "worker.continue_as_new_events": 5_000,
+        "worker.continue_as_new_events": 7_500,
         "worker.continue_as_new_drain_seconds": 30.0,
         "worker.max_map_items": 1_000,
         "worker.max_dynamic_depth": 50,

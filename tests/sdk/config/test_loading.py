@@ -97,7 +97,7 @@ def test_with_nothing_at_all(load: Callable[..., Settings], project: Path) -> No
     worker = settings.worker
     assert worker.slots >= 1
     assert (worker.heartbeat_seconds, worker.grace_seconds, worker.drain_seconds) == (10, 10, 30)
-    assert (worker.recycle_after, worker.max_system_tries, worker.continue_as_new_events) == (100, 10, 5_000)
+    assert (worker.recycle_after, worker.max_system_tries, worker.continue_as_new_events) == (100, 10, 7_500)
     assert (worker.max_parallelism, worker.pass_environment) == (25, ())
     assert (worker.metrics_address, worker.backend) == ("127.0.0.1:9464", "process")
 

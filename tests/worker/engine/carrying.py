@@ -17,7 +17,11 @@ from flytemp_worker.engine import (
     Event,
     Finish,
     GateAnswered,
+    GiveBack,
+    LendMore,
+    MoreLent,
     NodePhase,
+    PartGaveBack,
     PauseRequested,
     ResumeRequested,
     RunTask,
@@ -57,10 +61,10 @@ def enter(sim: Simulation, event: Event) -> NodePhase | None:
             assert sim.asked.pop(path).what == event.what
             if event.error is not None:
                 books.refused.add(path)
-        case ChildClosed(node=path, part=-1):
-            _closed(sim, event)
-        case ChildClosed():
-            _part_closed(sim, event)
+        case ChildClosed(part=part):
+            (_closed if part == -1 else _part_closed)(sim, event)
+        case PartGaveBack():
+            _part_gave_back(sim, event)
         case GateAnswered():
             books.answers.append(event.answer)
         case PauseRequested():
@@ -132,6 +136,12 @@ def _part_closed(sim: Simulation, event: ChildClosed) -> None:
     sim.stopping.discard(f"{event.node}/{event.part}")
     if event.phase != "LOST":
         sim.books.part_ends.append(part)
+
+
+def _part_gave_back(sim: Simulation, event: PartGaveBack) -> None:
+    part = sim.parts.get((event.node, event.part))
+    if part is not None and part.command.attempt == event.attempt:
+        part.lent_to_it = min(part.lent_to_it, event.width)
 
 
 # ---------------------------------------------------------------------------------------- commands
@@ -253,9 +263,32 @@ def _tell_parts(sim: Simulation, command: TellParts) -> None:
                 part.do(ResumeRequested(resumption["by"]))
 
 
+def _lend_more(sim: Simulation, command: LendMore) -> None:
+    part = sim.parts[command.node, command.part]
+    assert part.command.attempt == command.attempt
+    assert command.width > part.lent_to_it
+    part.lent_to_it = command.width
+    limit = sim.limits.max_parallelism if sim.books.width is None else sim.books.width
+    assert not limit or len(sim.in_flight) + sim.lent <= limit
+    if part.finish is None:
+        part.books.width = command.width
+        part.do(MoreLent(command.width))
+
+
+def _give_back(sim: Simulation, command: GiveBack) -> None:
+    from .simulation import Part
+
+    assert isinstance(sim, Part)
+    assert len(sim.in_flight) <= command.width
+    assert sim.books.width is not None
+    assert command.width < sim.books.width
+    sim.given_back.append(command.width)
+
+
 _CARRIERS: dict[type, Callable[[Simulation, Any], None]] = {
     RunTask: _run, CancelTask: _cancel_task, StartTimer: _start_timer, CancelTimer: _cancel_timer, Ask: _ask,
-    StartChild: _start_child, StartPart: _start_part, CancelChild: _cancel_child, TellParts: _tell_parts, Finish: _finish,
+    StartChild: _start_child, StartPart: _start_part, CancelChild: _cancel_child, TellParts: _tell_parts,
+    LendMore: _lend_more, GiveBack: _give_back, Finish: _finish,
 }  # fmt: skip
 
 
@@ -270,7 +303,8 @@ def carry_on(sim: Simulation, commands: list[Command]) -> None:
     assert executions.keys() == sim.executions.keys()
     assert all(child.attempt == sim.executions[path].attempt for path, child in executions.items())
     parts = {(c.node, c.part): c for c in commands if isinstance(c, StartPart) and c.resumed}
-    assert {key: replace(part, resumed=False) for key, part in parts.items()} == {k: p.command for k, p in sim.parts.items()}
+    known = {key: replace(part.command, width=part.lent_to_it) for key, part in sim.parts.items()}
+    assert {key: replace(part, resumed=False) for key, part in parts.items()} == known
     stopped = {c.node for c in commands if isinstance(c, CancelTask)}
     stopped |= {c.node if c.part == -1 else f"{c.node}/{c.part}" for c in commands if isinstance(c, CancelChild)}
     assert stopped == sim.stopping

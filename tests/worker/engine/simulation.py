@@ -29,6 +29,7 @@ from flytemp_worker.engine import (
     Finish,
     GateAnswered,
     NodePhase,
+    PartGaveBack,
     PauseRequested,
     Plan,
     ResumeRequested,
@@ -45,7 +46,7 @@ from flytemp_worker.engine import (
     Told,
     rows,
 )
-from flytemp_worker.engine.kinds import maps
+from flytemp_worker.engine.kinds import lending, maps
 from flytemp_worker.engine.kinds.dynamics import sources
 from flytemp_worker.engine.nodes import Scope
 
@@ -180,6 +181,8 @@ class Simulation:
         """The engine hears of the end of a part that finished."""
         part = self.parts[path, number]
         assert part.finish is not None
+        while part.given_back:  # it said so before it ended
+            self.hear_part(path, number)
         end = part.finish
         if end.outputs is not None:
             outputs = {name: value["a"] for name, value in end.outputs.items()}
@@ -187,6 +190,11 @@ class Simulation:
         assert end.counts is not None
         self.books.note_lost(part)
         return self.do(ChildClosed(path, number, part.command.attempt, end.phase, error=end.error, counts=end.counts))
+
+    def hear_part(self, path: str, number: int) -> list[Command]:
+        """The engine hears that a part gave something back."""
+        part = self.parts[path, number]
+        return self.do(PartGaveBack(path, number, part.command.attempt, part.given_back.pop(0)))
 
     def lose_part(self, path: str, number: int) -> list[Command]:
         """A part goes away without a word."""
@@ -241,7 +249,7 @@ class Simulation:
 
     @property
     def lent(self) -> int:
-        return sum(part.command.width for part in self.parts.values())
+        return sum(part.lent_to_it for part in self.parts.values())
 
     def row(self, path: str) -> dict[str, Any]:
         return next(row for row in rows.rows(self.engine) if row["id"] == path)
@@ -317,6 +325,8 @@ class Part(Simulation):
 
     def __init__(self, parent: Simulation, command: StartPart) -> None:
         self.parent, self.command = parent, command
+        self.lent_to_it = command.width  # as the parent knows it
+        self.given_back: list[int] = []  # what the parent has not heard yet
         self._open(parent.stored, parent.limits, parent.at)
         self.books.width = command.width
         self.do("begin")
@@ -329,7 +339,7 @@ class Part(Simulation):
         command, stored = self.command, self.stored
         plan = Plan(stored.part_plan(command), command.source)
         plan.structured = True
-        engine = Engine(plan, None, **{**asdict(self.limits), "max_parallelism": command.width})
+        engine = Engine(plan, None, **{**asdict(self.limits), "max_parallelism": self.books.width or command.width})
         engine.most_failures, engine.base = command.most_failures, command.base
         node = plan.root.nodes[0]
         assert node.map is not None
@@ -339,4 +349,7 @@ class Part(Simulation):
         scope.given = {**command.given, **{var: {"l": items} for var, items in stored.items[command.name].items()}}
         maps.fill(scope, node.map, command.first, command.count)
         engine.root = scope
+        width = command.width if self.books.width is None else self.books.width
+        scope.width = width if node.map.concurrency else 0
+        lending.borrow(engine, width)
         return plan, engine

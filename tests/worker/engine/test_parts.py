@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flytemp_worker.engine import Ask, CancelChild, ChildClosed, StartPart
+from flytemp.spec.models import NodeSpec, TaskSpec, WorkflowSpec
+from flytemp_worker.engine import Ask, CancelChild, ChildClosed, LendMore, StartPart
 
 from .meaning import World, evaluate
 from .programs import document, given, mapped, node, out, spread, task, workflow
@@ -61,24 +62,107 @@ def test_the_lists_are_split_and_each_part_makes_its_calls() -> None:
     assert run.outputs() == evaluate(run.program, "wf", {})
 
 
+def beside(spec: NodeSpec, *others: WorkflowSpec | TaskSpec, parallelism: int = 16, size: int = 40) -> Simulation:
+    """A map, and two tasks beside it."""
+    program = document(workflow("wf", spec, node("n1", "free"), node("n2", "free")), NEXT, FREE, *others)
+    return Simulation(program, limits=Limits(max_parallelism=parallelism, max_map_items=size))
+
+
+def widths(run: Simulation) -> list[int]:
+    return [part.lent_to_it for part in run.parts.values()]
+
+
+def succeed(part: Part, count: int) -> None:
+    for _ in range(count):
+        part.succeed(next(iter(part.in_flight)))
+
+
 def test_parts_borrow_what_may_run_at_once_and_leave_something_to_others() -> None:
-    spec = mapped("n0", "next", a=list(range(40)), b=7)
-    program = document(workflow("wf", spec, node("n1", "free"), node("n2", "free")), NEXT, FREE)
-    run = Simulation(program, limits=Limits(max_parallelism=16, max_map_items=2))
+    run = beside(mapped("n0", "next", a=list(range(40)), b=7), size=2)
     split(run)
-    assert run.lent == 14  # seven eighths
     assert len(run.in_flight) == 2
-    assert {part.command.width for part in run.parts.values()} == {1}
+    assert widths(run) == [2] * 7  # seven eighths, and no part more than it has calls
     complete(run, 0)
-    assert run.lent == 14  # the next part begins
-    assert len(run.parts) == 14
+    assert widths(run) == [2] * 7  # the next part begins
+    assert [number for _, number in run.parts] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_part_borrows_all_there_is_and_gives_back_what_it_needs_no_more() -> None:
+    run = beside(mapped("n0", "next", a=list(range(100)), b=7))
+    (first,) = split(run)
+    assert (widths(run), len(first.in_flight)) == ([14], 14)
+    succeed(first, 26)  # all its calls have started now
+    assert first.given_back == []
+    succeed(first, 1)
+    assert first.given_back == [13]
+    run.hear_part("n0", 0)
+    assert widths(run) == [13, 1]  # the next part begins with what is free
+    run.restore()
+    first.restore()
+    succeed(first, 3)
+    while first.given_back:
+        run.hear_part("n0", 0)
+    second = run.parts["n0", 1]
+    assert widths(run) == [10, 4]  # and is lent more as it comes free
+    assert len(second.in_flight) == 4
+    second.restore()
+    complete(run, 0)
+    assert (widths(run), len(second.in_flight)) == ([14], 14)
+
+
+def test_a_part_whose_calls_all_start_at_once_lets_the_next_begin() -> None:
+    run = beside(mapped("n0", "next", a=list(range(100)), b=7), parallelism=72)
+    split(run)
+    assert widths(run) == [40, 23]
+    assert [len(part.in_flight) for part in run.parts.values()] == [40, 23]
+
+
+def test_calls_that_may_need_their_place_later_keep_it() -> None:
+    inner = workflow("inner", node("n0", "free"), inputs=("a",))
+    run = beside(mapped("n0", "inner", of="workflow", a=list(range(100))), inner, size=4)
+    split(run)
+    assert widths(run) == [1] * 14
+    part = run.parts["n0", 0]
+    succeed(part, 1)
+    assert part.given_back == []
+
+
+def test_two_large_maps_share() -> None:
+    specs = [mapped(name, "next", a=list(range(100)), b=7) for name in ("n0", "n1")]
+    run = Simulation(document(workflow("wf", *specs), NEXT), limits=Limits(max_parallelism=16, max_map_items=40))
+    run.tell("n0")
+    run.tell("n1")
+    assert widths(run) == [14]
+    first = run.parts["n0", 0]
+    while "n1" not in {path for path, _ in run.parts}:
+        succeed(first, 1)
+        while first.given_back:
+            run.hear_part("n0", 0)
+    assert {path for path, _ in run.parts} == {"n0", "n1"}
+
+
+def test_a_part_that_goes_away_gives_back_all() -> None:
+    run = beside(mapped("n0", "next", a=list(range(60)), b=7))
+    (first,) = split(run)
+    succeed(first, 30)
+    run.hear_part("n0", 0)
+    again, *_ = run.lose_part("n0", 0)
+    assert isinstance(again, LendMore | StartPart)
+    assert run.lent <= 14
 
 
 def test_a_maps_own_concurrency_bounds_its_parts_together() -> None:
-    run = large(items=12, concurrency=3)
-    split(run)
-    assert run.lent == 3
-    assert run.row("n0")["extra"]["parts"][3] == {"phase": "WAITING", "attempt": 1, "width": 0, "done": [0, 0]}
+    run = large(items=12, size=5, concurrency=3)
+    (first,) = split(run)
+    assert (run.lent, len(first.in_flight)) == (3, 3)
+    assert run.row("n0")["extra"]["parts"][2] == {"phase": "WAITING", "attempt": 1, "width": 0, "done": [0, 0]}
+    succeed(first, 3)
+    assert first.given_back == [2]
+    run.hear_part("n0", 0)
+    second = run.parts["n0", 1]
+    assert (widths(run), len(second.in_flight)) == ([2, 1], 1)
+    complete(run, 0)
+    assert (widths(run), len(second.in_flight)) == ([3], 3)
 
 
 def test_one_part_too_many_failures_stops_the_others() -> None:

@@ -60,7 +60,7 @@ def test_no_execution_and_no_part_starts() -> None:
 
 def test_parts_pause_and_go_on_with_the_execution() -> None:
     spec = mapped("n0", "next", a=[1, 2, 3, 4])
-    run = Simulation(document(workflow("wf", spec), NEXT), limits=Limits(max_parallelism=8, max_map_items=3))
+    run = Simulation(document(workflow("wf", spec), NEXT), limits=Limits(max_parallelism=1, max_map_items=3))
     run.tell("n0")
     part = run.parts["n0", 0]
     assert part.running == ["n0.0@1.1"]

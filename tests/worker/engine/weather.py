@@ -144,6 +144,8 @@ def _deeds(one: Simulation, weather: Weather, random: Random) -> list[Deed]:
 def _ends_of_parts(one: Simulation, weather: Weather, random: Random) -> list[Deed]:
     deeds: list[Deed] = []
     for (path, number), part in one.parts.items():
+        if part.given_back:
+            deeds.append(partial(one.hear_part, path, number))
         if part.finish is not None:
             deeds.append(partial(one.close_part, path, number))
         elif random.randrange(300) < weather.lost:

@@ -11,7 +11,7 @@ from typing import Any
 
 from flytemp.errors import FlytempError
 from flytemp_worker.engine import limits, reopening
-from flytemp_worker.engine.kinds import HANDLERS, KINDS, MAP
+from flytemp_worker.engine.kinds import HANDLERS, KINDS, MAP, lending
 from flytemp_worker.engine.ledger import Ledger
 from flytemp_worker.engine.messages import (
     CancelRequested,
@@ -57,7 +57,7 @@ class Engine:
     ) -> None:
         self.plan = plan
         self.limit = min(max_parallelism or max_in_flight, max_in_flight)
-        self.window = self.limit  # of the platform's own, below the limit: what runs at once may only grow by and by
+        self.window = max_in_flight  # what the platform lets run at once for now, within the limit
         self.max_in_flight = max_in_flight
         self.max_system_tries = max_system_tries
         self.max_map_items = max_map_items
@@ -65,6 +65,8 @@ class Engine:
         self.root = Scope(plan.root, None, inputs)
         self.running = 0  # task nodes in the backend's hands: RUNNING or CANCELLING
         self.lent = 0  # of the limit, to the parts of maps that run
+        self.borrowed = 0  # of a part of a map over a task: of its execution's limit
+        self.lot = 1  # what it gives back of that at a time, at least
         self.children = 0  # executions of launch plans that run
         self.most_failures = 0  # of a part of a map: calls that may fail without it failing
         self.seed = ""  # of the jitter; the shell sets its execution's, so that equal executions do not retry in step
@@ -84,7 +86,7 @@ class Engine:
         self.at = 0  # milliseconds since the epoch, as of the event that is being taken in
         self.ready: deque[Node] = deque()  # tasks; those that were skipped while they queued stay in it
         self.ready_children: deque[Node] = deque()  # launch plans
-        self.ready_parts: deque[tuple[Node, int]] = deque()  # parts of maps
+        self.ready_parts: dict[Node, deque[int]] = {}  # parts of maps, by their numbers
         self.by_path: dict[str, Node] = {}
         self.move = self.ledger.move
         self._closing: deque[Scope] = deque()  # scopes whose last node ended
@@ -273,6 +275,8 @@ class Engine:
                 self._open(self._opening.popleft())
             elif not self._start_next():
                 break
+        if self.borrowed:
+            lending.give_back(self)
         commands, self._commands = self._commands, []
         return commands
 

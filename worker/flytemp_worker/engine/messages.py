@@ -98,6 +98,23 @@ class ChildClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class PartGaveBack:
+    """All calls of a part of a map have started, and no more than ``width`` of them are open."""
+
+    node: str
+    part: int
+    attempt: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoreLent:
+    """To the engine of a part: so many of its calls may be open now."""
+
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
 class GateAnswered:
     """``gate`` is the path of a node, or the name that gates have. ``answer`` is ``{"by", "at", "approved", "reason"}`` or
     ``{"by", "at", "value"}``."""
@@ -133,6 +150,8 @@ Event: TypeAlias = (
     | CancelRequested
     | Told
     | ChildClosed
+    | PartGaveBack
+    | MoreLent
     | GateAnswered
     | PauseRequested
     | ResumeRequested
@@ -266,6 +285,23 @@ class TellParts:
 
 
 @dataclass(frozen=True, slots=True)
+class LendMore:
+    """Tell a part of a map that it may have ``width`` calls open: a `MoreLent` there."""
+
+    node: str
+    part: int
+    attempt: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """Tell the execution that this part of a map needs no more than ``width`` any more: a `PartGaveBack` there."""
+
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The execution is over: nothing runs any more. ``outputs`` are closed values, when it succeeded.
 
@@ -280,5 +316,6 @@ class Finish:
 
 
 Command: TypeAlias = (
-    RunTask | CancelTask | StartTimer | CancelTimer | Ask | StartChild | StartPart | CancelChild | TellParts | Finish
-)
+    RunTask | CancelTask | StartTimer | CancelTimer | Ask | StartChild | StartPart | CancelChild | TellParts | LendMore
+    | GiveBack | Finish
+)  # fmt: skip

@@ -41,6 +41,7 @@ ASKS = {
 """The activity that answers what the engine asks; see `flytemp_worker.engine.messages.Ask`."""
 
 CHILD_CLOSED = "flytemp.child_closed"
+GAVE_BACK = "flytemp.part_gave_back"
 TELL = "flytemp.tell"
 
 _FOREVER = timedelta(days=3650)  # Temporal wants a bound; a task's own time-out is the backend's to keep

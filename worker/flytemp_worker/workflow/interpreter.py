@@ -78,6 +78,10 @@ class FlytempWorkflow:
     def child_closed(self, message: dict[str, Any]) -> None:
         self._requests.child_closed(message)
 
+    @workflow.signal(name=calls.GAVE_BACK)
+    def part_gave_back(self, message: dict[str, Any]) -> None:
+        self._requests.part_gave_back(message)
+
 
 @workflow.defn(name=calls.PART_WORKFLOW, sandboxed=False)
 class FlytempMapPart:
@@ -100,6 +104,10 @@ class FlytempMapPart:
     @workflow.signal(name=calls.CHILD_CLOSED)
     def child_closed(self, message: dict[str, Any]) -> None:
         self._requests.child_closed(message)
+
+    @workflow.signal(name=calls.GAVE_BACK)
+    def part_gave_back(self, message: dict[str, Any]) -> None:
+        self._requests.part_gave_back(message)
 
 
 def _decoded(launch: RawValue) -> dict[str, Any]:

@@ -13,7 +13,14 @@ from temporalio import workflow
 
 from flytemp.errors import AlreadyExists, InputError, NotFound, TypeMismatch
 from flytemp.literals.limits import INLINE_BYTES
-from flytemp_worker.engine import Engine, GateAnswered, PauseRequested, ResumeRequested, RetryRequested
+from flytemp_worker.engine import (
+    Engine,
+    GateAnswered,
+    PartGaveBack,
+    PauseRequested,
+    ResumeRequested,
+    RetryRequested,
+)
 from flytemp_worker.engine.kinds.gates import fits
 from flytemp_worker.engine.plan import GraphPlan, NodePlan
 from flytemp_worker.engine.reopening import to_retry
@@ -110,6 +117,11 @@ class Requests:
         """A child's word that it is over."""
         self._hear(lambda shell: shell.relatives.on_closed(message))
 
+    def part_gave_back(self, message: dict[str, Any]) -> None:
+        """The word of a part of a map that it needs less."""
+        gave_back = PartGaveBack(message["node"], message["part"], message["attempt"], message["width"])
+        self._hear(lambda shell: shell.hear(gave_back))
+
     def told(self, message: dict[str, Any]) -> None:
         """The parent's word to a part of a map."""
         if "answer" in message:
@@ -122,6 +134,8 @@ class Requests:
         elif "resume" in message:
             resume = ResumeRequested(message["resume"]["by"])
             self._hear(lambda shell: shell.hear(resume))
+        elif "width" in message:
+            self._hear(lambda shell: shell.more_lent(message["width"]))
 
 
 def _check_answer(engine: Engine, request: dict[str, Any]) -> None:

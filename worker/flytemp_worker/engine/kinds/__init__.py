@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flytemp_worker.engine import limits
-from flytemp_worker.engine.kinds import base, children, gates, tasks
+from flytemp_worker.engine.kinds import base, children, gates, lending, parts, tasks
 from flytemp_worker.engine.kinds.branches import BranchKind
 from flytemp_worker.engine.kinds.children import LaunchPlanKind
 from flytemp_worker.engine.kinds.dynamics import DynamicKind
@@ -17,6 +17,8 @@ from flytemp_worker.engine.kinds.workflows import WorkflowKind
 from flytemp_worker.engine.messages import (
     ChildClosed,
     GateAnswered,
+    MoreLent,
+    PartGaveBack,
     TaskCancelled,
     TaskFailed,
     TaskLost,
@@ -46,5 +48,7 @@ HANDLERS: dict[type, Callable[[Any, Any], None]] = {
     TimerFired: limits.on_timer,
     Told: base.on_told,
     ChildClosed: children.on_child_closed,
+    PartGaveBack: parts.on_gave_back,
+    MoreLent: lending.on_more_lent,
     GateAnswered: gates.on_answered,
 }

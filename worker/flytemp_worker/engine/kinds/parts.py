@@ -1,25 +1,23 @@
 """The parts of a large map: child workflows that each make the calls of some hundreds of items.
 
-A part borrows from the execution's limit what it may run at once, and gives it back when it is over. Parts may borrow
-seven eighths of the limit, so that other nodes are never shut out; some parts run at a time, and the next one starts
-when one is over.
+What a part may run at once it borrows from the execution's limit: see `lending`.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from flytemp_worker.engine import limits
+from flytemp_worker.engine.kinds import lending
 from flytemp_worker.engine.kinds.base import P
 from flytemp_worker.engine.messages import CancelChild, ChildClosed, StartPart
 from flytemp_worker.engine.values import close
 
 if TYPE_CHECKING:
     from flytemp_worker.engine.machine import Engine
+    from flytemp_worker.engine.messages import PartGaveBack
     from flytemp_worker.engine.nodes import Node
-
-AT_ONCE = 8
-"""Parts of one map that share what may be borrowed."""
 
 GIVEN_BYTES = 1_024
 """What a part of a map is given besides its items travels inline up to this many bytes, because it does with every call."""
@@ -28,7 +26,8 @@ ATTEMPTS_APART = 100
 """Between the first attempts of calls in one attempt of their map and in the next: what they used is not known here."""
 
 Part = dict[str, Any]
-"""``phase`` (WAITING, RUNNING or a final one), ``attempt``, ``width`` that it borrowed, ``done`` [succeeded, failed]."""
+"""``phase`` (WAITING, RUNNING or a final one), ``attempt``, ``width`` that it borrowed, ``done`` [succeeded, failed], and
+``started`` while it runs and all its calls have started."""
 
 
 def part_size(engine: Engine, node: Node) -> int:
@@ -45,43 +44,48 @@ def start(engine: Engine, node: Node) -> None:
         {"phase": "WAITING", "attempt": 1 + (before[number] if number < len(before) else 0), "width": 0, "done": [0, 0]}
         for number in range(-(-items // size))
     ]
-    engine.ready_parts.extend((node, number) for number in range(len(node.extra["parts"])))
+    for number in range(len(node.extra["parts"])):
+        _queue(engine, node, number)
     engine.ledger.note(node)
 
 
 def run_next(engine: Engine) -> bool:
-    """Start the part that is next, if there is anything to lend it; whether anything was done."""
-    lendable = max(1, engine.limit - engine.limit // 8)
-    node, number = engine.ready_parts[0]
-    part = node.extra["parts"][number]
-    if node.phase is not P.RUNNING or part["phase"] != "WAITING":
-        engine.ready_parts.popleft()
-        return True
-    free = min(lendable - engine.lent, engine.limit - engine.running - engine.lent)
-    share = max(1, lendable // AT_ONCE)
-    concurrency = node.plan.map.concurrency if node.plan.map is not None else 0
-    if concurrency:
-        free = min(free, concurrency - sum(other["width"] for other in node.extra["parts"]))
-        share = max(1, min(share, -(-concurrency // AT_ONCE)))
-    width = min(share, free)
-    if width < 1:
-        return _another(engine, node)
-    engine.ready_parts.popleft()
+    """Start the next part of a map that may have one, or let one that runs have more; whether anything was done."""
+    for node, waiting in list(engine.ready_parts.items()):
+        while waiting and (node.phase is not P.RUNNING or node.extra["parts"][waiting[0]]["phase"] != "WAITING"):
+            waiting.popleft()
+        if not waiting:
+            del engine.ready_parts[node]
+        elif _start(engine, node, waiting):
+            return True
+    return False
+
+
+def _start(engine: Engine, node: Node, waiting: deque[int]) -> bool:
+    width = lending.offer(engine, node, calls := _calls(engine, node, waiting[0]))
+    if not width:
+        return lending.lend_more(engine, node)
+    number = waiting.popleft()
+    part: Part = node.extra["parts"][number]
     part.update(phase="RUNNING", width=width)
+    if width == calls:
+        part["started"] = True
     engine.lent += width
     engine.emit(_command(engine, node, number))
+    engine.ready_parts[node] = engine.ready_parts.pop(node)  # the next turn is another map's
     return True
 
 
-def _another(engine: Engine, blocked: Node) -> bool:
-    """A map that is at its own concurrency lets others pass: the first part of another map comes to the front."""
-    for position, (node, _) in enumerate(engine.ready_parts):
-        if node is not blocked and node.plan.map is not None and not node.plan.map.concurrency:
-            if engine.lent >= max(1, engine.limit - engine.limit // 8) or engine.running + engine.lent >= engine.limit:
-                return False
-            engine.ready_parts.rotate(-position)
-            return True
-    return False
+def _queue(engine: Engine, node: Node, number: int) -> None:
+    engine.ready_parts.setdefault(node, deque()).append(number)
+
+
+def _calls(engine: Engine, node: Node, number: int) -> int:
+    """How many calls the part makes: groups, where several items share one."""
+    assert node.plan.map is not None
+    size = part_size(engine, node)
+    items: int = min(size, node.extra["items"] - number * size)
+    return -(-items // node.plan.map.group)
 
 
 def _command(engine: Engine, node: Node, number: int, resumed: bool = False) -> StartPart:
@@ -134,7 +138,7 @@ def resume(engine: Engine, node: Node) -> None:
             if node.phase is P.CANCELLING:
                 _cancel(engine, node, number)
         elif part["phase"] == "WAITING" and node.phase is P.RUNNING:
-            engine.ready_parts.append((node, number))
+            _queue(engine, node, number)
 
 
 def closed(engine: Engine, node: Node, event: ChildClosed) -> None:
@@ -144,15 +148,30 @@ def closed(engine: Engine, node: Node, event: ChildClosed) -> None:
         return  # it was told twice: by the part, and by Temporal
     engine.lent -= part["width"]
     part["width"] = 0
+    part.pop("started", None)
     if event.phase == "LOST" and node.phase is P.RUNNING and part["attempt"] < engine.max_system_tries:
         part.update(phase="WAITING", attempt=part["attempt"] + 1)
-        engine.ready_parts.appendleft((node, event.part))
+        engine.ready_parts.setdefault(node, deque()).appendleft(event.part)
         return
     part.update(phase=event.phase, done=list(event.counts))
     engine.ledger.note(node)
     _judge(engine, node, event)
     if node.phase in (P.RUNNING, P.CANCELLING):
         _settle(engine, node)
+    lending.lend_more(engine, node)
+
+
+def on_gave_back(engine: Engine, event: PartGaveBack) -> None:
+    """All calls of a part have started, and it needs no more than ``width`` any more."""
+    node = engine.known(event.node, "PartGaveBack")
+    part: Part = node.extra["parts"][event.part]
+    if event.attempt != part["attempt"] or part["phase"] != "RUNNING":
+        return  # it is over
+    part["started"] = True
+    if event.width < part["width"]:
+        engine.lent -= part["width"] - event.width
+        part["width"] = event.width
+    lending.lend_more(engine, node)
 
 
 def _judge(engine: Engine, node: Node, event: ChildClosed) -> None:

@@ -9,7 +9,7 @@ from temporalio import workflow
 
 from flytemp.spec.pages import from_pages
 from flytemp_worker.engine import Engine, PauseRequested, Plan, RetryRequested, rows
-from flytemp_worker.engine.kinds import maps
+from flytemp_worker.engine.kinds import lending, maps
 from flytemp_worker.engine.kinds.dynamics import sources
 from flytemp_worker.engine.nodes import Scope
 from flytemp_worker.engine.reopening import to_retry
@@ -29,7 +29,7 @@ async def load(shell: Shell, continued: dict[str, Any] | None) -> None:
     engine = await (_part(shell) if shell.part is not None else _execution(shell, continued))
     shell.engine = engine
     engine.seed = shell.root
-    engine.window = min(engine.limit, FIRST_WINDOW)
+    engine.window = FIRST_WINDOW
     engine.convert = as_input
     retry = shell.resolved.get("retry")
     if continued is not None or retry:
@@ -84,6 +84,7 @@ async def _part(shell: Shell) -> Engine:
     scope.width = part["width"] if node.map.concurrency else 0  # its share of what the map may make at once
     maps.fill(scope, node.map, part["first"], part["count"])
     engine.root = scope
+    lending.borrow(engine, part["width"])
     return engine
 
 

@@ -16,7 +16,7 @@ from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlreadyStartedError
 
 from flytemp.names import workflow_id as execution_id
-from flytemp_worker.engine import CancelChild, ChildClosed, Event, StartChild, StartPart
+from flytemp_worker.engine import CancelChild, ChildClosed, Event, LendMore, StartChild, StartPart
 from flytemp_worker.workflow import calls
 
 Key = tuple[str, int, int]
@@ -148,6 +148,11 @@ class Relatives:
         for key in [key for key in self._ids if key[1] != _EXECUTION]:
             self._when_there(key, lambda identifier: _tell(identifier, message))
 
+    def tell_part(self, command: LendMore) -> None:
+        key = (command.node, command.part, command.attempt)
+        if key in self._ids:
+            self._when_there(key, lambda identifier: _tell(identifier, {"width": command.width}))
+
     def _when_there(self, key: Key, act: Callable[[str], None]) -> None:
         """At once, or when it has started: Temporal refuses to start and cancel a child in one workflow task."""
         if key in self._starting:
@@ -197,9 +202,9 @@ def _tell(identifier: str, message: dict[str, Any]) -> None:
     asyncio.create_task(_quietly(handle.signal(calls.TELL, message)))  # noqa: RUF006
 
 
-async def tell_parent(parent: str, message: dict[str, Any]) -> None:
-    """Say that this workflow is over; a parent that is gone does not need to know."""
-    await _quietly(workflow.get_external_workflow_handle(parent).signal(calls.CHILD_CLOSED, message))
+async def tell_parent(parent: str, message: dict[str, Any], name: str = calls.CHILD_CLOSED) -> None:
+    """Say something, by default that this workflow is over; a parent that is gone does not need to know."""
+    await _quietly(workflow.get_external_workflow_handle(parent).signal(name, message))
 
 
 async def _quietly(call: Any) -> None:

@@ -19,6 +19,9 @@ from flytemp_worker.engine import (
     Engine,
     Event,
     Finish,
+    GiveBack,
+    LendMore,
+    MoreLent,
     RunTask,
     StartChild,
     StartPart,
@@ -29,10 +32,11 @@ from flytemp_worker.engine import (
     TaskSucceeded,
     TellParts,
 )
+from flytemp_worker.workflow import calls
 from flytemp_worker.workflow.progress import details
 from flytemp_worker.workflow.version1 import ending
 from flytemp_worker.workflow.version1.journal import Journal
-from flytemp_worker.workflow.version1.relatives import Relatives
+from flytemp_worker.workflow.version1.relatives import Relatives, tell_parent
 from flytemp_worker.workflow.version1.work import Work
 
 FLUSH_COMMANDS = 256
@@ -92,6 +96,8 @@ class Shell:
             StartPart: self._start_part,
             CancelChild: self.relatives.cancel,
             TellParts: lambda command: self.relatives.tell_parts(command.message),
+            LendMore: self.relatives.tell_part,
+            GiveBack: self._give_back,
         }
 
     @property
@@ -110,6 +116,12 @@ class Shell:
     def hear(self, event: Event) -> None:
         """Take an event in; the loop feeds it to the engine."""
         self.events.append(event)
+
+    def more_lent(self, width: int) -> None:
+        """The execution lends this part more; the runs that continue this one know, too."""
+        assert self.part is not None
+        self.part["width"] = width
+        self.events.append(MoreLent(width))
 
     # --------------------------------------------------------------------------------------- loop
 
@@ -214,6 +226,11 @@ class Shell:
         execution_id = self.part["execution_id"] if self.part is not None else workflow.info().workflow_id
         told = {"answers": engine.answers, "paused": engine.paused}
         self.relatives.start_part(command, execution_id, told)
+
+    def _give_back(self, command: GiveBack) -> None:
+        assert self.part is not None
+        message = {"node": self.part["node"], "part": self.part["part"], "attempt": self.part["attempt"], "width": command.width}
+        asyncio.create_task(tell_parent(self.part["parent"], message, calls.GAVE_BACK))  # noqa: RUF006 - the loop is the workflow's
 
 
 def _size(command: Command) -> int:
