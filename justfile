@@ -52,6 +52,10 @@ bench *args: _setup
 scale *args: _setup
     @{{ python }} bench/scale.py "$@"
 
+# The Kubernetes test cluster of this machine: build (minutes, once), up (seconds), status, down; root on Linux
+cluster command *args: _setup
+    @{{ python }} -m infra.testcluster "$@"
+
 # Write the generated parts of docs/reference/ anew, from docstrings and commands
 docs *args: _setup
     {{ python }} docs/generate.py "$@"

@@ -1,0 +1,283 @@
+"""The test cluster: made, found again, broken on purpose, and taken away without a trace."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from infra.testcluster import archives, audit, builds, certificates, controlplane, kwok, machine, network, node
+from infra.testcluster.access import KubernetesAccess
+from infra.testcluster.api import Api, eventually
+from infra.testcluster.builds import Say, say_on_stderr
+from infra.testcluster.errors import ClusterError, Unavailable
+from infra.testcluster.processes import Processes
+from infra.testcluster.settings import WORKER, Settings
+
+# In the order of their start.
+PARTS: dict[str, Callable[[Settings], list[str]]] = {
+    "etcd": controlplane.etcd,
+    "apiserver": controlplane.api_server,
+    "containerd": node.containerd,
+    "controller-manager": controlplane.controller_manager,
+    "scheduler": controlplane.scheduler,
+    "kwok": kwok.kwok,
+    "kubelet": node.kubelet,
+}
+READY_SECONDS = 60
+
+
+class Cluster(KubernetesAccess):
+    """One real API server with scheduler and controllers, one real node, and as many kwok nodes as wanted.
+
+    `Cluster.start()` returns the one that runs in the folder, or makes it. Everything it has is in that folder, beside a
+    network bridge.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        api = Api(settings.server, settings.tokens["admin"], settings.ca_file)
+        super().__init__(
+            settings.kubeconfig("admin"),
+            api,
+            kubectl=str(settings.programs / "kubectl"),
+            token=settings.tokens["admin"],
+            ca_file=settings.ca_file,
+        )
+        self.settings = settings
+        self.processes = Processes(settings.folder)
+
+    @classmethod
+    def start(cls, folder: Path | None = None, *, say: Say = say_on_stderr) -> Cluster:
+        """The cluster of a folder (default: of this user's cache), running: found, mended, or made.
+
+        Raises Unavailable when this machine cannot have it, ClusterError when a part of it does not come up.
+        """
+        folder = state_folder(folder)
+        machine.require(machine.NODE_PACKAGES, say)
+        programs = builds.programs(say)
+        with builds.locked(folder.with_name(f"{folder.name}.lock"), say):
+            settings = Settings.load(folder)
+            if settings is not None and settings.programs == programs and is_up(settings):
+                cluster = cls(settings)
+                cluster._mend()
+                return cluster
+            remove(folder)
+            return cls._make(folder, programs)
+
+    @classmethod
+    def find(cls, folder: Path | None = None) -> Cluster | None:
+        """The cluster of a folder, if it runs."""
+        settings = Settings.load(state_folder(folder))
+        return cls(settings) if settings is not None and is_up(settings) else None
+
+    def stop(self) -> None:
+        """Ends everything of the cluster and removes its folder."""
+        folder = self.settings.folder
+        with builds.locked(folder.with_name(f"{folder.name}.lock")):
+            remove(folder)
+
+    # What others need to get in.
+
+    @property
+    def worker_token(self) -> str:
+        """The token of the user `flytemp-worker`, who has no rights but what `grant` gives."""
+        return self.settings.tokens[WORKER]
+
+    @property
+    def worker_kubeconfig(self) -> Path:
+        """A kubeconfig of the user `flytemp-worker` alone."""
+        return self.settings.kubeconfig(WORKER)
+
+    @property
+    def bridge_ip(self) -> str:
+        """The address at which pods reach servers of this machine."""
+        return self.settings.bridge_ip
+
+    @property
+    def node_name(self) -> str:
+        """The real node."""
+        return self.settings.node_name
+
+    @property
+    def audit_log(self) -> Path:
+        """Where the API server notes each request, as JSON lines."""
+        return self.settings.audit_log
+
+    def requests(self, since: datetime, user_agent_prefix: str) -> Counter[str]:
+        """What clients asked of the API server, counted by `verb resource`; see `audit.count`."""
+        # The log is written in batches, in order: when our own mark is there, all that came before is.
+        mark = f"mark-{uuid.uuid4()}"
+        Api(self.server, self.token, self.ca_file, agent=mark).get("/version")
+        eventually("audit log written", lambda: mark.encode() in _tail(self.audit_log))
+        return audit.count(self.audit_log, since, user_agent_prefix)
+
+    def load_image(self, archive: Path) -> None:
+        """Imports a docker-archive; its names can be used by pods with imagePullPolicy Never or IfNotPresent."""
+        kind = node.snapshotter(self.settings.folder)
+        node.ctr(self.settings, "images", "import", f"--snapshotter={kind}", str(archive))
+
+    def has_image(self, name: str) -> bool:
+        """Whether pods can use an image of this full name."""
+        return name in node.ctr(self.settings, "images", "list", "-q").splitlines()
+
+    # Faults.
+
+    def kill(self, part: str) -> None:
+        """KILL for one part (see PARTS): no farewell of any kind. Containers outlive kubelet and containerd."""
+        self.processes.end(part, patience=0)
+
+    def start_part(self, part: str) -> None:
+        """Starts a part that was killed, as it was."""
+        if self.processes.find(part) is None:
+            self.processes.start(part, PARTS[part](self.settings))
+
+    def pause(self, part: str) -> None:
+        """Stops a part's clock: it answers nothing until `resume`."""
+        self.processes.signal(part, signal.SIGSTOP)
+
+    def resume(self, part: str) -> None:
+        """Lets a paused part go on."""
+        self.processes.signal(part, signal.SIGCONT)
+
+    def kill_apiserver(self) -> None:
+        """Kills the API server: connections break, requests are refused."""
+        self.kill("apiserver")
+
+    def start_apiserver(self) -> None:
+        """Starts the API server again at the same address, and waits until it is ready."""
+        self.start_part("apiserver")
+        self._wait("apiserver", self.reachable)
+
+    def kill_kubelet(self) -> None:
+        """Kills the kubelet: pods run on, but nobody reports; after some seconds the node counts as lost."""
+        self.kill("kubelet")
+
+    def pause_kubelet(self) -> None:
+        """Freezes the kubelet: as `kill_kubelet`, until `resume_kubelet`."""
+        self.pause("kubelet")
+
+    def resume_kubelet(self) -> None:
+        """Lets the kubelet go on, and waits until the node is ready."""
+        self.resume("kubelet")
+        self.wait_for_node(self.node_name)
+
+    def start_kubelet(self) -> None:
+        """Starts the kubelet again, and waits until the node is ready."""
+        self.start_part("kubelet")
+        self.wait_for_node(self.node_name)
+
+    # Making it.
+
+    @classmethod
+    def _make(cls, folder: Path, programs: Path) -> Cluster:
+        folder.mkdir(parents=True, mode=0o700)
+        index = network.add_bridge()
+        try:
+            settings = Settings.choose(folder, programs, index)
+            settings.save()
+            network.bring_up(settings)
+        except BaseException:
+            network.remove_bridge(f"cni{index}")
+            raise
+        cluster = cls(settings)
+        try:
+            cluster._bring_up()
+        except BaseException:
+            # What failed is told by the error; the logs go with the folder, so it quotes them.
+            with suppress(ClusterError, OSError):
+                remove(folder)
+            raise
+        return cluster
+
+    def _bring_up(self) -> None:
+        settings = self.settings
+        (settings.folder / "logs").mkdir()
+        certificates.write_certificates(settings)
+        controlplane.write_configuration(settings)
+        network.write_cni_configuration(settings)
+        node.add_control_group(settings)
+        node.write_configuration(settings)
+        for part in ("etcd", "apiserver", "containerd"):
+            self.start_part(part)
+        archive = settings.folder / "busybox.tar"
+        archives.write_busybox_archive(archive)
+        self._wait("containerd", settings.containerd_socket.exists)
+        self._wait("containerd", lambda: bool(node.ctr(settings, "version")))
+        self.load_image(archive)
+        self._wait("apiserver", self.reachable)
+        for part in ("kubelet", "controller-manager", "scheduler", "kwok"):
+            self.start_part(part)
+        self.api.create("/api/v1/nodes", kwok.node(kwok.KEEPER, pods=0))
+        for name in (settings.node_name, kwok.KEEPER):
+            self._wait("kubelet", lambda name=name: self._usable(name))  # type: ignore[misc]
+        service_account = "/api/v1/namespaces/default/serviceaccounts/default"
+        self._wait("controller-manager", lambda: self.api.find(service_account) is not None)
+
+    def _wait(self, part: str, look: Callable[[], bool]) -> None:
+        """Waits for something that a part must do; notices at once when the part has died."""
+        until = time.monotonic() + READY_SECONDS
+        while True:
+            with suppress(ClusterError):
+                if look():
+                    return
+            if self.processes.find(part) is None:
+                raise ClusterError(self.processes.explain(part, "has ended"))
+            if time.monotonic() > until:
+                raise ClusterError(self.processes.explain(part, f"was not ready within {READY_SECONDS} s"))
+            time.sleep(0.02)
+
+    def _mend(self) -> None:
+        """Starts what somebody's test has killed, and resumes what it has paused."""
+        for part in PARTS:
+            process = self.processes.find(part)
+            if process is None:
+                self.start_part(part)
+            else:
+                process.signal(signal.SIGCONT)
+        self._wait("apiserver", self.reachable)
+        self._wait("kubelet", lambda: self._usable(self.node_name))
+
+
+def state_folder(folder: Path | None) -> Path:
+    """Where a cluster is kept: the given folder, else the one in the user's cache."""
+    return (folder or builds.cache_folder() / "state").resolve()
+
+
+def is_up(settings: Settings) -> bool:
+    """Whether the cluster's database runs on its own bridge: everything else can be started again beside it."""
+    return Processes(settings.folder).find("etcd") is not None and network.owns_bridge(settings)
+
+
+def remove(folder: Path) -> None:
+    """Ends and removes what a state folder names, whatever is left of it: also after a crash or a reboot."""
+    if not folder.exists():
+        return
+    settings = Settings.load(folder)
+    if settings is None and any(folder.iterdir()):
+        raise Unavailable(f"not the state of a test cluster: {folder}")
+    processes = Processes(folder)
+    processes.end("kubelet", patience=0)
+    if settings is not None and network.owns_bridge(settings):
+        node.end_containers(settings)
+    for part in reversed(PARTS):
+        processes.end(part, patience=0)
+    node.unmount_below(folder)
+    if settings is not None:
+        network.remove_cni_results(settings)
+        if network.owns_bridge(settings):
+            node.remove_traces(settings)
+            network.remove_bridge(settings.bridge)
+    shutil.rmtree(folder)
+
+
+def _tail(path: Path, size: int = 1 << 20) -> bytes:
+    with path.open("rb") as file:
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - size))
+        return file.read()
