@@ -74,7 +74,10 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Remove an object; an absent one is fine. A folder left empty goes too."""
+        """Remove an object; an absent one is fine.
+
+        A folder left empty goes too; servers that keep folders, as SeaweedFS, may name it in a list for a while.
+        """
 
     @abstractmethod
     def list(self, folder: str, limit: int | None = None) -> list[str]:

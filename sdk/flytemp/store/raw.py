@@ -17,9 +17,11 @@ from typing import IO, Any
 
 from flytemp.errors import InputError, NotFound, NotSupported
 from flytemp.store import web
-from flytemp.store.failures import store_error
+from flytemp.store.answers import is_missing_bucket
+from flytemp.store.failures import absence, store_error
 from flytemp.store.filesystems import file_system
 from flytemp.store.keys import TEMPORARY_PREFIX, local_path, protocol_of
+from flytemp.store.patience import patiently
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def upload_file(local: str | Path, uri: str) -> None:
     _refuse_web(uri)
     files, path = file_system(uri)
     try:
-        files.put_file(source, path)
+        patiently(lambda: files.put_file(source, path))
     except Exception as error:
         raise store_error("upload to", uri, error) from error
 
@@ -113,9 +115,9 @@ def download_file(uri: str, local: str | Path) -> None:
 
     def fetch(temporary: str) -> None:
         try:
-            files.get_file(path, temporary)
+            patiently(lambda: files.get_file(path, temporary))
         except FileNotFoundError as error:
-            raise _missing(uri) from error
+            raise absence("download", uri, error) from error
         except Exception as error:
             raise store_error("download", uri, error) from error
 
@@ -157,9 +159,9 @@ def list_directory(uri: str) -> list[RawEntry]:
         raise NotSupported(f"{uri}: a web address cannot be listed", hint="name the files, or use a bucket")
     files, path = file_system(uri)
     try:
-        found = files.ls(path, detail=True)
+        found = patiently(lambda: files.ls(path, detail=True))
     except FileNotFoundError as error:
-        raise _missing(uri) from error
+        raise absence("list", uri, error) from error
     except Exception as error:
         raise store_error("list", uri, error) from error
     below = path.strip("/") + "/"
@@ -189,8 +191,10 @@ def exists(uri: str) -> bool:
         return web.exists(uri)
     files, inside = file_system(uri)
     try:
-        files.info(inside)
-    except FileNotFoundError:
+        patiently(lambda: files.info(inside))
+    except FileNotFoundError as error:
+        if is_missing_bucket(error):
+            raise store_error("look for", uri, error) from error
         return False
     except Exception as error:
         raise store_error("look for", uri, error) from error
@@ -216,9 +220,9 @@ def open_uri(uri: str, mode: str = "rb") -> IO[Any]:
                 _refuse_web(uri)
             return web.open_stream(uri, text=encoding is not None)
         files, inside = file_system(uri)
-        stream: IO[Any] = files.open(inside, mode)
+        stream: IO[Any] = patiently(lambda: files.open(inside, mode))
     except FileNotFoundError as error:
-        raise _missing(uri) from error
+        raise absence("open", uri, error) from error
     except OSError as error:
         raise store_error("open", uri, error) from error
     return stream

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import random
 import secrets
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from flytemp.errors import StoreError
+from flytemp.store.answers import is_conflict, is_missing_bucket, is_refusal, is_transient
 from flytemp.store.failures import store_error
 from flytemp.store.filesystems import FileSystem, file_system
 from flytemp.store.keys import check_key
 from flytemp.store.object_store import ObjectStore
+from flytemp.store.patience import TRIES, patiently, pauses
+from flytemp.store.s3_listing import first_names
+
+T = TypeVar("T")
 
 _WRITER = "flytemp-writer"
+_S3 = ("s3", "s3a")
 _CONFLICT_TRIES = 8
 # How a client marks an object with its writer, where it can; only such a mark tells an own, repeated request
 # from another process's: keyed by protocol, the option of `pipe_file` that takes the marks.
@@ -36,19 +41,27 @@ class RemoteStore(ObjectStore):
     def _path(self, key: str) -> str:
         return f"{self._root.rstrip('/')}/{check_key(key)}"
 
+    def _ask(self, action: str, key: str, request: Callable[[], T], absent: T) -> T:
+        """``request()`` with patience; ``absent`` when the object, or the folder, is not there."""
+        try:
+            return patiently(request, self._pause)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            if is_missing_bucket(error):
+                raise store_error(action, self.uri_of(key), error) from error
+            return absent
+        except Exception as error:
+            raise store_error(action, self.uri_of(key), error) from error
+
     def read_or_none(self, key: str) -> bytes | None:
         path = self._path(key)
-        try:
-            return bytes(self._fs.cat_file(path))
-        except (FileNotFoundError, IsADirectoryError):
-            return None
-        except Exception as error:
-            raise store_error("read", self.uri_of(key), error) from error
+        # In one request: s3fs reads a large object in parts, which may be of two objects when one is replaced meanwhile.
+        options = {"max_concurrency": 1} if self._protocol in _S3 else {}
+        return self._ask("read", key, lambda: bytes(self._fs.cat_file(path, **options)), None)
 
     def write(self, key: str, data: bytes) -> None:
         path = self._path(key)
         try:
-            self._fs.pipe_file(path, data)
+            patiently(lambda: self._fs.pipe_file(path, data), self._pause)
         except Exception as error:
             raise store_error("write", self.uri_of(key), error) from error
 
@@ -63,20 +76,18 @@ class RemoteStore(ObjectStore):
         token = secrets.token_hex(16)
         option = _MARK_OPTIONS.get(self._protocol)
         marks = {} if option is None else {option: {_WRITER: token}}
-        for number in range(_CONFLICT_TRIES):
+        conflicts, stumbles = pauses(_CONFLICT_TRIES), pauses(TRIES)
+        while True:
             try:
                 self._fs.pipe_file(path, data, mode="create", **marks)
+                return True
             except Exception as error:  # noqa: BLE001 - every client has errors of its own; `_settle` raises them on
-                if _is_conflict(error):
-                    # S3 answers 409 while another conditional write of the key is under way.
-                    self._pause(random.uniform(0.5, 1.0) * min(0.05 * 2**number, 2.0))
-                    continue
-                return self._settle(path, key, token, error)
-            return True
-        raise StoreError(
-            f"cannot create {self.uri_of(key)}: the store reported a conflicting write {_CONFLICT_TRIES} times",
-            hint="many processes create this object at once: try again",
-        )
+                # S3 answers 409 while another conditional write of the key is under way.
+                again = conflicts if is_conflict(error) else stumbles if is_transient(error) else iter(())
+                seconds = next(again, None)
+                if seconds is None:
+                    return self._settle(path, key, token, error)
+            self._pause(seconds)
 
     def _settle(self, path: str, key: str, token: str, error: Exception) -> bool:
         """Who created the object, after a refusal or a failure that leaves it open.
@@ -84,13 +95,13 @@ class RemoteStore(ObjectStore):
         The clients repeat a request whose answer was lost; the repetition is then refused because of the
         first, which was ours. So the mark decides, not the refusal.
         """
-        refused = _is_refusal(error)
+        refused = is_refusal(error)
         if self._protocol not in _MARK_OPTIONS:
             if refused:
                 return False
             raise store_error("create", self.uri_of(key), error) from error
         try:
-            writer = self._writer_of(path)
+            writer = patiently(lambda: self._writer_of(path), self._pause)
         except Exception as reading:
             raise store_error("find out who created", self.uri_of(key), reading) from reading
         if writer == token:
@@ -99,47 +110,39 @@ class RemoteStore(ObjectStore):
             return False
         if refused:  # refused because of an object that has been deleted since
             return False
+        if is_conflict(error):
+            raise StoreError(
+                f"cannot create {self.uri_of(key)}: the store reported a conflicting write {_CONFLICT_TRIES} times",
+                hint="many processes create this object at once: try again",
+            ) from error
         raise store_error("create", self.uri_of(key), error) from error
 
     def _writer_of(self, path: str) -> str | None:
         """The mark of the object's writer, "" for an object without one, None when there is no object."""
         try:
-            if self._protocol in ("s3", "s3a"):
-                marks = self._fs.metadata(path, refresh=True)  # type: ignore[attr-defined]
-            else:
-                marks = self._fs.info(path).get("metadata") or {}
+            if self._protocol in _S3:
+                return _mark_in(self._fs.metadata(path, refresh=True))  # type: ignore[attr-defined]
+            return _mark_in(self._fs.info(path).get("metadata") or {})
         except FileNotFoundError:
             return None
-        return _mark_in(marks)
 
     def exists(self, key: str) -> bool:
         path = self._path(key)
-        try:
-            return bool(self._fs.info(path)["type"] == "file")
-        except FileNotFoundError:
-            return False
-        except Exception as error:
-            raise store_error("look for", self.uri_of(key), error) from error
+        return self._ask("look for", key, lambda: bool(self._fs.info(path)["type"] == "file"), False)
 
     def delete(self, key: str) -> None:
         path = self._path(key)
-        try:
-            self._fs.rm_file(path)
-        except FileNotFoundError:
-            return
-        except Exception as error:
-            raise store_error("delete", self.uri_of(key), error) from error
+        self._ask("delete", key, lambda: self._fs.rm_file(path), None)
 
     def list(self, folder: str, limit: int | None = None) -> list[str]:
         path = self._path(folder)
-        try:
-            entries = self._fs.ls(path, detail=False)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except Exception as error:
-            raise store_error("list", self.uri_of(folder), error) from error
+        return self._ask("list", folder, lambda: self._names(path, limit), [])
+
+    def _names(self, path: str, limit: int | None) -> list[str]:
+        if self._protocol in _S3:
+            return first_names(self._fs, path, limit)
         below = path.strip("/") + "/"
-        found = (str(entry).strip("/") for entry in entries)
+        found = (str(entry).strip("/") for entry in self._fs.ls(path, detail=False))
         names = sorted({entry[len(below) :] for entry in found if entry.startswith(below)})
         return names if limit is None else names[:limit]
 
@@ -149,26 +152,3 @@ def _mark_in(marks: dict[str, Any]) -> str:
         if name.lower().replace("_", "-") == _WRITER:
             return str(value)
     return ""
-
-
-def _error_codes(error: BaseException) -> set[str]:
-    """The codes that S3 clients hang on an error or on what caused it."""
-    codes: set[str] = set()
-    seen: BaseException | None = error
-    while seen is not None:
-        response = getattr(seen, "response", None)
-        if isinstance(response, dict):
-            codes.add(str(response.get("Error", {}).get("Code", "")))
-            codes.add(str(response.get("ResponseMetadata", {}).get("HTTPStatusCode", "")))
-        codes.add(str(getattr(seen, "code", "")))
-        seen = seen.__cause__
-    return codes
-
-
-def _is_refusal(error: BaseException) -> bool:
-    """Whether the store said that the object exists. SeaweedFS's answer reaches us as OSError(EINVAL)."""
-    return isinstance(error, FileExistsError) or bool(_error_codes(error) & {"PreconditionFailed", "412"})
-
-
-def _is_conflict(error: BaseException) -> bool:
-    return bool(_error_codes(error) & {"ConditionalRequestConflict", "409"})

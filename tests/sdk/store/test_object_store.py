@@ -18,10 +18,12 @@ from flytemp.store.keys import TEMPORARY_PREFIX
 from flytemp.store.object_store import ObjectStore
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "memory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if request.param == "file":
         return ObjectStore.open(str(tmp_path / "a store"))
+    if request.param == "s3":
+        return ObjectStore.open(request.getfixturevalue("s3_prefix"))
     return ObjectStore.open(f"memory://{tmp_path.name}-{id(request)}/prefix")
 
 
@@ -65,6 +67,9 @@ def test_delete_leaves_no_empty_folder_behind(store: ObjectStore) -> None:
     store.create("a/b/c", b"")
     store.create("a/d", b"")
     store.delete("a/b/c")
+    assert store.list("a/b") == []
+    if store.uri.startswith("s3:"):
+        return  # SeaweedFS names an emptied folder until it has swept; on AWS there is no such thing as a folder
     assert store.list("a") == ["d"]
 
 
