@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 _WRITER = "flytemp-writer"
 _S3 = ("s3", "s3a")
+# Up to the size that S3 takes in one request, s3fs sends an object whole. Servers that create whole objects exclusively
+# need not do so with objects in parts: SeaweedFS 4.48 completed two at once.
+_S3_CREATE_OPTIONS = {"chunksize": 5 * 2**30}
 _CONFLICT_TRIES = 8
 # How a client marks an object with its writer, where it can; only such a mark tells an own, repeated request
 # from another process's: keyed by protocol, the option of `pipe_file` that takes the marks.
@@ -74,12 +77,14 @@ class RemoteStore(ObjectStore):
 
     def _create(self, path: str, key: str, data: bytes) -> bool:
         token = secrets.token_hex(16)
-        option = _MARK_OPTIONS.get(self._protocol)
-        marks = {} if option is None else {option: {_WRITER: token}}
+        mark = _MARK_OPTIONS.get(self._protocol)
+        options: dict[str, Any] = {} if mark is None else {mark: {_WRITER: token}}
+        if self._protocol in _S3:
+            options |= _S3_CREATE_OPTIONS
         conflicts, stumbles = pauses(_CONFLICT_TRIES), pauses(TRIES)
         while True:
             try:
-                self._fs.pipe_file(path, data, mode="create", **marks)
+                self._fs.pipe_file(path, data, mode="create", **options)
                 return True
             except Exception as error:  # noqa: BLE001 - every client has errors of its own; `_settle` raises them on
                 # S3 answers 409 while another conditional write of the key is under way.

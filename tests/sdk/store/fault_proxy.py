@@ -47,8 +47,7 @@ class FaultProxy:
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._faults: list[tuple[Fault, list[int]]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
@@ -80,52 +79,58 @@ class FaultProxy:
         self._server.server_close()
 
 
-def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
 
-        def _serve(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            fault = proxy.take(Request(self.command, self.path))
-            if fault is None or fault.served or not fault.status:
-                status, headers, answer = self._forward(body)
-            if fault is None:
-                self._reply(status, headers, answer)
-            elif fault.status:
-                text = f"<Error><Code>{fault.code}</Code><Message>injected</Message>{fault.more}</Error>"
-                self._reply(fault.status, [("Content-Type", "application/xml")], text.encode())
-            else:
-                self.close_connection = True  # without a byte of an answer
+    def __init__(self, proxy: FaultProxy) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.proxy = proxy
 
-        def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-            connection = http.client.HTTPConnection("127.0.0.1", proxy.target, timeout=60)
-            # The signature covers the Host header: it stays as the client sent it.
-            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-            for name, value in self.headers.items():
-                if name.lower() not in ("connection", "expect"):
-                    connection.putheader(name, value)
-            connection.endheaders(body or None)
-            answer = connection.getresponse()
-            content = answer.read()
-            headers = [(name, value) for name, value in answer.getheaders() if name.lower() not in _HOP_HEADERS]
-            if self.command == "HEAD" and (length := answer.getheader("Content-Length")):
-                headers.append(("Content-Length", length))
-            connection.close()
-            return answer.status, headers, content
 
-        def _reply(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-            self.send_response(status)
-            for name, value in headers:
-                self.send_header(name, value)
-            if self.command != "HEAD":
-                self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
 
-        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _serve
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        fault = self.server.proxy.take(Request(self.command, self.path))
+        if fault is None or fault.served or not fault.status:
+            status, headers, answer = self._forward(body)
+        if fault is None:
+            self._reply(status, headers, answer)
+        elif fault.status:
+            text = f"<Error><Code>{fault.code}</Code><Message>injected</Message>{fault.more}</Error>"
+            self._reply(fault.status, [("Content-Type", "application/xml")], text.encode())
+        else:
+            self.close_connection = True  # without a byte of an answer
 
-        def log_message(self, format: str, *args: object) -> None:
-            return
+    def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.proxy.target, timeout=60)
+        # The signature covers the Host header: it stays as the client sent it.
+        connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in self.headers.items():
+            if name.lower() not in ("connection", "expect"):
+                connection.putheader(name, value)
+        connection.endheaders(body or None)
+        answer = connection.getresponse()
+        content = answer.read()
+        headers = [(name, value) for name, value in answer.getheaders() if name.lower() not in _HOP_HEADERS]
+        if self.command == "HEAD" and (length := answer.getheader("Content-Length")):
+            headers.append(("Content-Length", length))
+        connection.close()
+        return answer.status, headers, content
 
-    return Handler
+    def _reply(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        if self.command != "HEAD":
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _serve
+
+    def log_message(self, format: str, *args: object) -> None:
+        return

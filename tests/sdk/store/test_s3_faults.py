@@ -14,6 +14,8 @@ from flytemp.store.remote import RemoteStore
 from tests.sdk.store.conftest import Connect
 from tests.sdk.store.fault_proxy import Fault, FaultProxy, Request
 
+pytestmark = pytest.mark.e2e
+
 
 def put(request: Request) -> bool:
     return request.method == "PUT" and "uploadId" not in request.query
@@ -56,16 +58,26 @@ def test_a_refusal_as_amazon_words_it(proxy: FaultProxy, faulty: RemoteStore) ->
     assert faulty.create("a", b"mine") is False
 
 
-def test_a_large_creation_whose_answer_was_lost(
+def test_an_object_in_parts_whose_last_answer_was_lost(
     proxy: FaultProxy, faulty: RemoteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(faulty._fs, "pipe_file", functools.partial(faulty._fs.pipe_file, chunksize=5 * 2**20))
     data = b"mine" * (3 * 2**20)
     proxy.add(Fault(completion))
-    assert faulty.create("a", data) is True
+    faulty.write("a", data)
     assert proxy.left() == 0
     assert faulty.read("a") == data
-    assert faulty.create("a", data) is False
+
+
+def test_an_upload_that_the_server_has_forgotten(
+    proxy: FaultProxy, faulty: RemoteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faulty._fs, "pipe_file", functools.partial(faulty._fs.pipe_file, chunksize=5 * 2**20))
+    data = b"mine" * (3 * 2**20)
+    proxy.add(Fault(completion, 404, "NoSuchUpload", served=True))
+    faulty.write("a", data)
+    assert proxy.left() == 0
+    assert faulty.read("a") == data
 
 
 def test_a_conflict_is_tried_again(proxy: FaultProxy, faulty: RemoteStore, pauses: list[float]) -> None:
@@ -74,16 +86,6 @@ def test_a_conflict_is_tried_again(proxy: FaultProxy, faulty: RemoteStore, pause
     assert proxy.count("PUT") == 4
     assert len(pauses) == 3
     assert faulty.read("a") == b"mine"
-
-
-def test_a_conflict_of_a_large_object(
-    proxy: FaultProxy, faulty: RemoteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(faulty._fs, "pipe_file", functools.partial(faulty._fs.pipe_file, chunksize=5 * 2**20))
-    data = b"mine" * (3 * 2**20)
-    proxy.add(Fault(completion, 409, "ConditionalRequestConflict"))
-    assert faulty.create("a", data) is True
-    assert faulty.read("a") == data
 
 
 def test_endless_conflict(proxy: FaultProxy, faulty: RemoteStore) -> None:

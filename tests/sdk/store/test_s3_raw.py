@@ -14,6 +14,8 @@ from flytemp.types.directory import FlyteDirectory
 from flytemp.types.file import FlyteFile
 from tests.sdk.store.s3_server import BUCKET
 
+pytestmark = pytest.mark.e2e
+
 _NAMES = ["plain.txt", "a b.txt", "ä.bin", "a%20b", "a+b", "a#b", "a?b", "a::b", "[1].txt", "*", "sub/inner.txt", "sub/deep/x"]
 
 
