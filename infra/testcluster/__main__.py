@@ -35,7 +35,7 @@ def _build(_state: Path | None) -> int:
 def _up(state: Path | None) -> int:
     began = time.monotonic()
     cluster = Cluster.start(state)
-    (cluster.settings.folder / "kept").touch()
+    cluster.keep()
     print(f"up in {time.monotonic() - began:.1f} s; use it with", file=sys.stderr)
     print(f"export KUBECONFIG={cluster.kubeconfig} PATH={cluster.settings.programs}:$PATH")
     return 0

@@ -21,7 +21,7 @@ class KubernetesAccess:
     another client needs.
     """
 
-    def __init__(self, kubeconfig: Path, api: Api, *, kubectl: str, token: str, ca_file: Path) -> None:
+    def __init__(self, kubeconfig: Path, api: Api, *, kubectl: str, token: str, ca_file: Path | None) -> None:
         self.kubeconfig = kubeconfig
         self.api = api
         self.token = token

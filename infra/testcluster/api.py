@@ -27,10 +27,23 @@ class Refused(ClusterError):
 class Api:
     """Requests of one user. Proxies in the environment are not asked: the server is on this machine or reached directly."""
 
-    def __init__(self, server: str, token: str, ca_file: Path, agent: str = "testcluster") -> None:
+    def __init__(
+        self,
+        server: str,
+        token: str,
+        ca_file: Path | None,
+        *,
+        agent: str = "testcluster",
+        certificate: tuple[Path, Path] | None = None,
+    ) -> None:
         self.server = server
-        self._headers = {"Authorization": f"Bearer {token}", "User-Agent": agent, "Accept": "application/json"}
-        handler = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(ca_file)))
+        self._headers = {"User-Agent": agent, "Accept": "application/json"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
+        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+        if certificate:
+            context.load_cert_chain(*certificate)
+        handler = urllib.request.HTTPSHandler(context=context)
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), handler)
 
     def request(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> Any:

@@ -82,6 +82,15 @@ class Cluster(KubernetesAccess):
         with builds.locked(folder.with_name(f"{folder.name}.lock")):
             remove(folder)
 
+    def keep(self) -> None:
+        """Says that this cluster was asked for by a person: test sessions leave it running."""
+        (self.settings.folder / "kept").touch()
+
+    @property
+    def kept(self) -> bool:
+        """Whether test sessions leave it running."""
+        return (self.settings.folder / "kept").exists()
+
     # What others need to get in.
 
     @property

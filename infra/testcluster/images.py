@@ -1,0 +1,211 @@
+"""The project's own images, from the Dockerfiles in `infra/images`, built without docker and imported into the cluster.
+
+What is slow is done once and kept in the cache: a Debian with Python as the base, the wheels of the dependencies, and the
+layer that has them installed. An image is named by a digest of everything that is in it: an unchanged tree is not built.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.testcluster import builds, machine, node
+from infra.testcluster.access import KubernetesAccess
+from infra.testcluster.builds import Say, say_on_stderr
+from infra.testcluster.cluster import Cluster
+from infra.testcluster.errors import Unavailable
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKERFILES = ROOT / "infra" / "images"
+# The folders that end up in the wheel, see pyproject.toml.
+SOURCES = ("sdk", "activities", "worker", "cli")
+KEPT = 3
+
+DEBIAN = "bookworm"
+PYTHON = "3.11"  # the one in that Debian
+BASE_PACKAGES = "python3,python3-venv,ca-certificates"
+BASE_IMAGE = f"localhost/flytemp-testcluster/base:{DEBIAN}-{hashlib.sha256(BASE_PACKAGES.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class Image:
+    """One of the project's images. `variable` names one that is there already, for clusters that we can't import into."""
+
+    name: str
+    extras: str
+    variable: str
+
+    @property
+    def dockerfile(self) -> Path:
+        """How it is built."""
+        return DOCKERFILES / self.name / "Dockerfile"
+
+
+TASK = Image("task", "s3,gcs", "FLYTEMP_TEST_TASK_IMAGE")
+WORKER = Image("worker", "worker,kubernetes,s3,gcs", "FLYTEMP_TEST_WORKER_IMAGE")
+
+
+def task_image(cluster: KubernetesAccess, say: Say = say_on_stderr) -> str:
+    """The name of the task image of this very tree, there for the cluster's pods. Built and imported if need be."""
+    return _provide(TASK, cluster, say)
+
+
+def worker_image(cluster: KubernetesAccess, say: Say = say_on_stderr) -> str:
+    """The name of the worker image of this very tree, there for the cluster's pods. Built and imported if need be."""
+    return _provide(WORKER, cluster, say)
+
+
+def _provide(image: Image, cluster: KubernetesAccess, say: Say) -> str:
+    if given := os.environ.get(image.variable):
+        return given
+    if not isinstance(cluster, Cluster):
+        raise Unavailable(f"images can't be imported into this cluster: push one and set {image.variable} to its name")
+    name = f"localhost/flytemp/{image.name}:{tree_digest(image)}"
+    with builds.locked(_folder() / "lock", say):
+        if not cluster.has_image(name):
+            cluster.load_image(_archive(image, name, say))
+    return name
+
+
+def build(image: Image, say: Say = say_on_stderr) -> Path:
+    """The docker-archive of an image of this very tree."""
+    with builds.locked(_folder() / "lock", say):
+        return _archive(image, f"localhost/flytemp/{image.name}:{tree_digest(image)}", say)
+
+
+def tree_digest(image: Image) -> str:
+    """Names what is in an image: base, dependencies, the Dockerfile and flytemp's sources."""
+    digest = hashlib.sha256(f"{BASE_IMAGE} {_dependencies_digest(image)}\n".encode())
+    for path in _sources(image):
+        digest.update(f"{path.relative_to(ROOT)}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _sources(image: Image) -> Iterator[Path]:
+    yield image.dockerfile
+    yield ROOT / "pyproject.toml"
+    for folder in SOURCES:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                yield path
+
+
+def _dependencies_digest(image: Image) -> str:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [
+        *project["dependencies"],
+        *(line for extra in image.extras.split(",") for line in project["optional-dependencies"][extra]),
+    ]
+    return hashlib.sha256("\n".join([PYTHON, *wanted]).encode()).hexdigest()[:16]
+
+
+def _archive(image: Image, name: str, say: Say) -> Path:
+    archive = _folder() / "archives" / f"{image.name}-{name.rpartition(':')[2]}.tar"
+    if archive.exists():
+        archive.touch()
+        return archive
+    machine.require(machine.IMAGE_PACKAGES, say)
+    _make_base(say)
+    wheels = _dependency_wheels(image, say)
+    say(f"building the {image.name} image")
+    archive.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=_folder(), prefix="context-") as temporary:
+        context = Path(temporary)
+        shutil.copytree(wheels, context / "wheels", copy_function=os.link)
+        _make_wheel(context / "dist", say)
+        options = ("--isolation=chroot", "--layers", f"--build-arg=BASE={BASE_IMAGE}", "--pull-never")
+        _buildah("build", *options, f"--file={image.dockerfile}", f"--tag={name}", str(context))
+        unfinished = context / "image.tar"
+        _buildah("push", "--quiet", name, f"docker-archive:{unfinished}:{name}")
+        unfinished.rename(archive)
+    _forget_old(image)
+    return archive
+
+
+def _make_base(say: Say) -> None:
+    """A Debian with Python: it stands in for the public Python image that users build on."""
+    if _buildah("images", "--quiet", "--filter", f"reference={BASE_IMAGE}").strip():
+        return
+    say("making the base image with mmdebstrap")
+    with tempfile.TemporaryDirectory(dir=_folder(), prefix="base-") as temporary:
+        tree = Path(temporary) / "base.tar"
+        machine.run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={BASE_PACKAGES}", DEBIAN, str(tree))
+        (Path(temporary) / "Dockerfile").write_text("FROM scratch\nADD base.tar /\n")
+        _buildah("build", "--isolation=chroot", f"--tag={BASE_IMAGE}", temporary)
+
+
+def _dependency_wheels(image: Image, say: Say) -> Path:
+    """The wheels of everything that flytemp with the image's extras needs, without flytemp, for the base's Python."""
+    folder = _folder() / f"wheels-{_dependencies_digest(image)}"
+    if folder.is_dir():
+        return folder
+    say(f"downloading the wheels of flytemp[{image.extras}]")
+    with tempfile.TemporaryDirectory(dir=_folder(), prefix="wheels-new-") as temporary:
+        wheel = _make_wheel(Path(temporary) / "dist", say)
+        wheels = Path(temporary) / "wheels"
+        # The wheels are for the image, whatever Python and system library this machine has.
+        machine_name = os.uname().machine
+        platforms = [f"--platform=manylinux_2_{minor}_{machine_name}" for minor in (36, 34, 31, 28, 27, 24, 17, 12, 5)]
+        platforms += [f"--platform=manylinux2014_{machine_name}"]
+        target = [f"--python-version={PYTHON}", "--implementation=cp", "--only-binary=:all:", *platforms]
+        _pip("download", "-q", *target, f"--dest={wheels}", f"{wheel}[{image.extras}]")
+        (wheels / wheel.name).unlink()
+        wheels.rename(folder)
+    return folder
+
+
+def _make_wheel(folder: Path, say: Say) -> Path:
+    """flytemp's own wheel, of the checkout as it is."""
+    builder = _folder() / "builder"
+    if not (builder / "complete").exists():
+        say("preparing the builder of wheels")
+        machine.run(sys.executable, "-m", "venv", "--clear", str(builder))
+        requires = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+        _pip("install", "-q", *requires)
+        (builder / "complete").touch()
+    _pip("wheel", "-q", "--no-deps", "--no-build-isolation", f"--wheel-dir={folder}", str(ROOT))
+    return next(folder.glob("flytemp-*.whl"))
+
+
+def _forget_old(image: Image) -> None:
+    """Keeps the newest few archives of an image; the images of the others go too."""
+    archives = sorted((_folder() / "archives").glob(f"{image.name}-*.tar"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for archive in archives[KEPT:]:
+        archive.unlink()
+        _buildah("rmi", "--force", f"localhost/flytemp/{image.name}:{archive.stem.rpartition('-')[2]}")
+
+
+def _pip(*arguments: str) -> None:
+    machine.run(str(_folder() / "builder" / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", *arguments)
+
+
+def _buildah(command: str, *arguments: str) -> str:
+    """Runs buildah on a storage of the cache's own: what the machine's other users of it have stays theirs."""
+    storage = _folder() / "storage"
+    driver = "vfs" if node.snapshotter(_folder()) == "native" else "overlay"
+    places = (f"--root={storage}", f"--runroot={_folder() / 'run'}", f"--storage-driver={driver}")
+    done = subprocess.run(
+        ["buildah", *places, command, *arguments],
+        env={"PATH": machine.PATH, "HOME": str(_folder()), "TMPDIR": str(_folder())},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Unavailable(f"buildah {command}: {(done.stderr or done.stdout).strip()[-2000:]}")
+    return done.stdout
+
+
+def _folder() -> Path:
+    folder = builds.cache_folder() / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,120 @@
+"""Fixtures of tests that need a real Kubernetes. A conftest takes them by importing their names:
+
+    from infra.testcluster.pytest_fixtures import cluster, own_cluster, s3_server, namespace, task_image
+
+Where a part cannot be had, tests skip and say why; where it is required (FLYTEMP_REQUIRE names it, or CI is set) they fail.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from typing import NoReturn, TypeVar
+
+import pytest
+
+from infra.testcluster import images
+from infra.testcluster.access import KubernetesAccess
+from infra.testcluster.cluster import Cluster, state_folder
+from infra.testcluster.errors import Unavailable
+from infra.testcluster.s3 import S3Server
+from infra.testcluster.user_cluster import VARIABLE, user_cluster
+
+T = TypeVar("T")
+
+# A cold machine builds the cluster's programs within the first test that wants them.
+FIRST_TEST_SECONDS = 1800
+
+
+def required(part: str) -> bool:
+    """Whether a missing part is a failure: FLYTEMP_REQUIRE is a comma-separated list, and CI requires everything."""
+    wanted = {name.strip() for name in os.environ.get("FLYTEMP_REQUIRE", "").split(",")}
+    return part in wanted or os.environ.get("CI", "").lower() in ("1", "true")
+
+
+def absent(part: str, reason: str) -> NoReturn:
+    """Skips the test, or fails it where the part is required."""
+    if required(part):
+        pytest.fail(f"{part} is required here: {reason}", pytrace=False)
+    pytest.skip(f"no {part}: {reason}")
+
+
+def provided(part: str, make: Callable[[], T]) -> T:
+    """What `make` makes; when it is Unavailable, the test skips or fails as the part is required or not."""
+    try:
+        return make()
+    except Unavailable as error:
+        absent(part, str(error))
+
+
+def allow_first_build(items: list[pytest.Item]) -> None:
+    """Gives tests of the mark `kubernetes` the time that a first build takes; for a `pytest_collection_modifyitems`."""
+    for item in items:
+        if item.get_closest_marker("kubernetes") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(FIRST_TEST_SECONDS))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[KubernetesAccess]:
+    """The user's cluster when FLYTEMP_TEST_KUBECONFIG names one; else the test cluster.
+
+    Sessions that run at the same time share the test cluster, and the last one takes it down, unless it was up before.
+    """
+    theirs = provided("kubernetes", user_cluster)
+    if theirs is not None:
+        yield theirs
+        return
+    folder = state_folder(None)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.users").open("a") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        ours = provided("kubernetes", Cluster.start)
+        yield ours
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # another session still uses it
+        if not ours.kept:
+            ours.stop()
+
+
+@pytest.fixture
+def own_cluster(cluster: KubernetesAccess) -> Cluster:
+    """The test cluster, for tests that break parts of it. On a user's cluster they skip."""
+    if not isinstance(cluster, Cluster):
+        pytest.skip(f"needs the test cluster, and {VARIABLE} names another")
+    return cluster
+
+
+@pytest.fixture
+def namespace(cluster: KubernetesAccess) -> Iterator[str]:
+    """A namespace of the test's own, gone afterwards with all that is in it."""
+    name = f"test-{uuid.uuid4().hex[:10]}"
+    cluster.create_namespace(name)
+    yield name
+    cluster.delete_namespace(name)
+
+
+@pytest.fixture(scope="session")
+def s3_server(cluster: KubernetesAccess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 server that both this process and the cluster's pods can reach."""
+    if not isinstance(cluster, Cluster):
+        absent("s3", f"pods of the cluster that {VARIABLE} names can't reach servers of this machine")
+    address = cluster.bridge_ip
+    server = provided("s3", lambda: S3Server.start(tmp_path_factory.mktemp("s3"), address=address))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def task_image(cluster: KubernetesAccess) -> str:
+    """The task image of this tree, there for the cluster's pods."""
+    return provided("kubernetes", lambda: images.task_image(cluster))
+
+
+@pytest.fixture(scope="session")
+def worker_image(cluster: KubernetesAccess) -> str:
+    """The worker image of this tree, there for the cluster's pods."""
+    return provided("kubernetes", lambda: images.worker_image(cluster))

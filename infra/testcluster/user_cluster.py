@@ -1,0 +1,40 @@
+"""A user's own cluster instead of the test cluster: the same tests, without the faults that only its owner can cause."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from infra.testcluster.access import KubernetesAccess
+from infra.testcluster.api import Api
+from infra.testcluster.errors import Unavailable
+
+VARIABLE = "FLYTEMP_TEST_KUBECONFIG"
+
+
+def user_cluster() -> KubernetesAccess | None:
+    """The cluster that FLYTEMP_TEST_KUBECONFIG names, with its current context; None when it names none.
+
+    Raises Unavailable when it can't be used.
+    """
+    named = os.environ.get(VARIABLE)
+    if not named:
+        return None
+    kubeconfig = Path(named).expanduser().resolve()
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        raise Unavailable(f"{VARIABLE} is set, and there is no kubectl")
+    # Kubernetes' own client knows every way to log in: certificates, tokens, programs that fetch one.
+    from kubernetes import client, config
+
+    settings = client.Configuration()
+    try:
+        config.load_kube_config(config_file=str(kubeconfig), client_configuration=settings)  # type: ignore[no-untyped-call]
+    except (config.ConfigException, OSError) as error:
+        raise Unavailable(f"{VARIABLE} can't be used: {error}") from error
+    token = str(settings.api_key.get("authorization", "")).removeprefix("Bearer ")
+    certificate = (Path(settings.cert_file), Path(settings.key_file)) if settings.cert_file and settings.key_file else None
+    ca_file = Path(settings.ssl_ca_cert) if settings.ssl_ca_cert else None
+    api = Api(settings.host, token, ca_file, certificate=certificate)
+    return KubernetesAccess(kubeconfig, api, kubectl=kubectl, token=token, ca_file=ca_file)
