@@ -31,7 +31,7 @@ from flytemp.runtime.execute import execute
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import WorkflowDocument
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import Report
+from flytemp_activities.backend import Report, Told
 from flytemp_activities.noop import NoopBackend
 from flytemp_worker.assembly import control_worker, task_worker
 from flytemp_worker.devserver import start_dev_server
@@ -85,7 +85,9 @@ class ScaleBackend(NoopBackend):
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    async def run(self, invocation: Invocation, *, resumed: bool, report: Report) -> TaskResult:
+    async def run(
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
+    ) -> TaskResult:
         if invocation.task.kind != "dynamic":
             return TaskResult(status="succeeded", outputs={"o0": 0})
         made = await asyncio.to_thread(execute, invocation, self._store, owner="scale")

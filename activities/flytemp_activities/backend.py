@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 
 TryKey: TypeAlias = tuple[str, str, int, int]
 """(execution root, node path, attempt, try): names one try in the whole installation."""
+
+Told: TypeAlias = Mapping[str, Any]
+"""What a heartbeat says of a try: ``phase``, and what its backend knows beside it."""
 
 Report: TypeAlias = Callable[[dict[str, Any]], None]
 """Takes what a heartbeat should say: small, and the last one counts."""
@@ -37,13 +40,16 @@ class Backend(Protocol):
         """Stop what still runs, and clean up."""
         ...
 
-    async def run(self, invocation: Invocation, *, resumed: bool, report: Report) -> TaskResult:
+    async def run(
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
+    ) -> TaskResult:
         """The result of one try. Cancelling the call detaches from the try; it goes on.
 
         Args:
             invocation: what to run.
             resumed: this very try may have been started before; join it, or find what it left.
             report: hears of what changes.
+            before: the last word of an earlier activity of this try, when there was one.
 
         Raises:
             TaskLost: see there.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flytemp.runtime.invocation import Invocation, TaskResult
-from flytemp_activities.backend import Report, TryKey
+from flytemp_activities.backend import Report, Told, TryKey
 
 
 class NoopBackend:
@@ -15,7 +15,9 @@ class NoopBackend:
     async def close(self) -> None:
         """Nothing to clean up."""
 
-    async def run(self, invocation: Invocation, *, resumed: bool, report: Report) -> TaskResult:
+    async def run(
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
+    ) -> TaskResult:
         """A success without work."""
         return TaskResult(
             status="succeeded", outputs={variable.name: None for variable in invocation.task.interface.outputs}

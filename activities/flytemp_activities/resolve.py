@@ -224,7 +224,7 @@ def _inherited(request: LaunchRequest, document: Document) -> LaunchOptions:
         for name in ("max_parallelism", "labels", "annotations")
         if plan is None or getattr(plan, name) is None
     }
-    over = {name: getattr(parent, name) for name in ("interruptible", "overwrite_cache", "raw_data_prefix")}
+    over = {name: getattr(parent, name) for name in ("interruptible", "overwrite_cache", "raw_data_prefix", "service_account")}
     given = {name: value for name, value in {**own, **over}.items() if value is not None}
     return LaunchOptions(**{**given, **request.options.model_dump(exclude_none=True)})
 

@@ -21,7 +21,7 @@ from flytemp.records.launch import ExecutionContext, raw_data_uri
 from flytemp.runtime.inputs import Constants
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import WorkflowDocument
-from flytemp_activities.backend import Backend, SystemFailure, TaskLost, TryKey
+from flytemp_activities.backend import Backend, Report, SystemFailure, TaskLost, Told, TryKey
 from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.failures import bounded, error_detail
 
@@ -135,12 +135,18 @@ class TaskRunner:
             version=context.version,
             started_at=context.started_at,
             environment=task.settings.environment,
+            interruptible=context.options.interruptible,
+            service_account=context.options.service_account,
+            labels=context.labels,
+            annotations=context.annotations,
         )
 
     async def _supervised(self, invocation: Invocation, resumed: bool) -> TaskResult:
         """The backend's result, with heartbeats meanwhile; a cancellation is judged by its cause."""
         report: dict[str, Any] = {}
-        running = asyncio.create_task(self._backend.run(invocation, resumed=resumed, report=report.update))
+        running = asyncio.create_task(
+            self._backend.run(invocation, resumed=resumed, report=_replacing(report), before=_last_heartbeat())
+        )
         try:
             while not running.done():
                 await asyncio.wait({running}, timeout=self._interval)
@@ -202,6 +208,22 @@ class TaskRunner:
         if description.status is not WorkflowExecutionStatus.RUNNING:
             return False
         return first_run_id(description) == root.rpartition("/")[2]  # else the id has been used again
+
+
+def _replacing(report: dict[str, Any]) -> Report:
+    """What is reported now is all that holds: a reason to wait is over when it is not told any more."""
+
+    def replace(state: dict[str, Any]) -> None:
+        report.clear()
+        report.update(state)
+
+    return replace
+
+
+def _last_heartbeat() -> Told | None:
+    """What the activity's attempt before this one said last."""
+    details = activity.info().heartbeat_details
+    return details[0] if details and isinstance(details[0], dict) else None
 
 
 def with_constants(inputs: dict[str, Any], constants: Constants) -> dict[str, Any]:

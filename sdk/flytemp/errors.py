@@ -13,6 +13,7 @@
     ├── StoreError                platform: the object store refused or is unreachable
     │   └── CorruptData           platform: an object is there and is not what it must be
     ├── TemporalUnavailable       platform: no Temporal answers
+    ├── KubernetesUnavailable     platform: no API server answers, or it refuses what flytemp needs
     ├── ExecutionError            an execution ended, and not well
     │   ├── ExecutionFailed
     │   └── ExecutionAborted
@@ -162,6 +163,13 @@ class TemporalUnavailable(FlytempError):
     """No Temporal server answers at the configured address."""
 
     code = "temporal-unavailable"
+    actor = Actor.PLATFORM
+
+
+class KubernetesUnavailable(FlytempError):
+    """The API server of a cluster does not answer, or refuses what flytemp needs of it."""
+
+    code = "kubernetes-unavailable"
     actor = Actor.PLATFORM
 
 

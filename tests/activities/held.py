@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from flytemp.runtime.invocation import Invocation, TaskResult
-from flytemp_activities.backend import Report, TaskLost, TryKey
+from flytemp_activities.backend import Report, TaskLost, Told, TryKey
 
 
 class HeldBackend:
@@ -25,7 +25,9 @@ class HeldBackend:
     async def close(self) -> None:
         """Nothing is held."""
 
-    async def run(self, invocation: Invocation, *, resumed: bool, report: Report) -> TaskResult:
+    async def run(
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
+    ) -> TaskResult:
         key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
         self.invocations.append((invocation, resumed))
         self.tries.setdefault(key, asyncio.get_running_loop().create_future())

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 import flytemp.authoring.errors
 import flytemp.errors
-from flytemp.config.fields import FIELDS, WORKER_FIELDS, Field
+from flytemp.config.fields import FIELDS, KUBERNETES_FIELDS, WORKER_FIELDS, Field
 from flytemp.errors import FlytempError
 from flytemp.records.launch import LaunchOptions, LaunchRequest
 from flytemp.records.models import (
@@ -107,7 +107,11 @@ def _configuration(section: str) -> list[tuple[str, set[str]]]:
 
 @pytest.mark.parametrize(
     ("section", "fields"),
-    [pytest.param("## Settings", FIELDS, id="settings"), pytest.param("## The section", WORKER_FIELDS, id="worker")],
+    [
+        pytest.param("## Settings", FIELDS, id="settings"),
+        pytest.param("## The section", WORKER_FIELDS, id="worker"),
+        pytest.param("## Kubernetes", KUBERNETES_FIELDS, id="kubernetes"),
+    ],
 )
 def test_every_setting_has_a_row(section: str, fields: tuple[Field, ...]) -> None:
     assert _configuration(section) == [(field.name, set(field.variables)) for field in fields]

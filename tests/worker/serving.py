@@ -20,7 +20,7 @@ from flytemp.registry import Registry
 from flytemp.runtime.execute import Surroundings, execute
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import Backend, Report, TaskLost, TryKey
+from flytemp_activities.backend import Backend, Report, TaskLost, Told, TryKey
 from flytemp_activities.executions import Executions
 from flytemp_worker.assembly import control_parts, task_parts
 from flytemp_worker.devserver import DevServer
@@ -43,7 +43,9 @@ class ThreadBackend:
     async def close(self) -> None:
         """Nothing to stop."""
 
-    async def run(self, invocation: Invocation, *, resumed: bool, report: Report) -> TaskResult:
+    async def run(
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
+    ) -> TaskResult:
         key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
         if key not in self._runs:
             self._runs[key] = asyncio.get_running_loop().create_future()

@@ -24,7 +24,7 @@ from flytemp.config import load_settings
 from flytemp.records.launch import ResolvedSettings
 from flytemp.records.models import Execution, Phase
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
-from flytemp_activities.backend import Report, TaskLost, TryKey
+from flytemp_activities.backend import Report, TaskLost, Told, TryKey
 from flytemp_activities.close import Recorder
 from flytemp_activities.executions import Executions
 from flytemp_activities.resolve import Resolver
@@ -54,7 +54,9 @@ class QuickBackend:
     async def close(self) -> None:
         """Nothing runs."""
 
-    async def run(self, invocation: Invocation, *, resumed: bool, report: Report) -> TaskResult:
+    async def run(
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
+    ) -> TaskResult:
         key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
         if key not in self.held:
             self.seen.append(invocation.node)

@@ -24,7 +24,7 @@ from flytemp.registry import Registry
 from flytemp.runtime.execute import execute
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import WorkflowDocument
-from flytemp_activities.backend import Report
+from flytemp_activities.backend import Report, Told
 from flytemp_activities.noop import NoopBackend
 from flytemp_worker.assembly import control_worker, task_worker
 from flytemp_worker.devserver import DevServer, start_dev_server
@@ -50,7 +50,9 @@ class GraphsOnly(NoopBackend):
     def __init__(self, client: Client) -> None:
         self._store = client.store
 
-    async def run(self, invocation: Invocation, *, resumed: bool, report: Report) -> TaskResult:
+    async def run(
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
+    ) -> TaskResult:
         if invocation.task.kind != "dynamic":
             return TaskResult(status="succeeded", outputs={"o0": 0})
         made = await asyncio.to_thread(execute, invocation, self._store, owner="test")

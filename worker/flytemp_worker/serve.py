@@ -57,7 +57,9 @@ async def _serve(settings: Settings) -> int:
     stop = _stop_on_signals()
     resolved = resolved_settings(settings)
     metrics = WorkerMetrics(flytemp_version())
-    metrics.slots.set(worker.slots)
+    slots = slots_of(settings)
+    drain = 0.0 if worker.backend == "kubernetes" else worker.drain_seconds  # pods outlive their worker
+    metrics.slots.set(slots)
     backend = make_backend(settings, store)
     ready = False
     async with AsyncExitStack() as stack:
@@ -70,7 +72,7 @@ async def _serve(settings: Settings) -> int:
         stack.push_async_callback(backend.close)
         control = control_worker(temporal, store, settings.task_queue, resolved, settings.raw_data_prefix)
         tasks = task_worker(
-            temporal, store, backend, resolved, slots=worker.slots, drain_seconds=worker.drain_seconds, observer=metrics
+            temporal, store, backend, resolved, slots=slots, drain_seconds=drain, observer=metrics
         )
         ready = True
         logger.info(
@@ -113,6 +115,8 @@ def make_backend(settings: Settings, store: ObjectStore) -> Backend:
     worker = settings.worker
     if worker.backend == "noop":
         return NoopBackend()
+    if worker.backend == "kubernetes":
+        return kubernetes_backend(settings, store)
     options = ProcessOptions(
         slots=worker.slots,
         state_dir=settings.state_dir,
@@ -121,6 +125,33 @@ def make_backend(settings: Settings, store: ObjectStore) -> Backend:
         pass_environment=worker.pass_environment,
     )
     return ProcessBackend(store, options, new_worker_id())
+
+
+def kubernetes_backend(settings: Settings, store: ObjectStore) -> Backend:
+    """The backend that starts pods, with the operator's policy.
+
+    Raises:
+        ConfigError: the policy is wrong.
+    """
+    from flytemp_activities.kubernetes import KubernetesBackend, KubernetesOptions, read_policy
+
+    chosen = settings.kubernetes
+    policy = read_policy(chosen.policy)
+    named = {name: value for name in ("namespace", "image") if (value := getattr(chosen, name)) is not None}
+    if store.uri.startswith("file://"):
+        logger.warning("the store %s is a folder: pods see it only where a volume brings it to the same path", store.uri)
+    options = KubernetesOptions(
+        task_queue=settings.task_queue,
+        kubeconfig=chosen.kubeconfig,
+        context=chosen.context,
+        policy=policy.model_copy(update=named),
+    )
+    return KubernetesBackend(store, options)
+
+
+def slots_of(settings: Settings) -> int:
+    """Tasks that this worker has in hand at once: processes, or pods."""
+    return settings.kubernetes.pods if settings.worker.backend == "kubernetes" else settings.worker.slots
 
 
 def resolved_settings(settings: Settings) -> ResolvedSettings:

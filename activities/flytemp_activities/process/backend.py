@@ -16,7 +16,7 @@ from flytemp.errors import FlytempBug
 from flytemp.runtime.host import process_started
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import Report, SystemFailure, TaskLost, TryKey
+from flytemp_activities.backend import Report, SystemFailure, TaskLost, Told, TryKey
 from flytemp_activities.process import guard
 from flytemp_activities.process.crashes import OomCounter
 from flytemp_activities.process.environment import base_environment, task_environment
@@ -112,7 +112,7 @@ class ProcessBackend:
                 await asyncio.to_thread(self._guard.wait)
 
     async def run(
-        self, invocation: Invocation, *, resumed: bool, report: Report
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
     ) -> TaskResult:
         """The result of a try: of a new one, or, if ``resumed``, of one that may have been started before.
 
@@ -123,6 +123,7 @@ class ProcessBackend:
             resumed: whether this try may have been started before, here or elsewhere.
             report: is told, at every change: ``phase`` ("queued", "starting", "running", "following"), and once known
                 ``pid``, ``uid`` and ``claimed``.
+            before: of no use here: the claim tells all.
 
         Raises:
             TaskLost: the try was started, its process is gone and there is no result.

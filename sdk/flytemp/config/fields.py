@@ -11,6 +11,7 @@ from flytemp.errors import InvalidName
 from flytemp.names import check_domain, check_project
 
 WORKER = "worker"
+KUBERNETES = "kubernetes"
 
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(\d{1,5})")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -126,6 +127,10 @@ def _worker(name: str, parse: Callable[[object], Any]) -> Field:
     return Field(name, parse, WORKER, (f"FLYTEMP_WORKER_{name.upper()}",))
 
 
+def _kubernetes(name: str, parse: Callable[[object], Any]) -> Field:
+    return Field(name, parse, KUBERNETES, (f"FLYTEMP_KUBERNETES_{name.upper()}",))
+
+
 # A path or URI is made absolute by `loading`, which knows relative to what.
 FIELDS = (
     _own("project", _name(check_project)),
@@ -141,7 +146,7 @@ FIELDS = (
 )
 WORKER_FIELDS = (
     _worker("slots", whole(1)),
-    _worker("backend", one_of("process", "noop")),
+    _worker("backend", one_of("process", "kubernetes", "noop")),
     _worker("heartbeat_seconds", seconds(0.1)),
     _worker("grace_seconds", seconds(0)),
     _worker("drain_seconds", seconds(0)),
@@ -157,4 +162,13 @@ WORKER_FIELDS = (
     _worker("metrics_address", address_or_off),
     _worker("sdk_metrics_address", address_or_off),
 )
-ALL_FIELDS = FIELDS + WORKER_FIELDS
+KUBERNETES_FIELDS = (
+    _kubernetes("kubeconfig", text),
+    _kubernetes("context", text),
+    _kubernetes("namespace", text),
+    _kubernetes("image", text),
+    _kubernetes("policy", text),
+    _kubernetes("pods", whole(1)),
+)
+SECTIONS = {WORKER: WORKER_FIELDS, KUBERNETES: KUBERNETES_FIELDS}
+ALL_FIELDS = FIELDS + WORKER_FIELDS + KUBERNETES_FIELDS

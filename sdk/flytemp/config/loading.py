@@ -23,9 +23,9 @@ from typing import Any
 from flytemp import names
 from flytemp.config import dev_state
 from flytemp.config.dev_state import DevState
-from flytemp.config.fields import FIELDS, WORKER_FIELDS, Field
+from flytemp.config.fields import FIELDS, KUBERNETES_FIELDS, WORKER_FIELDS, Field
 from flytemp.config.files import read_toml
-from flytemp.config.settings import Settings, WorkerSettings
+from flytemp.config.settings import KubernetesSettings, Settings, WorkerSettings
 from flytemp.config.sources import Found, Source, from_environment, from_file, from_flags
 from flytemp.config.temporal_profiles import Profile, config_file, find_profile
 from flytemp.errors import ConfigError, InputError
@@ -57,6 +57,7 @@ _DEFAULTS: Mapping[str, object] = MappingProxyType(
         "worker.pass_environment": (),
         "worker.metrics_address": "127.0.0.1:9464",
         "worker.sdk_metrics_address": "",
+        "kubernetes.pods": 1_000,
     }
 )
 
@@ -126,6 +127,7 @@ class _Loader:
             project_dir=self._project_dir(),
             state_dir=self._state_dir(found["state_dir"]),
             worker=self._worker(),
+            kubernetes=self._kubernetes(),
             dev=dev,
             origins=MappingProxyType(self.origins),
             notes=tuple(self.notes),
@@ -218,6 +220,17 @@ class _Loader:
             values["slots"] = _cpus()
             self.origins["worker.slots"] = "default (one per CPU)"
         return WorkerSettings(**values)
+
+    def _kubernetes(self) -> KubernetesSettings:
+        values: dict[str, Any] = {}
+        for item in KUBERNETES_FIELDS:
+            found = self._take(item.key, self._stated(item))
+            values[item.name] = found.value
+            if item.name in ("kubeconfig", "policy") and found.value is not None:
+                values[item.name] = os.path.normpath(found.base / os.path.expanduser(found.value))
+        if values["policy"] is not None:
+            values["policy"] = Path(values["policy"])
+        return KubernetesSettings(**values)
 
 
 def _of_dev(state: DevState, project_dir: Path) -> dict[str, Found]:

@@ -16,8 +16,9 @@ class WorkerSettings:
 
     slots: int
     """Tasks that run at once, each in a process of its own; by default one per CPU."""
-    backend: Literal["process", "noop"]
-    """"process" runs tasks; "noop" answers without running them, to measure what everything else costs."""
+    backend: Literal["process", "kubernetes", "noop"]
+    """"process" runs tasks on this machine, "kubernetes" each in a pod; "noop" answers without running them, to measure what
+    everything else costs."""
     heartbeat_seconds: float
     """A running task's activity reports so often."""
     grace_seconds: float
@@ -49,6 +50,24 @@ class WorkerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class KubernetesSettings:
+    """Where `flytemp worker` starts pods; section ``[kubernetes]``, variables ``FLYTEMP_KUBERNETES_…``."""
+
+    kubeconfig: str | None
+    """A kubeconfig file; None: as kubectl finds it, and the service account inside a cluster."""
+    context: str | None
+    """A context of it; None: the current one."""
+    namespace: str | None
+    """Of pods; {project} and {domain} may stand in it. None: the policy's, else the context's."""
+    image: str | None
+    """Of tasks that name none."""
+    policy: Path | None
+    """A TOML file with what the operator lays down for pods."""
+    pods: int
+    """Pods that one worker process looks after at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting with its effective value. ``origins`` says of each key where that comes from."""
 
@@ -74,6 +93,7 @@ class Settings:
     state_dir: Path
     """Where this machine keeps its files: caches, the embedded server's database."""
     worker: WorkerSettings
+    kubernetes: KubernetesSettings
     dev: DevState | None = None
     """The `flytemp dev` that these settings point to. Then no profile's TLS or API key belongs to the connection."""
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -82,12 +102,13 @@ class Settings:
     """What a person may wonder about: a stale state file, a misspelt variable."""
 
     def describe(self) -> list[tuple[str, str, str]]:
-        """Every key, its value as text, and its origin; keys of the section ``[worker]`` are ``worker.<key>``."""
-        own = [name.name for name in fields(self) if name.name not in ("worker", "dev", "origins", "notes")]
+        """Every key, its value as text, and its origin; those of a section are ``<section>.<key>``."""
+        own = [name.name for name in fields(self) if name.name not in ("worker", "kubernetes", "dev", "origins", "notes")]
         rows = [(key, _text(getattr(self, key)), self.origins.get(key, "default")) for key in own]
-        for item in fields(self.worker):
-            key = f"worker.{item.name}"
-            rows.append((key, _text(getattr(self.worker, item.name)), self.origins.get(key, "default")))
+        for name, section in (("worker", self.worker), ("kubernetes", self.kubernetes)):
+            for item in fields(section):
+                key = f"{name}.{item.name}"
+                rows.append((key, _text(getattr(section, item.name)), self.origins.get(key, "default")))
         return rows
 
 

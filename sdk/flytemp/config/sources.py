@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flytemp.config.fields import ALL_FIELDS, FIELDS, WORKER, WORKER_FIELDS, Field
+from flytemp.config.fields import ALL_FIELDS, FIELDS, SECTIONS, Field
 from flytemp.config.files import TomlFile
 from flytemp.errors import ConfigError, Location
 
@@ -90,13 +90,14 @@ def from_file(file: TomlFile | None) -> Source:
     if file is None:
         return Source({}, Path())
     origin = f"flytemp.toml ({file.path})"
-    section = file.values.get(WORKER, {})
-    if not isinstance(section, dict):
-        raise ConfigError("'worker' must be a section", hint="write [worker]", location=file.location(WORKER))
-    _refuse_unknown(file, {key: value for key, value in file.values.items() if key != WORKER}, FIELDS, "")
-    _refuse_unknown(file, section, WORKER_FIELDS, WORKER)
+    sections = {name: file.values.get(name, {}) for name in SECTIONS}
+    for name, section in sections.items():
+        if not isinstance(section, dict):
+            raise ConfigError(f"{name!r} must be a section", hint=f"write [{name}]", location=file.location(name))
+        _refuse_unknown(file, section, SECTIONS[name], name)
+    _refuse_unknown(file, {key: value for key, value in file.values.items() if key not in SECTIONS}, FIELDS, "")
     values: dict[str, tuple[object, str, Location | None]] = {}
-    for fields, known in ((FIELDS, file.values), (WORKER_FIELDS, section)):
+    for fields, known in ((FIELDS, file.values), *((SECTIONS[name], section) for name, section in sections.items())):
         for field in fields:
             if field.name in known:
                 values[field.key] = (known[field.name], origin, file.location(field.name, field.section))
@@ -114,7 +115,7 @@ def _refuse_unknown(file: TomlFile, values: Mapping[str, object], fields: tuple[
         if elsewhere:
             hint = f"it belongs into [{elsewhere[0].section}]" if elsewhere[0].section else "it belongs above all sections"
         else:
-            hint = _near(key, [*names, WORKER] if not section else names)
+            hint = _near(key, [*names, *SECTIONS] if not section else names)
         raise ConfigError(f"{shown}{where} is no setting", hint=hint, location=file.location(key, section))
 
 

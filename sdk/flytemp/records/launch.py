@@ -32,7 +32,7 @@ class LaunchOptions(BaseModel):
 
     ``labels`` and ``annotations`` replace the launch plan's, they are not merged with them. ``max_parallelism``
     is the number of task nodes that may run at once, 0 for no limit; 25 where nobody says. After ``timeout_seconds``
-    the execution is stopped and TIMED_OUT.
+    the execution is stopped and TIMED_OUT. ``service_account`` is Kubernetes', for the pods of its tasks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -44,6 +44,7 @@ class LaunchOptions(BaseModel):
     raw_data_prefix: str | None = None
     interruptible: bool | None = None
     overwrite_cache: bool | None = None
+    service_account: str | None = None
 
 
 class ParentCall(BaseModel):

@@ -28,6 +28,7 @@ from flytemp.runtime.forks import forked_children_end_here
 from flytemp.runtime.inputs import Source
 from flytemp.runtime.invocation import PROTOCOL_VERSION, Invocation, TaskError, TaskResult
 from flytemp.runtime.loader import load_task, use_bundle
+from flytemp.runtime.termination import Terminated, interruptible
 from flytemp.runtime.user_errors import user_error
 from flytemp.spec.canonical import stored
 from flytemp.store.object_store import ObjectStore
@@ -272,9 +273,9 @@ class _Try:
     def _users_code(self) -> Iterator[None]:
         """The user's code runs here, and may raise anything."""
         try:
-            with forked_children_end_here():
+            with forked_children_end_here(), interruptible():
                 yield
-        except (_Failed, GeneratorExit):
+        except (_Failed, GeneratorExit, Terminated):
             raise
         except KeyboardInterrupt as error:
             if self._surroundings.interruptible:

@@ -55,6 +55,10 @@ class Invocation(RuntimeModel):
     version: str
     started_at: str  # RFC 3339: when the execution started, for current_context().execution_date
     environment: dict[str, str] = {}  # the task's own variables and the platform's FLYTEMP_*
+    interruptible: bool | None = None  # what the execution says for tasks that say nothing
+    service_account: str | None = None  # of the execution
+    labels: dict[str, str] = {}  # of the execution; pods have them
+    annotations: dict[str, str] = {}
 
     @property
     def timeout_seconds(self) -> float | None:

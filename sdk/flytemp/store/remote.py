@@ -141,15 +141,16 @@ class RemoteStore(ObjectStore):
 
     def list(self, folder: str, limit: int | None = None) -> list[str]:
         path = self._path(folder)
-        return self._ask("list", folder, lambda: self._names(path, limit), [])
+        return self._ask("list", folder, lambda: _names(self._protocol, self._fs, path, limit), [])
 
-    def _names(self, path: str, limit: int | None) -> list[str]:
-        if self._protocol in _S3:
-            return first_names(self._fs, path, limit)
-        below = path.strip("/") + "/"
-        found = (str(entry).strip("/") for entry in self._fs.ls(path, detail=False))
-        names = sorted({entry[len(below) :] for entry in found if entry.startswith(below)})
-        return names if limit is None else names[:limit]
+
+def _names(protocol: str, client: FileSystem, path: str, limit: int | None) -> list[str]:
+    if protocol in _S3:
+        return first_names(client, path, limit)
+    below = path.strip("/") + "/"
+    found = (str(entry).strip("/") for entry in client.ls(path, detail=False))
+    names = sorted({entry[len(below) :] for entry in found if entry.startswith(below)})
+    return names if limit is None else names[:limit]
 
 
 def _mark_in(marks: dict[str, Any]) -> str:

@@ -186,7 +186,7 @@ def test_every_setting_has_a_variable_a_flag_and_a_key(load: Callable[..., Setti
         "max_parallelism": "0", "max_in_flight": "9", "max_system_tries": "4", "continue_as_new_events": "50",
         "continue_as_new_drain_seconds": "2", "max_map_items": "7", "max_dynamic_depth": "3",
         "pass_environment": "A, B", "metrics_address": "off",
-        "sdk_metrics_address": "0.0.0.0:0",
+        "sdk_metrics_address": "0.0.0.0:0", "kubeconfig": "/k", "context": "c", "image": "i:1", "policy": "/p.toml", "pods": "12",
     }  # fmt: skip
     fields = [field for field in ALL_FIELDS if field.name != "profile"]
     assert {field.name for field in fields} == set(values)
@@ -196,6 +196,13 @@ def test_every_setting_has_a_variable_a_flag_and_a_key(load: Callable[..., Setti
     assert by_flag.worker.pass_environment == ("A", "B")
     assert by_flag.worker.metrics_address == ""
     assert {by_flag.origins[field.key] for field in fields} == {field.flag for field in fields}
+
+
+def test_the_kubernetes_section(load: Callable[..., Settings], project: Path) -> None:
+    toml(project, '[kubernetes]\npolicy = "pods.toml"\nnamespace = "{project}-{domain}"\n')
+    chosen = load(FLYTEMP_KUBERNETES_IMAGE="tasks:1").kubernetes
+    assert (chosen.policy, chosen.namespace, chosen.image) == (project / "pods.toml", "{project}-{domain}", "tasks:1")
+    assert (chosen.kubeconfig, chosen.context, chosen.pods) == (None, None, 1_000)
 
 
 def test_the_worker_section(load: Callable[..., Settings], project: Path) -> None:
@@ -483,7 +490,7 @@ def test_a_damaged_state_file_is_ignored_and_told(load: Callable[..., Settings],
         ("[worker]\ndrain_seconds = -1\n", "a number of seconds of at least 0", "", 2),
         ("[worker]\ndrain_seconds = inf\n", "a number of seconds", "", 2),
         ("[worker]\ndrain_seconds = nan\n", "a number of seconds", "", 2),
-        ('[worker]\nbackend = "pods"\n', "one of 'process', 'noop'", "", 2),
+        ('[worker]\nbackend = "pods"\n', "one of 'process', 'kubernetes', 'noop'", "", 2),
         ('[worker]\nmetrics_address = "9464"\n', "host:port", "", 2),
         ("[worker]\npass_environment = [1]\n", "a list of variables' names", "", 2),
         ('address = "no-port"\n', "host:port", "", 1),

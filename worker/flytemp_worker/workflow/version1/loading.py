@@ -19,6 +19,7 @@ from flytemp_worker.workflow.refusals import refusing
 from flytemp_worker.workflow.version1.shell import FIRST_WINDOW, Shell, now
 
 _PLANS_AT_ONCE = 200
+_MANY_ROWS = 4_000
 
 
 async def load(shell: Shell, continued: dict[str, Any] | None) -> None:
@@ -105,7 +106,16 @@ async def _restore(shell: Shell, engine: Engine, continued: dict[str, Any] | Non
     if shell.part is not None:
         argument["part"] = f"{shell.part['name']}/{shell.part['attempt']}"
     state = from_pages(await _pages(shell, calls.LOAD_STATE, count, argument))
-    rows.fill(engine, state, await _dynamics(shell, sources(state["rows"])))
+    dynamics = await _dynamics(shell, sources(state["rows"]))
+    await _breathe(shell, len(state["rows"]))
+    rows.fill(engine, state, dynamics)
+    await _breathe(shell, len(state["rows"]))
+
+
+async def _breathe(shell: Shell, rows: int) -> None:
+    """End the activation, where much was done in it: on a busy machine it may not take 2 s, and more is to come."""
+    if rows > _MANY_ROWS:
+        await shell.uncancelled(asyncio.ensure_future(workflow.sleep(0.001)))
 
 
 async def _dynamics(shell: Shell, wanted: list[str]) -> dict[str, Any]:

@@ -1,0 +1,118 @@
+"""The Kubernetes backend: runs each try as a pod, and finds it again after every crash."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+
+from flytemp.runtime.invocation import Invocation, TaskResult
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.backend import Report, Told, TryKey
+from flytemp_activities.kubernetes import names
+from flytemp_activities.kubernetes.api import KubernetesApi, connected
+from flytemp_activities.kubernetes.pods import Pods, Templates
+from flytemp_activities.kubernetes.podtry import PodTry, Yard
+from flytemp_activities.kubernetes.policy import Policy
+from flytemp_activities.kubernetes.tidying import Tidying
+from flytemp_activities.kubernetes.watch import PodWatch
+
+CLOSE_SECONDS = 20.0
+"""A worker that ends waits so long for outputs to be kept and pods to be removed; the janitor does the rest."""
+
+logger = logging.getLogger("flytemp.kubernetes")
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesOptions:
+    """How to reach the cluster, and what its operator lays down. None: as kubectl does."""
+
+    task_queue: str
+    kubeconfig: str | None = None
+    context: str | None = None
+    policy: Policy = field(default_factory=lambda: Policy())
+
+
+class KubernetesBackend:
+    """Runs tasks as pods of one cluster. Call `start` first and `close` last, on the event loop that calls `run`."""
+
+    def __init__(self, store: ObjectStore, options: KubernetesOptions) -> None:
+        self._store = store
+        self._options = options
+        self._tries: dict[TryKey, PodTry] = {}
+        self._api: KubernetesApi | None = None
+        self._watch: PodWatch | None = None
+        self._yard: Yard | None = None
+
+    async def start(self) -> None:
+        """Connect, and begin to watch the pods of this deployment.
+
+        Raises:
+            ConfigError, NotSupported, KubernetesUnavailable: there is no cluster to work with.
+        """
+        options = self._options
+        self._api = api = await connected(await KubernetesApi.connect(options.kubeconfig, options.context))
+        pods, policy = Pods(api), options.policy
+        namespace = (policy.namespace or api.namespace) if policy.is_one_namespace else None
+        self._watch = watch = PodWatch(api, names.selector(options.task_queue), namespace)
+        watch.start()
+        self._yard = Yard(
+            store=self._store, pods=pods, watch=watch, templates=Templates(pods), policy=policy,
+            tidying=Tidying(self._store, pods, policy), namespace=api.namespace, task_queue=options.task_queue,
+        )  # fmt: skip
+
+    async def close(self) -> None:
+        """Let go of all pods. They go on, and the next worker finds them."""
+        for one in list(self._tries.values()):
+            one.detach()
+        if self._tries:
+            await asyncio.wait([one.task for one in self._tries.values()])
+        if self._yard is not None:
+            await self._yard.tidying.close(CLOSE_SECONDS)
+        if self._watch is not None:
+            await self._watch.close()
+        if self._api is not None:
+            await self._api.close()
+
+    async def run(
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
+    ) -> TaskResult:
+        """The result of a try: of a new pod, or, if ``resumed``, of the one that may have been created before.
+
+        Cancelling the caller only detaches it; the pod goes on, and a later ``run`` of the same try joins it.
+
+        Args:
+            report: is told, at every change: ``phase`` ("queued", "starting", "running"), ``pod``, ``uid``, ``node``, and while
+                it waits ``reason`` and ``message``.
+            before: what was reported last, when an earlier activity of this try did.
+
+        Raises:
+            TaskLost: the pod was there, is gone, and there is no result.
+            SystemFailure: what runs tasks failed.
+        """
+        assert self._yard is not None, "the Kubernetes backend was not started"
+        key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
+        one = self._tries.get(key)
+        if one is None:
+            one = self._tries[key] = PodTry(self._yard, invocation, resumed=resumed, seen_uid=(before or {}).get("uid"))
+            one.task.add_done_callback(lambda task: self._over(key, task))
+        one.subscribe(report)
+        try:
+            return await asyncio.shield(one.task)
+        finally:
+            one.unsubscribe(report)
+
+    def _over(self, key: TryKey, task: asyncio.Task[TaskResult]) -> None:
+        del self._tries[key]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.info("node %s, attempt %d, try %d ended without a result: %s", *key[1:], error)
+
+    async def kill(self, invocation_key: TryKey) -> None:
+        """Delete the try's pod with its grace; returns when it is gone."""
+        one = self._tries.get(invocation_key)
+        if one is not None:
+            await one.kill("the task was ended on request")
+
+    def running(self) -> list[TryKey]:
+        """The tries whose pods this worker follows."""
+        return list(self._tries)

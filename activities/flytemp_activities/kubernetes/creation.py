@@ -1,0 +1,114 @@
+"""How the pod of a try comes into being: created once, found by whoever comes later."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+
+from flytemp.runtime.invocation import Invocation, TaskError
+from flytemp_activities.kubernetes import names
+from flytemp_activities.kubernetes.api import ApiError
+from flytemp_activities.kubernetes.manifest import Built
+from flytemp_activities.kubernetes.pods import Pod, Pods
+
+OnWait = Callable[[str, str], None]
+"""Hears why the pod cannot be created just now: a reason and a message. It may raise `NotCreated`."""
+
+_FIRST_PAUSE, _LAST_PAUSE = 0.25, 20.0
+
+
+class NotCreated(Exception):
+    """There will be no pod. ``killed``: because somebody asked for it."""
+
+    def __init__(self, error: TaskError, *, killed: bool = False) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.killed = killed
+
+
+class Creation:
+    """The creation of one pod. ``killed`` is set when nobody wants it any more."""
+
+    def __init__(self, pods: Pods, built: Built, invocation: Invocation, killed: asyncio.Event) -> None:
+        self._pods = pods
+        self._built = built
+        self._invocation = invocation
+        self._killed = killed
+
+    async def find(self) -> Pod | None:
+        """The pod that was created before, by this worker or another. Asked before anything is created: a quota without
+        room hides that the name is taken.
+
+        Raises:
+            NotCreated: a pod of that name is somebody else's.
+        """
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                found = await self._pods.get(self._built.namespace, self._built.name)
+            except ApiError as error:
+                if not error.is_passing:
+                    raise NotCreated(_forbidden(error, self._built)) from error
+                pause = await self._pause(error, pause)
+                continue
+            return None if found is None or _is_terminating_foreigner(found, self._invocation) else self._adopted(found)
+
+    async def create(self, on_wait: OnWait) -> Pod:
+        """The pod: created now, or found to have been created before.
+
+        Raises:
+            NotCreated: the server refuses it for good, or it was killed meanwhile.
+        """
+        pause = _FIRST_PAUSE
+        while True:
+            if self._killed.is_set():
+                raise NotCreated(TaskError(kind="SYSTEM", code="Killed", message="stopped before it had a pod"), killed=True)
+            try:
+                return await self._pods.create(self._built.namespace, self._built.pod)
+            except ApiError as error:
+                if error.status == 409 and error.reason == "AlreadyExists":
+                    found = await self.find()
+                    if found is not None:
+                        return found
+                elif not (error.is_passing or error.is_quota or error.status == 409):
+                    raise NotCreated(_refusal(error, self._built)) from error
+                else:
+                    on_wait("QuotaExceeded" if error.is_quota else "ApiServer", error.message or str(error))
+                pause = await self._pause(error, pause)
+
+    def _adopted(self, pod: Pod) -> Pod:
+        if names.is_of(pod, self._invocation):
+            return pod
+        message = f"a pod {self._built.name} is there in {self._built.namespace}, and it was not made for this task"
+        raise NotCreated(TaskError(kind="SYSTEM", code="NameTaken", message=message, retryable=False))
+
+    async def _pause(self, error: ApiError, pause: float) -> float:
+        """Wait, unless it is killed meanwhile; the next pause."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout((error.retry_after or pause) * random.uniform(0.8, 1.2)):
+                await self._killed.wait()
+        return min(pause * 2, _LAST_PAUSE)
+
+
+def _is_terminating_foreigner(pod: Pod, invocation: Invocation) -> bool:
+    """A pod of the same name that is on its way out, and not this try's: the name will be free."""
+    return bool(pod["metadata"].get("deletionTimestamp")) and not names.is_of(pod, invocation)
+
+
+def _refusal(error: ApiError, built: Built) -> TaskError:
+    if error.status in (400, 413, 422):
+        message = f"Kubernetes refuses the task's pod: {error.message or error}"
+        return TaskError(kind="USER", code="InvalidPod", message=message, retryable=False)
+    return _forbidden(error, built)
+
+
+def _forbidden(error: ApiError, built: Built) -> TaskError:
+    hint = {
+        401: "the worker's credentials are not valid",
+        403: "the worker lacks a right there: compare its Role with infra/rbac",
+        404: f"is there a namespace {built.namespace}?",
+    }.get(error.status, "")
+    message = f"no pod can be created in the namespace {built.namespace}: {error}{f' ({hint})' if hint else ''}"
+    return TaskError(kind="SYSTEM", code=error.reason or "ApiError", message=message)

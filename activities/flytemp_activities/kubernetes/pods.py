@@ -1,0 +1,121 @@
+"""Requests about single pods: create or adopt, look, delete, read the log."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import quote
+
+from flytemp_activities.kubernetes.api import ApiError, KubernetesApi
+
+Pod = dict[str, Any]
+
+LOG_BYTES = 16 * 1024 * 1024
+"""Of a container's log that is kept."""
+
+
+class Pods:
+    """The pods of one cluster."""
+
+    def __init__(self, api: KubernetesApi) -> None:
+        self._api = api
+
+    async def get(self, namespace: str, name: str) -> Pod | None:
+        """The pod, or None.
+
+        Raises:
+            ApiError: the question was not answered.
+        """
+        try:
+            return await self._api.request("GET", _path(namespace, name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def create(self, namespace: str, pod: Pod) -> Pod:
+        """POST it.
+
+        Raises:
+            ApiError: 409 when the name is taken, and all else that the server refuses.
+        """
+        return await self._api.request("POST", f"/api/v1/namespaces/{quote(namespace)}/pods", body=pod)
+
+    async def delete(self, namespace: str, name: str, uid: str, grace_seconds: float | None = None) -> bool:
+        """Delete this very pod, and no other of its name; False when it was gone.
+
+        Raises:
+            ApiError: it was refused.
+        """
+        body: Pod = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
+        if grace_seconds is not None:
+            body["gracePeriodSeconds"] = max(0, round(grace_seconds))
+        try:
+            await self._api.request("DELETE", _path(namespace, name), body=body)
+        except ApiError as error:
+            if error.status in (404, 409):  # gone, or another has its name now
+                return False
+            raise
+        return True
+
+    async def log(self, namespace: str, name: str, container: str) -> bytes:
+        """The container's output, the last `LOG_BYTES` of it.
+
+        Raises:
+            ApiError: there is none, or the node does not answer.
+        """
+        parameters = {"container": container, "limitBytes": str(LOG_BYTES)}
+        return await self._api.text(f"{_path(namespace, name)}/log", parameters=parameters)
+
+    async def events(self, namespace: str, uid: str) -> list[tuple[str, str]]:
+        """Reasons and messages of the warnings about a pod, the newest last.
+
+        Raises:
+            ApiError: they may not be read.
+        """
+        parameters = {"fieldSelector": f"involvedObject.uid={uid},type=Warning", "limit": "50"}
+        found = await self._api.request("GET", f"/api/v1/namespaces/{quote(namespace)}/events", parameters=parameters)
+        ordered = sorted(found["items"], key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+        return [(str(event.get("reason") or ""), str(event.get("message") or "")) for event in ordered]
+
+    async def template(self, namespace: str, name: str) -> Pod | None:
+        """The template in a PodTemplate object of the namespace, or None.
+
+        Raises:
+            ApiError: it may not be read.
+        """
+        try:
+            found = await self._api.request("GET", f"/api/v1/namespaces/{quote(namespace)}/podtemplates/{quote(name)}")
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+        template: Pod = found["template"]
+        return template
+
+
+def _path(namespace: str, name: str) -> str:
+    return f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(name)}"
+
+
+class Templates:
+    """Named PodTemplates, read again after a minute."""
+
+    SECONDS = 60.0
+
+    def __init__(self, pods: Pods) -> None:
+        self._pods = pods
+        self._known: dict[tuple[str, str], tuple[float, Pod | None]] = {}
+
+    async def get(self, namespace: str, name: str) -> Pod | None:
+        """The template, or None.
+
+        Raises:
+            ApiError: as `Pods.template`.
+        """
+        now = asyncio.get_running_loop().time()
+        known = self._known.get((namespace, name))
+        if known is None or now - known[0] > self.SECONDS:
+            known = (now, await self._pods.template(namespace, name))
+            self._known[namespace, name] = known
+        return known[1]

@@ -1,0 +1,446 @@
+"""One try of a task as a pod, from its creation to its result, whoever waits for it.
+
+The protocol (design: the pod protocol): the pod's name follows from the try, so a second worker finds the pod that a first
+one created; nothing is created after a claim; what the try left in the store is said before the pod is deleted; a committed
+result wins over whatever became of the pod.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from flytemp.errors import ConfigError, InputError, StoreError
+from flytemp.layout import RootLayout
+from flytemp.runtime.commit import commit_result, now, read_claim, read_result, read_try_error, write_try_error
+from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.backend import Report, SystemFailure, TaskLost
+from flytemp_activities.kubernetes import classify
+from flytemp_activities.kubernetes.api import ApiError
+from flytemp_activities.kubernetes.classify import End, Sight
+from flytemp_activities.kubernetes.creation import Creation, NotCreated
+from flytemp_activities.kubernetes.manifest import MOST_INVOCATION_BYTES, Built, Circumstances, build, encoded
+from flytemp_activities.kubernetes.pods import Pod, Pods, Templates
+from flytemp_activities.kubernetes.policy import Policy
+from flytemp_activities.kubernetes.tidying import Tidying
+from flytemp_activities.kubernetes.waiting import Patience
+from flytemp_activities.kubernetes.watch import Feed, PodWatch
+
+LOOK_SECONDS = 90.0
+"""A pod of which nothing was heard for so long is looked at, in case its watch missed something."""
+
+GONE_SECONDS = 60.0
+"""After its grace a deleted pod may take so long to go (a node that does not answer may take for ever)."""
+
+_LOST = "Lost"
+
+logger = logging.getLogger("flytemp.kubernetes")
+
+
+@dataclass(frozen=True, slots=True)
+class Yard:
+    """What the tries of a worker share."""
+
+    store: ObjectStore
+    pods: Pods
+    watch: PodWatch
+    templates: Templates
+    policy: Policy
+    tidying: Tidying
+    namespace: str
+    task_queue: str
+
+
+class PodTry:
+    """Runs one try, or takes it up where another worker left it. ``task`` ends with what became of it."""
+
+    def __init__(self, yard: Yard, invocation: Invocation, *, resumed: bool, seen_uid: str | None) -> None:
+        self._yard = yard
+        self._store = yard.store
+        self._invocation = invocation
+        self._built: Built
+        self._feed: Feed | None = None
+        self._patience = Patience(yard.policy.waits)
+        self._kill_reason: str | None = None
+        self._killed = asyncio.Event()
+        self._reporters: list[Report] = []
+        self._state: dict[str, Any] = {"phase": "queued"}
+        self._running_since: float | None = None
+        self._deleting_since: float | None = None
+        self.task: asyncio.Task[TaskResult] = asyncio.create_task(self._run(resumed, seen_uid))
+
+    # ----------------------------------------------------------------------------------- who waits
+
+    def subscribe(self, report: Report) -> None:
+        """Tell ``report`` the state now, and at every change."""
+        self._reporters.append(report)
+        report(dict(self._state))
+
+    def unsubscribe(self, report: Report) -> None:
+        self._reporters.remove(report)
+
+    def _tell(self, **state: Any) -> None:
+        if state != self._state:
+            self._state = state
+            for report in list(self._reporters):
+                report(dict(state))
+
+    async def kill(self, reason: str) -> None:
+        """Delete the pod, with grace; returns when it is gone. `task` then ends with `TaskLost`, or with a result that was
+        committed before."""
+        self._kill_reason = self._kill_reason or reason
+        self._killed.set()
+        await asyncio.wait([self.task])
+
+    def detach(self) -> None:
+        """This worker looks after it no more; the pod goes on."""
+        self.task.cancel()
+
+    # ---------------------------------------------------------------------------------- the course
+
+    async def _run(self, resumed: bool, seen_uid: str | None) -> TaskResult:
+        try:
+            if resumed and (settled := await self._settled()) is not None:
+                return settled
+            self._built = await self._build()
+            key = (self._built.namespace, self._built.name)
+            self._feed = self._yard.watch.follow(key)
+            try:
+                return await self._live(await self._pod(resumed, seen_uid))
+            finally:
+                self._yard.watch.forget(key)
+        except _Settled as settled:
+            return settled.result
+        except StoreError as error:
+            raise SystemFailure(_system(type(error).__name__, str(error))) from error
+
+    async def _settled(self) -> TaskResult | None:
+        """What the try has left: its attempt's result; else raises what another worker found out about it."""
+        standing = await asyncio.to_thread(read_result, self._store, self._invocation)
+        if standing is not None:
+            return standing
+        error = await asyncio.to_thread(read_try_error, self._store, self._invocation)
+        if error is not None:
+            raise TaskLost(error.message) if error.code == _LOST else SystemFailure(error)
+        return None
+
+    async def _build(self) -> Built:
+        yard, invocation = self._yard, self._invocation
+        place = yard.policy.place(invocation.project, invocation.domain)
+        namespace = place.namespace or yard.namespace
+        try:
+            template = await self._template(namespace, invocation.task.settings.pod_template_name, place.pod_template_name)
+            around = Circumstances(
+                policy=yard.policy,
+                namespace=namespace,
+                task_queue=yard.task_queue,
+                template=template,
+                out_of_memory=await self._out_of_memory(),
+                stored=await self._stored(),
+            )
+            return build(invocation, around)
+        except InputError as error:
+            text = f"{error} ({error.hint})" if error.hint else str(error)
+            raise _Settled(await self._commit(_user("InvalidPod", text, retryable=False))) from error
+        except ConfigError as error:
+            raise SystemFailure(_system(error.code, f"{error} ({error.hint})")) from error
+        except ApiError as error:
+            raise SystemFailure(_system("ApiError", f"a pod template could not be read: {error}")) from error
+
+    async def _template(self, namespace: str, wanted: str | None, default: str | None) -> Pod | None:
+        name = wanted or default
+        template = await self._yard.templates.get(namespace, name) if name is not None else None
+        if wanted is not None and template is None:
+            raise InputError(f"there is no PodTemplate {wanted!r} in the namespace {namespace}", hint="kubectl get podtemplates")
+        return template
+
+    async def _out_of_memory(self) -> int:
+        """How many attempts before this one, without a break, ran out of memory."""
+        count = 0
+        if self._yard.policy.memory.factor > 1:
+            for attempt in range(self._invocation.attempt - 1, 0, -1):
+                before = self._invocation.model_copy(update={"attempt": attempt})
+                result = await asyncio.to_thread(read_result, self._store, before)
+                if result is None or result.error is None or result.error.code != "OOMKilled":
+                    break
+                count += 1
+        return count
+
+    async def _stored(self) -> str | None:
+        """Where the invocation was written, if it is too long for a variable."""
+        invocation = self._invocation
+        if len(encoded(invocation)) <= MOST_INVOCATION_BYTES:
+            return None
+        key = RootLayout(invocation.execution_root).invocation(invocation.node, invocation.attempt, invocation.try_)
+        await asyncio.to_thread(self._store.write, key, invocation.model_dump_json().encode())
+        return key
+
+    async def _pod(self, resumed: bool, seen_uid: str | None) -> Pod:
+        """The try's pod: found, or created."""
+        creation = Creation(self._yard.pods, self._built, self._invocation, self._killed)
+        try:
+            if resumed:
+                found = await creation.find()
+                if found is not None:
+                    return found
+                if seen_uid is not None or await asyncio.to_thread(read_claim, self._store, self._invocation) is not None:
+                    await self._lost("its pod is gone")
+            return await creation.create(self._on_wait)
+        except NotCreated as failure:
+            if failure.killed:
+                raise await self._lost_error(self._kill_reason or "it was stopped") from None
+            if failure.error.kind == "USER":
+                raise _Settled(await self._commit(failure.error)) from failure
+            raise SystemFailure(failure.error) from failure
+
+    def _on_wait(self, reason: str, message: str) -> None:
+        """The pod cannot be created just now."""
+        self._tell(phase="queued", reason=reason, message=message[:200])
+        self._patience.note("quota" if "quota" in reason.lower() else "other", reason, message)
+        if reason != "ApiServer" and (error := self._patience.exceeded()) is not None:
+            raise NotCreated(error)
+
+    async def _live(self, pod: Pod) -> TaskResult:
+        """Follow the pod until it has ended, one way or another."""
+        feed = self._feed
+        assert feed is not None
+        feed.see(pod)
+        heard = time.monotonic()
+        while True:
+            feed.changed.clear()
+            assert feed.pod is not None
+            sight = classify.look(feed.pod, self._built.primary)
+            self._report(feed.pod, sight)
+            if self._kill_reason is not None:
+                return await self._stop(feed, self._kill_reason)
+            if sight.end is not None:
+                return await self._ended(feed.pod, sight.end)
+            if feed.gone:
+                return await self._vanished(feed.pod, sight)
+            if sight.deleting and self._is_stuck(feed.pod):
+                return await self._forsake(feed)
+            if (error := await self._overdue(feed.pod, sight)) is not None:
+                return await self._give_up(feed, error)
+            await self._wait(feed, sight, heard + LOOK_SECONDS * random.uniform(0.8, 1.2))
+            if feed.changed.is_set() or feed.gone:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > LOOK_SECONDS * 0.8:
+                await self._look_again(feed)
+                heard = time.monotonic()
+
+    def _report(self, pod: Pod, sight: Sight) -> None:
+        state: dict[str, Any] = {"phase": "running" if sight.phase == "ended" else sight.phase}
+        state.update(pod=pod["metadata"]["name"], uid=pod["metadata"]["uid"])
+        state.update({key: value for key, value in (("reason", sight.reason), ("node", sight.node)) if value})
+        if sight.message:
+            state["message"] = sight.message[:200]
+        self._tell(**state)
+
+    async def _wait(self, feed: Feed, sight: Sight, look_at: float) -> None:
+        """Until something happens, or the next moment at which something would be overdue."""
+        moments = [look_at]
+        if (patient := self._patience.until()) is not None:
+            moments.append(patient)
+        if self._deleting_since is not None:
+            moments.append(self._deleting_since + self._stuck_after(feed.pod))
+        if (limit := self._invocation.timeout_seconds) is not None and self._running_since is not None:
+            moments.append(self._running_since + limit)
+        seconds = max(0.0, min(moments) - time.monotonic()) + 0.01
+        waiting = [asyncio.ensure_future(feed.changed.wait()), asyncio.ensure_future(self._killed.wait())]
+        try:
+            await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+
+    async def _look_again(self, feed: Feed) -> None:
+        assert feed.pod is not None
+        try:
+            feed.see(await self._yard.pods.get(self._built.namespace, self._built.name))
+        except ApiError as error:
+            logger.info("pod %s could not be looked at: %s", self._built.name, error)
+
+    # -------------------------------------------------------------------------------------- limits
+
+    async def _overdue(self, pod: Pod, sight: Sight) -> TaskError | None:
+        """Why the try is given up: it waits or runs for too long, or waits for what will never be."""
+        if sight.phase == "running":
+            self._patience.note(None)
+            if self._running_since is None:
+                self._running_since = time.monotonic() - self._already_ran(sight)
+            limit = self._invocation.timeout_seconds
+            if limit is not None and time.monotonic() - self._running_since >= limit:
+                return _user("Timeout", f"the task ran longer than its timeout of {limit:g} s and was ended")
+            return None
+        if sight.wait == "never":
+            return classify.refused_start(sight)
+        self._patience.note(sight.wait, sight.reason, sight.message)
+        if sight.wait == "starting" and self._patience.should_ask_events():
+            return await self._trouble(pod)
+        return classify.refused_start(sight) if self._patience.exceeded() is not None else None
+
+    def _is_stuck(self, pod: Pod) -> bool:
+        """It is being deleted, and its node does not do it: it is lost, as far as anybody can tell."""
+        self._deleting_since = self._deleting_since or time.monotonic()
+        return time.monotonic() - self._deleting_since >= self._stuck_after(pod)
+
+    def _stuck_after(self, pod: Pod | None) -> float:
+        grace = ((pod or {}).get("metadata") or {}).get("deletionGracePeriodSeconds") or 0
+        return float(grace) + self._yard.policy.waits.deleting
+
+    async def _forsake(self, feed: Feed) -> TaskResult:
+        """Remove the pod by force: its node's word may never come. Should its container still commit, that result stands."""
+        assert feed.pod is not None
+        settled = await self._settled()
+        if settled is not None:
+            return settled
+        disruption = classify.end_of(feed.pod, self._built.primary).error if _was_disrupted(feed.pod) else None
+        why = disruption.message if disruption is not None else "its pod was deleted, and its node does not answer"
+        error = await self._lost_error(why)
+        await self._delete(feed.pod["metadata"]["uid"], 0)
+        raise error
+
+    def _already_ran(self, sight: Sight) -> float:
+        """Seconds that it ran before this worker saw it. Clocks differ: never less than nothing."""
+        return max(0.0, time.time() - sight.started_at) if sight.started_at is not None else 0.0
+
+    async def _trouble(self, pod: Pod) -> TaskError | None:
+        """What keeps the containers from being created is said in events alone: volumes, most of all."""
+        try:
+            events = await self._yard.pods.events(self._built.namespace, pod["metadata"]["uid"])
+        except ApiError as error:
+            logger.info("events of pod %s could not be read: %s", self._built.name, error)
+            return None
+        if not events:
+            return None
+        reason, message = events[-1]
+        self._tell(**{**self._state, "reason": reason, "message": message[:200]})
+        if reason == "FailedMount" and "secret" in message and "not found" in message:
+            return _user("SecretNotFound", f"the pod does not start: {message}", retryable=False)
+        return None
+
+    # ---------------------------------------------------------------------------------------- ends
+
+    async def _ended(self, pod: Pod, end: End) -> TaskResult:
+        """The primary container is over. First what it left, then what its status says."""
+        standing = await asyncio.to_thread(read_result, self._store, self._invocation)
+        if standing is None and end.error is None and self._is_done_by_exit_code():
+            standing = await asyncio.to_thread(commit_result, self._store, self._invocation, _success(self._invocation))
+        if standing is not None:
+            self._tidy(pod, failed=standing.status == "failed")
+            return standing
+        error = end.error
+        if error is None:
+            error = _system("NoResult", "the task's container ended with exit code 0 and left no result")
+        if error.kind == "USER":
+            result = await self._commit(error)
+            self._tidy(pod, failed=True)
+            return result
+        await asyncio.to_thread(write_try_error, self._store, self._invocation, error if end.told else _lost(error.message))
+        self._tidy(pod, failed=True)
+        raise SystemFailure(error) if end.told else TaskLost(error.message)
+
+    def _is_done_by_exit_code(self) -> bool:
+        """A container task without outputs: no runtime is in its image, and none is needed."""
+        task = self._invocation.task
+        return task.kind == "container" and not task.interface.outputs
+
+    async def _vanished(self, pod: Pod, sight: Sight) -> TaskResult:
+        settled = await self._settled()
+        if settled is not None:
+            return settled
+        disruption = classify.end_of(pod, self._built.primary).error if _was_disrupted(pod) else None
+        why = disruption.message if disruption is not None else f"its pod was deleted while it was {sight.phase}"
+        await self._lost(why)
+
+    async def _give_up(self, feed: Feed, error: TaskError) -> TaskResult:
+        """The verdict first, so that nothing the task still does counts; then the pod goes."""
+        assert feed.pod is not None
+        if error.kind == "USER":
+            result = await self._commit(error)
+            await self._yard.tidying.remove(self._built.namespace, feed.pod, self._built.primary, self._invocation)
+            return result
+        await asyncio.to_thread(write_try_error, self._store, self._invocation, error)
+        await self._yard.tidying.remove(self._built.namespace, feed.pod, self._built.primary, self._invocation)
+        raise SystemFailure(error)
+
+    async def _stop(self, feed: Feed, reason: str) -> TaskResult:
+        """Delete the pod with its grace, and wait until it is gone."""
+        assert feed.pod is not None
+        uid = feed.pod["metadata"]["uid"]
+        await self._delete(uid)
+        grace = float((feed.pod.get("spec") or {}).get("terminationGracePeriodSeconds") or 0)
+        end = time.monotonic() + grace + GONE_SECONDS
+        while not feed.gone and time.monotonic() < end:
+            feed.changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    await feed.changed.wait()
+            if not feed.changed.is_set():
+                await self._look_again(feed)
+        settled = await self._settled()
+        if settled is None:
+            await self._lost(reason)
+        return settled
+
+    async def _delete(self, uid: str, grace_seconds: float | None = None) -> None:
+        pause = 0.2
+        while True:
+            try:
+                await self._yard.pods.delete(self._built.namespace, self._built.name, uid, grace_seconds)
+                return
+            except ApiError as error:
+                if not error.is_passing:
+                    raise SystemFailure(_system("ApiError", f"the pod could not be deleted: {error}")) from error
+                await asyncio.sleep(error.retry_after or pause)
+                pause = min(pause * 2, 5.0)
+
+    def _tidy(self, pod: Pod, *, failed: bool) -> None:
+        self._yard.tidying.after(self._built.namespace, pod, self._built.primary, self._invocation, failed=failed)
+
+    async def _commit(self, error: TaskError) -> TaskResult:
+        result = TaskResult(status="failed", error=error, try_=self._invocation.try_, finished_at=now())
+        return await asyncio.to_thread(commit_result, self._store, self._invocation, result)
+
+    async def _lost(self, reason: str) -> NoReturn:
+        raise await self._lost_error(reason)
+
+    async def _lost_error(self, reason: str) -> TaskLost:
+        """The error to raise; noted for those who look for the try elsewhere."""
+        await asyncio.to_thread(write_try_error, self._store, self._invocation, _lost(reason))
+        return TaskLost(reason)
+
+
+class _Settled(Exception):
+    """Carries a result that was committed where no pod could be."""
+
+    def __init__(self, result: TaskResult) -> None:
+        super().__init__("settled without a pod")
+        self.result = result
+
+
+def _was_disrupted(pod: Pod) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "DisruptionTarget" and c.get("status") == "True" for c in conditions)
+
+
+def _success(invocation: Invocation) -> TaskResult:
+    return TaskResult(status="succeeded", outputs={}, try_=invocation.try_, finished_at=now())
+
+
+def _user(code: str, message: str, *, retryable: bool = True) -> TaskError:
+    return TaskError(kind="USER", code=code, message=message, retryable=retryable)
+
+
+def _system(code: str, message: str) -> TaskError:
+    return TaskError(kind="SYSTEM", code=code, message=message)
+
+
+def _lost(message: str) -> TaskError:
+    return _system(_LOST, message)

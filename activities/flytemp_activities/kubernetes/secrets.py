@@ -1,0 +1,71 @@
+"""Secrets of a task, by reference: Kubernetes puts them into the container, flytemp never sees a value.
+
+``Secret(group, key)`` is the key ``key`` of the Kubernetes secret ``group`` in the pod's namespace (with a version,
+``group-version``). It arrives as the variable ``_FSEC_<GROUP>_<VERSION>_<KEY>``, and under ``env_var`` where that is given; with
+``mount_requirement=FILE`` as the file ``/etc/secrets/<group>/<version>/<key>``. One without a key is the whole secret: each
+of its keys a file. A pod whose secret is not there does not start, and its task fails with the secret's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from flytemp.errors import InputError
+from flytemp.names import slug
+from flytemp.spec.models import SecretRequest
+
+Json = dict[str, Any]
+
+FOLDER = "/etc/secrets"
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_KEY = re.compile(r"[A-Za-z0-9._-]{1,253}")
+
+
+def secret_parts(requests: Sequence[SecretRequest]) -> tuple[list[Json], list[Json], list[Json]]:
+    """The variables, volumes and mounts of the task's container.
+
+    Raises:
+        InputError: no Kubernetes secret can have such a name.
+    """
+    variables: list[Json] = []
+    volumes: dict[str, Json] = {}
+    mounts: dict[str, Json] = {}
+    for request in requests:
+        name = _secret_name(request)
+        if request.mount == "file" or request.key is None:
+            volume, mount = _file(request, name)
+            volumes[volume["name"]], mounts[mount["mountPath"]] = volume, mount
+        else:
+            variables += _variables(request, name)
+    return variables, list(volumes.values()), list(mounts.values())
+
+
+def _secret_name(request: SecretRequest) -> str:
+    group = request.group or ""
+    name = f"{group}-{request.group_version}" if request.group_version else group
+    if not _NAME.fullmatch(name):
+        hint = "name it as Kubernetes does: lower-case letters, digits, '-' and '.'; Secret(group='db', key='password')"
+        raise InputError(f"the secret group {name!r} is no name of a Kubernetes secret", hint=hint)
+    if request.key is not None and not _KEY.fullmatch(request.key):
+        raise InputError(f"{request.key!r} is no key of a Kubernetes secret", hint="a key has letters, digits, '-', '_' and '.'")
+    return name
+
+
+def _variables(request: SecretRequest, name: str) -> list[Json]:
+    parts = [part for part in (request.group, request.group_version, request.key) if part]
+    variable = "_FSEC_" + re.sub(r"[^A-Za-z0-9_]", "_", "_".join(parts)).upper()
+    source = {"secretKeyRef": {"name": name, "key": request.key, "optional": False}}
+    names = dict.fromkeys((("_FSEC_" + "_".join(parts)).upper(), variable, request.env_var or variable))
+    return [{"name": one, "valueFrom": source} for one in names]
+
+
+def _file(request: SecretRequest, name: str) -> tuple[Json, Json]:
+    folder = "/".join(part for part in (FOLDER, request.group, request.group_version) if part)
+    volume = f"secret-{slug(name, 40)}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return (
+        {"name": volume, "secret": {"secretName": name, "optional": False, "defaultMode": 0o440}},
+        {"name": volume, "mountPath": folder, "readOnly": True},
+    )

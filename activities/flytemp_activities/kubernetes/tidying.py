@@ -1,0 +1,80 @@
+"""What happens to a pod that is over: its output is kept, then it goes, or stays, as the policy says."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from flytemp.errors import StoreError
+from flytemp.layout import RootLayout
+from flytemp.runtime.invocation import Invocation
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.kubernetes.api import ApiError
+from flytemp_activities.kubernetes.pods import Pod, Pods
+from flytemp_activities.kubernetes.policy import Policy
+
+CHUNK_BYTES = 1024 * 1024
+
+logger = logging.getLogger("flytemp.kubernetes")
+
+
+class Tidying:
+    """Runs beside the tries: nobody waits for it, but for a worker that ends."""
+
+    def __init__(self, store: ObjectStore, pods: Pods, policy: Policy) -> None:
+        self._store = store
+        self._pods = pods
+        self._policy = policy
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def after(self, namespace: str, pod: Pod, primary: str, invocation: Invocation, *, failed: bool) -> None:
+        """The try's verdict stands: keep the output, and remove the pod unless it is to be kept."""
+        keep = self._policy.keep_pods
+        stays = keep == "always" or (keep == "failed" and failed)
+        if stays and not has_running_containers(pod, primary):
+            return  # its log can be read from it
+        self._spawn(self.remove(namespace, pod, primary, invocation))
+
+    async def remove(self, namespace: str, pod: Pod, primary: str, invocation: Invocation) -> None:
+        """Keep the output in the store, and delete the pod. What fails here is the janitor's to finish."""
+        name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+        await self._keep_log(namespace, name, primary, invocation)
+        try:
+            await self._pods.delete(namespace, name, uid)
+        except ApiError as error:
+            logger.warning("pod %s/%s could not be deleted, the janitor will: %s", namespace, name, error)
+
+    async def _keep_log(self, namespace: str, name: str, primary: str, invocation: Invocation) -> None:
+        layout = RootLayout(invocation.execution_root)
+        try:
+            output = await self._pods.log(namespace, name, primary)
+            for number, start in enumerate(range(0, len(output), CHUNK_BYTES)):
+                key = layout.log_chunk(invocation.node, invocation.attempt, invocation.try_, number)
+                await asyncio.to_thread(self._store.write, key, output[start : start + CHUNK_BYTES])
+        except (ApiError, StoreError) as error:
+            logger.info("the output of pod %s/%s is not kept: %s", namespace, name, error)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("tidying up after a pod failed", exc_info=error)
+
+    async def close(self, seconds: float) -> None:
+        """Wait for what is under way, for so long at most."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        for task in list(self._tasks):
+            task.cancel()
+
+
+def has_running_containers(pod: Pod, primary: str) -> bool:
+    """Whether a sidecar goes on after the task: then the pod is deleted all the same, or it would hold its resources."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any("running" in (status.get("state") or {}) for status in statuses if status["name"] != primary)
