@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flytemp.authoring.cache import Cache as Cache
     from flytemp.authoring.conditional import conditional as conditional
+    from flytemp.authoring.container import ContainerTask as ContainerTask
     from flytemp.authoring.context import ExecutionId as ExecutionId
     from flytemp.authoring.context import ExecutionParameters as ExecutionParameters
     from flytemp.authoring.context import FlyteContext as FlyteContext
@@ -63,7 +64,6 @@ if TYPE_CHECKING:
     from flytemp.authoring.task import task as task
     from flytemp.authoring.types import kwtypes as kwtypes
     from flytemp.authoring.unsupported import ConcurrencyPolicy as ConcurrencyPolicy
-    from flytemp.authoring.unsupported import ContainerTask as ContainerTask
     from flytemp.authoring.unsupported import CronSchedule as CronSchedule
     from flytemp.authoring.unsupported import Deck as Deck
     from flytemp.authoring.unsupported import Email as Email
@@ -95,6 +95,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "authoring.cache": ("Cache",),
+    "authoring.container": ("ContainerTask",),
     "authoring.context": (
         "ExecutionId",
         "ExecutionParameters",
@@ -124,7 +125,6 @@ _MODULES = {
     "authoring.types": ("kwtypes",),
     "authoring.unsupported": (
         "ConcurrencyPolicy",
-        "ContainerTask",
         "CronSchedule",
         "Deck",
         "Email",

@@ -44,7 +44,7 @@ class Task(Simple, Generic[P, R]):
 
     noun = "task"
     section: Section = "tasks"
-    kind: Literal["python", "dynamic", "reference"] = "python"
+    kind: Literal["python", "dynamic", "reference", "container"] = "python"
     is_reference = False
     __name__: str
 

@@ -59,12 +59,8 @@ class _Unsupported:
         refuse(type(self).__name__, self._instead)
 
 
-class ContainerTask(_Unsupported):
-    _instead = "run the command with subprocess inside a @task(container_image=…)"
-
-
 class ShellTask(_Unsupported):
-    _instead = "run the command with subprocess inside a @task"
+    _instead = "run the command with subprocess inside a @task, or as a ContainerTask"
 
 
 class OutputLocation(_Unsupported):

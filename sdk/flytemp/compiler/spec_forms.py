@@ -98,6 +98,9 @@ class Expander:
         if "reference" in tree.value:
             missing = {field: value for field, value in {"kind": "reference", "loader": ""}.items() if field not in tree.value}
             tree = _with(tree, **missing)
+        if "container" in tree.value:
+            known: dict[str, Any] = {"kind": "container", "loader": "", "interface": {}}
+            tree = _with(tree, **{field: value for field, value in known.items() if field not in tree.value})
         if "interface" in tree.value:
             return _with(tree, interface=self._interface(tree.value["interface"]))
         if loader is None or not loader.is_text:

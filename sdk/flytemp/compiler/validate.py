@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from flytemp.authoring.container import ContainerTask
 from flytemp.authoring.launch_plan import LaunchPlan
+from flytemp.authoring.mapping import MapCall
 from flytemp.authoring.node import Node
 from flytemp.authoring.quantities import amount
 from flytemp.authoring.task import Task, is_test_module
@@ -36,11 +38,16 @@ def task_problems(task: Task[..., Any]) -> list[Problem]:
 
 
 def node_problems(node: Node) -> list[Problem]:
-    """What is wrong with the settings that a call overrides."""
+    """What is wrong with a map's grouping, and with the settings that a call overrides."""
+    problems = []
+    callee = node.callee
+    if isinstance(callee, MapCall) and isinstance(callee.target, ContainerTask) and callee.options.items_per_task > 1:
+        message = f"{node}: items_per_task is {callee.options.items_per_task}, and each call is a container of its own"
+        problems.append(Problem(message, node.place.location, "leave items_per_task out"))
     settings = node.effective_settings
-    if settings is None or settings == node.callee.settings:
-        return []
-    return settings_problems(str(node), settings, node.place.location)
+    if settings is not None and settings != callee.settings:
+        problems += settings_problems(str(node), settings, node.place.location)
+    return problems
 
 
 def name_problems(entity: Task[..., Any] | Workflow[..., Any] | LaunchPlan[Any]) -> list[Problem]:

@@ -16,6 +16,7 @@ from flytemp.spec.tasks import AcceleratorSpec as AcceleratorSpec
 from flytemp.spec.tasks import Backoff as Backoff
 from flytemp.spec.tasks import BundleRef as BundleRef
 from flytemp.spec.tasks import CacheSpec as CacheSpec
+from flytemp.spec.tasks import ContainerSpec as ContainerSpec
 from flytemp.spec.tasks import Docs as Docs
 from flytemp.spec.tasks import Interface as Interface
 from flytemp.spec.tasks import PodTemplateSpec as PodTemplateSpec

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from flytemp.literals.types import Json, LiteralType, SchemaModel
 
@@ -136,20 +138,55 @@ class TaskSettings(SchemaModel):
     deprecated: str = ""
 
 
-class TaskSpec(SchemaModel):
-    """A Python function that runs in a container or a process of its own.
+class ContainerSpec(SchemaModel):
+    """A command of an image that need not know flytemp.
 
-    ``dynamic``: what it returns is a graph, which runs in its place. ``reference``: the task of another project, domain
-    or version, by its URN; registering puts that task in its place. ``bundle`` is such a task's own code; None: the
-    document's.
+    Each input is a file in ``input_data_dir``, under its name: a file or directory as it is, a text, number, boolean, time
+    or enum as text, bytes as they are, anything else as JSON; an input that is null has none. All of them are in
+    ``inputs.<metadata_format>`` as well. The command leaves a file for each output in ``output_data_dir``, in the same form.
+    ``{{.inputs.name}}`` in ``command`` and ``arguments`` is the input's text; files go by their path. An empty ``command``
+    is the image's own.
+
+    ``io_strategy`` says when data is moved, as it always is: before the command starts and after it has ended.
     """
 
-    kind: Literal["python", "dynamic", "reference"] = "python"
+    image: str
+    command: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    input_data_dir: str = "/var/inputs"
+    output_data_dir: str = "/var/outputs"
+    metadata_format: Literal["json", "yaml"] = "json"
+    io_strategy: Literal["download_eager", "upload_on_exit"] | None = None
+
+
+class TaskSpec(SchemaModel):
+    """A Python function that runs in a container or a process of its own; or a container's command.
+
+    ``dynamic``: what it returns is a graph, which runs in its place. ``reference``: the task of another project, domain
+    or version, by its URN; registering puts that task in its place. ``container``: a command, without a loader; see
+    `ContainerSpec`. ``bundle`` is a referenced task's own code; None: the document's.
+    """
+
+    kind: Literal["python", "dynamic", "reference", "container"] = "python"
     name: str
     interface: Interface
     loader: str  # "module:attribute", imported from the code bundle
     settings: TaskSettings = TaskSettings()
     bundle: BundleRef | None = None
     reference: str | None = None
+    container: ContainerSpec | None = None
     docs: Docs = Docs()
     location: SourceLocation | None = None
+
+    @property
+    def image(self) -> str | None:
+        """The image it runs in: what its settings (or a node's) say, else the command's; None: the platform's default."""
+        return self.settings.container_image or (self.container.image if self.container is not None else None)
+
+    @model_serializer(mode="wrap")
+    def _without_container(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Digests of tasks from before there were containers stay what they are.
+        data: dict[str, Any] = write(self)
+        if self.container is None:
+            data.pop("container", None)
+        return data

@@ -16,6 +16,7 @@ from flytemp.names import check_entity
 from flytemp.spec.bindcheck import Sources, binding_flaws, operand_flaws
 from flytemp.spec.bounds import interface_flaws, launch_plan_flaws, settings_flaws
 from flytemp.spec.canonical import AnyDocument
+from flytemp.spec.containers import container_flaws
 from flytemp.spec.graphs import comparisons, nodes_within
 from flytemp.spec.integrity import integrity_flaws
 from flytemp.spec.interfaces import known_interface
@@ -160,8 +161,11 @@ def _task_flaws(document: TaskDocument) -> Iterator[tuple[str, str | None]]:
     task = document.task
     yield from _name_flaws("task", task.name)
     module, _, attribute = task.loader.partition(":")
-    if task.kind != "reference" and not (module and attribute.isidentifier() and all(map(str.isidentifier, module.split(".")))):
+    is_code = task.kind in ("python", "dynamic")
+    if is_code and not (module and attribute.isidentifier() and all(map(str.isidentifier, module.split(".")))):
         yield f"its loader is {task.loader!r}", "a loader names what to import: package.module:function"
+    for reason, hint in container_flaws(task):
+        yield f"it {reason}", hint
     for reason in (*settings_flaws(task.settings), *interface_flaws(task.interface)):
         yield reason if reason.startswith("it ") else f"it {reason}", None
     yield from _default_flaws(task.interface)

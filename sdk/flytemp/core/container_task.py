@@ -1,0 +1,3 @@
+"""Where flytekit has `ContainerTask`."""
+
+from flytemp.authoring.container import ContainerTask as ContainerTask
