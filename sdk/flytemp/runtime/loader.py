@@ -45,6 +45,8 @@ def load_task(loader: str, folder: Path | None = None, import_roots: Sequence[st
         NotLoadable: there is no such module or attribute, or it is no task.
         Exception: whatever importing the user's module raises.
     """
+    if not loader:
+        raise NotLoadable("the task is a container's command, which no Python process runs", "use a worker of backend kubernetes")
     module_name, _, attribute = loader.partition(":")
     module = _import(module_name, folder)
     if folder is not None:

@@ -124,8 +124,8 @@ def test_a_name_is_no_path(name: str, folder: Path, transfer: RawDataTransfer) -
 def test_templates_are_filled_in() -> None:
     interface = _interface({"n": int, "t": str, "b": bool, "l": list[int], "c": Colour, "o": float | None, "u": int | float})
     literals = {"n": 3, "t": "two words", "b": True, "l": [1, 2], "c": "blue", "o": None, "u": {"$variant": 0, "value": 4}}
-    given = ["run", "{{.inputs.n}}", "--{{ .Inputs.t }}={{$inputs.b}}", "{{.inputs.l}}{{.inputs.c}}", "[{{.inputs.o}}]", "{{.inputs.u}}"]
-    assert substitute(given, literals, interface) == ["run", "3", "--two words=true", "[1,2]blue", "[]", "4"]
+    given = ["{{.inputs.n}}", "--{{ .Inputs.t }}={{$inputs.b}}", "{{.inputs.l}}{{.inputs.c}}", "[{{.inputs.o}}]", "{{.inputs.u}}"]
+    assert substitute(given, literals, interface) == ["3", "--two words=true", "[1,2]blue", "[]", "4"]
 
 
 def test_what_is_filled_in_is_not_filled_in_again() -> None:

@@ -1,0 +1,327 @@
+"""`ContainerTask`: what it accepts, how workflows call it, and what it says where no container runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import flytemp.core.container_task
+from flytemp import (
+    ContainerTask,
+    FlyteDirectory,
+    FlyteFile,
+    ImageSpec,
+    Resources,
+    Secret,
+    TaskMetadata,
+    dynamic,
+    kwtypes,
+    map_task,
+    task,
+    workflow,
+)
+from flytemp.compiler.assemble import compile_entity, task_document
+from flytemp.errors import InputError, NotSupported, ProgramError
+from flytemp.spec.canonical import content, digest
+from flytemp.spec.integrity import check_integrity
+from flytemp.spec.models import ContainerSpec, TaskDocument, TaskSettings, TaskSpec, WorkflowDocument
+from flytemp.spec.plan import plan_of
+from flytemp.spec.typecheck import document_problems
+from flytemp.testing import task_mock
+
+area = ContainerTask(
+    name="geometry.area",
+    image="debian:12-slim",
+    command=["/bin/sh", "-c", "echo $(( {{.inputs.width}} * $(cat /var/inputs/height) )) > /var/outputs/area"],
+    inputs={"width": int, "height": int},
+    outputs={"area": int},
+)
+described = ContainerTask(
+    name="geometry.describe",
+    image="registry/tools:1",
+    command=["describe", "/var/inputs/shape"],
+    arguments=["--verbose"],
+    inputs=kwtypes(shape=FlyteFile, note=str | None),
+    outputs=kwtypes(report=FlyteFile, pages=int),
+    input_data_dir="/in",
+    output_data_dir="/out",
+    metadata_format=ContainerTask.MetadataFormat.YAML,
+    io_strategy=ContainerTask.IOStrategy.UPLOAD_ON_EXIT,
+    retries=2,
+    timeout=60,
+    resources=Resources(cpu="1"),
+    environment={"A": "1"},
+    secret_requests=[Secret("db", "password")],
+    labels={"team": "x"},
+)
+
+
+@workflow
+def both(shape: FlyteFile) -> tuple[int, FlyteFile]:
+    first = area(width=2, height=3)
+    second = described(shape=shape, note="n")
+    third = area(width=first, height=second.pages)
+    return third, second.report
+
+
+@workflow
+def many(widths: list[int]) -> list[int]:
+    return map_task(area)(width=widths, height=[1, 2])
+
+
+@task
+def size(area: int) -> int:
+    return area + 1
+
+
+@workflow
+def mixed(width: int) -> int:
+    return size(area=area(width=width, height=10))
+
+
+@dynamic
+def chosen(width: int) -> int:
+    return area(width=width, height=10)
+
+
+def test_it_is_where_flytekit_has_it() -> None:
+    assert flytemp.core.container_task.ContainerTask is ContainerTask
+
+
+def test_the_spec() -> None:
+    spec = described.spec()
+    assert (spec.kind, spec.name, spec.loader) == ("container", "geometry.describe", "")
+    assert spec.container == ContainerSpec(
+        image="registry/tools:1",
+        command=("describe", "/var/inputs/shape"),
+        arguments=("--verbose",),
+        input_data_dir="/in",
+        output_data_dir="/out",
+        metadata_format="yaml",
+        io_strategy="upload_on_exit",
+    )
+    assert [variable.name for variable in spec.interface.inputs] == ["shape", "note"]
+    assert [variable.name for variable in spec.interface.outputs] == ["report", "pages"]
+    assert spec.settings.retries.count == 2
+    assert spec.settings.timeout_seconds == 60
+    assert spec.settings.environment == {"A": "1"}
+    assert spec.settings.labels == {"team": "x"}
+    assert spec.location is not None
+    assert spec.location.file.endswith("test_container.py")
+
+
+def test_a_workflow_calls_it_like_any_task() -> None:
+    document = compile_entity(both)
+    assert isinstance(document, WorkflowDocument)
+    check_integrity(document)
+    assert list(document_problems(document)) == []
+    nodes = document.root.nodes
+    assert [(node.kind, node.target) for node in nodes] == [
+        ("task", "geometry.area"),
+        ("task", "geometry.describe"),
+        ("task", "geometry.area"),
+    ]
+    assert nodes[2].inputs["height"].model_dump() == {"kind": "output", "node": "n1", "var": "pages", "path": ()}
+    assert document.tasks["geometry.area"].container is not None
+    assert WorkflowDocument.model_validate_json(document.model_dump_json()) == document
+
+
+def test_the_plan_takes_it_for_a_task() -> None:
+    document = compile_entity(both)
+    assert isinstance(document, WorkflowDocument)
+    plan = plan_of(document)
+    (graph,) = plan["graphs"].values()
+    assert [node["kind"] for node in graph["nodes"]] == ["task"] * 3
+    assert graph["nodes"][1]["retries"] == 2
+
+
+def test_by_itself_in_maps_and_in_dynamics() -> None:
+    document = task_document(area, None)
+    assert list(document_problems(document)) == []
+    assert compile_entity(many).root.nodes[0].map.kind == "task"  # type: ignore[union-attr]
+    assert compile_entity(chosen)
+
+
+def test_calls_are_checked() -> None:
+    @workflow
+    def wrong() -> int:
+        return area(width="2", height=3)
+
+    with pytest.raises(ProgramError, match="'width' of node n0"):
+        compile_entity(wrong)
+    with pytest.raises(InputError, match="height"):
+        area(width=1)
+
+
+def test_overrides_reach_the_image() -> None:
+    @workflow
+    def other() -> int:
+        return area(width=2, height=3).with_overrides(container_image="registry/other:2")
+
+    document = compile_entity(other)
+    assert isinstance(document, WorkflowDocument)
+    settings = document.root.nodes[0].overrides.settings
+    assert settings is not None
+    spec = document.tasks["geometry.area"]
+    assert spec.image == "debian:12-slim"
+    assert spec.model_copy(update={"settings": settings}).image == "registry/other:2"
+
+
+# ------------------------------------------------------------------------------- where none can run
+
+
+def test_it_does_not_run_in_this_process() -> None:
+    with pytest.raises(NotSupported, match=r"task 'geometry.area' is a command of the image debian:12-slim") as caught:
+        area(width=1, height=2)
+    assert "kubernetes" in (caught.value.hint or "")
+    assert caught.value.location is not None
+    assert caught.value.location.file == __file__
+    with pytest.raises(NotSupported):
+        mixed(width=1)
+    with pytest.raises(NotSupported):
+        many(widths=[1, 2])
+
+
+def test_a_test_puts_a_mock_in_its_place() -> None:
+    with task_mock(area) as mock:
+        mock.return_value = 20
+        assert mixed(width=2) == 21
+        mock.assert_called_once_with(width=2, height=10)
+    with task_mock(described) as mock:
+        mock.return_value = (FlyteFile("s3://b/k"), 3)
+        assert described(shape=FlyteFile("s3://b/s"), note=None).pages == 3
+
+
+# --------------------------------------------------------------------------------------- definitions
+
+
+def _made(**options: Any) -> ContainerTask:
+    return ContainerTask(**{"name": "c", "image": "i", "command": ["run"], **options})
+
+
+def test_metadata_gives_what_options_do_not() -> None:
+    assert _made(metadata=TaskMetadata(retries=3, timeout=5)).settings == _made(retries=3, timeout=5).settings
+    with pytest.raises(ProgramError, match="both give retries"):
+        _made(metadata=TaskMetadata(retries=3), retries=2)
+
+
+def test_an_image_spec_gives_its_name() -> None:
+    spec = ImageSpec(name="tools", registry="registry", packages=["x"])
+    assert _made(image=spec).container.image == spec.image_name()
+
+
+def test_an_empty_command_is_the_images_own() -> None:
+    made = _made(command=[])
+    assert made.problems() == []
+    assert made.container.command == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"retires": 3}, "Unrecognized argument.*retires"),
+        ({"container_image": "x"}, "Unrecognized argument.*container_image"),
+        ({"command": "echo 1"}, "command of a ContainerTask must be a list of texts"),
+        ({"command": ["echo", 1]}, "command of a ContainerTask must be a list of texts"),
+        ({"arguments": "x"}, "arguments of a ContainerTask"),
+        ({"name": None}, "name of a ContainerTask must be text"),
+        ({"inputs": ["x"]}, "inputs of a ContainerTask must be a dict"),
+        ({"outputs": int}, "outputs of a ContainerTask must be a dict"),
+        ({"metadata_format": "xml"}, "metadata_format"),
+        ({"io_strategy": "stream"}, "io_strategy"),
+        ({"retries": -1}, "retries"),
+    ],
+)
+def test_what_is_malformed(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        _made(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"metadata_format": ContainerTask.MetadataFormat.PROTO},
+        {"io_strategy": ContainerTask.IOStrategy.DOWNLOAD_STREAM},
+        {"io_strategy": ContainerTask.IOStrategy.DO_NOT_UPLOAD},
+    ],
+)
+def test_what_flytekit_has_and_flytemp_has_not(options: dict[str, Any]) -> None:
+    with pytest.raises(NotSupported, match="not supported") as caught:
+        _made(**options)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        ({"command": ["{{.inputs.y}}"], "inputs": {"x": int}}, "the input 'y' in its command", "its inputs: x"),
+        ({"command": ["{{.inputs.x}}"], "inputs": {"x": FlyteFile}}, "which is a file", "/var/inputs/x"),
+        ({"command": ["{{.inputs.x}}"], "inputs": {"x": FlyteDirectory | None}}, "which is a directory", "/var/inputs/x"),
+        ({"command": ["{{.inputs.x}}"], "inputs": {"x": bytes}}, "which is bytes", "/var/inputs/x"),
+        ({"arguments": ["{{ .outputPrefix }}"]}, "{{ .outputPrefix }}", "/var/outputs"),
+        ({"inputs": {"x": list[FlyteFile]}}, "files inside another value", "FlyteDirectory"),
+        ({"outputs": {"x": dict[str, FlyteFile]}}, "files inside another value", "FlyteDirectory"),
+        ({"outputs": {"x": FlyteFile | FlyteDirectory}}, "files inside another value", "FlyteDirectory"),
+        ({"input_data_dir": "in"}, "input_data_dir 'in'", "absolute"),
+        ({"output_data_dir": "/"}, "output_data_dir '/'", "absolute"),
+        ({"output_data_dir": "/a/../b"}, "output_data_dir '/a/../b'", "absolute"),
+        ({"output_data_dir": "/var/inputs/out"}, "in one another", "beside"),
+        ({"input_data_dir": "/x", "output_data_dir": "/x"}, "in one another", "beside"),
+        ({"image": " "}, "no image", "registry"),
+        ({"name": "a b"}, "entity's name", "letters"),
+        ({"inputs": {"a-b": int}}, "'a-b' cannot name an input", "letters"),
+        ({"outputs": {"_x": int}}, "'_x' cannot name an output", "letters"),
+        ({"outputs": {"class": int}}, "'class' cannot name an output", "letters"),
+        ({"inputs": {"x": object()}}, "input 'x'", ""),
+        ({"resources": Resources(cpu=(2, 1))}, "requests 2", "limit"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(options: dict[str, Any], message: str, hint: str) -> None:
+    made = _made(**options)
+    with pytest.raises(ProgramError) as caught:
+        task_document(made, None)
+    (problem,) = caught.value.problems
+    assert message in problem.message
+    assert hint in (problem.hint or "")
+    assert problem.location is not None
+    assert problem.location.file == __file__
+
+
+def test_calls_of_a_map_are_not_grouped() -> None:
+    @workflow
+    def grouped(widths: list[int]) -> list[int]:
+        return map_task(area, items_per_task=2)(width=widths, height=widths)
+
+    with pytest.raises(ProgramError, match="each call is a container of its own"):
+        compile_entity(grouped)
+
+
+# ------------------------------------------------------------------------------------------ documents
+
+
+def test_other_tasks_keep_their_digests() -> None:
+    spec = TaskSpec(name="m.t", interface=size.spec().interface, loader="m:t", settings=TaskSettings())
+    assert "container" not in spec.model_dump()
+    assert "container" not in content(TaskDocument(task=spec))["task"]
+    before = "325fa10433d7aa18bd215c7b017cacbea2a8fd6447ebe6f67d009dbe8e848012"
+    assert digest(TaskDocument(task=spec)) == before
+
+
+def test_the_command_is_part_of_the_digest() -> None:
+    one, other = (task_document(_made(command=[word]), None) for word in ("a", "b"))
+    assert digest(one) != digest(other)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"container": None}, "lacks its field 'container'"),
+        ({"kind": "python", "loader": "m:t"}, "is a python task and has the field 'container'"),
+        ({"loader": "m:t"}, "has the loader 'm:t'"),
+    ],
+)
+def test_documents_that_contradict_themselves(changes: dict[str, Any], message: str) -> None:
+    document = task_document(area, None)
+    wrong = document.model_copy(update={"task": document.task.model_copy(update=changes)})
+    assert any(message in problem.message for problem in document_problems(wrong))
