@@ -16,9 +16,8 @@ def write_certificates(settings: Settings) -> None:
     folder.mkdir(mode=0o700)
     _write_ca(folder)
     _write_server_certificate(folder, settings)
-    machine.run(
-        "openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-out", str(folder / "tokens.key")
-    )
+    # In the old form: Kubernetes reads no other as a public key.
+    machine.run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(folder / "tokens.key"))
 
 
 def _write_ca(folder: Path) -> None:

@@ -191,6 +191,7 @@ class Cluster(KubernetesAccess):
             settings = Settings.choose(folder, programs, index)
             settings.save()
             network.bring_up(settings)
+            _write_state(settings)
         except BaseException:
             network.remove_bridge(f"cni{index}")
             raise
@@ -206,12 +207,6 @@ class Cluster(KubernetesAccess):
 
     def _bring_up(self) -> None:
         settings = self.settings
-        (settings.folder / "logs").mkdir()
-        certificates.write_certificates(settings)
-        controlplane.write_configuration(settings)
-        network.write_cni_configuration(settings)
-        node.add_control_group(settings)
-        node.write_configuration(settings)
         for part in ("etcd", "apiserver", "containerd"):
             self.start_part(part)
         archive = settings.folder / "busybox.tar"
@@ -251,6 +246,16 @@ class Cluster(KubernetesAccess):
                 process.signal(signal.SIGCONT)
         self._wait("apiserver", self.reachable)
         self._wait("kubelet", lambda: self._usable(self.node_name))
+
+
+def _write_state(settings: Settings) -> None:
+    """All that the parts read, before any of them starts."""
+    (settings.folder / "logs").mkdir()
+    certificates.write_certificates(settings)
+    controlplane.write_configuration(settings)
+    network.write_cni_configuration(settings)
+    node.add_control_group(settings)
+    node.write_configuration(settings)
 
 
 def state_folder(folder: Path | None) -> Path:
