@@ -51,6 +51,7 @@ class TaskRunner:
         backend: what runs it.
         temporal: to learn whether a workflow whose activity is gone still runs.
         heartbeat_seconds: how often the server hears of a running task; cancellation reaches it in the answer.
+        many: the worker may have thousands of tasks in hand, each of which heartbeats.
         observer: hears of each try, or None.
     """
 
@@ -61,12 +62,14 @@ class TaskRunner:
         temporal: TemporalClient,
         heartbeat_seconds: float,
         observer: TryObserver | None = None,
+        *,
+        many: bool = False,
     ) -> None:
         self._observer = observer
         self._executions = executions
         self._backend = backend
         self._temporal = temporal
-        self._interval = max(0.2, min(1.0, heartbeat_seconds / 4))
+        self._interval = max(0.2, heartbeat_seconds / 3 if many else min(1.0, heartbeat_seconds / 4))
         self._detached: dict[TryKey, asyncio.Task[None]] = {}
 
     @activity.defn(name="flytemp.run_task")

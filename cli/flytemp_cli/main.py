@@ -44,6 +44,7 @@ COMMANDS = {
     "cancel": Entry("flytemp_cli.commands.cancel", "Ask an execution to stop, and let it clean up", _EXECUTIONS),
     "terminate": Entry("flytemp_cli.commands.terminate", "Stop an execution at once", _EXECUTIONS),
     "setup": Entry("flytemp_cli.commands.setup", "Prepare an existing Temporal and store; safe to repeat", _OPERATE),
+    "janitor": Entry("flytemp_cli.commands.janitor", "Remove the pods that nobody looks after", _OPERATE),
     "worker": Entry("flytemp_cli.commands.worker", "Run a worker until TERM or Ctrl-C, which drain it", _OPERATE),
     "config": Entry("flytemp_cli.commands.config", "Show the configuration and where each value comes from", _OPERATE),
     "completion": Entry("flytemp_cli.commands.completion", "Print the shell's completion script", _OPERATE),

@@ -26,8 +26,10 @@ from flytemp_activities.resolve import Resolver
 from flytemp_activities.state import StatePages
 from flytemp_activities.tasks import TaskRunner, TryObserver
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
+from flytemp_worker.workflow.janitor import FlytempJanitor
 
 CONTROL_SLOTS = 50
+MANY_SLOTS = 200
 WORKFLOW_SLOTS = 8
 """Workflow tasks at once in one process: they share one interpreter lock, and a replay may not take over 2 s."""
 
@@ -55,7 +57,7 @@ def control_parts(
     recorder = Recorder(executions)
     answers, parts, relations = Answers(executions), MapParts(executions), Relations(temporal)
     return Parts(
-        [FlytempWorkflow, FlytempMapPart],
+        [FlytempWorkflow, FlytempMapPart, FlytempJanitor],
         [
             resolver.resolve, recorder.close,
             pages.plan_page, pages.save_plan, pages.load_state, pages.save_state,
@@ -71,9 +73,11 @@ def task_parts(
     temporal: TemporalClient,
     settings: ResolvedSettings,
     observer: TryObserver | None = None,
+    *,
+    many: bool = False,
 ) -> Parts:
-    """The activity that runs tasks."""
-    return Parts([], [TaskRunner(executions, backend, temporal, settings.heartbeat_seconds, observer).run_task])
+    """The activity that runs tasks; ``many`` of them at once, as where each is a pod."""
+    return Parts([], [TaskRunner(executions, backend, temporal, settings.heartbeat_seconds, observer, many=many).run_task])
 
 
 def control_worker(
@@ -105,13 +109,15 @@ def task_worker(
     slots: int,
     drain_seconds: float,
     observer: TryObserver | None = None,
+    more: Sequence[Callable[..., Any]] = (),
 ) -> Worker:
-    """A Temporal worker for one backend's tasks; on shutdown it waits ``drain_seconds`` for those that run."""
-    parts = task_parts(Executions(store), backend, temporal, settings, observer)
+    """A Temporal worker for one backend's tasks, and for ``more`` activities that need what the backend has; on shutdown it
+    waits ``drain_seconds`` for those that run."""
+    parts = task_parts(Executions(store), backend, temporal, settings, observer, many=slots > MANY_SLOTS)
     return Worker(
         temporal,
         task_queue=settings.task_queue,
-        activities=parts.activities,
+        activities=[*parts.activities, *more],
         max_concurrent_activities=slots,
         # A cancellation travels in the answer to a heartbeat, so heartbeats are not held back.
         max_heartbeat_throttle_interval=timedelta(seconds=1),

@@ -22,6 +22,7 @@ from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Backend
 from flytemp_activities.noop import NoopBackend
 from flytemp_activities.process import ProcessBackend, ProcessOptions, new_worker_id
+from flytemp_worker import pods
 from flytemp_worker.assembly import control_worker, task_worker, tasks_queue
 from flytemp_worker.metrics import MetricsServer, WorkerMetrics
 
@@ -71,8 +72,9 @@ async def _serve(settings: Settings) -> int:
         await backend.start()
         stack.push_async_callback(backend.close)
         control = control_worker(temporal, store, settings.task_queue, resolved, settings.raw_data_prefix)
+        more = await pods.sweeping(backend, temporal, settings.task_queue)
         tasks = task_worker(
-            temporal, store, backend, resolved, slots=slots, drain_seconds=drain, observer=metrics
+            temporal, store, backend, resolved, slots=slots, drain_seconds=drain, observer=metrics, more=more
         )
         ready = True
         logger.info(
@@ -116,7 +118,7 @@ def make_backend(settings: Settings, store: ObjectStore) -> Backend:
     if worker.backend == "noop":
         return NoopBackend()
     if worker.backend == "kubernetes":
-        return kubernetes_backend(settings, store)
+        return pods.backend(settings, store)
     options = ProcessOptions(
         slots=worker.slots,
         state_dir=settings.state_dir,
@@ -125,28 +127,6 @@ def make_backend(settings: Settings, store: ObjectStore) -> Backend:
         pass_environment=worker.pass_environment,
     )
     return ProcessBackend(store, options, new_worker_id())
-
-
-def kubernetes_backend(settings: Settings, store: ObjectStore) -> Backend:
-    """The backend that starts pods, with the operator's policy.
-
-    Raises:
-        ConfigError: the policy is wrong.
-    """
-    from flytemp_activities.kubernetes import KubernetesBackend, KubernetesOptions, read_policy
-
-    chosen = settings.kubernetes
-    policy = read_policy(chosen.policy)
-    named = {name: value for name in ("namespace", "image") if (value := getattr(chosen, name)) is not None}
-    if store.uri.startswith("file://"):
-        logger.warning("the store %s is a folder: pods see it only where a volume brings it to the same path", store.uri)
-    options = KubernetesOptions(
-        task_queue=settings.task_queue,
-        kubeconfig=chosen.kubeconfig,
-        context=chosen.context,
-        policy=policy.model_copy(update=named),
-    )
-    return KubernetesBackend(store, options)
 
 
 def slots_of(settings: Settings) -> int:

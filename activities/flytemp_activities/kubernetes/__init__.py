@@ -5,6 +5,7 @@
 """
 
 from flytemp_activities.kubernetes.backend import KubernetesBackend, KubernetesOptions
+from flytemp_activities.kubernetes.janitor import Janitor
 from flytemp_activities.kubernetes.policy import Policy, read_policy
 
-__all__ = ["KubernetesBackend", "KubernetesOptions", "Policy", "read_policy"]
+__all__ = ["Janitor", "KubernetesBackend", "KubernetesOptions", "Policy", "read_policy"]

@@ -6,14 +6,18 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 
+from temporalio.client import Client as TemporalClient
+
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Report, Told, TryKey
 from flytemp_activities.kubernetes import names
 from flytemp_activities.kubernetes.api import KubernetesApi, connected
+from flytemp_activities.kubernetes.janitor import Janitor
 from flytemp_activities.kubernetes.pods import Pods, Templates
-from flytemp_activities.kubernetes.podtry import PodTry, Yard
+from flytemp_activities.kubernetes.podtry import PodTry
 from flytemp_activities.kubernetes.policy import Policy
+from flytemp_activities.kubernetes.preparing import Yard
 from flytemp_activities.kubernetes.tidying import Tidying
 from flytemp_activities.kubernetes.watch import PodWatch
 
@@ -60,6 +64,11 @@ class KubernetesBackend:
             store=self._store, pods=pods, watch=watch, templates=Templates(pods), policy=policy,
             tidying=Tidying(self._store, pods, policy), namespace=api.namespace, task_queue=options.task_queue,
         )  # fmt: skip
+
+    def janitor(self, temporal: TemporalClient) -> Janitor:
+        """What removes the pods that nobody looks after, in this backend's cluster."""
+        assert self._api is not None, "the Kubernetes backend was not started"
+        return Janitor(self._api, self._store, temporal, self._options.policy, self._options.task_queue)
 
     async def close(self) -> None:
         """Let go of all pods. They go on, and the next worker finds them."""

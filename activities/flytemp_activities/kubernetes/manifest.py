@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flytemp.errors import ConfigError, InputError
-from flytemp.runtime.invocation import PROTOCOL_VERSION, Invocation
-from flytemp_activities.kubernetes import names
+from flytemp.runtime.invocation import Invocation
+from flytemp_activities.kubernetes import containers, names
 from flytemp_activities.kubernetes.merge import overlay, with_defaults_spread
 from flytemp_activities.kubernetes.policy import Place, Policy
 from flytemp_activities.kubernetes.resources import Granted, accelerator_terms, accelerator_tolerations, grant
@@ -52,7 +52,8 @@ class Circumstances:
     """What the manifest depends on beside the invocation.
 
     ``template`` is the spec (with its metadata) of the named PodTemplate. ``out_of_memory`` counts the attempts before this
-    one that ran out of memory. ``stored``: the key of the invocation, where it is too long for a variable.
+    one that ran out of memory. ``stored``: the key of the invocation, where it is too long for a variable. ``literals``
+    are a container task's inputs, where its command has them in it.
     """
 
     policy: Policy
@@ -61,6 +62,7 @@ class Circumstances:
     template: Json | None = None
     out_of_memory: int = 0
     stored: str | None = None
+    literals: dict[str, Any] = field(default_factory=dict)
 
 
 def build(invocation: Invocation, around: Circumstances) -> Built:
@@ -131,12 +133,23 @@ def _task_spec(invocation: Invocation, around: Circumstances, place: Place, prim
     variables, volumes, mounts = secret_parts(settings.secrets)
     container: Json = {
         "name": primary,
-        "env": [*_variables(invocation.environment), *variables, *_own_variables(invocation, around)],
+        "env": [*_variables(invocation.environment), *variables],
         "resources": granted.resources,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
     }
-    _add_image(container, invocation, around)
+    own = _own_variables(invocation, around)
+    programs: Json = {}
+    if invocation.task.kind == "container":
+        programs = _container_task(container, invocation, around, place, own)
+        volumes += programs.pop("volumes", [])
+        mounts += programs.pop("mounts", [])
+    else:
+        container["image"] = image_of(settings.container_image, around.policy)
+        container["command"], container["args"] = list(COMMAND), []
+        container["env"] += own
+    if around.policy.image_pull_policy is not None:
+        container["imagePullPolicy"] = around.policy.image_pull_policy
     if settings.shared_memory:
         volume: Json = {"name": SHARED_MEMORY, "emptyDir": {"medium": "Memory"}}
         size = granted.memory if settings.shared_memory is True else settings.shared_memory
@@ -146,6 +159,7 @@ def _task_spec(invocation: Invocation, around: Circumstances, place: Place, prim
         mounts.append({"name": SHARED_MEMORY, "mountPath": "/dev/shm"})
     spec: Json = {
         "containers": [container],
+        **programs,
         "restartPolicy": "Never",
         "enableServiceLinks": False,
         "volumes": volumes,
@@ -169,7 +183,7 @@ def _variables(environment: dict[str, str]) -> list[Json]:
 def _own_variables(invocation: Invocation, around: Circumstances) -> list[Json]:
     own: list[Json] = [
         {"name": "FLYTEMP_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
-        {"name": "FLYTEMP_PROTOCOL", "value": str(PROTOCOL_VERSION)},
+        {"name": "FLYTEMP_PROTOCOL", "value": str(invocation.protocol)},
         {"name": "FLYTEMP_STORE", "value": invocation.store},
     ]
     if around.stored is not None:
@@ -182,11 +196,14 @@ def encoded(invocation: Invocation) -> str:
     return base64.b64encode(zlib.compress(invocation.model_dump_json().encode(), 6)).decode()
 
 
-def _add_image(container: Json, invocation: Invocation, around: Circumstances) -> None:
-    container["image"] = image_of(invocation.task.settings.container_image, around.policy)
-    if around.policy.image_pull_policy is not None:
-        container["imagePullPolicy"] = around.policy.image_pull_policy
-    container["command"], container["args"] = list(COMMAND), []
+def _container_task(container: Json, invocation: Invocation, around: Circumstances, place: Place, own: list[Json]) -> Json:
+    """Make it a container task's; what the pod spec has beside it."""
+    spec, policy = invocation.task.container, around.policy
+    assert spec is not None
+    container["image"] = image_of(spec.image, policy)
+    container.update(containers.own_command(invocation, around.literals))
+    secrets = [{"secretRef": {"name": name}} for name in policy.environment_secrets]
+    return containers.beside(invocation, policy.image, [*_variables(place.environment), *own], secrets)
 
 
 def image_of(wanted: str | None, policy: Policy) -> str:

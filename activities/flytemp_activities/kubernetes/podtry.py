@@ -12,25 +12,23 @@ import contextlib
 import logging
 import random
 import time
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from flytemp.errors import ConfigError, InputError, StoreError
 from flytemp.layout import RootLayout
 from flytemp.runtime.commit import commit_result, now, read_claim, read_result, read_try_error, write_try_error
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
-from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Report, SystemFailure, TaskLost
 from flytemp_activities.kubernetes import classify
 from flytemp_activities.kubernetes.api import ApiError
 from flytemp_activities.kubernetes.classify import End, Sight
+from flytemp_activities.kubernetes.containers import collects, is_collecting
 from flytemp_activities.kubernetes.creation import Creation, NotCreated
-from flytemp_activities.kubernetes.manifest import MOST_INVOCATION_BYTES, Built, Circumstances, build, encoded
-from flytemp_activities.kubernetes.pods import Pod, Pods, Templates
-from flytemp_activities.kubernetes.policy import Policy
-from flytemp_activities.kubernetes.tidying import Tidying
+from flytemp_activities.kubernetes.manifest import Built
+from flytemp_activities.kubernetes.pods import Pod
+from flytemp_activities.kubernetes.preparing import Yard, prepare
 from flytemp_activities.kubernetes.waiting import Patience
-from flytemp_activities.kubernetes.watch import Feed, PodWatch
+from flytemp_activities.kubernetes.watch import Feed
 
 LOOK_SECONDS = 90.0
 """A pod of which nothing was heard for so long is looked at, in case its watch missed something."""
@@ -41,20 +39,6 @@ GONE_SECONDS = 60.0
 _LOST = "Lost"
 
 logger = logging.getLogger("flytemp.kubernetes")
-
-
-@dataclass(frozen=True, slots=True)
-class Yard:
-    """What the tries of a worker share."""
-
-    store: ObjectStore
-    pods: Pods
-    watch: PodWatch
-    templates: Templates
-    policy: Policy
-    tidying: Tidying
-    namespace: str
-    task_queue: str
 
 
 class PodTry:
@@ -108,7 +92,7 @@ class PodTry:
         try:
             if resumed and (settled := await self._settled()) is not None:
                 return settled
-            self._built = await self._build()
+            self._built = await self._prepared()
             key = (self._built.namespace, self._built.name)
             self._feed = self._yard.watch.follow(key)
             try:
@@ -130,21 +114,9 @@ class PodTry:
             raise TaskLost(error.message) if error.code == _LOST else SystemFailure(error)
         return None
 
-    async def _build(self) -> Built:
-        yard, invocation = self._yard, self._invocation
-        place = yard.policy.place(invocation.project, invocation.domain)
-        namespace = place.namespace or yard.namespace
+    async def _prepared(self) -> Built:
         try:
-            template = await self._template(namespace, invocation.task.settings.pod_template_name, place.pod_template_name)
-            around = Circumstances(
-                policy=yard.policy,
-                namespace=namespace,
-                task_queue=yard.task_queue,
-                template=template,
-                out_of_memory=await self._out_of_memory(),
-                stored=await self._stored(),
-            )
-            return build(invocation, around)
+            return await prepare(self._yard, self._invocation)
         except InputError as error:
             text = f"{error} ({error.hint})" if error.hint else str(error)
             raise _Settled(await self._commit(_user("InvalidPod", text, retryable=False))) from error
@@ -152,34 +124,6 @@ class PodTry:
             raise SystemFailure(_system(error.code, f"{error} ({error.hint})")) from error
         except ApiError as error:
             raise SystemFailure(_system("ApiError", f"a pod template could not be read: {error}")) from error
-
-    async def _template(self, namespace: str, wanted: str | None, default: str | None) -> Pod | None:
-        name = wanted or default
-        template = await self._yard.templates.get(namespace, name) if name is not None else None
-        if wanted is not None and template is None:
-            raise InputError(f"there is no PodTemplate {wanted!r} in the namespace {namespace}", hint="kubectl get podtemplates")
-        return template
-
-    async def _out_of_memory(self) -> int:
-        """How many attempts before this one, without a break, ran out of memory."""
-        count = 0
-        if self._yard.policy.memory.factor > 1:
-            for attempt in range(self._invocation.attempt - 1, 0, -1):
-                before = self._invocation.model_copy(update={"attempt": attempt})
-                result = await asyncio.to_thread(read_result, self._store, before)
-                if result is None or result.error is None or result.error.code != "OOMKilled":
-                    break
-                count += 1
-        return count
-
-    async def _stored(self) -> str | None:
-        """Where the invocation was written, if it is too long for a variable."""
-        invocation = self._invocation
-        if len(encoded(invocation)) <= MOST_INVOCATION_BYTES:
-            return None
-        key = RootLayout(invocation.execution_root).invocation(invocation.node, invocation.attempt, invocation.try_)
-        await asyncio.to_thread(self._store.write, key, invocation.model_dump_json().encode())
-        return key
 
     async def _pod(self, resumed: bool, seen_uid: str | None) -> Pod:
         """The try's pod: found, or created."""
@@ -219,7 +163,7 @@ class PodTry:
             self._report(feed.pod, sight)
             if self._kill_reason is not None:
                 return await self._stop(feed, self._kill_reason)
-            if sight.end is not None:
+            if sight.end is not None and not self._is_collecting(feed.pod, sight.end):
                 return await self._ended(feed.pod, sight.end)
             if feed.gone:
                 return await self._vanished(feed.pod, sight)
@@ -330,8 +274,8 @@ class PodTry:
     async def _ended(self, pod: Pod, end: End) -> TaskResult:
         """The primary container is over. First what it left, then what its status says."""
         standing = await asyncio.to_thread(read_result, self._store, self._invocation)
-        if standing is None and end.error is None and self._is_done_by_exit_code():
-            standing = await asyncio.to_thread(commit_result, self._store, self._invocation, _success(self._invocation))
+        if standing is None and end.error is None and self._invocation.task.kind == "container":
+            standing = await asyncio.to_thread(self._commit_container)
         if standing is not None:
             self._tidy(pod, failed=standing.status == "failed")
             return standing
@@ -346,10 +290,18 @@ class PodTry:
         self._tidy(pod, failed=True)
         raise SystemFailure(error) if end.told else TaskLost(error.message)
 
-    def _is_done_by_exit_code(self) -> bool:
-        """A container task without outputs: no runtime is in its image, and none is needed."""
-        task = self._invocation.task
-        return task.kind == "container" and not task.interface.outputs
+    def _is_collecting(self, pod: Pod, end: End) -> bool:
+        """The task's container did well, and its outputs are still being taken away."""
+        return end.error is None and collects(self._invocation) and is_collecting(pod)
+
+    def _commit_container(self) -> TaskResult | None:
+        """A container task whose exit code is 0: what was collected counts now. Without outputs there is nothing to collect."""
+        invocation = self._invocation
+        if not collects(invocation):
+            return commit_result(self._store, invocation, _success(invocation))
+        key = RootLayout(invocation.execution_root).collected(invocation.node, invocation.attempt, invocation.try_)
+        data = self._store.read_or_none(key)
+        return None if data is None else commit_result(self._store, invocation, TaskResult.model_validate_json(data))
 
     async def _vanished(self, pod: Pod, sight: Sight) -> TaskResult:
         settled = await self._settled()

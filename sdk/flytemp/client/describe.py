@@ -218,9 +218,17 @@ def _apply_pending(nodes: list[NodeExecution], description: WorkflowExecutionDes
                 node.message = f"is taken up again: {pending.last_failure.message}"[:500]
         elif pending.HasField("heartbeat_details") and pending.heartbeat_details.payloads:
             detail = _detail(pending.heartbeat_details.payloads[0].data)
-            if detail.get("phase") == "queued":
+            if detail.get("phase") in ("queued", "starting"):
                 node.phase = Phase.QUEUED
-                node.message = "waits for a free slot"
+                node.message = _why_it_waits(detail)
+
+
+def _why_it_waits(detail: dict[str, Any]) -> str:
+    """What a backend told in its heartbeat: a pod's reason and the scheduler's, kubelet's or API server's message."""
+    reason, message = str(detail.get("reason") or ""), str(detail.get("message") or "")
+    if reason or message:
+        return f"{reason}: {message}".strip(": ")
+    return "waits for a node" if "pod" in detail else "waits for a free slot"
 
 
 def _detail(data: bytes) -> dict[str, Any]:

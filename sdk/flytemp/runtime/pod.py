@@ -42,9 +42,9 @@ def main() -> NoReturn:
 
 
 def _run(environment: Mapping[str, str]) -> int:
-    wrong = _other_protocol(environment.get("FLYTEMP_PROTOCOL", ""))
+    wrong = other_protocol(environment.get("FLYTEMP_PROTOCOL", ""))
     if wrong is not None:
-        return _last_word(wrong)
+        return last_word(wrong)
     from flytemp.errors import FlytempError
     from flytemp.runtime.execute import Surroundings, execute
     from flytemp.runtime.failures import TryFailed
@@ -55,14 +55,14 @@ def _run(environment: Mapping[str, str]) -> int:
         invocation = read_invocation(environment, store)
         result = execute(invocation, store, owner=environment["FLYTEMP_POD_UID"], surroundings=Surroundings())
     except TryFailed as failure:
-        return _last_word(failure.error)
+        return last_word(failure.error)
     except FlytempError as error:
-        return _last_word(TaskError(kind="SYSTEM", code=type(error).__name__, message=f"{error} ({error.hint})"))
+        return last_word(TaskError(kind="SYSTEM", code=type(error).__name__, message=f"{error} ({error.hint})"))
     except KeyError as missing:
         text = f"the container lacks the variable {missing.args[0]}: it was not started by a flytemp worker"
-        return _last_word(TaskError(kind="SYSTEM", code="NoInvocation", message=text))
+        return last_word(TaskError(kind="SYSTEM", code="NoInvocation", message=text))
     if result is None:
-        return _last_word(TaskError(kind="SYSTEM", code="Claimed", message="another container has claimed the try"))
+        return last_word(TaskError(kind="SYSTEM", code="Claimed", message="another container has claimed the try"))
     return _told(result)
 
 
@@ -83,7 +83,7 @@ def read_invocation(environment: Mapping[str, str], store: object) -> Invocation
     return Invocation.model_validate_json(data)
 
 
-def _other_protocol(spoken: str) -> TaskError | None:
+def other_protocol(spoken: str) -> TaskError | None:
     """The worker and this image must speak the same protocol: said with both, before anything is parsed."""
     if spoken == str(PROTOCOL_VERSION):
         return None
@@ -108,7 +108,7 @@ def _told(result: TaskResult) -> int:
     return FAILED
 
 
-def _last_word(error: TaskError) -> int:
+def last_word(error: TaskError) -> int:
     """Leave why the try failed where Kubernetes keeps it, and in the log."""
     print(f"flytemp: {error.code}: {error.message}", file=sys.stderr)
     shortened = error.model_copy(update={"message": error.message[:2_000], "traceback": ""})

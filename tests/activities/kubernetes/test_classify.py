@@ -136,5 +136,6 @@ def test_the_end_of_a_sidecar_is_not_the_end() -> None:
 
 def test_a_native_sidecar_that_runs_holds_nothing_up() -> None:
     sidecar = {**running("proxy"), "started": True}
-    sight = look(pod(initContainerStatuses=[sidecar], containerStatuses=[container(waiting={"reason": "PodInitializing"})]), "primary")
+    primary = container(waiting={"reason": "PodInitializing"})
+    sight = look(pod(initContainerStatuses=[sidecar], containerStatuses=[primary]), "primary")
     assert sight.reason == "ContainerCreating"

@@ -34,7 +34,7 @@ def granted(
         ({"cpu": "4"}, {"cpu": "2"}, ({"cpu": "2", "memory": "1Gi"}, {"cpu": "2", "memory": "1Gi"})),
         (
             {"ephemeral_storage": "5Gi"}, {},
-            ({"cpu": "1", "memory": "1Gi", "ephemeral-storage": "5Gi"}, {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "5Gi"}),
+            ({"cpu": "1", "memory": "1Gi", "ephemeral-storage": "5Gi"},) * 2,
         ),
     ],
 )  # fmt: skip
@@ -72,13 +72,16 @@ def test_more_memory_after_there_was_too_little(times: int, limit: str | None, e
     assert granted(policy=policy, out_of_memory=times)[1]["memory"] == expected
 
 
+A100 = ("gpu", "In", ["a100-label"])
+
+
 @pytest.mark.parametrize(
     ("accelerator", "terms"),
     [
-        (AcceleratorSpec(device="nvidia-a100"), [("gpu", "In", ["a100-label"])]),
+        (AcceleratorSpec(device="nvidia-a100"), [A100]),
         (AcceleratorSpec(device="my-own"), [("gpu", "In", ["my-own"])]),
-        (AcceleratorSpec(device="nvidia-a100", partition_size="1g.5gb"), [("gpu", "In", ["a100-label"]), ("size", "In", ["1g.5gb"])]),
-        (AcceleratorSpec(device="nvidia-a100", unpartitioned=True), [("gpu", "In", ["a100-label"]), ("size", "DoesNotExist", None)]),
+        (AcceleratorSpec(device="nvidia-a100", partition_size="1g.5gb"), [A100, ("size", "In", ["1g.5gb"])]),
+        (AcceleratorSpec(device="nvidia-a100", unpartitioned=True), [A100, ("size", "DoesNotExist", None)]),
     ],
 )
 def test_the_nodes_that_have_the_accelerator(accelerator: AcceleratorSpec, terms: list[Any]) -> None:

@@ -1,0 +1,83 @@
+"""The pod of a container task: its own image with its own command, and flytemp's programs beside it where data moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flytemp.errors import ConfigError, InputError
+from flytemp.runtime.container import INPUTS, OUTPUTS
+from flytemp.runtime.container_io import substitute
+from flytemp.runtime.invocation import Invocation
+from flytemp.spec.models import ContainerSpec
+
+Json = dict[str, Any]
+
+FETCH, COLLECT = "flytemp-fetch", "flytemp-collect"
+PROGRAM = ("python3", "-P", "-m", "flytemp.runtime.container")
+
+_RESOURCES = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}}
+
+
+def collects(invocation: Invocation) -> bool:
+    """Whether a sidecar takes outputs away, for which the worker waits."""
+    return invocation.task.kind == "container" and bool(invocation.task.interface.outputs)
+
+
+def own_command(invocation: Invocation, literals: dict[str, Any]) -> Json:
+    """Command and arguments of the task's container. An empty command is the image's.
+
+    Raises:
+        InputError: a template names what is no text; or several calls were to share one container.
+    """
+    spec, interface = _spec(invocation), invocation.task.interface
+    if invocation.items is not None:
+        raise InputError("a container task cannot be mapped with items_per_task", hint="leave items_per_task out")
+    texts = {"command": substitute(spec.command, literals, interface), "args": substitute(spec.arguments, literals, interface)}
+    return {name: value for name, value in texts.items() if value}
+
+
+def beside(invocation: Invocation, image: str | None, variables: list[Json], environment_from: list[Json]) -> Json:
+    """What a pod spec has beside the task's container: nothing, where no data moves.
+
+    Raises:
+        ConfigError: no image is known that has flytemp in it.
+    """
+    spec, interface = _spec(invocation), invocation.task.interface
+    if not interface.inputs and not interface.outputs:
+        return {}
+    if image is None:
+        hint = "set kubernetes.image (FLYTEMP_KUBERNETES_IMAGE) to an image that has flytemp in it"
+        raise ConfigError("a container task with inputs or outputs needs a default image", hint=hint)
+    mounts = [
+        {"name": "flytemp-inputs", "mountPath": spec.input_data_dir},
+        {"name": "flytemp-outputs", "mountPath": spec.output_data_dir},
+    ]
+    folders = [{"name": INPUTS, "value": spec.input_data_dir}, {"name": OUTPUTS, "value": spec.output_data_dir}]
+
+    def program(name: str, verb: str) -> Json:
+        return {
+            "name": name, "image": image, "command": [*PROGRAM, verb], "env": [*variables, *folders],
+            "envFrom": environment_from, "volumeMounts": mounts, "resources": _RESOURCES,
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+        }  # fmt: skip
+
+    programs = [program(FETCH, "fetch")]
+    if interface.outputs:
+        programs.append({**program(COLLECT, "collect"), "restartPolicy": "Always"})
+    return {
+        "initContainers": programs,
+        "volumes": [{"name": mount["name"], "emptyDir": {}} for mount in mounts],
+        "mounts": mounts,
+    }
+
+
+def is_collecting(pod: Json) -> bool:
+    """Whether the sidecar is not done yet."""
+    statuses = (pod.get("status") or {}).get("initContainerStatuses") or ()
+    state = next(((status.get("state") or {}) for status in statuses if status["name"] == COLLECT), {})
+    return "terminated" not in state and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+
+
+def _spec(invocation: Invocation) -> ContainerSpec:
+    assert invocation.task.container is not None
+    return invocation.task.container

@@ -1,0 +1,172 @@
+"""Removes pods that nobody looks after any more: of terminated executions, and of workers that died at a bad moment.
+
+Workers remove their pods themselves. What they cannot is left to this: it looks at every pod of the deployment, and asks Temporal
+and the store whether anybody still wants it. In doubt a pod stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+from temporalio import activity
+from temporalio.client import Client as TemporalClient
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from flytemp.client.describe import first_run_id
+from flytemp.errors import FlytempError
+from flytemp.layout import RootLayout
+from flytemp.records.launch import ExecutionContext
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.kubernetes import names
+from flytemp_activities.kubernetes.api import KubernetesApi
+from flytemp_activities.kubernetes.pods import Pod, Pods
+from flytemp_activities.kubernetes.policy import Policy
+
+YOUNG_SECONDS = 60.0
+"""A pod younger than this is left alone: the worker that made it may still be busy with it."""
+
+FINISHED_SECONDS = 600.0
+"""A finished pod that is not to be kept is removed after so long: its worker would have done it at once."""
+
+_PAGE = 500
+
+logger = logging.getLogger("flytemp.kubernetes")
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """A pod to remove, and why."""
+
+    namespace: str
+    name: str
+    uid: str
+    execution: str
+    node: str
+    reason: str
+
+
+class Janitor:
+    """Sweeps one cluster for one deployment: the pods of a task queue's workers."""
+
+    def __init__(
+        self, api: KubernetesApi, store: ObjectStore, temporal: TemporalClient, policy: Policy, task_queue: str
+    ) -> None:
+        self._api = api
+        self._pods = Pods(api)
+        self._store = store
+        self._temporal = temporal
+        self._policy = policy
+        self._selector = names.selector(task_queue)
+
+    @activity.defn(name="flytemp.sweep_pods")
+    async def sweep_pods(self, dry_run: bool = False) -> list[dict[str, str]]:
+        """Remove what nobody looks after; what it was."""
+        return [asdict(one) for one in await self.sweep(dry_run=dry_run)]
+
+    async def sweep(self, *, dry_run: bool = False) -> list[Doomed]:
+        """The pods that nobody looks after, removed unless it is only a rehearsal.
+
+        Raises:
+            ApiError: pods may not be listed or deleted.
+        """
+        doomed: list[Doomed] = []
+        open_roots: dict[str, bool | None] = {}
+        for pod in await self._all():
+            reason = await self._reason(pod, open_roots)
+            if reason is None:
+                continue
+            metadata = pod["metadata"]
+            labels = metadata.get("labels") or {}
+            one = Doomed(
+                metadata["namespace"], metadata["name"], metadata["uid"], labels.get("flytemp.dev/execution", ""),
+                (metadata.get("annotations") or {}).get(names.PATH, ""), reason,
+            )  # fmt: skip
+            doomed.append(one)
+            if not dry_run:
+                await self._pods.delete(one.namespace, one.name, one.uid)
+                logger.info("pod %s/%s of execution %s is removed: %s", one.namespace, one.name, one.execution, reason)
+        return doomed
+
+    async def _all(self) -> list[Pod]:
+        policy = self._policy
+        namespace = (policy.namespace or self._api.namespace) if policy.is_one_namespace else None
+        path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
+        parameters = {"labelSelector": self._selector, "limit": str(_PAGE)}
+        found: list[Pod] = []
+        while True:
+            page = await self._api.request("GET", path, parameters=parameters)
+            found += page["items"]
+            if not page["metadata"].get("continue"):
+                return found
+            parameters["continue"] = page["metadata"]["continue"]
+
+    async def _reason(self, pod: Pod, open_roots: dict[str, bool | None]) -> str | None:
+        """Why the pod is to go, or None."""
+        metadata = pod["metadata"]
+        told = metadata.get("annotations") or {}
+        root = told.get(names.ROOT)
+        if metadata.get("deletionTimestamp") or not root or _age(metadata["creationTimestamp"]) < YOUNG_SECONDS:
+            return None
+        if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+            return self._finished(pod)
+        if root not in open_roots:
+            open_roots[root] = await self._is_open(root)
+        if open_roots[root] is False:
+            return "its execution is over"
+        if open_roots[root] and await asyncio.to_thread(self._is_settled, pod, root, told.get(names.PATH, "")):
+            return "its try is over"
+        return None
+
+    def _finished(self, pod: Pod) -> str | None:
+        age = _age(_ended_at(pod))
+        keep, failed = self._policy.keep_pods, pod["status"]["phase"] == "Failed"
+        if keep == "always" or (keep == "failed" and failed):
+            hours = self._policy.keep_hours
+            return f"it was kept for {hours:g} hours" if age > hours * 3600 else None
+        return "it has ended, and no worker removed it" if age > FINISHED_SECONDS else None
+
+    async def _is_open(self, root: str) -> bool | None:
+        """Whether a run of the execution is open; None when nobody knows."""
+        try:
+            data = await asyncio.to_thread(self._store.read_or_none, RootLayout(root).execution)
+            context = ExecutionContext.model_validate_json(data) if data is not None else None
+        except (FlytempError, ValidationError) as error:
+            logger.warning("the execution at %s cannot be read, its pods stay: %s", root, error)
+            return None
+        if context is None:
+            return None
+        try:
+            description = await self._temporal.get_workflow_handle(context.workflow_id).describe()
+        except RPCError as error:
+            return False if error.status == RPCStatusCode.NOT_FOUND else None
+        if description.status is not WorkflowExecutionStatus.RUNNING:
+            return False
+        # A later execution may have the same workflow id; one that was tried again goes on under another run's id.
+        return first_run_id(description) == root.rpartition("/")[2] or None
+
+    def _is_settled(self, pod: Pod, root: str, node: str) -> bool:
+        """Whether the try has its verdict already: a result of its attempt, or why it was lost."""
+        labels = pod["metadata"].get("labels") or {}
+        layout = RootLayout(root)
+        try:
+            attempt, try_ = int(labels[names.ATTEMPT]), int(labels[names.TRY])
+            return self._store.exists(layout.result(node, attempt)) or self._store.exists(layout.try_error(node, attempt, try_))
+        except (KeyError, ValueError, FlytempError) as error:
+            logger.warning("pod %s cannot be judged and stays: %s", pod["metadata"]["name"], error)
+            return False
+
+
+def _age(at: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(at.replace("Z", "+00:00"))).total_seconds()
+
+
+def _ended_at(pod: Pod) -> str:
+    """When its last container ended; when it was created, where that is not told."""
+    states = [(status.get("state") or {}) for status in (pod["status"].get("containerStatuses") or ())]
+    ends = [str(at) for state in states if (at := (state.get("terminated") or {}).get("finishedAt"))]
+    return max(ends, default=str(pod["metadata"]["creationTimestamp"]))

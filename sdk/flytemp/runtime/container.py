@@ -1,0 +1,99 @@
+"""The programs beside a container task's own: ``python3 -P -m flytemp.runtime.container fetch|collect``.
+
+``fetch`` is an init container: it claims the try, and lays the inputs out as files. ``collect`` is a native sidecar:
+Kubernetes asks it to end when the task's container has ended, and then it takes the outputs away. Whether they count is the
+worker's to say: it alone knows the exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from flytemp.errors import Actor, FlytempError
+from flytemp.layout import RootLayout
+from flytemp.literals.transfer import RawDataTransfer
+from flytemp.runtime.commit import claim_try, commit_result, now
+from flytemp.runtime.container_io import read_outputs, write_inputs
+from flytemp.runtime.inputs import resolve_inputs
+from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
+from flytemp.runtime.pod import FAILED, last_word, other_protocol, read_invocation
+from flytemp.store.object_store import ObjectStore
+
+INPUTS, OUTPUTS = "FLYTEMP_INPUTS_DIR", "FLYTEMP_OUTPUTS_DIR"
+
+
+def fetch(invocation: Invocation, store: ObjectStore, environment: Mapping[str, str]) -> int:
+    """Claim the try and write the inputs' files; the exit code.
+
+    Raises:
+        FlytempError: the platform's: inputs cannot be read.
+    """
+    if not claim_try(store, invocation, environment["FLYTEMP_POD_UID"]):
+        return last_word(TaskError(kind="SYSTEM", code="Claimed", message="another container has claimed the try"))
+    task = invocation.task
+    assert task.container is not None
+    try:
+        literals = resolve_inputs(invocation.inputs, store, invocation.execution_root)
+        write_inputs(literals, task.interface, Path(environment[INPUTS]), task.container)
+    except FlytempError as error:
+        if error.actor is not Actor.USER:
+            raise
+        commit_result(store, invocation, _failed(invocation, error))
+        print(f"{error}", file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def collect(invocation: Invocation, store: ObjectStore, environment: Mapping[str, str]) -> int:
+    """Wait for the end of the task's container, then leave its outputs in the store; the exit code.
+
+    Raises:
+        FlytempError: the platform's: outputs cannot be written.
+    """
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    while not ended.wait(3600):
+        pass
+    folder = Path(environment[OUTPUTS])
+    transfer = RawDataTransfer(invocation.raw_data_prefix, folder.parent)
+    try:
+        outputs = read_outputs(invocation.task.interface, folder, transfer)
+        result = TaskResult(status="succeeded", outputs=outputs, try_=invocation.try_, finished_at=now())
+    except FlytempError as error:
+        if error.actor is not Actor.USER:
+            raise
+        result = _failed(invocation, error)
+    layout = RootLayout(invocation.execution_root)
+    key = layout.collected(invocation.node, invocation.attempt, invocation.try_)
+    store.write(key, result.model_dump_json().encode())
+    return 0
+
+
+def _failed(invocation: Invocation, error: FlytempError) -> TaskResult:
+    message = f"{error} ({error.hint})" if error.hint else str(error)
+    wrong = TaskError(kind="USER", code=type(error).__name__, message=message, retryable=False)
+    return TaskResult(status="failed", error=wrong, try_=invocation.try_, finished_at=now())
+
+
+_PROGRAMS: dict[str, Callable[[Invocation, ObjectStore, Mapping[str, str]], int]] = {"fetch": fetch, "collect": collect}
+
+
+def main(arguments: list[str], environment: Mapping[str, str]) -> int:
+    """Run one of the two programs; the exit code, as in `flytemp.runtime.pod`."""
+    wrong = other_protocol(environment.get("FLYTEMP_PROTOCOL", ""))
+    if wrong is not None:
+        return last_word(wrong)
+    try:
+        store = ObjectStore.open(environment["FLYTEMP_STORE"])
+        return _PROGRAMS[arguments[0]](read_invocation(environment, store), store, environment)
+    except FlytempError as error:
+        return last_word(TaskError(kind="SYSTEM", code=type(error).__name__, message=f"{error} ({error.hint})"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

@@ -1,0 +1,399 @@
+"""Tries as pods of a real cluster: found again, never doubled, never left behind, and blamed on whom it was."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from flytemp.layout import RootLayout
+from flytemp.runtime.invocation import Claim, Invocation, TaskResult
+from flytemp.spec.models import PodTemplateSpec, ResourceAmounts, ResourceSpec, SecretRequest, TaskSettings
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.backend import SystemFailure, TaskLost
+from flytemp_activities.kubernetes.names import pod_name
+from infra.testcluster import Cluster, KubernetesAccess
+from tests.activities.kubernetes.conftest import StartBackend
+from tests.sdk.runtime.project import Project
+
+pytestmark = pytest.mark.kubernetes
+
+PROGRAM = """
+    import os, sys, time
+    from flytemp import current_context, task
+
+    @task
+    def add(a: int, b: int) -> int:
+        print("adding", a, b)
+        return a + b
+
+    @task
+    def fail() -> int:
+        print("about to fail")
+        raise ValueError("no good")
+
+    @task
+    def leave(code: int) -> int:
+        os._exit(code)
+
+    @task
+    def hog() -> int:
+        return len(bytearray(512 * 2**20))
+
+    @task
+    def wait(seconds: float) -> str:
+        print("waiting", flush=True)
+        try:
+            time.sleep(seconds)
+        finally:
+            print("cleaning up", flush=True)
+        return "waited"
+
+    @task
+    def secret() -> str:
+        files = current_context().secrets.get("keys", "file")
+        return current_context().secrets.get("db", "password") + os.environ["PGPASS"] + files
+"""
+
+
+@pytest.fixture
+def program(project: Project) -> Project:
+    project.write(PROGRAM)
+    return project
+
+
+def pods(cluster: KubernetesAccess, namespace: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(cluster.kubectl("get", "pods", "-n", namespace, "-o", "json"))["items"]
+    return found
+
+
+async def until_no_pods(cluster: KubernetesAccess, namespace: str) -> None:
+    async with asyncio.timeout(90):
+        while await asyncio.to_thread(pods, cluster, namespace):
+            await asyncio.sleep(0.2)
+
+
+async def until_phase(cluster: KubernetesAccess, namespace: str, phase: str) -> dict[str, Any]:
+    async with asyncio.timeout(90):
+        while True:
+            found = await asyncio.to_thread(pods, cluster, namespace)
+            if found and found[0]["status"].get("phase") == phase:
+                return found[0]
+            await asyncio.sleep(0.1)
+
+
+def claims(store: ObjectStore, invocation: Invocation) -> list[Claim]:
+    layout, found = RootLayout(invocation.execution_root), []
+    folder = layout.attempt(invocation.node, invocation.attempt)
+    for name in store.list(folder):
+        data = store.read_or_none(f"{folder}/{name}/claim.json") if name.isdigit() else None
+        found += [Claim.model_validate_json(data)] if data else []
+    return found
+
+
+def log_of(store: ObjectStore, invocation: Invocation) -> str:
+    layout = RootLayout(invocation.execution_root)
+    folder = layout.log_folder(invocation.node, invocation.attempt, invocation.try_)
+    return b"".join(store.read(f"{folder}/{name}") for name in store.list(folder)).decode()
+
+
+async def test_a_task_runs_in_a_pod(
+    start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
+) -> None:
+    bench, invocation = await start_backend(), program.invocation("add", {"a": 1, "b": 2})
+    result = await bench.run(invocation)
+    assert (result.status, result.outputs) == ("succeeded", {"o0": 3})
+    running = await bench.reported(phase="running")
+    assert running["pod"] == pod_name(invocation)
+    (claim,) = claims(store, invocation)
+    assert claim.owner == running["uid"]
+    await until_no_pods(cluster, namespace)
+    assert log_of(store, invocation) == "adding 1 2\n"
+
+
+async def test_what_the_users_code_raises_is_the_users(
+    start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
+) -> None:
+    bench, invocation = await start_backend(), program.invocation("fail")
+    result = await bench.run(invocation)
+    assert result.error is not None
+    assert (result.error.kind, result.error.code, result.error.message) == ("USER", "ValueError", "no good")
+    await until_no_pods(cluster, namespace)
+    log = log_of(store, invocation)
+    assert log.startswith("about to fail\n")
+    assert "ValueError: no good" in log
+
+
+@pytest.mark.parametrize(("code", "kind", "told"), [(1, "USER", "Crashed"), (143, "USER", "Crashed"), (139, "USER", "Crashed")])
+async def test_exit_codes_of_the_users(start_backend: StartBackend, program: Project, code: int, kind: str, told: str) -> None:
+    result = await (await start_backend()).run(program.invocation("leave", {"code": code}))
+    assert result.error is not None
+    assert (result.error.kind, result.error.code, result.error.retryable) == (kind, told, True)
+    assert f"exit code {code}" in result.error.message
+
+
+async def test_a_container_that_was_killed_is_lost(start_backend: StartBackend, program: Project) -> None:
+    with pytest.raises(TaskLost, match="killed from outside"):
+        await (await start_backend()).run(program.invocation("leave", {"code": 137}))
+
+
+async def test_out_of_memory_is_the_users(start_backend: StartBackend, program: Project) -> None:
+    bench = await start_backend(defaults=ResourceAmounts(cpu="50m", memory="100Mi"))
+    result = await bench.run(program.invocation("hog"))
+    assert result.error is not None
+    assert (result.error.kind, result.error.code) == ("USER", "OOMKilled")
+    assert "its limit of 100Mi" in result.error.message
+
+
+async def test_a_worker_that_dies_leaves_the_pod_to_the_next(
+    start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
+) -> None:
+    first, second = await start_backend(), await start_backend()
+    invocation = program.invocation("wait", {"seconds": 4.0})
+    detached = first.start(invocation)
+    created = await first.reported(uid=bool)
+    await first.backend.close()
+    assert (await asyncio.gather(detached, return_exceptions=True))[0].__class__ is asyncio.CancelledError
+    result = await second.run(invocation, resumed=True)
+    assert (result.outputs, [claim.owner for claim in claims(store, invocation)]) == ({"o0": "waited"}, [created["uid"]])
+    assert all(report.get("uid") in (None, created["uid"]) for report in second.reports)
+    await until_no_pods(cluster, namespace)
+
+
+async def test_a_pod_that_ended_while_no_worker_ran(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
+) -> None:
+    first = await start_backend()
+    invocation = program.invocation("leave", {"code": 3})
+    detached = first.start(invocation)
+    await first.reported(uid=bool)
+    await first.backend.close()
+    await asyncio.gather(detached, return_exceptions=True)
+    await until_phase(cluster, namespace, "Failed")
+    result = await (await start_backend()).run(invocation, resumed=True)
+    assert result.error is not None
+    assert "exit code 3" in result.error.message
+    await until_no_pods(cluster, namespace)
+
+
+async def test_two_workers_have_one_pod(
+    start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
+) -> None:
+    first, second = await start_backend(), await start_backend()
+    invocation = program.invocation("wait", {"seconds": 1.0})
+    results = await asyncio.gather(first.run(invocation), second.run(invocation))
+    assert [result.outputs for result in results] == [{"o0": "waited"}] * 2
+    assert len(claims(store, invocation)) == 1
+    await until_no_pods(cluster, namespace)
+
+
+async def test_a_pod_that_somebody_deletes_is_lost_and_not_made_again(
+    start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
+) -> None:
+    bench, invocation = await start_backend(), program.invocation("wait", {"seconds": 60.0})
+    running = bench.start(invocation)
+    await bench.reported(phase="running")
+    await _until_log(cluster, namespace, "waiting")
+    cluster.kubectl("delete", "pod", "-n", namespace, pod_name(invocation), "--wait=false")
+    with pytest.raises(TaskLost, match="deleted"):
+        await running
+    with pytest.raises(TaskLost, match="deleted"):
+        await bench.run(invocation, resumed=True)
+    assert len(claims(store, invocation)) == 1
+
+
+async def _until_log(cluster: KubernetesAccess, namespace: str, text: str) -> None:
+    async with asyncio.timeout(60):
+        while text not in await asyncio.to_thread(_logs, cluster, namespace):
+            await asyncio.sleep(0.1)
+
+
+def _logs(cluster: KubernetesAccess, namespace: str) -> str:
+    (pod,) = pods(cluster, namespace)
+    return cluster.kubectl("logs", "-n", namespace, pod["metadata"]["name"])
+
+
+async def test_an_evicted_pod_costs_the_user_nothing(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
+) -> None:
+    bench, invocation = await start_backend(), program.invocation("wait", {"seconds": 60.0})
+    running = bench.start(invocation)
+    await bench.reported(phase="running")
+    await _until_log(cluster, namespace, "waiting")
+    name = pod_name(invocation)
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
+    path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
+    cluster.kubectl("create", "--raw", path, "-f", "-", input=json.dumps(eviction))
+    with pytest.raises(TaskLost, match="EvictionByEvictionAPI"):
+        await running
+
+
+async def test_a_task_that_is_stopped_hears_of_it_and_leaves_nothing(
+    start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
+) -> None:
+    bench = await start_backend(keep_pods="never")
+    invocation = program.invocation("wait", {"seconds": 60.0})
+    running = bench.start(invocation)
+    await bench.reported(phase="running")
+    await _until_log(cluster, namespace, "waiting")
+    await bench.backend.kill((invocation.execution_root, "n0", 1, 1))
+    with pytest.raises(TaskLost, match="on request"):
+        await running
+    assert pods(cluster, namespace) == []
+    assert bench.backend.running() == []
+
+
+async def test_a_task_that_takes_too_long_is_ended(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
+) -> None:
+    settings = TaskSettings(timeout_seconds=1.0)
+    result = await (await start_backend()).run(program.invocation("wait", {"seconds": 60.0}, settings=settings))
+    assert result.error is not None
+    assert (result.error.kind, result.error.code) == ("USER", "Timeout")
+    await until_no_pods(cluster, namespace)
+
+
+async def test_an_image_that_cannot_be_pulled(start_backend: StartBackend, program: Project, policy: Any) -> None:
+    bench = await start_backend(waits=policy.waits.model_copy(update={"image": 2.0}))
+    settings = TaskSettings(container_image="127.0.0.1:1/no/such:image")
+    result = await bench.run(program.invocation("add", {"a": 1, "b": 2}, settings=settings))
+    assert result.error is not None
+    assert result.error.kind == "USER"
+    assert result.error.code in ("ErrImagePull", "ImagePullBackOff")
+    assert "no/such" in (await bench.reported(phase="starting", message=bool))["message"]
+
+
+async def test_a_pod_waits_for_a_gpu_and_says_so(
+    start_backend: StartBackend, program: Project, own_cluster: Cluster
+) -> None:
+    own_cluster.set_gpus(own_cluster.node_name, 0)
+    bench = await start_backend()
+    settings = TaskSettings(resources=ResourceSpec(requests=ResourceAmounts(gpu="1"), limits=ResourceAmounts(gpu="1")))
+    running = bench.start(program.invocation("add", {"a": 1, "b": 2}, settings=settings))
+    waiting = await bench.reported(phase="queued", reason="Unschedulable")
+    assert "Insufficient nvidia.com/gpu" in waiting["message"]
+    own_cluster.set_gpus(own_cluster.node_name, 1)
+    assert (await running).outputs == {"o0": 3}
+
+
+async def test_a_quota_without_room_is_waited_for(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
+) -> None:
+    cluster.kubectl("create", "quota", "none", "--hard=pods=0", "-n", namespace)
+    await _until_counted(cluster, namespace)
+    bench = await start_backend()
+    running = bench.start(program.invocation("add", {"a": 1, "b": 2}))
+    waiting = await bench.reported(phase="queued", reason="QuotaExceeded")
+    assert "exceeded quota: none" in waiting["message"]
+    cluster.kubectl("delete", "quota", "none", "-n", namespace)
+    assert (await running).outputs == {"o0": 3}
+
+
+async def _until_counted(cluster: KubernetesAccess, namespace: str) -> None:
+    async with asyncio.timeout(30):
+        look = ("get", "quota", "-n", namespace, "-o", "jsonpath={.items[*].status}")
+        while "hard" not in await asyncio.to_thread(cluster.kubectl, *look):
+            await asyncio.sleep(0.1)
+
+
+async def test_a_quota_without_room_hides_nothing_from_who_comes_later(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
+) -> None:
+    first, invocation = await start_backend(), program.invocation("wait", {"seconds": 5.0})
+    detached = first.start(invocation)
+    await first.reported(phase="running")
+    await first.backend.close()
+    await asyncio.gather(detached, return_exceptions=True)
+    cluster.kubectl("create", "quota", "full", "--hard=pods=1", "-n", namespace)
+    result = await (await start_backend()).run(invocation, resumed=True)
+    assert result.outputs == {"o0": "waited"}
+
+
+async def test_an_init_container_that_fails(start_backend: StartBackend, program: Project, task_image: str) -> None:
+    init = {"name": "prepare", "image": task_image, "command": ["sh", "-c", "echo no route; exit 3"]}
+    settings = TaskSettings(pod_template=PodTemplateSpec(spec={"initContainers": [init]}))
+    result = await (await start_backend()).run(program.invocation("add", {"a": 1, "b": 2}, settings=settings))
+    assert result.error is not None
+    assert (result.error.kind, result.error.code) == ("USER", "InitFailed")
+    assert "prepare ended with exit code 3" in result.error.message
+
+
+async def test_a_sidecar_never_keeps_a_finished_pod(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, task_image: str
+) -> None:
+    sidecar = {"name": "logs", "image": task_image, "command": ["sleep", "600"], "terminationMessagePolicy": "File"}
+    template = PodTemplateSpec(spec={"containers": [sidecar], "terminationGracePeriodSeconds": 1})
+    bench = await start_backend(keep_pods="always")
+    result = await bench.run(program.invocation("add", {"a": 1, "b": 2}, settings=TaskSettings(pod_template=template)))
+    assert result.outputs == {"o0": 3}
+    await until_no_pods(cluster, namespace)
+
+
+async def test_secrets_by_reference(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
+) -> None:
+    cluster.kubectl("create", "secret", "generic", "db", "-n", namespace, "--from-literal=password=hunter2")
+    cluster.kubectl("create", "secret", "generic", "keys", "-n", namespace, "--from-literal=file=fromfile")
+    wanted = (SecretRequest(group="db", key="password", env_var="PGPASS"), SecretRequest(group="keys", key="file", mount="file"))
+    bench = await start_backend(keep_pods="always")
+    result = await bench.run(program.invocation("secret", settings=TaskSettings(secrets=wanted)))
+    assert result.outputs == {"o0": "hunter2hunter2fromfile"}
+    assert "hunter2" not in json.dumps(pods(cluster, namespace))
+
+
+@pytest.mark.parametrize(("mount", "code"), [("env", "CreateContainerConfigError"), ("file", "SecretNotFound")])
+async def test_a_secret_that_is_not_there(start_backend: StartBackend, program: Project, mount: Any, code: str) -> None:
+    settings = TaskSettings(secrets=(SecretRequest(group="nothere", key="password", mount=mount),))
+    result = await (await start_backend()).run(program.invocation("add", {"a": 1, "b": 2}, settings=settings))
+    assert result.error is not None
+    assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", code, False)
+    assert 'secret "nothere" not found' in result.error.message
+
+
+async def test_a_pod_of_the_name_that_is_somebody_elses(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, task_image: str
+) -> None:
+    invocation = program.invocation("add", {"a": 1, "b": 2})
+    cluster.kubectl("run", pod_name(invocation), "-n", namespace, f"--image={task_image}", "--restart=Never", "--", "sleep", "60")
+    with pytest.raises(SystemFailure, match="was not made for this task") as raised:
+        await (await start_backend()).run(invocation)
+    assert raised.value.error.code == "NameTaken"
+
+
+async def test_what_kubernetes_refuses_is_the_users(start_backend: StartBackend, program: Project) -> None:
+    container = {"name": "primary", "ports": [{"containerPort": -1}]}
+    settings = TaskSettings(pod_template=PodTemplateSpec(spec={"containers": [container]}))
+    result = await (await start_backend()).run(program.invocation("add", {"a": 1, "b": 2}, settings=settings))
+    assert result.error is not None
+    assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", "InvalidPod", False)
+    assert "containerPort" in result.error.message
+
+
+async def test_an_image_of_another_version_says_both(start_backend: StartBackend, program: Project) -> None:
+    with pytest.raises(SystemFailure, match="the worker speaks version 7 of the protocol with tasks, and the image"):
+        await (await start_backend()).run(program.invocation("add", {"a": 1, "b": 2}, protocol=7))
+
+
+async def test_a_namespace_that_is_not_there(start_backend: StartBackend, program: Project) -> None:
+    bench = await start_backend(namespace="never-made")
+    with pytest.raises(SystemFailure, match="is there a namespace never-made"):
+        await bench.run(program.invocation("add", {"a": 1, "b": 2}))
+
+
+async def test_the_api_server_may_go_away_and_come_back(
+    start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
+) -> None:
+    bench, invocation = await start_backend(), program.invocation("wait", {"seconds": 6.0})
+    running = bench.start(invocation)
+    await bench.reported(phase="running")
+    await asyncio.to_thread(own_cluster.kill_apiserver)
+    await asyncio.sleep(1)  # what comes meanwhile is refused
+    late = bench.start(program.invocation("add", {"a": 1, "b": 2}, node="n1"))
+    await bench.reported(phase="queued", reason="ApiServer")
+    await asyncio.to_thread(own_cluster.start_apiserver)
+    results: list[TaskResult] = await asyncio.gather(running, late)
+    assert [result.outputs for result in results] == [{"o0": "waited"}, {"o0": 3}]
+    await until_no_pods(own_cluster, namespace)
+

@@ -1,0 +1,98 @@
+"""What a worker that starts pods has beside one that starts processes: a policy, and a janitor on a schedule."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from temporalio.client import Client as TemporalClient
+from temporalio.client import (
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+)
+from temporalio.service import RPCError
+
+from flytemp.config import Settings
+from flytemp.errors import ConfigError
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.backend import Backend
+from flytemp_worker.assembly import tasks_queue
+
+if TYPE_CHECKING:
+    from flytemp_activities.kubernetes import Policy
+
+SWEEP_EVERY = timedelta(minutes=5)
+
+logger = logging.getLogger("flytemp.worker")
+
+
+def backend(settings: Settings, store: ObjectStore) -> Backend:
+    """The backend that starts pods, with the operator's policy.
+
+    Raises:
+        ConfigError: the policy is wrong.
+    """
+    from flytemp_activities.kubernetes import KubernetesBackend, KubernetesOptions
+
+    chosen = settings.kubernetes
+    if store.uri.startswith("file://"):
+        logger.warning("the store %s is a folder: pods see it only where a volume brings it to the same path", store.uri)
+    options = KubernetesOptions(
+        task_queue=settings.task_queue,
+        kubeconfig=chosen.kubeconfig,
+        context=chosen.context,
+        policy=policy_of(settings),
+    )
+    return KubernetesBackend(store, options)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The operator's policy, in which settings of the worker's stand above the file's.
+
+    Raises:
+        ConfigError: it is wrong.
+    """
+    from flytemp_activities.kubernetes import read_policy
+
+    chosen = settings.kubernetes
+    policy = read_policy(chosen.policy)
+    named = {name: value for name in ("namespace", "image") if (value := getattr(chosen, name)) is not None}
+    try:
+        return policy.model_validate({**policy.model_dump(), **named})
+    except ValueError as error:
+        hint = "a namespace's name, in which {project} and {domain} may stand"
+        raise ConfigError(f"kubernetes.namespace is {chosen.namespace!r}", hint=hint) from error
+
+
+async def sweeping(backend: Backend, temporal: TemporalClient, task_queue: str) -> Sequence[Callable[..., Any]]:
+    """The activity that sweeps the backend's cluster, with its schedule; nothing for another backend."""
+    from flytemp_activities.kubernetes import KubernetesBackend
+
+    if not isinstance(backend, KubernetesBackend):
+        return ()
+    await _schedule(temporal, task_queue)
+    return (backend.janitor(temporal).sweep_pods,)
+
+
+async def _schedule(temporal: TemporalClient, task_queue: str) -> None:
+    """Make the schedule, unless there is one. A namespace that refuses it is no reason for a worker not to work."""
+    name = f"flytemp-janitor-{task_queue}"
+    action = ScheduleActionStartWorkflow("FlytempJanitor", tasks_queue(task_queue), id=name, task_queue=task_queue)
+    schedule = Schedule(
+        action=action,
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=SWEEP_EVERY)]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=SWEEP_EVERY),
+    )
+    try:
+        await temporal.create_schedule(name, schedule)
+    except ScheduleAlreadyRunningError:
+        return
+    except RPCError as error:
+        logger.warning("the janitor has no schedule (%s): run `flytemp janitor` by hand, or from a CronJob", error)
