@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,8 +71,10 @@ class KubernetesAccess:
         pods: int = 5000,
         prefix: str = "kwok",
     ) -> list[str]:
-        """Makes nodes `<prefix>-0` … that kwok plays, and waits until they are ready; their names."""
-        names = [f"{prefix}-{number}" for number in range(count)]
+        """Makes nodes `<prefix>-<random>-<number>` that kwok plays, and waits until they are ready; their names."""
+        # Never the same name twice: kwok may overlook that a node went when another of its name comes at once.
+        chosen = secrets.token_hex(3)
+        names = [f"{prefix}-{chosen}-{number}" for number in range(count)]
         for name in names:
             self.api.create(
                 "/api/v1/nodes", kwok.node(name, gpus=gpus, pods=pods, labels={**(labels or {}), "testcluster/prefix": prefix})
@@ -81,7 +84,7 @@ class KubernetesAccess:
         return names
 
     def remove_kwok_nodes(self, prefix: str = "kwok") -> None:
-        """Deletes the nodes of one `add_kwok_nodes`; pods on them are deleted by the cluster as on any node that is gone."""
+        """Deletes the nodes that were added under a prefix; their pods go as from any node that is gone."""
         self.api.delete(f"/api/v1/nodes?labelSelector=type%3Dkwok,testcluster%2Fprefix%3D{prefix}")
 
     def wait_for_node(self, name: str, seconds: float = 60) -> None:

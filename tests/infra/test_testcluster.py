@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -43,11 +44,13 @@ def test_a_pod_waits_for_a_gpu(own_cluster: Cluster, namespace: str) -> None:
         own_cluster.set_gpus(own_cluster.node_name, 0)
 
 
-@pytest.fixture
-def kwok_node(own_cluster: Cluster) -> object:
-    own_cluster.add_kwok_nodes(1, prefix="kwok-test", gpus=8)
-    yield
-    own_cluster.remove_kwok_nodes("kwok-test")
+@pytest.fixture(scope="module")
+def kwok_node(cluster: KubernetesAccess) -> Iterator[str]:
+    if not isinstance(cluster, Cluster):
+        pytest.skip("kwok plays nodes of the test cluster only")
+    (name,) = cluster.add_kwok_nodes(1, prefix="kwok-test", gpus=8)
+    yield name
+    cluster.remove_kwok_nodes("kwok-test")
 
 
 @pytest.mark.usefixtures("kwok_node")
