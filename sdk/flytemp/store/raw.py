@@ -150,6 +150,7 @@ def list_directory(uri: str) -> list[RawEntry]:
 
     Raises:
         NotFound: when there is no such folder; a bucket knows no empty one.
+        InputError: when a folder in it has no name.
         StoreError: when it cannot be read.
     """
     folder = local_path(uri)
@@ -169,7 +170,10 @@ def list_directory(uri: str) -> list[RawEntry]:
     for item in found:
         whole = str(item["name"]).strip("/")
         if not whole.startswith(below):
-            continue  # the folder's own marker object
+            # The folder's own marker object; on S3, as a folder, what keys with "//" lie in, which no path can name.
+            if item["type"] == "directory" and protocol_of(uri) in ("s3", "s3a"):
+                raise InputError(f"{uri} holds a folder without a name", hint="rename the objects whose keys have '//'")
+            continue
         name = whole[len(below) :]
         is_directory = item["type"] == "directory"
         entries[name] = RawEntry(name, join(uri, name), is_directory, None if is_directory else int(item["size"] or 0))

@@ -251,3 +251,20 @@ def test_the_web_is_read_only(tree: Path) -> None:
         raw.open_uri("https://example.org/x", "w")
     with pytest.raises(NotSupported, match="cannot be listed"):
         raw.list_directory("https://example.org/x")
+
+
+def test_objects_that_no_path_can_name_are_not_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bucket:
+        """Lists "d/" (a marker, as consoles make them), "d//y" and "d/x", as s3fs does."""
+
+        entries = [("b/d/", "file"), ("b/d/", "directory"), ("b/d/x", "file")]
+
+        def ls(self, path: str, /, detail: bool = True) -> list[dict[str, object]]:
+            return [{"name": name, "type": kind, "size": 0} for name, kind in self.entries]
+
+    bucket = Bucket()
+    monkeypatch.setattr(raw, "file_system", lambda uri: (bucket, "b/d"))
+    with pytest.raises(InputError, match="a folder without a name"):
+        raw.download_directory("s3://b/d", tmp_path)
+    bucket.entries = [("b/d/", "file"), ("b/d/x", "file")]
+    assert [entry.name for entry in raw.list_directory("s3://b/d")] == ["x"]

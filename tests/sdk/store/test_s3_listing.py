@@ -1,0 +1,82 @@
+"""Listing a folder page by page gives what listing all of it gives, whatever order the server keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flytemp.store.s3_listing import first_names
+
+# Around "/" in the order of bytes: there a folder and a name that begins with it change places.
+_NAMES = st.text(alphabet="!-./0aé", min_size=1, max_size=4)
+_KEYS = st.sets(_NAMES.filter(lambda name: not name.startswith("/") and "//" not in name), max_size=25)
+
+
+class Server:
+    """Answers list_objects_v2 for keys below "folder/": as Amazon, by key, or as SeaweedFS, by name.
+
+    Attributes:
+        largest: the most entries that it gives at once, whatever it is asked for.
+    """
+
+    def __init__(self, keys: set[str], order: Callable[[str], str], largest: int) -> None:
+        entries = {name if "/" not in name else name[: name.index("/") + 1] for name in keys}
+        self._entries = sorted(entries, key=order)
+        self.largest = largest
+        self.requests = 0
+
+    def call_s3(self, method: str, **request: Any) -> dict[str, Any]:
+        assert method == "list_objects_v2"
+        assert (request["Bucket"], request["Prefix"], request["Delimiter"]) == ("bucket", "folder/", "/")
+        self.requests += 1
+        start = int(request.get("ContinuationToken", "0"))
+        end = start + min(self.largest, request["MaxKeys"])
+        page = self._entries[start:end]
+        answer: dict[str, Any] = {"IsTruncated": end < len(self._entries)}
+        if end < len(self._entries):
+            answer["NextContinuationToken"] = str(end)
+        if objects := [{"Key": f"folder/{entry}"} for entry in page if not entry.endswith("/")]:
+            answer["Contents"] = objects
+        if folders := [{"Prefix": f"folder/{entry}"} for entry in page if entry.endswith("/")]:
+            answer["CommonPrefixes"] = folders
+        return answer
+
+
+def by_key(entry: str) -> str:
+    return entry
+
+
+def by_name(entry: str) -> str:
+    return entry.rstrip("/")
+
+
+@pytest.mark.parametrize("order", [by_key, by_name])
+@given(keys=_KEYS, limit=st.one_of(st.none(), st.integers(0, 12)), largest=st.integers(1, 6))
+def test_the_first_names_are_the_first_of_all(
+    order: Callable[[str], str], keys: set[str], limit: int | None, largest: int
+) -> None:
+    names = sorted({key.partition("/")[0] for key in keys})
+    assert first_names(Server(keys, order, largest), "bucket/folder", limit) == (names if limit is None else names[:limit])
+
+
+def test_a_folder_after_the_names_that_begin_with_it() -> None:
+    keys = {"a!", "a-1", "a-2", "a/x", "b"}
+    assert first_names(Server(keys, by_key, 2), "bucket/folder", 1) == ["a"]
+
+
+def test_no_more_is_read_than_is_wanted() -> None:
+    server = Server({f"{number:05}" for number in range(5_000)}, by_key, 1_000)
+    assert first_names(server, "bucket/folder", 3) == ["00000", "00001", "00002"]
+    assert server.requests == 1
+
+
+def test_the_folders_own_object_is_none_of_its_names() -> None:
+    class Marked:
+        def call_s3(self, method: str, **request: Any) -> dict[str, Any]:
+            return {"IsTruncated": False, "Contents": [{"Key": "folder/"}, {"Key": "folder/a"}]}
+
+    assert first_names(Marked(), "bucket/folder", None) == ["a"]
