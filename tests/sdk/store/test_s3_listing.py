@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from flytemp.store.s3_listing import first_names
 
 # Around "/" in the order of bytes: there a folder and a name that begins with it change places.
-_NAMES = st.text(alphabet="!-./0aé", min_size=1, max_size=4)
-_KEYS = st.sets(_NAMES.filter(lambda name: not name.startswith("/") and "//" not in name), max_size=25)
+_STEMS = ("a", "a!", "a-", "a.", "a0", "aé", "b", "b-1")
+_KEYS = st.sets(st.sampled_from([*_STEMS, *(f"{stem}/x" for stem in _STEMS)]))
 
 
 class Server:
@@ -55,7 +55,7 @@ def by_name(entry: str) -> str:
 
 
 @pytest.mark.parametrize("order", [by_key, by_name])
-@given(keys=_KEYS, limit=st.one_of(st.none(), st.integers(0, 12)), largest=st.integers(1, 6))
+@given(keys=_KEYS, limit=st.one_of(st.none(), st.integers(0, 6)), largest=st.integers(1, 6))
 def test_the_first_names_are_the_first_of_all(
     order: Callable[[str], str], keys: set[str], limit: int | None, largest: int
 ) -> None:
