@@ -127,13 +127,17 @@ class Cluster(KubernetesAccess):
         return audit.count(self.audit_log, since, user_agent_prefix)
 
     def load_image(self, archive: Path) -> None:
-        """Imports a docker-archive; its names can be used by pods with imagePullPolicy Never or IfNotPresent."""
+        """Imports a docker-archive or an OCI archive; pods can use it with imagePullPolicy Never or IfNotPresent."""
         kind = node.snapshotter(self.settings.folder)
         node.ctr(self.settings, "images", "import", f"--snapshotter={kind}", str(archive))
 
     def has_image(self, name: str) -> bool:
         """Whether pods can use an image of this full name."""
         return name in node.ctr(self.settings, "images", "list", "-q").splitlines()
+
+    def image_content(self) -> set[str]:
+        """The digests of the layers and configurations that containerd has: an archive need not hold them again."""
+        return set(node.ctr(self.settings, "content", "list", "-q").split())
 
     # Faults.
 

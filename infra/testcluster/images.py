@@ -22,6 +22,7 @@ from infra.testcluster.access import KubernetesAccess
 from infra.testcluster.builds import Say, say_on_stderr
 from infra.testcluster.cluster import Cluster
 from infra.testcluster.errors import Unavailable
+from infra.testcluster.layouts import Layout
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILES = ROOT / "infra" / "images"
@@ -68,17 +69,16 @@ def _provide(image: Image, cluster: KubernetesAccess, say: Say) -> str:
         return given
     if not isinstance(cluster, Cluster):
         raise Unavailable(f"images can't be imported into this cluster: push one and set {image.variable} to its name")
-    name = f"localhost/flytemp/{image.name}:{tree_digest(image)}"
+    digest = tree_digest(image)
+    name = f"localhost/flytemp/{image.name}:{digest}"
     with builds.locked(_folder() / "lock", say):
         if not cluster.has_image(name):
-            cluster.load_image(_archive(image, name, say))
+            layout = _build(image, digest, say)
+            with tempfile.TemporaryDirectory(dir=_folder(), prefix="import-") as temporary:
+                archive = Path(temporary) / "image.tar"
+                layout.write_archive(f"{image.name}-{digest}", name, archive, cluster.image_content())
+                cluster.load_image(archive)
     return name
-
-
-def build(image: Image, say: Say = say_on_stderr) -> Path:
-    """The docker-archive of an image of this very tree."""
-    with builds.locked(_folder() / "lock", say):
-        return _archive(image, f"localhost/flytemp/{image.name}:{tree_digest(image)}", say)
 
 
 def tree_digest(image: Image) -> str:
@@ -108,32 +108,46 @@ def _dependencies_digest(image: Image) -> str:
     return hashlib.sha256("\n".join([PYTHON, *wanted]).encode()).hexdigest()[:16]
 
 
-def _archive(image: Image, name: str, say: Say) -> Path:
-    archive = _folder() / "archives" / f"{image.name}-{name.rpartition(':')[2]}.tar"
-    if archive.exists():
-        archive.touch()
-        return archive
+def _build(image: Image, digest: str, say: Say) -> Layout:
+    """The layout that has the image of this very tree, as `<image>-<digest>`."""
+    layout = Layout(_folder() / "layout")
+    reference = f"{image.name}-{digest}"
+    if reference in layout.references():
+        return layout
     machine.require(machine.IMAGE_PACKAGES, say)
+    dependencies = _make_dependencies(image, say)
+    say(f"building the {image.name} image")
+    with tempfile.TemporaryDirectory(dir=_folder(), prefix="context-") as temporary:
+        _make_wheel(Path(temporary) / "dist", say)
+        name = f"localhost/flytemp/{image.name}:{digest}"
+        _buildah_build(image.dockerfile, Path(temporary), name, f"--build-arg=DEPENDENCIES={dependencies}")
+    # Uncompressed, unlike what buildah itself writes: then layers that are there already are not even read.
+    source = f"containers-storage:[{_driver()}@{_storage()}+{_folder() / 'run'}]{name}"
+    machine.run("skopeo", "copy", "--quiet", "--dest-oci-accept-uncompressed-layers", source, f"oci:{layout.folder}:{reference}")
+    _forget_old(image, layout)
+    return layout
+
+
+def _make_dependencies(image: Image, say: Say) -> str:
+    """The name of the image's second stage: the dependencies are in, flytemp is not. Made when they change."""
+    digest = hashlib.sha256(f"{BASE_IMAGE} {_dependencies_digest(image)}\n".encode() + image.dockerfile.read_bytes()).hexdigest()[
+        :16
+    ]
+    name = f"localhost/flytemp-testcluster/{image.name}-dependencies:{digest}"
+    if _is_stored(name):
+        return name
     _make_base(say)
     wheels = _dependency_wheels(image, say)
-    say(f"building the {image.name} image")
-    archive.parent.mkdir(exist_ok=True)
+    say(f"building the {image.name} image's dependencies")
     with tempfile.TemporaryDirectory(dir=_folder(), prefix="context-") as temporary:
-        context = Path(temporary)
-        shutil.copytree(wheels, context / "wheels", copy_function=os.link)
-        _make_wheel(context / "dist", say)
-        options = ("--isolation=chroot", "--layers", f"--build-arg=BASE={BASE_IMAGE}", "--pull-never")
-        _buildah("build", *options, f"--file={image.dockerfile}", f"--tag={name}", str(context))
-        unfinished = context / "image.tar"
-        _buildah("push", "--quiet", name, f"docker-archive:{unfinished}:{name}")
-        unfinished.rename(archive)
-    _forget_old(image)
-    return archive
+        shutil.copytree(wheels, Path(temporary) / "wheels", copy_function=os.link)
+        _buildah_build(image.dockerfile, Path(temporary), name, "--target=dependencies")
+    return name
 
 
 def _make_base(say: Say) -> None:
     """A Debian with Python: it stands in for the public Python image that users build on."""
-    if _buildah("images", "--quiet", "--filter", f"reference={BASE_IMAGE}").strip():
+    if _is_stored(BASE_IMAGE):
         return
     say("making the base image with mmdebstrap")
     with tempfile.TemporaryDirectory(dir=_folder(), prefix="base-") as temporary:
@@ -176,23 +190,35 @@ def _make_wheel(folder: Path, say: Say) -> Path:
     return next(folder.glob("flytemp-*.whl"))
 
 
-def _forget_old(image: Image) -> None:
-    """Keeps the newest few archives of an image; the images of the others go too."""
-    archives = sorted((_folder() / "archives").glob(f"{image.name}-*.tar"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for archive in archives[KEPT:]:
-        archive.unlink()
-        _buildah("rmi", "--force", f"localhost/flytemp/{image.name}:{archive.stem.rpartition('-')[2]}")
+def _forget_old(image: Image, layout: Layout) -> None:
+    """Keeps the newest few of an image: code changes by the minute."""
+    ours = [reference for reference in layout.references() if reference.startswith(f"{image.name}-")]
+    old = set(ours[:-KEPT])
+    if old:
+        layout.keep(lambda reference: reference not in old)
+    for reference in old:
+        name = f"localhost/flytemp/{image.name}:{reference.rpartition('-')[2]}"
+        if _is_stored(name):
+            _buildah("rmi", "--force", name)
 
 
 def _pip(*arguments: str) -> None:
     machine.run(str(_folder() / "builder" / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", *arguments)
 
 
+def _is_stored(name: str) -> bool:
+    """Whether buildah has an image of this full name."""
+    return bool(_buildah("images", "--quiet", "--filter", f"reference={name}").strip())
+
+
+def _buildah_build(dockerfile: Path, context: Path, name: str, *options: str) -> None:
+    arguments = ("--isolation=chroot", "--layers", "--pull-never", f"--build-arg=BASE={BASE_IMAGE}")
+    _buildah("build", *arguments, *options, f"--file={dockerfile}", f"--tag={name}", str(context))
+
+
 def _buildah(command: str, *arguments: str) -> str:
     """Runs buildah on a storage of the cache's own: what the machine's other users of it have stays theirs."""
-    storage = _folder() / "storage"
-    driver = "vfs" if node.snapshotter(_folder()) == "native" else "overlay"
-    places = (f"--root={storage}", f"--runroot={_folder() / 'run'}", f"--storage-driver={driver}")
+    places = (f"--root={_storage()}", f"--runroot={_folder() / 'run'}", f"--storage-driver={_driver()}")
     done = subprocess.run(
         ["buildah", *places, command, *arguments],
         env={"PATH": machine.PATH, "HOME": str(_folder()), "TMPDIR": str(_folder())},
@@ -203,6 +229,14 @@ def _buildah(command: str, *arguments: str) -> str:
     if done.returncode:
         raise Unavailable(f"buildah {command}: {(done.stderr or done.stdout).strip()[-2000:]}")
     return done.stdout
+
+
+def _driver() -> str:
+    return "vfs" if node.snapshotter(_folder()) == "native" else "overlay"
+
+
+def _storage() -> Path:
+    return _folder() / "storage"
 
 
 def _folder() -> Path:

@@ -21,7 +21,7 @@ NODE_PACKAGES = {
     "ip": "iproute2",
     "openssl": "openssl",
 }
-IMAGE_PACKAGES = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
+IMAGE_PACKAGES = {"buildah": "buildah", "mmdebstrap": "mmdebstrap", "skopeo": "skopeo"}
 
 CNI_FOLDER = Path("/usr/lib/cni")
 # A user's PATH often lacks the administrators' folders, where Debian has runc and ip.

@@ -1,0 +1,67 @@
+"""A folder of images in the OCI layout, whose layers are shared; and what a container runtime still lacks of one of them."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_REFERENCE = "org.opencontainers.image.ref.name"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An OCI image layout: `index.json` names the images, `blobs/` has manifests, configurations and layers once each."""
+
+    folder: Path
+
+    def references(self) -> list[str]:
+        """The images' names here, the oldest first."""
+        return [entry["annotations"][_REFERENCE] for entry in self._manifests()]
+
+    def write_archive(self, reference: str, name: str, target: Path, present: Set[str]) -> None:
+        """Writes an image as an archive that containerd imports as `name`, without the blobs that it has already."""
+        entry = next(entry for entry in self._manifests() if entry["annotations"][_REFERENCE] == reference)
+        index = {"schemaVersion": 2, "manifests": [{**entry, "annotations": {"io.containerd.image.name": name}}]}
+        with tarfile.open(target, "w") as archive:
+            _add(archive, "oci-layout", json.dumps({"imageLayoutVersion": "1.0.0"}).encode())
+            _add(archive, "index.json", json.dumps(index).encode())
+            # The manifest is always there: an import without it fails before it looks at what is present.
+            for digest in [entry["digest"], *(digest for digest in self._parts(entry["digest"]) if digest not in present)]:
+                path = self._blob(digest)
+                archive.add(path, str(path.relative_to(self.folder)))
+
+    def keep(self, wanted: Callable[[str], bool]) -> None:
+        """Forgets the other images, and the blobs that only they had."""
+        kept = [entry for entry in self._manifests() if wanted(entry["annotations"][_REFERENCE])]
+        self._index().write_text(json.dumps({"schemaVersion": 2, "manifests": kept}))
+        needed = {self._blob(digest) for entry in kept for digest in [entry["digest"], *self._parts(entry["digest"])]}
+        for path in (self.folder / "blobs").glob("*/*"):
+            if path not in needed:
+                path.unlink()
+
+    def _index(self) -> Path:
+        return self.folder / "index.json"
+
+    def _manifests(self) -> list[dict[str, Any]]:
+        if not self._index().exists():
+            return []
+        manifests: list[dict[str, Any]] = json.loads(self._index().read_text())["manifests"]
+        return manifests
+
+    def _parts(self, manifest: str) -> list[str]:
+        content = json.loads(self._blob(manifest).read_text())
+        return [part["digest"] for part in (content["config"], *content["layers"])]
+
+    def _blob(self, digest: str) -> Path:
+        return self.folder / "blobs" / Path(*digest.split(":"))
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))
