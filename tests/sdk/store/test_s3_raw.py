@@ -12,7 +12,7 @@ from flytemp.errors import NotFound, StoreError
 from flytemp.store import raw
 from flytemp.types.directory import FlyteDirectory
 from flytemp.types.file import FlyteFile
-from tests.sdk.store.s3_server import BUCKET
+from infra.testcluster.s3 import S3Server
 
 pytestmark = pytest.mark.e2e
 
@@ -79,8 +79,8 @@ def test_a_file_is_no_folder(s3_prefix: str, tmp_path: Path) -> None:
         raw.list_directory(f"{s3_prefix}/a")
 
 
-def test_a_bucket_that_does_not_exist(s3_prefix: str, tmp_path: Path) -> None:
-    uri = s3_prefix.replace(BUCKET, "bucket-of-nobody")
+def test_a_bucket_that_does_not_exist(s3_server: S3Server, s3_prefix: str, tmp_path: Path) -> None:
+    uri = s3_prefix.replace(s3_server.bucket, "bucket-of-nobody")
     (tmp_path / "a").write_bytes(b"x")
     for act in (
         lambda: raw.exists(uri),
