@@ -25,40 +25,48 @@ from flytemp.store.object_store import ObjectStore
 store = ObjectStore.open(sys.argv[1])
 store.exists("warm")
 print("ready", flush=True)
-sys.stdin.readline()
-for number in range(int(sys.argv[3])):
-    print(int(store.create(f"race/{number}", sys.argv[2].encode())), flush=True)
+for line in sys.stdin:
+    print(int(store.create(line.strip(), sys.argv[2].encode())), flush=True)
 """
-_PROCESSES, _RACES = 4, 25
+_PROCESSES, _RACES = 4, 20
+
+
+class Racer:
+    """A process that creates the objects it is told to."""
+
+    def __init__(self, uri: str, number: int) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _RACER, uri, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def hear(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def tell(self, key: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{key}\n")
+        self._process.stdin.flush()
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.communicate()
 
 
 def test_one_of_many_processes_creates(s3: RemoteStore) -> None:
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", _RACER, s3.uri, str(number), str(_RACES)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(_PROCESSES)
-    ]
+    racers = [Racer(s3.uri, number) for number in range(_PROCESSES)]
     try:
-        for racer in racers:
-            assert racer.stdout is not None
-            assert racer.stdout.readline() == "ready\n"
-        for racer in racers:
-            assert racer.stdin is not None
-            racer.stdin.write("go\n")
-            racer.stdin.flush()
-        won = [[int(line) for line in racer.communicate()[0].split()] for racer in racers]
+        assert [racer.hear() for racer in racers] == ["ready"] * _PROCESSES
+        for number in range(_RACES):
+            key = f"race/{number}"
+            for racer in racers:
+                racer.tell(key)
+            won = [racer.hear() for racer in racers]
+            assert sorted(won) == ["0"] * (_PROCESSES - 1) + ["1"]
+            assert s3.read(key) == str(won.index("1")).encode()
     finally:
         for racer in racers:
-            racer.kill()
-            racer.wait()
-    for number in range(_RACES):
-        winners = [racer for racer in range(_PROCESSES) if won[racer][number]]
-        assert len(winners) == 1
-        assert s3.read(f"race/{number}") == str(winners[0]).encode()
+            racer.stop()
 
 
 def test_one_of_many_threads_creates_a_large_object(proxy: FaultProxy, faulty: RemoteStore) -> None:
