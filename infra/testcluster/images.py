@@ -142,6 +142,10 @@ def _make_dependencies(image: Image, say: Say) -> str:
     with tempfile.TemporaryDirectory(dir=_folder(), prefix="context-") as temporary:
         shutil.copytree(wheels, Path(temporary) / "wheels", copy_function=os.link)
         _buildah_build(image.dockerfile, Path(temporary), name, "--target=dependencies")
+    repository = name.rpartition(":")[0]
+    for older in _buildah("images", "--format", "{{.Name}}:{{.Tag}}", "--filter", f"reference={repository}").split():
+        if older != name:
+            _buildah("rmi", "--force", older)
     return name
 
 
@@ -159,11 +163,11 @@ def _make_base(say: Say) -> None:
 
 def _dependency_wheels(image: Image, say: Say) -> Path:
     """The wheels of everything that flytemp with the image's extras needs, without flytemp, for the base's Python."""
-    folder = _folder() / f"wheels-{_dependencies_digest(image)}"
+    folder = _folder() / f"wheels-{image.name}-{_dependencies_digest(image)}"
     if folder.is_dir():
         return folder
     say(f"downloading the wheels of flytemp[{image.extras}]")
-    with tempfile.TemporaryDirectory(dir=_folder(), prefix="wheels-new-") as temporary:
+    with tempfile.TemporaryDirectory(dir=_folder(), prefix="download-") as temporary:
         wheel = _make_wheel(Path(temporary) / "dist", say)
         wheels = Path(temporary) / "wheels"
         # The wheels are for the image, whatever Python and system library this machine has.
@@ -173,6 +177,8 @@ def _dependency_wheels(image: Image, say: Say) -> Path:
         target = [f"--python-version={PYTHON}", "--implementation=cp", "--only-binary=:all:", *platforms]
         _pip("download", "-q", *target, f"--dest={wheels}", f"{wheel}[{image.extras}]")
         (wheels / wheel.name).unlink()
+        for older in _folder().glob(f"wheels-{image.name}-*"):
+            shutil.rmtree(older)
         wheels.rename(folder)
     return folder
 
@@ -212,7 +218,8 @@ def _is_stored(name: str) -> bool:
 
 
 def _buildah_build(dockerfile: Path, context: Path, name: str, *options: str) -> None:
-    arguments = ("--isolation=chroot", "--layers", "--pull-never", f"--build-arg=BASE={BASE_IMAGE}")
+    # Without --layers: every step that is worth keeping is an image of its own, and nothing piles up.
+    arguments = ("--isolation=chroot", "--pull-never", f"--build-arg=BASE={BASE_IMAGE}")
     _buildah("build", *arguments, *options, f"--file={dockerfile}", f"--tag={name}", str(context))
 
 

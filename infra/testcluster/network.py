@@ -75,6 +75,10 @@ def write_cni_configuration(settings: Settings) -> None:
 
 
 def remove_cni_results(settings: Settings) -> None:
-    """The CNI library notes each pod's network in a folder of the machine; those of this cluster go."""
-    for path in Path("/var/lib/cni/results").glob(f"{settings.name}-*"):
+    """The CNI library notes each pod's networks in a folder of the machine; those of this cluster's pods go."""
+    results = Path("/var/lib/cni/results")
+    prefix = f"{settings.name}-"
+    for path in results.glob(f"{prefix}*-eth0"):
+        pod = path.name.removeprefix(prefix).removesuffix("-eth0")
         path.unlink(missing_ok=True)
+        (results / f"cni-loopback-{pod}-lo").unlink(missing_ok=True)

@@ -192,7 +192,7 @@ def _shims(settings: Settings) -> set[Identity]:
 
 
 def remove_traces(settings: Settings) -> None:
-    """Control groups and the links to logs that the kubelet makes in a folder of the machine."""
+    """Control groups, the links to logs that the kubelet makes in a folder of the machine, and the sockets of shims."""
     for group in _control_groups(settings):
         for folder in sorted(group.rglob("*"), reverse=True):
             if folder.is_dir():
@@ -204,6 +204,9 @@ def remove_traces(settings: Settings) -> None:
         with suppress(OSError):
             if Path(os.readlink(link)).is_relative_to(settings.folder):
                 link.unlink()
+    for address in settings.folder.glob("containerd-state/io.containerd.runtime.v2.task/*/*/address"):
+        with suppress(OSError):
+            Path(address.read_text().removeprefix("unix://")).unlink()
 
 
 def unmount_below(folder: Path) -> None:
