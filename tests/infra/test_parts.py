@@ -1,0 +1,183 @@
+"""Parts of the test cluster that need no cluster: what is ended, counted, kept and required."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import signal
+import sys
+import tarfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from infra.testcluster import audit, builds, images, pytest_fixtures
+from infra.testcluster.cluster import remove
+from infra.testcluster.errors import ClusterError, Unavailable
+from infra.testcluster.layouts import Layout
+from infra.testcluster.processes import Identity, Processes
+from infra.testcluster.settings import Settings
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the test cluster runs on Linux only")
+
+
+def test_a_process_is_found_and_ended_by_another(tmp_path: Path) -> None:
+    started = Processes(tmp_path).start("sleeper", ["sleep", "1000"])
+    found = Processes(tmp_path).find("sleeper")
+    assert found == started
+    Processes(tmp_path).end("sleeper")
+    assert not started.alive
+    assert Processes(tmp_path).find("sleeper") is None
+
+
+def test_a_paused_process_is_ended(tmp_path: Path) -> None:
+    processes = Processes(tmp_path)
+    started = processes.start("sleeper", ["sleep", "1000"])
+    processes.signal("sleeper", signal.SIGSTOP)
+    processes.end("sleeper")
+    assert not started.alive
+
+
+@pytest.mark.parametrize("change", [{"started": 1}, {"boot": "another"}])
+def test_a_process_that_only_has_the_number_is_left_alone(tmp_path: Path, change: dict[str, object]) -> None:
+    processes = Processes(tmp_path)
+    started = processes.start("sleeper", ["sleep", "1000"])
+    try:
+        other = dataclasses.replace(started, **change)  # type: ignore[arg-type]
+        assert not other.alive
+        other.end(patience=0)
+        assert started.alive
+    finally:
+        processes.end("sleeper")
+
+
+def test_an_error_quotes_the_log(tmp_path: Path) -> None:
+    processes = Processes(tmp_path)
+    started = processes.start("talker", ["sh", "-c", "echo my last words"])
+    assert started.wait(10)
+    assert "my last words" in processes.explain("talker", "has ended")
+
+
+def test_a_process_that_does_not_run_is_not_signalled(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match="nobody does not run"):
+        Processes(tmp_path).signal("nobody", signal.SIGTERM)
+
+
+def test_this_process_has_an_identity() -> None:
+    assert Identity.of(1 << 30) is None
+
+
+def entry(number: int, agent: str = "flytemp/1", time: str = "2026-01-02T00:00:00.000000Z", **place: str) -> str:
+    told = {"auditID": str(number), "userAgent": agent, "requestReceivedTimestamp": time, "verb": "create", "objectRef": place}
+    return json.dumps(told) + "\n"
+
+
+def test_requests_are_counted_once_by_agent_and_time(tmp_path: Path) -> None:
+    log = tmp_path / "audit.log"
+    lines = [
+        entry(1, resource="pods"),
+        entry(1, resource="pods"),  # a watch is told at its start and at its end
+        entry(2, resource="pods", subresource="status"),
+        entry(3, agent="kubelet/1", resource="pods"),
+        entry(4, time="2026-01-01T00:00:00.000000Z", resource="pods"),
+        '{"auditID": "cut off',
+    ]
+    log.write_text("".join(lines))
+    assert audit.count(log, datetime(2026, 1, 2, tzinfo=UTC), "flytemp/") == {"create pods": 1, "create pods/status": 1}
+
+
+def make_layout(folder: Path) -> Layout:
+    """Two images that share a layer."""
+    blobs = folder / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    for name in ("shared", "old", "new", "configuration"):
+        (blobs / name).write_text(name)
+    manifests = []
+    for name in ("old", "new"):
+        parts = {
+            "config": {"digest": "sha256:configuration"},
+            "layers": [{"digest": "sha256:shared"}, {"digest": f"sha256:{name}"}],
+        }
+        (blobs / f"manifest-{name}").write_text(json.dumps(parts))
+        annotations = {"org.opencontainers.image.ref.name": name}
+        manifests.append({"digest": f"sha256:manifest-{name}", "annotations": annotations})
+    (folder / "index.json").write_text(json.dumps({"manifests": manifests}))
+    return Layout(folder)
+
+
+def test_an_archive_holds_what_is_not_there(tmp_path: Path) -> None:
+    layout = make_layout(tmp_path / "layout")
+    layout.write_archive("new", "localhost/new:1", tmp_path / "new.tar", {"sha256:shared"})
+    with tarfile.open(tmp_path / "new.tar") as archive:
+        names = {Path(name).name for name in archive.getnames()}
+    assert names == {"oci-layout", "index.json", "manifest-new", "configuration", "new"}
+
+
+def test_an_image_goes_with_what_only_it_had(tmp_path: Path) -> None:
+    layout = make_layout(tmp_path)
+    layout.keep(lambda reference: reference != "old")
+    assert layout.references() == ["new"]
+    assert {path.name for path in (tmp_path / "blobs").glob("*/*")} == {"shared", "new", "configuration", "manifest-new"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, False),
+        ({"FLYTEMP_REQUIRE": "s3, kubernetes"}, True),
+        ({"FLYTEMP_REQUIRE": "s3"}, False),
+        ({"CI": "true"}, True),
+        ({"CI": "false"}, False),
+    ],
+)
+def test_what_is_required_fails_and_what_is_not_skips(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: bool
+) -> None:
+    for name in ("CI", "FLYTEMP_REQUIRE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    def make() -> None:
+        raise Unavailable("no such machine")
+
+    outcome = pytest.fail.Exception if expected else pytest.skip.Exception
+    with pytest.raises(outcome, match="no such machine"):
+        pytest_fixtures.provided("kubernetes", make)
+
+
+def test_a_folder_of_somebody_else_is_not_removed(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(Unavailable, match="not the state of a test cluster"):
+        remove(tmp_path)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_settings_are_read_as_they_were_written(tmp_path: Path) -> None:
+    settings = Settings.choose(tmp_path, tmp_path / "bin", 3)
+    settings.save()
+    assert Settings.load(tmp_path) == settings
+    assert (tmp_path / "cluster.json").stat().st_mode & 0o077 == 0
+    assert settings.tokens["admin"] not in repr(settings)
+
+
+def test_versions_come_from_the_modules() -> None:
+    assert builds.module_version("etcd", "go.etcd.io/etcd/server/v3").startswith("v3.")
+    assert any("gitVersion=v1." in flag for flag in builds.kubernetes_link_flags())
+
+
+def test_an_image_is_named_by_all_that_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = images.tree_digest(images.TASK)
+    assert before == images.tree_digest(images.TASK)
+    assert before != images.tree_digest(images.WORKER)
+    for folder in images.SOURCES:
+        (tmp_path / folder).mkdir()
+    shutil.copy(images.ROOT / "pyproject.toml", tmp_path)
+    shutil.copytree(images.DOCKERFILES, tmp_path / "images")
+    monkeypatch.setattr(images, "ROOT", tmp_path)
+    monkeypatch.setattr(images, "DOCKERFILES", tmp_path / "images")
+    without_code = images.tree_digest(images.TASK)
+    (tmp_path / "sdk" / "new.py").write_text("")
+    assert len({before, without_code, images.tree_digest(images.TASK)}) == 3
