@@ -85,7 +85,7 @@ class KubernetesAccess:
 
     def remove_kwok_nodes(self, prefix: str = "kwok") -> None:
         """Deletes the nodes that were added under a prefix; their pods go as from any node that is gone."""
-        self.api.delete(f"/api/v1/nodes?labelSelector=type%3Dkwok,testcluster%2Fprefix%3D{prefix}")
+        self.api.delete(f"/api/v1/nodes?labelSelector=testcluster%2Fprefix%3D{prefix}")
 
     def wait_for_node(self, name: str, seconds: float = 60) -> None:
         """Waits until a node is ready and the scheduler may use it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import time
@@ -185,6 +186,20 @@ class Cluster(KubernetesAccess):
         self.start_part("kubelet")
         self.wait_for_node(self.node_name)
 
+    def lose_kwok_node(self, name: str) -> None:
+        """From now on nobody speaks for the node: some seconds later it is lost, and its pods are deleted but never go."""
+        self.api.patch(f"/api/v1/nodes/{name}", {"metadata": {"labels": {"type": "kwok-lost"}}})
+
+    def restore_kwok_node(self, name: str) -> None:
+        """A lost node is back, and waited for; pods that were deleted meanwhile go."""
+        self.api.patch(f"/api/v1/nodes/{name}", {"metadata": {"labels": {"type": "kwok"}}})
+        self.wait_for_node(name)
+        # A kubelet does this when it is back; kwok overlooks what happened while a node was not its own.
+        for pod in self.api.get(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{name}")["items"]:
+            metadata = pod["metadata"]
+            if "deletionTimestamp" in metadata:
+                self.api.delete(f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}?gracePeriodSeconds=0")
+
     # Making it.
 
     @classmethod
@@ -263,8 +278,9 @@ def _write_state(settings: Settings) -> None:
 
 
 def state_folder(folder: Path | None) -> Path:
-    """Where a cluster is kept: the given folder, else the one in the user's cache."""
-    return (folder or builds.cache_folder() / "state").resolve()
+    """Where a cluster is kept: the given folder, else FLYTEMP_TESTCLUSTER_STATE, else the one in the user's cache."""
+    chosen = os.environ.get("FLYTEMP_TESTCLUSTER_STATE")
+    return (folder or (Path(chosen) if chosen else builds.cache_folder() / "state")).resolve()
 
 
 def is_up(settings: Settings) -> bool:

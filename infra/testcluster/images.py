@@ -170,12 +170,7 @@ def _dependency_wheels(image: Image, say: Say) -> Path:
     with tempfile.TemporaryDirectory(dir=_folder(), prefix="download-") as temporary:
         wheel = _make_wheel(Path(temporary) / "dist", say)
         wheels = Path(temporary) / "wheels"
-        # The wheels are for the image, whatever Python and system library this machine has.
-        machine_name = os.uname().machine
-        platforms = [f"--platform=manylinux_2_{minor}_{machine_name}" for minor in (36, 34, 31, 28, 27, 24, 17, 12, 5)]
-        platforms += [f"--platform=manylinux2014_{machine_name}"]
-        target = [f"--python-version={PYTHON}", "--implementation=cp", "--only-binary=:all:", *platforms]
-        _pip("download", "-q", *target, f"--dest={wheels}", f"{wheel}[{image.extras}]")
+        _pip("download", "-q", *_target(), f"--dest={wheels}", f"{wheel}[{image.extras}]")
         (wheels / wheel.name).unlink()
         for older in _folder().glob(f"wheels-{image.name}-*"):
             shutil.rmtree(older)
@@ -250,3 +245,70 @@ def _folder() -> Path:
     folder = builds.cache_folder() / "images"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+DIGITS_DOCKERFILE = DOCKERFILES / "digits" / "Dockerfile"
+DIGITS_LIBRARIES = ("scikit-learn", "matplotlib")
+
+
+def digits_image(cluster: KubernetesAccess, say: Say = say_on_stderr) -> str:
+    """The name of the task image with what examples/digits imports, there for the cluster's pods."""
+    if given := os.environ.get("FLYTEMP_TEST_DIGITS_IMAGE"):
+        return given
+    task = task_image(cluster, say)
+    if not isinstance(cluster, Cluster):
+        raise Unavailable("images can't be imported into this cluster: push one and set FLYTEMP_TEST_DIGITS_IMAGE to its name")
+    libraries = _wanted_by_digits()
+    digest = hashlib.sha256(f"{task} {libraries}\n".encode() + DIGITS_DOCKERFILE.read_bytes()).hexdigest()[:16]
+    name = f"localhost/flytemp/digits:{digest}"
+    with builds.locked(_folder() / "lock", say):
+        if not cluster.has_image(name):
+            layout, reference = Layout(_folder() / "layout"), f"digits-{digest}"
+            if reference not in layout.references():
+                _build_digits(task, name, reference, libraries, say)
+            with tempfile.TemporaryDirectory(dir=_folder(), prefix="import-") as temporary:
+                archive = Path(temporary) / "image.tar"
+                layout.write_archive(reference, name, archive, cluster.image_content())
+                cluster.load_image(archive)
+    return name
+
+
+def _wanted_by_digits() -> list[str]:
+    """The requirements of flytemp[examples] that the pipeline imports."""
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["examples"]
+    return [line for line in wanted if line.startswith(DIGITS_LIBRARIES)]
+
+
+def _build_digits(task: str, name: str, reference: str, libraries: list[str], say: Say) -> None:
+    wheels = _digits_wheels(libraries, say)
+    say("building the digits image")
+    with tempfile.TemporaryDirectory(dir=_folder(), prefix="context-") as temporary:
+        shutil.copytree(wheels, Path(temporary) / "wheels", copy_function=os.link)
+        _buildah_build(DIGITS_DOCKERFILE, Path(temporary), name, f"--build-arg=TASK={task}")
+    layout = Layout(_folder() / "layout")
+    source = f"containers-storage:[{_driver()}@{_storage()}+{_folder() / 'run'}]{name}"
+    machine.run("skopeo", "copy", "--quiet", "--dest-oci-accept-uncompressed-layers", source, f"oci:{layout.folder}:{reference}")
+    _forget_old(Image("digits", "examples", "FLYTEMP_TEST_DIGITS_IMAGE"), layout)
+
+
+def _digits_wheels(libraries: list[str], say: Say) -> Path:
+    """The wheels of what the pipeline imports and the task image lacks, for the base's Python."""
+    digest = hashlib.sha256("\n".join([PYTHON, *libraries]).encode()).hexdigest()[:16]
+    folder = _folder() / f"wheels-digits-{digest}"
+    if folder.is_dir():
+        return folder
+    say(f"downloading the wheels of {', '.join(libraries)}")
+    with tempfile.TemporaryDirectory(dir=_folder(), prefix="download-") as temporary:
+        wheels = Path(temporary) / "wheels"
+        _pip("download", "-q", *_target(), f"--dest={wheels}", *libraries)
+        for older in _folder().glob("wheels-digits-*"):
+            shutil.rmtree(older)
+        wheels.rename(folder)
+    return folder
+
+
+def _target() -> list[str]:
+    """pip's options for wheels that are for the image, whatever Python and system library this machine has."""
+    platforms = [f"--platform=manylinux_2_{minor}_{os.uname().machine}" for minor in (36, 34, 31, 28, 27, 24, 17, 12, 5)]
+    platforms += [f"--platform=manylinux2014_{os.uname().machine}"]
+    return [f"--python-version={PYTHON}", "--implementation=cp", "--only-binary=:all:", *platforms]

@@ -123,6 +123,45 @@ def test_a_node_without_its_kubelet_is_lost_and_comes_back(own_cluster: Cluster,
         own_cluster.start_kubelet()
 
 
+def test_a_node_of_kwok_is_lost_and_comes_back(own_cluster: Cluster, namespace: str) -> None:
+    (node,) = own_cluster.add_kwok_nodes(1, prefix="kwok-lost")
+    try:
+        pod = pods.on_kwok("stranded", {"testcluster/run-seconds": "1000"})
+        pod["spec"]["nodeName"] = node
+        pods.create(own_cluster, namespace, pod)
+        pods.when(own_cluster, namespace, "stranded", "runs", lambda pod: pod["status"]["phase"] == "Running")
+        own_cluster.lose_kwok_node(node)
+        lost = pods.when(own_cluster, namespace, "stranded", "deleted", lambda pod: pod["metadata"].get("deletionTimestamp"))
+        assert pods.condition(lost, "DisruptionTarget")["reason"] == "DeletionByTaintManager"
+        own_cluster.restore_kwok_node(node)
+        path = f"/api/v1/namespaces/{namespace}/pods/stranded"
+        eventually("pod gone", lambda: own_cluster.api.find(path) is None)
+        pod = pods.on_kwok("next", {"testcluster/run-seconds": "0"})
+        pod["spec"]["nodeName"] = node
+        pods.create(own_cluster, namespace, pod)
+        assert pods.ended(own_cluster, namespace, "next")["status"]["phase"] == "Succeeded"
+    finally:
+        own_cluster.remove_kwok_nodes("kwok-lost")
+
+
+def test_an_image_that_is_nowhere_is_waited_for(own_cluster: Cluster, namespace: str) -> None:
+    pod = pods.shell("waiting", "true")
+    pod["spec"]["containers"][0].update(image="localhost/nobody/nothing:1", imagePullPolicy="IfNotPresent")
+    pods.create(own_cluster, namespace, pod)
+
+    def reason(pod: pods.Pod) -> str:
+        states = [status["state"] for status in pod["status"].get("containerStatuses", [])]
+        return "".join(state.get("waiting", {}).get("reason", "") for state in states)
+
+    pods.when(own_cluster, namespace, "waiting", "backs off", lambda pod: reason(pod) == "ImagePullBackOff")
+
+
+def test_a_command_runs_in_a_running_pod(own_cluster: Cluster, namespace: str) -> None:
+    pods.create(own_cluster, namespace, pods.shell("server", "sleep 1000"))
+    pods.when(own_cluster, namespace, "server", "runs", lambda pod: pod["status"]["phase"] == "Running")
+    assert own_cluster.kubectl("exec", "server", "-n", namespace, "--", "echo", "inside").strip() == "inside"
+
+
 def test_the_worker_has_the_rights_that_were_given(own_cluster: Cluster, namespace: str) -> None:
     worker = Api(own_cluster.server, own_cluster.worker_token, own_cluster.ca_file)
     path = f"/api/v1/namespaces/{namespace}/pods"
