@@ -71,6 +71,7 @@ def launch_options(*, always_follows: bool) -> list[click.Parameter]:
         LaunchOption("--annotation", type=_key_value, multiple=True, metavar="KEY=VALUE", help=several),
         LaunchOption("--raw-data-prefix", metavar="URI", help="Where files that tasks write are put"),
         LaunchOption("--interruptible/--no-interruptible", default=None, help=spot),
+        LaunchOption("--service-account", metavar="NAME", help="Kubernetes' service account of its tasks' pods"),
         LaunchOption("--overwrite-cache", is_flag=True, help="Run every task, and replace what is cached"),
     ]
 
@@ -113,6 +114,7 @@ def options_of(given: Mapping[str, Any]) -> LaunchOptions:
         annotations=dict(given["annotation"]) or None,
         raw_data_prefix=given["raw_data_prefix"],
         interruptible=given["interruptible"],
+        service_account=given["service_account"],
         overwrite_cache=given["overwrite_cache"] or None,
     )
 

@@ -340,6 +340,18 @@ def test_the_view_for_a_person(flytemp: CommandLine) -> None:
         assert expected in view
 
 
+def test_the_service_account_of_its_pods(flytemp: CommandLine) -> None:
+    done = flytemp("launch", "twice", "--text", "x", "--name", "as-trainer", "--service-account", "trainer", "--wait")
+
+    assert done.returncode == 0
+    shown = json.loads(flytemp("get", "execution", "as-trainer", "-o", "json").stdout)
+    context = json.loads((Path(shown["metadata_uri"].removeprefix("file://")) / "execution.json").read_text())
+    assert context["options"]["service_account"] == "trainer"
+    refused = flytemp("launch", "twice", "--text", "x", "--service-account", "not a name")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "service_account 'not a name' is no name of a Kubernetes service account" in refused.stderr
+
+
 def test_a_reader_that_goes_away_is_no_error(flytemp: CommandLine) -> None:
     listing = flytemp.start("list", "tasks", "-o", "json")
     assert listing.stdout is not None

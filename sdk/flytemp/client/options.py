@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flytemp.errors import InputError
@@ -10,6 +11,8 @@ from flytemp.spec.models import Document, LaunchPlanDocument, TaskDocument, Work
 from flytemp.store.keys import protocol_of
 
 __all__ = ["LaunchOptions", "check_options", "effective_options"]
+
+_ACCOUNT = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
 def effective_options(
@@ -60,5 +63,11 @@ def check_options(options: LaunchOptions) -> LaunchOptions:
         raise InputError(
             f"raw_data_prefix {prefix!r} is no URI and no absolute path",
             hint="for instance s3://bucket/prefix or /srv/data",
+        )
+    account = options.service_account
+    if account is not None and (len(account) > 253 or not _ACCOUNT.fullmatch(account)):
+        raise InputError(
+            f"service_account {account!r} is no name of a Kubernetes service account",
+            hint="it has lower-case letters, digits, '-' and '.'; `kubectl get serviceaccounts` lists those that there are",
         )
     return options

@@ -29,6 +29,7 @@ def program_warnings(program: Program, only: Entity | None = None) -> list[Probl
         for workflow in closure.workflows.values():
             if not workflow.is_reference:
                 warnings += _of_workflow(workflow)
+        warnings += _of_pods(closure)
     return warnings
 
 
@@ -42,11 +43,48 @@ def _of_task(task: Task[..., Any]) -> Iterator[Problem]:
 def _of_settings(owner: str, settings: TaskSettings, where: Location) -> Iterator[Problem]:
     if settings.cache is not None:
         yield Problem(f"{owner}: cache is stored, but this version runs it every time", where)
-    if settings.container_image is not None:
-        image = settings.container_image
-        yield Problem(f"{owner}: container_image {image} is stored, but tasks run in the worker's own environment", where)
     if settings.enable_deck:
         yield Problem(f"{owner}: enable_deck is stored, but this version makes no decks", where)
+
+
+_POD_SETTINGS = {
+    "container_image": ("container_image",),
+    "resources": ("resources",),
+    "accelerator": ("accelerator",),
+    "shared_memory": ("shared_memory",),
+    "pod_template": ("pod_template", "pod_template_name"),
+}
+
+
+def _of_pods(closure: Closure) -> Iterator[Problem]:
+    """What acts on one backend alone, in one line per kind: nobody knows here which one the workers have."""
+    found: dict[str, list[tuple[str, Location]]] = {}
+    for task in closure.tasks.values():
+        if not task.is_reference:
+            for kind in _pod_settings(task.settings, TaskSettings()):
+                found.setdefault(kind, []).append((f"task {task.name}", task.place.location))
+    for workflow in closure.workflows.values():
+        for node in () if workflow.is_reference else workflow.graph().all_nodes():
+            if node.effective_settings is not None and node.callee.settings is not None:
+                for kind in _pod_settings(node.effective_settings, node.callee.settings):
+                    found.setdefault(kind, []).append((str(node), node.place.location))
+    for kind in _POD_SETTINGS:
+        if kind in found:
+            (owner, where), *others = found[kind]
+            more = f" (and of {len(others)} more)" if others else ""
+            yield Problem(f"{kind} of {owner}{more} acts where tasks are pods, and does nothing where they are processes", where)
+    containers = [task for task in closure.tasks.values() if task.kind == "container" and not task.is_reference]
+    if containers:
+        more = f" (and {len(containers) - 1} more)" if len(containers) > 1 else ""
+        where = containers[0].place.location
+        yield Problem(f"container task {containers[0].name}{more} runs only where tasks are pods", where)
+
+
+def _pod_settings(settings: TaskSettings, other: TaskSettings) -> Iterator[str]:
+    """The kinds of which ``settings`` say something that ``other`` does not."""
+    for kind, names in _POD_SETTINGS.items():
+        if any((value := getattr(settings, name)) is not None and value != getattr(other, name) for name in names):
+            yield kind
 
 
 def _of_workflow(workflow: Workflow[..., Any]) -> Iterator[Problem]:

@@ -269,3 +269,42 @@ def wf(file: FlyteFile = FlyteFile("/tmp/input.csv")) -> int:
         (16, "node n1 (task m.t)"),
     ]
     assert warnings[0].message == "task m.t: cache is stored, but this version runs it every time"
+
+
+def test_what_acts_on_pods_alone_is_one_warning_per_kind(tmp_path: Path) -> None:
+    text = """
+from flytemp import ContainerTask, PodTemplate, Resources, Secret, task, workflow
+from flytemp.extras.accelerators import A100
+
+@task(container_image="team/image:1", requests=Resources(cpu="2"), secret_requests=[Secret(group="db", key="password")])
+def first() -> int:
+    return 1
+
+@task(resources=Resources(mem="1Gi"), accelerator=A100, shared_memory=True, pod_template=PodTemplate())
+def second() -> int:
+    return 2
+
+@task
+def plain() -> int:
+    return 3
+
+hello = ContainerTask(name="hello", image="debian:12-slim", command=["true"])
+
+@workflow
+def wf() -> int:
+    first()
+    second()
+    hello()
+    return plain().with_overrides(requests=Resources(gpu="1"))
+"""
+    program = load_program([write(tmp_path, m=text) / "m.py"])
+    acts = "acts where tasks are pods, and does nothing where they are processes"
+    warnings = {problem.message: problem.location.line if problem.location else 0 for problem in program_warnings(program)}
+    assert warnings == {
+        f"container_image of task m.first {acts}": 6,
+        f"resources of task m.first (and of 2 more) {acts}": 6,
+        f"accelerator of task m.second {acts}": 10,
+        f"shared_memory of task m.second {acts}": 10,
+        f"pod_template of task m.second {acts}": 10,
+        "container task hello runs only where tasks are pods": 17,
+    }
