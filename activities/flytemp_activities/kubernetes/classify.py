@@ -70,7 +70,7 @@ def look(pod: Pod, primary: str) -> Sight:
     deleting = bool(pod["metadata"].get("deletionTimestamp"))
     container = _of(status.get("containerStatuses"), primary)
     state = (container or {}).get("state") or {}
-    if status.get("phase") == "Failed" or "terminated" in state or _failed_init(status) is not None:
+    if status.get("phase") == "Failed" or "terminated" in state or _failed_init(pod) is not None:
         return Sight("ended", node=node, deleting=deleting, end=end_of(pod, primary))
     if "running" in state:
         started = _seconds(state["running"].get("startedAt"))
@@ -142,7 +142,7 @@ def end_of(pod: Pod, primary: str) -> End:
     disruption = _disruption(status)
     if disruption is not None and not (terminated and terminated["exitCode"] == 0):
         return End(disruption, (terminated or {}).get("exitCode"))
-    failed = _failed_init(status)
+    failed = _failed_init(pod)
     if failed is not None:
         return End(_init_error(failed))
     if terminated is None:
@@ -189,11 +189,13 @@ def _disruption(status: Status) -> TaskError | None:
     return None
 
 
-def _failed_init(status: Status) -> Status | None:
+def _failed_init(pod: Pod) -> Status | None:
     """An init container that failed for good. A native sidecar has no end that counts."""
-    for container in status.get("initContainerStatuses") or ():
+    spec = pod.get("spec") or {}
+    sidecars = {c["name"] for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"}
+    for container in (pod.get("status") or {}).get("initContainerStatuses") or ():
         terminated = (container.get("state") or {}).get("terminated")
-        if terminated and terminated.get("exitCode") and not container.get("started"):
+        if terminated and terminated.get("exitCode") and container["name"] not in sidecars:
             return dict(container)
     return None
 

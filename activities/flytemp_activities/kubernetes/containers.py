@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flytemp.errors import ConfigError, InputError
-from flytemp.runtime.container import INPUTS, OUTPUTS
+from flytemp.runtime.container import ENDED, INPUTS, OUTPUTS
 from flytemp.runtime.container_io import substitute
 from flytemp.runtime.invocation import Invocation
 from flytemp.spec.models import ContainerSpec
@@ -32,8 +32,20 @@ def own_command(invocation: Invocation, literals: dict[str, Any]) -> Json:
     spec, interface = _spec(invocation), invocation.task.interface
     if invocation.items is not None:
         raise InputError("a container task cannot be mapped with items_per_task", hint="leave items_per_task out")
-    texts = {"command": substitute(spec.command, literals, interface), "args": substitute(spec.arguments, literals, interface)}
+    given = {name: _unexpanded(value) for name, value in literals.items()}
+    texts = {"command": substitute(spec.command, given, interface), "args": substitute(spec.arguments, given, interface)}
     return {name: value for name, value in texts.items() if value}
+
+
+def _unexpanded(literal: Any) -> Any:
+    """Kubernetes puts a variable's value where a command says ``$(NAME)``: not in what an input says."""
+    if isinstance(literal, str):
+        return literal.replace("$(", "$$(")
+    if isinstance(literal, list):
+        return [_unexpanded(item) for item in literal]
+    if isinstance(literal, dict):
+        return {key: _unexpanded(value) for key, value in literal.items()}
+    return literal
 
 
 def beside(invocation: Invocation, image: str | None, variables: list[Json], environment_from: list[Json]) -> Json:
@@ -63,7 +75,9 @@ def beside(invocation: Invocation, image: str | None, variables: list[Json], env
 
     programs = [program(FETCH, "fetch")]
     if interface.outputs:
-        programs.append({**program(COLLECT, "collect"), "restartPolicy": "Always"})
+        # TERM alone might come before the program hears it, and the first process of a container ignores what it does not hear.
+        hook = {"preStop": {"exec": {"command": ["touch", ENDED]}}}
+        programs.append({**program(COLLECT, "collect"), "restartPolicy": "Always", "lifecycle": hook})
     return {
         "initContainers": programs,
         "volumes": [{"name": mount["name"], "emptyDir": {}} for mount in mounts],

@@ -198,9 +198,8 @@ def encoded(invocation: Invocation) -> str:
 
 def _container_task(container: Json, invocation: Invocation, around: Circumstances, place: Place, own: list[Json]) -> Json:
     """Make it a container task's; what the pod spec has beside it."""
-    spec, policy = invocation.task.container, around.policy
-    assert spec is not None
-    container["image"] = image_of(spec.image, policy)
+    policy = around.policy
+    container["image"] = image_of(invocation.task.image, policy)
     container.update(containers.own_command(invocation, around.literals))
     secrets = [{"secretRef": {"name": name}} for name in policy.environment_secrets]
     return containers.beside(invocation, policy.image, [*_variables(place.environment), *own], secrets)

@@ -66,6 +66,6 @@ def _file(request: SecretRequest, name: str) -> tuple[Json, Json]:
     folder = "/".join(part for part in (FOLDER, request.group, request.group_version) if part)
     volume = f"secret-{slug(name, 40)}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     return (
-        {"name": volume, "secret": {"secretName": name, "optional": False, "defaultMode": 0o440}},
+        {"name": volume, "secret": {"secretName": name, "optional": False, "defaultMode": 0o444}},
         {"name": volume, "mountPath": folder, "readOnly": True},
     )

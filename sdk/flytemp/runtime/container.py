@@ -24,6 +24,11 @@ from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp.runtime.pod import FAILED, last_word, other_protocol, read_invocation
 from flytemp.store.object_store import ObjectStore
 
+ENDED = "/tmp/flytemp-ended"
+"""The sidecar's own file, made by Kubernetes (``preStop``) when the task's container has ended."""
+
+LOOK_SECONDS = 0.1
+
 INPUTS, OUTPUTS = "FLYTEMP_INPUTS_DIR", "FLYTEMP_OUTPUTS_DIR"
 
 
@@ -57,7 +62,7 @@ def collect(invocation: Invocation, store: ObjectStore, environment: Mapping[str
     """
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    while not ended.wait(3600):
+    while not os.path.exists(ENDED) and not ended.wait(LOOK_SECONDS):
         pass
     folder = Path(environment[OUTPUTS])
     transfer = RawDataTransfer(invocation.raw_data_prefix, folder.parent)

@@ -69,7 +69,7 @@ def project(tmp_path: Path, store: ObjectStore) -> Project:
 def policy(s3_server: S3Server, task_image: str, namespace: str) -> Policy:
     return Policy(
         namespace=namespace, image=task_image, environment=dict(s3_server.environment),
-        defaults={"cpu": "50m", "memory": "128Mi"},  # type: ignore[arg-type]
+        defaults={"cpu": "1", "memory": "128Mi"},  # type: ignore[arg-type]
     )  # fmt: skip
 
 

@@ -140,7 +140,7 @@ async def test_a_container_that_was_killed_is_lost(start_backend: StartBackend, 
 
 
 async def test_out_of_memory_is_the_users(start_backend: StartBackend, program: Project) -> None:
-    bench = await start_backend(defaults=ResourceAmounts(cpu="50m", memory="100Mi"))
+    bench = await start_backend(defaults=ResourceAmounts(cpu="1", memory="100Mi"))
     result = await bench.run(program.invocation("hog"))
     assert result.error is not None
     assert (result.error.kind, result.error.code) == ("USER", "OOMKilled")

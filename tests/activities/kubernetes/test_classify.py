@@ -134,6 +134,14 @@ def test_the_end_of_a_sidecar_is_not_the_end() -> None:
     assert (sight.phase, sight.end) == ("running", None)
 
 
+def test_a_native_sidecar_that_was_killed_is_no_failure() -> None:
+    status = pod("Running", initContainerStatuses=[terminated(137, name="proxy")], containerStatuses=[terminated(0, "Completed")])
+    status["spec"]["initContainers"] = [{"name": "proxy", "restartPolicy": "Always"}]
+    end = look(status, "primary").end
+    assert end is not None
+    assert end.error is None
+
+
 def test_a_native_sidecar_that_runs_holds_nothing_up() -> None:
     sidecar = {**running("proxy"), "started": True}
     primary = container(waiting={"reason": "PodInitializing"})
