@@ -53,6 +53,11 @@ class ApiError(Exception):
         return self.status in (0, 408, 429) or self.status >= 500
 
     @property
+    def is_unclear(self) -> bool:
+        """Whether the server may have done what it was asked for all the same."""
+        return self.status in (0, 408) or self.status >= 500
+
+    @property
     def is_quota(self) -> bool:
         """Whether a ResourceQuota has no room. Quota is checked before the name: it hides that the object exists."""
         return self.status == 403 and "exceeded quota" in self.message

@@ -37,9 +37,9 @@ class Creation:
         self._invocation = invocation
         self._killed = killed
 
-    async def find(self) -> Pod | None:
+    async def find(self, on_wait: OnWait) -> Pod | None:
         """The pod that was created before, by this worker or another. Asked before anything is created: a quota without
-        room hides that the name is taken.
+        room hides that the name is taken. Also a try that is to end waits for the answer, or it would leave a pod behind.
 
         Raises:
             NotCreated: a pod of that name is somebody else's.
@@ -51,7 +51,9 @@ class Creation:
             except ApiError as error:
                 if not error.is_passing:
                     raise NotCreated(_forbidden(error, self._built)) from error
-                pause = await self._pause(error, pause)
+                on_wait("ApiServer", error.message or str(error))
+                await asyncio.sleep(_jittered(error, pause))
+                pause = min(pause * 2, _LAST_PAUSE)
                 continue
             return None if found is None or _is_terminating_foreigner(found, self._invocation) else self._adopted(found)
 
@@ -61,15 +63,18 @@ class Creation:
         Raises:
             NotCreated: the server refuses it for good, or it was killed meanwhile.
         """
-        pause = _FIRST_PAUSE
+        pause, is_unclear = _FIRST_PAUSE, False
         while True:
+            if is_unclear and (found := await self.find(on_wait)) is not None:
+                return found
             if self._killed.is_set():
                 raise NotCreated(TaskError(kind="SYSTEM", code="Killed", message="stopped before it had a pod"), killed=True)
             try:
                 return await self._pods.create(self._built.namespace, self._built.pod)
             except ApiError as error:
+                is_unclear = error.is_unclear
                 if error.status == 409 and error.reason == "AlreadyExists":
-                    found = await self.find()
+                    found = await self.find(on_wait)
                     if found is not None:
                         return found
                 elif not (error.is_passing or error.is_quota or error.status == 409):
@@ -87,9 +92,13 @@ class Creation:
     async def _pause(self, error: ApiError, pause: float) -> float:
         """Wait, unless it is killed meanwhile; the next pause."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout((error.retry_after or pause) * random.uniform(0.8, 1.2)):
+            async with asyncio.timeout(_jittered(error, pause)):
                 await self._killed.wait()
         return min(pause * 2, _LAST_PAUSE)
+
+
+def _jittered(error: ApiError, pause: float) -> float:
+    return (error.retry_after or pause) * random.uniform(0.8, 1.2)
 
 
 def _is_terminating_foreigner(pod: Pod, invocation: Invocation) -> bool:

@@ -130,7 +130,7 @@ class PodTry:
         creation = Creation(self._yard.pods, self._built, self._invocation, self._killed)
         try:
             if resumed:
-                found = await creation.find()
+                found = await creation.find(self._on_wait)
                 if found is not None:
                     return found
                 if seen_uid is not None or await asyncio.to_thread(read_claim, self._store, self._invocation) is not None:
@@ -180,7 +180,9 @@ class PodTry:
 
     def _report(self, pod: Pod, sight: Sight) -> None:
         state: dict[str, Any] = {"phase": "running" if sight.phase == "ended" else sight.phase}
-        state.update(pod=pod["metadata"]["name"], uid=pod["metadata"]["uid"])
+        state.update(namespace=self._built.namespace, pod=pod["metadata"]["name"], uid=pod["metadata"]["uid"])
+        if self._built.primary != "primary":
+            state["container"] = self._built.primary
         state.update({key: value for key, value in (("reason", sight.reason), ("node", sight.node)) if value})
         if sight.message:
             state["message"] = sight.message[:200]

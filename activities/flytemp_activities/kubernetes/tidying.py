@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from flytemp.errors import StoreError
 from flytemp.layout import RootLayout
@@ -15,7 +16,12 @@ from flytemp_activities.kubernetes.api import ApiError
 from flytemp_activities.kubernetes.pods import Pod, Pods
 from flytemp_activities.kubernetes.policy import Policy
 
+T = TypeVar("T")
+
 CHUNK_BYTES = 1024 * 1024
+
+PAUSES = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Between requests to a server in trouble; a try is over and nobody waits, but its pod holds room that others want."""
 
 logger = logging.getLogger("flytemp.kubernetes")
 
@@ -42,14 +48,14 @@ class Tidying:
         name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
         await self._keep_log(namespace, name, primary, invocation)
         try:
-            await self._pods.delete(namespace, name, uid)
+            await _patiently(lambda: self._pods.delete(namespace, name, uid))
         except ApiError as error:
             logger.warning("pod %s/%s could not be deleted, the janitor will: %s", namespace, name, error)
 
     async def _keep_log(self, namespace: str, name: str, primary: str, invocation: Invocation) -> None:
         layout = RootLayout(invocation.execution_root)
         try:
-            output = await self._pods.log(namespace, name, primary)
+            output = await _patiently(lambda: self._pods.log(namespace, name, primary))
             for number, start in enumerate(range(0, len(output), CHUNK_BYTES)):
                 key = layout.log_chunk(invocation.node, invocation.attempt, invocation.try_, number)
                 await asyncio.to_thread(self._store.write, key, output[start : start + CHUNK_BYTES])
@@ -72,6 +78,22 @@ class Tidying:
             await asyncio.wait(self._tasks, timeout=seconds)
         for task in list(self._tasks):
             task.cancel()
+
+
+async def _patiently(request: Callable[[], Awaitable[T]]) -> T:
+    """The answer to a request, made again for some time where the server has trouble.
+
+    Raises:
+        ApiError: it was refused, or the trouble lasts.
+    """
+    for pause in PAUSES:
+        try:
+            return await request()
+        except ApiError as error:
+            if not error.is_passing:
+                raise
+            await asyncio.sleep((error.retry_after or pause) * random.uniform(0.8, 1.2))
+    return await request()
 
 
 def has_running_containers(pod: Pod, primary: str) -> bool:

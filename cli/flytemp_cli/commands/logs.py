@@ -40,13 +40,17 @@ def command(session: Session, name: str, node: str | None, follow: bool, attempt
 
 async def _print(session: Session, name: str, node: str | None, follow: bool, attempt: int | None) -> None:
     from flytemp.client.client import Client
+    from flytemp_cli.pod_logs import Follower, PodLogs, read_all
 
-    client = await Client.connect(session.settings())
+    settings = session.settings()
+    client = await Client.connect(settings)
     output = session.output()
+    pods = PodLogs(client, settings, output.note)
     writer = _Prefixed(output, interleaved=follow) if node is None and output.format not in ("json", "yaml") else None
     try:
         handle = await client.find(name)
-        async for chunk in handle.logs(node, attempt=attempt, follow=follow):
+        chunks = Follower(pods, handle, node, attempt).chunks() if follow else read_all(pods, handle, node, attempt)
+        async for chunk in chunks:
             if output.format in ("json", "yaml"):
                 output.text(_as_data(chunk, output.format))
             elif writer is not None:
@@ -56,6 +60,7 @@ async def _print(session: Session, name: str, node: str | None, follow: bool, at
     finally:
         if writer is not None:
             writer.close()
+        await pods.close()
         await client.close()
 
 

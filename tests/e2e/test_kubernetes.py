@@ -1,0 +1,193 @@
+"""Executions whose tasks are pods, as users run them: the command line, a real worker, a real cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import textwrap
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.testcluster import Cluster, KubernetesAccess, S3Server
+from infra.testcluster.pytest_fixtures import allow_first_build, cluster, namespace, own_cluster, s3_server, task_image
+from tests.installation import Installation, eventually
+
+__all__ = ["cluster", "namespace", "own_cluster", "s3_server", "task_image"]
+
+pytestmark = [pytest.mark.kubernetes, pytest.mark.e2e]
+
+PROGRAM = """
+    import time
+    from flytemp import ContainerTask, Resources, task, workflow
+
+    @task
+    def double(x: int) -> int:
+        print("doubling", x)
+        return 2 * x
+
+    @task
+    def slow(seconds: float) -> str:
+        print("waiting", flush=True)
+        time.sleep(seconds)
+        return "waited"
+
+    @task(resources=Resources(gpu="1"))
+    def train(x: int) -> int:
+        return x + 1
+
+    @workflow
+    def diamond(x: int) -> tuple[int, int]:
+        first = double(x=x)
+        return double(x=first), double(x=first)
+
+    @workflow
+    def waits(seconds: float) -> str:
+        return slow(seconds=seconds)
+
+    @workflow
+    def trains(x: int) -> int:
+        return train(x=double(x=x))
+"""
+
+
+class PodsInstallation(Installation):
+    """An installation whose workers start pods."""
+
+    variables: Mapping[str, str]
+
+    def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        return {**super().environment(), **self.variables, **(extra or {})}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pods")
+
+
+@pytest.fixture(scope="module")
+def tasks_namespace(cluster: KubernetesAccess) -> Iterator[str]:
+    name = f"test-{uuid.uuid4().hex[:10]}"
+    cluster.create_namespace(name)
+    yield name
+    cluster.delete_namespace(name)
+
+
+@pytest.fixture(scope="module")
+def pods_installation(
+    folder: Path, cluster: KubernetesAccess, s3_server: S3Server, task_image: str, tasks_namespace: str
+) -> Iterator[PodsInstallation]:
+    policy = folder / "policy.toml"
+    variables = "\n".join(f"{name} = {json.dumps(value)}" for name, value in s3_server.environment.items())
+    policy.write_text(f'defaults = {{cpu = "500m", memory = "128Mi"}}\n\n[environment]\n{variables}\n')
+    running = PodsInstallation.start(folder / "installation")
+    assert isinstance(running, PodsInstallation)
+    running.variables = {
+        **s3_server.environment,
+        "FLYTEMP_STORE": f"s3://{s3_server.bucket}/{uuid.uuid4().hex[:10]}",
+        "FLYTEMP_WORKER_BACKEND": "kubernetes",
+        "FLYTEMP_KUBERNETES_KUBECONFIG": str(cluster.kubeconfig),
+        "FLYTEMP_KUBERNETES_NAMESPACE": tasks_namespace,
+        "FLYTEMP_KUBERNETES_IMAGE": task_image,
+        "FLYTEMP_KUBERNETES_POLICY": str(policy),
+    }
+    program = running.folder / "program.py"
+    program.write_text(textwrap.dedent(PROGRAM))
+    try:
+        running.flytemp("setup")
+        running.start_worker()
+        running.flytemp("register", str(program), "--version", "v1")
+        yield running
+    finally:
+        running.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    allow_first_build(items)
+
+
+def execution(running: PodsInstallation, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(running.flytemp("get", "execution", name, "-o", "json").stdout)
+    return found
+
+
+def node(running: PodsInstallation, name: str, path: str) -> dict[str, Any]:
+    return next((node for node in execution(running, name)["nodes"] if node["id"] == path), {})
+
+
+def pods(cluster: KubernetesAccess, namespace: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(cluster.kubectl("get", "pods", "-n", namespace, "-o", "json"))["items"]
+    return found
+
+
+def test_every_node_is_a_pod(pods_installation: PodsInstallation, cluster: KubernetesAccess, tasks_namespace: str) -> None:
+    done = pods_installation.flytemp("launch", "program.diamond", "--x", "3", "--name", "diamond-1", "--wait", "-o", "json")
+    assert json.loads(done.stdout)["outputs"] == {"o0": 12, "o1": 12}
+    eventually(lambda: not pods(cluster, tasks_namespace), "the pods are removed")
+    assert "doubling 3" in pods_installation.flytemp("logs", "diamond-1", "n0").stdout
+
+
+def test_why_a_node_waits_is_shown_while_it_waits(
+    pods_installation: PodsInstallation, own_cluster: Cluster, tasks_namespace: str
+) -> None:
+    own_cluster.set_gpus(own_cluster.node_name, 0)
+    pods_installation.flytemp("launch", "program.trains", "--x", "1", "--name", "gpu-1")
+    eventually(lambda: "nvidia" in (node(pods_installation, "gpu-1", "n1").get("message") or ""), "it waits")
+    waiting = node(pods_installation, "gpu-1", "n1")
+    assert waiting["phase"] == "QUEUED"
+    assert waiting["message"].startswith("Unschedulable: ")
+    assert "Insufficient nvidia.com/gpu" in pods_installation.flytemp("get", "execution", "gpu-1").stdout
+    own_cluster.set_gpus(own_cluster.node_name, 1)
+    eventually(lambda: execution(pods_installation, "gpu-1")["phase"] == "SUCCEEDED", "it ran")
+
+
+def test_a_worker_that_is_killed_while_the_pod_runs(
+    pods_installation: PodsInstallation, cluster: KubernetesAccess, tasks_namespace: str
+) -> None:
+    pods_installation.flytemp("launch", "program.waits", "--seconds", "8", "--name", "killed-1")
+    eventually(lambda: node(pods_installation, "killed-1", "n0").get("phase") == "RUNNING", "it runs")
+    eventually(lambda: pods(cluster, tasks_namespace), "it has a pod")
+    (pod,) = pods(cluster, tasks_namespace)
+    os.killpg(pods_installation.workers[-1].pid, signal.SIGKILL)
+    pods_installation.start_worker()
+    eventually(lambda: execution(pods_installation, "killed-1")["phase"] == "SUCCEEDED", "it ends")
+    found = execution(pods_installation, "killed-1")
+    assert found["outputs"] == {"o0": "waited"}
+    (one,) = found["nodes"]
+    assert [(attempt["attempt"], attempt["tries"]) for attempt in one["attempt_history"]] == [(1, 1)]
+    assert {p["metadata"]["uid"] for p in pods(cluster, tasks_namespace)} <= {pod["metadata"]["uid"]}
+
+
+def test_logs_come_from_the_pod_while_it_runs(
+    pods_installation: PodsInstallation, cluster: KubernetesAccess, tasks_namespace: str
+) -> None:
+    pods_installation.flytemp("launch", "program.waits", "--seconds", "20", "--name", "logs-1")
+    eventually(lambda: "waiting" in pods_installation.flytemp("logs", "logs-1").stdout, "its output is shown")
+    assert execution(pods_installation, "logs-1")["phase"] == "RUNNING"
+    pods_installation.flytemp("cancel", "logs-1")
+    eventually(lambda: execution(pods_installation, "logs-1")["phase"] == "ABORTED", "it is stopped")
+    assert pods(cluster, tasks_namespace) == []
+
+
+def test_the_janitor_removes_what_a_terminated_execution_left(
+    pods_installation: PodsInstallation, cluster: KubernetesAccess, tasks_namespace: str
+) -> None:
+    pods_installation.flytemp("launch", "program.waits", "--seconds", "600", "--name", "left-1")
+    eventually(lambda: pods(cluster, tasks_namespace), "it has a pod")
+    for worker in pods_installation.workers:
+        if worker.poll() is None:
+            os.killpg(worker.pid, signal.SIGKILL)
+    pods_installation.flytemp("terminate", "left-1")
+    rehearsed = eventually(
+        lambda: json.loads(pods_installation.flytemp("janitor", "--dry-run", "-o", "json").stdout), "it is old enough", 120
+    )
+    assert [(one["execution"], one["reason"]) for one in rehearsed] == [("left-1", "its execution is over")]
+    assert len(pods(cluster, tasks_namespace)) == 1
+    pods_installation.flytemp("janitor")
+    eventually(lambda: not pods(cluster, tasks_namespace), "the pod is removed")
+    assert "every pod has somebody" in pods_installation.flytemp("janitor").stderr
+    pods_installation.start_worker()
