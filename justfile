@@ -17,6 +17,10 @@ default:
 demo *args: _setup
     @{{ python }} examples/digits/demo.py "$@"
 
+# The same pipeline on a Kubernetes of its own, every node a pod, one of them with a GPU; root on Linux
+demo-kubernetes *args: _setup
+    @{{ python }} -m examples.kubernetes.demo "$@"
+
 # Temporal, its UI, a worker and a store on this machine, until Ctrl-C
 dev *args: _setup
     @{{ python }} -m flytemp_cli dev "$@"

@@ -1,0 +1,320 @@
+"""The digits pipeline on a Kubernetes of its own, every node a pod: `just demo-kubernetes`.
+
+Starts the test cluster (or uses the one that is up), an S3 server for the store, and `flytemp dev` with a worker that starts
+pods. Registers and launches the pipeline, shows its nodes while they run, prints the results and the pods, and stops
+everything again. On Linux, as root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from examples.digits.demo import DemoFailed, Terminated, command_line
+from flytemp.store.object_store import ObjectStore
+from flytemp_worker.devserver import spawn_tethered
+from infra.testcluster import Cluster, ClusterError, S3Server, images
+from infra.testcluster.access import GPU
+from infra.testcluster.cluster import state_folder
+
+HERE = Path(__file__).resolve().parent
+EXAMPLES = HERE.parent
+STATE = HERE / ".flytemp"
+RUN = STATE / "run"
+PROJECT = RUN / "project"
+LOG = RUN / "dev.log"
+PICTURE = STATE / "confusion_matrix.png"
+RIGHTS = EXAMPLES.parent / "infra" / "rbac" / "worker.yaml"
+LABEL = "flytemp-demo=digits"
+START_SECONDS = 120
+STOP_SECONDS = 90
+COLUMNS = (
+    r"POD:.metadata.name,TASK:.metadata.labels.flytemp\.dev/task,NODE:.metadata.annotations.flytemp\.dev/path,"
+    r"STATUS:.status.phase,GPU:.spec.containers[0].resources.limits.nvidia\.com/gpu,MACHINE:.spec.nodeName"
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the demo runs: a namespace of the cluster, and what commands and the worker find it by."""
+
+    cluster: Cluster
+    namespace: str
+    environment: dict[str, str]
+
+
+def main() -> int:
+    """Run the demo and return the exit code."""
+    arguments = _arguments()
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        with ExitStack() as stack:
+            place = prepare(stack)
+            run_pipeline(place)
+            if arguments.keep:
+                _say(f"\neverything goes on until Ctrl-C; to use it: cd {PROJECT}")
+                _say("  " + " ".join(f"{key}={value}" for key, value in sorted(place.environment.items()) if "SECRET" not in key))
+                signal.pause()
+    except (DemoFailed, ClusterError) as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0 if arguments.keep else 130
+    except Terminated:
+        return 143
+    shutil.rmtree(RUN, ignore_errors=True)
+    _say("\nstopped; nothing is left running")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Run the digits pipeline on a Kubernetes of its own")
+    parser.add_argument("--keep", action="store_true", help="keep the cluster, the server and the pods until Ctrl-C")
+    return parser.parse_args()
+
+
+def _raise_terminated(_number: int, _frame: object) -> None:
+    raise Terminated
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+# ------------------------------------------------------------------------------------------- prepare
+
+
+def prepare(stack: ExitStack) -> Place:
+    """Everything that the pipeline needs; what ``stack`` holds is stopped in the other order."""
+    stack.enter_context(_alone())
+    cluster = stack.enter_context(_running_cluster())
+    _remove_leftovers(cluster)
+    _say("preparing the image (the first time takes some minutes)")
+    image = images.digits_image(cluster)
+    store = S3Server.start(RUN / "s3", address=cluster.bridge_ip)
+    stack.callback(store.stop)
+    stack.enter_context(_one_gpu(cluster))
+    namespace = stack.enter_context(_namespace(cluster))
+    _say(f"namespace {namespace}, image {image}")
+    _allow_worker(cluster, namespace)
+    _keep_credentials(cluster, namespace, store.environment)
+    _write_project()
+    ours = {key: value for key, value in os.environ.items() if not key.startswith(("FLYTEMP_", "TEMPORAL_", "AWS_"))}
+    place = Place(
+        cluster,
+        namespace,
+        {
+            **ours,
+            **store.environment,
+            "FLYTEMP_STORE": f"{store.url}/demo",
+            "FLYTEMP_KUBERNETES_KUBECONFIG": str(cluster.worker_kubeconfig),
+            "FLYTEMP_KUBERNETES_NAMESPACE": namespace,
+            "FLYTEMP_KUBERNETES_IMAGE": image,
+        },
+    )
+    stack.enter_context(_running_dev(place))
+    return place
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One demo at a time in this folder; it begins with an empty one."""
+    STATE.mkdir(exist_ok=True)
+    with (STATE / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DemoFailed("the demo runs already") from None
+        if (left := S3Server.find(RUN / "s3")) is not None:
+            left.stop()
+        shutil.rmtree(RUN, ignore_errors=True)
+        PROJECT.mkdir(parents=True)
+        yield
+
+
+@contextmanager
+def _running_cluster() -> Iterator[Cluster]:
+    """The test cluster. It goes on where somebody asked for it (`just cluster up`) or tests use it."""
+    folder = state_folder(None)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.users").open("a") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        cluster = Cluster.start()
+        _say(f"cluster {cluster.server}")
+        try:
+            yield cluster
+        finally:
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pass
+            else:
+                if not cluster.kept:
+                    cluster.stop()
+
+
+def _remove_leftovers(cluster: Cluster) -> None:
+    """Of a demo that was killed."""
+    cluster.kubectl("delete", "namespace", "--selector", LABEL, "--wait=false")
+
+
+@contextmanager
+def _one_gpu(cluster: Cluster) -> Iterator[None]:
+    """The node has a GPU, as far as the scheduler can tell."""
+    before = cluster.api.get(f"/api/v1/nodes/{cluster.node_name}")["status"]["capacity"].get(GPU, "0")
+    if before != "0":
+        yield
+        return
+    cluster.set_gpus(cluster.node_name, 1)
+    try:
+        yield
+    finally:
+        cluster.set_gpus(cluster.node_name, 0)
+
+
+@contextmanager
+def _namespace(cluster: Cluster) -> Iterator[str]:
+    name = f"flytemp-demo-{secrets.token_hex(3)}"
+    cluster.create_namespace(name)
+    try:
+        cluster.kubectl("label", "namespace", name, LABEL)
+        yield name
+    finally:
+        cluster.delete_namespace(name)
+
+
+def _allow_worker(cluster: Cluster, namespace: str) -> None:
+    """The worker's user gets the rights of infra/rbac, and no others."""
+    for one in yaml.safe_load_all(RIGHTS.read_text().replace("namespace: flytemp\n", f"namespace: {namespace}\n")):
+        if one["kind"] == "RoleBinding":
+            one["subjects"] = [{"kind": "User", "name": "flytemp-worker", "apiGroup": "rbac.authorization.k8s.io"}]
+        cluster.kubectl("apply", "-f", "-", input=json.dumps(one))
+
+
+def _keep_credentials(cluster: Cluster, namespace: str, variables: dict[str, str]) -> None:
+    """The secret ``store`` that policy.toml names."""
+    data = {name: base64.b64encode(value.encode()).decode() for name, value in variables.items()}
+    cluster.api.create(f"/api/v1/namespaces/{namespace}/secrets", {"metadata": {"name": "store"}, "data": data})
+
+
+def _write_project() -> None:
+    """The project: this folder's files, and the pipeline of examples/digits as it is."""
+    for path in (HERE / "flytemp.toml", HERE / "policy.toml", HERE / "digits_gpu.py", EXAMPLES / "digits" / "pipeline.py"):
+        shutil.copy(path, PROJECT)
+
+
+@contextmanager
+def _running_dev(place: Place) -> Iterator[None]:
+    """`flytemp dev` as a child: a Temporal server, and a worker whose tasks are pods."""
+    arguments = ["dev", "--port", "0", "--ui-port", "0"]
+    _say(f"$ flytemp {' '.join(arguments)}")
+    with LOG.open("ab") as log:
+        child = spawn_tethered(
+            command_line(arguments), cwd=PROJECT, env=place.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        _wait_until_ready(child)
+        yield
+    finally:
+        _stop(child)
+
+
+def _wait_until_ready(child: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            raise DemoFailed(f"`flytemp dev` ended with exit code {child.returncode}:\n{_last_words()}")
+        if (PROJECT / ".flytemp" / "dev.json").exists():
+            return
+        time.sleep(0.1)
+    raise DemoFailed(f"`flytemp dev` is not ready after {START_SECONDS} s:\n{_last_words()}")
+
+
+def _last_words() -> str:
+    lines = LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+    return "\n".join([*lines, f"(all of it: {LOG})"])
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        child.send_signal(signal.SIGTERM)
+    try:
+        child.wait(STOP_SECONDS)
+    except BaseException:
+        child.kill()
+        child.wait()
+        raise
+
+
+# ----------------------------------------------------------------------------------------------- run
+
+
+def flytemp(place: Place, *arguments: str) -> None:
+    """Run a command on this terminal."""
+    _say(f"\n$ flytemp {' '.join(arguments)}")
+    code = subprocess.run(command_line(arguments), cwd=PROJECT, env=place.environment, check=False).returncode
+    if code != 0:
+        raise DemoFailed(f"`flytemp {arguments[0]}` ended with exit code {code}; logs are below {PROJECT / '.flytemp'}")
+
+
+def run_pipeline(place: Place) -> None:
+    """Register, launch, follow, and show what came out."""
+    name = f"digits-{datetime.now():%Y%m%d-%H%M%S}"
+    flytemp(place, "register", "digits_gpu.py")
+    flytemp(place, "launch", "digits_gpu", "--name", name, "--test-share", "0.25", "--follow")
+    done = subprocess.run(
+        command_line(["get", "execution", name, "-o", "json"]),
+        cwd=PROJECT, env=place.environment, check=True, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    execution = json.loads(done.stdout)
+    show_results(place, execution["outputs"])
+    show_pods(place, execution)
+
+
+def show_results(place: Place, outputs: dict[str, Any]) -> None:
+    """What the pipeline found; its picture is fetched."""
+    os.environ.update({key: value for key, value in place.environment.items() if key.startswith("AWS_")})
+    folder, _, file = outputs["confusion_picture"]["uri"].rpartition("/")
+    PICTURE.write_bytes(ObjectStore.open(folder).read(file))
+    metrics = outputs["metrics"]
+    _say("\nResults")
+    _say(f"  best model         {metrics['model']}")
+    _say(f"  test accuracy      {metrics['accuracy']:.4f} of {metrics['test_samples']} images")
+    _say(f"  macro F1           {metrics['macro_f1']:.4f}")
+    _say(f"  confusion matrix   {PICTURE}")
+    _say(f"  model              {outputs['best_model']['uri']}")
+
+
+def show_pods(place: Place, execution: dict[str, Any]) -> None:
+    """Every task was a pod, and one of them had the GPU."""
+    command = ("get", "pods", "--namespace", place.namespace, "--sort-by", ".metadata.creationTimestamp")
+    _say(f"\n$ kubectl {' '.join(command)}")
+    _say(place.cluster.kubectl(*command, "--output", f"custom-columns={COLUMNS}").rstrip())
+    pods = json.loads(place.cluster.kubectl(*command, "--output", "json"))["items"]
+    wanted = {node["id"] for node in execution["nodes"] if node["kind"] == "task"}
+    found = {pod["metadata"]["annotations"]["flytemp.dev/path"] for pod in pods}
+    with_gpu = [pod for pod in pods if GPU in pod["spec"]["containers"][0]["resources"]["limits"]]
+    if found != wanted or len(with_gpu) != 1:
+        raise DemoFailed(f"the tasks are {sorted(wanted)}, the pods are of {sorted(found)}, {len(with_gpu)} had a GPU")
+    _say(f"\n{len(wanted)} tasks, each in a pod of its own; one of them had a GPU")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
