@@ -83,7 +83,7 @@ class FaultProxy:
         self._session = aiohttp.ClientSession(connector=connector, read_bufsize=1 << 22, auto_decompress=False)
         application = web.Application(client_max_size=1 << 26)
         application.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
@@ -184,7 +184,8 @@ class FaultProxy:
         status = {"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old resource version"}
         line = json.dumps({"type": "ERROR", "object": status}).encode() + b"\n"
         for watch in list(self._watches):
-            await watch.write(line)
+            with contextlib.suppress(ConnectionError):
+                await watch.write(line)
 
     # ----------------------------------------------------------------------------------- passing on
 
