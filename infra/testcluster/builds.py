@@ -110,6 +110,8 @@ def built_programs() -> Path | None:
 def _build_all(folder: Path, say: Say) -> None:
     go = _go(say)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for interrupted in folder.parent.glob("building-*"):
+        shutil.rmtree(interrupted)
     # Renamed when complete: a build that was interrupted is never taken for one that can be used.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="building-") as temporary:
         target = Path(temporary) / "bin"
