@@ -71,13 +71,13 @@ def _of_pods(closure: Closure) -> Iterator[Problem]:
     for kind in _POD_SETTINGS:
         if kind in found:
             (owner, where), *others = found[kind]
-            more = f" (and of {len(others)} more)" if others else ""
-            yield Problem(f"{kind} of {owner}{more} acts where tasks are pods, and does nothing where they are processes", where)
+            more = f" and {len(others)} more" if others else ""
+            yield Problem(f"{owner}{more}: {kind}= acts where tasks are pods, and does nothing where they are processes", where)
     containers = [task for task in closure.tasks.values() if task.kind == "container" and not task.is_reference]
     if containers:
-        more = f" (and {len(containers) - 1} more)" if len(containers) > 1 else ""
+        more = f" and {len(containers) - 1} more" if len(containers) > 1 else ""
         where = containers[0].place.location
-        yield Problem(f"container task {containers[0].name}{more} runs only where tasks are pods", where)
+        yield Problem(f"task {containers[0].name}{more}: a container's command runs only where tasks are pods", where)
 
 
 def _pod_settings(settings: TaskSettings, other: TaskSettings) -> Iterator[str]:

@@ -301,10 +301,10 @@ def wf() -> int:
     acts = "acts where tasks are pods, and does nothing where they are processes"
     warnings = {problem.message: problem.location.line if problem.location else 0 for problem in program_warnings(program)}
     assert warnings == {
-        f"container_image of task m.first {acts}": 6,
-        f"resources of task m.first (and of 2 more) {acts}": 6,
-        f"accelerator of task m.second {acts}": 10,
-        f"shared_memory of task m.second {acts}": 10,
-        f"pod_template of task m.second {acts}": 10,
-        "container task hello runs only where tasks are pods": 17,
+        f"task m.first: container_image= {acts}": 6,
+        f"task m.first and 2 more: resources= {acts}": 6,
+        f"task m.second: accelerator= {acts}": 10,
+        f"task m.second: shared_memory= {acts}": 10,
+        f"task m.second: pod_template= {acts}": 10,
+        "task hello: a container's command runs only where tasks are pods": 17,
     }
