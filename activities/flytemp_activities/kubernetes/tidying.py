@@ -48,14 +48,17 @@ class Tidying:
         name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
         await self._keep_log(namespace, name, primary, invocation)
         try:
-            await _patiently(lambda: self._pods.delete(namespace, name, uid))
+            await _patiently(lambda: self._pods.delete(namespace, name, uid), lambda error: error.is_passing)
         except ApiError as error:
             logger.warning("pod %s/%s could not be deleted, the janitor will: %s", namespace, name, error)
 
     async def _keep_log(self, namespace: str, name: str, primary: str, invocation: Invocation) -> None:
         layout = RootLayout(invocation.execution_root)
         try:
-            output = await _patiently(lambda: self._pods.log(namespace, name, primary))
+            # With another error the server says that the node does not answer, which may be for ever.
+            output = await _patiently(
+                lambda: self._pods.log(namespace, name, primary), lambda error: error.status in (429, 503)
+            )
             for number, start in enumerate(range(0, len(output), CHUNK_BYTES)):
                 key = layout.log_chunk(invocation.node, invocation.attempt, invocation.try_, number)
                 await asyncio.to_thread(self._store.write, key, output[start : start + CHUNK_BYTES])
@@ -80,8 +83,8 @@ class Tidying:
             task.cancel()
 
 
-async def _patiently(request: Callable[[], Awaitable[T]]) -> T:
-    """The answer to a request, made again for some time where the server has trouble.
+async def _patiently(request: Callable[[], Awaitable[T]], is_passing: Callable[[ApiError], bool]) -> T:
+    """The answer to a request, made again for some time where the server has trouble that passes.
 
     Raises:
         ApiError: it was refused, or the trouble lasts.
@@ -90,7 +93,7 @@ async def _patiently(request: Callable[[], Awaitable[T]]) -> T:
         try:
             return await request()
         except ApiError as error:
-            if not error.is_passing:
+            if not is_passing(error):
                 raise
             await asyncio.sleep((error.retry_after or pause) * random.uniform(0.8, 1.2))
     return await request()

@@ -397,7 +397,8 @@ async def test_a_right_that_is_missing_is_named(site: Site, program: Project, ri
 
 
 async def test_without_the_right_to_stop_a_pod(site: Site, program: Project) -> None:
-    bench, invocation = await _with_rights(site, without="delete pods"), program.invocation("wait", {"seconds": 60.0}, settings=AT_ONCE)
+    bench = await _with_rights(site, without="delete pods")
+    invocation = program.invocation("wait", {"seconds": 60.0}, settings=AT_ONCE)
     running = bench.start(invocation)
     await bench.reported(phase="running")
     await bench.backend.kill((invocation.execution_root, "n0", 1, 1))

@@ -1,0 +1,224 @@
+"""What nodes do to pods: they are lost, they make room for others, they evict, they cannot pull; and there are many pods.
+
+Tasks are container tasks without outputs, so that kwok's nodes can play their pods: no container runs, and its annotations
+say what becomes of a pod.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from flytemp.runtime.commit import read_try_error
+from flytemp.runtime.invocation import Invocation
+from flytemp.spec.models import ContainerSpec, Interface, PodTemplateSpec, TaskSettings, TaskSpec
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.backend import TaskLost
+from flytemp_activities.kubernetes import Policy
+from flytemp_activities.kubernetes.names import pod_name
+from infra.testcluster import Cluster
+from infra.testcluster.archives import BUSYBOX_IMAGE
+from infra.testcluster.kwok import LABELS, TOLERATION
+from tests.activities.kubernetes.conftest import Bench, StartBackend
+from tests.activities.kubernetes.test_backend import pods, until_no_pods
+from tests.sdk.runtime.project import Project
+
+pytestmark = pytest.mark.kubernetes
+
+FOR_LONG = {"testcluster/run-seconds": "1000"}
+
+
+@pytest.fixture(scope="session")
+def task_image() -> str:
+    """Any image: kwok's nodes pull nothing, and the real node has this one."""
+    return BUSYBOX_IMAGE
+
+
+@pytest.fixture
+def node(own_cluster: Cluster, namespace: str) -> Iterator[str]:
+    """A node that kwok plays, for the test's own pods."""
+    (name,) = own_cluster.add_kwok_nodes(1, prefix=namespace, labels={"testcluster/of": namespace})
+    yield name
+    own_cluster.remove_kwok_nodes(namespace)
+
+
+@pytest.fixture
+def policy(policy: Policy, node: str, namespace: str) -> Policy:
+    there = {**LABELS, "testcluster/of": namespace}
+    return policy.model_copy(update={"node_selector": there, "tolerations": (dict(TOLERATION),)})
+
+
+@pytest.fixture
+def program(project: Project) -> Project:
+    project.write("")
+    return project
+
+
+def of_kwok(
+    program: Project, annotations: dict[str, str], *, node: str = "n0", template: dict[str, Any] | None = None
+) -> Invocation:
+    """A try of a container task without inputs or outputs."""
+    pod_template = PodTemplateSpec(spec=template) if template is not None else None
+    settings = TaskSettings(annotations=annotations, pod_template=pod_template)
+    spec = TaskSpec(
+        kind="container", name="command", interface=Interface(), loader="", settings=settings,
+        container=ContainerSpec(image=BUSYBOX_IMAGE, command=("true",)),
+    )  # fmt: skip
+    return program.invocation("command", node=node).model_copy(update={"task": spec})
+
+
+async def test_exit_code_0_is_success(
+    start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, node: str
+) -> None:
+    bench, invocation = await start_backend(), of_kwok(program, {"testcluster/run-seconds": "1"})
+    result = await bench.run(invocation)
+    assert (result.status, result.outputs) == ("succeeded", {})
+    assert (await bench.reported(phase="running"))["node"] == node
+    await until_no_pods(own_cluster, namespace)
+
+
+async def test_another_exit_code_is_the_users(
+    start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
+) -> None:
+    told = {"testcluster/run-seconds": "0", "testcluster/exit-code": "3", "testcluster/fail-message": "no such file"}
+    result = await (await start_backend()).run(of_kwok(program, told))
+    assert result.error is not None
+    assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", "Crashed", True)
+    assert result.error.message == "the task's container ended with exit code 3: no such file"
+    await until_no_pods(own_cluster, namespace)
+
+
+async def test_out_of_memory_is_the_users(start_backend: StartBackend, program: Project) -> None:
+    told = {"testcluster/run-seconds": "0", "testcluster/fail-reason": "OOMKilled"}
+    result = await (await start_backend()).run(of_kwok(program, told))
+    assert result.error is not None
+    assert (result.error.kind, result.error.code) == ("USER", "OOMKilled")
+
+
+@pytest.mark.parametrize("reason", ["Evicted", "NodeShutdown", "Preempting", "UnexpectedAdmissionError"])
+async def test_a_node_takes_the_pod_away(
+    start_backend: StartBackend, program: Project, store: ObjectStore, own_cluster: Cluster, namespace: str, reason: str
+) -> None:
+    told = {"testcluster/run-seconds": "0", "testcluster/pod-reason": reason, "testcluster/fail-message": "low on memory"}
+    bench, invocation = await start_backend(), of_kwok(program, told)
+    with pytest.raises(TaskLost, match=r"the pod was taken away .*: low on memory"):
+        await bench.run(invocation)
+    error = read_try_error(store, invocation)
+    assert error is not None
+    assert (error.kind, error.code) == ("SYSTEM", "Lost")
+    await until_no_pods(own_cluster, namespace)
+
+
+async def test_an_image_is_waited_for(
+    start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
+) -> None:
+    told = {"testcluster/waiting-reason": "ImagePullBackOff", "testcluster/waiting-message": "no such tag"}
+    bench, invocation = await start_backend(), of_kwok(program, told)
+    running = bench.start(invocation)
+    waiting = await bench.reported(phase="starting", reason="ImagePullBackOff")
+    assert waiting["message"] == "container primary: no such tag"
+    own_cluster.kubectl("annotate", "pod", pod_name(invocation), "-n", namespace, "testcluster/waiting-reason-")
+    assert (await running).status == "succeeded"
+    assert "reason" not in bench.reports[-1]
+
+
+async def test_an_image_is_not_waited_for_without_end(
+    start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, policy: Policy
+) -> None:
+    bench = await start_backend(waits=policy.waits.model_copy(update={"image": 1.0}))
+    result = await bench.run(of_kwok(program, {"testcluster/waiting-reason": "ImagePullBackOff"}))
+    assert result.error is not None
+    assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", "ImagePullBackOff", True)
+    await until_no_pods(own_cluster, namespace)
+
+
+async def test_a_pod_makes_room_for_one_of_a_higher_class(
+    start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, node: str
+) -> None:
+    priority = {"metadata": {"name": namespace}, "value": 1000, "globalDefault": False}
+    own_cluster.api.create("/apis/scheduling.k8s.io/v1/priorityclasses", priority)
+    try:
+        bench = await start_backend()
+        own_cluster.set_gpus(node, 1)
+        low = bench.start(of_kwok(program, FOR_LONG, template=_one_gpu()))
+        await bench.reported(phase="running")
+        high = bench.start(of_kwok(program, {}, node="n1", template=_one_gpu(priorityClassName=namespace)))
+        with pytest.raises(TaskLost, match="PreemptionByScheduler"):
+            await low
+        assert (await high).status == "succeeded"
+    finally:
+        own_cluster.api.delete(f"/apis/scheduling.k8s.io/v1/priorityclasses/{namespace}")
+    await until_no_pods(own_cluster, namespace)
+
+
+def _one_gpu(**more: Any) -> dict[str, Any]:
+    resources = {"limits": {"nvidia.com/gpu": "1"}, "requests": {"nvidia.com/gpu": "1"}}
+    return {"containers": [{"name": "primary", "resources": resources}], **more}
+
+
+async def test_the_pod_of_a_lost_node_is_given_up_and_removed_by_force(
+    start_backend: StartBackend, program: Project, store: ObjectStore, own_cluster: Cluster, namespace: str, node: str,
+    policy: Policy,
+) -> None:  # fmt: skip
+    bench = await start_backend(waits=policy.waits.model_copy(update={"deleting": 2.0}))
+    invocation = of_kwok(program, FOR_LONG, template={"terminationGracePeriodSeconds": 1})
+    running = bench.start(invocation)
+    await bench.reported(phase="running")
+    own_cluster.lose_kwok_node(node)
+    with pytest.raises(TaskLost, match="DeletionByTaintManager"):
+        await running
+    error = read_try_error(store, invocation)
+    assert error is not None
+    assert (error.kind, error.code) == ("SYSTEM", "Lost")
+    assert pods(own_cluster, namespace) == []  # though no node said that it ended
+    with pytest.raises(TaskLost, match="DeletionByTaintManager"):
+        await bench.run(invocation, resumed=True)
+    assert pods(own_cluster, namespace) == []
+
+
+async def test_the_pod_of_a_node_that_is_removed(
+    start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, node: str
+) -> None:
+    bench = await start_backend()
+    running = bench.start(of_kwok(program, FOR_LONG))
+    await bench.reported(phase="running")
+    own_cluster.api.delete(f"/api/v1/nodes/{node}")
+    with pytest.raises(TaskLost, match="DeletionByPodGC"):
+        await running
+    await until_no_pods(own_cluster, namespace)
+
+
+async def test_a_node_that_comes_back_in_time_goes_on(
+    start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, policy: Policy
+) -> None:
+    # The real node this time: its kubelet is away for a moment, and its container does not notice.
+    bench = await start_backend(node_selector={"testcluster/node": "real"}, tolerations=(), security_context={})
+    invocation = of_kwok(program, {})
+    assert invocation.task.container is not None
+    command = invocation.task.container.model_copy(update={"command": ("sleep", "5")})
+    invocation = invocation.model_copy(update={"task": invocation.task.model_copy(update={"container": command})})
+    running = bench.start(invocation)
+    await bench.reported(phase="running")
+    own_cluster.kill_kubelet()
+    await asyncio.to_thread(own_cluster.start_kubelet)
+    assert (await running).status == "succeeded"
+    await until_no_pods(own_cluster, namespace)
+
+
+async def test_a_hundred_pods_at_once(
+    start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
+) -> None:
+    bench = await start_backend()
+    invocations = [of_kwok(program, {"testcluster/exit-code": str(n % 2)}, node=f"n{n}") for n in range(100)]
+    results = await asyncio.gather(*(bench.run(invocation) for invocation in invocations))
+    assert [result.status for result in results] == ["succeeded", "failed"] * 50
+    assert bench.backend.running() == []
+    assert _pods_told_of(bench) == {pod_name(invocation) for invocation in invocations}
+    await until_no_pods(own_cluster, namespace)
+
+
+def _pods_told_of(bench: Bench) -> set[str]:
+    return {report["pod"] for report in bench.reports if "pod" in report}
