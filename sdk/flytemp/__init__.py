@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from flytemp.authoring.retry import Backoff as Backoff
     from flytemp.authoring.retry import RetryStrategy as RetryStrategy
     from flytemp.authoring.retry import Timeout as Timeout
+    from flytemp.authoring.security import SecurityContext as SecurityContext
     from flytemp.authoring.settings import DeckField as DeckField
     from flytemp.authoring.task import PythonFunctionTask as PythonFunctionTask
     from flytemp.authoring.task import PythonTask as PythonTask
@@ -74,7 +75,6 @@ if TYPE_CHECKING:
     from flytemp.authoring.unsupported import Notification as Notification
     from flytemp.authoring.unsupported import OnSchedule as OnSchedule
     from flytemp.authoring.unsupported import PagerDuty as PagerDuty
-    from flytemp.authoring.unsupported import SecurityContext as SecurityContext
     from flytemp.authoring.unsupported import ShellTask as ShellTask
     from flytemp.authoring.unsupported import Slack as Slack
     from flytemp.authoring.unsupported import StructuredDataset as StructuredDataset
@@ -120,6 +120,7 @@ _MODULES = {
     "authoring.reference": ("reference_launch_plan", "reference_task", "reference_workflow"),
     "authoring.resources": ("Resources", "Secret"),
     "authoring.retry": ("Backoff", "RetryStrategy", "Timeout"),
+    "authoring.security": ("SecurityContext",),
     "authoring.settings": ("DeckField",),
     "authoring.task": ("PythonFunctionTask", "PythonTask", "Task", "task"),
     "authoring.types": ("kwtypes",),
@@ -135,7 +136,6 @@ _MODULES = {
         "Notification",
         "OnSchedule",
         "PagerDuty",
-        "SecurityContext",
         "ShellTask",
         "Slack",
         "StructuredDataset",

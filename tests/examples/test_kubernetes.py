@@ -50,8 +50,8 @@ def test_it_differs_by_the_gpu_alone(project: Path) -> None:
     differing = [node for node, other in zip(with_gpu.nodes, plain.nodes, strict=True) if _told(node) != _told(other)]
 
     assert [node.target for node in differing] == ["pipeline.evaluate"]
-    assert differing[0].overrides.resources is not None
-    assert differing[0].overrides.resources.limits.gpu == "1"
+    assert differing[0].overrides.settings is not None
+    assert differing[0].overrides.settings.resources.limits.gpu == "1"
 
 
 def _told(node: Any) -> Any:

@@ -20,6 +20,7 @@ from flytemp.authoring.local import call_workflow, run_workflow
 from flytemp.authoring.options import Annotations, Labels, RawOutputDataConfig, values_of
 from flytemp.authoring.place import Place, caller_place
 from flytemp.authoring.retry import Seconds, limit
+from flytemp.authoring.security import SecurityContext, service_account
 from flytemp.authoring.settings import flag
 from flytemp.authoring.workflow import Workflow
 from flytemp.errors import InputError, NotSupported, Problem
@@ -35,8 +36,7 @@ _UNSUPPORTED = {
     "schedule": "start it from a Temporal Schedule, or from cron with `flytemp launch`",
     "trigger": "start it from a Temporal Schedule, or from cron with `flytemp launch`",
     "notifications": "watch the execution, or notify from a last task",
-    "security_context": "the worker's own identity is used",
-    "auth_role": "the worker's own identity is used",
+    "auth_role": "use security_context=SecurityContext(run_as=Identity(k8s_service_account=…))",
     "concurrency": "launch with an execution name: the same name runs once",
     "auto_activate": "launch plans without a schedule need no activation",
 }
@@ -56,7 +56,7 @@ class LaunchPlanOptions(TypedDict, total=False):
     schedule: Any
     trigger: Any
     notifications: Any
-    security_context: Any
+    security_context: SecurityContext | None
     auth_role: Any
     concurrency: Any
     auto_activate: bool
@@ -73,6 +73,7 @@ class _Settings:
     timeout_seconds: float | None = None
     interruptible: bool | None = None
     overwrite_cache: bool | None = None
+    service_account: str | None = None
     docs: Documentation | None = field(default=None)
 
 
@@ -315,6 +316,7 @@ class LaunchPlan(Simple, Generic[R]):
             raw_data_prefix=settings.raw_data_prefix,
             interruptible=settings.interruptible,
             overwrite_cache=settings.overwrite_cache,
+            service_account=settings.service_account,
             docs=docs_spec(settings.docs, Docstring()),
             location=self.place.source(),
         )
@@ -365,9 +367,8 @@ def _checked(name: object, workflow: object, options: LaunchPlanOptions, place: 
             raise NotSupported(f"launch plan '{name}': {option}= is not supported", hint=instead, location=place.location)
     parallelism = options.get("max_parallelism")
     if parallelism is not None and (isinstance(parallelism, bool) or not isinstance(parallelism, int) or parallelism < 0):
-        raise SettingsError(
-            f"max_parallelism must be a whole number, zero (no limit) or more, not {parallelism!r}", location=place.location
-        )
+        message = f"max_parallelism must be a whole number, zero (no limit) or more, not {parallelism!r}"
+        raise SettingsError(message, location=place.location)
     raw = options.get("raw_output_data_config")
     return _Settings(
         labels=values_of(options.get("labels"), "labels"),
@@ -377,6 +378,7 @@ def _checked(name: object, workflow: object, options: LaunchPlanOptions, place: 
         timeout_seconds=limit(options.get("timeout"), "timeout of a launch plan"),
         interruptible=flag(options.get("interruptible"), "interruptible"),
         overwrite_cache=flag(options.get("overwrite_cache"), "overwrite_cache"),
+        service_account=service_account(options.get("security_context")),
         docs=options.get("docs"),
     )
 

@@ -113,10 +113,6 @@ class HashMethod(_Unsupported):
     _instead = "leave the annotation out: results are not reused yet"
 
 
-class SecurityContext(_Unsupported):
-    _instead = "the worker's own identity is used"
-
-
 class ConcurrencyPolicy(_Unsupported):
     _instead = "launch with an execution name: the same name runs once"
 

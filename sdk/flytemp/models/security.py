@@ -1,4 +1,5 @@
-"""Where flytekit has `Secret` and `SecurityContext`."""
+"""Where flytekit has `Identity`, `Secret` and `SecurityContext`."""
 
 from flytemp.authoring.resources import Secret as Secret
-from flytemp.authoring.unsupported import SecurityContext as SecurityContext
+from flytemp.authoring.security import Identity as Identity
+from flytemp.authoring.security import SecurityContext as SecurityContext

@@ -236,6 +236,7 @@ class LaunchPlanSpec(SchemaModel):
     raw_data_prefix: str | None = None
     interruptible: bool | None = None
     overwrite_cache: bool | None = None
+    service_account: str | None = None
     docs: Docs = Docs()
     location: SourceLocation | None = None
 

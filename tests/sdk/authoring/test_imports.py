@@ -56,7 +56,7 @@ def test_other_names_are_not() -> None:
         ("flytemp.extras.accelerators", "A100 T4 V100 L4 GPUAccelerator"),
         ("flytemp.extras.tasks.shell", "ShellTask OutputLocation"),
         ("flytemp.models.common", "Labels Annotations RawOutputDataConfig"),
-        ("flytemp.models.security", "Secret SecurityContext"),
+        ("flytemp.models.security", "Identity Secret SecurityContext"),
         ("flytemp.testing", "task_mock patch"),
         ("flytemp.types.file", "FlyteFile"),
         ("flytemp.types.directory", "FlyteDirectory"),
