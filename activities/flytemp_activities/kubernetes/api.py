@@ -13,6 +13,8 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from flytemp.errors import ConfigError, KubernetesUnavailable, NotSupported
 
@@ -66,16 +68,21 @@ class ApiError(Exception):
 class KubernetesApi:
     """Requests to one cluster. Use it as an async context manager, or call `close`."""
 
-    def __init__(self, session: aiohttp.ClientSession, configuration: Any, namespace: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, configuration: Any, namespace: str, agent: str) -> None:
         self._session = session
+        self._agent = agent
         self._configuration = configuration
         self._server = str(configuration.host).rstrip("/")
         self.namespace = namespace
         """Of the context, or of the service account: what counts where nobody names one."""
 
     @classmethod
-    async def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> KubernetesApi:
+    async def connect(
+        cls, kubeconfig: str | None = None, context: str | None = None, *, agent: str = "flytemp"
+    ) -> KubernetesApi:
         """With the given kubeconfig file and context; by default as kubectl does, and inside a cluster as its pods do.
+
+        ``agent`` is how the API server's audit log names us.
 
         Raises:
             NotSupported: the client is not installed.
@@ -90,8 +97,9 @@ class KubernetesApi:
         configuration = Configuration()
         namespace = await _load(configuration, kubeconfig, context)
         connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=_tls(configuration), keepalive_timeout=60)
-        session = aiohttp.ClientSession(connector=connector, trust_env=True, read_bufsize=LINE_BYTES)
-        return cls(session, configuration, namespace)
+        proxy = configuration.proxy or _proxy_of(str(configuration.host))  # asked once, not with every request
+        session = aiohttp.ClientSession(connector=connector, proxy=proxy, read_bufsize=LINE_BYTES)
+        return cls(session, configuration, namespace, agent)
 
     async def __aenter__(self) -> KubernetesApi:
         return self
@@ -197,7 +205,7 @@ class KubernetesApi:
     async def _headers(self) -> dict[str, str]:
         settings = await self._configuration.auth_settings()
         token = settings.get("BearerToken")
-        headers = {"Accept": "application/json", "User-Agent": "flytemp"}
+        headers = {"Accept": "application/json", "User-Agent": self._agent}
         if token and token["value"]:
             headers["Authorization"] = token["value"]
         return headers
@@ -230,6 +238,14 @@ async def _load(configuration: Any, kubeconfig: str | None, context: str | None)
         raise ConfigError(f"there is no way to a Kubernetes cluster: {error}", hint=hint) from error
     chosen = next((item for item in contexts if item["name"] == context), active)
     return str(chosen["context"].get("namespace") or "default")
+
+
+def _proxy_of(host: str) -> str | None:
+    """The proxy that the environment names for the API server."""
+    parts = urlsplit(host)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    return getproxies().get(parts.scheme)
 
 
 def _own_namespace() -> str:

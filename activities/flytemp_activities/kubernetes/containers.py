@@ -23,6 +23,12 @@ def collects(invocation: Invocation) -> bool:
     return invocation.task.kind == "container" and bool(invocation.task.interface.outputs)
 
 
+def needs_runtime(invocation: Invocation) -> bool:
+    """Whether a program of flytemp's runs in the pod: always, but for a container task without inputs and outputs."""
+    task = invocation.task
+    return task.kind != "container" or bool(task.interface.inputs or task.interface.outputs)
+
+
 def own_command(invocation: Invocation, literals: dict[str, Any]) -> Json:
     """Command and arguments of the task's container. An empty command is the image's.
 

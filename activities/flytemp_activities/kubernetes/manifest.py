@@ -52,7 +52,8 @@ class Circumstances:
     """What the manifest depends on beside the invocation.
 
     ``template`` is the spec (with its metadata) of the named PodTemplate. ``out_of_memory`` counts the attempts before this
-    one that ran out of memory. ``stored``: the key of the invocation, where it is too long for a variable. ``literals``
+    one that ran out of memory. ``encoded`` is the invocation as a variable's text, ``stored`` its key in the store where it is
+    too long for one; both are None where nothing of flytemp runs in the pod. ``literals``
     are a container task's inputs, where its command has them in it.
     """
 
@@ -61,6 +62,7 @@ class Circumstances:
     task_queue: str
     template: Json | None = None
     out_of_memory: int = 0
+    encoded: str | None = None
     stored: str | None = None
     literals: dict[str, Any] = field(default_factory=dict)
 
@@ -188,7 +190,7 @@ def _own_variables(invocation: Invocation, around: Circumstances) -> list[Json]:
     ]
     if around.stored is not None:
         return [*own, {"name": "FLYTEMP_INVOCATION_KEY", "value": around.stored}]
-    return [*own, {"name": INVOCATION_VARIABLE, "value": encoded(invocation)}]
+    return [*own, {"name": INVOCATION_VARIABLE, "value": around.encoded}] if around.encoded is not None else own
 
 
 def encoded(invocation: Invocation) -> str:

@@ -1,7 +1,7 @@
 """Pod specs laid over each other: what a template says, and what stands above it.
 
 The rule is Flyte's: lists are joined, maps are overlaid, and what names itself (containers, volumes, variables) is merged by
-its name.
+its name. A command is one thing, and is replaced.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 Json = dict[str, Any]
 
 _BY_NAME = frozenset({"containers", "initContainers", "volumes", "env", "imagePullSecrets"})
+_REPLACED = frozenset({"command", "args"})
 _BY_PATH = {"volumeMounts": "mountPath", "ports": "containerPort"}
 
 
@@ -22,7 +23,7 @@ def overlay(below: Any, above: Any, name: str = "") -> Any:
         for key, value in above.items():
             merged[key] = overlay(merged[key], value, key) if key in merged else copy.deepcopy(value)
         return merged
-    if isinstance(below, list) and isinstance(above, list):
+    if isinstance(below, list) and isinstance(above, list) and name not in _REPLACED:
         key = "name" if name in _BY_NAME else _BY_PATH.get(name)
         return _joined(below, above) if key is None else _by(key, below, above)
     return copy.deepcopy(above)

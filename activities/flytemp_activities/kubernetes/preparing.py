@@ -12,6 +12,7 @@ from flytemp.runtime.commit import read_result
 from flytemp.runtime.inputs import resolve_inputs
 from flytemp.runtime.invocation import Invocation
 from flytemp.store.object_store import ObjectStore
+from flytemp_activities.kubernetes.containers import needs_runtime
 from flytemp_activities.kubernetes.manifest import MOST_INVOCATION_BYTES, Built, Circumstances, build, encoded
 from flytemp_activities.kubernetes.pods import Pod, Pods, Templates
 from flytemp_activities.kubernetes.policy import Policy
@@ -44,13 +45,15 @@ async def prepare(yard: Yard, invocation: Invocation) -> Built:
     """
     place = yard.policy.place(invocation.project, invocation.domain)
     namespace = place.namespace or yard.namespace
+    encoded, stored = await _written(yard, invocation)
     around = Circumstances(
         policy=yard.policy,
         namespace=namespace,
         task_queue=yard.task_queue,
         template=await _template(yard, namespace, invocation.task.settings.pod_template_name, place.pod_template_name),
         out_of_memory=await _out_of_memory(yard, invocation),
-        stored=await _stored(yard, invocation),
+        encoded=encoded,
+        stored=stored,
         literals=await _literals(yard, invocation),
     )
     return build(invocation, around)
@@ -77,17 +80,20 @@ async def _out_of_memory(yard: Yard, invocation: Invocation) -> int:
     return count
 
 
-async def _stored(yard: Yard, invocation: Invocation) -> str | None:
-    """Where the invocation was written, if it is too long for a variable."""
-    if len(encoded(invocation)) <= MOST_INVOCATION_BYTES:
-        return None
+async def _written(yard: Yard, invocation: Invocation) -> tuple[str | None, str | None]:
+    """The invocation as a variable's text, or where it was written if it is too long for that."""
+    if not needs_runtime(invocation):
+        return None, None
+    text = encoded(invocation)
+    if len(text) <= MOST_INVOCATION_BYTES:
+        return text, None
     key = RootLayout(invocation.execution_root).invocation(invocation.node, invocation.attempt, invocation.try_)
     await asyncio.to_thread(yard.store.write, key, invocation.model_dump_json().encode())
-    return key
+    return None, key
 
 
 async def _literals(yard: Yard, invocation: Invocation) -> dict[str, Any]:
     """The inputs of a container task, whose command may have them in it."""
-    if invocation.task.kind != "container":
+    if invocation.task.kind != "container" or not invocation.inputs:
         return {}
     return await asyncio.to_thread(resolve_inputs, invocation.inputs, yard.store, invocation.execution_root)

@@ -47,11 +47,11 @@ FIRST_WINDOW = 45
 """Tasks that are in flight at first. The server buffers 100 events during a workflow task, and a completion is two: more
 fail the workflow task. So only tasks that take their time, and end one by one, may be many at once."""
 
-CALM, BUSY = 2, 8
+CALM, BUSY = 8, 30
 """Completions between two looks: with no more than the first the window doubles, with at least the second it shrinks."""
 
-LOOK_SECONDS = 0.05
-"""Between two looks while the window holds something back and nothing ends."""
+QUIET, LOOK_SECONDS = 2, 0.05
+"""With no more completions than the first, the next look is so many seconds later, while the window holds something back."""
 
 MOST_HISTORY_BYTES = 8 * 1024 * 1024
 """A history longer than this continues as new whatever the number of its events (the server warns at 10 MiB)."""
@@ -169,7 +169,7 @@ class Shell:
         """A moment, when more commands are to follow or the window may grow; else until something happens."""
         if self._backlog:
             return 0.01
-        return LOOK_SECONDS if self.engine.is_windowed and self._ended <= CALM else None
+        return LOOK_SECONDS if self.engine.is_windowed and self._ended <= QUIET else None
 
     def feed(self) -> None:
         """Give the engine what happened."""
