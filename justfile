@@ -52,6 +52,10 @@ types: _setup
 bench *args: _setup
     {{ python }} bench/run.py "$@"
 
+# What the Kubernetes backend costs, beside a bare loop on the test cluster; writes bench-k8s-results.json
+bench-k8s *args: _setup
+    PYTHONPATH=. {{ python }} bench/kubernetes_pods.py "$@"
+
 # Executions of full size to their end, and cancelled in the middle; writes scale-results.json (half an hour)
 scale *args: _setup
     @{{ python }} bench/scale.py "$@"

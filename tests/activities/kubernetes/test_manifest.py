@@ -130,11 +130,11 @@ def test_containers_named_default_and_primary_are_laid_under_the_others() -> Non
 @pytest.mark.parametrize(
     ("below", "above", "name", "expected"),
     [
-        ([1, 2], [2, 3], "args", [1, 2, 3]),
+        ([1, 2], [2, 3], "tolerations", [1, 2, 3]),
         ({"a": 1, "b": {"c": 1}}, {"b": {"d": 2}}, "", {"a": 1, "b": {"c": 1, "d": 2}}),
         ([{"name": "A", "valueFrom": {"x": 1}}], [{"name": "A", "value": "1"}], "env", [{"name": "A", "value": "1"}]),
-        ([{"mountPath": "/a", "name": "v"}], [{"mountPath": "/a", "name": "w"}], "volumeMounts", [{"mountPath": "/a", "name": "w"}]),
-        ([{"name": "c", "image": "i"}], [{"name": "c", "stdin": True}], "containers", [{"name": "c", "image": "i", "stdin": True}]),
+        ([{"mountPath": "/a", "name": "v"}], [{"mountPath": "/a"}], "volumeMounts", [{"mountPath": "/a", "name": "v"}]),
+        ([{"name": "c", "image": "i"}], [{"name": "c", "tty": True}], "containers", [{"name": "c", "image": "i", "tty": True}]),
         (["sh", "-c"], ["python3"], "command", ["python3"]),
     ],
 )
