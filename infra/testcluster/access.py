@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,10 +58,18 @@ class KubernetesAccess:
             eventually(f"namespace {name} gone", lambda: self.api.find(f"/api/v1/namespaces/{name}") is None, 120)
 
     def set_gpus(self, node: str, count: int) -> None:
-        """Says that a node has GPUs. The scheduler believes it within a second or two; after a kubelet's start say it again."""
+        """Says that a node has GPUs; the scheduler believes it. After a kubelet's start say it again."""
+        path = f"/api/v1/nodes/{node}"
         resources = {GPU: str(count)}
         status = {"status": {"capacity": resources, "allocatable": resources}}
-        self.api.patch(f"/api/v1/nodes/{node}/status", status)
+        if count == 0 or self.api.get(path)["metadata"]["labels"].get("type") == "kwok":
+            self.api.patch(f"{path}/status", status)
+            return
+        # A kubelet that hears of the GPUs later than the scheduler refuses the pod that was waiting for one.
+        self.api.patch(path, {"spec": {"unschedulable": True}})
+        self.api.patch(f"{path}/status", status)
+        time.sleep(0.5)
+        self.api.patch(path, {"spec": {"unschedulable": None}})
 
     def add_kwok_nodes(
         self,

@@ -33,7 +33,9 @@ def user_cluster() -> KubernetesAccess | None:
         config.load_kube_config(config_file=str(kubeconfig), client_configuration=settings)  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError) as error:
         raise Unavailable(f"{VARIABLE} can't be used: {error}") from error
-    token = str(settings.api_key.get("authorization", "")).removeprefix("Bearer ")
+    # The key's name depends on the client's version.
+    keys = [settings.api_key[name] for name in ("BearerToken", "authorization") if name in settings.api_key]
+    token = str(keys[0]).removeprefix("Bearer ") if keys else ""
     certificate = (Path(settings.cert_file), Path(settings.key_file)) if settings.cert_file and settings.key_file else None
     ca_file = Path(settings.ssl_ca_cert) if settings.ssl_ca_cert else None
     api = Api(settings.host, token, ca_file, certificate=certificate)

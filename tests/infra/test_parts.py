@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from infra.testcluster import audit, builds, images, pytest_fixtures
+from infra.testcluster.api import eventually
 from infra.testcluster.cluster import remove
 from infra.testcluster.errors import ClusterError, Unavailable
 from infra.testcluster.layouts import Layout
@@ -55,8 +56,11 @@ def test_a_process_that_only_has_the_number_is_left_alone(tmp_path: Path, change
 
 def test_an_error_quotes_the_log(tmp_path: Path) -> None:
     processes = Processes(tmp_path)
-    started = processes.start("talker", ["sh", "-c", "echo my last words"])
-    assert started.wait(10)
+    processes.start("talker", ["sh", "-c", "echo my last words; sleep 1000"])
+    try:
+        eventually("words written", lambda: processes.log("talker").stat().st_size > 0)
+    finally:
+        processes.end("talker", patience=0)
     assert "my last words" in processes.explain("talker", "has ended")
 
 

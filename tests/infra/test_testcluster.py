@@ -39,7 +39,8 @@ def test_a_pod_waits_for_a_gpu(own_cluster: Cluster, namespace: str) -> None:
     assert "Insufficient nvidia.com/gpu" in pods.condition(waiting, "PodScheduled")["message"]
     own_cluster.set_gpus(own_cluster.node_name, 1)
     try:
-        assert pods.ended(own_cluster, namespace, "trainer")["status"]["phase"] == "Succeeded"
+        trained = pods.ended(own_cluster, namespace, "trainer")
+        assert trained["status"]["phase"] == "Succeeded", trained["status"]
     finally:
         own_cluster.set_gpus(own_cluster.node_name, 0)
 
