@@ -56,7 +56,7 @@ def test_a_process_that_only_has_the_number_is_left_alone(tmp_path: Path, change
 
 def test_an_error_quotes_the_log(tmp_path: Path) -> None:
     processes = Processes(tmp_path)
-    processes.start("talker", ["sh", "-c", "echo my last words; sleep 1000"])
+    processes.start("talker", ["sh", "-c", "echo my last words; exec sleep 1000"])
     try:
         eventually("words written", lambda: processes.log("talker").stat().st_size > 0)
     finally:
