@@ -232,10 +232,11 @@ async def _load(configuration: Any, kubeconfig: str | None, context: str | None)
             return _own_namespace()
         loading = config.load_kube_config(config_file=kubeconfig, context=context, client_configuration=configuration)  # type: ignore[no-untyped-call]
         await loading
-        contexts, active = await asyncio.to_thread(config.list_kube_config_contexts, kubeconfig)
+        found: Any = await asyncio.to_thread(config.list_kube_config_contexts, kubeconfig)
     except (config.ConfigException, OSError, ValueError) as error:
         hint = "set KUBECONFIG, or kubernetes.kubeconfig and kubernetes.context; inside a cluster a service account is enough"
         raise ConfigError(f"there is no way to a Kubernetes cluster: {error}", hint=hint) from error
+    contexts, active = found
     chosen = next((item for item in contexts if item["name"] == context), active)
     return str(chosen["context"].get("namespace") or "default")
 
