@@ -20,6 +20,7 @@ from flytemp_worker.plugin import FlytempPlugin
 from flytemp_worker.serve import _runtime, make_backend, resolved_settings
 from flytemp_worker.workflow import calls
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
+from flytemp_worker.workflow.janitor import FlytempJanitor
 
 
 def settings(folder: Path, **environ: str) -> Settings:
@@ -38,10 +39,10 @@ def test_every_activity_that_the_workflow_calls_is_registered(tmp_path: Path) ->
     control = control_parts(executions, temporal, resolved_settings(chosen))
     tasks = task_parts(executions, NoopBackend(), temporal, resolved_settings(chosen))
 
-    others = {calls.PART_WORKFLOW, calls.CHILD_CLOSED, calls.TELL}  # a workflow type, and signals
+    others = {calls.PART_WORKFLOW, calls.CHILD_CLOSED, calls.GAVE_BACK, calls.TELL}  # a workflow type, and signals
     called = {value for name, value in vars(calls).items() if name.isupper() and isinstance(value, str)} - others
     assert {*names(control.activities), *names(tasks.activities)} == called | set(calls.ASKS.values())
-    assert control.workflows == [FlytempWorkflow, FlytempMapPart]
+    assert control.workflows == [FlytempWorkflow, FlytempMapPart, FlytempJanitor]
     assert names(tasks.activities) == [calls.RUN_TASK]
 
 
