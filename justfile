@@ -31,7 +31,7 @@ test *args: lint types
 
 # The tests that need no server; they finish in seconds
 test-unit *args: _setup
-    {{ python }} -m pytest -m "not e2e and not durability" "$@"
+    {{ python }} -m pytest -m "not e2e and not durability and not kubernetes" "$@"
 
 # The tests against a real Temporal server, which they start themselves
 test-e2e *args: _setup

@@ -186,6 +186,8 @@ class PodTry:
         state.update({key: value for key, value in (("reason", sight.reason), ("node", sight.node)) if value})
         if sight.message:
             state["message"] = sight.message[:200]
+        if self._built.notes:
+            state["limited"] = "; ".join(self._built.notes)[:200]
         self._tell(**state)
 
     async def _wait(self, feed: Feed, sight: Sight, look_at: float) -> None:

@@ -101,7 +101,6 @@ class Policy(_Part):
     memory: Memory = Memory()
     keep_pods: Literal["never", "failed", "always"] = "never"
     keep_hours: float = Field(default=24.0, gt=0)  # what was kept is removed by the janitor after so long
-    log_links: dict[str, str] = {}
     places: dict[str, Place] = {}  # by "project-domain", or "project"
 
     @field_validator("defaults", "limits")

@@ -57,6 +57,7 @@ class PodWatch:
         self._path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
         self._feeds: dict[Key, Feed] = {}
         self._version = ""
+        self._heard = False  # a word from the watch that is open
         self._task: asyncio.Task[None] | None = None
         self.healthy = asyncio.Event()
         self.problem: str | None = None
@@ -80,27 +81,32 @@ class PodWatch:
     async def _run(self) -> None:
         pause = _FIRST_PAUSE
         while True:
+            self._heard = False
             try:
                 if not self._version:
                     await self._list()
                 self.healthy.set()
                 self.problem = None
-                pause = _FIRST_PAUSE
                 await self._watch()
+                if self._heard:
+                    pause = _FIRST_PAUSE
+                    continue
             except ApiError as error:
                 if error.status == 410:
                     self._version = ""
-                    continue
                 self.problem = str(error)
-                log = logger.info if error.status == 0 else logger.warning
-                log("the watch of pods broke off: %s; it goes on in %.1f s", error, pause)
+                if self._heard:
+                    pause = _FIRST_PAUSE
+                log = logger.info if error.status in (0, 410) else logger.warning
+                log("the watch of pods broke off: %s; it goes on in %.1f s", error, error.retry_after or pause)
                 await asyncio.sleep((error.retry_after or pause) * random.uniform(0.7, 1.3))
-                pause = min(pause * 2, _LAST_PAUSE)
             except Exception:
                 self._version = ""
                 logger.exception("the watch of pods failed; it begins anew")
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, _LAST_PAUSE)
+            else:
+                await asyncio.sleep(pause)  # whoever ends watches at once is not asked again at once
+            pause = min(pause * 2, _LAST_PAUSE)
 
     async def _list(self) -> None:
         """What is there now. A pod that is followed and not there is gone, if it was there before."""
@@ -134,6 +140,7 @@ class PodWatch:
         if kind == "ERROR":
             raise ApiError(int(pod.get("code") or 500), str(pod.get("reason") or ""), str(pod.get("message") or ""))
         self._version = pod["metadata"]["resourceVersion"]
+        self._heard = True
         if kind == "DELETED":
             feed = self._feeds.get(_key(pod))
             if feed is not None:
