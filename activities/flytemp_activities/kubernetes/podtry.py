@@ -80,6 +80,8 @@ class PodTry:
         committed before."""
         self._kill_reason = self._kill_reason or reason
         self._killed.set()
+        if self._feed is not None:
+            self._feed.changed.set()
         await asyncio.wait([self.task])
 
     def detach(self) -> None:
@@ -171,7 +173,7 @@ class PodTry:
                 return await self._forsake(feed)
             if (error := await self._overdue(feed.pod, sight)) is not None:
                 return await self._give_up(feed, error)
-            await self._wait(feed, sight, heard + LOOK_SECONDS * random.uniform(0.8, 1.2))
+            await self._wait(feed, heard + LOOK_SECONDS * random.uniform(0.8, 1.2))
             if feed.changed.is_set() or feed.gone:
                 heard = time.monotonic()
             elif time.monotonic() - heard > LOOK_SECONDS * 0.8:
@@ -190,7 +192,7 @@ class PodTry:
             state["limited"] = "; ".join(self._built.notes)[:200]
         self._tell(**state)
 
-    async def _wait(self, feed: Feed, sight: Sight, look_at: float) -> None:
+    async def _wait(self, feed: Feed, look_at: float) -> None:
         """Until something happens, or the next moment at which something would be overdue."""
         moments = [look_at]
         if (patient := self._patience.until()) is not None:
@@ -200,12 +202,9 @@ class PodTry:
         if (limit := self._invocation.timeout_seconds) is not None and self._running_since is not None:
             moments.append(self._running_since + limit)
         seconds = max(0.0, min(moments) - time.monotonic()) + 0.01
-        waiting = [asyncio.ensure_future(feed.changed.wait()), asyncio.ensure_future(self._killed.wait())]
-        try:
-            await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in waiting:
-                one.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await feed.changed.wait()
 
     async def _look_again(self, feed: Feed) -> None:
         assert feed.pod is not None
@@ -277,9 +276,8 @@ class PodTry:
 
     async def _ended(self, pod: Pod, end: End) -> TaskResult:
         """The primary container is over. First what it left, then what its status says."""
-        standing = await asyncio.to_thread(read_result, self._store, self._invocation)
-        if standing is None and end.error is None and self._invocation.task.kind == "container":
-            standing = await asyncio.to_thread(self._commit_container)
+        done = end.error is None and self._invocation.task.kind == "container"
+        standing = await asyncio.to_thread(self._commit_container if done else self._standing)
         if standing is not None:
             self._tidy(pod, failed=standing.status == "failed")
             return standing
@@ -298,14 +296,20 @@ class PodTry:
         """The task's container did well, and its outputs are still being taken away."""
         return end.error is None and collects(self._invocation) and is_collecting(pod)
 
+    def _standing(self) -> TaskResult | None:
+        return read_result(self._store, self._invocation)
+
     def _commit_container(self) -> TaskResult | None:
-        """A container task whose exit code is 0: what was collected counts now. Without outputs there is nothing to collect."""
+        """A container task whose exit code is 0: what was collected counts now, unless another result stands already.
+        Without outputs there is nothing to collect."""
         invocation = self._invocation
         if not collects(invocation):
             return commit_result(self._store, invocation, _success(invocation))
         key = RootLayout(invocation.execution_root).collected(invocation.node, invocation.attempt, invocation.try_)
         data = self._store.read_or_none(key)
-        return None if data is None else commit_result(self._store, invocation, TaskResult.model_validate_json(data))
+        if data is None:
+            return self._standing()
+        return commit_result(self._store, invocation, TaskResult.model_validate_json(data))
 
     async def _vanished(self, pod: Pod, sight: Sight) -> TaskResult:
         settled = await self._settled()

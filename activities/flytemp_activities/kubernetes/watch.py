@@ -24,7 +24,7 @@ SILENCE_SECONDS = WATCH_SECONDS + 30
 """A watch without a word, not even a bookmark (they come about every minute), is a dead connection."""
 
 _PAGE = 500
-_FIRST_PAUSE, _LAST_PAUSE = 0.2, 15.0
+_FIRST_PAUSE, _LAST_PAUSE = 0.2, 5.0
 
 logger = logging.getLogger("flytemp.kubernetes")
 
