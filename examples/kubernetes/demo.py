@@ -13,13 +13,14 @@ import fcntl
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -40,6 +41,7 @@ STATE = HERE / ".flytemp"
 RUN = STATE / "run"
 PROJECT = RUN / "project"
 LOG = RUN / "dev.log"
+VARIABLES = RUN / "environment.sh"
 PICTURE = STATE / "confusion_matrix.png"
 RIGHTS = EXAMPLES.parent / "infra" / "rbac" / "worker.yaml"
 LABEL = "flytemp-demo=digits"
@@ -53,11 +55,17 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where the demo runs: a namespace of the cluster, and what commands and the worker find it by."""
+    """Where the demo runs: a namespace of the cluster, and the variables by which commands and the worker find it."""
 
     cluster: Cluster
     namespace: str
-    environment: dict[str, str]
+    variables: dict[str, str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Without the caller's own connection and store."""
+        ours = {key: value for key, value in os.environ.items() if not key.startswith(("FLYTEMP_", "TEMPORAL_", "AWS_"))}
+        return {**ours, **self.variables}
 
 
 def main() -> int:
@@ -69,14 +77,15 @@ def main() -> int:
             place = prepare(stack)
             run_pipeline(place)
             if arguments.keep:
-                _say(f"\neverything goes on until Ctrl-C; to use it: cd {PROJECT}")
-                _say("  " + " ".join(f"{key}={value}" for key, value in sorted(place.environment.items()) if "SECRET" not in key))
-                signal.pause()
+                _say("\neverything goes on until Ctrl-C; in another terminal, `flytemp` and `kubectl` find it after")
+                _say(f"  cd {PROJECT} && . {VARIABLES}")
+                with suppress(KeyboardInterrupt):
+                    signal.pause()
     except (DemoFailed, ClusterError) as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return 0 if arguments.keep else 130
+        return 130
     except Terminated:
         return 143
     shutil.rmtree(RUN, ignore_errors=True)
@@ -116,12 +125,10 @@ def prepare(stack: ExitStack) -> Place:
     _allow_worker(cluster, namespace)
     _keep_credentials(cluster, namespace, store.environment)
     _write_project()
-    ours = {key: value for key, value in os.environ.items() if not key.startswith(("FLYTEMP_", "TEMPORAL_", "AWS_"))}
     place = Place(
         cluster,
         namespace,
         {
-            **ours,
             **store.environment,
             "FLYTEMP_STORE": f"{store.url}/demo",
             "FLYTEMP_KUBERNETES_KUBECONFIG": str(cluster.worker_kubeconfig),
@@ -129,6 +136,7 @@ def prepare(stack: ExitStack) -> Place:
             "FLYTEMP_KUBERNETES_IMAGE": image,
         },
     )
+    _write_environment(place)
     stack.enter_context(_running_dev(place))
     return place
 
@@ -220,6 +228,16 @@ def _write_project() -> None:
         shutil.copy(path, PROJECT)
 
 
+def _write_environment(place: Place) -> None:
+    """For the terminal of somebody who looks around: with `--keep`."""
+    VARIABLES.touch(mode=0o600)  # it holds the key of the S3 server; so it is not in the project, which is bundled
+    scripts, programs = Path(sys.executable).parent, place.cluster.settings.programs
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in place.variables.items()]
+    lines += [f"export KUBECONFIG={shlex.quote(str(place.cluster.kubeconfig))}"]
+    lines += [f"export PATH={shlex.quote(str(scripts))}:{shlex.quote(str(programs))}:$PATH"]
+    VARIABLES.write_text("\n".join(lines) + "\n")
+
+
 @contextmanager
 def _running_dev(place: Place) -> Iterator[None]:
     """`flytemp dev` as a child: a Temporal server, and a worker whose tasks are pods."""
@@ -290,7 +308,7 @@ def run_pipeline(place: Place) -> None:
 
 def show_results(place: Place, outputs: dict[str, Any]) -> None:
     """What the pipeline found; its picture is fetched."""
-    os.environ.update({key: value for key, value in place.environment.items() if key.startswith("AWS_")})
+    os.environ.update(place.variables)  # of this process, too: it reads the store
     folder, _, file = outputs["confusion_picture"]["uri"].rpartition("/")
     PICTURE.write_bytes(ObjectStore.open(folder).read(file))
     metrics = outputs["metrics"]
