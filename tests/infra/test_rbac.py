@@ -15,7 +15,7 @@ import yaml
 
 from flytemp.layout import RootLayout
 from flytemp.runtime.invocation import Invocation
-from flytemp.spec.models import SecretRequest, TaskSettings
+from flytemp.spec.models import PodTemplateSpec, SecretRequest, TaskSettings
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import SystemFailure
 from flytemp_activities.kubernetes import KubernetesBackend, KubernetesOptions, Policy
@@ -41,9 +41,7 @@ def objects(name: str) -> dict[str, dict[str, Any]]:
     return {found["kind"]: found for found in yaml.safe_load_all((RBAC / name).read_text())}
 
 
-@pytest.mark.parametrize(
-    ("name", "role"), [("worker.yaml", "Role"), ("worker-many-namespaces.yaml", "ClusterRole")]
-)
+@pytest.mark.parametrize(("name", "role"), [("worker.yaml", "Role"), ("worker-many-namespaces.yaml", "ClusterRole")])
 def test_both_manifests_have_the_same_rules_and_bind_them(name: str, role: str) -> None:
     found = objects(name)
     account, binding = found["ServiceAccount"]["metadata"], found[f"{role}Binding"]
@@ -206,3 +204,18 @@ def test_the_role_allows_nothing_else(own_cluster: Cluster, namespace: str, verb
     told = own_cluster.api.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
 
     assert told["status"]["allowed"] is False
+
+
+@pytest.mark.kubernetes
+async def test_pods_fit_the_restricted_standard(
+    own_cluster: Cluster, namespace: str, start_worker: StartWorker, project: Project
+) -> None:
+    own_cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    apply(own_cluster, "worker.yaml", namespace)
+    backend = await start_worker()
+
+    assert (await run(backend, project.invocation("add", {"a": 1, "b": 2}))).outputs == {"o0": 3}
+    as_root = PodTemplateSpec(spec={"containers": [{"name": "primary", "securityContext": {"runAsNonRoot": False}}]})
+    settings = TaskSettings(pod_template=as_root)
+    with pytest.raises(SystemFailure, match="violates PodSecurity"):
+        await run(backend, project.invocation("add", {"a": 1, "b": 2}, settings=settings, node="n1"))
