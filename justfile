@@ -60,6 +60,10 @@ bench-k8s *args: _setup
 scale *args: _setup
     @{{ python }} bench/scale.py "$@"
 
+# Executions on the test cluster while workers, pods, kubelet, API server and connections die at random (200 of 10 nodes)
+chaos *args: _setup
+    @{{ python }} -m bench.chaos "$@"
+
 # The Kubernetes test cluster of this machine: build (minutes, once), up (seconds), status, down; root on Linux
 cluster command *args: _setup
     @{{ python }} -m infra.testcluster "$@"

@@ -31,7 +31,7 @@ YOUNG_SECONDS = 60.0
 """A pod younger than this is left alone: the worker that made it may still be busy with it."""
 
 FINISHED_SECONDS = 600.0
-"""A finished pod that is not to be kept is removed after so long: its worker would have done it at once."""
+"""A finished pod that is not to be kept is removed after so long, whatever became of its try: a worker would have done it."""
 
 _PAGE = 500
 
@@ -112,7 +112,8 @@ class Janitor:
         root = told.get(names.ROOT)
         if metadata.get("deletionTimestamp") or not root or _age(metadata["creationTimestamp"]) < YOUNG_SECONDS:
             return None
-        if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        has_ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+        if has_ended and (self._is_kept(pod) or _age(_ended_at(pod)) < YOUNG_SECONDS):
             return self._finished(pod)
         if root not in open_roots:
             open_roots[root] = await self._is_open(root)
@@ -120,12 +121,15 @@ class Janitor:
             return "its execution is over"
         if open_roots[root] and await asyncio.to_thread(self._is_settled, pod, root, told.get(names.PATH, "")):
             return "its try is over"
-        return None
+        return self._finished(pod) if has_ended else None
+
+    def _is_kept(self, pod: Pod) -> bool:
+        keep = self._policy.keep_pods
+        return keep == "always" or (keep == "failed" and pod["status"]["phase"] == "Failed")
 
     def _finished(self, pod: Pod) -> str | None:
         age = _age(_ended_at(pod))
-        keep, failed = self._policy.keep_pods, pod["status"]["phase"] == "Failed"
-        if keep == "always" or (keep == "failed" and failed):
+        if self._is_kept(pod):
             hours = self._policy.keep_hours
             return f"it was kept for {hours:g} hours" if age > hours * 3600 else None
         return "it has ended, and no worker removed it" if age > FINISHED_SECONDS else None
