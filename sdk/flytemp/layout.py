@@ -12,6 +12,7 @@
         nodes/<node path>/<attempt>/result.json  outputs or the user's error; created exclusively
         nodes/<node path>/<attempt>/<try>/claim.json | error.json | logs/<000000>.txt
         nodes/<node path>/<attempt>/<try>/invocation.json   what a pod is to run, where that is long
+        nodes/<node path>/<attempt>/<try>/log-links.json    where else its output can be read
         nodes/<node path>/<attempt>/<try>/collected.json    what a container task left, before anybody knows if it counts
         nodes/<node path>/<attempt>/<try>/dynamic.json   the graph that a dynamic task made
         nodes/<node path>/<attempt>/parts/<n>/items.json        a part of the lists that a map maps over
@@ -179,6 +180,10 @@ class _UnderRoot(ABC):
 
     def try_error(self, node: str, attempt: int, try_: int) -> str:
         return f"{self.try_folder(node, attempt, try_)}/error.json"
+
+    def log_links(self, node: str, attempt: int, try_: int) -> str:
+        """Where else its output can be read: addresses by name."""
+        return f"{self.try_folder(node, attempt, try_)}/log-links.json"
 
     def log_folder(self, node: str, attempt: int, try_: int) -> str:
         return f"{self.try_folder(node, attempt, try_)}/logs"

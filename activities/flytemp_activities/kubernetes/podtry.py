@@ -221,6 +221,7 @@ class PodTry:
             self._patience.note(None)
             if self._running_since is None:
                 self._running_since = time.monotonic() - self._already_ran(sight)
+                self._yard.tidying.keep_links(pod, self._built.primary, self._invocation)
             limit = self._invocation.timeout_seconds
             if limit is not None and time.monotonic() - self._running_since >= limit:
                 return _user("Timeout", f"the task ran longer than its timeout of {limit:g} s and was ended")

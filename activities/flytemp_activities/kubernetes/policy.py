@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from flytemp.authoring.quantities import quantity
 from flytemp.errors import ConfigError
 from flytemp.spec.models import ResourceAmounts
+from flytemp_activities.kubernetes.links import check_template
 
 Json = dict[str, Any]
 
@@ -101,6 +102,7 @@ class Policy(_Part):
     memory: Memory = Memory()
     keep_pods: Literal["never", "failed", "always"] = "never"
     keep_hours: float = Field(default=24.0, gt=0)  # what was kept is removed by the janitor after so long
+    log_links: dict[str, str] = {}  # addresses of other log systems, by their names; see `links`
     places: dict[str, Place] = {}  # by "project-domain", or "project"
 
     @field_validator("defaults", "limits")
@@ -110,6 +112,11 @@ class Policy(_Part):
             if value is not None:
                 quantity(value, name)
         return amounts
+
+    @field_validator("log_links")
+    @classmethod
+    def _links(cls, templates: dict[str, str]) -> dict[str, str]:
+        return {name: check_template(text) for name, text in templates.items()}
 
     @field_validator("namespace")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine
@@ -13,6 +14,7 @@ from flytemp.layout import RootLayout
 from flytemp.runtime.invocation import Invocation
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.kubernetes.api import ApiError
+from flytemp_activities.kubernetes.links import links_of
 from flytemp_activities.kubernetes.pods import Pod, Pods
 from flytemp_activities.kubernetes.policy import Policy
 
@@ -42,6 +44,18 @@ class Tidying:
         if stays and not has_running_containers(pod, primary):
             return  # its log can be read from it
         self._spawn(self.remove(namespace, pod, primary, invocation))
+
+    def keep_links(self, pod: Pod, primary: str, invocation: Invocation) -> None:
+        """Note where else the try's output can be read, now that its container runs."""
+        if self._policy.log_links:
+            self._spawn(self._write_links(links_of(self._policy.log_links, pod, primary, invocation), invocation))
+
+    async def _write_links(self, links: dict[str, str], invocation: Invocation) -> None:
+        key = RootLayout(invocation.execution_root).log_links(invocation.node, invocation.attempt, invocation.try_)
+        try:
+            await asyncio.to_thread(self._store.write, key, json.dumps(links).encode())
+        except StoreError as error:
+            logger.info("the log links of node %s are not kept: %s", invocation.node, error)
 
     async def remove(self, namespace: str, pod: Pod, primary: str, invocation: Invocation) -> None:
         """Keep the output in the store, and delete the pod. What fails here is the janitor's to finish."""

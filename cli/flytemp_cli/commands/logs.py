@@ -49,6 +49,9 @@ async def _print(session: Session, name: str, node: str | None, follow: bool, at
     writer = _Prefixed(output, interleaved=follow) if node is None and output.format not in ("json", "yaml") else None
     try:
         handle = await client.find(name)
+        if node is not None:  # of all nodes they would be many
+            for link in await handle.log_links(node, attempt=attempt):
+                output.note(f"{link.name}: {link.url}")
         chunks = Follower(pods, handle, node, attempt).chunks() if follow else read_all(pods, handle, node, attempt)
         async for chunk in chunks:
             if output.format in ("json", "yaml"):

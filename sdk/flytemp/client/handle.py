@@ -14,7 +14,7 @@ from flytemp.client import control, gates
 from flytemp.client import describe as describing
 from flytemp.client.again import node_path, retry
 from flytemp.client.live import LiveView
-from flytemp.client.logs import LogChunk, LogReader, read_logs
+from flytemp.client.logs import LogChunk, LogLink, LogReader, read_logs
 from flytemp.client.terminating import terminate_children
 from flytemp.errors import AlreadyExists, ExecutionAborted, ExecutionFailed, NotFound, TypeMismatch, WaitTimeout
 from flytemp.layout import ExecutionLayout
@@ -145,6 +145,17 @@ class ExecutionHandle(Generic[R]):
         reader = LogReader(self._client.store, layout, path, attempt)
         async for chunk in read_logs(reader, self._is_over, follow):
             yield chunk
+
+    async def log_links(self, node: str | None = None, *, attempt: int | None = None) -> list[LogLink]:
+        """Where else the output of its tasks can be read, as the operator's policy says; of one node, or one attempt of it.
+
+        Raises:
+            NotFound: there is no such execution or node.
+        """
+        execution = await self.describe()
+        path = node_path(execution, node) if node is not None else None
+        layout = ExecutionLayout(execution.namespace, execution.workflow_id, execution.run_id)
+        return await asyncio.to_thread(LogReader(self._client.store, layout, path, attempt).links)
 
     async def _is_over(self) -> bool:
         description = await describing.describe_workflow(self._client.temporal, self.workflow_id)

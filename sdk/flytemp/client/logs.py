@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,17 @@ class LogChunk:
     attempt: int
     try_: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogLink:
+    """An address in another log system, by the name that the operator gave it."""
+
+    node: str
+    attempt: int
+    try_: int
+    name: str
+    url: str
 
 
 class LogReader:
@@ -63,6 +75,20 @@ class LogReader:
             chunks.append(LogChunk(node, attempt, try_, data.decode("utf-8", "replace")))
         self._read[node, attempt, try_] = done + len(names)
         return chunks
+
+
+    def links(self) -> list[LogLink]:
+        """Where else the output of the tries can be read, in their order. Blocks on the store."""
+        found: list[LogLink] = []
+        for node in self._nodes():
+            for attempt in self._numbers(f"{self._layout.root}/nodes/{node}"):
+                if self._attempt not in (None, attempt):
+                    continue
+                for try_ in self._numbers(self._layout.attempt(node, attempt)):
+                    data = self._store.read_or_none(self._layout.log_links(node, attempt, try_))
+                    links = json.loads(data) if data is not None else {}
+                    found += [LogLink(node, attempt, try_, name, url) for name, url in links.items()]
+        return found
 
 
 async def read_logs(
