@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -356,6 +357,24 @@ async def test_a_dead_connection_is_given_up(
     assert (await bench.run(invocation)).outputs == {"o0": 3}
     assert proxy.seen["watch"] > 1
     await site.one_pod(invocation)
+
+
+async def test_a_watch_that_is_refused_is_asked_for_less_and_less_often(
+    bench: Bench, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "flytemp.kubernetes")
+    proxy.cut_watches()
+    refused = proxy.refuse("watch", 503, times=4)
+    await _until(lambda: refused.times == 0)
+    await _until(lambda: len(_pauses(caplog)) >= 4)
+    pauses = _pauses(caplog)[-4:]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] >= 4 * pauses[0] > 0
+
+
+def _pauses(caplog: pytest.LogCaptureFixture) -> list[float]:
+    told = (re.search(r"503 .*it goes on in ([0-9.]+) s", record.getMessage()) for record in caplog.records)
+    return [float(found[1]) for found in told if found is not None]
 
 
 # ------------------------------------------------------------------------------------------ rights
