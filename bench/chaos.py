@@ -219,7 +219,9 @@ class Havoc:
             fault.end()
 
     async def _kill_worker(self) -> None:
-        await asyncio.to_thread(self._chaos.replace_worker, self._chance.randrange(self._chaos.plan.workers))
+        index = self._chance.randrange(self._chaos.plan.workers)
+        if await asyncio.to_thread(self._chaos.is_worker_up, index):
+            await asyncio.to_thread(self._chaos.replace_worker, index)
 
     async def _delete_pod(self) -> None:
         cluster, namespace = self._chaos.cluster, self._chaos.namespace
@@ -312,6 +314,11 @@ class Chaos:
             await self._sweep(ledger)
             self._compare(executions, ledger, havoc.deleted)
         return self.outcome
+
+    def is_worker_up(self, index: int) -> bool:
+        """Whether it has begun to work: one that is killed while it starts, again and again, would do nothing at all."""
+        number = self.installation.workers.index(self._workers[index])
+        return " polling " in (self.installation.folder / f"worker-{number}.log").read_text(errors="replace")
 
     def replace_worker(self, index: int) -> None:
         worker = self._workers[index]

@@ -193,11 +193,11 @@ class FaultProxy:
         kind = kind_of(request.method, request.path, request.query_string)
         self.seen[kind] += 1
         fault = next((fault for fault in self._faults if fault.kind == kind and fault.times > 0), None)
-        if fault is not None:
-            fault.times -= 1
-            fault.met.set()
-            return await fault.act(request)
         try:
+            if fault is not None:
+                fault.times -= 1
+                fault.met.set()
+                return await fault.act(request)
             return await (self._stream(request) if kind == "watch" else self._pass_on(request))
         except aiohttp.ClientError:
             return await self._hang_up(request)  # as the server does that is not there
