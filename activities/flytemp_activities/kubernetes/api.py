@@ -126,7 +126,11 @@ class KubernetesApi:
         Raises:
             ApiError: it was refused, or there was no answer.
         """
-        found: Json = json.loads(await self._read(method, path, parameters, body, content_type))
+        answer = await self._read(method, path, parameters, body, content_type)
+        try:
+            found: Json = json.loads(answer)
+        except ValueError as error:  # it came from something between: the API server speaks JSON
+            raise ApiError(0, "BadAnswer", f"the answer is no JSON: {answer[:200]!r}") from error
         return found
 
     async def text(self, path: str, *, parameters: Mapping[str, str] | None = None) -> bytes:

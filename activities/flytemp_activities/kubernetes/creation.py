@@ -107,7 +107,8 @@ def _is_terminating_foreigner(pod: Pod, invocation: Invocation) -> bool:
 
 
 def _refusal(error: ApiError, built: Built) -> TaskError:
-    if error.status in (400, 413, 422):
+    if error.status in (400, 413, 422) or (error.status == 403 and " cannot create resource " not in error.message):
+        # A 403 that is no missing right is an admission's: Pod Security, a LimitRange.
         message = f"Kubernetes refuses the task's pod: {error.message or error}"
         return TaskError(kind="USER", code="InvalidPod", message=message, retryable=False)
     return _forbidden(error, built)

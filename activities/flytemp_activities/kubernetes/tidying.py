@@ -42,8 +42,9 @@ class Tidying:
         keep = self._policy.keep_pods
         stays = keep == "always" or (keep == "failed" and failed)
         if stays and not has_running_containers(pod, primary):
-            return  # its log can be read from it
-        self._spawn(self.remove(namespace, pod, primary, invocation))
+            self._spawn(self._keep_log(namespace, pod["metadata"]["name"], primary, invocation))
+        else:
+            self._spawn(self.remove(namespace, pod, primary, invocation))
 
     def keep_links(self, pod: Pod, primary: str, invocation: Invocation) -> None:
         """Note where else the try's output can be read, now that its container runs."""

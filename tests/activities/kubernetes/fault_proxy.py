@@ -23,7 +23,7 @@ FOR_EVER = 1_000_000
 """As a number of times."""
 
 _POD = re.compile(r"/api/v1/(?:namespaces/[^/]+/)?pods(?P<name>/[^/]+)?(?P<part>/[^/]+)?$")
-_HOP_BY_HOP = frozenset({"host", "connection", "transfer-encoding", "content-length", "content-encoding", "keep-alive"})
+_HOP_BY_HOP = frozenset({"host", "connection", "transfer-encoding", "content-length", "keep-alive"})
 
 
 @dataclass(eq=False)
@@ -128,6 +128,15 @@ class FaultProxy:
         async def act(request: web.Request) -> web.StreamResponse:
             await self._pass_on(request)
             return await self._hang_up(request)
+
+        return self._add(kind, times, act)
+
+    def garble(self, kind: str, *, times: int = 1) -> Fault:
+        """Let the server do it, and answer as a gateway does that knows nothing of Kubernetes."""
+
+        async def act(request: web.Request) -> web.StreamResponse:
+            await self._pass_on(request)
+            return web.Response(text="<html>Please wait", content_type="text/html")
 
         return self._add(kind, times, act)
 

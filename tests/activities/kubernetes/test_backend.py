@@ -371,6 +371,29 @@ async def test_what_kubernetes_refuses_is_the_users(start_backend: StartBackend,
     assert "containerPort" in result.error.message
 
 
+async def test_a_rule_of_the_namespace_is_the_users(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
+) -> None:
+    cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    container = {"name": "primary", "securityContext": {"allowPrivilegeEscalation": True}}
+    settings = TaskSettings(pod_template=PodTemplateSpec(spec={"containers": [container]}))
+    result = await (await start_backend()).run(program.invocation("add", {"a": 1, "b": 2}, settings=settings))
+    assert result.error is not None
+    assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", "InvalidPod", False)
+    assert "PodSecurity" in result.error.message
+
+
+async def test_a_kept_pods_output_is_in_the_store_too(
+    start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
+) -> None:
+    bench, invocation = await start_backend(keep_pods="always"), program.invocation("add", {"a": 1, "b": 2})
+    await bench.run(invocation)
+    async with asyncio.timeout(60):
+        while log_of(store, invocation) != "adding 1 2\n":
+            await asyncio.sleep(0.1)
+    assert [pod["status"]["phase"] for pod in pods(cluster, namespace)] == ["Succeeded"]
+
+
 async def test_an_image_of_another_version_says_both(start_backend: StartBackend, program: Project) -> None:
     with pytest.raises(SystemFailure, match="the worker speaks version 7 of the protocol with tasks, and the image"):
         await (await start_backend()).run(program.invocation("add", {"a": 1, "b": 2}, protocol=7))

@@ -148,6 +148,15 @@ async def test_a_creation_whose_answer_is_late(
     await site.one_pod(invocation)
 
 
+async def test_answers_that_are_no_json(site: Site, bench: Bench, proxy: FaultProxy, program: Project) -> None:
+    garbled = [proxy.garble(kind) for kind in ("create", "get", "list", "delete")]
+    invocation = program.invocation("add", ONE_AND_TWO)
+    await proxy.expire_watches()
+    assert (await bench.run(invocation)).outputs == {"o0": 3}
+    await site.one_pod(invocation)
+    assert all(fault.met.is_set() for fault in garbled)
+
+
 async def test_a_quota_hides_nothing_from_who_lost_the_answer(
     site: Site, bench: Bench, proxy: FaultProxy, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
