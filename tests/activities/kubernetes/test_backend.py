@@ -391,7 +391,7 @@ async def test_a_kept_pods_output_is_in_the_store_too(
     async with asyncio.timeout(60):
         while log_of(store, invocation) != "adding 1 2\n":
             await asyncio.sleep(0.1)
-    assert [pod["status"]["phase"] for pod in pods(cluster, namespace)] == ["Succeeded"]
+    await until_phase(cluster, namespace, "Succeeded")
 
 
 async def test_an_image_of_another_version_says_both(start_backend: StartBackend, program: Project) -> None:
