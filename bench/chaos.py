@@ -302,7 +302,8 @@ class Chaos:
             room = asyncio.Semaphore(self.plan.at_once)
             running = asyncio.gather(*(self._execute(client, number, room) for number in range(self.plan.executions)))
             try:
-                await asyncio.wait([running, wreaking], return_when=asyncio.FIRST_COMPLETED)
+                either: list[asyncio.Future[Any]] = [running, wreaking]
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                 if wreaking.done():
                     wreaking.result()
                 executions = await running
@@ -398,7 +399,8 @@ async def run(plan: Plan, cluster: Cluster, s3: S3Server, image: str, folder: Pa
     source = folder / "project" / "chaos_program.py"
     source.parent.mkdir(parents=True)
     source.write_text(program(plan.nodes))
-    installation = ChaosInstallation.start(folder / "installation")
+    home = folder / "installation"
+    installation = ChaosInstallation(home, Installation.start(home).server)
     try:
         async with FaultProxy(cluster.server, cluster.ca_file, cluster.token) as proxy:
             installation.variables = {
