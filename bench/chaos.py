@@ -417,7 +417,6 @@ async def run(plan: Plan, cluster: Cluster, s3: S3Server, image: str, folder: Pa
             return await Chaos(plan, cluster, namespace, installation, proxy, say).run(source)
     finally:
         await asyncio.to_thread(installation.stop)
-        cluster.start_part("apiserver")
         cluster.start_apiserver()
         cluster.start_kubelet()
         cluster.remove_kwok_nodes(namespace)
