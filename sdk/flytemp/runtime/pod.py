@@ -16,10 +16,14 @@ import threading
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+# Nothing else is imported before TERM is heard of: a container's first process ignores what it has no handler for.
 from flytemp.runtime import termination
-from flytemp.runtime.invocation import PROTOCOL_VERSION, Invocation, TaskError, TaskResult
+
+if TYPE_CHECKING:
+    from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
+    from flytemp.store.object_store import ObjectStore
 
 FAILED, PLATFORM, TERMINATED = 1, 70, 143
 LAST_WORD = Path("/dev/termination-log")
@@ -48,11 +52,14 @@ def _run(environment: Mapping[str, str]) -> int:
     from flytemp.errors import FlytempError
     from flytemp.runtime.execute import Surroundings, execute
     from flytemp.runtime.failures import TryFailed
+    from flytemp.runtime.invocation import TaskError
     from flytemp.store.object_store import ObjectStore
 
     try:
         store = ObjectStore.open(environment["FLYTEMP_STORE"])
         invocation = read_invocation(environment, store)
+        with termination.interruptible():
+            pass  # a container that is to stop already claims nothing
         result = execute(invocation, store, owner=environment["FLYTEMP_POD_UID"], surroundings=Surroundings())
     except TryFailed as failure:
         return last_word(failure.error)
@@ -66,16 +73,15 @@ def _run(environment: Mapping[str, str]) -> int:
     return _told(result)
 
 
-def read_invocation(environment: Mapping[str, str], store: object) -> Invocation:
+def read_invocation(environment: Mapping[str, str], store: ObjectStore) -> Invocation:
     """The invocation, from its variable or from the store.
 
     Raises:
         KeyError: neither is named.
         StoreError: the store cannot be read.
     """
-    from flytemp.store.object_store import ObjectStore
+    from flytemp.runtime.invocation import Invocation
 
-    assert isinstance(store, ObjectStore)
     if key := environment.get("FLYTEMP_INVOCATION_KEY"):
         data = store.read(key)
     else:
@@ -85,6 +91,8 @@ def read_invocation(environment: Mapping[str, str], store: object) -> Invocation
 
 def other_protocol(spoken: str) -> TaskError | None:
     """The worker and this image must speak the same protocol: said with both, before anything is parsed."""
+    from flytemp.runtime.invocation import PROTOCOL_VERSION, TaskError
+
     if spoken == str(PROTOCOL_VERSION):
         return None
     from importlib.metadata import PackageNotFoundError, version
