@@ -82,10 +82,10 @@ def two(folder: str, x: int) -> int:
 
 
 @dynamic
-def tree(folder: str, depth: int) -> int:
+def tree(folder: str, depth: int, where: str) -> int:
     if depth == 0:
-        return step(folder=folder, name="leaf", x=0)
-    return total(xs=[tree(folder=folder, depth=depth - 1), tree(folder=folder, depth=depth - 1)])
+        return step(folder=folder, name=f"leaf{{where}}", x=0)
+    return total(xs=[tree(folder=folder, depth=depth - 1, where=f"{{where}}-{{side}}") for side in range(2)])
 
 
 @dynamic
@@ -102,7 +102,7 @@ def all_shapes(folder: str) -> int:
     mapped = total(xs=map_task(functools.partial(step, folder=folder, name="item"))(x=xs))
     grouped = present(xs=map_task(functools.partial(brittle, folder=folder), min_success_ratio=0.5, items_per_task=5)(x=xs))
     nested = total(xs=map_task(functools.partial(two, folder=folder), concurrency=3)(x=numbers(n=6)))
-    grown = total(xs=[tree(folder=folder, depth=2), wide(folder=folder, n={WIDE})])
+    grown = total(xs=[tree(folder=folder, depth=2, where=""), wide(folder=folder, n={WIDE})])
     launched = total(xs=[child(folder=folder, x=100), child(folder=folder, x=200)])
     chosen = (
         conditional("which").if_(mapped > 0).then(two(folder=folder, x=mapped)).else_().fail("never")
