@@ -7,12 +7,17 @@ process that was forked after the first call, which has no such thread. Processe
 from __future__ import annotations
 
 import functools
+import os
 from typing import Any, Protocol
 
 from flytemp.errors import NotSupported
 from flytemp.store.failures import store_error
 
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+_SURROUNDINGS = (
+    "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
+    "STORAGE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS",
+)  # fmt: skip
 _PACKAGES = {"abfs": "adlfs", "abfss": "adlfs", "az": "adlfs"}
 
 
@@ -38,13 +43,15 @@ def file_system(uri: str) -> tuple[FileSystem, str]:
         StoreError: when its client cannot be set up.
     """
     protocol, _, rest = uri.partition("://")
-    found = _client(f"{protocol.lower()}://{rest.partition('/')[0]}")
+    surroundings = tuple(os.environ.get(name) for name in _SURROUNDINGS)
+    found = _client(f"{protocol.lower()}://{rest.partition('/')[0]}", surroundings)
     # Not fsspec.url_to_fs: that takes a "::" in a file's name for a chain of file systems.
     return found, found._strip_protocol(uri)
 
 
 @functools.lru_cache(maxsize=64)
-def _client(root: str) -> Any:
+def _client(root: str, surroundings: tuple[str | None, ...]) -> Any:
+    """``surroundings`` are what the client reads of the environment when it is made: others are another client's."""
     # fsspec keeps a client for each thread, and setting one up takes a tenth of a second: hence the cache.
     import fsspec
 
@@ -52,7 +59,7 @@ def _client(root: str) -> Any:
     try:
         kind = fsspec.get_filesystem_class(protocol)
         # A listing cache would hide what other processes create.
-        return kind(**{**kind._get_kwargs_from_urls(root), "use_listings_cache": False})
+        return kind(**{**kind._get_kwargs_from_urls(root), "use_listings_cache": False, "skip_instance_cache": True})
     except ImportError as error:
         message = f"{root} needs a client that is not installed ({error.name or error})"
         raise NotSupported(message, hint=_install(protocol)) from error
