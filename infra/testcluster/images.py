@@ -280,6 +280,7 @@ def _wanted_by_digits() -> list[str]:
 
 
 def _build_digits(task: str, name: str, reference: str, libraries: list[str], say: Say) -> None:
+    _restore(task, say)
     wheels = _digits_wheels(libraries, say)
     say("building the digits image")
     with tempfile.TemporaryDirectory(dir=_folder(), prefix="context-") as temporary:
@@ -289,6 +290,18 @@ def _build_digits(task: str, name: str, reference: str, libraries: list[str], sa
     source = f"containers-storage:[{_driver()}@{_storage()}+{_folder() / 'run'}]{name}"
     machine.run("skopeo", "copy", "--quiet", "--dest-oci-accept-uncompressed-layers", source, f"oci:{layout.folder}:{reference}")
     _forget_old(Image("digits", "examples", "FLYTEMP_TEST_DIGITS_IMAGE"), layout)
+
+
+def _restore(task: str, say: Say) -> None:
+    """Give buildah the task image again, when other trees' images have pushed it out of its storage."""
+    if _is_stored(task):
+        return
+    digest, layout = task.rpartition(":")[2], Layout(_folder() / "layout")
+    if f"{TASK.name}-{digest}" not in layout.references():
+        _build(TASK, digest, say)
+        return
+    target = f"containers-storage:[{_driver()}@{_storage()}+{_folder() / 'run'}]{task}"
+    machine.run("skopeo", "copy", "--quiet", f"oci:{layout.folder}:{TASK.name}-{digest}", target)
 
 
 def _digits_wheels(libraries: list[str], say: Say) -> Path:

@@ -217,5 +217,7 @@ async def test_pods_fit_the_restricted_standard(
     assert (await run(backend, project.invocation("add", {"a": 1, "b": 2}))).outputs == {"o0": 3}
     as_root = PodTemplateSpec(spec={"containers": [{"name": "primary", "securityContext": {"runAsNonRoot": False}}]})
     settings = TaskSettings(pod_template=as_root)
-    with pytest.raises(SystemFailure, match="violates PodSecurity"):
-        await run(backend, project.invocation("add", {"a": 1, "b": 2}, settings=settings, node="n1"))
+    refused = await run(backend, project.invocation("add", {"a": 1, "b": 2}, settings=settings, node="n1"))
+    assert refused.error is not None
+    assert (refused.error.kind, refused.error.code) == ("USER", "InvalidPod")
+    assert "violates PodSecurity" in refused.error.message
