@@ -47,7 +47,7 @@ FIRST_WINDOW = 45
 """Tasks that are in flight at first. The server buffers 100 events during a workflow task, and a completion is two: more
 fail the workflow task. So only tasks that take their time, and end one by one, may be many at once."""
 
-CALM, BUSY = 8, 30
+CALM, BUSY = 2, 8
 """Completions between two looks: with no more than the first the window doubles, with at least the second it shrinks."""
 
 QUIET, LOOK_SECONDS = 2, 0.05
