@@ -7,13 +7,12 @@ the store, and a note says so.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flytemp.client.again import node_path
-from flytemp.client.describe import describe_workflow
+from flytemp.client.describe import describe_workflow, last_heartbeat
 from flytemp.client.logs import LogChunk
 from flytemp.errors import FlytempError
 
@@ -118,22 +117,13 @@ def running_pods(description: WorkflowExecutionDescription) -> list[RunningPod]:
     for pending in description.raw_description.pending_activities:
         path, _, numbers = pending.activity_id.partition("@")
         attempt, _, try_ = numbers.partition(".")
-        payloads = pending.heartbeat_details.payloads
-        if not (payloads and attempt.isdigit() and try_.isdigit()):
+        if not (attempt.isdigit() and try_.isdigit()):
             continue
-        told = _decoded(payloads[0].data)
+        told = last_heartbeat(pending)
         if told.get("phase") == "running" and "pod" in told and "namespace" in told:
             container = str(told.get("container") or "primary")
             found.append(RunningPod((path, int(attempt), int(try_)), str(told["namespace"]), str(told["pod"]), container))
     return found
-
-
-def _decoded(data: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except ValueError:  # a team's own codec may have encrypted it
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 class Follower:

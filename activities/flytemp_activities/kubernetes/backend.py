@@ -57,7 +57,7 @@ class KubernetesBackend:
         options = self._options
         self._api = api = await connected(await KubernetesApi.connect(options.kubeconfig, options.context))
         pods, policy = Pods(api), options.policy
-        namespace = (policy.namespace or api.namespace) if policy.is_one_namespace else None
+        namespace = policy.watched_namespace(api.namespace)
         self._watch = watch = PodWatch(api, names.selector(options.task_queue), namespace)
         watch.start()
         self._yard = Yard(

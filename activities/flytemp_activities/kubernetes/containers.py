@@ -61,7 +61,7 @@ def beside(invocation: Invocation, image: str | None, variables: list[Json], env
         ConfigError: no image is known that has flytemp in it.
     """
     spec, interface = _spec(invocation), invocation.task.interface
-    if not interface.inputs and not interface.outputs:
+    if not needs_runtime(invocation):
         return {}
     if image is None:
         hint = "set kubernetes.image (FLYTEMP_KUBERNETES_IMAGE) to an image that has flytemp in it"

@@ -93,8 +93,7 @@ class Janitor:
         return doomed
 
     async def _all(self) -> list[Pod]:
-        policy = self._policy
-        namespace = (policy.namespace or self._api.namespace) if policy.is_one_namespace else None
+        namespace = self._policy.watched_namespace(self._api.namespace)
         path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
         parameters = {"labelSelector": self._selector, "limit": str(_PAGE)}
         found: list[Pod] = []

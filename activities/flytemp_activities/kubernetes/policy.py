@@ -140,6 +140,10 @@ class Policy(_Part):
     def _namespace(self, project: str, domain: str) -> str | None:
         return None if self.namespace is None else self.namespace.replace("{project}", project).replace("{domain}", domain)
 
+    def watched_namespace(self, context: str) -> str | None:
+        """The namespace that all pods are in, where there is one; ``context`` is that of the connection."""
+        return (self.namespace or context) if self.is_one_namespace else None
+
     @property
     def is_one_namespace(self) -> bool:
         """Whether all pods are in one namespace, so that rights on it alone are enough."""

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
 from temporalio.service import RPCError, RPCStatusCode
@@ -216,8 +217,8 @@ def _apply_pending(nodes: list[NodeExecution], description: WorkflowExecutionDes
             node.message = "waits for a worker to take it"
             if pending.last_failure.message:
                 node.message = f"is taken up again: {pending.last_failure.message}"[:500]
-        elif pending.HasField("heartbeat_details") and pending.heartbeat_details.payloads:
-            detail = _detail(pending.heartbeat_details.payloads[0].data)
+        else:
+            detail = last_heartbeat(pending)
             if detail.get("phase") in ("queued", "starting"):
                 node.phase = Phase.QUEUED
                 node.message = _why_it_waits(detail)
@@ -231,9 +232,11 @@ def _why_it_waits(detail: dict[str, Any]) -> str:
     return "waits for a node" if "pod" in detail else "waits for a free slot"
 
 
-def _detail(data: bytes) -> dict[str, Any]:
+def last_heartbeat(pending: PendingActivityInfo) -> dict[str, Any]:
+    """What a backend last said of a try; nothing where it has not, or where nobody but a worker can read it."""
+    payloads = pending.heartbeat_details.payloads
     try:
-        value = json.loads(data)
+        value = json.loads(payloads[0].data) if payloads else {}
     except ValueError:  # a team's own codec may have encrypted it
         return {}
     return value if isinstance(value, dict) else {}

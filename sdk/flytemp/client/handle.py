@@ -139,11 +139,7 @@ class ExecutionHandle(Generic[R]):
         Raises:
             NotFound: there is no such execution or node.
         """
-        execution = await self.describe()
-        path = node_path(execution, node) if node is not None else None
-        layout = ExecutionLayout(execution.namespace, execution.workflow_id, execution.run_id)
-        reader = LogReader(self._client.store, layout, path, attempt)
-        async for chunk in read_logs(reader, self._is_over, follow):
+        async for chunk in read_logs(await self._log_reader(node, attempt), self._is_over, follow):
             yield chunk
 
     async def log_links(self, node: str | None = None, *, attempt: int | None = None) -> list[LogLink]:
@@ -152,10 +148,13 @@ class ExecutionHandle(Generic[R]):
         Raises:
             NotFound: there is no such execution or node.
         """
+        return await asyncio.to_thread((await self._log_reader(node, attempt)).links)
+
+    async def _log_reader(self, node: str | None, attempt: int | None) -> LogReader:
         execution = await self.describe()
         path = node_path(execution, node) if node is not None else None
         layout = ExecutionLayout(execution.namespace, execution.workflow_id, execution.run_id)
-        return await asyncio.to_thread(LogReader(self._client.store, layout, path, attempt).links)
+        return LogReader(self._client.store, layout, path, attempt)
 
     async def _is_over(self) -> bool:
         description = await describing.describe_workflow(self._client.temporal, self.workflow_id)
