@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import tempfile
 import time
 import uuid
@@ -15,10 +16,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from failed_tasks import is_asked_again, is_failed_task
 from rich.console import Console
 from rich.table import Table
 from scale_programs import CODE, chain, dynamic, fan, mapped, nested, random_graph
-from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 
@@ -75,6 +76,7 @@ class Row:
     workflows: int = 0
     longest_history: int = 0
     failed_workflow_tasks: int = 0
+    asked_again: int = 0  # as a signal came just when a run was about to continue
     cancelled_after_seconds: float | None = None  # from the request to the end
     left_running: int | None = None
 
@@ -128,7 +130,10 @@ class Scale:
         for execution in [*(e for e in found if e.id == handle.id), *parts[::10]]:
             history = self.temporal.get_workflow_handle(execution.id, run_id=execution.run_id)
             async for event in history.fetch_history_events():
-                row.failed_workflow_tasks += event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
+                if is_failed_task(event):
+                    row.failed_workflow_tasks += 1
+                    print(execution.id, event, file=sys.stderr)
+                row.asked_again += is_asked_again(event)
 
     async def cancel(self, case: Case, nodes: int, after: float, row: Row) -> None:
         """Cancel another execution of the size in the middle."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from datetime import timedelta
 from typing import Any, Protocol
 
 from temporalio import activity
@@ -26,6 +27,10 @@ from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.failures import bounded, error_detail
 
 logger = logging.getLogger("flytemp.tasks")
+
+HEARTBEATS = 150
+"""A second, of one worker: those of thousands of tasks would keep the server busy (each is a write). A task reports once a
+second where the worker has few, and three times within its heartbeat timeout where it has very many."""
 
 LOOK_SECONDS = 5.0
 """How often a task that no activity waits for asks whether its execution is over."""
@@ -50,8 +55,6 @@ class TaskRunner:
         executions: where a task's spec and its execution's context are read.
         backend: what runs it.
         temporal: to learn whether a workflow whose activity is gone still runs.
-        heartbeat_seconds: how often the server hears of a running task; cancellation reaches it in the answer.
-        many: the worker may have thousands of tasks in hand, each of which heartbeats.
         observer: hears of each try, or None.
     """
 
@@ -60,16 +63,13 @@ class TaskRunner:
         executions: Executions,
         backend: Backend,
         temporal: TemporalClient,
-        heartbeat_seconds: float,
         observer: TryObserver | None = None,
-        *,
-        many: bool = False,
     ) -> None:
         self._observer = observer
         self._executions = executions
         self._backend = backend
         self._temporal = temporal
-        self._interval = max(0.2, heartbeat_seconds / 3 if many else min(1.0, heartbeat_seconds / 4))
+        self._in_hand = 0
         self._detached: dict[TryKey, asyncio.Task[None]] = {}
 
     @activity.defn(name="flytemp.run_task")
@@ -147,12 +147,14 @@ class TaskRunner:
     async def _supervised(self, invocation: Invocation, resumed: bool) -> TaskResult:
         """The backend's result, with heartbeats meanwhile; a cancellation is judged by its cause."""
         report: dict[str, Any] = {}
+        timeout = activity.info().heartbeat_timeout
+        self._in_hand += 1
         running = asyncio.create_task(
             self._backend.run(invocation, resumed=resumed, report=_replacing(report), before=_last_heartbeat())
         )
         try:
             while not running.done():
-                await asyncio.wait({running}, timeout=self._interval)
+                await asyncio.wait({running}, timeout=heartbeat_interval(timeout, self._in_hand))
                 if not running.done():
                     activity.heartbeat(report)
             return running.result()
@@ -164,6 +166,8 @@ class TaskRunner:
             ) from error
         except SystemFailure as error:
             raise _failure("SYSTEM", error.error.code, error.error.message, error.error.retryable) from error
+        finally:
+            self._in_hand -= 1
 
     async def _cancelled(self, invocation: Invocation, running: asyncio.Task[TaskResult]) -> TaskResult:
         """The activity was cancelled: by the engine, or because something around it went away.
@@ -211,6 +215,12 @@ class TaskRunner:
         if description.status is not WorkflowExecutionStatus.RUNNING:
             return False
         return first_run_id(description) == root.rpartition("/")[2]  # else the id has been used again
+
+
+def heartbeat_interval(timeout: timedelta | None, in_hand: int) -> float:
+    """Seconds between two heartbeats of one task, of ``in_hand`` of this worker. A cancellation comes in the answer to one."""
+    seconds = timeout.total_seconds() if timeout is not None else 10.0
+    return max(0.2, min(seconds / 3, max(min(1.0, seconds / 4), in_hand / HEARTBEATS)))
 
 
 def _replacing(report: dict[str, Any]) -> Report:

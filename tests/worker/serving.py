@@ -95,7 +95,7 @@ async def serving(client: Client, backend: Backend, **settings: Any) -> AsyncIte
     resolved = ResolvedSettings(task_queue=queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, **settings})
     executions = Executions(client.store)
     control = control_parts(executions, client.temporal, resolved)
-    tasks = task_parts(executions, backend, client.temporal, resolved)
+    tasks = task_parts(executions, backend, client.temporal)
     activities = [*control.activities, *tasks.activities]
     async with Worker(client.temporal, task_queue=queue, workflows=control.workflows, activities=activities):
         yield

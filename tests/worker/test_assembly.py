@@ -37,7 +37,7 @@ def test_every_activity_that_the_workflow_calls_is_registered(tmp_path: Path) ->
     executions = Executions(ObjectStore.open(chosen.store))
     temporal: Any = None
     control = control_parts(executions, temporal, resolved_settings(chosen))
-    tasks = task_parts(executions, NoopBackend(), temporal, resolved_settings(chosen))
+    tasks = task_parts(executions, NoopBackend(), temporal)
 
     others = {calls.PART_WORKFLOW, calls.CHILD_CLOSED, calls.GAVE_BACK, calls.TELL}  # a workflow type, and signals
     called = {value for name, value in vars(calls).items() if name.isupper() and isinstance(value, str)} - others

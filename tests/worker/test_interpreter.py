@@ -139,7 +139,7 @@ async def serving(client: Client, backend: QuickBackend, **settings: Any) -> Asy
     resolved = ResolvedSettings(task_queue=queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, **settings})
     executions = Executions(client.store)
     control = control_parts(executions, client.temporal, resolved)
-    tasks = task_parts(executions, backend, client.temporal, resolved)
+    tasks = task_parts(executions, backend, client.temporal)
     async with Worker(
         client.temporal, task_queue=queue, workflows=control.workflows, activities=[*control.activities, *tasks.activities]
     ):

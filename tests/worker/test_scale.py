@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecution, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.worker import Worker
 
+from bench.failed_tasks import is_failed_task
 from bench.scale_programs import CODE, chain, dynamic, fan, mapped, nested, random_graph
 from flytemp.bundle import pack, store_bundle
 from flytemp.client import Client
@@ -126,8 +126,7 @@ async def test_a_thousand_nodes_in_pieces(place: Place, name: str) -> None:
     assert max(run.history_length for run in runs) < 10 * EVENTS
     for run in runs:
         history = place.client.temporal.get_workflow_handle(run.id, run_id=run.run_id)
-        failed = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
-        assert [event.event_id async for event in history.fetch_history_events() if event.event_type == failed] == []
+        assert [str(event) async for event in history.fetch_history_events() if is_failed_task(event)] == []
     execution = await (await place.client.find(handle.id)).describe()
     assert str(execution.phase) == "SUCCEEDED"
     if name == "map":

@@ -29,7 +29,6 @@ from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
 from flytemp_worker.workflow.janitor import FlytempJanitor
 
 CONTROL_SLOTS = 50
-MANY_SLOTS = 200
 WORKFLOW_SLOTS = 8
 """Workflow tasks at once in one process: they share one interpreter lock, and a replay may not take over 2 s."""
 
@@ -71,13 +70,10 @@ def task_parts(
     executions: Executions,
     backend: Backend,
     temporal: TemporalClient,
-    settings: ResolvedSettings,
     observer: TryObserver | None = None,
-    *,
-    many: bool = False,
 ) -> Parts:
-    """The activity that runs tasks; ``many`` of them at once, as where each is a pod."""
-    return Parts([], [TaskRunner(executions, backend, temporal, settings.heartbeat_seconds, observer, many=many).run_task])
+    """The activity that runs tasks."""
+    return Parts([], [TaskRunner(executions, backend, temporal, observer).run_task])
 
 
 def control_worker(
@@ -113,7 +109,7 @@ def task_worker(
 ) -> Worker:
     """A Temporal worker for one backend's tasks, and for ``more`` activities that need what the backend has; on shutdown it
     waits ``drain_seconds`` for those that run."""
-    parts = task_parts(Executions(store), backend, temporal, settings, observer, many=slots > MANY_SLOTS)
+    parts = task_parts(Executions(store), backend, temporal, observer)
     return Worker(
         temporal,
         task_queue=settings.task_queue,

@@ -48,7 +48,7 @@ class FlytempPlugin(SimplePlugin):
         activities = list(control.activities)
         backend = make_backend(chosen, store) if run_tasks else None
         if backend is not None:
-            activities += task_parts(executions, backend, temporal, resolved).activities
+            activities += task_parts(executions, backend, temporal).activities
 
         @asynccontextmanager
         async def run_context() -> AsyncIterator[None]:

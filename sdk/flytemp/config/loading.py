@@ -43,7 +43,6 @@ _DEFAULTS: Mapping[str, object] = MappingProxyType(
         "namespace": "default",
         "profile": None,
         "worker.backend": "process",
-        "worker.heartbeat_seconds": 10.0,
         "worker.grace_seconds": 10.0,
         "worker.drain_seconds": 30.0,
         "worker.recycle_after": 100,
@@ -60,6 +59,9 @@ _DEFAULTS: Mapping[str, object] = MappingProxyType(
         "kubernetes.pods": 1_000,
     }
 )
+
+_HEARTBEATS: Mapping[str, float] = MappingProxyType({"process": 10.0, "noop": 10.0, "kubernetes": 30.0})
+"""Processes end with their worker; pods do not, and one worker may have thousands, so they report less often."""
 
 
 def load_settings(
@@ -219,6 +221,8 @@ class _Loader:
         if values["slots"] is None:
             values["slots"] = _cpus()
             self.origins["worker.slots"] = "default (one per CPU)"
+        if values["heartbeat_seconds"] is None:
+            values["heartbeat_seconds"] = _HEARTBEATS[values["backend"]]
         return WorkerSettings(**values)
 
     def _kubernetes(self) -> KubernetesSettings:

@@ -59,7 +59,9 @@ class Watch:
 
 
 class FaultProxy:
-    """The proxy; an async context manager. ``seen`` counts requests by kind, ``created`` the pods that came into being.
+    """The proxy; an async context manager.
+
+    ``seen`` counts requests by kind, ``opened`` the watches that could be cut, ``created`` the pods that came into being.
 
     Kinds: ``create``, ``get``, ``delete``, ``list``, ``watch`` (of pods), ``log``, ``other``.
     """
@@ -75,6 +77,7 @@ class FaultProxy:
         self._closing = asyncio.Event()
         self.watching = asyncio.Event()
         self.seen: Counter[str] = Counter()
+        self.opened = 0
         self.created: Counter[str] = Counter()
         self.url = ""
 
@@ -231,6 +234,7 @@ class FaultProxy:
             await told.prepare(request)
             watch = Watch(request, told)
             self._watches.add(watch)
+            self.opened += 1
             self.watching.set()
             try:
                 # The other end going away, or the watch being cut, ends it; both are what a test wants.

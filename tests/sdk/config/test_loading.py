@@ -102,6 +102,11 @@ def test_with_nothing_at_all(load: Callable[..., Settings], project: Path) -> No
     assert (worker.metrics_address, worker.backend) == ("127.0.0.1:9464", "process")
 
 
+def test_pods_report_less_often_than_processes(load: Callable[..., Settings]) -> None:
+    assert load(FLYTEMP_WORKER_BACKEND="kubernetes").worker.heartbeat_seconds == 30
+    assert load(FLYTEMP_WORKER_BACKEND="kubernetes", FLYTEMP_WORKER_HEARTBEAT_SECONDS="7").worker.heartbeat_seconds == 7
+
+
 def test_settings_cannot_be_changed(load: Callable[..., Settings]) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         load().store = "x"  # type: ignore[misc]
