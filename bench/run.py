@@ -28,6 +28,7 @@ from flytemp.records.launch import ResolvedSettings
 from flytemp.registry import Registry
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Backend
+from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_activities.process import ProcessBackend, ProcessOptions, new_worker_id
 from flytemp_worker.assembly import WORKFLOW_SLOTS, control_worker, task_worker
@@ -61,11 +62,12 @@ class Installation:
 
     async def enter(self, stack: AsyncExitStack) -> None:
         settings = ResolvedSettings(task_queue=self.tasks, max_parallelism=0, heartbeat_seconds=10)
+        executions = Executions(self.store)
         await self.backend.start()
         stack.push_async_callback(self.backend.close)
         workers = [
-            control_worker(self.temporal, self.store, self.queue, settings),
-            task_worker(self.temporal, self.store, self.backend, settings, slots=100, drain_seconds=0),
+            control_worker(self.temporal, executions, self.queue, settings),
+            task_worker(self.temporal, executions, self.backend, settings, slots=100, drain_seconds=0),
             Worker(
                 self.temporal,
                 task_queue=self.hand,

@@ -33,6 +33,7 @@ from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import WorkflowDocument
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Report, Told
+from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_worker.assembly import control_worker, task_worker
 from flytemp_worker.devserver import start_dev_server
@@ -162,10 +163,11 @@ async def measure(cases: list[Case], folder: Path, part: float, cancel: bool) ->
         store = ObjectStore.open(str(folder / "store"))
         _register(store, folder, cases, part)
         settings = ResolvedSettings(task_queue=TASKS, max_parallelism=0, continue_as_new_events=7_500)
+        executions = Executions(store)
         async with AsyncExitStack() as stack:
             for worker in (
-                control_worker(temporal, store, QUEUE, settings),
-                task_worker(temporal, store, ScaleBackend(store), settings, slots=100, drain_seconds=0),
+                control_worker(temporal, executions, QUEUE, settings),
+                task_worker(temporal, executions, ScaleBackend(store), settings, slots=100, drain_seconds=0),
             ):
                 await stack.enter_async_context(worker)
             return await _measure(Scale(temporal, store), cases, part, cancel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -34,6 +35,7 @@ class _Recent(Generic[V]):
     def __init__(self, size: int) -> None:
         self._size = size
         self._values: OrderedDict[str, V] = OrderedDict()
+        self._making: dict[str, Lock] = {}
         self._lock = Lock()
 
     def get(self, key: str) -> V | None:
@@ -49,6 +51,21 @@ class _Recent(Generic[V]):
             if len(self._values) > self._size:
                 self._values.popitem(last=False)
         return value
+
+    def find(self, key: str, make: Callable[[], V]) -> V:
+        """The value; the first thread that misses it makes it, and others wait: a large document takes seconds to read."""
+        found = self.get(key)
+        if found is not None:
+            return found
+        with self._lock:
+            making = self._making.setdefault(key, Lock())
+        with making:
+            found = self.get(key)
+            if found is None:
+                found = self.put(key, make())
+        with self._lock:
+            self._making.pop(key, None)
+        return found
 
 
 class Executions:
@@ -66,20 +83,19 @@ class Executions:
         self._contexts.put(root, context)
         self._documents.put(context.spec, document)
 
-    def known(self, root: str) -> tuple[ExecutionContext, WorkflowDocument] | None:
-        """The context and the document of what it runs, if that needs no I/O."""
+    def known(self, root: str, source: str = "") -> tuple[ExecutionContext, WorkflowDocument] | None:
+        """The context and the document of what it runs, or of its dynamic ``source``, if that needs no I/O."""
         context = self._contexts.get(root)
-        document = self._documents.get(context.spec) if context is not None else None
+        document = self._documents.get(f"{root}/{source}" if source else context.spec) if context is not None else None
         return (context, document) if context is not None and document is not None else None
 
-    def load(self, root: str) -> tuple[ExecutionContext, WorkflowDocument]:
+    def load(self, root: str, source: str = "") -> tuple[ExecutionContext, WorkflowDocument]:
         """As `known`, with I/O.
 
         Raises:
-            NotFound, CorruptData: as `context` and `document`.
+            NotFound, CorruptData: as `context`, `document` and `dynamic`.
         """
-        context = self.context(root)
-        return context, self.document(context.spec)
+        return self.context(root), self.document_in(root, source)
 
     def context(self, root: str) -> ExecutionContext:
         """The execution's context.
@@ -87,13 +103,13 @@ class Executions:
         Raises:
             NotFound, CorruptData: `resolve` wrote none, or something else is there.
         """
-        found = self._contexts.get(root)
-        if found is not None:
-            return found
+        return self._contexts.find(root, lambda: self._read_context(root))
+
+    def _read_context(self, root: str) -> ExecutionContext:
         key = RootLayout(root).execution
         data = self.store.read(key)
         try:
-            return self._contexts.put(root, ExecutionContext.model_validate_json(data))
+            return ExecutionContext.model_validate_json(data)
         except ValidationError as error:
             raise CorruptData(
                 f"{self.store.uri_of(key)} is not an execution's context: {error.error_count()} errors"
@@ -109,10 +125,9 @@ class Executions:
         Raises:
             NotFound, CorruptData: there is none.
         """
-        name = f"{root}/{source}"
-        found = self._documents.get(name)
-        if found is not None:
-            return found
+        return self._documents.find(f"{root}/{source}", lambda: self._read_dynamic(root, source))
+
+    def _read_dynamic(self, root: str, source: str) -> WorkflowDocument:
         layout, (node, _, attempt) = RootLayout(root), source.rpartition("/")
         key = layout.result(node, int(attempt))
         try:
@@ -123,7 +138,7 @@ class Executions:
             raise CorruptData(f"{self.store.uri_of(key)} is no task's result: {error.error_count()} errors") from error
         if not isinstance(document, WorkflowDocument):
             raise CorruptData(f"{self.store.uri_of(made)} is not a workflow's document")
-        return self._documents.put(name, document)
+        return document
 
     def dynamic_plan(self, root: str, source: str) -> Plan:
         """The plan of the graph that a dynamic task made: each run of its execution asks for it anew.
@@ -131,8 +146,7 @@ class Executions:
         Raises:
             NotFound, CorruptData: as `dynamic`.
         """
-        name = f"{root}/{source}"
-        return self._plans.get(name) or self._plans.put(name, plan_of(self.dynamic(root, source)))
+        return self._plans.find(f"{root}/{source}", lambda: plan_of(self.dynamic(root, source)))
 
     def constants(self, root: str) -> Constants:
         """The large literals of the execution's plans."""
@@ -140,13 +154,13 @@ class Executions:
 
     def document(self, urn: str) -> WorkflowDocument:
         """The workflow document of a ``wf:`` or ``tsk:`` URN with a version; a task comes as a workflow of one node."""
-        found = self._documents.get(urn)
-        if found is not None:
-            return found
+        return self._documents.find(urn, lambda: self._read_document(urn))
+
+    def _read_document(self, urn: str) -> WorkflowDocument:
         _, document = self.registry.get(EntityId.parse(urn))
         if isinstance(document, LaunchPlanDocument):
             raise CorruptData(f"{urn} is a launch plan; a workflow or task was expected")
-        return self._documents.put(urn, around_task(document) if isinstance(document, TaskDocument) else document)
+        return around_task(document) if isinstance(document, TaskDocument) else document
 
 
 def task_of(document: WorkflowDocument, workflow: str, local: str, task: str) -> TaskSpec:

@@ -104,15 +104,9 @@ class TaskRunner:
         return result
 
     async def _invocation(self, argument: dict[str, Any]) -> Invocation:
-        known = self._executions.known(argument["execution"])
-        if known is None or "source" in argument:
-            known = await asyncio.to_thread(self._load, argument)
+        where = (argument["execution"], argument.get("source", ""))
+        known = self._executions.known(*where) or await asyncio.to_thread(self._executions.load, *where)
         return self._build(argument, *known)
-
-    def _load(self, argument: dict[str, Any]) -> tuple[ExecutionContext, WorkflowDocument]:
-        context, document = self._executions.load(argument["execution"])
-        source = argument.get("source")
-        return context, self._executions.dynamic(argument["execution"], source) if source else document
 
     def _build(self, argument: dict[str, Any], context: ExecutionContext, document: WorkflowDocument) -> Invocation:
         node, attempt = argument["node"], argument["attempt"]

@@ -25,6 +25,7 @@ from flytemp.runtime.execute import execute
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import WorkflowDocument
 from flytemp_activities.backend import Report, Told
+from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_worker.assembly import control_worker, task_worker
 from flytemp_worker.devserver import DevServer, start_dev_server
@@ -109,8 +110,9 @@ async def place(server: DevServer, tmp_path: Path) -> AsyncIterator[Place]:
     settings = ResolvedSettings(
         task_queue=f"{queue}-tasks", continue_as_new_events=EVENTS, max_map_items=ITEMS, drain_seconds=5
     )
-    control = control_worker(client.temporal, client.store, queue, settings)
-    tasks: Worker = task_worker(client.temporal, client.store, GraphsOnly(client), settings, slots=10, drain_seconds=0)
+    executions = Executions(client.store)
+    control = control_worker(client.temporal, executions, queue, settings)
+    tasks: Worker = task_worker(client.temporal, executions, GraphsOnly(client), settings, slots=10, drain_seconds=0)
     async with control, tasks:
         yield Place(client, queue)
     await client.close()

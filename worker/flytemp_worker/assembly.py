@@ -15,13 +15,13 @@ from temporalio.client import Client as TemporalClient
 from temporalio.worker import Worker
 
 from flytemp.records.launch import ResolvedSettings
-from flytemp.store.object_store import ObjectStore
 from flytemp_activities.answers import Answers
 from flytemp_activities.backend import Backend
 from flytemp_activities.close import Recorder
 from flytemp_activities.executions import Executions
 from flytemp_activities.parts import Parts as MapParts
 from flytemp_activities.parts import Relations
+from flytemp_activities.pausing import pause
 from flytemp_activities.resolve import Resolver
 from flytemp_activities.state import StatePages
 from flytemp_activities.tasks import TaskRunner, TryObserver
@@ -62,6 +62,7 @@ def control_parts(
             pages.plan_page, pages.save_plan, pages.load_state, pages.save_state,
             answers.read_values, answers.list_lengths, answers.split_lists, answers.child_inputs, answers.store_map,
             answers.expand_dynamic, answers.dynamic_plans, parts.part_plan, parts.close_part, relations.closed_children,
+            pause,
         ],
     )  # fmt: skip
 
@@ -78,13 +79,13 @@ def task_parts(
 
 def control_worker(
     temporal: TemporalClient,
-    store: ObjectStore,
+    executions: Executions,
     task_queue: str,
     settings: ResolvedSettings,
     raw_data_prefix: str | None = None,
 ) -> Worker:
-    """A Temporal worker for the interpreter and control."""
-    parts = control_parts(Executions(store), temporal, settings, raw_data_prefix)
+    """A Temporal worker for the interpreter and control. What ``executions`` has read, a process's `task_worker` need not."""
+    parts = control_parts(executions, temporal, settings, raw_data_prefix)
     return Worker(
         temporal,
         task_queue=task_queue,
@@ -98,7 +99,7 @@ def control_worker(
 
 def task_worker(
     temporal: TemporalClient,
-    store: ObjectStore,
+    executions: Executions,
     backend: Backend,
     settings: ResolvedSettings,
     *,
@@ -109,7 +110,7 @@ def task_worker(
 ) -> Worker:
     """A Temporal worker for one backend's tasks, and for ``more`` activities that need what the backend has; on shutdown it
     waits ``drain_seconds`` for those that run."""
-    parts = task_parts(Executions(store), backend, temporal, observer)
+    parts = task_parts(executions, backend, temporal, observer)
     return Worker(
         temporal,
         task_queue=settings.task_queue,

@@ -20,6 +20,7 @@ from flytemp.errors import ConfigError
 from flytemp.records.launch import ResolvedSettings
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Backend
+from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_activities.process import ProcessBackend, ProcessOptions, new_worker_id
 from flytemp_worker import pods
@@ -71,10 +72,11 @@ async def _serve(settings: Settings) -> int:
             logger.info("metrics and health at http://%s/metrics, /healthz, /readyz", server.address)
         await backend.start()
         stack.push_async_callback(backend.close)
-        control = control_worker(temporal, store, settings.task_queue, resolved, settings.raw_data_prefix)
+        executions = Executions(store)
+        control = control_worker(temporal, executions, settings.task_queue, resolved, settings.raw_data_prefix)
         more = await pods.sweeping(backend, temporal, settings.task_queue)
         tasks = task_worker(
-            temporal, store, backend, resolved, slots=slots, drain_seconds=drain, observer=metrics, more=more
+            temporal, executions, backend, resolved, slots=slots, drain_seconds=drain, observer=metrics, more=more
         )
         ready = True
         logger.info(

@@ -28,6 +28,7 @@ PART_PLAN = "flytemp.part_plan"
 CLOSE_PART = "flytemp.close_part"
 CLOSED_CHILDREN = "flytemp.closed_children"
 DYNAMIC_PLANS = "flytemp.dynamic_plans"
+PAUSE = "flytemp.pause"
 PART_WORKFLOW = PART_WORKFLOW_TYPE
 
 ASKS = {
@@ -66,6 +67,12 @@ def control(name: str, argument: dict[str, Any], *, summary: str | None = None) 
         cancellation_type=workflow.ActivityCancellationType.ABANDON,
         summary=summary,
     )
+
+
+def pause(seconds: float) -> workflow.ActivityHandle[Any]:
+    """Much less than a second, after which a workflow task follows. The server's timers come up to a second late
+    (`history.timerProcessorMaxTimeShift`); an activity that this worker takes itself comes within milliseconds."""
+    return control(PAUSE, {"seconds": seconds})
 
 
 def activity_id(node: str, attempt: int, try_: int) -> str:

@@ -33,11 +33,12 @@ async def continue_as_new(shell: Any) -> None:
         left = deadline - workflow.time()
         if not shell.has_backlog and (left <= 0 or workflow.info().get_current_history_length() > MOST_EVENTS):
             break
-        await shell.wait(0.01 if shell.has_backlog else left)
+        await (shell.wait(pause=0) if shell.has_backlog else shell.wait(left))
         shell.feed()
         shell.carry_out()
     if shell.finish is not None:
         return
+    await shell.settle()
     if not engine.aborting and await _save(shell, generation := shell.generation + 1, rows.state(engine)):
         await workflow.wait_condition(workflow.all_handlers_finished)
         if not news(shell):
@@ -75,6 +76,7 @@ async def _save(shell: Any, generation: int, state: Any) -> bool:
 
 async def close(shell: Any, finish: Finish) -> dict[str, Any]:
     """Record how it ended, tell who waits for it, then end the workflow as its phase says."""
+    await shell.settle()
     if shell.part is not None:
         return await _close_part(shell, finish)
     argument: dict[str, Any] = {

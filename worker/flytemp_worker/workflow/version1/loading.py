@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
-
-from temporalio import workflow
 
 from flytemp.spec.pages import from_pages
 from flytemp_worker.engine import Engine, PauseRequested, Plan, RetryRequested, rows
@@ -45,7 +42,7 @@ async def load(shell: Shell, continued: dict[str, Any] | None) -> None:
         shell.take(engine.resume(now()))
         if shell.events:  # what is in flight hears of the cancellation only when it was issued again
             shell.carry_out()
-            await shell.uncancelled(asyncio.ensure_future(workflow.sleep(0.01)))
+            await shell.uncancelled(calls.pause(0))
         return
     shell.ready = True
     shell.take(engine.begin(now()))
@@ -115,7 +112,7 @@ async def _restore(shell: Shell, engine: Engine, continued: dict[str, Any] | Non
 async def _breathe(shell: Shell, rows: int) -> None:
     """End the activation, where much was done in it: on a busy machine it may not take 2 s, and more is to come."""
     if rows > _MANY_ROWS:
-        await shell.uncancelled(asyncio.ensure_future(workflow.sleep(0.001)))
+        await shell.uncancelled(calls.pause(0))
 
 
 async def _dynamics(shell: Shell, wanted: list[str]) -> dict[str, Any]:

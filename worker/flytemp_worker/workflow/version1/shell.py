@@ -85,6 +85,7 @@ class Shell:
         self.events: deque[Event] = deque()
         self._backlog: deque[Command] = deque()
         self._ended = 0  # tasks that ended since the last look
+        self._pause: workflow.ActivityHandle[Any] | None = None
         self._journal = Journal(part["execution_id"] if part is not None else None)
         self._carriers: dict[type, Callable[[Any], None]] = {
             RunTask: self.work.run_task,
@@ -138,17 +139,30 @@ class Shell:
             if self._should_continue_as_new():
                 await ending.continue_as_new(self)
             else:
-                await self.wait(self._seconds_to_wait())
+                await self.wait(pause=self._seconds_to_pause())
             self.feed()
 
-    async def wait(self, seconds: float | None) -> None:
-        """Until an event, a cancellation or the time-out."""
+    async def wait(self, seconds: float | None = None, *, pause: float | None = None) -> None:
+        """Until an event or a cancellation; for ``seconds`` at most, by a timer; or until a short ``pause`` is over."""
+        if pause is not None and self._pause is None:
+            self._pause = calls.pause(pause)
+            self._pause.add_done_callback(self._pause_over)
         try:
-            await workflow.wait_condition(lambda: bool(self.events), timeout=seconds)
+            await workflow.wait_condition(
+                lambda: bool(self.events) or (pause is not None and self._pause is None), timeout=seconds
+            )
         except TimeoutError:
             return
         except asyncio.CancelledError:
             self.cancelled()
+
+    def _pause_over(self, done: asyncio.Task[Any]) -> None:
+        self._pause = None
+
+    async def settle(self) -> None:
+        """Nothing short is on the way any more: what arrives just when a run ends makes the server ask it again."""
+        if self._pause is not None:
+            await self.uncancelled(self._pause)
 
     async def uncancelled(self, work: asyncio.Future[Any]) -> Any:
         """The work's result, even when a cancellation arrives meanwhile: that is remembered."""
@@ -165,10 +179,10 @@ class Shell:
     def _lose_parent(self) -> None:
         self.events.append(CancelRequested("its parent is gone"))
 
-    def _seconds_to_wait(self) -> float | None:
+    def _seconds_to_pause(self) -> float | None:
         """A moment, when more commands are to follow or the window may grow; else until something happens."""
         if self._backlog:
-            return 0.01
+            return 0
         return LOOK_SECONDS if self.engine.is_windowed and self._ended <= QUIET else None
 
     def feed(self) -> None:
