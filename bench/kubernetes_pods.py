@@ -208,7 +208,6 @@ class Bench:
         await self.empty()
         spent = self.cpu() - cpu
         asked = await asyncio.to_thread(self.cluster.requests, since, "flytemp")
-        print(dict(asked))
         watches = sum(count for what, count in asked.items() if what.startswith(("watch", "list")))
         self.watcher.reset()
         return [

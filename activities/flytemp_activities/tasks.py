@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from datetime import timedelta
 from typing import Any, Protocol
 
 from temporalio import activity
@@ -22,15 +21,12 @@ from flytemp.records.launch import ExecutionContext, raw_data_uri
 from flytemp.runtime.inputs import Constants
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import WorkflowDocument
-from flytemp_activities.backend import Backend, Report, SystemFailure, TaskLost, Told, TryKey
+from flytemp_activities.backend import Backend, SystemFailure, TaskLost, Told, TryKey
 from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.failures import bounded, error_detail
+from flytemp_activities.heartbeats import Heartbeats
 
 logger = logging.getLogger("flytemp.tasks")
-
-HEARTBEATS = 150
-"""A second, of one worker: those of thousands of tasks would keep the server busy (each is a write). A task reports once a
-second where the worker has few, and three times within its heartbeat timeout where it has very many."""
 
 LOOK_SECONDS = 5.0
 """How often a task that no activity waits for asks whether its execution is over."""
@@ -69,7 +65,7 @@ class TaskRunner:
         self._executions = executions
         self._backend = backend
         self._temporal = temporal
-        self._in_hand = 0
+        self._heartbeats = Heartbeats(temporal)
         self._detached: dict[TryKey, asyncio.Task[None]] = {}
 
     @activity.defn(name="flytemp.run_task")
@@ -140,28 +136,20 @@ class TaskRunner:
 
     async def _supervised(self, invocation: Invocation, resumed: bool) -> TaskResult:
         """The backend's result, with heartbeats meanwhile; a cancellation is judged by its cause."""
-        report: dict[str, Any] = {}
-        timeout = activity.info().heartbeat_timeout
-        self._in_hand += 1
-        running = asyncio.create_task(
-            self._backend.run(invocation, resumed=resumed, report=_replacing(report), before=_last_heartbeat())
-        )
-        try:
-            while not running.done():
-                await asyncio.wait({running}, timeout=heartbeat_interval(timeout, self._in_hand))
-                if not running.done():
-                    activity.heartbeat(report)
-            return running.result()
-        except asyncio.CancelledError:
-            return await self._cancelled(invocation, running)
-        except TaskLost as error:
-            raise ApplicationError(
-                str(error), error_detail("SYSTEM", "Lost", str(error), True), type="Lost", non_retryable=True
-            ) from error
-        except SystemFailure as error:
-            raise _failure("SYSTEM", error.error.code, error.error.message, error.error.retryable) from error
-        finally:
-            self._in_hand -= 1
+        with self._heartbeats.of_this_activity() as pulse:
+            running = asyncio.create_task(
+                self._backend.run(invocation, resumed=resumed, report=pulse.tell, before=_last_heartbeat())
+            )
+            try:
+                await self._heartbeats.until(running, pulse)
+                return running.result()
+            except asyncio.CancelledError:
+                return await self._cancelled(invocation, running)
+            except TaskLost as error:
+                detail = error_detail("SYSTEM", "Lost", str(error), True)
+                raise ApplicationError(str(error), detail, type="Lost", non_retryable=True) from error
+            except SystemFailure as error:
+                raise _failure("SYSTEM", error.error.code, error.error.message, error.error.retryable) from error
 
     async def _cancelled(self, invocation: Invocation, running: asyncio.Task[TaskResult]) -> TaskResult:
         """The activity was cancelled: by the engine, or because something around it went away.
@@ -209,22 +197,6 @@ class TaskRunner:
         if description.status is not WorkflowExecutionStatus.RUNNING:
             return False
         return first_run_id(description) == root.rpartition("/")[2]  # else the id has been used again
-
-
-def heartbeat_interval(timeout: timedelta | None, in_hand: int) -> float:
-    """Seconds between two heartbeats of one task, of ``in_hand`` of this worker. A cancellation comes in the answer to one."""
-    seconds = timeout.total_seconds() if timeout is not None else 10.0
-    return max(0.2, min(seconds / 3, max(min(1.0, seconds / 4), in_hand / HEARTBEATS)))
-
-
-def _replacing(report: dict[str, Any]) -> Report:
-    """What is reported now is all that holds: a reason to wait is over when it is not told any more."""
-
-    def replace(state: dict[str, Any]) -> None:
-        report.clear()
-        report.update(state)
-
-    return replace
 
 
 def _last_heartbeat() -> Told | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from flytemp.store.object_store import ObjectStore
 from flytemp_activities import tasks
 from flytemp_activities.backend import SystemFailure, TaskLost, TryKey
 from flytemp_activities.executions import Executions
-from flytemp_activities.tasks import TaskRunner, heartbeat_interval
+from flytemp_activities.tasks import TaskRunner
 from tests import small
 from tests.activities.held import HeldBackend
 
@@ -151,15 +150,6 @@ async def test_large_outputs_stay_in_the_store(store: ObjectStore) -> None:
     trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={"o0": "x" * 10_000}))
 
     assert await activity == {"size": 10_009}
-
-
-@pytest.mark.parametrize(
-    ("timeout", "in_hand", "seconds"),
-    [(10, 1, 1.0), (10, 300, 2.0), (10, 5_000, 10 / 3), (30, 1, 1.0), (30, 5_000, 10.0), (2, 1, 0.5), (0.1, 5_000, 0.2), (None, 1, 1.0)],
-)
-def test_a_task_reports_less_often_where_there_are_many(timeout: float | None, in_hand: int, seconds: float) -> None:
-    given = None if timeout is None else timedelta(seconds=timeout)
-    assert heartbeat_interval(given, in_hand) == pytest.approx(seconds)
 
 
 async def test_heartbeats_carry_what_the_backend_says(store: ObjectStore) -> None:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from pydantic_core import from_json
+
 from flytemp.errors import ConfigError, KubernetesUnavailable, NotSupported
 
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ class KubernetesApi:
         """
         answer = await self._read(method, path, parameters, body, content_type)
         try:
-            found: Json = json.loads(answer)
+            found: Json = from_json(answer)
         except ValueError as error:  # it came from something between: the API server speaks JSON
             raise ApiError(0, "BadAnswer", f"the answer is no JSON: {answer[:200]!r}") from error
         return found
@@ -182,7 +184,7 @@ class KubernetesApi:
                     raise _refusal(answer.status, await answer.read(), answer.headers)
                 async for line in answer.content:
                     if line.strip():
-                        yield json.loads(line)
+                        yield from_json(line)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise ApiError(0, type(error).__name__, str(error) or "the watch fell silent") from error
 

@@ -13,6 +13,7 @@ from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Report, Told, TryKey
 from flytemp_activities.kubernetes import names
 from flytemp_activities.kubernetes.api import KubernetesApi, connected
+from flytemp_activities.kubernetes.creation import Creations
 from flytemp_activities.kubernetes.janitor import Janitor
 from flytemp_activities.kubernetes.pods import Pods, Templates
 from flytemp_activities.kubernetes.podtry import PodTry
@@ -60,9 +61,10 @@ class KubernetesBackend:
         namespace = policy.watched_namespace(api.namespace)
         self._watch = watch = PodWatch(api, names.selector(options.task_queue), namespace)
         watch.start()
+        creations = Creations()
         self._yard = Yard(
-            store=self._store, pods=pods, watch=watch, templates=Templates(pods), policy=policy,
-            tidying=Tidying(self._store, pods, policy), namespace=api.namespace, task_queue=options.task_queue,
+            store=self._store, pods=pods, watch=watch, templates=Templates(pods), policy=policy, creations=creations,
+            tidying=Tidying(self._store, pods, policy, creations), namespace=api.namespace, task_queue=options.task_queue,
         )  # fmt: skip
 
     def janitor(self, temporal: TemporalClient) -> Janitor:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable
+from types import TracebackType
 
 from flytemp.runtime.invocation import Invocation, TaskError
 from flytemp_activities.kubernetes import names
@@ -26,6 +27,30 @@ class NotCreated(Exception):
         super().__init__(error.message)
         self.error = error
         self.killed = killed
+
+
+class Creations:
+    """How many this worker has under way: work that can wait gives way to them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __enter__(self) -> None:
+        self._count += 1
+        self._none.clear()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._count -= 1
+        if self._count == 0:
+            self._none.set()
+
+    async def give_way(self, seconds: float) -> None:
+        """Wait until none is under way, for so long at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._none.wait()
 
 
 class Creation:

@@ -137,7 +137,8 @@ class PodTry:
                     return found
                 if seen_uid is not None or await asyncio.to_thread(read_claim, self._store, self._invocation) is not None:
                     await self._lost("its pod is gone")
-            return await creation.create(self._on_wait)
+            with self._yard.creations:
+                return await creation.create(self._on_wait)
         except NotCreated as failure:
             if failure.killed:
                 raise await self._lost_error(self._kill_reason or "it was stopped") from None

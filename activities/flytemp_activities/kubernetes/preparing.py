@@ -13,6 +13,7 @@ from flytemp.runtime.inputs import resolve_inputs
 from flytemp.runtime.invocation import Invocation
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.kubernetes.containers import needs_runtime
+from flytemp_activities.kubernetes.creation import Creations
 from flytemp_activities.kubernetes.manifest import MOST_INVOCATION_BYTES, Built, Circumstances, build, encoded
 from flytemp_activities.kubernetes.pods import Pod, Pods, Templates
 from flytemp_activities.kubernetes.policy import Policy
@@ -30,6 +31,7 @@ class Yard:
     templates: Templates
     policy: Policy
     tidying: Tidying
+    creations: Creations
     namespace: str
     task_queue: str
 

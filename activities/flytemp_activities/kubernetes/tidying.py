@@ -14,6 +14,7 @@ from flytemp.layout import RootLayout
 from flytemp.runtime.invocation import Invocation
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.kubernetes.api import ApiError
+from flytemp_activities.kubernetes.creation import Creations
 from flytemp_activities.kubernetes.links import links_of
 from flytemp_activities.kubernetes.pods import Pod, Pods
 from flytemp_activities.kubernetes.policy import Policy
@@ -25,26 +26,43 @@ CHUNK_BYTES = 1024 * 1024
 PAUSES = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Between requests to a server in trouble; a try is over and nobody waits, but its pod holds room that others want."""
 
+GIVE_WAY_SECONDS = 5.0
+AT_ONCE = 16
+"""Pods that are tidied up after at once, and how long each waits while others are being created."""
+
 logger = logging.getLogger("flytemp.kubernetes")
 
 
 class Tidying:
     """Runs beside the tries: nobody waits for it, but for a worker that ends."""
 
-    def __init__(self, store: ObjectStore, pods: Pods, policy: Policy) -> None:
+    def __init__(self, store: ObjectStore, pods: Pods, policy: Policy, creations: Creations) -> None:
         self._store = store
         self._pods = pods
         self._policy = policy
+        self._creations = creations
+        self._room = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def after(self, namespace: str, pod: Pod, primary: str, invocation: Invocation, *, failed: bool) -> None:
         """The try's verdict stands: keep the output, and remove the pod unless it is to be kept."""
         keep = self._policy.keep_pods
         stays = keep == "always" or (keep == "failed" and failed)
-        if stays and not has_running_containers(pod, primary):
-            self._spawn(self._keep_log(namespace, pod["metadata"]["name"], primary, invocation))
-        else:
+        if has_running_containers(pod, primary):
             self._spawn(self.remove(namespace, pod, primary, invocation))
+        elif stays:
+            self._spawn(self._later(self._keep_log(namespace, pod["metadata"]["name"], primary, invocation)))
+        else:
+            self._spawn(self._later(self.remove(namespace, pod, primary, invocation)))
+
+    async def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        """A pod that is over takes no room on its node, so pods that are to run come first."""
+        try:
+            await self._creations.give_way(GIVE_WAY_SECONDS)
+            async with self._room:
+                await work
+        finally:
+            work.close()
 
     def keep_links(self, pod: Pod, primary: str, invocation: Invocation) -> None:
         """Note where else the try's output can be read, now that its container runs."""

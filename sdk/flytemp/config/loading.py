@@ -60,7 +60,7 @@ _DEFAULTS: Mapping[str, object] = MappingProxyType(
     }
 )
 
-_HEARTBEATS: Mapping[str, float] = MappingProxyType({"process": 10.0, "noop": 10.0, "kubernetes": 30.0})
+_HEARTBEATS: Mapping[str, float] = MappingProxyType({"process": 10.0, "noop": 10.0, "kubernetes": 60.0})
 """Processes end with their worker; pods do not, and one worker may have thousands, so they report less often."""
 
 

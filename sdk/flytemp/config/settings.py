@@ -20,7 +20,7 @@ class WorkerSettings:
     """"process" runs tasks on this machine, "kubernetes" each in a pod; "noop" answers without running them, to measure what
     everything else costs."""
     heartbeat_seconds: float
-    """A running task that is not heard of for so long has lost its worker; by default 10, with pods 30."""
+    """A running task that is not heard of for so long has lost its worker; by default 10, with pods 60."""
     grace_seconds: float
     """Between TERM and KILL, for a task that timed out or was cancelled."""
     drain_seconds: float

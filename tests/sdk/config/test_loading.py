@@ -103,7 +103,7 @@ def test_with_nothing_at_all(load: Callable[..., Settings], project: Path) -> No
 
 
 def test_pods_report_less_often_than_processes(load: Callable[..., Settings]) -> None:
-    assert load(FLYTEMP_WORKER_BACKEND="kubernetes").worker.heartbeat_seconds == 30
+    assert load(FLYTEMP_WORKER_BACKEND="kubernetes").worker.heartbeat_seconds == 60
     assert load(FLYTEMP_WORKER_BACKEND="kubernetes", FLYTEMP_WORKER_HEARTBEAT_SECONDS="7").worker.heartbeat_seconds == 7
 
 
