@@ -1,0 +1,59 @@
+"""A worker with many tasks: they report rarely, and are cancelled soon all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowFailureError
+
+from bench.scale_programs import fan
+from flytemp.client import Client
+from flytemp.config import load_settings
+from flytemp.records.launch import ResolvedSettings
+from flytemp.registry import Registry
+from flytemp_activities import heartbeats
+from flytemp_activities.executions import Executions
+from flytemp_worker.assembly import control_worker, task_worker
+from flytemp_worker.devserver import start_dev_server
+from tests.activities.held import HeldBackend
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+TASKS = 60
+
+
+async def test_many_tasks_are_cancelled_long_before_they_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeats, "HEARTBEATS", 0.01)  # by itself each would report after twenty minutes
+    server = start_dev_server(db=None, log=tmp_path / "log")
+    environ = {"TEMPORAL_ADDRESS": server.address, "FLYTEMP_STORE": str(tmp_path / "store"), "FLYTEMP_TASK_QUEUE": "many"}
+    client = await Client.connect(load_settings(tmp_path, environ=environ))
+    try:
+        document = fan(TASKS)
+        Registry(client.store).register([document], project="default", domain="development", version="v1")
+        settings = ResolvedSettings(task_queue="many-tasks", heartbeat_seconds=3_600)
+        executions, backend = Executions(client.store), HeldBackend()
+        async with (
+            control_worker(client.temporal, executions, "many", settings),
+            task_worker(client.temporal, executions, backend, settings, slots=TASKS, drain_seconds=0),
+        ):
+            key = "uploads/none.json"
+            client.store.write(key, json.dumps({}).encode())
+            launch = {
+                "launch_plan": f"wf:default:development:{document.name}:v1", "inputs_uri": client.store.uri_of(key),
+                "options": {"max_parallelism": 0},
+            }  # fmt: skip
+            identifier = f"ex:default:development:{uuid.uuid4().hex[:8]}"
+            handle = await client.temporal.start_workflow("FlytempWorkflow", launch, id=identifier, task_queue="many")
+            while len(backend.tries) < TASKS:
+                await asyncio.sleep(0.1)
+            await handle.cancel()
+            with pytest.raises(WorkflowFailureError):
+                await handle.result()
+            assert len(backend.killed) == TASKS
+    finally:
+        await client.close()
+        server.stop()
