@@ -25,6 +25,7 @@
     data/<namespace>/<execution key>/<first run id>/<node path>/<attempt>/<random>/…   raw data
     uploads/<content hash>/<name>                files and folders that a caller gave as inputs
     workers/<worker id>.json                     a worker's lease: renewed while it lives
+    platform/<task queue>/limits.json            the most that a task gets from those who run it
 """
 
 from __future__ import annotations
@@ -84,6 +85,10 @@ def index_folder(namespace: str, project: str, domain: str) -> str:
 
 def worker_key(worker_id: str) -> str:
     return f"workers/{_part(worker_id)}.json"
+
+
+def platform_limits_key(task_queue: str) -> str:
+    return f"platform/{_part(task_queue)}/limits.json"
 
 
 def _part(text: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from temporalio.client import Client as TemporalClient
 
+from flytemp.registry.platform_limits import publish_limits
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Report, Told, TryKey
@@ -50,14 +51,16 @@ class KubernetesBackend:
         self._yard: Yard | None = None
 
     async def start(self) -> None:
-        """Connect, and begin to watch the pods of this deployment.
+        """Connect, leave word of the platform's limits, and begin to watch the pods of this deployment.
 
         Raises:
             ConfigError, NotSupported, KubernetesUnavailable: there is no cluster to work with.
+            StoreError: the store refused.
         """
         options = self._options
         self._api = api = await connected(await KubernetesApi.connect(options.kubeconfig, options.context))
         pods, policy = Pods(api), options.policy
+        await asyncio.to_thread(publish_limits, self._store, options.task_queue, policy.platform_limits())
         namespace = policy.watched_namespace(api.namespace)
         self._watch = watch = PodWatch(api, names.selector(options.task_queue), namespace)
         watch.start()

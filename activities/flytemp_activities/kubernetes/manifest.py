@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flytemp.errors import ConfigError, InputError
+from flytemp.registry.platform_limits import exceeding
 from flytemp.runtime.invocation import Invocation
 from flytemp_activities.kubernetes import containers, names
 from flytemp_activities.kubernetes.merge import overlay, with_defaults_spread
@@ -77,6 +78,8 @@ def build(invocation: Invocation, around: Circumstances) -> Built:
     settings = invocation.task.settings
     place = around.policy.place(invocation.project, invocation.domain)
     primary = settings.pod_template.primary_container_name if settings.pod_template is not None else "primary"
+    if around.policy.over_limits == "refuse" and (excess := ", ".join(exceeding(settings.resources, place.limits or _NONE))):
+        raise InputError(f"the task asks for more than the platform gives it: {excess}", hint="ask for less")
     granted = grant(settings, around.policy, place.defaults or _NONE, place.limits or _NONE, around.out_of_memory)
     spec = _policy_spec(around.policy, place, invocation, primary)
     template = around.template or {}

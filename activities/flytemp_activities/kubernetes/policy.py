@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from flytemp.authoring.quantities import quantity
 from flytemp.errors import ConfigError
+from flytemp.registry.platform_limits import PlatformLimits
 from flytemp.spec.models import ResourceAmounts
 from flytemp_activities.kubernetes.links import check_template
 
@@ -85,6 +86,7 @@ class Policy(_Part):
     service_account: str | None = None
     defaults: ResourceAmounts = ResourceAmounts(cpu="1", memory="1Gi")  # requests of tasks that state none
     limits: ResourceAmounts = ResourceAmounts()  # the most that a task gets
+    over_limits: Literal["cut", "refuse"] = "cut"  # what becomes of a task that asks for more
     environment: dict[str, str] = {}
     environment_secrets: tuple[str, ...] = ()  # Kubernetes secrets whose keys become variables of every task
     node_selector: dict[str, str] = {}
@@ -143,6 +145,11 @@ class Policy(_Part):
     def watched_namespace(self, context: str) -> str | None:
         """The namespace that all pods are in, where there is one; ``context`` is that of the connection."""
         return (self.namespace or context) if self.is_one_namespace else None
+
+    def platform_limits(self) -> PlatformLimits:
+        """What who registers tasks should know."""
+        places = {name: place.limits for name, place in self.places.items() if place.limits is not None}
+        return PlatformLimits(refuse=self.over_limits == "refuse", limits=self.limits, places=places)
 
     @property
     def is_one_namespace(self) -> bool:

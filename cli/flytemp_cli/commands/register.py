@@ -53,8 +53,9 @@ def command(session: Session, paths: tuple[str, ...], dry_run: bool, version: st
     def register(dry: bool) -> Registration:
         with prints_to_stderr():
             return register_program(
-                store, sources, project=settings.project, domain=settings.domain, version=version, dry_run=dry
-            )
+                store, sources, project=settings.project, domain=settings.domain, version=version, dry_run=dry,
+                task_queue=settings.task_queue,
+            )  # fmt: skip
 
     try:
         registration = register(dry_run)

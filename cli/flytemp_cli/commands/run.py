@@ -78,8 +78,9 @@ def _register(
     document = chosen.document
     with prints_to_stderr():
         registration = register_program(
-            store, chosen.sources, project=settings.project, domain=settings.domain, version=version, only=chosen.entity
-        )
+            store, chosen.sources, project=settings.project, domain=settings.domain, version=version, only=chosen.entity,
+            task_queue=settings.task_queue,
+        )  # fmt: skip
     if output.is_table:
         output.note(f"registered {document.name}, version {registration.version}")
     for warning in registration.warnings:

@@ -86,6 +86,7 @@ class Client:
             domain=self.settings.domain,
             version=version,
             dry_run=dry_run,
+            task_queue=self.settings.task_queue,
         )
 
     # ------------------------------------------------------------------------------------- launch

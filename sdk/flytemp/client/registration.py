@@ -10,9 +10,10 @@ from flytemp.bundle import pack, store_bundle
 from flytemp.compiler import Entity, Program, compile_closure, content_version, program_warnings
 from flytemp.compiler.link import link_documents
 from flytemp.compiler.spec_files import Sources, compile_sources, load_sources
-from flytemp.errors import Problem
+from flytemp.errors import Problem, ProgramError
 from flytemp.names import check_version
 from flytemp.registry import RegistrationEntry, Registry
+from flytemp.registry.platform_limits import PlatformLimits, over_limits, read_limits
 from flytemp.spec.canonical import AnyDocument
 from flytemp.spec.models import BundleRef
 from flytemp.store.object_store import ObjectStore
@@ -38,10 +39,11 @@ def register_paths(
     domain: str,
     version: str | None = None,
     dry_run: bool = False,
+    task_queue: str | None = None,
 ) -> Registration:
     """Load the modules and spec files at ``paths`` and register what they define; see `register_program`."""
     return register_program(
-        store, load_sources(paths), project=project, domain=domain, version=version, dry_run=dry_run
+        store, load_sources(paths), project=project, domain=domain, version=version, dry_run=dry_run, task_queue=task_queue
     )
 
 
@@ -54,16 +56,19 @@ def register_program(
     version: str | None = None,
     dry_run: bool = False,
     only: Entity | None = None,
+    task_queue: str | None = None,
 ) -> Registration:
     """Compile the program, bundle its code and publish its tasks, workflows and launch plans, all or nothing.
 
     References are replaced by what the registry holds now, and the version that they have now.
 
     ``version`` is by default a hash of the content, so that the same program is the same version. ``only`` registers
-    one entity of the modules and what it refers to: other parts of them may be broken.
+    one entity of the modules and what it refers to: other parts of them may be broken. ``task_queue`` is that of the workers
+    whose limits the tasks are to keep.
 
     Raises:
-        ProgramError: the program does not compile, or a reference leads nowhere; nothing was stored.
+        ProgramError: the program does not compile, a reference leads nowhere, or a task asks for more than the platform
+            gives; nothing was stored.
         AlreadyExists: the version is taken by other content; nothing was registered.
         StoreError: the store refused; "latest" still means what it meant before.
     """
@@ -73,6 +78,7 @@ def register_program(
     bundle = pack(sources.root, sources.import_roots)
     registry = Registry(store)
     documents = link_documents(_compiled(sources, only, bundle.ref), registry)
+    excesses = _check_limits(store, documents, task_queue, project, domain)
     chosen = version or content_version(documents)
     if dry_run:
         entries = registry.preview(documents, project=project, domain=domain, version=chosen)
@@ -81,7 +87,22 @@ def register_program(
         store_bundle(store, bundle)
         entries = registry.register(documents, project=project, domain=domain, version=chosen)
     warnings = program_warnings(sources.program, only) if sources.program is not None else []
-    return Registration(chosen, bundle.ref, bundle.files, entries, warnings, dry_run)
+    return Registration(chosen, bundle.ref, bundle.files, entries, [*warnings, *excesses], dry_run)
+
+
+def _check_limits(
+    store: ObjectStore, documents: Sequence[AnyDocument], task_queue: str | None, project: str, domain: str
+) -> list[Problem]:
+    """What tasks ask for beyond the platform's limits, where they then get less.
+
+    Raises:
+        ProgramError: the platform refuses such tasks.
+    """
+    known = read_limits(store, task_queue) if task_queue is not None else PlatformLimits()
+    problems = over_limits(documents, known, project, domain)
+    if problems and known.refuse:
+        raise ProgramError(problems)
+    return problems
 
 
 def _compiled(sources: Sources, only: Entity | None, bundle: BundleRef) -> list[AnyDocument]:

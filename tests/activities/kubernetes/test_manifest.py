@@ -51,6 +51,14 @@ def variables(pod: dict[str, Any]) -> dict[str, Any]:
     return {one["name"]: one.get("value", one.get("valueFrom")) for one in primary(pod)["env"]}
 
 
+def test_a_platform_that_refuses_what_it_does_not_give() -> None:
+    policy = POLICY.model_copy(update={"over_limits": "refuse", "limits": ResourceAmounts(memory="2Gi")})
+    with pytest.raises(InputError, match="memory 3Gi is more than the 2Gi"):
+        made(TaskSettings(resources=ResourceSpec(limits=ResourceAmounts(memory="3Gi"))), policy)
+    more = made(TaskSettings(resources=ResourceSpec(limits=ResourceAmounts(memory="2Gi"))), policy)
+    assert primary(more)["resources"]["limits"]["memory"] == "2Gi"
+
+
 def test_a_plain_task() -> None:
     pod = made()
     spec = pod["spec"]

@@ -1,0 +1,93 @@
+"""The most that tasks get of a platform that runs them as pods: its workers leave word in the store, and registering reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from flytemp import layout
+from flytemp.authoring.quantities import amount
+from flytemp.errors import Problem
+from flytemp.spec.canonical import AnyDocument
+from flytemp.spec.models import LaunchPlanDocument, ResourceAmounts, ResourceSpec, TaskDocument
+from flytemp.store.object_store import ObjectStore
+
+
+class PlatformLimits(BaseModel):
+    """Of the workers of one task queue. ``places``: of projects and domains, by ``project-domain`` or ``project``.
+
+    ``refuse``: a task that asks for more is refused; else it gets the most that there is.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    refuse: bool = False
+    limits: ResourceAmounts = ResourceAmounts()
+    places: dict[str, ResourceAmounts] = {}
+
+    def of(self, project: str, domain: str) -> ResourceAmounts:
+        """What holds for a project and domain, the nearer word first."""
+        found: dict[str, str] = {}
+        for one in (self.limits, self.places.get(project), self.places.get(f"{project}-{domain}")):
+            found.update({name: value for name, value in one or () if value is not None})
+        return ResourceAmounts(**found)
+
+
+def publish_limits(store: ObjectStore, task_queue: str, limits: PlatformLimits) -> None:
+    """Leave word of the limits that hold for a task queue.
+
+    Raises:
+        StoreError: the store refused.
+    """
+    key, text = layout.platform_limits_key(task_queue), limits.model_dump_json(exclude_none=True).encode()
+    if store.read_or_none(key) != text:
+        store.write(key, text)
+
+
+def read_limits(store: ObjectStore, task_queue: str) -> PlatformLimits:
+    """The limits of a task queue; none where no worker left word, or left it in a form of another version.
+
+    Raises:
+        StoreError: the store could not be read.
+    """
+    data = store.read_or_none(layout.platform_limits_key(task_queue))
+    try:
+        return PlatformLimits() if data is None else PlatformLimits.model_validate_json(data)
+    except ValidationError:
+        return PlatformLimits()
+
+
+def over_limits(documents: Iterable[AnyDocument], known: PlatformLimits, project: str, domain: str) -> list[Problem]:
+    """What tasks of the documents ask for, and the platform does not give."""
+    most = known.of(project, domain)
+    end = "" if known.refuse else "; it gets that much"
+    hint = "ask for less, or ask who runs the platform: the limits are in the policy of its workers"
+    found: dict[str, Problem] = {}
+    for owner, resources in _asked(documents):
+        for excess in exceeding(resources, most):
+            text = f"{owner}: {excess} that the platform gives to a task in {project}-{domain}{end}"
+            found.setdefault(text, Problem(text, hint=hint))
+    return list(found.values())
+
+
+def exceeding(resources: ResourceSpec, most: ResourceAmounts) -> Iterator[str]:
+    """Each amount that is above the most, as in ``memory 8Gi is more than the 4Gi``."""
+    for name, limit in most:
+        stated = [value for value in (getattr(resources.requests, name), getattr(resources.limits, name)) if value is not None]
+        highest = max(stated, key=amount, default=None)
+        if limit is not None and highest is not None and amount(highest) > amount(limit):
+            yield f"{name.replace('_', ' ')} {highest} is more than the {limit}"
+
+
+def _asked(documents: Iterable[AnyDocument]) -> Iterator[tuple[str, ResourceSpec]]:
+    for document in documents:
+        if isinstance(document, TaskDocument):
+            yield f"task {document.name}", document.task.settings.resources
+        elif not isinstance(document, LaunchPlanDocument):
+            for task in document.tasks.values():
+                yield f"task {task.name}", task.settings.resources
+            for workflow in document.workflows.values():
+                for node in workflow.nodes:
+                    if node.overrides.settings is not None:
+                        yield f"workflow {workflow.name}, node {node.id}", node.overrides.settings.resources

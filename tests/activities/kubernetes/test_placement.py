@@ -1,0 +1,231 @@
+"""What tasks and operators ask for, as the cluster sees it: spot nodes, memory, named templates, service accounts, limits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from flytemp.registry.platform_limits import read_limits
+from flytemp.runtime.invocation import Invocation
+from flytemp.spec.models import (
+    ContainerSpec,
+    Interface,
+    ResourceAmounts,
+    ResourceSpec,
+    Retries,
+    TaskSettings,
+    TaskSpec,
+)
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.backend import TaskLost
+from flytemp_activities.kubernetes import Policy
+from flytemp_activities.kubernetes.policy import Interruptible, Memory
+from infra.testcluster import Cluster
+from infra.testcluster.archives import BUSYBOX_IMAGE
+from infra.testcluster.kwok import LABELS, TOLERATION
+from tests.activities.kubernetes.conftest import Bench, StartBackend
+from tests.activities.kubernetes.test_backend import pods
+from tests.sdk.runtime.project import Project
+
+pytestmark = pytest.mark.kubernetes
+
+SHORT = {"testcluster/run-seconds": "1"}
+LONG = {"testcluster/run-seconds": "1000"}
+
+
+@pytest.fixture(scope="session")
+def task_image() -> str:
+    """kwok's nodes pull nothing."""
+    return BUSYBOX_IMAGE
+
+
+@pytest.fixture
+def regular(own_cluster: Cluster, namespace: str) -> Iterator[str]:
+    """A node that kwok plays, for the test's own pods."""
+    (name,) = own_cluster.add_kwok_nodes(1, prefix=namespace, labels={"testcluster/of": namespace})
+    yield name
+    own_cluster.remove_kwok_nodes(namespace)
+
+
+@pytest.fixture
+def spot(own_cluster: Cluster, namespace: str, regular: str) -> str:
+    """Another, which only pods that may be interrupted tolerate."""
+    labels = {"testcluster/of": namespace, "testcluster/spot": "yes"}
+    (name,) = own_cluster.add_kwok_nodes(1, prefix=namespace, labels=labels)
+    own_cluster.kubectl("taint", "node", name, "testcluster/spot=yes:NoSchedule")
+    return name
+
+
+@pytest.fixture
+def policy(policy: Policy, namespace: str, regular: str) -> Policy:
+    there = {**LABELS, "testcluster/of": namespace}
+    return policy.model_copy(update={"node_selector": there, "tolerations": (dict(TOLERATION),)})
+
+
+@pytest.fixture
+def program(project: Project) -> Project:
+    project.write("")
+    return project
+
+
+def command(program: Project, attempt: int = 1, try_: int = 1, **settings: Any) -> Invocation:
+    """A try of a container task without inputs or outputs."""
+    spec = TaskSpec(
+        kind="container", name="command", interface=Interface(), loader="",
+        settings=TaskSettings(**{"annotations": SHORT, **settings}),
+        container=ContainerSpec(image=BUSYBOX_IMAGE, command=("true",)),
+    )  # fmt: skip
+    return program.invocation("command").model_copy(update={"task": spec, "attempt": attempt, "try_": try_})
+
+
+async def only_pod(cluster: Cluster, namespace: str, bench: Bench) -> dict[str, Any]:
+    await bench.reported(phase="running")
+    (pod,) = await asyncio.to_thread(pods, cluster, namespace)
+    return pod
+
+
+# ----------------------------------------------------------------------------------- interruptible
+
+
+SPOT = Interruptible(
+    node_selector={"testcluster/spot": "yes"}, tries=2,
+    tolerations=({"key": "testcluster/spot", "operator": "Exists", "effect": "NoSchedule"},),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("attempt", "try_", "on_spot"),
+    [(1, 1, True), (1, 2, True), (1, 3, False), (2, 1, False)],
+    ids=["first try", "second try", "taken away twice", "last attempt"],
+)
+async def test_a_task_that_may_be_interrupted_runs_on_spot_nodes_but_for_its_last_chance(
+    start_backend: StartBackend, program: Project, spot: str, regular: str, attempt: int, try_: int, on_spot: bool
+) -> None:
+    bench = await start_backend(interruptible=SPOT)
+    invocation = command(program, attempt, try_, interruptible=True, retries=Retries(count=1))
+    assert (await bench.run(invocation)).status == "succeeded"
+    assert (await bench.reported(phase="running"))["node"] == (spot if on_spot else regular)
+
+
+async def test_a_spot_node_that_goes_costs_the_user_nothing(
+    start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, spot: str, regular: str
+) -> None:
+    bench = await start_backend(interruptible=SPOT)
+    running = bench.start(command(program, interruptible=True, annotations=LONG))
+    assert (await bench.reported(phase="running"))["node"] == spot
+    own_cluster.kubectl("delete", "node", spot)
+    own_cluster.kubectl("delete", "pod", "-n", namespace, "--all", "--grace-period=0", "--force")
+    with pytest.raises(TaskLost):
+        await running
+
+
+# ----------------------------------------------------------------------------------------- memory
+
+
+async def test_an_attempt_after_one_that_ran_out_of_memory_gets_more(
+    start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
+) -> None:
+    hungry = {"testcluster/run-seconds": "0", "testcluster/fail-reason": "OOMKilled"}
+    asks = ResourceSpec(limits=ResourceAmounts(memory="100Mi"))
+    memory = Memory(factor=2, limit="350Mi")
+    for attempt in (1, 2):
+        bench = await start_backend(memory=memory)
+        result = await bench.run(command(program, attempt, annotations=hungry, resources=asks))
+        assert result.error is not None
+        assert result.error.code == "OOMKilled"
+    given = []
+    for attempt in (1, 2, 3):
+        bench = await start_backend(memory=memory, keep_pods="always")
+        one = command(program, attempt, try_=2, annotations=LONG, resources=asks)
+        given.append(await _granted_memory(bench, one, own_cluster, namespace))
+    assert given == [100 * 2**20, 200 * 2**20, 350 * 2**20]
+
+
+async def _granted_memory(bench: Bench, invocation: Invocation, cluster: Cluster, namespace: str) -> int:
+    """The bytes that the cluster grants the try's pod."""
+    running = bench.start(invocation)
+    pod = await only_pod(cluster, namespace, bench)
+    await bench.backend.kill((invocation.execution_root, invocation.node, invocation.attempt, invocation.try_))
+    with pytest.raises(TaskLost):
+        await running
+    text = pod["spec"]["containers"][0]["resources"]["limits"]["memory"]
+    return int(text.removesuffix("Mi")) * 2**20 if text.endswith("Mi") else int(text)
+
+
+# -------------------------------------------------------------------------- templates and accounts
+
+
+TEMPLATE = {
+    "apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "batch"},
+    "template": {
+        "metadata": {"labels": {"team": "forecasting"}},
+        "spec": {
+            "terminationGracePeriodSeconds": 7,
+            "containers": [{"name": "default", "image": "unused", "env": [{"name": "FROM_TEMPLATE", "value": "1"}]}],
+        },
+    },
+}  # fmt: skip
+
+
+async def test_a_template_of_the_namespace(
+    start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
+) -> None:
+    own_cluster.kubectl("apply", "-n", namespace, "-f", "-", input=json.dumps(TEMPLATE))
+    bench = await start_backend()
+    running = bench.start(command(program, pod_template_name="batch"))
+    pod = await only_pod(own_cluster, namespace, bench)
+    assert pod["metadata"]["labels"]["team"] == "forecasting"
+    assert pod["spec"]["terminationGracePeriodSeconds"] == 7
+    (container,) = pod["spec"]["containers"]
+    assert (container["image"], {"name": "FROM_TEMPLATE", "value": "1"} in container["env"]) == (BUSYBOX_IMAGE, True)
+    assert (await running).status == "succeeded"
+
+
+async def test_a_template_that_is_not_there_is_the_users(start_backend: StartBackend, program: Project) -> None:
+    result = await (await start_backend()).run(command(program, pod_template_name="nowhere"))
+    assert result.error is not None
+    assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", "InvalidPod", False)
+    assert "there is no PodTemplate 'nowhere'" in result.error.message
+
+
+async def test_the_service_account_of_the_launch(
+    start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
+) -> None:
+    for name in ("of-the-place", "of-the-launch"):
+        own_cluster.kubectl("create", "serviceaccount", name, "-n", namespace)
+    bench = await start_backend(service_account="of-the-place")
+    seen = []
+    for account in (None, "of-the-launch"):
+        invocation = command(program, try_=1 if account is None else 2, annotations=LONG)
+        running = bench.start(invocation.model_copy(update={"service_account": account}))
+        bench.reports.clear()
+        pod = await only_pod(own_cluster, namespace, bench)
+        seen.append((pod["spec"]["serviceAccountName"], pod["spec"]["automountServiceAccountToken"]))
+        await bench.backend.kill((invocation.execution_root, invocation.node, invocation.attempt, invocation.try_))
+        with pytest.raises(TaskLost):
+            await running
+    assert seen == [("of-the-place", False), ("of-the-launch", False)]
+
+
+# ----------------------------------------------------------------------------------------- limits
+
+
+async def test_a_backend_leaves_word_of_its_limits(start_backend: StartBackend, store: ObjectStore) -> None:
+    limits = ResourceAmounts(memory="8Gi")
+    await start_backend(limits=limits, over_limits="refuse")
+    known = read_limits(store, "queue")
+    assert (known.refuse, known.of("p", "d")) == (True, limits)
+
+
+async def test_a_task_that_asks_for_too_much_is_refused_where_the_operator_wants_it(
+    start_backend: StartBackend, program: Project
+) -> None:
+    bench = await start_backend(limits=ResourceAmounts(memory="1Gi"), over_limits="refuse")
+    result = await bench.run(command(program, resources=ResourceSpec(limits=ResourceAmounts(memory="2Gi"))))
+    assert result.error is not None
+    assert (result.error.kind, result.error.code) == ("USER", "InvalidPod")
+    assert "memory 2Gi is more than the 1Gi" in result.error.message

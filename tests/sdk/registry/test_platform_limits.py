@@ -1,0 +1,101 @@
+"""Registering tells what a platform does not give, or refuses it: its workers left word in the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flytemp import layout
+from flytemp.client.registration import register_paths
+from flytemp.errors import ProgramError
+from flytemp.registry.platform_limits import PlatformLimits, exceeding, publish_limits, read_limits
+from flytemp.spec.models import ResourceAmounts, ResourceSpec
+from flytemp.store.object_store import ObjectStore
+
+PROGRAM = """
+from flytemp import Resources, task, workflow
+
+@task(requests=Resources(mem="2Gi", ephemeral_storage="1Gi"), limits=Resources(mem="64Gi"))
+def train(x: int) -> int:
+    return x
+
+@task
+def small(x: int) -> int:
+    return x
+
+@workflow
+def main(x: int) -> int:
+    return small(x=train(x=x)).with_overrides(requests=Resources(gpu="4"), limits=Resources(gpu="4"))
+"""
+PLACE = {"project": "p", "domain": "d"}
+LIMITS = ResourceAmounts(memory="32Gi", gpu="2")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    return ObjectStore.open(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "src" / "limits_program.py"
+    path.parent.mkdir()
+    path.write_text(PROGRAM)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("requests", "limits", "expected"),
+    [
+        ({}, {}, []),
+        ({"memory": "4Gi"}, {}, []),
+        ({"memory": "4097Mi"}, {}, ["memory 4097Mi is more than the 4Gi"]),
+        ({"memory": "1Gi"}, {"memory": "5Gi"}, ["memory 5Gi is more than the 4Gi"]),
+        ({"ephemeral_storage": "2"}, {"cpu": "9"}, ["ephemeral storage 2 is more than the 1"]),
+    ],
+)
+def test_what_exceeds(requests: dict[str, str], limits: dict[str, str], expected: list[str]) -> None:
+    stated = ResourceSpec(requests=ResourceAmounts(**requests), limits=ResourceAmounts(**limits))
+    assert list(exceeding(stated, ResourceAmounts(memory="4Gi", ephemeral_storage="1"))) == expected
+
+
+def test_the_nearer_word_counts() -> None:
+    places = {"p": ResourceAmounts(memory="1Gi", cpu="1"), "p-d": ResourceAmounts(memory="2Gi")}
+    known = PlatformLimits(limits=ResourceAmounts(memory="4Gi", gpu="1"), places=places)
+    assert known.of("q", "d") == ResourceAmounts(memory="4Gi", gpu="1")
+    assert known.of("p", "e") == ResourceAmounts(memory="1Gi", cpu="1", gpu="1")
+    assert known.of("p", "d") == ResourceAmounts(memory="2Gi", cpu="1", gpu="1")
+
+
+def test_registering_tells_what_is_cut(store: ObjectStore, source: Path) -> None:
+    publish_limits(store, "gpus", PlatformLimits(limits=LIMITS))
+    registration = register_paths(store, [source], task_queue="gpus", **PLACE)
+    told = [str(warning) for warning in registration.warnings if "platform" in str(warning)]
+    assert told == [
+        "task limits_program.train: memory 64Gi is more than the 32Gi that the platform gives to a task in p-d;"
+        " it gets that much",
+        "workflow limits_program.main, node n1: gpu 4 is more than the 2 that the platform gives to a task in p-d;"
+        " it gets that much",
+    ]
+    assert registration.entries
+
+
+def test_registering_refuses_where_the_platform_does(store: ObjectStore, source: Path) -> None:
+    publish_limits(store, "gpus", PlatformLimits(refuse=True, limits=LIMITS))
+    with pytest.raises(ProgramError) as caught:
+        register_paths(store, [source], task_queue="gpus", **PLACE)
+    assert len(caught.value.problems) == 2
+    assert not store.list("registry")
+    assert not [w for w in register_paths(store, [source], task_queue="another", **PLACE).warnings if "platform" in str(w)]
+
+
+def test_words_that_are_not_understood_count_for_nothing(store: ObjectStore) -> None:
+    store.write(layout.platform_limits_key("gpus"), b'{"limits": 7}')
+    assert read_limits(store, "gpus") == PlatformLimits() == read_limits(store, "never heard of")
+
+
+def test_an_odd_name_of_a_queue_is_one_folder(store: ObjectStore) -> None:
+    publish_limits(store, "../gpus/a b", PlatformLimits(limits=LIMITS))
+    assert read_limits(store, "../gpus/a b").limits == LIMITS
+    assert layout.platform_limits_key("../gpus/a b").count("/") == 2
