@@ -100,8 +100,8 @@ class TaskRunner:
         return result
 
     async def _invocation(self, argument: dict[str, Any]) -> Invocation:
-        where = (argument["execution"], argument.get("source", ""))
-        known = self._executions.known(*where) or await asyncio.to_thread(self._executions.load, *where)
+        root, source = argument["execution"], argument.get("source", "")
+        known = self._executions.known(root, source) or await asyncio.to_thread(self._executions.load, root, source)
         return self._build(argument, *known)
 
     def _build(self, argument: dict[str, Any], context: ExecutionContext, document: WorkflowDocument) -> Invocation:

@@ -20,8 +20,8 @@ from flytemp_activities.heartbeats import Heartbeats, Pulse, interval
     [
         (10, 1, 1.0), (10, 40, 2.0), (10, 5_000, 10 / 3), (60, 1, 1.0), (60, 5_000, 20.0), (2, 1, 0.5), (0.1, 5_000, 0.2),
         (None, 1, 1.0),
-    ],  # fmt: skip
-)
+    ],
+)  # fmt: skip
 def test_a_task_reports_less_often_where_there_are_many(timeout: float | None, in_hand: int, seconds: float) -> None:
     given = None if timeout is None else timedelta(seconds=timeout)
     assert interval(given, in_hand) == pytest.approx(seconds)

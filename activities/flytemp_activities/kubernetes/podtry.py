@@ -27,6 +27,7 @@ from flytemp_activities.kubernetes.creation import Creation, NotCreated
 from flytemp_activities.kubernetes.manifest import Built
 from flytemp_activities.kubernetes.pods import Pod
 from flytemp_activities.kubernetes.preparing import Yard, prepare
+from flytemp_activities.kubernetes.tidying import OverPod
 from flytemp_activities.kubernetes.waiting import Patience
 from flytemp_activities.kubernetes.watch import Feed
 
@@ -281,17 +282,17 @@ class PodTry:
         done = end.error is None and self._invocation.task.kind == "container"
         standing = await asyncio.to_thread(self._commit_container if done else self._standing)
         if standing is not None:
-            self._tidy(pod, failed=standing.status == "failed")
+            await self._tidy(pod, failed=standing.status == "failed")
             return standing
         error = end.error
         if error is None:
             error = _system("NoResult", "the task's container ended with exit code 0 and left no result")
         if error.kind == "USER":
             result = await self._commit(error)
-            self._tidy(pod, failed=True)
+            await self._tidy(pod, failed=True)
             return result
         await asyncio.to_thread(write_try_error, self._store, self._invocation, error if end.told else _lost(error.message))
-        self._tidy(pod, failed=True)
+        await self._tidy(pod, failed=True)
         raise SystemFailure(error) if end.told else TaskLost(error.message)
 
     def _is_collecting(self, pod: Pod, end: End) -> bool:
@@ -324,12 +325,13 @@ class PodTry:
     async def _give_up(self, feed: Feed, error: TaskError) -> TaskResult:
         """The verdict first, so that nothing the task still does counts; then the pod goes."""
         assert feed.pod is not None
+        over = OverPod(self._built.namespace, feed.pod, self._built.primary, self._invocation)
         if error.kind == "USER":
             result = await self._commit(error)
-            await self._yard.tidying.remove(self._built.namespace, feed.pod, self._built.primary, self._invocation)
+            await self._yard.tidying.remove(over)
             return result
         await asyncio.to_thread(write_try_error, self._store, self._invocation, error)
-        await self._yard.tidying.remove(self._built.namespace, feed.pod, self._built.primary, self._invocation)
+        await self._yard.tidying.remove(over)
         raise SystemFailure(error)
 
     async def _stop(self, feed: Feed, reason: str) -> TaskResult:
@@ -363,8 +365,11 @@ class PodTry:
                 await asyncio.sleep(error.retry_after or pause)
                 pause = min(pause * 2, 5.0)
 
-    def _tidy(self, pod: Pod, *, failed: bool) -> None:
-        self._yard.tidying.after(self._built.namespace, pod, self._built.primary, self._invocation, failed=failed)
+    async def _tidy(self, pod: Pod, *, failed: bool) -> None:
+        """Whoever hears of a failure looks at the output at once, so that is kept before it is told."""
+        over = OverPod(self._built.namespace, pod, self._built.primary, self._invocation)
+        kept = failed and await self._yard.tidying.keep_output(over)
+        self._yard.tidying.after(over, failed=failed, kept=kept)
 
     async def _commit(self, error: TaskError) -> TaskResult:
         result = TaskResult(status="failed", error=error, try_=self._invocation.try_, finished_at=now())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from flytemp.errors import StoreError
@@ -26,11 +28,32 @@ CHUNK_BYTES = 1024 * 1024
 PAUSES = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Between requests to a server in trouble; a try is over and nobody waits, but its pod holds room that others want."""
 
+OUTPUT_SECONDS = 5.0
+"""So long a failure waits for its output to be kept."""
+
 GIVE_WAY_SECONDS = 5.0
 AT_ONCE = 16
 """Pods that are tidied up after at once, and how long each waits while others are being created."""
 
 logger = logging.getLogger("flytemp.kubernetes")
+
+
+@dataclass(frozen=True, slots=True)
+class OverPod:
+    """A pod whose try is over; ``primary`` is the task's container."""
+
+    namespace: str
+    pod: Pod
+    primary: str
+    invocation: Invocation
+
+    @property
+    def name(self) -> str:
+        return str(self.pod["metadata"]["name"])
+
+    @property
+    def uid(self) -> str:
+        return str(self.pod["metadata"]["uid"])
 
 
 class Tidying:
@@ -44,16 +67,24 @@ class Tidying:
         self._room = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def after(self, namespace: str, pod: Pod, primary: str, invocation: Invocation, *, failed: bool) -> None:
-        """The try's verdict stands: keep the output, and remove the pod unless it is to be kept."""
+    def after(self, over: OverPod, *, failed: bool, kept: bool = False) -> None:
+        """The try's verdict stands: keep the output, unless it is ``kept``, and remove the pod unless it is to stay."""
         keep = self._policy.keep_pods
         stays = keep == "always" or (keep == "failed" and failed)
-        if has_running_containers(pod, primary):
-            self._spawn(self.remove(namespace, pod, primary, invocation))
-        elif stays:
-            self._spawn(self._later(self._keep_log(namespace, pod["metadata"]["name"], primary, invocation)))
-        else:
-            self._spawn(self._later(self.remove(namespace, pod, primary, invocation)))
+        if has_running_containers(over.pod, over.primary):
+            self._spawn(self.remove(over, kept=kept))
+        elif not stays:
+            self._spawn(self._later(self.remove(over, kept=kept)))
+        elif not kept:
+            self._spawn(self._later(self._keep_log(over)))
+
+    async def keep_output(self, over: OverPod) -> bool:
+        """Keep what it printed, now; False when that takes long, and is to be tried again later."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(OUTPUT_SECONDS):
+                await self._keep_log(over)
+                return True
+        return False
 
     async def _later(self, work: Coroutine[Any, Any, None]) -> None:
         """A pod that is over takes no room on its node, so pods that are to run come first."""
@@ -76,27 +107,28 @@ class Tidying:
         except StoreError as error:
             logger.info("the log links of node %s are not kept: %s", invocation.node, error)
 
-    async def remove(self, namespace: str, pod: Pod, primary: str, invocation: Invocation) -> None:
+    async def remove(self, over: OverPod, *, kept: bool = False) -> None:
         """Keep the output in the store, and delete the pod. What fails here is the janitor's to finish."""
-        name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
-        await self._keep_log(namespace, name, primary, invocation)
+        if not kept:
+            await self._keep_log(over)
         try:
-            await _patiently(lambda: self._pods.delete(namespace, name, uid), lambda error: error.is_passing)
+            await _patiently(lambda: self._pods.delete(over.namespace, over.name, over.uid), lambda error: error.is_passing)
         except ApiError as error:
-            logger.warning("pod %s/%s could not be deleted, the janitor will: %s", namespace, name, error)
+            logger.warning("pod %s/%s could not be deleted, the janitor will: %s", over.namespace, over.name, error)
 
-    async def _keep_log(self, namespace: str, name: str, primary: str, invocation: Invocation) -> None:
+    async def _keep_log(self, over: OverPod) -> None:
+        invocation = over.invocation
         layout = RootLayout(invocation.execution_root)
         try:
             # With another error the server says that the node does not answer, which may be for ever.
             output = await _patiently(
-                lambda: self._pods.log(namespace, name, primary), lambda error: error.status in (429, 503)
+                lambda: self._pods.log(over.namespace, over.name, over.primary), lambda error: error.status in (429, 503)
             )
             for number, start in enumerate(range(0, len(output), CHUNK_BYTES)):
                 key = layout.log_chunk(invocation.node, invocation.attempt, invocation.try_, number)
                 await asyncio.to_thread(self._store.write, key, output[start : start + CHUNK_BYTES])
         except (ApiError, StoreError) as error:
-            logger.info("the output of pod %s/%s is not kept: %s", namespace, name, error)
+            logger.info("the output of pod %s/%s is not kept: %s", over.namespace, over.name, error)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

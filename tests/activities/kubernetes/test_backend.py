@@ -120,10 +120,10 @@ async def test_what_the_users_code_raises_is_the_users(
     result = await bench.run(invocation)
     assert result.error is not None
     assert (result.error.kind, result.error.code, result.error.message) == ("USER", "ValueError", "no good")
-    await until_no_pods(cluster, namespace)
-    log = log_of(store, invocation)
+    log = log_of(store, invocation)  # kept before the failure was told
     assert log.startswith("about to fail\n")
     assert "ValueError: no good" in log
+    await until_no_pods(cluster, namespace)
 
 
 @pytest.mark.parametrize(("code", "kind", "told"), [(1, "USER", "Crashed"), (143, "USER", "Crashed"), (139, "USER", "Crashed")])
