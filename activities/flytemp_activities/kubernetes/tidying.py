@@ -32,8 +32,10 @@ OUTPUT_SECONDS = 5.0
 """So long a failure waits for its output to be kept."""
 
 GIVE_WAY_SECONDS = 5.0
+NEXT_POD_SECONDS = 0.2
 AT_ONCE = 16
-"""Pods that are tidied up after at once, and how long each waits while others are being created."""
+"""Pods that are tidied up after at once; how long each waits while others are being created, and before, for the one that may
+be next in its workflow."""
 
 logger = logging.getLogger("flytemp.kubernetes")
 
@@ -89,6 +91,7 @@ class Tidying:
     async def _later(self, work: Coroutine[Any, Any, None]) -> None:
         """A pod that is over takes no room on its node, so pods that are to run come first."""
         try:
+            await asyncio.sleep(NEXT_POD_SECONDS)
             await self._creations.give_way(GIVE_WAY_SECONDS)
             async with self._room:
                 await work
