@@ -83,7 +83,8 @@ def command(program: Project, attempt: int = 1, try_: int = 1, **settings: Any) 
 
 async def its_pod(cluster: Cluster, namespace: str, bench: Bench) -> dict[str, Any]:
     name = (await bench.reported(phase="running"))["pod"]
-    found: dict[str, Any] = json.loads(await asyncio.to_thread(cluster.kubectl, "get", "pod", "-n", namespace, name, "-o", "json"))
+    text = await asyncio.to_thread(cluster.kubectl, "get", "pod", "-n", namespace, name, "-o", "json")
+    found: dict[str, Any] = json.loads(text)
     return found
 
 
