@@ -317,7 +317,9 @@ class Chaos:
         return self.outcome
 
     def is_worker_up(self, index: int) -> bool:
-        """Whether it has begun to work: one that is killed while it starts, again and again, would do nothing at all."""
+        """Whether it has begun to work, or is over: one killed while it starts, again and again, would do nothing at all."""
+        if self._workers[index].poll() is not None:
+            return True
         number = self.installation.workers.index(self._workers[index])
         return " polling " in (self.installation.folder / f"worker-{number}.log").read_text(errors="replace")
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -28,11 +30,17 @@ Json = dict[str, Any]
 REQUEST_SECONDS = 30.0
 """For one request, from the connection to the last byte of the answer. A watch has its own bounds."""
 
+PATIENCE_SECONDS = 30.0
+"""So long a worker that starts waits for an API server that does not answer."""
+
 CONNECTIONS = 128
 """Requests at once; a burst of creations is bounded by the API server, not by this."""
 
 LINE_BYTES = 4 * 1024 * 1024
 """A watch event's longest line; etcd keeps objects of 1.5 MiB at most."""
+
+
+logger = logging.getLogger("flytemp.kubernetes")
 
 
 class ApiError(Exception):
@@ -273,16 +281,22 @@ def _tls(configuration: Any) -> ssl.SSLContext:
     return tls
 
 
-async def connected(api: KubernetesApi) -> KubernetesApi:
-    """``api``, when its server answers.
+async def connected(api: KubernetesApi, *, patience: float = PATIENCE_SECONDS) -> KubernetesApi:
+    """``api``, when its server answers; one that is just being started has ``patience`` seconds.
 
     Raises:
         KubernetesUnavailable: it does not, or refuses the credentials.
     """
-    try:
-        await api.request("GET", "/version")
-    except ApiError as error:
-        await api.close()
-        hint = "is this the right context, and are its credentials valid? kubectl version asks the same"
-        raise KubernetesUnavailable(f"the Kubernetes API server is not to be used: {error}", hint=hint) from error
-    return api
+    until, pause = time.monotonic() + patience, 0.5
+    while True:
+        try:
+            await api.request("GET", "/version")
+            return api
+        except ApiError as error:
+            if not error.is_passing or time.monotonic() + pause > until:
+                await api.close()
+                hint = "is this the right context, and are its credentials valid? kubectl version asks the same"
+                raise KubernetesUnavailable(f"the Kubernetes API server is not to be used: {error}", hint=hint) from error
+            logger.warning("the Kubernetes API server does not answer yet, it is asked again: %s", error)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 5.0)

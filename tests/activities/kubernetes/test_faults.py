@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from flytemp.errors import KubernetesUnavailable
 from flytemp.runtime.invocation import Invocation
 from flytemp.spec.models import PodTemplateSpec, TaskSettings
 from flytemp.store.object_store import ObjectStore
@@ -113,6 +114,22 @@ async def bench(site: Site, proxy: FaultProxy, tmp_path: Path) -> Bench:
     bench = await site.backend(proxy.write_kubeconfig(tmp_path / "kubeconfig"))
     await proxy.watching.wait()
     return bench
+
+
+# ------------------------------------------------------------------------------------------ start
+
+
+async def test_a_worker_that_starts_waits_for_the_api_server(site: Site, proxy: FaultProxy, tmp_path: Path) -> None:
+    away = proxy.refuse("other", 503, times=2)
+    await site.backend(proxy.write_kubeconfig(tmp_path / "kubeconfig"))
+    assert away.times == 0
+
+
+async def test_a_worker_that_is_refused_does_not_wait(site: Site, proxy: FaultProxy, tmp_path: Path) -> None:
+    refused = proxy.refuse("other", 401, times=2)
+    with pytest.raises(KubernetesUnavailable, match="401"):
+        await site.backend(proxy.write_kubeconfig(tmp_path / "kubeconfig"))
+    assert refused.times == 1
 
 
 # --------------------------------------------------------------------------------------- creation
