@@ -101,7 +101,9 @@ class TaskRunner:
 
     async def _invocation(self, argument: dict[str, Any]) -> Invocation:
         root, source = argument["execution"], argument.get("source", "")
-        known = self._executions.known(root, source) or await asyncio.to_thread(self._executions.load, root, source)
+        known = self._executions.known(root, source)
+        if known is None:
+            known = await asyncio.to_thread(self._executions.load, root, source)
         return self._build(argument, *known)
 
     def _build(self, argument: dict[str, Any], context: ExecutionContext, document: WorkflowDocument) -> Invocation:
