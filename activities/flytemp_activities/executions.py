@@ -59,13 +59,12 @@ class _Recent(Generic[V]):
             return found
         with self._lock:
             making = self._making.setdefault(key, Lock())
-        with making:
-            found = self.get(key)
-            if found is None:
-                found = self.put(key, make())
-        with self._lock:
-            self._making.pop(key, None)
-        return found
+        try:
+            with making:
+                return self.get(key) or self.put(key, make())
+        finally:
+            with self._lock:
+                self._making.pop(key, None)
 
 
 class Executions:

@@ -138,7 +138,7 @@ def end_of(pod: Pod, primary: str) -> End:
         return End(told, terminated.get("exitCode"), told=True) if terminated else End(told, told=True)
     killed = next((c for c in statuses if _out_of_memory(c)), None)
     if killed is not None and not (killed["name"] != primary and terminated and terminated["exitCode"] == 0):
-        return End(_user("OOMKilled", _memory_message(pod, killed["name"], primary)), (terminated or {}).get("exitCode"))
+        return End(user_error("OOMKilled", _memory_message(pod, killed["name"], primary)), (terminated or {}).get("exitCode"))
     disruption = _disruption(status)
     if disruption is not None and not (terminated and terminated["exitCode"] == 0):
         return End(disruption, (terminated or {}).get("exitCode"))
@@ -147,7 +147,7 @@ def end_of(pod: Pod, primary: str) -> End:
         return End(_init_error(failed))
     if terminated is None:
         why = status.get("message") or status.get("reason") or "its containers left no status"
-        return End(_system(status.get("reason") or "PodFailed", f"the pod failed: {why}"))
+        return End(system_error(status.get("reason") or "PodFailed", f"the pod failed: {why}"))
     return _by_exit_code(terminated, deleting=bool(pod["metadata"].get("deletionTimestamp")))
 
 
@@ -157,14 +157,14 @@ def _by_exit_code(terminated: Status, deleting: bool) -> End:
     if code == 0:
         return End(None, 0)
     if code in KILLED:
-        return End(_system("Killed", f"the task's container was killed from outside (exit code {code})"), code)
+        return End(system_error("Killed", f"the task's container was killed from outside (exit code {code})"), code)
     if code == TERMINATED and deleting:
-        return End(_system("PodDeleted", "the pod was deleted while the task ran"), code)
+        return End(system_error("PodDeleted", "the pod was deleted while the task ran"), code)
     if reason in ("StartError", "ContainerCannotRun") or code in (126, 127):
         text = f"the container could not run its command ({reason or 'Error'}, exit code {code}): {said[-800:]}"
-        return End(_user("CannotRun", text.rstrip(": "), retryable=False), code)
+        return End(user_error("CannotRun", text.rstrip(": "), retryable=False), code)
     text = f"the task's container ended with exit code {code}"
-    return End(_user("Crashed" if reason in ("", "Error") else reason, f"{text}: {said[-800:]}" if said else text), code)
+    return End(user_error("Crashed" if reason in ("", "Error") else reason, f"{text}: {said[-800:]}" if said else text), code)
 
 
 def _told(terminated: Status | None) -> TaskError | None:
@@ -182,10 +182,10 @@ def _disruption(status: Status) -> TaskError | None:
     condition = _condition(status, "DisruptionTarget")
     if condition.get("status") == "True":
         reason = condition.get("reason") or "DisruptionTarget"
-        return _system(reason, f"the pod was taken away ({reason}): {condition.get('message') or ''}".rstrip(": "))
+        return system_error(reason, f"the pod was taken away ({reason}): {condition.get('message') or ''}".rstrip(": "))
     reason = status.get("reason") or ""
     if reason in DISRUPTIONS:
-        return _system(reason, f"the pod was taken away ({reason}): {status.get('message') or ''}".rstrip(": "))
+        return system_error(reason, f"the pod was taken away ({reason}): {status.get('message') or ''}".rstrip(": "))
     return None
 
 
@@ -208,8 +208,8 @@ def _init_error(container: Status) -> TaskError:
     said = (terminated.get("message") or "").strip()
     text = f"the init container {container['name']} ended with exit code {terminated['exitCode']}"
     if _out_of_memory(container):
-        return _user("OOMKilled", f"{text}: it ran out of memory")
-    return _user("InitFailed", f"{text}: {said[-800:]}" if said else text)
+        return user_error("OOMKilled", f"{text}: it ran out of memory")
+    return user_error("InitFailed", f"{text}: {said[-800:]}" if said else text)
 
 
 def _out_of_memory(container: Status) -> bool:
@@ -236,9 +236,16 @@ def _seconds(text: str | None) -> float | None:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else None
 
 
-def _user(code: str, message: str, *, retryable: bool = True) -> TaskError:
+def was_disrupted(pod: Pod) -> bool:
+    """Whether the cluster itself takes it away."""
+    return _condition(pod.get("status") or {}, "DisruptionTarget").get("status") == "True"
+
+
+def user_error(code: str, message: str, *, retryable: bool = True) -> TaskError:
+    """An error that costs one of the user's retries."""
     return TaskError(kind="USER", code=code, message=message, retryable=retryable)
 
 
-def _system(code: str, message: str) -> TaskError:
+def system_error(code: str, message: str) -> TaskError:
+    """An error of the platform's."""
     return TaskError(kind="SYSTEM", code=code, message=message)

@@ -21,7 +21,7 @@ from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp_activities.backend import Report, SystemFailure, TaskLost
 from flytemp_activities.kubernetes import classify
 from flytemp_activities.kubernetes.api import ApiError
-from flytemp_activities.kubernetes.classify import End, Sight
+from flytemp_activities.kubernetes.classify import End, Sight, system_error, user_error, was_disrupted
 from flytemp_activities.kubernetes.containers import collects, is_collecting
 from flytemp_activities.kubernetes.creation import Creation, NotCreated
 from flytemp_activities.kubernetes.manifest import Built
@@ -105,7 +105,7 @@ class PodTry:
         except _Settled as settled:
             return settled.result
         except StoreError as error:
-            raise SystemFailure(_system(type(error).__name__, str(error))) from error
+            raise SystemFailure(system_error(type(error).__name__, str(error))) from error
 
     async def _settled(self) -> TaskResult | None:
         """What the try has left: its attempt's result; else raises what another worker found out about it."""
@@ -122,11 +122,11 @@ class PodTry:
             return await prepare(self._yard, self._invocation)
         except InputError as error:
             text = f"{error} ({error.hint})" if error.hint else str(error)
-            raise _Settled(await self._commit(_user("InvalidPod", text, retryable=False))) from error
+            raise _Settled(await self._commit(user_error("InvalidPod", text, retryable=False))) from error
         except ConfigError as error:
-            raise SystemFailure(_system(error.code, f"{error} ({error.hint})")) from error
+            raise SystemFailure(system_error(error.code, f"{error} ({error.hint})")) from error
         except ApiError as error:
-            raise SystemFailure(_system("ApiError", f"a pod template could not be read: {error}")) from error
+            raise SystemFailure(system_error("ApiError", f"a pod template could not be read: {error}")) from error
 
     async def _pod(self, resumed: bool, seen_uid: str | None) -> Pod:
         """The try's pod: found, or created."""
@@ -226,7 +226,7 @@ class PodTry:
                 self._yard.tidying.keep_links(pod, self._built.primary, self._invocation)
             limit = self._invocation.timeout_seconds
             if limit is not None and time.monotonic() - self._running_since >= limit:
-                return _user("Timeout", f"the task ran longer than its timeout of {limit:g} s and was ended")
+                return user_error("Timeout", f"the task ran longer than its timeout of {limit:g} s and was ended")
             return None
         if sight.wait == "never":
             return classify.refused_start(sight)
@@ -250,7 +250,7 @@ class PodTry:
         settled = await self._settled()
         if settled is not None:
             return settled
-        disruption = classify.end_of(feed.pod, self._built.primary).error if _was_disrupted(feed.pod) else None
+        disruption = classify.end_of(feed.pod, self._built.primary).error if was_disrupted(feed.pod) else None
         why = disruption.message if disruption is not None else "its pod was deleted, and its node does not answer"
         error = await self._lost_error(why)
         await self._delete(feed.pod["metadata"]["uid"], 0)
@@ -272,7 +272,7 @@ class PodTry:
         reason, message = events[-1]
         self._tell(**{**self._state, "reason": reason, "message": message[:200]})
         if reason == "FailedMount" and "secret" in message and "not found" in message:
-            return _user("SecretNotFound", f"the pod does not start: {message}", retryable=False)
+            return user_error("SecretNotFound", f"the pod does not start: {message}", retryable=False)
         return None
 
     # ---------------------------------------------------------------------------------------- ends
@@ -286,7 +286,7 @@ class PodTry:
             return standing
         error = end.error
         if error is None:
-            error = _system("NoResult", "the task's container ended with exit code 0 and left no result")
+            error = system_error("NoResult", "the task's container ended with exit code 0 and left no result")
         if error.kind == "USER":
             result = await self._commit(error)
             await self._tidy(pod, failed=True)
@@ -318,7 +318,7 @@ class PodTry:
         settled = await self._settled()
         if settled is not None:
             return settled
-        disruption = classify.end_of(pod, self._built.primary).error if _was_disrupted(pod) else None
+        disruption = classify.end_of(pod, self._built.primary).error if was_disrupted(pod) else None
         why = disruption.message if disruption is not None else f"its pod was deleted while it was {sight.phase}"
         await self._lost(why)
 
@@ -361,7 +361,7 @@ class PodTry:
                 return
             except ApiError as error:
                 if not error.is_passing:
-                    raise SystemFailure(_system("ApiError", f"the pod could not be deleted: {error}")) from error
+                    raise SystemFailure(system_error("ApiError", f"the pod could not be deleted: {error}")) from error
                 await asyncio.sleep(error.retry_after or pause)
                 pause = min(pause * 2, 5.0)
 
@@ -392,22 +392,9 @@ class _Settled(Exception):
         self.result = result
 
 
-def _was_disrupted(pod: Pod) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(c.get("type") == "DisruptionTarget" and c.get("status") == "True" for c in conditions)
-
-
 def _success(invocation: Invocation) -> TaskResult:
     return TaskResult(status="succeeded", outputs={}, try_=invocation.try_, finished_at=now())
 
 
-def _user(code: str, message: str, *, retryable: bool = True) -> TaskError:
-    return TaskError(kind="USER", code=code, message=message, retryable=retryable)
-
-
-def _system(code: str, message: str) -> TaskError:
-    return TaskError(kind="SYSTEM", code=code, message=message)
-
-
 def _lost(message: str) -> TaskError:
-    return _system(_LOST, message)
+    return system_error(_LOST, message)
