@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from flytemp import layout
 from flytemp.authoring.quantities import amount
-from flytemp.errors import Problem
+from flytemp.errors import Location, Problem
 from flytemp.spec.canonical import AnyDocument
-from flytemp.spec.models import LaunchPlanDocument, ResourceAmounts, ResourceSpec, TaskDocument
+from flytemp.spec.models import LaunchPlanDocument, ResourceAmounts, ResourceSpec, SourceLocation, TaskDocument
 from flytemp.store.object_store import ObjectStore
 
 
@@ -64,10 +64,11 @@ def over_limits(documents: Iterable[AnyDocument], known: PlatformLimits, project
     end = "" if known.refuse else "; it gets that much"
     hint = "ask for less, or ask who runs the platform: the limits are in the policy of its workers"
     found: dict[str, Problem] = {}
-    for owner, resources in _asked(documents):
+    for owner, place, resources in _asked(documents):
+        where = Location(place.file, place.line) if place is not None else None
         for excess in exceeding(resources, most):
             text = f"{owner}: {excess} that the platform gives to a task in {project}-{domain}{end}"
-            found.setdefault(text, Problem(text, hint=hint))
+            found.setdefault(text, Problem(text, where, hint))
     return list(found.values())
 
 
@@ -80,14 +81,14 @@ def exceeding(resources: ResourceSpec, most: ResourceAmounts) -> Iterator[str]:
             yield f"{name.replace('_', ' ')} {highest} is more than the {limit}"
 
 
-def _asked(documents: Iterable[AnyDocument]) -> Iterator[tuple[str, ResourceSpec]]:
+def _asked(documents: Iterable[AnyDocument]) -> Iterator[tuple[str, SourceLocation | None, ResourceSpec]]:
     for document in documents:
         if isinstance(document, TaskDocument):
-            yield f"task {document.name}", document.task.settings.resources
+            yield f"task {document.name}", document.task.location, document.task.settings.resources
         elif not isinstance(document, LaunchPlanDocument):
             for task in document.tasks.values():
-                yield f"task {task.name}", task.settings.resources
+                yield f"task {task.name}", task.location, task.settings.resources
             for workflow in document.workflows.values():
                 for node in workflow.nodes:
                     if node.overrides.settings is not None:
-                        yield f"workflow {workflow.name}, node {node.id}", node.overrides.settings.resources
+                        yield f"workflow {workflow.name}, node {node.id}", node.location, node.overrides.settings.resources

@@ -72,11 +72,10 @@ def test_registering_tells_what_is_cut(store: ObjectStore, source: Path) -> None
     publish_limits(store, "gpus", PlatformLimits(limits=LIMITS))
     registration = register_paths(store, [source], task_queue="gpus", **PLACE)
     told = [str(warning) for warning in registration.warnings if "platform" in str(warning)]
+    end = "that the platform gives to a task in p-d; it gets that much"
     assert told == [
-        "task limits_program.train: memory 64Gi is more than the 32Gi that the platform gives to a task in p-d;"
-        " it gets that much",
-        "workflow limits_program.main, node n1: gpu 4 is more than the 2 that the platform gives to a task in p-d;"
-        " it gets that much",
+        f"limits_program.py:5: task limits_program.train: memory 64Gi is more than the 32Gi {end}",
+        f"limits_program.py:14: workflow limits_program.main, node n1: gpu 4 is more than the 2 {end}",
     ]
     assert registration.entries
 
