@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from flytemp.authoring.quantities import quantity
 from flytemp.errors import ConfigError
-from flytemp.registry.platform_limits import PlatformLimits
+from flytemp.registry.platform_limits import PlatformLimits, overlaid
 from flytemp.spec.models import ResourceAmounts
 from flytemp_activities.kubernetes.links import check_template
 
@@ -133,8 +133,8 @@ class Policy(_Part):
         return Place(
             namespace=_first(found, "namespace") or self._namespace(project, domain),
             service_account=_first(found, "service_account") or self.service_account,
-            defaults=_over([self.defaults, *(p.defaults for p in reversed(found) if p.defaults)]),
-            limits=_over([self.limits, *(p.limits for p in reversed(found) if p.limits)]),
+            defaults=overlaid([self.defaults, *(p.defaults for p in reversed(found) if p.defaults)]),
+            limits=self.platform_limits().of(project, domain),
             environment={**self.environment, **{k: v for p in reversed(found) for k, v in p.environment.items()}},
             pod_template_name=_first(found, "pod_template_name") or self.pod_template_name,
         )
@@ -159,13 +159,6 @@ class Policy(_Part):
 
 def _first(places: list[Place], name: str) -> Any:
     return next((value for place in places if (value := getattr(place, name)) is not None), None)
-
-
-def _over(amounts: list[ResourceAmounts]) -> ResourceAmounts:
-    merged: dict[str, str] = {}
-    for one in amounts:
-        merged.update({name: value for name, value in one if value is not None})
-    return ResourceAmounts(**merged)
 
 
 def read_policy(path: Path | None) -> Policy:

@@ -10,6 +10,7 @@ from flytemp import layout
 from flytemp.authoring.quantities import amount
 from flytemp.errors import Location, Problem
 from flytemp.spec.canonical import AnyDocument
+from flytemp.spec.graphs import all_nodes
 from flytemp.spec.models import LaunchPlanDocument, ResourceAmounts, ResourceSpec, SourceLocation, TaskDocument
 from flytemp.store.object_store import ObjectStore
 
@@ -28,10 +29,16 @@ class PlatformLimits(BaseModel):
 
     def of(self, project: str, domain: str) -> ResourceAmounts:
         """What holds for a project and domain, the nearer word first."""
-        found: dict[str, str] = {}
-        for one in (self.limits, self.places.get(project), self.places.get(f"{project}-{domain}")):
-            found.update({name: value for name, value in one or () if value is not None})
-        return ResourceAmounts(**found)
+        nearer = (self.places.get(project), self.places.get(f"{project}-{domain}"))
+        return overlaid([self.limits, *(place for place in nearer if place is not None)])
+
+
+def overlaid(amounts: Iterable[ResourceAmounts]) -> ResourceAmounts:
+    """The amounts laid over each other: of those that state one, the last counts."""
+    found: dict[str, str] = {}
+    for one in amounts:
+        found.update({name: value for name, value in one if value is not None})
+    return ResourceAmounts(**found)
 
 
 def publish_limits(store: ObjectStore, task_queue: str, limits: PlatformLimits) -> None:
@@ -89,6 +96,6 @@ def _asked(documents: Iterable[AnyDocument]) -> Iterator[tuple[str, SourceLocati
             for task in document.tasks.values():
                 yield f"task {task.name}", task.location, task.settings.resources
             for workflow in document.workflows.values():
-                for node in workflow.nodes:
+                for local, node in all_nodes(workflow):
                     if node.overrides.settings is not None:
-                        yield f"workflow {workflow.name}, node {node.id}", node.location, node.overrides.settings.resources
+                        yield f"workflow {workflow.name}, node {local}", node.location, node.overrides.settings.resources

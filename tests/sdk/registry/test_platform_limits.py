@@ -28,6 +28,23 @@ def small(x: int) -> int:
 def main(x: int) -> int:
     return small(x=train(x=x)).with_overrides(requests=Resources(gpu="4"), limits=Resources(gpu="4"))
 """
+BRANCHING = """
+from flytemp import Resources, conditional, task, workflow
+
+@task
+def small(x: int) -> int:
+    return x
+
+@workflow
+def main(x: int) -> int:
+    return (
+        conditional("size")
+        .if_(x > 1)
+        .then(small(x=x).with_overrides(requests=Resources(gpu="4"), limits=Resources(gpu="4")))
+        .else_()
+        .then(small(x=x))
+    )
+"""
 PLACE = {"project": "p", "domain": "d"}
 LIMITS = ResourceAmounts(memory="32Gi", gpu="2")
 
@@ -78,6 +95,17 @@ def test_registering_tells_what_is_cut(store: ObjectStore, source: Path) -> None
         f"limits_program.py:14: workflow limits_program.main, node n1: gpu 4 is more than the 2 {end}",
     ]
     assert registration.entries
+
+
+def test_nodes_in_branches_count_too(store: ObjectStore, tmp_path: Path) -> None:
+    path = tmp_path / "src" / "branching_program.py"
+    path.parent.mkdir()
+    path.write_text(BRANCHING)
+    publish_limits(store, "gpus", PlatformLimits(limits=LIMITS))
+    registration = register_paths(store, [path], task_queue="gpus", **PLACE)
+    told = [str(warning) for warning in registration.warnings if "platform" in str(warning)]
+    assert len(told) == 1
+    assert "workflow branching_program.main, node n0.n0: gpu 4 is more than the 2" in told[0]
 
 
 def test_registering_refuses_where_the_platform_does(store: ObjectStore, source: Path) -> None:
