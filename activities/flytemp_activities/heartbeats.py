@@ -8,7 +8,6 @@ instead, where one answer tells of all tasks whose cancellation was requested; t
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -33,8 +32,6 @@ _CANCEL_REQUESTED = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
 
 Run = tuple[str, str]
 """Workflow id and run id."""
-
-logger = logging.getLogger("flytemp.tasks")
 
 
 @dataclass(slots=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import uuid
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from temporalio.client import WorkflowFailureError
 from bench.scale_programs import fan
 from flytemp.client import Client
 from flytemp.config import load_settings
-from flytemp.records.launch import ResolvedSettings
+from flytemp.records.launch import LaunchOptions, ResolvedSettings
 from flytemp.registry import Registry
 from flytemp_activities import heartbeats
 from flytemp_activities.executions import Executions
@@ -40,14 +38,8 @@ async def test_many_tasks_are_cancelled_long_before_they_report(tmp_path: Path, 
             control_worker(client.temporal, executions, "many", settings),
             task_worker(client.temporal, executions, backend, settings, slots=TASKS, drain_seconds=0),
         ):
-            key = "uploads/none.json"
-            client.store.write(key, json.dumps({}).encode())
-            launch = {
-                "launch_plan": f"wf:default:development:{document.name}:v1", "inputs_uri": client.store.uri_of(key),
-                "options": {"max_parallelism": 0},
-            }  # fmt: skip
-            identifier = f"ex:default:development:{uuid.uuid4().hex[:8]}"
-            handle = await client.temporal.start_workflow("FlytempWorkflow", launch, id=identifier, task_queue="many")
+            launched = await client.launch(document.name, options=LaunchOptions(max_parallelism=0))
+            handle = client.temporal.get_workflow_handle(launched.workflow_id)
             while len(backend.tries) < TASKS:
                 await asyncio.sleep(0.1)
             await handle.cancel()

@@ -10,11 +10,11 @@ import asyncio
 import json
 import logging
 import os
+import random
 import ssl
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -25,20 +25,20 @@ from flytemp.errors import ConfigError, KubernetesUnavailable, NotSupported
 if TYPE_CHECKING:
     import aiohttp
 
+T = TypeVar("T")
 Json = dict[str, Any]
 
 REQUEST_SECONDS = 30.0
 """For one request, from the connection to the last byte of the answer. A watch has its own bounds."""
 
-PATIENCE_SECONDS = 30.0
-"""So long a worker that starts waits for an API server that does not answer."""
+START_PAUSES = (0.5, 1.0, 2.0, 4.0, 5.0, 5.0, 5.0, 5.0)
+"""Between the requests of a worker that starts, to an API server that does not answer: about half a minute."""
 
 CONNECTIONS = 128
 """Requests at once; a burst of creations is bounded by the API server, not by this."""
 
 LINE_BYTES = 4 * 1024 * 1024
 """A watch event's longest line; etcd keeps objects of 1.5 MiB at most."""
-
 
 logger = logging.getLogger("flytemp.kubernetes")
 
@@ -281,22 +281,40 @@ def _tls(configuration: Any) -> ssl.SSLContext:
     return tls
 
 
-async def connected(api: KubernetesApi, *, patience: float = PATIENCE_SECONDS) -> KubernetesApi:
-    """``api``, when its server answers; one that is just being started has ``patience`` seconds.
+async def patiently(
+    request: Callable[[], Awaitable[T]], is_passing: Callable[[ApiError], bool], pauses: Sequence[float]
+) -> T:
+    """The answer to a request, made again after each of the pauses where the server has trouble that passes.
+
+    Raises:
+        ApiError: it was refused, or the trouble lasts.
+    """
+    for pause in pauses:
+        try:
+            return await request()
+        except ApiError as error:
+            if not is_passing(error):
+                raise
+            await asyncio.sleep((error.retry_after or pause) * random.uniform(0.8, 1.2))
+    return await request()
+
+
+async def connected(api: KubernetesApi) -> KubernetesApi:
+    """``api``, when its server answers; one that is just being started has half a minute.
 
     Raises:
         KubernetesUnavailable: it does not, or refuses the credentials.
     """
-    until, pause = time.monotonic() + patience, 0.5
-    while True:
-        try:
-            await api.request("GET", "/version")
-            return api
-        except ApiError as error:
-            if not error.is_passing or time.monotonic() + pause > until:
-                await api.close()
-                hint = "is this the right context, and are its credentials valid? kubectl version asks the same"
-                raise KubernetesUnavailable(f"the Kubernetes API server is not to be used: {error}", hint=hint) from error
-            logger.warning("the Kubernetes API server does not answer yet, it is asked again: %s", error)
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, 5.0)
+    try:
+        await patiently(lambda: api.request("GET", "/version"), _is_coming, START_PAUSES)
+    except ApiError as error:
+        await api.close()
+        hint = "is this the right context, and are its credentials valid? kubectl version asks the same"
+        raise KubernetesUnavailable(f"the Kubernetes API server is not to be used: {error}", hint=hint) from error
+    return api
+
+
+def _is_coming(error: ApiError) -> bool:
+    if error.is_passing:
+        logger.warning("the Kubernetes API server does not answer yet: %s", error)
+    return error.is_passing

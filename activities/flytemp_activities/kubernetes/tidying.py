@@ -6,22 +6,19 @@ import asyncio
 import contextlib
 import json
 import logging
-import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from flytemp.errors import StoreError
 from flytemp.layout import RootLayout
 from flytemp.runtime.invocation import Invocation
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.kubernetes.api import ApiError
+from flytemp_activities.kubernetes.api import ApiError, patiently
 from flytemp_activities.kubernetes.creation import Creations
 from flytemp_activities.kubernetes.links import links_of
 from flytemp_activities.kubernetes.pods import Pod, Pods
 from flytemp_activities.kubernetes.policy import Policy
-
-T = TypeVar("T")
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -115,7 +112,9 @@ class Tidying:
         if not kept:
             await self._keep_log(over)
         try:
-            await _patiently(lambda: self._pods.delete(over.namespace, over.name, over.uid), lambda error: error.is_passing)
+            await patiently(
+                lambda: self._pods.delete(over.namespace, over.name, over.uid), lambda error: error.is_passing, PAUSES
+            )
         except ApiError as error:
             logger.warning("pod %s/%s could not be deleted, the janitor will: %s", over.namespace, over.name, error)
 
@@ -124,8 +123,10 @@ class Tidying:
         layout = RootLayout(invocation.execution_root)
         try:
             # With another error the server says that the node does not answer, which may be for ever.
-            output = await _patiently(
-                lambda: self._pods.log(over.namespace, over.name, over.primary), lambda error: error.status in (429, 503)
+            output = await patiently(
+                lambda: self._pods.log(over.namespace, over.name, over.primary),
+                lambda error: error.status in (429, 503),
+                PAUSES,
             )
             for number, start in enumerate(range(0, len(output), CHUNK_BYTES)):
                 key = layout.log_chunk(invocation.node, invocation.attempt, invocation.try_, number)
@@ -149,22 +150,6 @@ class Tidying:
             await asyncio.wait(self._tasks, timeout=seconds)
         for task in list(self._tasks):
             task.cancel()
-
-
-async def _patiently(request: Callable[[], Awaitable[T]], is_passing: Callable[[ApiError], bool]) -> T:
-    """The answer to a request, made again for some time where the server has trouble that passes.
-
-    Raises:
-        ApiError: it was refused, or the trouble lasts.
-    """
-    for pause in PAUSES:
-        try:
-            return await request()
-        except ApiError as error:
-            if not is_passing(error):
-                raise
-            await asyncio.sleep((error.retry_after or pause) * random.uniform(0.8, 1.2))
-    return await request()
 
 
 def has_running_containers(pod: Pod, primary: str) -> bool:

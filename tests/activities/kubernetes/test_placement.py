@@ -4,54 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from flytemp.registry.platform_limits import read_limits
 from flytemp.runtime.invocation import Invocation
-from flytemp.spec.models import (
-    ContainerSpec,
-    Interface,
-    ResourceAmounts,
-    ResourceSpec,
-    Retries,
-    TaskSettings,
-    TaskSpec,
-)
+from flytemp.spec.models import ResourceAmounts, ResourceSpec, Retries
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import TaskLost
-from flytemp_activities.kubernetes import Policy
 from flytemp_activities.kubernetes.policy import Interruptible, Memory
 from infra.testcluster import Cluster
 from infra.testcluster.archives import BUSYBOX_IMAGE
-from infra.testcluster.kwok import LABELS, TOLERATION
 from tests.activities.kubernetes.conftest import Bench, StartBackend
+from tests.activities.kubernetes.kwok_pods import FOR_LONG, node, of_kwok, policy, program, task_image
 from tests.sdk.runtime.project import Project
 
 pytestmark = pytest.mark.kubernetes
 
+__all__ = ["node", "policy", "program", "task_image"]  # fixtures
+
 SHORT = {"testcluster/run-seconds": "1"}
-LONG = {"testcluster/run-seconds": "1000"}
-
-
-@pytest.fixture(scope="session")
-def task_image() -> str:
-    """kwok's nodes pull nothing."""
-    return BUSYBOX_IMAGE
 
 
 @pytest.fixture
-def regular(own_cluster: Cluster, namespace: str) -> Iterator[str]:
-    """A node that kwok plays, for the test's own pods."""
-    (name,) = own_cluster.add_kwok_nodes(1, prefix=namespace, labels={"testcluster/of": namespace})
-    yield name
-    own_cluster.remove_kwok_nodes(namespace)
-
-
-@pytest.fixture
-def spot(own_cluster: Cluster, namespace: str, regular: str) -> str:
+def spot(own_cluster: Cluster, namespace: str, node: str) -> str:
     """Another, which only pods that may be interrupted tolerate."""
     labels = {"testcluster/of": namespace, "testcluster/spot": "yes"}
     (name,) = own_cluster.add_kwok_nodes(1, prefix=namespace, labels=labels)
@@ -59,26 +36,11 @@ def spot(own_cluster: Cluster, namespace: str, regular: str) -> str:
     return name
 
 
-@pytest.fixture
-def policy(policy: Policy, namespace: str, regular: str) -> Policy:
-    there = {**LABELS, "testcluster/of": namespace}
-    return policy.model_copy(update={"node_selector": there, "tolerations": (dict(TOLERATION),)})
-
-
-@pytest.fixture
-def program(project: Project) -> Project:
-    project.write("")
-    return project
-
-
-def command(program: Project, attempt: int = 1, try_: int = 1, **settings: Any) -> Invocation:
-    """A try of a container task without inputs or outputs."""
-    spec = TaskSpec(
-        kind="container", name="command", interface=Interface(), loader="",
-        settings=TaskSettings(**{"annotations": SHORT, **settings}),
-        container=ContainerSpec(image=BUSYBOX_IMAGE, command=("true",)),
-    )  # fmt: skip
-    return program.invocation("command").model_copy(update={"task": spec, "attempt": attempt, "try_": try_})
+def command(
+    program: Project, attempt: int = 1, try_: int = 1, *, annotations: dict[str, str] = SHORT, **settings: Any
+) -> Invocation:
+    """That try of an attempt."""
+    return of_kwok(program, annotations, **settings).model_copy(update={"attempt": attempt, "try_": try_})
 
 
 async def its_pod(cluster: Cluster, namespace: str, bench: Bench) -> dict[str, Any]:
@@ -103,19 +65,19 @@ SPOT = Interruptible(
     ids=["first try", "second try", "taken away twice", "last attempt"],
 )
 async def test_a_task_that_may_be_interrupted_runs_on_spot_nodes_but_for_its_last_chance(
-    start_backend: StartBackend, program: Project, spot: str, regular: str, attempt: int, try_: int, on_spot: bool
+    start_backend: StartBackend, program: Project, spot: str, node: str, attempt: int, try_: int, on_spot: bool
 ) -> None:
     bench = await start_backend(interruptible=SPOT)
     invocation = command(program, attempt, try_, interruptible=True, retries=Retries(count=1))
     assert (await bench.run(invocation)).status == "succeeded"
-    assert (await bench.reported(phase="running"))["node"] == (spot if on_spot else regular)
+    assert (await bench.reported(phase="running"))["node"] == (spot if on_spot else node)
 
 
 async def test_a_spot_node_that_goes_costs_the_user_nothing(
-    start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, spot: str, regular: str
+    start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, spot: str, node: str
 ) -> None:
     bench = await start_backend(interruptible=SPOT)
-    running = bench.start(command(program, interruptible=True, annotations=LONG))
+    running = bench.start(command(program, interruptible=True, annotations=FOR_LONG))
     assert (await bench.reported(phase="running"))["node"] == spot
     own_cluster.kubectl("delete", "node", spot)
     own_cluster.kubectl("delete", "pod", "-n", namespace, "--all", "--grace-period=0", "--force")
@@ -140,7 +102,7 @@ async def test_an_attempt_after_one_that_ran_out_of_memory_gets_more(
     given = []
     for attempt in (1, 2, 3):
         bench = await start_backend(memory=memory, keep_pods="always")
-        one = command(program, attempt, try_=2, annotations=LONG, resources=asks)
+        one = command(program, attempt, try_=2, annotations=FOR_LONG, resources=asks)
         given.append(await _granted_memory(bench, one, own_cluster, namespace))
     assert given == [100 * 2**20, 200 * 2**20, 350 * 2**20]
 
@@ -199,7 +161,7 @@ async def test_the_service_account_of_the_launch(
     bench = await start_backend(service_account="of-the-place")
     seen = []
     for account in (None, "of-the-launch"):
-        invocation = command(program, try_=1 if account is None else 2, annotations=LONG)
+        invocation = command(program, try_=1 if account is None else 2, annotations=FOR_LONG)
         running = bench.start(invocation.model_copy(update={"service_account": account}))
         bench.reports.clear()
         pod = await its_pod(own_cluster, namespace, bench)
