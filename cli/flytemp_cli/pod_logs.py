@@ -1,7 +1,8 @@
 """What tasks print while their pods run: from the Kubernetes API, until the store has it all.
 
-Where a try runs is told in its activity's heartbeat, so no worker is asked. Without a way to the cluster the logs are those in
-the store, and a note says so.
+Where a try runs is told in its activity's heartbeat, so no worker is asked. A pod that is over keeps its output for a moment,
+until the worker has taken it to the store and removed the pod: it is found by its labels. Without a way to the cluster the logs
+are those in the store, and a note says so.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from flytemp.client.again import node_path
 from flytemp.client.describe import describe_workflow, last_heartbeat
 from flytemp.client.logs import LogChunk
-from flytemp.errors import FlytempError
+from flytemp.errors import ConfigError, FlytempError
+from flytemp.layout import ExecutionLayout
 
 if TYPE_CHECKING:
     from temporalio.client import WorkflowExecutionDescription
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from flytemp.client.client import Client
     from flytemp.client.handle import ExecutionHandle
     from flytemp.config import Settings
+    from flytemp.records.models import Execution
     from flytemp_activities.kubernetes.api import KubernetesApi
 
 LOOK_SECONDS = 1.0
@@ -31,8 +34,8 @@ Key = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class RunningPod:
-    """The pod of a try that runs now."""
+class TryPod:
+    """The pod of a try."""
 
     key: Key
     namespace: str
@@ -53,23 +56,31 @@ class PodLogs:
         self._note = note
         self._api: KubernetesApi | None = None
         self._refused = False
-        self._shown: dict[Key, int] = {}  # bytes that came from the pod
-        self._stored: dict[Key, int] = {}  # bytes that came from the store
+        self._shown: dict[Key, int] = {}  # bytes of each try's output, from wherever they came
 
     async def close(self) -> None:
         if self._api is not None:
             await self._api.close()
 
-    def unseen(self, chunk: LogChunk) -> LogChunk | None:
-        """The part of a chunk of the store that the pod has not said already."""
-        key = (chunk.node, chunk.attempt, chunk.try_)
-        data = chunk.text.encode()
-        start = self._stored.get(key, 0)
-        self._stored[key] = start + len(data)
-        rest = data[max(0, self._shown.get(key, 0) - start) :]
+    async def stored(self, chunks: AsyncIterator[LogChunk]) -> AsyncIterator[LogChunk]:
+        """Of the store's chunks, from the first on, what was not shown already."""
+        read: dict[Key, int] = {}
+        async for chunk in chunks:
+            key = (chunk.node, chunk.attempt, chunk.try_)
+            data = chunk.text.encode()
+            unseen = self._unseen(key, read.get(key, 0), data)
+            read[key] = read.get(key, 0) + len(data)
+            if unseen is not None:
+                yield unseen
+
+    def _unseen(self, key: Key, start: int, data: bytes) -> LogChunk | None:
+        """The part of ``data``, bytes of a try's output from ``start`` on, that was not shown already."""
+        shown = self._shown.get(key, 0)
+        rest = data[max(0, shown - start) :]
+        self._shown[key] = max(shown, start + len(data))
         return LogChunk(*key, rest.decode("utf-8", "replace")) if rest else None
 
-    async def running(self, handle: ExecutionHandle[Any], node: str | None, attempt: int | None) -> list[RunningPod]:
+    async def running(self, handle: ExecutionHandle[Any], node: str | None, attempt: int | None) -> list[TryPod]:
         """The pods of the execution's tries that run now, of a node and an attempt where these are given."""
         description = await describe_workflow(self._client.temporal, handle.workflow_id)
         found = [] if description is None else running_pods(description)
@@ -78,7 +89,39 @@ class PodLogs:
             found = [pod for pod in found if pod.key[0] == path or pod.key[0].startswith(f"{path}.")]
         return [pod for pod in found if attempt in (None, pod.key[1])]
 
-    async def read(self, pod: RunningPod, *, follow: bool) -> AsyncIterator[LogChunk]:
+    async def over(self, handle: ExecutionHandle[Any], node: str | None, attempt: int | None) -> list[TryPod]:
+        """The pods of the execution that are over, and of whose output nothing was shown: the store may not have it yet."""
+        from flytemp_activities.kubernetes.api import ApiError
+
+        if not self._may_have_pods():
+            return []
+        execution = await handle.describe()
+        api = await self._connected()
+        if api is None:
+            return []
+        path = node_path(execution, node) if node is not None else None
+        root = ExecutionLayout(execution.namespace, execution.workflow_id, execution.run_id).root
+        try:
+            pods = await pods_of(api, root, self._namespace(api, execution))
+        except (ApiError, ConfigError) as error:
+            self._refuse(str(error))
+            return []
+        found = [try_pod(pod) for pod in pods if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")]
+        wanted = [pod for pod in found if path is None or pod.key[0] == path or pod.key[0].startswith(f"{path}.")]
+        return [pod for pod in wanted if attempt in (None, pod.key[1]) and pod.key not in self._shown]
+
+    def _may_have_pods(self) -> bool:
+        """Whether there is reason to ask a cluster: the settings name one, or pods were read before."""
+        chosen = self._settings.kubernetes
+        named = any((chosen.kubeconfig, chosen.context, chosen.namespace, chosen.policy))
+        return self._api is not None or named or self._settings.worker.backend == "kubernetes"
+
+    def _namespace(self, api: KubernetesApi, execution: Execution) -> str:
+        from flytemp_worker.pods import policy_of
+
+        return policy_of(self._settings).place(execution.project, execution.domain).namespace or api.namespace
+
+    async def read(self, pod: TryPod, *, follow: bool) -> AsyncIterator[LogChunk]:
         """What the pod's container says: until now, or until its end. A pod that is gone says nothing; the store will."""
         from flytemp_activities.kubernetes.api import ApiError
 
@@ -87,12 +130,25 @@ class PodLogs:
             return
         parameters = {"container": pod.container, **({"follow": "true"} if follow else {})}
         try:
+            start = 0
             async for data in api.stream(pod.log_path, parameters):
-                self._shown[pod.key] = self._shown.get(pod.key, 0) + len(data)
-                yield LogChunk(*pod.key, data.decode("utf-8", "replace"))
+                unseen = self._unseen(pod.key, start, data)
+                start += len(data)
+                if unseen is not None:
+                    yield unseen
         except ApiError as error:
             if error.status in (401, 403):
                 self._refuse(str(error))
+
+    async def rest(self, handle: ExecutionHandle[Any], node: str | None, attempt: int | None) -> AsyncIterator[LogChunk]:
+        """What pods that are over said and the store did not have. One that goes meanwhile left its output in the store."""
+        pods = await self.over(handle, node, attempt)
+        for pod in pods:
+            async for chunk in self.read(pod, follow=False):
+                yield chunk
+        if self._may_have_pods():
+            async for chunk in self.stored(handle.logs(node, attempt=attempt)):
+                yield chunk
 
     async def _connected(self) -> KubernetesApi | None:
         if self._api is None and not self._refused:
@@ -107,13 +163,13 @@ class PodLogs:
 
     def _refuse(self, why: str) -> None:
         if not self._refused:
-            self._note(f"what runs now is shown when it has ended, as its pods cannot be read: {why}")
+            self._note(f"output is shown once the store has it, as pods cannot be read: {why}")
         self._refused = True
 
 
-def running_pods(description: WorkflowExecutionDescription) -> list[RunningPod]:
+def running_pods(description: WorkflowExecutionDescription) -> list[TryPod]:
     """The pods that the heartbeats of pending activities tell of."""
-    found: list[RunningPod] = []
+    found: list[TryPod] = []
     for pending in description.raw_description.pending_activities:
         path, _, numbers = pending.activity_id.partition("@")
         attempt, _, try_ = numbers.partition(".")
@@ -122,8 +178,32 @@ def running_pods(description: WorkflowExecutionDescription) -> list[RunningPod]:
         told = last_heartbeat(pending)
         if told.get("phase") == "running" and "pod" in told and "namespace" in told:
             container = str(told.get("container") or "primary")
-            found.append(RunningPod((path, int(attempt), int(try_)), str(told["namespace"]), str(told["pod"]), container))
+            found.append(TryPod((path, int(attempt), int(try_)), str(told["namespace"]), str(told["pod"]), container))
     return found
+
+
+async def pods_of(api: KubernetesApi, root: str, namespace: str) -> list[dict[str, Any]]:
+    """The pods of the execution whose root it is.
+
+    Raises:
+        ApiError: they may not be listed.
+    """
+    from flytemp_activities.kubernetes import names
+
+    parameters = {"labelSelector": f"{names.RUN}={names.run_label(root)}"}
+    answer = await api.request("GET", f"/api/v1/namespaces/{namespace}/pods", parameters=parameters)
+    found: list[dict[str, Any]] = answer["items"]
+    return found
+
+
+def try_pod(pod: dict[str, Any]) -> TryPod:
+    """A try's pod by what it says about itself."""
+    from flytemp_activities.kubernetes import names
+
+    metadata = pod["metadata"]
+    labels, told = metadata["labels"], metadata["annotations"]
+    key = (told[names.PATH], int(labels[names.ATTEMPT]), int(labels[names.TRY]))
+    return TryPod(key, metadata["namespace"], metadata["name"], told[names.PRIMARY])
 
 
 class Follower:
@@ -150,17 +230,24 @@ class Follower:
             while (item := await self._queue.get()) is not None:
                 yield item
             await store
+            await self._stop()
+            while not self._queue.empty():
+                if (item := self._queue.get_nowait()) is not None:
+                    yield item
+            async for chunk in self._logs.rest(self._handle, self._node, self._attempt):
+                yield chunk
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._stop()
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _follow_store(self) -> None:
         try:
-            async for chunk in self._handle.logs(self._node, attempt=self._attempt, follow=True):
-                unseen = self._logs.unseen(chunk)
-                if unseen is not None:
-                    self._queue.put_nowait(unseen)
+            async for chunk in self._logs.stored(self._handle.logs(self._node, attempt=self._attempt, follow=True)):
+                self._queue.put_nowait(chunk)
         finally:
             self._queue.put_nowait(None)
 
@@ -172,7 +259,7 @@ class Follower:
                     self._tasks.append(asyncio.create_task(self._follow_pod(pod)))
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _follow_pod(self, pod: RunningPod) -> None:
+    async def _follow_pod(self, pod: TryPod) -> None:
         async for chunk in self._logs.read(pod, follow=True):
             self._queue.put_nowait(chunk)
 
@@ -181,8 +268,10 @@ async def read_all(
     logs: PodLogs, handle: ExecutionHandle[Any], node: str | None, attempt: int | None
 ) -> AsyncIterator[LogChunk]:
     """All output until now: of what ended from the store, of what runs from its pods."""
-    async for chunk in handle.logs(node, attempt=attempt):
+    async for chunk in logs.stored(handle.logs(node, attempt=attempt)):
         yield chunk
     for pod in await logs.running(handle, node, attempt):
         async for chunk in logs.read(pod, follow=False):
             yield chunk
+    async for chunk in logs.rest(handle, node, attempt):
+        yield chunk

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from flytemp_activities.kubernetes import names
 from infra.testcluster import Cluster, KubernetesAccess, S3Server
 from infra.testcluster.pytest_fixtures import allow_first_build, cluster, namespace, own_cluster, s3_server, task_image
 from tests.installation import Installation, eventually
@@ -160,6 +161,34 @@ def test_a_worker_that_is_killed_while_the_pod_runs(
     (one,) = found["nodes"]
     assert [(attempt["attempt"], attempt["tries"]) for attempt in one["attempt_history"]] == [(1, 1)]
     assert {p["metadata"]["uid"] for p in pods(cluster, tasks_namespace)} <= {pod["metadata"]["uid"]}
+
+
+def test_logs_come_from_a_pod_that_is_over_until_the_store_has_them(
+    pods_installation: PodsInstallation, cluster: KubernetesAccess, tasks_namespace: str
+) -> None:
+    pods_installation.flytemp("launch", "program.waits", "--seconds", "0", "--name", "logs-2", "--wait")
+    root = execution(pods_installation, "logs-2")["metadata_uri"].removeprefix(pods_installation.variables["FLYTEMP_STORE"] + "/")
+    eventually(lambda: not pods(cluster, tasks_namespace), "the pod is removed")
+    assert pods_installation.flytemp("logs", "logs-2", "n0").stdout == "waiting\n"
+    # Another try of the node, as it is between the end of its pod and the moment its worker has kept what it printed.
+    labels = {names.MANAGED_BY: "flytemp", names.RUN: names.run_label(root), names.ATTEMPT: "2", names.TRY: "1"}
+    container = {"name": "primary", "image": pods_installation.variables["FLYTEMP_KUBERNETES_IMAGE"]}
+    over = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "over", "labels": labels, "annotations": {names.PATH: "n0", names.PRIMARY: "primary"}},
+        "spec": {"restartPolicy": "Never", "containers": [{**container, "command": ["echo", "a word"]}]},
+    }
+    cluster.kubectl("apply", "-n", tasks_namespace, "-f", "-", input=json.dumps(over))
+    eventually(lambda: pods(cluster, tasks_namespace)[0]["status"]["phase"] == "Succeeded", "the pod is over")
+    for arguments, expected in (
+        (["n0"], "waiting\na word\n"),
+        (["n0", "--follow"], "waiting\na word\n"),
+        (["n0", "--attempt", "2"], "a word\n"),
+        (["n0", "--attempt", "1"], "waiting\n"),
+    ):
+        assert pods_installation.flytemp("logs", "logs-2", *arguments).stdout == expected
+    cluster.kubectl("delete", "pod", "over", "-n", tasks_namespace)
 
 
 def test_logs_come_from_the_pod_while_it_runs(
