@@ -1,19 +1,19 @@
-"""`run_task`: one try of a task, as an activity: heartbeats, cancellation, and the verdict for the engine."""
+"""`run_task`: one try of a task, as an activity: heartbeats, cancellation, and the verdict for the engine. And `start_tasks`:
+many tries started at once, before their activities are.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
 import time
+from functools import partial
 from typing import Any, Protocol
 
 from temporalio import activity
 from temporalio.client import Client as TemporalClient
-from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
 
-from flytemp.client.describe import first_run_id
 from flytemp.errors import FlytempError
 from flytemp.literals.limits import INLINE_BYTES
 from flytemp.literals.navigate import value_at
@@ -21,15 +21,15 @@ from flytemp.records.launch import ExecutionContext, raw_data_uri
 from flytemp.runtime.inputs import Constants
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import WorkflowDocument
+from flytemp.spec.pages import from_pages
 from flytemp_activities.backend import Backend, SystemFailure, TaskLost, Told, TryKey
+from flytemp_activities.detached import Detached
 from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.failures import bounded, error_detail
 from flytemp_activities.heartbeats import Heartbeats
 
-logger = logging.getLogger("flytemp.tasks")
-
-LOOK_SECONDS = 5.0
-"""How often a task that no activity waits for asks whether its execution is over."""
+START_SECONDS = 10.0
+"""So long `start_tasks` waits for what it started; the activities of the tries wait for the rest."""
 
 
 class TryObserver(Protocol):
@@ -52,6 +52,7 @@ class TaskRunner:
         backend: what runs it.
         temporal: to learn whether a workflow whose activity is gone still runs.
         observer: hears of each try, or None.
+        slots: tries that may be in hand at once, beyond which none is started ahead; None: no bound.
     """
 
     def __init__(
@@ -60,13 +61,15 @@ class TaskRunner:
         backend: Backend,
         temporal: TemporalClient,
         observer: TryObserver | None = None,
+        slots: int | None = None,
     ) -> None:
+        self._slots = slots
         self._observer = observer
         self._executions = executions
         self._backend = backend
-        self._temporal = temporal
         self._heartbeats = Heartbeats(temporal)
-        self._detached: dict[TryKey, asyncio.Task[None]] = {}
+        self._detached = Detached(backend, temporal)
+        self._ahead: set[asyncio.Task[TaskResult]] = set()  # tries that were started ahead
 
     @activity.defn(name="flytemp.run_task")
     async def run_task(self, argument: dict[str, Any]) -> dict[str, Any]:
@@ -77,19 +80,20 @@ class TaskRunner:
             # The spec or the context does not load: no fault of the task. The engine tries again, within bounds.
             raise _failure("SYSTEM", error.code, error.message, True) from error
         resumed = bool(argument.get("resumed")) or activity.info().attempt > 1
-        return _answer(await self._observed(invocation, resumed))
+        self._detached.taken(key_of(invocation))
+        return _answer(await self._observed(invocation, resumed, stop=bool(argument.get("stop"))))
 
-    async def _observed(self, invocation: Invocation, resumed: bool) -> TaskResult:
+    async def _observed(self, invocation: Invocation, resumed: bool, stop: bool) -> TaskResult:
         if self._observer is None:
-            return await self._supervised(invocation, resumed)
+            return await self._supervised(invocation, resumed, stop)
         task = invocation.task.name
         self._observer.started(task)
         began, outcome = time.monotonic(), "detached"
         try:
-            result = await self._supervised(invocation, resumed)
+            result = await self._supervised(invocation, resumed, stop)
             outcome = result.status
         except ApplicationError as error:
-            outcome = "lost" if error.type == "Lost" else "system-failure"
+            outcome = "cancelled" if stop else "lost" if error.type == "Lost" else "system-failure"
             raise
         except asyncio.CancelledError:
             details = activity.cancellation_details()
@@ -98,6 +102,47 @@ class TaskRunner:
         finally:
             self._observer.ended(task, outcome, time.monotonic() - began)
         return result
+
+    @activity.defn(name="flytemp.start_tasks")
+    async def start_tasks(self, argument: dict[str, Any]) -> dict[str, int]:
+        """Start tries, as many as there is room for, and return when they have started. ``argument`` is that of
+        `flytemp_worker.workflow.calls.start_tasks`; the answer says how many were ``started``, from the first on.
+
+        Their activities come later, and find them. Until then they go on by themselves, as long as their execution does.
+        """
+        tries = from_pages(argument["tries"])
+        assert isinstance(tries, list)
+        room = len(tries) if self._slots is None else max(0, self._slots - len(self._backend.running()))
+        begun: list[asyncio.Event] = []
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                for one in tries[:room]:
+                    begun.append(self._start(await self._invocation({"execution": argument["execution"], **one})))
+                    await asyncio.sleep(0)  # the first pods are not to wait until the last are thought of
+                for started in begun:
+                    activity.heartbeat()
+                    await started.wait()
+        return {"started": len(begun)}
+
+    def _start(self, invocation: Invocation) -> asyncio.Event:
+        """Start one try that nobody waits for; the event is set when it has started, or is over."""
+        started = asyncio.Event()
+
+        def report(state: dict[str, Any]) -> None:
+            if state.get("phase") != "queued" or "pod" in state:
+                started.set()
+
+        running = asyncio.create_task(self._backend.run(invocation, resumed=False, report=report))
+        self._ahead.add(running)
+        running.add_done_callback(partial(self._on_ahead, started))
+        self._detached.watch(key_of(invocation), activity.info().workflow_id or "")
+        return started
+
+    def _on_ahead(self, started: asyncio.Event, running: asyncio.Task[TaskResult]) -> None:
+        started.set()
+        self._ahead.discard(running)
+        if not running.cancelled():
+            running.exception()  # what came of it is in the store, or its activity meets the same
 
     async def _invocation(self, argument: dict[str, Any]) -> Invocation:
         root, source = argument["execution"], argument.get("source", "")
@@ -136,12 +181,13 @@ class TaskRunner:
             annotations=context.annotations,
         )
 
-    async def _supervised(self, invocation: Invocation, resumed: bool) -> TaskResult:
-        """The backend's result, with heartbeats meanwhile; a cancellation is judged by its cause."""
+    async def _supervised(self, invocation: Invocation, resumed: bool, stop: bool) -> TaskResult:
+        """The backend's result, with heartbeats meanwhile; a cancellation is judged by its cause. ``stop``: end it first."""
         with self._heartbeats.of_this_activity() as pulse:
             running = asyncio.create_task(
                 self._backend.run(invocation, resumed=resumed, report=pulse.tell, before=_last_heartbeat())
             )
+            stopping = asyncio.create_task(self._stop(invocation, running)) if stop else None
             try:
                 await self._heartbeats.until(running, pulse)
                 return running.result()
@@ -152,6 +198,15 @@ class TaskRunner:
                 raise ApplicationError(str(error), detail, type="Lost", non_retryable=True) from error
             except SystemFailure as error:
                 raise _failure("SYSTEM", error.error.code, error.error.message, error.error.retryable) from error
+            finally:
+                if stopping is not None:
+                    stopping.cancel()
+
+    async def _stop(self, invocation: Invocation, running: asyncio.Task[TaskResult]) -> None:
+        key = key_of(invocation)
+        while key not in self._backend.running():
+            await asyncio.sleep(0.01)
+        await self._backend.kill(key)
 
     async def _cancelled(self, invocation: Invocation, running: asyncio.Task[TaskResult]) -> TaskResult:
         """The activity was cancelled: by the engine, or because something around it went away.
@@ -160,7 +215,7 @@ class TaskRunner:
         paused activity or a run that continued as new leaves it: a later activity joins it, or finds it lost.
         """
         details = activity.cancellation_details()
-        key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
+        key = key_of(invocation)
         if details is not None and details.cancel_requested:
             await self._backend.kill(key)
             finished = await asyncio.gather(running, return_exceptions=True)
@@ -169,36 +224,13 @@ class TaskRunner:
             raise asyncio.CancelledError
         running.cancel()
         if details is None or not details.worker_shutdown:  # a worker that ends stops its tasks itself
-            self._watch_detached(key, activity.info().workflow_id or "")
+            self._detached.watch(key, activity.info().workflow_id or "")
         raise asyncio.CancelledError
 
-    def _watch_detached(self, key: TryKey, workflow_id: str) -> None:
-        if key in self._detached:
-            return
-        self._detached[key] = watcher = asyncio.create_task(self._stop_when_over(key, workflow_id))
-        watcher.add_done_callback(lambda done: self._on_watched(key, done))
 
-    def _on_watched(self, key: TryKey, watcher: asyncio.Task[None]) -> None:
-        del self._detached[key]
-        if not watcher.cancelled() and (error := watcher.exception()) is not None:
-            logger.error("a task that nobody waits for could not be stopped: node %s of %s", key[1], key[0], exc_info=error)
-
-    async def _stop_when_over(self, key: TryKey, workflow_id: str) -> None:
-        """Stop nothing while a run of the execution is open; then stop what nobody waits for."""
-        while key in self._backend.running():
-            if not await self._is_open(key[0], workflow_id):
-                await self._backend.kill(key)
-                return
-            await asyncio.sleep(LOOK_SECONDS)
-
-    async def _is_open(self, root: str, workflow_id: str) -> bool:
-        try:
-            description = await self._temporal.get_workflow_handle(workflow_id).describe()
-        except RPCError as error:
-            return error.status != RPCStatusCode.NOT_FOUND
-        if description.status is not WorkflowExecutionStatus.RUNNING:
-            return False
-        return first_run_id(description) == root.rpartition("/")[2]  # else the id has been used again
+def key_of(invocation: Invocation) -> TryKey:
+    """What the invocation's try is called by its backend."""
+    return invocation.execution_root, invocation.node, invocation.attempt, invocation.try_
 
 
 def _last_heartbeat() -> Told | None:

@@ -19,7 +19,7 @@ from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import ExecutionContext, LaunchOptions
 from flytemp.runtime.invocation import TaskError, TaskResult
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities import tasks
+from flytemp_activities import detached
 from flytemp_activities.backend import SystemFailure, TaskLost, TryKey
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
@@ -128,8 +128,8 @@ class Trial:
 
     async def watched(self) -> None:
         """Until the watchers of detached tasks are done."""
-        while self.runner._detached:
-            await asyncio.wait(list(self.runner._detached.values()))
+        while self.runner._detached._watchers:
+            await asyncio.wait(list(self.runner._detached._watchers.values()))
 
 
 async def test_a_result(store: ObjectStore) -> None:
@@ -276,7 +276,7 @@ async def test_what_nobody_waits_for_ends_with_its_execution(
     answers: list[Description | RPCError],
     killed: bool,
 ) -> None:
-    monkeypatch.setattr(tasks, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(detached, "LOOK_SECONDS", 0.001)
     trial = Trial(store, *answers)
     activity = await trial.begun()
     await cancelled(trial, activity, **causes)
@@ -284,7 +284,7 @@ async def test_what_nobody_waits_for_ends_with_its_execution(
     assert trial.observer.seen[-1] == "detached"
     if not killed:
         while trial.temporal.asked < 3:
-            await asyncio.wait(list(trial.runner._detached.values()), timeout=0.001)
+            await asyncio.wait(list(trial.runner._detached._watchers.values()), timeout=0.001)
         assert trial.backend.running() == [(LAYOUT.root, "n0", 1, 1)]
         trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={}))
     await trial.watched()
@@ -296,13 +296,13 @@ async def test_a_worker_that_ends_leaves_its_tasks_to_the_backend(store: ObjectS
     activity = await trial.begun()
     await cancelled(trial, activity, worker_shutdown=True)
 
-    assert not trial.runner._detached
+    assert not trial.runner._detached._watchers
     assert not trial.backend.killed
     assert trial.backend.running() == [(LAYOUT.root, "n0", 1, 1)]
 
 
 async def test_a_later_activity_joins_what_an_earlier_one_left(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(detached, "LOOK_SECONDS", 0.001)
     trial = Trial(store, OPEN)
     activity = await trial.begun()
     await cancelled(trial, activity, not_found=True, timed_out=True)
@@ -320,8 +320,8 @@ async def test_one_watcher_per_try(store: ObjectStore) -> None:
     for _ in range(3):
         trial.environment = ActivityEnvironment()
         await cancelled(trial, await trial.begun(), paused=True)
-    assert len(trial.runner._detached) == 1
-    for watcher in trial.runner._detached.values():
+    assert len(trial.runner._detached._watchers) == 1
+    for watcher in trial.runner._detached._watchers.values():
         watcher.cancel()
     await trial.watched()
 

@@ -72,9 +72,11 @@ def task_parts(
     backend: Backend,
     temporal: TemporalClient,
     observer: TryObserver | None = None,
+    slots: int | None = None,
 ) -> Parts:
-    """The activity that runs tasks."""
-    return Parts([], [TaskRunner(executions, backend, temporal, observer).run_task])
+    """The activities that run tasks, ``slots`` of them at once."""
+    runner = TaskRunner(executions, backend, temporal, observer, slots)
+    return Parts([], [runner.run_task, runner.start_tasks])
 
 
 def polls_of(slots: int) -> int:
@@ -116,7 +118,7 @@ def task_worker(
 ) -> Worker:
     """A Temporal worker for one backend's tasks, and for ``more`` activities that need what the backend has; on shutdown it
     waits ``drain_seconds`` for those that run."""
-    parts = task_parts(executions, backend, temporal, observer)
+    parts = task_parts(executions, backend, temporal, observer, slots)
     return Worker(
         temporal,
         task_queue=settings.task_queue,

@@ -155,6 +155,7 @@ def resolved_settings(settings: Settings) -> ResolvedSettings:
         heartbeat_seconds=worker.heartbeat_seconds,
         max_parallelism=worker.max_parallelism,
         max_in_flight=worker.max_in_flight,
+        starts_ahead=slots_of(settings) if worker.backend == "kubernetes" else 0,
         max_system_tries=worker.max_system_tries,
         continue_as_new_events=worker.continue_as_new_events,
         drain_seconds=worker.continue_as_new_drain_seconds,

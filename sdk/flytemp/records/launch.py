@@ -127,6 +127,7 @@ class ResolvedSettings(BaseModel):
     heartbeat_seconds: float = 10
     max_parallelism: int = 25
     max_in_flight: int = 1_000
+    starts_ahead: int = 0  # tasks that may be started before Temporal has started their activities
     max_system_tries: int = 10
     continue_as_new_events: int = 0
     drain_seconds: float = 30

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,12 +16,14 @@ from temporalio.common import RetryPolicy
 
 from flytemp.names import slug
 from flytemp.records.launch import PART_WORKFLOW_TYPE
+from flytemp.spec.pages import to_pages
 from flytemp_worker.engine import RunTask
 
 RESOLVE = "flytemp.resolve"
 PLAN_PAGE = "flytemp.plan_page"
 SAVE_PLAN = "flytemp.save_plan"
 RUN_TASK = "flytemp.run_task"
+START_TASKS = "flytemp.start_tasks"
 SAVE_STATE = "flytemp.save_state"
 LOAD_STATE = "flytemp.load_state"
 CLOSE = "flytemp.close"
@@ -51,6 +54,7 @@ _CONTROL_HEARTBEAT = timedelta(seconds=10)  # one whose worker died is started e
 _REPEAT = RetryPolicy(
     initial_interval=timedelta(seconds=0.5), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30)
 )
+_ONCE = RetryPolicy(maximum_attempts=1)
 _REATTACH = RetryPolicy(
     initial_interval=timedelta(seconds=0.5), backoff_coefficient=1.5, maximum_interval=timedelta(seconds=10)
 )
@@ -80,10 +84,47 @@ def activity_id(node: str, attempt: int, try_: int) -> str:
     return f"{node}@{attempt}.{try_}"
 
 
-def run_task(command: RunTask, root: str, task_queue: str, heartbeat_seconds: float) -> workflow.ActivityHandle[Any]:
-    """Start the activity that runs one try of a task."""
+def start_tasks(commands: Sequence[RunTask], root: str, task_queue: str) -> workflow.ActivityHandle[Any]:
+    """Have tries started that activities will wait for later. Whether it succeeds or not, those see to the tries."""
+    tries = [_try(command) for command in commands]
+    return workflow.start_activity(
+        START_TASKS,
+        {"execution": root, "tries": to_pages(tries)},
+        task_queue=task_queue,
+        schedule_to_start_timeout=timedelta(seconds=10),
+        start_to_close_timeout=timedelta(seconds=60),
+        heartbeat_timeout=timedelta(seconds=20),
+        retry_policy=_ONCE,
+        cancellation_type=workflow.ActivityCancellationType.ABANDON,
+        summary=f"start {len(commands)} tasks",
+    )
+
+
+def run_task(
+    command: RunTask, root: str, task_queue: str, heartbeat_seconds: float, *, stop: bool = False
+) -> workflow.ActivityHandle[Any]:
+    """Start the activity that runs one try of a task; or that stops one which was started before."""
+    argument = {"execution": root, **_try(command)}
+    if stop:
+        argument["stop"] = True
+    attempt = f", attempt {command.attempt}" if command.attempt > 1 else ""
+    return workflow.start_activity(
+        RUN_TASK,
+        argument,
+        task_queue=task_queue,
+        activity_id=activity_id(command.node, command.attempt, command.try_),
+        start_to_close_timeout=_FOREVER,
+        schedule_to_start_timeout=timedelta(seconds=command.queued) if command.queued else None,
+        heartbeat_timeout=timedelta(seconds=heartbeat_seconds),
+        retry_policy=_REATTACH,
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        summary=short(f"{command.node} {command.name}{attempt}"),
+    )
+
+
+def _try(command: RunTask) -> dict[str, Any]:
+    """What a worker needs to know of a try, beside its execution."""
     argument: dict[str, Any] = {
-        "execution": root,
         "node": command.node,
         "workflow": command.graph,
         "task": command.task,
@@ -99,19 +140,7 @@ def run_task(command: RunTask, root: str, task_queue: str, heartbeat_seconds: fl
         argument["source"] = command.source
     if command.items is not None:
         argument["items"] = list(command.items)
-    attempt = f", attempt {command.attempt}" if command.attempt > 1 else ""
-    return workflow.start_activity(
-        RUN_TASK,
-        argument,
-        task_queue=task_queue,
-        activity_id=activity_id(command.node, command.attempt, command.try_),
-        start_to_close_timeout=_FOREVER,
-        schedule_to_start_timeout=timedelta(seconds=command.queued) if command.queued else None,
-        heartbeat_timeout=timedelta(seconds=heartbeat_seconds),
-        retry_policy=_REATTACH,
-        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        summary=short(f"{command.node} {command.name}{attempt}"),
-    )
+    return argument
 
 
 def part_id(workflow_id: str, node: str, part: int, attempt: int) -> str:

@@ -13,7 +13,7 @@ from flytemp_worker.engine.reopening import to_retry
 from flytemp_worker.workflow import calls
 from flytemp_worker.workflow.gates import as_input
 from flytemp_worker.workflow.refusals import refusing
-from flytemp_worker.workflow.version1.shell import FIRST_WINDOW, Shell, now
+from flytemp_worker.workflow.version1.shell import Shell, now
 
 _PLANS_AT_ONCE = 200
 _MANY_ROWS = 4_000
@@ -27,7 +27,7 @@ async def load(shell: Shell, continued: dict[str, Any] | None) -> None:
     engine = await (_part(shell) if shell.part is not None else _execution(shell, continued))
     shell.engine = engine
     engine.seed = shell.root
-    engine.window = FIRST_WINDOW
+    engine.window = shell.window
     engine.convert = as_input
     retry = shell.resolved.get("retry")
     if continued is not None or retry:

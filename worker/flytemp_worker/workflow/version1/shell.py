@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 from flytemp_worker.engine import (
     Ask,
@@ -35,6 +37,7 @@ from flytemp_worker.engine import (
 from flytemp_worker.workflow import calls
 from flytemp_worker.workflow.progress import details
 from flytemp_worker.workflow.version1 import ending
+from flytemp_worker.workflow.version1.ahead import Ahead, StopTask
 from flytemp_worker.workflow.version1.journal import Journal
 from flytemp_worker.workflow.version1.relatives import Relatives, tell_parent
 from flytemp_worker.workflow.version1.work import Work
@@ -82,14 +85,18 @@ class Shell:
         self.saved_pages = 0
         self.work = Work(self.root, self.settings, self.hear)
         self.relatives = Relatives(resolved, self.hear)
+        self.ahead = Ahead(self.root, self.settings, self._rouse, lambda key: self.hear(TaskCancelled(*key)))
+        self.window = FIRST_WINDOW  # activities of tasks that may be in flight for now
         self.events: deque[Event] = deque()
-        self._backlog: deque[Command] = deque()
+        self._backlog: deque[Command | StopTask] = deque()
+        self._roused = False  # there is something to do, though no event came
         self._ended = 0  # tasks that ended since the last look
         self._pause: workflow.ActivityHandle[Any] | None = None
         self._journal = Journal(part["execution_id"] if part is not None else None)
         self._carriers: dict[type, Callable[[Any], None]] = {
             RunTask: self.work.run_task,
-            CancelTask: self.work.cancel_task,
+            StopTask: lambda command: self.work.run_task(command.task, stop=True),
+            CancelTask: self._cancel_task,
             StartTimer: self.work.start_timer,
             CancelTimer: self.work.cancel_timer,
             Ask: self.work.ask,
@@ -132,6 +139,7 @@ class Shell:
             watching = self.relatives.look_after_parent(self.parent, self._lose_parent)
             asyncio.create_task(watching)  # noqa: RUF006 - the loop is the workflow's
         while True:
+            self._start_ahead()
             self.carry_out()
             if self.finish is not None:
                 return await ending.close(self, self.finish)
@@ -149,12 +157,15 @@ class Shell:
             self._pause.add_done_callback(self._pause_over)
         try:
             await workflow.wait_condition(
-                lambda: bool(self.events) or (pause is not None and self._pause is None), timeout=seconds
+                lambda: bool(self.events) or self._roused or (pause is not None and self._pause is None), timeout=seconds
             )
         except TimeoutError:
             return
         except asyncio.CancelledError:
             self.cancelled()
+
+    def _rouse(self) -> None:
+        self._roused = True
 
     def _pause_over(self, done: asyncio.Task[Any]) -> None:
         self._pause = None
@@ -163,6 +174,9 @@ class Shell:
         """Nothing short is on the way any more: what arrives just when a run ends makes the server ask it again."""
         if self._pause is not None:
             await self.uncancelled(self._pause)
+        if self.ahead.starting is not None:
+            with contextlib.suppress(ActivityError):  # those who wait for the tasks will see
+                await self.uncancelled(self.ahead.starting)
 
     async def uncancelled(self, work: asyncio.Future[Any]) -> Any:
         """The work's result, even when a cancellation arrives meanwhile: that is remembered."""
@@ -183,12 +197,13 @@ class Shell:
         """A moment, when more commands are to follow or the window may grow; else until something happens."""
         if self._backlog:
             return 0
-        return LOOK_SECONDS if self.engine.is_windowed and self._ended <= QUIET else None
+        return LOOK_SECONDS if self._may_grow and self._ended <= QUIET else None
 
     def feed(self) -> None:
         """Give the engine what happened."""
         at = now()
         self._ended = 0
+        self._roused = False
         while self.events and self.finish is None:
             self.steps += 1
             event = self.events.popleft()
@@ -196,13 +211,40 @@ class Shell:
             self.take(self.engine.step(event, at))
         self._adapt_window()
 
+    @property
+    def _may_grow(self) -> bool:
+        """The window holds something back."""
+        return self.ahead.starting is None and (self.engine.is_windowed or len(self.ahead) > 0)
+
     def _adapt_window(self) -> None:
-        engine = self.engine
+        engine, held = self.engine, len(self.ahead)
+        grows = self._ended <= CALM and self._may_grow and not self._backlog
         if self._ended >= BUSY:
-            engine.window = max(FIRST_WINDOW, engine.window * 3 // 4)
-        elif self._ended <= CALM and engine.is_windowed and not self._backlog:
-            engine.window = min(engine.limit, engine.window * 2)
+            self.window = max(FIRST_WINDOW, self.window * 3 // 4)
+        elif grows:
+            self.window = min(engine.limit, self.window * 2)
+        self._backlog.extend(self.ahead.release(self.window - (engine.running - held)))
+        self._tell_window()
+        if grows or len(self.ahead) < held:
             self.take(engine.flush())
+
+    def _tell_window(self) -> None:
+        """What the engine may issue by itself: nothing, until what was started ahead has its activities."""
+        self.engine.window = 0 if len(self.ahead) else self.window
+
+    def _start_ahead(self) -> None:
+        """Have tasks started that the window holds back, when they are many."""
+        engine = self.engine
+        room = self.ahead.room(engine)
+        if not room:
+            return
+        engine.window = engine.running + engine.lent + room
+        commands = engine.flush()
+        tasks = [command for command in commands if isinstance(command, RunTask)]
+        if tasks:
+            self.ahead.start(tasks, _fitting(tasks))
+        self._tell_window()
+        self.take([command for command in commands if not isinstance(command, RunTask)])
 
     def take(self, commands: list[Command]) -> None:
         if commands and isinstance(commands[-1], Finish):
@@ -235,6 +277,12 @@ class Shell:
             if carrier is not None:
                 carrier(command)
 
+    def _cancel_task(self, command: CancelTask) -> None:
+        if not self.ahead.stop(command):
+            self.work.cancel_task(command)
+        else:
+            self._rouse()
+
     def _start_part(self, command: StartPart) -> None:
         engine = self.engine
         execution_id = self.part["execution_id"] if self.part is not None else workflow.info().workflow_id
@@ -247,8 +295,20 @@ class Shell:
         asyncio.create_task(tell_parent(self.part["parent"], message, calls.GAVE_BACK))  # noqa: RUF006 - the loop is the workflow's
 
 
-def _size(command: Command) -> int:
+def _fitting(tasks: list[RunTask]) -> int:
+    """How many of them, at least one, have room in one activity's argument."""
+    size = 0
+    for number, task in enumerate(tasks):
+        size += _size(task)
+        if size > FLUSH_BYTES:
+            return max(1, number)
+    return len(tasks)
+
+
+def _size(command: Command | StopTask) -> int:
     """About how many bytes the command is for the server."""
+    if isinstance(command, StopTask):
+        return _size(command.task)
     if isinstance(command, RunTask):
         return 600 + len(repr(command.inputs)) + (len(repr(command.items)) if command.items else 0)
     if isinstance(command, Ask):

@@ -42,9 +42,10 @@ class Work:
         self._activities: dict[Key, workflow.ActivityHandle[Any]] = {}
         self._timers: dict[Key, asyncio.Task[None]] = {}
 
-    def run_task(self, command: RunTask) -> None:
+    def run_task(self, command: RunTask, *, stop: bool = False) -> None:
         key = (command.node, command.attempt, command.try_)
-        handle = calls.run_task(command, self._root, self._settings["task_queue"], self._settings["heartbeat_seconds"])
+        queue, heartbeat = self._settings["task_queue"], self._settings["heartbeat_seconds"]
+        handle = calls.run_task(command, self._root, queue, heartbeat, stop=stop)
         self._activities[key] = handle
         handle.add_done_callback(lambda done: self._on_task(key, done))
 
