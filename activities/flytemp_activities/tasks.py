@@ -116,11 +116,14 @@ class TaskRunner:
         begun: list[asyncio.Event] = []
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
-                for one in tries[:room]:
-                    begun.append(self._start(await self._invocation({"execution": argument["execution"], **one})))
-                    await asyncio.sleep(0)  # the first pods are not to wait until the last are thought of
-                for started in begun:
-                    activity.heartbeat()
+                try:
+                    for one in tries[:room]:
+                        begun.append(self._start(await self._invocation({"execution": argument["execution"], **one})))
+                        await asyncio.sleep(0)  # the first pods are not to wait until the last are thought of
+                except FlytempError as error:  # the activities meet the same, and tell the engine
+                    activity.logger.info("tasks are not started ahead, as their execution does not load: %s", error)
+                for number, started in enumerate(begun):
+                    activity.heartbeat({"phase": "starting", "started": number})
                     await started.wait()
         return {"started": len(begun)}
 

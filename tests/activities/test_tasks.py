@@ -18,6 +18,7 @@ from flytemp.errors import StoreError
 from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import ExecutionContext, LaunchOptions
 from flytemp.runtime.invocation import TaskError, TaskResult
+from flytemp.spec.pages import to_pages
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities import detached
 from flytemp_activities.backend import SystemFailure, TaskLost, TryKey
@@ -109,11 +110,11 @@ def store(tmp_path: Path) -> ObjectStore:
 class Trial:
     """One activity of a runner, with everything around it."""
 
-    def __init__(self, store: ObjectStore, *answers: Description | RPCError) -> None:
+    def __init__(self, store: ObjectStore, *answers: Description | RPCError, slots: int | None = None) -> None:
         self.backend = HeldBackend()
         self.temporal = Temporal(*answers or (OPEN,))
         self.observer = Observer()
-        self.runner = TaskRunner(Executions(store), self.backend, self.temporal, self.observer)  # type: ignore[arg-type]
+        self.runner = TaskRunner(Executions(store), self.backend, self.temporal, self.observer, slots)  # type: ignore[arg-type]
         self.environment = ActivityEnvironment()
         self.heartbeats: list[Any] = []
         self.environment.on_heartbeat = lambda *details: self.heartbeats.append(dict(details[0]))
@@ -289,6 +290,61 @@ async def test_what_nobody_waits_for_ends_with_its_execution(
         trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={}))
     await trial.watched()
     assert bool(trial.backend.killed) is killed
+
+
+def several(*nodes: str) -> dict[str, Any]:
+    """The argument of `start_tasks`."""
+    one = {name: value for name, value in ARGUMENT.items() if name != "execution"}
+    return {"execution": LAYOUT.root, "tries": to_pages([{**one, "node": node} for node in nodes])}
+
+
+@pytest.mark.parametrize(("slots", "started"), [(None, 3), (3, 3), (2, 2), (0, 0)])
+async def test_tries_are_started_ahead_as_far_as_there_is_room(store: ObjectStore, slots: int | None, started: int) -> None:
+    trial = Trial(store, slots=slots)
+    answer = await trial.environment.run(trial.runner.start_tasks, several("n0", "n1", "n2"))
+
+    assert answer == {"started": started}
+    assert trial.backend.running() == [(LAYOUT.root, f"n{number}", 1, 1) for number in range(started)]
+    assert not any(resumed for _, resumed in trial.backend.invocations)
+
+
+async def test_what_was_started_ahead_has_its_activity_later(store: ObjectStore) -> None:
+    trial = Trial(store)
+    await trial.environment.run(trial.runner.start_tasks, several("n0"))
+    activity = await trial.begun(resumed=True)
+    trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={"o0": 3}))
+
+    assert (await activity)["outputs"] == {"o0": 3}
+    await trial.watched()
+    assert not trial.backend.killed
+
+
+async def test_what_was_started_ahead_ends_with_its_execution(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detached, "LOOK_SECONDS", 0.001)
+    trial = Trial(store, OPEN, OPEN, CLOSED)
+    await trial.environment.run(trial.runner.start_tasks, several("n0", "n1"))
+    await trial.watched()
+
+    assert sorted(key[1] for key in trial.backend.killed) == ["n0", "n1"]
+    assert trial.temporal.asked == 3, "one question for all of them"
+
+
+async def test_nothing_is_started_ahead_of_an_execution_that_does_not_load(store: ObjectStore) -> None:
+    trial = Trial(store)
+    argument = {**several("n0"), "execution": "executions/default/other/run-1"}
+    assert await trial.environment.run(trial.runner.start_tasks, argument) == {"started": 0}
+    assert not trial.backend.invocations
+
+
+async def test_what_was_started_ahead_can_be_stopped(store: ObjectStore) -> None:
+    trial = Trial(store)
+    await trial.environment.run(trial.runner.start_tasks, several("n0"))
+    with pytest.raises(ApplicationError) as caught:
+        await trial.begin(resumed=True, stop=True)
+
+    assert caught.value.type == "Lost"
+    assert trial.backend.killed == [(LAYOUT.root, "n0", 1, 1)]
+    assert trial.observer.seen[-1] == "cancelled"
 
 
 async def test_a_worker_that_ends_leaves_its_tasks_to_the_backend(store: ObjectStore) -> None:

@@ -43,7 +43,7 @@ def test_every_activity_that_the_workflow_calls_is_registered(tmp_path: Path) ->
     called = {value for name, value in vars(calls).items() if name.isupper() and isinstance(value, str)} - others
     assert {*names(control.activities), *names(tasks.activities)} == called | set(calls.ASKS.values())
     assert control.workflows == [FlytempWorkflow, FlytempMapPart, FlytempJanitor]
-    assert names(tasks.activities) == [calls.RUN_TASK]
+    assert names(tasks.activities) == [calls.RUN_TASK, calls.START_TASKS]
 
 
 def test_tasks_have_a_queue_of_their_own(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def start_tasks(commands: Sequence[RunTask], root: str, task_queue: str) -> work
         START_TASKS,
         {"execution": root, "tries": to_pages(tries)},
         task_queue=task_queue,
-        schedule_to_start_timeout=timedelta(seconds=10),
+        schedule_to_start_timeout=timedelta(seconds=5),
         start_to_close_timeout=timedelta(seconds=60),
         heartbeat_timeout=timedelta(seconds=20),
         retry_policy=_ONCE,

@@ -1,0 +1,279 @@
+"""Tasks that are started before Temporal has started their activities, on a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio import activity
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.worker import Replayer, Worker
+
+from flytemp import map_task, task, workflow
+from flytemp.client import Client, LaunchOptions
+from flytemp.client.handle import ExecutionHandle
+from flytemp.records.launch import ResolvedSettings
+from flytemp.records.models import Phase
+from flytemp.runtime.invocation import Invocation, TaskResult
+from flytemp_activities.backend import Report, TaskLost, Told, TryKey
+from flytemp_activities.executions import Executions
+from flytemp_activities.tasks import TaskRunner
+from flytemp_worker.assembly import control_parts
+from flytemp_worker.devserver import DevServer, start_dev_server
+from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
+from flytemp_worker.workflow.version1.shell import FIRST_WINDOW
+from tests.worker.serving import connect
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+MANY = 120
+SECONDS = 60.0
+
+
+@task
+def number(x: int) -> int:
+    return x
+
+
+@workflow
+def fan(xs: list[int]) -> list[int]:
+    return map_task(number)(x=xs)
+
+
+class PodsAlike:
+    """Runs tries until the test lets them end; what was started goes on, whoever waits for it, and what ended is remembered."""
+
+    def __init__(self) -> None:
+        self.tries: dict[TryKey, asyncio.Future[TaskResult]] = {}
+        self.asked: Counter[TryKey] = Counter()
+        self.fresh: Counter[TryKey] = Counter()
+        self.resumed: set[TryKey] = set()
+        self.ready = asyncio.Event()  # tries say that they run
+        self.ready.set()
+        self.done = False
+
+    async def start(self) -> None:
+        """Ready."""
+
+    async def close(self) -> None:
+        """Nothing to stop."""
+
+    async def run(self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None) -> TaskResult:
+        key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
+        self.asked[key] += 1
+        if resumed:
+            self.resumed.add(key)
+        if key not in self.tries:
+            self.fresh[key] += 1
+            self.tries[key] = asyncio.get_running_loop().create_future()
+            if self.done:
+                self.end(key)
+        await self.ready.wait()
+        report({"phase": "running"})
+        return await asyncio.shield(self.tries[key])
+
+    def end(self, key: TryKey) -> None:
+        if not self.tries[key].done():
+            self.tries[key].set_result(TaskResult(status="succeeded", outputs={"o0": int(key[1].rpartition(".")[2])}))
+
+    def end_all(self) -> None:
+        self.done = True
+        for key in list(self.tries):
+            self.end(key)
+
+    async def kill(self, invocation_key: TryKey) -> None:
+        run = self.tries[invocation_key]
+        if not run.done():
+            run.set_exception(TaskLost("killed"))
+            run.exception()
+
+    def running(self) -> list[TryKey]:
+        return [key for key, run in self.tries.items() if not run.done()]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
+    running = start_dev_server(db=None, log=tmp_path_factory.mktemp("server") / "log")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+async def client(server: DevServer, tmp_path: Path) -> AsyncIterator[Client]:
+    connected = await connect(server, tmp_path, [fan])
+    yield connected
+    await connected.close()
+
+
+class Place:
+    """The interpreter and, when it is wanted, a worker for the tasks, on a queue of its own."""
+
+    def __init__(self, client: Client, **settings: Any) -> None:
+        self.client = client
+        self.backend = PodsAlike()
+        self.queue = f"tasks-{uuid.uuid4().hex}"
+        self.resolved = ResolvedSettings(
+            task_queue=self.queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, "starts_ahead": 1_000, **settings}
+        )
+        self.executions = Executions(client.store)
+        self.runner = TaskRunner(self.executions, self.backend, client.temporal)
+
+    def control(self) -> Worker:
+        parts = control_parts(self.executions, self.client.temporal, self.resolved)
+        queue = self.client.settings.task_queue
+        return Worker(self.client.temporal, task_queue=queue, workflows=parts.workflows, activities=parts.activities)
+
+    def tasks(self, *others: Any) -> Worker:
+        activities = [self.runner.run_task, *(others or (self.runner.start_tasks,))]
+        return Worker(self.client.temporal, task_queue=self.queue, activities=activities, max_concurrent_activities=1_000)
+
+    async def launch(self) -> ExecutionHandle[Any]:
+        return await self.client.launch(
+            f"{__name__}.fan", inputs={"xs": list(range(MANY))}, options=LaunchOptions(max_parallelism=0)
+        )
+
+    async def scheduled(self, handle: ExecutionHandle[Any]) -> Counter[str]:
+        """Activities by their types, over all runs; each history is replayed on the way."""
+        found: Counter[str] = Counter()
+        run_id: str | None = (await self.client.temporal.get_workflow_handle(handle.workflow_id).describe()).raw_info.first_run_id
+        while run_id:
+            history = await self.client.temporal.get_workflow_handle(handle.workflow_id, run_id=run_id).fetch_history()
+            await Replayer(workflows=[FlytempWorkflow, FlytempMapPart]).replay_workflow(history)
+            for event in history.events:
+                if event.HasField("activity_task_scheduled_event_attributes"):
+                    found[event.activity_task_scheduled_event_attributes.activity_type.name] += 1
+            run_id = history.events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+        return found
+
+
+async def eventually(condition: Any, what: str) -> None:
+    async with asyncio.timeout(SECONDS):
+        while not condition():
+            await asyncio.sleep(0.02)
+    assert condition(), what
+
+
+async def test_many_tasks_are_started_by_one_activity(client: Client) -> None:
+    place = Place(client)
+    async with place.control(), place.tasks():
+        handle = await place.launch()
+        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
+        await eventually(lambda: sum(place.backend.asked.values()) == 2 * MANY - FIRST_WINDOW, "their activities follow")
+        place.backend.end_all()
+        execution = await handle.wait(SECONDS)
+        scheduled = await place.scheduled(handle)
+    assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": list(range(MANY))})
+    assert (scheduled["flytemp.start_tasks"], scheduled["flytemp.run_task"]) == (1, MANY)
+    assert set(place.backend.fresh.values()) == {1}
+    assert len(place.backend.resumed) == MANY - FIRST_WINDOW, "what may have been started is looked for"
+
+
+async def test_results_that_were_there_before_their_activities_count(client: Client) -> None:
+    place = Place(client)
+    place.backend.done = True
+    async with place.control(), place.tasks():
+        execution = await (await place.launch()).wait(SECONDS)
+    assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": list(range(MANY))})
+    assert set(place.backend.fresh.values()) == {1}
+
+
+async def test_a_cancellation_stops_what_no_activity_waits_for_yet(client: Client) -> None:
+    place = Place(client)
+    place.backend.ready.clear()  # the activity that starts them waits for their word
+    async with place.control(), place.tasks():
+        handle = await place.launch()
+        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
+        await handle.cancel("not wanted")
+        await eventually(lambda: len(place.backend.running()) == MANY - FIRST_WINDOW, "those with an activity are stopped")
+        place.backend.ready.set()
+        execution = await handle.wait(SECONDS)
+        scheduled = await place.scheduled(handle)
+    assert execution.phase is Phase.ABORTED
+    assert not place.backend.running()
+    assert set(place.backend.fresh.values()) == {1}
+    assert scheduled["flytemp.run_task"] == MANY
+    assert {str(node.phase) for node in execution.nodes} == {"ABORTED"}
+
+
+async def test_without_a_worker_for_tasks_a_cancellation_needs_none(client: Client) -> None:
+    place = Place(client)
+    async with place.control():
+        handle = await place.launch()
+        await eventually_scheduled(place, handle, "flytemp.start_tasks")
+        await handle.cancel("nobody comes")
+        execution = await handle.wait(SECONDS)
+    assert execution.phase is Phase.ABORTED
+    assert not place.backend.asked
+
+
+async def test_workers_that_come_late_start_each_task_once(client: Client) -> None:
+    place = Place(client)
+    place.backend.done = True
+    async with place.control():
+        handle = await place.launch()
+        await eventually_scheduled(place, handle, "flytemp.start_tasks")
+        await asyncio.sleep(6)  # it waits five seconds for a worker
+        async with place.tasks():
+            execution = await handle.wait(SECONDS)
+            assert not place.backend.resumed, "nobody can have started them"
+    assert execution.phase is Phase.SUCCEEDED
+    assert set(place.backend.asked.values()) == {1}
+
+
+async def test_a_start_that_fails_is_no_failure(client: Client) -> None:
+    @activity.defn(name="flytemp.start_tasks")
+    async def broken(argument: dict[str, Any]) -> None:
+        raise RuntimeError("the worker is broken")
+
+    place = Place(client)
+    place.backend.done = True
+    async with place.control(), place.tasks(broken):
+        execution = await (await place.launch()).wait(SECONDS)
+    assert execution.phase is Phase.SUCCEEDED
+    assert len(place.backend.resumed) == MANY - FIRST_WINDOW, "it may have started them, who knows"
+
+
+async def test_what_was_started_is_found_by_the_run_that_continues(client: Client) -> None:
+    place = Place(client, continue_as_new_events=60)
+    async with place.control(), place.tasks():
+        handle = await place.launch()
+        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
+        for key in list(place.backend.tries)[:FIRST_WINDOW]:
+            place.backend.end(key)
+        temporal = client.temporal.get_workflow_handle(handle.workflow_id)
+        while (description := await temporal.describe()).run_id == description.raw_info.first_run_id:
+            assert description.status is WorkflowExecutionStatus.RUNNING
+            await asyncio.sleep(0.05)
+        place.backend.end_all()
+        execution = await handle.wait(SECONDS)
+        await place.scheduled(handle)
+    assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": list(range(MANY))})
+    assert set(place.backend.fresh.values()) == {1}
+
+
+async def test_the_users_limit_holds(client: Client) -> None:
+    place = Place(client)
+    async with place.control(), place.tasks():
+        handle = await client.launch(
+            f"{__name__}.fan", inputs={"xs": list(range(MANY))}, options=LaunchOptions(max_parallelism=90)
+        )
+        await eventually(lambda: len(place.backend.asked) >= 90, "as many as may run are started")
+        await asyncio.sleep(0.5)
+        assert len(place.backend.asked) == 90
+        place.backend.end_all()
+        assert (await handle.wait(SECONDS)).phase is Phase.SUCCEEDED
+
+
+async def eventually_scheduled(place: Place, handle: ExecutionHandle[Any], name: str) -> None:
+    temporal = place.client.temporal.get_workflow_handle(handle.workflow_id)
+    async with asyncio.timeout(SECONDS):
+        while True:
+            history = await temporal.fetch_history()
+            if any(event.activity_task_scheduled_event_attributes.activity_type.name == name for event in history.events):
+                return
+            await asyncio.sleep(0.05)
