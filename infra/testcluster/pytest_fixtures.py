@@ -80,7 +80,7 @@ def cluster() -> Iterator[KubernetesAccess]:
             ours.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def own_cluster(cluster: KubernetesAccess) -> Cluster:
     """The test cluster, for tests that break parts of it. On a user's cluster they skip."""
     if not isinstance(cluster, Cluster):

@@ -46,6 +46,12 @@ def test_every_activity_that_the_workflow_calls_is_registered(tmp_path: Path) ->
     assert names(tasks.activities) == [calls.RUN_TASK, calls.START_TASKS]
 
 
+def test_only_pods_are_started_ahead(tmp_path: Path) -> None:
+    chosen = settings(tmp_path, FLYTEMP_WORKER_BACKEND="kubernetes", FLYTEMP_KUBERNETES_PODS="70")
+    assert resolved_settings(chosen).starts_ahead == 70
+    assert resolved_settings(settings(tmp_path)).starts_ahead == 0
+
+
 def test_tasks_have_a_queue_of_their_own(tmp_path: Path) -> None:
     assert resolved_settings(settings(tmp_path)).task_queue == tasks_queue("team") == "team-tasks"
 
