@@ -14,9 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from flytemp.client import Client
+from flytemp.client import Client, LaunchOptions
 from tests.e2e.programs import write_program
 from tests.installation import DEADLINE_SECONDS, Installation
+from tests.worker.serving import ThreadBackend, serving
 
 HISTORIES = Path(__file__).parent / "histories"
 VERSION = "0.1"
@@ -65,6 +66,8 @@ async def record(installation: Installation, folder: Path) -> None:
             await _answered(client, name, "kinds.gated" if name == "gates" else "kinds.gated_items", inputs)
     if not is_recorded("retried"):
         await _retried(client, folder)
+    if not is_recorded("ahead"):
+        await _ahead(installation)
 
 
 async def _cancelled(client: Client, folder: Path) -> None:
@@ -97,6 +100,16 @@ async def _retried(client: Client, folder: Path) -> None:
     handle = await handle.retry()
     await handle.wait(DEADLINE_SECONDS)
     await save(client, handle.workflow_id, "retried")
+
+
+async def _ahead(installation: Installation) -> None:
+    """Tasks that are started before their activities, as those of a worker with pods are."""
+    client = await Client.connect(installation.settings({"FLYTEMP_TASK_QUEUE": "golden-ahead"}))
+    async with serving(client, ThreadBackend(client.store), starts_ahead=1_000):
+        inputs, options = {"xs": [1] * 80}, LaunchOptions(max_parallelism=0)
+        handle = await client.launch("kinds.all_must", inputs=inputs, options=options, name="golden-ahead")
+        await handle.wait(DEADLINE_SECONDS)
+        await save(client, handle.workflow_id, "ahead")
 
 
 async def save(client: Client, workflow_id: str, name: str) -> None:
