@@ -128,9 +128,9 @@ class Place:
         queue = self.client.settings.task_queue
         return Worker(self.client.temporal, task_queue=queue, workflows=parts.workflows, activities=parts.activities)
 
-    def tasks(self, *others: Any) -> Worker:
+    def tasks(self, *others: Any, slots: int = 1_000) -> Worker:
         activities = [self.runner.run_task, *(others or (self.runner.start_tasks,))]
-        return Worker(self.client.temporal, task_queue=self.queue, activities=activities, max_concurrent_activities=1_000)
+        return Worker(self.client.temporal, task_queue=self.queue, activities=activities, max_concurrent_activities=slots)
 
     async def launch(self) -> ExecutionHandle[Any]:
         return await self.client.launch(
@@ -198,6 +198,20 @@ async def test_a_cancellation_stops_what_no_activity_waits_for_yet(client: Clien
     assert set(place.backend.fresh.values()) == {1}
     assert scheduled["flytemp.run_task"] == MANY
     assert {str(node.phase) for node in execution.nodes} == {"ABORTED"}
+
+
+async def test_a_cancellation_stops_what_no_worker_has_taken_yet(client: Client) -> None:
+    place = Place(client)
+    async with place.control(), place.tasks(slots=FIRST_WINDOW + 1):
+        handle = await place.launch()
+        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
+        await eventually_scheduled(place, handle, "flytemp.run_task", MANY)
+        assert sum(place.backend.asked.values()) <= MANY + 1, "most activities wait for a free slot"
+        await handle.cancel("not wanted")
+        execution = await handle.wait(SECONDS)
+    assert execution.phase is Phase.ABORTED
+    assert not place.backend.running()
+    assert set(place.backend.fresh.values()) == {1}
 
 
 async def test_without_a_worker_for_tasks_a_cancellation_needs_none(client: Client) -> None:
@@ -269,11 +283,11 @@ async def test_the_users_limit_holds(client: Client) -> None:
         assert (await handle.wait(SECONDS)).phase is Phase.SUCCEEDED
 
 
-async def eventually_scheduled(place: Place, handle: ExecutionHandle[Any], name: str) -> None:
+async def eventually_scheduled(place: Place, handle: ExecutionHandle[Any], name: str, count: int = 1) -> None:
     temporal = place.client.temporal.get_workflow_handle(handle.workflow_id)
     async with asyncio.timeout(SECONDS):
         while True:
-            history = await temporal.fetch_history()
-            if any(event.activity_task_scheduled_event_attributes.activity_type.name == name for event in history.events):
+            events = (await temporal.fetch_history()).events
+            if sum(event.activity_task_scheduled_event_attributes.activity_type.name == name for event in events) >= count:
                 return
             await asyncio.sleep(0.05)

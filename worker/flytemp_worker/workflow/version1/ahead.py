@@ -51,7 +51,7 @@ class Ahead:
         self._rouse = rouse
         self._cancelled = cancelled
         self._held: dict[Key, RunTask] = {}
-        self._to_stop: dict[Key, None] = {}
+        self._to_stop: dict[Key, None] = {}  # of these, in their order
         self.starting: workflow.ActivityHandle[Any] | None = None
 
     def __len__(self) -> int:
@@ -78,27 +78,31 @@ class Ahead:
         self._rouse()
 
     def stop(self, command: CancelTask) -> bool:
-        """Whether it is held here; then it is stopped instead of released."""
+        """Whether it is held here; then it is stopped, as soon as it is known whether it was started."""
         key = (command.node, command.attempt, command.try_)
         if key not in self._held:
             return False
         self._to_stop[key] = None
         return True
 
-    def release(self, most: int) -> list[RunTask | StopTask]:
-        """Those whose activities are to start now, the ones to stop and ``most`` others."""
+    def is_due(self, engine: Engine, window: int) -> bool:
+        """Whether there is something for `next`."""
         if self.starting is not None or not self._held:
-            return []
-        released: list[RunTask | StopTask] = []
-        for key in self._to_stop:
+            return False
+        return bool(self._to_stop) or engine.running + engine.lent - len(self._held) < window
+
+    def next(self, engine: Engine, window: int) -> RunTask | StopTask | None:
+        """What is to be sent now: a task to stop, or one whose activity has room in the window."""
+        while self.is_due(engine, window):
+            if not self._to_stop:
+                return self._held.pop(next(iter(self._held)))
+            key = next(iter(self._to_stop))
+            del self._to_stop[key]
             task = self._held.pop(key)
             if task.resumed:
-                released.append(StopTask(task))
-            else:
-                self._cancelled(key)
-        self._to_stop.clear()
-        released += [self._held.pop(key) for key in list(self._held)[: max(0, most)]]
-        return released
+                return StopTask(task)
+            self._cancelled(key)
+        return None
 
 
 def _key(task: RunTask) -> Key:

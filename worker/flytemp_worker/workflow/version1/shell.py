@@ -88,7 +88,7 @@ class Shell:
         self.ahead = Ahead(self.root, self.settings, self._rouse, lambda key: self.hear(TaskCancelled(*key)))
         self.window = FIRST_WINDOW  # activities of tasks that may be in flight for now
         self.events: deque[Event] = deque()
-        self._backlog: deque[Command | StopTask] = deque()
+        self._backlog: deque[Command] = deque()
         self._roused = False  # there is something to do, though no event came
         self._ended = 0  # tasks that ended since the last look
         self._pause: workflow.ActivityHandle[Any] | None = None
@@ -119,7 +119,7 @@ class Shell:
     @property
     def has_backlog(self) -> bool:
         """Commands wait for the next workflow task."""
-        return bool(self._backlog)
+        return bool(self._backlog) or self.ahead.is_due(self.engine, self.window)
 
     def hear(self, event: Event) -> None:
         """Take an event in; the loop feeds it to the engine."""
@@ -195,7 +195,7 @@ class Shell:
 
     def _seconds_to_pause(self) -> float | None:
         """A moment, when more commands are to follow or the window may grow; else until something happens."""
-        if self._backlog:
+        if self.has_backlog:
             return 0
         return LOOK_SECONDS if self._may_grow and self._ended <= QUIET else None
 
@@ -217,16 +217,13 @@ class Shell:
         return self.ahead.starting is None and (self.engine.is_windowed or len(self.ahead) > 0)
 
     def _adapt_window(self) -> None:
-        engine, held = self.engine, len(self.ahead)
-        grows = self._ended <= CALM and self._may_grow and not self._backlog
         if self._ended >= BUSY:
             self.window = max(FIRST_WINDOW, self.window * 3 // 4)
-        elif grows:
-            self.window = min(engine.limit, self.window * 2)
-        self._backlog.extend(self.ahead.release(self.window - (engine.running - held)))
-        self._tell_window()
-        if grows or len(self.ahead) < held:
-            self.take(engine.flush())
+            self._tell_window()
+        elif self._ended <= CALM and self._may_grow and not self.has_backlog:
+            self.window = min(self.engine.limit, self.window * 2)
+            self._tell_window()
+            self.take(self.engine.flush())
 
     def _tell_window(self) -> None:
         """What the engine may issue by itself: nothing, until what was started ahead has its activities."""
@@ -255,7 +252,7 @@ class Shell:
         self._backlog.extend(commands)
 
     def _should_continue_as_new(self) -> bool:
-        if self.steps == 0 or self.engine.aborting or self._backlog:
+        if self.steps == 0 or self.engine.aborting or self.has_backlog:
             return False
         threshold: int = self.settings["continue_as_new_events"]
         info = workflow.info()
@@ -268,20 +265,24 @@ class Shell:
     def carry_out(self) -> None:
         """Commands in their order, within the bounds of one workflow task; the rest waits for the next one."""
         self._journal.write(self.engine)  # first: a reader hears of a node before it hears of what runs in it
+        held = len(self.ahead)
         count = size = 0
-        while self._backlog and count < FLUSH_COMMANDS and size < FLUSH_BYTES:
-            command = self._backlog.popleft()
+        while count < FLUSH_COMMANDS and size < FLUSH_BYTES:
+            command = self._backlog.popleft() if self._backlog else self.ahead.next(self.engine, self.window)
+            if command is None:
+                break
             count += 1
             size += _size(command)
             carrier = self._carriers.get(type(command))
             if carrier is not None:
                 carrier(command)
+        if held and not len(self.ahead):  # the engine issues by itself again
+            self._tell_window()
+            self.take(self.engine.flush())
 
     def _cancel_task(self, command: CancelTask) -> None:
         if not self.ahead.stop(command):
             self.work.cancel_task(command)
-        else:
-            self._rouse()
 
     def _start_part(self, command: StartPart) -> None:
         engine = self.engine

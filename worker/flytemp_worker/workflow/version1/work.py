@@ -47,11 +47,15 @@ class Work:
         queue, heartbeat = self._settings["task_queue"], self._settings["heartbeat_seconds"]
         handle = calls.run_task(command, self._root, queue, heartbeat, stop=stop)
         self._activities[key] = handle
-        handle.add_done_callback(lambda done: self._on_task(key, done))
+        handle.add_done_callback(lambda done: self._on_task(command, done))
 
-    def _on_task(self, key: Key, done: asyncio.Task[Any]) -> None:
+    def _on_task(self, command: RunTask, done: asyncio.Task[Any]) -> None:
+        key = (command.node, command.attempt, command.try_)
         del self._activities[key]
-        self._hear(task_event(key, done))
+        if command.resumed and was_never_taken(done):
+            self.run_task(command, stop=True)  # no worker heard of the cancellation, and the task may run
+        else:
+            self._hear(task_event(key, done))
 
     def cancel_task(self, command: CancelTask) -> None:
         _cancel(self._activities.get((command.node, command.attempt, command.try_)))
@@ -81,6 +85,12 @@ def _cancel(work: asyncio.Task[Any] | None) -> None:
     """Cancel it, unless it ended in this very activation: then its event is already on the way to the engine."""
     if work is not None:
         work.cancel()
+
+
+def was_never_taken(done: asyncio.Task[Any]) -> bool:
+    """Whether the activity was cancelled before a worker had it."""
+    error = None if done.cancelled() else done.exception()
+    return isinstance(error, ActivityError) and is_cancelled_exception(error) and not error.started_event_id
 
 
 def task_event(key: Key, done: asyncio.Task[Any]) -> Event:
