@@ -57,6 +57,15 @@ class Backend(Protocol):
         """
         ...
 
+    async def start_ahead(self, invocation: Invocation) -> bool:
+        """Start a fresh try that no `run` waits for yet, if that is possible at once. It goes on by itself; cancelling this call
+        lets go of it.
+
+        Returns:
+            False when nothing of it is there: a later `run` need not look for it.
+        """
+        ...
+
     async def kill(self, invocation_key: TryKey) -> None:
         """Stop a try and everything it started; returns when all of it is gone."""
         ...

@@ -18,48 +18,70 @@ LOOK_SECONDS = 5.0
 logger = logging.getLogger("flytemp.tasks")
 
 
+Run = tuple[str, str]
+"""Workflow id and run id: of an execution, or of a part of a map."""
+
+
 class Detached:
-    """Looks after the tasks of one backend that are left to themselves, one look for all of an execution."""
+    """Looks after the tasks of one backend that are left to themselves, one look for all of a workflow's run."""
 
     def __init__(self, backend: Backend, temporal: TemporalClient) -> None:
         self._backend = backend
         self._temporal = temporal
-        self._keys: dict[str, set[TryKey]] = {}
-        self._watchers: dict[str, asyncio.Task[None]] = {}
+        self._keys: dict[Run, set[TryKey]] = {}
+        self._watchers: dict[Run, asyncio.Task[None]] = {}
 
-    def watch(self, key: TryKey, workflow_id: str) -> None:
-        """Stop the task when its execution, which has that workflow id, is over and the task is not."""
-        root = key[0]
-        self._keys.setdefault(root, set()).add(key)
-        if root not in self._watchers:
-            self._watchers[root] = asyncio.create_task(self._look_after(root, workflow_id))
+    def watch(self, key: TryKey, workflow_id: str, run_id: str) -> None:
+        """Stop the task when the workflow that it is of, which had that run, is over and the task is not."""
+        run = (workflow_id, run_id)
+        self._keys.setdefault(run, set()).add(key)
+        if run not in self._watchers:
+            self._watchers[run] = asyncio.create_task(self._look_after(run))
 
     def taken(self, key: TryKey) -> None:
         """An activity waits for the task now."""
-        self._keys.get(key[0], set()).discard(key)
+        for keys in self._keys.values():
+            keys.discard(key)
 
-    async def _look_after(self, root: str, workflow_id: str) -> None:
+    async def _look_after(self, run: Run) -> None:
+        """Stop nothing while a run of the workflow is open; then stop what nobody waits for."""
+        stopping: dict[TryKey, asyncio.Task[None]] = {}
+        first: str | None = None
+        is_over = False
         try:
-            await self._stop_when_over(root, workflow_id)
-        except Exception:
-            logger.exception("tasks that nobody waits for could not be stopped, of %s", root)
+            while keys := self._keys[run].intersection(self._backend.running()):
+                if not is_over:
+                    first = first or await self._first_run(run)
+                    is_over = not await self._is_open(run[0], first)
+                if is_over:
+                    stopping = {key: task for key, task in stopping.items() if not task.done()}
+                    stopping.update((key, asyncio.create_task(self._stop(key))) for key in keys - stopping.keys())
+                    await asyncio.wait(stopping.values(), timeout=LOOK_SECONDS)
+                else:
+                    await asyncio.sleep(LOOK_SECONDS)
         finally:
-            del self._watchers[root]
-            del self._keys[root]
+            del self._watchers[run]
+            del self._keys[run]
 
-    async def _stop_when_over(self, root: str, workflow_id: str) -> None:
-        """Stop nothing while a run of the execution is open; then stop what nobody waits for."""
-        while keys := self._keys[root].intersection(self._backend.running()):
-            if not await self._is_open(root, workflow_id):
-                await asyncio.gather(*(self._backend.kill(key) for key in keys))
-                return
+    async def _stop(self, key: TryKey) -> None:
+        try:
+            await self._backend.kill(key)
+        except Exception:
+            logger.exception("a task that nobody waits for could not be stopped: node %s of %s", key[1], key[0])
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _is_open(self, root: str, workflow_id: str) -> bool:
+    async def _first_run(self, run: Run) -> str | None:
+        """The first of the runs that the given one continues; None when nobody knows."""
+        try:
+            return first_run_id(await self._temporal.get_workflow_handle(run[0], run_id=run[1]).describe())
+        except RPCError:
+            return None
+
+    async def _is_open(self, workflow_id: str, first: str | None) -> bool:
         try:
             description = await self._temporal.get_workflow_handle(workflow_id).describe()
         except RPCError as error:
             return error.status != RPCStatusCode.NOT_FOUND
         if description.status is not WorkflowExecutionStatus.RUNNING:
             return False
-        return first_run_id(description) == root.rpartition("/")[2]  # else the id has been used again
+        return first is None or first_run_id(description) == first  # else the id has been used again

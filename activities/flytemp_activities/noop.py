@@ -23,6 +23,10 @@ class NoopBackend:
             status="succeeded", outputs={variable.name: None for variable in invocation.task.interface.outputs}
         )
 
+    async def start_ahead(self, invocation: Invocation) -> bool:
+        """Nothing that could be started."""
+        return False
+
     async def kill(self, invocation_key: TryKey) -> None:
         """Nothing runs."""
 

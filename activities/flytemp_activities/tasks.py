@@ -5,9 +5,7 @@ many tries started at once, before their activities are.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from functools import partial
 from typing import Any, Protocol
 
 from temporalio import activity
@@ -29,7 +27,7 @@ from flytemp_activities.failures import bounded, error_detail
 from flytemp_activities.heartbeats import Heartbeats
 
 START_SECONDS = 10.0
-"""So long `start_tasks` waits for what it started; the activities of the tries wait for the rest."""
+"""So long `start_tasks` takes at most; what has not started by then is left to the activities of the tries."""
 
 
 class TryObserver(Protocol):
@@ -69,7 +67,6 @@ class TaskRunner:
         self._backend = backend
         self._heartbeats = Heartbeats(temporal)
         self._detached = Detached(backend, temporal)
-        self._ahead: set[asyncio.Task[TaskResult]] = set()  # tries that were started ahead
 
     @activity.defn(name="flytemp.run_task")
     async def run_task(self, argument: dict[str, Any]) -> dict[str, Any]:
@@ -104,48 +101,40 @@ class TaskRunner:
         return result
 
     @activity.defn(name="flytemp.start_tasks")
-    async def start_tasks(self, argument: dict[str, Any]) -> dict[str, int]:
-        """Start tries, as many as there is room for, and return when they have started. ``argument`` is that of
-        `flytemp_worker.workflow.calls.start_tasks`; the answer says how many were ``started``, from the first on.
+    async def start_tasks(self, argument: dict[str, Any]) -> dict[str, list[int]]:
+        """Start tries, as many as there is room for and can be started at once. ``argument`` is that of
+        `flytemp_worker.workflow.calls.start_tasks`; the answer has the numbers of those that were ``started``, or may have been.
 
         Their activities come later, and find them. Until then they go on by themselves, as long as their execution does.
         """
-        tries = from_pages(argument["tries"])
-        assert isinstance(tries, list)
-        room = len(tries) if self._slots is None else max(0, self._slots - len(self._backend.running()))
-        begun: list[asyncio.Event] = []
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(START_SECONDS):
-                try:
-                    for one in tries[:room]:
-                        begun.append(self._start(await self._invocation({"execution": argument["execution"], **one})))
-                        await asyncio.sleep(0)  # the first pods are not to wait until the last are thought of
-                except FlytempError as error:  # the activities meet the same, and tell the engine
-                    activity.logger.info("tasks are not started ahead, as their execution does not load: %s", error)
-                for number, started in enumerate(begun):
-                    activity.heartbeat({"phase": "starting", "started": number})
-                    await started.wait()
-        return {"started": len(begun)}
+        tries: Any = from_pages(argument["tries"])
+        end = time.monotonic() + START_SECONDS
+        starts: list[asyncio.Task[bool]] = []
+        try:
+            for one in tries:
+                if time.monotonic() > end or (self._slots is not None and len(self._backend.running()) >= self._slots):
+                    break
+                starts.append(asyncio.create_task(self._start(await self._invocation({**argument, **one}))))
+                await asyncio.sleep(0)  # the first pods are not to wait until the last are thought of
+        except FlytempError as error:  # the activities meet the same, and tell the engine
+            activity.logger.info("tasks are not started ahead, as their execution does not load: %s", error)
+        try:
+            waiting = set(starts)
+            while waiting and time.monotonic() < end:
+                activity.heartbeat({"phase": "starting", "started": len(starts) - len(waiting)})
+                _, waiting = await asyncio.wait(waiting, timeout=1.0)
+        finally:
+            for start in starts:
+                start.cancel()
+        outcomes = await asyncio.gather(*starts, return_exceptions=True)
+        return {"started": [number for number, outcome in enumerate(outcomes) if outcome is not False]}
 
-    def _start(self, invocation: Invocation) -> asyncio.Event:
-        """Start one try that nobody waits for; the event is set when it has started, or is over."""
-        started = asyncio.Event()
-
-        def report(state: dict[str, Any]) -> None:
-            if state.get("phase") != "queued" or "pod" in state:
-                started.set()
-
-        running = asyncio.create_task(self._backend.run(invocation, resumed=False, report=report))
-        self._ahead.add(running)
-        running.add_done_callback(partial(self._on_ahead, started))
-        self._detached.watch(key_of(invocation), activity.info().workflow_id or "")
+    async def _start(self, invocation: Invocation) -> bool:
+        started = await self._backend.start_ahead(invocation)
+        if started:
+            info = activity.info()
+            self._detached.watch(key_of(invocation), info.workflow_id or "", info.workflow_run_id or "")
         return started
-
-    def _on_ahead(self, started: asyncio.Event, running: asyncio.Task[TaskResult]) -> None:
-        started.set()
-        self._ahead.discard(running)
-        if not running.cancelled():
-            running.exception()  # what came of it is in the store, or its activity meets the same
 
     async def _invocation(self, argument: dict[str, Any]) -> Invocation:
         root, source = argument["execution"], argument.get("source", "")
@@ -227,7 +216,8 @@ class TaskRunner:
             raise asyncio.CancelledError
         running.cancel()
         if details is None or not details.worker_shutdown:  # a worker that ends stops its tasks itself
-            self._detached.watch(key, activity.info().workflow_id or "")
+            info = activity.info()
+            self._detached.watch(key, info.workflow_id or "", info.workflow_run_id or "")
         raise asyncio.CancelledError
 
 

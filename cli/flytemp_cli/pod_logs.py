@@ -57,6 +57,7 @@ class PodLogs:
         self._api: KubernetesApi | None = None
         self._refused = False
         self._shown: dict[Key, int] = {}  # bytes of each try's output, from wherever they came
+        self._stored: set[Key] = set()  # tries whose output the store has
 
     async def close(self) -> None:
         if self._api is not None:
@@ -67,6 +68,7 @@ class PodLogs:
         read: dict[Key, int] = {}
         async for chunk in chunks:
             key = (chunk.node, chunk.attempt, chunk.try_)
+            self._stored.add(key)
             data = chunk.text.encode()
             unseen = self._unseen(key, read.get(key, 0), data)
             read[key] = read.get(key, 0) + len(data)
@@ -89,11 +91,11 @@ class PodLogs:
             found = [pod for pod in found if pod.key[0] == path or pod.key[0].startswith(f"{path}.")]
         return [pod for pod in found if attempt in (None, pod.key[1])]
 
-    async def over(self, handle: ExecutionHandle[Any], node: str | None, attempt: int | None) -> list[TryPod]:
-        """The pods of the execution that are over, and of whose output nothing was shown: the store may not have it yet."""
+    async def _over(self, handle: ExecutionHandle[Any], node: str | None, attempt: int | None) -> list[TryPod]:
+        """The pods of the execution that are over and still there."""
         from flytemp_activities.kubernetes.api import ApiError
 
-        if not self._may_have_pods():
+        if not self.may_have_pods:
             return []
         execution = await handle.describe()
         api = await self._connected()
@@ -104,13 +106,14 @@ class PodLogs:
         try:
             pods = await pods_of(api, root, self._namespace(api, execution))
         except (ApiError, ConfigError) as error:
-            self._refuse(str(error))
+            self._note(f"the last output may follow later, as the pods that are over cannot be found: {error}")
             return []
         found = [try_pod(pod) for pod in pods if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")]
         wanted = [pod for pod in found if path is None or pod.key[0] == path or pod.key[0].startswith(f"{path}.")]
-        return [pod for pod in wanted if attempt in (None, pod.key[1]) and pod.key not in self._shown]
+        return [pod for pod in wanted if attempt in (None, pod.key[1])]
 
-    def _may_have_pods(self) -> bool:
+    @property
+    def may_have_pods(self) -> bool:
         """Whether there is reason to ask a cluster: the settings name one, or pods were read before."""
         chosen = self._settings.kubernetes
         named = any((chosen.kubeconfig, chosen.context, chosen.namespace, chosen.policy))
@@ -140,13 +143,17 @@ class PodLogs:
             if error.status in (401, 403):
                 self._refuse(str(error))
 
-    async def rest(self, handle: ExecutionHandle[Any], node: str | None, attempt: int | None) -> AsyncIterator[LogChunk]:
-        """What pods that are over said and the store did not have. One that goes meanwhile left its output in the store."""
-        pods = await self.over(handle, node, attempt)
-        for pod in pods:
+    async def kept(self, handle: ExecutionHandle[Any], node: str | None, attempt: int | None) -> AsyncIterator[LogChunk]:
+        """What the store has, and what pods that are over said, where it has that not yet. They are looked for first: one that
+        is gone when it is to be read left its output in the store meanwhile."""
+        pods = await self._over(handle, node, attempt)
+        async for chunk in self.stored(handle.logs(node, attempt=attempt)):
+            yield chunk
+        left = [pod for pod in pods if pod.key not in self._stored]
+        for pod in left:
             async for chunk in self.read(pod, follow=False):
                 yield chunk
-        if self._may_have_pods():
+        if left:
             async for chunk in self.stored(handle.logs(node, attempt=attempt)):
                 yield chunk
 
@@ -234,8 +241,9 @@ class Follower:
             while not self._queue.empty():
                 if (item := self._queue.get_nowait()) is not None:
                     yield item
-            async for chunk in self._logs.rest(self._handle, self._node, self._attempt):
-                yield chunk
+            if self._logs.may_have_pods:
+                async for chunk in self._logs.kept(self._handle, self._node, self._attempt):
+                    yield chunk
         finally:
             await self._stop()
 
@@ -268,10 +276,8 @@ async def read_all(
     logs: PodLogs, handle: ExecutionHandle[Any], node: str | None, attempt: int | None
 ) -> AsyncIterator[LogChunk]:
     """All output until now: of what ended from the store, of what runs from its pods."""
-    async for chunk in logs.stored(handle.logs(node, attempt=attempt)):
+    async for chunk in logs.kept(handle, node, attempt):
         yield chunk
     for pod in await logs.running(handle, node, attempt):
         async for chunk in logs.read(pod, follow=False):
             yield chunk
-    async for chunk in logs.rest(handle, node, attempt):
-        yield chunk

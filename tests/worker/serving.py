@@ -68,6 +68,11 @@ class ThreadBackend:
             else:
                 run.set_result(result)
 
+    async def start_ahead(self, invocation: Invocation) -> bool:
+        asyncio.create_task(self.run(invocation, resumed=False, report=lambda state: None))  # noqa: RUF006 - the thread goes on
+        await asyncio.sleep(0)
+        return True
+
     async def kill(self, invocation_key: TryKey) -> None:
         run = self._runs[invocation_key]
         if not run.done():

@@ -53,7 +53,9 @@ class PodsAlike:
         self.asked: Counter[TryKey] = Counter()
         self.fresh: Counter[TryKey] = Counter()
         self.resumed: set[TryKey] = set()
-        self.ready = asyncio.Event()  # tries say that they run
+        self.ahead: set[TryKey] = set()
+        self.room = 1_000
+        self.ready = asyncio.Event()  # tries that are started ahead are there
         self.ready.set()
         self.done = False
 
@@ -73,9 +75,18 @@ class PodsAlike:
             self.tries[key] = asyncio.get_running_loop().create_future()
             if self.done:
                 self.end(key)
-        await self.ready.wait()
         report({"phase": "running"})
         return await asyncio.shield(self.tries[key])
+
+    async def start_ahead(self, invocation: Invocation) -> bool:
+        key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
+        if len(self.running()) >= self.room:
+            return False
+        running = asyncio.create_task(self.run(invocation, resumed=False, report=lambda state: None))
+        running.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self.ahead.add(key)
+        await self.ready.wait()
+        return True
 
     def end(self, key: TryKey) -> None:
         if not self.tries[key].done():

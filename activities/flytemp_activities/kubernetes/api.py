@@ -197,7 +197,7 @@ class KubernetesApi:
             raise ApiError(0, type(error).__name__, str(error) or "the watch fell silent") from error
 
     async def stream(self, path: str, parameters: Mapping[str, str]) -> AsyncIterator[bytes]:
-        """Lines of a log that is followed, as they come.
+        """A log that is followed, as it comes. The first part, which is empty, says that the answer has begun.
 
         Raises:
             ApiError: as `watch`.
@@ -211,6 +211,7 @@ class KubernetesApi:
             ) as answer:
                 if answer.status >= 400:
                     raise _refusal(answer.status, await answer.read(), answer.headers)
+                yield b""
                 async for chunk in answer.content.iter_any():
                     yield chunk
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from typing import Any
 
 from temporalio.client import Client as TemporalClient
 
@@ -14,7 +15,7 @@ from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Report, Told, TryKey
 from flytemp_activities.kubernetes import names
 from flytemp_activities.kubernetes.api import KubernetesApi, connected
-from flytemp_activities.kubernetes.creation import Creations
+from flytemp_activities.kubernetes.creation import Creations, NotStarted
 from flytemp_activities.kubernetes.janitor import Janitor
 from flytemp_activities.kubernetes.pods import Pods, Templates
 from flytemp_activities.kubernetes.podtry import PodTry
@@ -105,19 +106,42 @@ class KubernetesBackend:
             SystemFailure: what runs tasks failed.
         """
         assert self._yard is not None, "the Kubernetes backend was not started"
-        key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
-        one = self._tries.get(key)
-        if one is None:
-            one = self._tries[key] = PodTry(self._yard, invocation, resumed=resumed, seen_uid=(before or {}).get("uid"))
-            one.task.add_done_callback(lambda task: self._over(key, task))
-        one.subscribe(report)
-        try:
-            return await asyncio.shield(one.task)
-        finally:
-            one.unsubscribe(report)
+        seen_uid = (before or {}).get("uid")
+        while True:
+            one = self._tries.get(_key(invocation)) or self._begin(invocation, PodTry(self._yard, invocation, resumed, seen_uid))
+            one.subscribe(report)
+            try:
+                return await asyncio.shield(one.task)
+            except NotStarted:  # it was to be started ahead, and could not at once
+                resumed = True
+            finally:
+                one.unsubscribe(report)
 
-    def _over(self, key: TryKey, task: asyncio.Task[TaskResult]) -> None:
-        del self._tries[key]
+    async def start_ahead(self, invocation: Invocation) -> bool:
+        """Create the try's pod, by one request alone: what waits for room is no use. See `Backend.start_ahead`."""
+        assert self._yard is not None, "the Kubernetes backend was not started"
+        if _key(invocation) in self._tries:
+            return True
+        one = self._begin(invocation, PodTry(self._yard, invocation, ahead=True))
+        try:
+            waiting: list[asyncio.Future[Any]] = [one.task, one.begun]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            one.detach()
+            raise
+        error = one.task.exception() if one.task.done() and not one.task.cancelled() else None
+        return error.is_unclear if isinstance(error, NotStarted) else True
+
+    def _begin(self, invocation: Invocation, one: PodTry) -> PodTry:
+        key = _key(invocation)
+        self._tries[key] = one
+        one.task.add_done_callback(lambda task: self._over(key, one))
+        return one
+
+    def _over(self, key: TryKey, one: PodTry) -> None:
+        if self._tries.get(key) is one:
+            del self._tries[key]
+        task = one.task
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.info("node %s, attempt %d, try %d ended without a result: %s", *key[1:], error)
 
@@ -130,3 +154,7 @@ class KubernetesBackend:
     def running(self) -> list[TryKey]:
         """The tries whose pods this worker follows."""
         return list(self._tries)
+
+
+def _key(invocation: Invocation) -> TryKey:
+    return invocation.execution_root, invocation.node, invocation.attempt, invocation.try_

@@ -118,6 +118,14 @@ def refused_start(sight: Sight) -> TaskError:
     return TaskError(kind="SYSTEM", code=sight.reason or "PodPending", message=text)
 
 
+def missing_volume(message: str) -> str | None:
+    """The code of an error when a volume cannot be mounted, as the kubelet's event says, because what it is of is not there."""
+    for what, key, code in (("secret", "secret", "SecretNotFound"), ("configmap", "config", "ConfigMapNotFound")):
+        if f"references non-existent {key} key" in message or (f'{what} "' in message and "not found" in message):
+            return code
+    return None
+
+
 # --------------------------------------------------------------------------------------------- ends
 
 

@@ -29,6 +29,14 @@ class NotCreated(Exception):
         self.killed = killed
 
 
+class NotStarted(Exception):
+    """No pod came of the one request for it. ``is_unclear``: there may be one all the same, now or soon."""
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(str(error))
+        self.is_unclear = error.is_unclear or error.status == 409
+
+
 class Creations:
     """How many this worker has under way: work that can wait gives way to them."""
 
@@ -82,6 +90,17 @@ class Creation:
                 continue
             return None if found is None or _is_terminating_foreigner(found, self._invocation) else self._adopted(found)
 
+    async def create_once(self) -> Pod:
+        """The pod, created by one request.
+
+        Raises:
+            NotStarted: it was not, for whatever reason. Who needs the pod will meet the same, and say so.
+        """
+        try:
+            return await self._pods.create(self._built.namespace, self._built.pod)
+        except ApiError as error:
+            raise NotStarted(error) from error
+
     async def create(self, on_wait: OnWait) -> Pod:
         """The pod: created now, or found to have been created before.
 
@@ -132,11 +151,17 @@ def _is_terminating_foreigner(pod: Pod, invocation: Invocation) -> bool:
 
 
 def _refusal(error: ApiError, built: Built) -> TaskError:
-    if error.status in (400, 413, 422) or (error.status == 403 and " cannot create resource " not in error.message):
+    if error.status in (400, 413, 422) or (error.status == 403 and not _is_the_platforms(error.message)):
         # A 403 that is no missing right is an admission's: Pod Security, a LimitRange.
         message = f"Kubernetes refuses the task's pod: {error.message or error}"
         return TaskError(kind="USER", code="InvalidPod", message=message, retryable=False)
     return _forbidden(error, built)
+
+
+def _is_the_platforms(message: str) -> bool:
+    """Of a 403: the worker lacks a right, its namespace is going away, or the service account for its pods is missing."""
+    told = (" cannot create resource ", "because it is being terminated", "error looking up service account")
+    return any(text in message for text in told)
 
 
 def _forbidden(error: ApiError, built: Built) -> TaskError:

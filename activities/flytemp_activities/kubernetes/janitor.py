@@ -23,9 +23,10 @@ from flytemp.layout import RootLayout
 from flytemp.records.launch import ExecutionContext
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.kubernetes import names
-from flytemp_activities.kubernetes.api import KubernetesApi
+from flytemp_activities.kubernetes.api import ApiError, KubernetesApi
 from flytemp_activities.kubernetes.pods import Pod, Pods
 from flytemp_activities.kubernetes.policy import Policy
+from flytemp_activities.kubernetes.tidying import write_output
 
 YOUNG_SECONDS = 60.0
 """A pod younger than this is left alone: the worker that made it may still be busy with it."""
@@ -75,6 +76,7 @@ class Janitor:
             ApiError: pods may not be listed or deleted.
         """
         doomed: list[Doomed] = []
+        refusal: ApiError | None = None
         open_roots: dict[str, bool | None] = {}
         for pod in await self._all():
             reason = await self._reason(pod, open_roots)
@@ -87,10 +89,33 @@ class Janitor:
                 (metadata.get("annotations") or {}).get(names.PATH, ""), reason,
             )  # fmt: skip
             doomed.append(one)
-            if not dry_run:
-                await self._pods.delete(one.namespace, one.name, one.uid)
-                logger.info("pod %s/%s of execution %s is removed: %s", one.namespace, one.name, one.execution, reason)
+            try:
+                if not dry_run:
+                    await self._remove(pod, one)
+            except ApiError as error:  # the others are removed all the same
+                logger.warning("pod %s/%s could not be removed: %s", one.namespace, one.name, error)
+                refusal = refusal or error
+        if refusal is not None:
+            raise refusal
         return doomed
+
+    async def _remove(self, pod: Pod, one: Doomed) -> None:
+        """Keep what it said and delete it; by force, where its node does not."""
+        await self._keep_output(pod)
+        await self._pods.delete(one.namespace, one.name, one.uid, 0 if is_stuck(pod, self._policy) else None)
+        logger.info("pod %s/%s of execution %s is removed: %s", one.namespace, one.name, one.execution, one.reason)
+
+    async def _keep_output(self, pod: Pod) -> None:
+        metadata = pod["metadata"]
+        labels, told = metadata.get("labels") or {}, metadata.get("annotations") or {}
+        if (pod.get("status") or {}).get("phase") == "Pending" or metadata.get("deletionTimestamp"):
+            return
+        try:
+            output = await self._pods.log(metadata["namespace"], metadata["name"], told[names.PRIMARY])
+            attempt, try_ = int(labels[names.ATTEMPT]), int(labels[names.TRY])
+            await asyncio.to_thread(write_output, self._store, told[names.ROOT], told[names.PATH], attempt, try_, output)
+        except (ApiError, FlytempError, KeyError, ValueError) as error:
+            logger.info("the output of pod %s is not kept: %s", metadata["name"], error)
 
     async def _all(self) -> list[Pod]:
         namespace = self._policy.watched_namespace(self._api.namespace)
@@ -109,8 +134,11 @@ class Janitor:
         metadata = pod["metadata"]
         told = metadata.get("annotations") or {}
         root = told.get(names.ROOT)
-        if metadata.get("deletionTimestamp") or not root or _age(metadata["creationTimestamp"]) < YOUNG_SECONDS:
+        if not root or _age(metadata["creationTimestamp"]) < YOUNG_SECONDS:
             return None
+        if metadata.get("deletionTimestamp"):
+            is_left = is_stuck(pod, self._policy) and await self._is_open(root) is False
+            return "it was deleted, its node does not answer, and its execution is over" if is_left else None
         has_ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
         if has_ended and (self._is_kept(pod) or _age(_ended_at(pod)) < YOUNG_SECONDS):
             return self._finished(pod)
@@ -162,6 +190,12 @@ class Janitor:
         except (KeyError, ValueError, FlytempError) as error:
             logger.warning("pod %s cannot be judged and stays: %s", pod["metadata"]["name"], error)
             return False
+
+
+def is_stuck(pod: Pod, policy: Policy) -> bool:
+    """It was to be gone by now, and its node does not see to it."""
+    gone_by = pod["metadata"].get("deletionTimestamp")
+    return bool(gone_by) and _age(gone_by) > policy.waits.deleting
 
 
 def _age(at: str) -> float:

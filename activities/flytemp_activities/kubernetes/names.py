@@ -74,8 +74,10 @@ def run_label(root: str) -> str:
 
 
 def invocation_hash(invocation: Invocation) -> str:
-    """Of what the pod was made for. How it is made may change with the operator's settings while it runs."""
-    key = invocation.model_dump_json(include={"execution_root", "node", "attempt", "try_", "task", "bundle", "inputs", "items"})
+    """Of what the pod was made for. How it is made may change with the operator's settings while it runs; and a newer worker,
+    whose specs have more fields, finds the same."""
+    fields = {"execution_root", "node", "attempt", "try_", "task", "bundle", "inputs", "items"}
+    key = invocation.model_dump_json(include=fields, exclude_defaults=True)
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
@@ -66,6 +67,16 @@ class Pods:
         """
         parameters = {"container": container, "limitBytes": str(LOG_BYTES)}
         return await self._api.text(f"{_path(namespace, name)}/log", parameters=parameters)
+
+    def follow_log(self, namespace: str, name: str, container: str) -> AsyncIterator[bytes]:
+        """The container's output from its beginning to its end, as it comes; `LOG_BYTES` of it at most. The first part, which is
+        empty, says that the node has answered.
+
+        Raises:
+            ApiError: as `log`.
+        """
+        parameters = {"container": container, "limitBytes": str(LOG_BYTES), "follow": "true"}
+        return self._api.stream(f"{_path(namespace, name)}/log", parameters)
 
     async def events(self, namespace: str, uid: str) -> list[tuple[str, str]]:
         """Reasons and messages of the warnings about a pod, the newest last.

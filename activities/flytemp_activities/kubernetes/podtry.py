@@ -12,6 +12,7 @@ import contextlib
 import logging
 import random
 import time
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from flytemp.errors import ConfigError, InputError, StoreError
@@ -27,6 +28,7 @@ from flytemp_activities.kubernetes.creation import Creation, NotCreated
 from flytemp_activities.kubernetes.manifest import Built
 from flytemp_activities.kubernetes.pods import Pod
 from flytemp_activities.kubernetes.preparing import Yard, prepare
+from flytemp_activities.kubernetes.stopping import bring_to_end, delete, look_again
 from flytemp_activities.kubernetes.tidying import OverPod
 from flytemp_activities.kubernetes.waiting import Patience
 from flytemp_activities.kubernetes.watch import Feed
@@ -34,18 +36,21 @@ from flytemp_activities.kubernetes.watch import Feed
 LOOK_SECONDS = 90.0
 """A pod of which nothing was heard for so long is looked at, in case its watch missed something."""
 
-GONE_SECONDS = 60.0
-"""After its grace a deleted pod may take so long to go (a node that does not answer may take for ever)."""
-
 _LOST = "Lost"
 
 logger = logging.getLogger("flytemp.kubernetes")
 
 
 class PodTry:
-    """Runs one try, or takes it up where another worker left it. ``task`` ends with what became of it."""
+    """Runs one try, or takes it up where another worker left it. ``task`` ends with what became of it.
 
-    def __init__(self, yard: Yard, invocation: Invocation, *, resumed: bool, seen_uid: str | None) -> None:
+    ``begun`` is done when it has a pod. One that is started ``ahead`` asks for its pod once, and ends with `NotStarted` if it
+    gets none.
+    """
+
+    def __init__(
+        self, yard: Yard, invocation: Invocation, resumed: bool = False, seen_uid: str | None = None, *, ahead: bool = False
+    ) -> None:
         self._yard = yard
         self._store = yard.store
         self._invocation = invocation
@@ -58,6 +63,9 @@ class PodTry:
         self._state: dict[str, Any] = {"phase": "queued"}
         self._running_since: float | None = None
         self._deleting_since: float | None = None
+        self._ahead = ahead
+        self._trouble_told = ""
+        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[TaskResult] = asyncio.create_task(self._run(resumed, seen_uid))
 
     # ----------------------------------------------------------------------------------- who waits
@@ -99,7 +107,9 @@ class PodTry:
             key = (self._built.namespace, self._built.name)
             self._feed = self._yard.watch.follow(key)
             try:
-                return await self._live(await self._pod(resumed, seen_uid))
+                pod = await self._pod(resumed, seen_uid)
+                self.begun.set_result(None)
+                return await self._live(pod)
             finally:
                 self._yard.watch.forget(key)
         except _Settled as settled:
@@ -139,7 +149,7 @@ class PodTry:
                 if seen_uid is not None or await asyncio.to_thread(read_claim, self._store, self._invocation) is not None:
                     await self._lost("its pod is gone")
             with self._yard.creations:
-                return await creation.create(self._on_wait)
+                return await (creation.create_once() if self._ahead else creation.create(self._on_wait))
         except NotCreated as failure:
             if failure.killed:
                 raise await self._lost_error(self._kill_reason or "it was stopped") from None
@@ -163,7 +173,7 @@ class PodTry:
         while True:
             feed.changed.clear()
             assert feed.pod is not None
-            sight = classify.look(feed.pod, self._built.primary)
+            sight = self._with_trouble(classify.look(feed.pod, self._built.primary))
             self._report(feed.pod, sight)
             if self._kill_reason is not None:
                 return await self._stop(feed, self._kill_reason)
@@ -179,8 +189,13 @@ class PodTry:
             if feed.changed.is_set() or feed.gone:
                 heard = time.monotonic()
             elif time.monotonic() - heard > LOOK_SECONDS * 0.8:
-                await self._look_again(feed)
+                await look_again(self._yard, feed, self._over(feed))
                 heard = time.monotonic()
+
+    def _with_trouble(self, sight: Sight) -> Sight:
+        """What keeps containers from being created stands in events, not in the pod."""
+        is_silent = sight.wait == "starting" and not sight.message
+        return replace(sight, message=self._trouble_told) if is_silent and self._trouble_told else sight
 
     def _report(self, pod: Pod, sight: Sight) -> None:
         state: dict[str, Any] = {"phase": "running" if sight.phase == "ended" else sight.phase}
@@ -207,13 +222,6 @@ class PodTry:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await feed.changed.wait()
-
-    async def _look_again(self, feed: Feed) -> None:
-        assert feed.pod is not None
-        try:
-            feed.see(await self._yard.pods.get(self._built.namespace, self._built.name))
-        except ApiError as error:
-            logger.info("pod %s could not be looked at: %s", self._built.name, error)
 
     # -------------------------------------------------------------------------------------- limits
 
@@ -253,8 +261,12 @@ class PodTry:
         disruption = classify.end_of(feed.pod, self._built.primary).error if was_disrupted(feed.pod) else None
         why = disruption.message if disruption is not None else "its pod was deleted, and its node does not answer"
         error = await self._lost_error(why)
-        await self._delete(feed.pod["metadata"]["uid"], 0)
+        await delete(self._yard, self._over(feed), 0)
         raise error
+
+    def _over(self, feed: Feed) -> OverPod:
+        assert feed.pod is not None
+        return OverPod(self._built.namespace, feed.pod, self._built.primary, self._invocation)
 
     def _already_ran(self, sight: Sight) -> float:
         """Seconds that it ran before this worker saw it. Clocks differ: never less than nothing."""
@@ -270,9 +282,10 @@ class PodTry:
         if not events:
             return None
         reason, message = events[-1]
-        self._tell(**{**self._state, "reason": reason, "message": message[:200]})
-        if reason == "FailedMount" and "secret" in message and "not found" in message:
-            return user_error("SecretNotFound", f"the pod does not start: {message}", retryable=False)
+        self._trouble_told = f"{reason}: {message}"
+        self._tell(**{**self._state, "message": self._trouble_told[:200]})
+        if reason == "FailedMount" and (code := classify.missing_volume(message)) is not None:
+            return user_error(code, f"the pod does not start: {message}", retryable=False)
         return None
 
     # ---------------------------------------------------------------------------------------- ends
@@ -323,47 +336,25 @@ class PodTry:
         await self._lost(why)
 
     async def _give_up(self, feed: Feed, error: TaskError) -> TaskResult:
-        """The verdict first, so that nothing the task still does counts; then the pod goes."""
-        assert feed.pod is not None
-        over = OverPod(self._built.namespace, feed.pod, self._built.primary, self._invocation)
-        if error.kind == "USER":
-            result = await self._commit(error)
-            await self._yard.tidying.remove(over)
-            return result
-        await asyncio.to_thread(write_try_error, self._store, self._invocation, error)
-        await self._yard.tidying.remove(over)
-        raise SystemFailure(error)
+        """The verdict first, so that nothing the task still does counts; then the pod goes, before another try has one."""
+        result = await self._commit(error) if error.kind == "USER" else None
+        if result is None:
+            await asyncio.to_thread(write_try_error, self._store, self._invocation, error)
+        try:
+            await bring_to_end(self._yard, feed, self._over(feed))
+        except SystemFailure as failure:  # the verdict stands; the janitor sees to the pod
+            logger.warning("pod %s of node %s stays: %s", self._built.name, self._invocation.node, failure)
+        if result is None:
+            raise SystemFailure(error)
+        return result
 
     async def _stop(self, feed: Feed, reason: str) -> TaskResult:
         """Delete the pod with its grace, and wait until it is gone."""
-        assert feed.pod is not None
-        uid = feed.pod["metadata"]["uid"]
-        await self._delete(uid)
-        grace = float((feed.pod.get("spec") or {}).get("terminationGracePeriodSeconds") or 0)
-        end = time.monotonic() + grace + GONE_SECONDS
-        while not feed.gone and time.monotonic() < end:
-            feed.changed.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    await feed.changed.wait()
-            if not feed.changed.is_set():
-                await self._look_again(feed)
+        await bring_to_end(self._yard, feed, self._over(feed))
         settled = await self._settled()
         if settled is None:
             await self._lost(reason)
         return settled
-
-    async def _delete(self, uid: str, grace_seconds: float | None = None) -> None:
-        pause = 0.2
-        while True:
-            try:
-                await self._yard.pods.delete(self._built.namespace, self._built.name, uid, grace_seconds)
-                return
-            except ApiError as error:
-                if not error.is_passing:
-                    raise SystemFailure(system_error("ApiError", f"the pod could not be deleted: {error}")) from error
-                await asyncio.sleep(error.retry_after or pause)
-                pause = min(pause * 2, 5.0)
 
     async def _tidy(self, pod: Pod, *, failed: bool) -> None:
         """Whoever hears of a failure looks at the output at once, so that is kept before it is told."""

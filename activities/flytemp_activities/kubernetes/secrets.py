@@ -31,16 +31,15 @@ def secret_parts(requests: Sequence[SecretRequest]) -> tuple[list[Json], list[Js
         InputError: no Kubernetes secret can have such a name.
     """
     variables: list[Json] = []
-    volumes: dict[str, Json] = {}
-    mounts: dict[str, Json] = {}
+    files: dict[str, list[SecretRequest]] = {}
     for request in requests:
         name = _secret_name(request)
         if request.mount == "file" or request.key is None:
-            volume, mount = _file(request, name)
-            volumes[volume["name"]], mounts[mount["mountPath"]] = volume, mount
+            files.setdefault(name, []).append(request)
         else:
             variables += _variables(request, name)
-    return variables, list(volumes.values()), list(mounts.values())
+    parts = [_files(name, wanted) for name, wanted in files.items()]
+    return variables, [volume for volume, _ in parts], [mount for _, mount in parts]
 
 
 def _secret_name(request: SecretRequest) -> str:
@@ -62,10 +61,12 @@ def _variables(request: SecretRequest, name: str) -> list[Json]:
     return [{"name": one, "valueFrom": source} for one in names]
 
 
-def _file(request: SecretRequest, name: str) -> tuple[Json, Json]:
-    folder = "/".join(part for part in (FOLDER, request.group, request.group_version) if part)
+def _files(name: str, wanted: Sequence[SecretRequest]) -> tuple[Json, Json]:
+    """The keys that are asked for and no others, unless one asks for all. A key that is not there keeps the pod from starting."""
+    folder = "/".join(part for part in (FOLDER, wanted[0].group, wanted[0].group_version) if part)
     volume = f"secret-{slug(name, 40)}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    return (
-        {"name": volume, "secret": {"secretName": name, "optional": False, "defaultMode": 0o444}},
-        {"name": volume, "mountPath": folder, "readOnly": True},
-    )
+    source: Json = {"secretName": name, "optional": False, "defaultMode": 0o444}
+    keys = [request.key for request in wanted]
+    if None not in keys:
+        source["items"] = [{"key": key, "path": key} for key in dict.fromkeys(keys)]
+    return {"name": volume, "secret": source}, {"name": volume, "mountPath": folder, "readOnly": True}

@@ -64,6 +64,7 @@ class Tidying:
         self._policy = policy
         self._creations = creations
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._listeners = 0  # pods whose last words are being read
         self._tasks: set[asyncio.Task[None]] = set()
 
     def after(self, over: OverPod, *, failed: bool, kept: bool = False) -> None:
@@ -84,6 +85,27 @@ class Tidying:
                 await self._keep_log(over)
                 return True
         return False
+
+    async def keep_last_words(self, over: OverPod, opened: asyncio.Event) -> None:
+        """Keep what its container says until its end, of a pod that is about to be deleted. ``opened`` is set when it is being
+        read, or cannot be. Of very many at once, some are kept as they are now."""
+        try:
+            if self._listeners >= AT_ONCE:
+                await self._keep_log(over)
+                opened.set()
+                return
+            self._listeners += 1
+            output = bytearray()
+            try:
+                async for data in self._pods.follow_log(over.namespace, over.name, over.primary):
+                    opened.set()
+                    output += data
+            finally:
+                self._listeners -= 1
+                opened.set()
+                await self._write(over, bytes(output))  # whatever there is, also of a node that fell silent
+        except (ApiError, StoreError) as error:
+            logger.info("the last output of pod %s/%s is not complete: %s", over.namespace, over.name, error)
 
     async def _later(self, work: Coroutine[Any, Any, None]) -> None:
         """A pod that is over takes no room on its node, so pods that are to run come first."""
@@ -119,8 +141,6 @@ class Tidying:
             logger.warning("pod %s/%s could not be deleted, the janitor will: %s", over.namespace, over.name, error)
 
     async def _keep_log(self, over: OverPod) -> None:
-        invocation = over.invocation
-        layout = RootLayout(invocation.execution_root)
         try:
             # With another error the server says that the node does not answer, which may be for ever.
             output = await patiently(
@@ -128,11 +148,15 @@ class Tidying:
                 lambda error: error.status in (429, 503),
                 PAUSES,
             )
-            for number, start in enumerate(range(0, len(output), CHUNK_BYTES)):
-                key = layout.log_chunk(invocation.node, invocation.attempt, invocation.try_, number)
-                await asyncio.to_thread(self._store.write, key, output[start : start + CHUNK_BYTES])
+            await self._write(over, output)
         except (ApiError, StoreError) as error:
             logger.info("the output of pod %s/%s is not kept: %s", over.namespace, over.name, error)
+
+    async def _write(self, over: OverPod, output: bytes) -> None:
+        tried = over.invocation
+        await asyncio.to_thread(
+            write_output, self._store, tried.execution_root, tried.node, tried.attempt, tried.try_, output
+        )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -150,6 +174,17 @@ class Tidying:
             await asyncio.wait(self._tasks, timeout=seconds)
         for task in list(self._tasks):
             task.cancel()
+
+
+def write_output(store: ObjectStore, root: str, node: str, attempt: int, try_: int, output: bytes) -> None:
+    """Keep what a try printed.
+
+    Raises:
+        StoreError: the store refused.
+    """
+    layout = RootLayout(root)
+    for number, start in enumerate(range(0, len(output), CHUNK_BYTES)):
+        store.write(layout.log_chunk(node, attempt, try_, number), output[start : start + CHUNK_BYTES])
 
 
 def has_running_containers(pod: Pod, primary: str) -> bool:

@@ -47,6 +47,11 @@ class Feed:
             self.pod = pod
         self.changed.set()
 
+    def see_now(self, pod: Pod | None) -> None:
+        """What is there now under the pod's name, as asked after it was seen. If that is another, it is gone."""
+        is_another = pod is not None and self.pod is not None and self.pod["metadata"]["uid"] != pod["metadata"]["uid"]
+        self.see(None if is_another else pod)
+
 
 class PodWatch:
     """Lists and watches pods by a label selector, in one namespace or in all (``namespace`` is None)."""
@@ -118,7 +123,11 @@ class PodWatch:
             for pod in page["items"]:
                 key = _key(pod)
                 seen.add(key)
-                self._tell(key, pod)
+                feed = self._feeds.get(key)
+                if feed is not None and key in before:
+                    feed.see_now(pod)
+                elif feed is not None:
+                    feed.see(pod)
             if not page["metadata"].get("continue"):
                 break
             parameters["continue"] = page["metadata"]["continue"]

@@ -152,6 +152,10 @@ class ProcessBackend:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.info("node %s, attempt %d, try %d ended without a result: %s", *key[1:], error)
 
+    async def start_ahead(self, invocation: Invocation) -> bool:
+        """Processes are few, and Temporal starts their activities fast enough."""
+        return False
+
     async def kill(self, invocation_key: TryKey) -> None:
         """End the try and everything it started: TERM, grace, KILL. Returns when all are gone.
 

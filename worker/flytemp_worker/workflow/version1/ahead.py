@@ -8,7 +8,7 @@ as the window lets them, and find what was started. Meanwhile they are held here
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,22 +58,24 @@ class Ahead:
         return len(self._held)
 
     def room(self, engine: Engine) -> int:
-        """How many more tasks to start now; 0 where they would be too few."""
-        if self.starting is not None or not engine.is_windowed:
+        """How many more tasks to start now; 0 where they would be too few, or the last ones still wait for their activities."""
+        if self._held or not engine.is_windowed:
             return 0
-        free = min(engine.limit - engine.running - engine.lent, self._most - len(self._held), len(engine.ready))
+        free = min(engine.limit - engine.running - engine.lent, self._most, len(engine.ready))
         return free if free >= LEAST else 0
 
-    def start(self, tasks: list[RunTask], count: int) -> None:
-        """Hold the tasks, and have the first ``count`` of them started."""
+    def start(self, tasks: list[RunTask], most: int) -> None:
+        """Hold the tasks, and have the first ``most`` of them started; but none whose time to wait for a worker is bounded."""
         self._held.update((_key(task), task) for task in tasks)
-        starting = tasks[:count]
-        self.starting = calls.start_tasks(starting, self._root, self._task_queue)
-        self.starting.add_done_callback(lambda done: self._on_started(starting, done))
+        starting = [task for task in tasks[:most] if task.queued is None]
+        if starting:
+            self.starting = calls.start_tasks(starting, self._root, self._task_queue)
+            self.starting.add_done_callback(lambda done: self._on_started(starting, done))
 
     def _on_started(self, tasks: list[RunTask], done: asyncio.Task[Any]) -> None:
         self.starting = None
-        for task in tasks[: _started(done, len(tasks))]:
+        for number in _started(done, len(tasks)):
+            task = tasks[number]
             self._held[_key(task)] = replace(task, resumed=True)
         self._rouse()
 
@@ -85,37 +87,48 @@ class Ahead:
         self._to_stop[key] = None
         return True
 
+    def window(self, window: int) -> int:
+        """Of the ``window`` of activities, what is open to the engine, in its count. What is held comes first, once it may."""
+        if not self._held:
+            return window
+        return window + len(self._held) if self.starting is not None else 0
+
     def is_due(self, engine: Engine, window: int) -> bool:
         """Whether there is something for `next`."""
-        if self.starting is not None or not self._held:
-            return False
-        return bool(self._to_stop) or engine.running + engine.lent - len(self._held) < window
+        return bool(self._to_stop and self.starting is None) or self._first(engine, window) is not None
 
     def next(self, engine: Engine, window: int) -> RunTask | StopTask | None:
         """What is to be sent now: a task to stop, or one whose activity has room in the window."""
-        while self.is_due(engine, window):
-            if not self._to_stop:
-                return self._held.pop(next(iter(self._held)))
+        while self._to_stop and self.starting is None:
             key = next(iter(self._to_stop))
             del self._to_stop[key]
             task = self._held.pop(key)
             if task.resumed:
                 return StopTask(task)
             self._cancelled(key)
-        return None
+        first = self._first(engine, window)
+        return None if first is None else self._held.pop(first)
+
+    def _first(self, engine: Engine, window: int) -> Key | None:
+        """The first of those held, if it may have its activity now. In a pause what was not started does not start."""
+        if self.starting is not None or engine.running + engine.lent - len(self._held) >= window:
+            return None
+        is_paused = engine.paused is not None and not engine.root.aborting
+        return next((key for key, task in self._held.items() if task.resumed or not is_paused), None)
 
 
 def _key(task: RunTask) -> Key:
     return task.node, task.attempt, task.try_
 
 
-def _started(done: asyncio.Task[Any], most: int) -> int:
-    """How many of the tasks, from the first on, may have been started."""
+def _started(done: asyncio.Task[Any], most: int) -> Sequence[int]:
+    """The numbers of the tasks that were started, or may have been."""
     if done.cancelled():
-        return most
+        return range(most)
     error = done.exception()
     if error is None:
-        return int(done.result()["started"])
+        found: list[int] = done.result()["started"]
+        return found
     cause = error.cause if isinstance(error, ActivityError) else error
     nobody = isinstance(cause, ActivityTimeout) and cause.type is TimeoutType.SCHEDULE_TO_START
-    return 0 if nobody else most
+    return () if nobody else range(most)

@@ -217,6 +217,7 @@ class Shell:
         return self.ahead.starting is None and (self.engine.is_windowed or len(self.ahead) > 0)
 
     def _adapt_window(self) -> None:
+        self._tell_window()
         if self._ended >= BUSY:
             self.window = max(FIRST_WINDOW, self.window * 3 // 4)
             self._tell_window()
@@ -226,8 +227,8 @@ class Shell:
             self.take(self.engine.flush())
 
     def _tell_window(self) -> None:
-        """What the engine may issue by itself: nothing, until what was started ahead has its activities."""
-        self.engine.window = 0 if len(self.ahead) else self.window
+        """What the engine may issue by itself."""
+        self.engine.window = self.ahead.window(self.window)
 
     def _start_ahead(self) -> None:
         """Have tasks started that the window holds back, when they are many."""

@@ -88,8 +88,10 @@ def _cancel(work: asyncio.Task[Any] | None) -> None:
 
 
 def was_never_taken(done: asyncio.Task[Any]) -> bool:
-    """Whether the activity was cancelled before a worker had it."""
-    error = None if done.cancelled() else done.exception()
+    """Whether the activity was cancelled before a worker had it: in the server's queue, or before it was sent."""
+    if done.cancelled():
+        return True
+    error = done.exception()
     return isinstance(error, ActivityError) and is_cancelled_exception(error) and not error.started_event_id
 
 
