@@ -18,11 +18,12 @@ import hashlib
 import json
 import os
 import random
+import re
 import subprocess
 import tempfile
 import time
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,8 +33,9 @@ import aiohttp
 
 from flytemp.client import Client
 from flytemp.client.handle import ExecutionHandle
-from flytemp.layout import ExecutionLayout
+from flytemp.layout import ExecutionLayout, RootLayout
 from flytemp.records.models import Execution, Phase
+from flytemp.store.object_store import ObjectStore
 from infra.testcluster import Cluster, S3Server, images
 from infra.testcluster.api import Refused
 from infra.testcluster.archives import BUSYBOX_IMAGE
@@ -139,6 +141,7 @@ class Ledger:
         self._url = f"http://127.0.0.1:{cluster.settings.ports['etcd']}/v3/watch"
         self._prefix = f"/registry/pods/{namespace}/"
         self.created: Counter[str] = Counter()
+        self.uids: dict[str, list[str]] = defaultdict(list)  # of those that were created, in their order
         self.present: set[str] = set()
 
     @contextlib.asynccontextmanager
@@ -174,7 +177,16 @@ class Ledger:
             self.present.discard(name)
         else:
             self.present.add(name)
-            self.created[name] += event["kv"]["version"] == "1"
+            if event["kv"]["version"] == "1":
+                self.created[name] += 1
+                self.uids[name].append(_uid(base64.b64decode(event["kv"]["value"])))
+
+
+def _uid(stored: bytes) -> str:
+    """The uid in a pod as etcd keeps it, which is protobuf: name, namespace and uid are its first fields."""
+    found = re.search(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", stored)
+    assert found is not None
+    return found[0].decode()
 
 
 def _base64(text: str) -> str:
@@ -313,7 +325,7 @@ class Chaos:
                 havoc.calm()
             self.outcome.seconds = round(time.monotonic() - began, 1)
             await self._sweep(ledger)
-            self._compare(executions, ledger, havoc.deleted)
+            self._compare(executions, ledger, havoc.deleted, client.store)
         return self.outcome
 
     def is_worker_up(self, index: int) -> bool:
@@ -354,12 +366,13 @@ class Chaos:
         for name in sorted(ledger.present):
             self._wrong(f"left behind: pod {name}")
 
-    def _compare(self, executions: list[Execution], ledger: Ledger, deleted: set[str]) -> None:
-        """A pod for each try that was recorded, and a recorded try for each pod."""
+    def _compare(self, executions: list[Execution], ledger: Ledger, deleted: set[str], store: ObjectStore) -> None:
+        """A pod for each try that was recorded, and a recorded try for each pod; never one after a claim."""
         created: Counter[str] = Counter()
         for name, times in ledger.created.items():
             created[name.rpartition("-")[2]] += times
-        recorded = {digest: what for execution in executions for digest, what in _tries(execution)}
+        tries = {digest: (what, claim) for execution in executions for digest, what, claim in _tries(execution)}
+        recorded = {digest: what for digest, (what, _) in tries.items()}
         self.outcome.pods_created, self.outcome.tries_recorded = created.total(), len(recorded)
         for execution in executions:
             for node in execution.nodes:
@@ -373,6 +386,9 @@ class Chaos:
                 self._wrong(f"no try was recorded for pod {name}")
             if times > 1 and name in deleted:
                 self.outcome.made_again += times - 1
+                claim = store.read_or_none(tries[name.rpartition("-")[2]][1]) if name.rpartition("-")[2] in tries else None
+                if claim is not None and json.loads(claim)["owner"] in ledger.uids[name][:-1]:
+                    self._wrong(f"created again after its claim: pod {name}")
             elif times > 1:
                 self._wrong(f"created {times} times: pod {name}")
 
@@ -381,8 +397,8 @@ class Chaos:
         self.outcome.problems.append(problem)
 
 
-def _tries(execution: Execution) -> Iterator[tuple[str, str]]:
-    """The tries that the record tells of: the digest in the pod's name (see `kubernetes.names`), and words for it."""
+def _tries(execution: Execution) -> Iterator[tuple[str, str, str]]:
+    """The tries that the record tells of: the digest in the pod's name (see `kubernetes.names`), words for it, and its claim."""
     assert execution.run_id is not None
     root = ExecutionLayout(execution.namespace, execution.workflow_id, execution.run_id).root
     for node in execution.nodes:
@@ -390,7 +406,8 @@ def _tries(execution: Execution) -> Iterator[tuple[str, str]]:
             for number in range(1, attempt.tries + 1):
                 key = f"{root}/{node.id}/{attempt.attempt}/{number}"
                 told = f"{execution.name}, {node.id}, attempt {attempt.attempt}, try {number}"
-                yield hashlib.sha256(key.encode()).hexdigest()[:12], told
+                claim = RootLayout(root).claim(node.id, attempt.attempt, number)
+                yield hashlib.sha256(key.encode()).hexdigest()[:12], told, claim
 
 
 async def run(plan: Plan, cluster: Cluster, s3: S3Server, image: str, folder: Path, say: Say) -> Outcome:

@@ -58,11 +58,14 @@ class Description:
         return type("Raw", (), {"workflow_execution_info": Info(self.first_run)})
 
 
+@dataclasses.dataclass
 class AskedRun:
     """The run that an activity was of."""
 
+    first_run: str
+
     async def describe(self) -> Description:
-        return Description(WorkflowExecutionStatus.RUNNING)
+        return Description(WorkflowExecutionStatus.RUNNING, self.first_run)
 
 
 class Temporal:
@@ -71,9 +74,10 @@ class Temporal:
     def __init__(self, *answers: Description | RPCError) -> None:
         self.answers = list(answers)
         self.asked = 0
+        self.first_run = "run-1"
 
     def get_workflow_handle(self, workflow_id: str, *, run_id: str | None = None) -> Temporal | AskedRun:
-        return self if run_id is None else AskedRun()
+        return self if run_id is None else AskedRun(self.first_run)
 
     async def describe(self) -> Description:
         self.asked += 1
@@ -389,15 +393,55 @@ async def test_one_watcher_per_try(store: ObjectStore) -> None:
     await trial.watched()
 
 
-async def test_a_kill_that_fails_is_told(
+async def test_a_kill_that_fails_is_told_and_done_again(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(detached, "LOOK_SECONDS", 0.001)
     trial = Trial(store, CLOSED)
+    kill, failures = trial.backend.kill, [StoreError("the store is full"), StoreError("the store is full")]
 
-    async def refuses(key: TryKey) -> None:
-        raise StoreError("the store is full")
+    async def refuses_at_first(key: TryKey) -> None:
+        if failures:
+            raise failures.pop()
+        await kill(key)
 
-    monkeypatch.setattr(trial.backend, "kill", refuses)
+    monkeypatch.setattr(trial.backend, "kill", refuses_at_first)
     await cancelled(trial, await trial.begun(), not_found=True)
     await trial.watched()
     assert "could not be stopped" in caplog.text
+    assert trial.backend.killed == [(LAYOUT.root, "n0", 1, 1)]
+
+
+async def test_what_is_left_alone_while_others_are_killed_is_killed_too(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detached, "LOOK_SECONDS", 0.01)
+    trial = Trial(store, CLOSED)
+    kill, may_go = trial.backend.kill, asyncio.Event()
+
+    async def slowly(key: TryKey) -> None:
+        await may_go.wait()
+        await kill(key)
+
+    monkeypatch.setattr(trial.backend, "kill", slowly)
+    await cancelled(trial, await trial.begun(), not_found=True)
+    await asyncio.sleep(0.03)  # the first is being killed
+    trial.environment = ActivityEnvironment()
+    await trial.environment.run(trial.runner.start_tasks, several("n1", "n2"))
+    may_go.set()
+    await trial.watched()
+    assert sorted(key[1] for key in trial.backend.killed) == ["n0", "n1", "n2"]
+
+
+async def test_parts_and_retried_executions_have_first_runs_of_their_own(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detached, "LOOK_SECONDS", 0.001)
+    trial = Trial(store, USED_AGAIN)  # as it is for a part: another first run than the root's
+    trial.temporal.first_run = "run-9"
+    await cancelled(trial, await trial.begun(), paused=True)
+    while trial.temporal.asked < 5:
+        await asyncio.sleep(0.001)
+    assert not trial.backend.killed
+    trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={}))
+    await trial.watched()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import textwrap
 import uuid
 from collections.abc import Iterator, Mapping
@@ -196,10 +198,19 @@ def test_logs_come_from_the_pod_while_it_runs(
 ) -> None:
     pods_installation.flytemp("launch", "program.waits", "--seconds", "20", "--name", "logs-1")
     eventually(lambda: "waiting" in pods_installation.flytemp("logs", "logs-1").stdout, "its output is shown")
-    assert execution(pods_installation, "logs-1")["phase"] == "RUNNING"
-    pods_installation.flytemp("cancel", "logs-1")
+    command = [sys.executable, "-m", "flytemp_cli", "logs", "logs-1", "n0", "--follow"]
+    with subprocess.Popen(command, env=pods_installation.environment(), stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        assert following.stdout.readline() == "waiting\n"
+        assert execution(pods_installation, "logs-1")["phase"] == "RUNNING"
+        pods_installation.flytemp("cancel", "logs-1")
+        rest = following.stdout.read()
+    assert following.returncode == 0
+    assert "asked to stop" in rest, "the last words, and nothing twice"
+    assert "waiting" not in rest
     eventually(lambda: execution(pods_installation, "logs-1")["phase"] == "ABORTED", "it is stopped")
     assert pods(cluster, tasks_namespace) == []
+    assert pods_installation.flytemp("logs", "logs-1", "n0").stdout == f"waiting\n{rest}"
 
 
 def test_the_janitor_removes_what_a_terminated_execution_left(

@@ -19,13 +19,14 @@ from flytemp.client import Client, LaunchOptions
 from flytemp.client.handle import ExecutionHandle
 from flytemp.records.launch import ResolvedSettings
 from flytemp.records.models import Phase
-from flytemp.runtime.invocation import Invocation, TaskResult
+from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp_activities.backend import Report, TaskLost, Told, TryKey
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_parts
 from flytemp_worker.devserver import DevServer, start_dev_server
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
+from flytemp_worker.workflow.version1 import shell
 from flytemp_worker.workflow.version1.shell import FIRST_WINDOW
 from tests.worker.serving import connect
 
@@ -80,7 +81,7 @@ class PodsAlike:
 
     async def start_ahead(self, invocation: Invocation) -> bool:
         key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
-        if len(self.running()) >= self.room:
+        if len(self.ahead) >= self.room:
             return False
         running = asyncio.create_task(self.run(invocation, resumed=False, report=lambda state: None))
         running.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -91,6 +92,14 @@ class PodsAlike:
     def end(self, key: TryKey) -> None:
         if not self.tries[key].done():
             self.tries[key].set_result(TaskResult(status="succeeded", outputs={"o0": int(key[1].rpartition(".")[2])}))
+
+    def first(self) -> list[TryKey]:
+        """The tries that were not started ahead."""
+        return [key for key in self.tries if key not in self.ahead]
+
+    def fail(self, key: TryKey) -> None:
+        error = TaskError(kind="USER", code="ValueError", message="no good", retryable=False)
+        self.tries[key].set_result(TaskResult(status="failed", error=error))
 
     def end_all(self) -> None:
         self.done = True
@@ -211,6 +220,67 @@ async def test_a_cancellation_stops_what_no_activity_waits_for_yet(client: Clien
     assert {str(node.phase) for node in execution.nodes} == {"ABORTED"}
 
 
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The window does not grow: what is held stays held, until tasks end."""
+    monkeypatch.setattr(shell, "CALM", -1)
+    monkeypatch.setattr(shell, "QUIET", -1)
+
+
+@pytest.mark.usefixtures("narrow")
+async def test_a_failure_stops_what_is_held(client: Client) -> None:
+    place = Place(client)
+    async with place.control(), place.tasks():
+        handle = await place.launch()
+        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
+        await eventually_completed(place, handle, "flytemp.start_tasks")
+        place.backend.fail(place.backend.first()[0])
+        execution = await handle.wait(SECONDS)
+        await place.scheduled(handle)
+    assert execution.phase is Phase.FAILED
+    assert not place.backend.running()
+    assert set(place.backend.fresh.values()) == {1}
+
+
+@pytest.mark.usefixtures("narrow")
+async def test_a_pause_starts_nothing_that_was_not_started(client: Client) -> None:
+    place = Place(client)
+    place.backend.room = 10  # so many have their pods; the rest could not be started at once
+    async with place.control(), place.tasks():
+        handle = await place.launch()
+        await eventually_completed(place, handle, "flytemp.start_tasks")
+        await eventually(lambda: len(place.backend.fresh) == FIRST_WINDOW + 10, "the first and those started ahead run")
+        await handle.pause("lunch")
+        for key in place.backend.first():
+            place.backend.end(key)
+        await eventually(lambda: sum(place.backend.asked.values()) == FIRST_WINDOW + 20, "what was started has its activities")
+        await asyncio.sleep(0.5)
+        assert len(place.backend.fresh) == FIRST_WINDOW + 10
+        place.backend.room = 1_000
+        await handle.resume()
+        place.backend.end_all()
+        execution = await handle.wait(SECONDS)
+        await place.scheduled(handle)
+    assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": list(range(MANY))})
+    assert set(place.backend.fresh.values()) == {1}
+
+
+async def test_parts_of_a_map_start_theirs(client: Client) -> None:
+    place = Place(client, max_map_items=100)
+    async with place.control(), place.tasks():
+        handle = await client.launch(
+            f"{__name__}.fan", inputs={"xs": list(range(2 * MANY))}, options=LaunchOptions(max_parallelism=0)
+        )
+        await eventually(lambda: len(place.backend.asked) >= MANY, "some are started")
+        assert place.backend.ahead
+        await asyncio.sleep(1)
+        assert set(place.backend.running()) == set(place.backend.tries), "nobody took them for left alone"
+        place.backend.end_all()
+        execution = await handle.wait(SECONDS)
+    assert execution.phase is Phase.SUCCEEDED
+    assert set(place.backend.fresh.values()) == {1}
+
+
 async def test_a_cancellation_stops_what_no_worker_has_taken_yet(client: Client) -> None:
     place = Place(client)
     async with place.control(), place.tasks(slots=FIRST_WINDOW + 1):
@@ -268,7 +338,7 @@ async def test_what_was_started_is_found_by_the_run_that_continues(client: Clien
     async with place.control(), place.tasks():
         handle = await place.launch()
         await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
-        for key in list(place.backend.tries)[:FIRST_WINDOW]:
+        for key in place.backend.first():
             place.backend.end(key)
         temporal = client.temporal.get_workflow_handle(handle.workflow_id)
         while (description := await temporal.describe()).run_id == description.raw_info.first_run_id:
@@ -300,5 +370,16 @@ async def eventually_scheduled(place: Place, handle: ExecutionHandle[Any], name:
         while True:
             events = (await temporal.fetch_history()).events
             if sum(event.activity_task_scheduled_event_attributes.activity_type.name == name for event in events) >= count:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def eventually_completed(place: Place, handle: ExecutionHandle[Any], name: str) -> None:
+    temporal = place.client.temporal.get_workflow_handle(handle.workflow_id)
+    async with asyncio.timeout(SECONDS):
+        while True:
+            events = (await temporal.fetch_history()).events
+            begun = [e.event_id for e in events if e.activity_task_scheduled_event_attributes.activity_type.name == name]
+            if any(e.activity_task_completed_event_attributes.scheduled_event_id in begun for e in events if begun):
                 return
             await asyncio.sleep(0.05)

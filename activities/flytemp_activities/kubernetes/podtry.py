@@ -17,13 +17,13 @@ from typing import Any, NoReturn
 
 from flytemp.errors import ConfigError, InputError, StoreError
 from flytemp.layout import RootLayout
-from flytemp.runtime.commit import commit_result, now, read_claim, read_result, read_try_error, write_try_error
+from flytemp.runtime.commit import claim_try, commit_result, now, read_claim, read_result, read_try_error, write_try_error
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp_activities.backend import Report, SystemFailure, TaskLost
 from flytemp_activities.kubernetes import classify
 from flytemp_activities.kubernetes.api import ApiError
 from flytemp_activities.kubernetes.classify import End, Sight, system_error, user_error, was_disrupted
-from flytemp_activities.kubernetes.containers import collects, is_collecting
+from flytemp_activities.kubernetes.containers import collects, is_collecting, needs_runtime
 from flytemp_activities.kubernetes.creation import Creation, NotCreated
 from flytemp_activities.kubernetes.manifest import Built
 from flytemp_activities.kubernetes.pods import Pod
@@ -32,6 +32,10 @@ from flytemp_activities.kubernetes.stopping import bring_to_end, delete, look_ag
 from flytemp_activities.kubernetes.tidying import OverPod
 from flytemp_activities.kubernetes.waiting import Patience
 from flytemp_activities.kubernetes.watch import Feed
+
+CLAIM_SECONDS = 3.0
+"""A container without a runtime that runs for so long is claimed by its worker. Shorter ones are spared the write: when their pod
+vanishes, and the worker too before any heartbeat told of it, the command runs again."""
 
 LOOK_SECONDS = 90.0
 """A pod of which nothing was heard for so long is looked at, in case its watch missed something."""
@@ -64,6 +68,7 @@ class PodTry:
         self._running_since: float | None = None
         self._deleting_since: float | None = None
         self._ahead = ahead
+        self._is_claimed = needs_runtime(invocation)  # in time: the runtime does it before the user's code runs
         self._trouble_told = ""
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[TaskResult] = asyncio.create_task(self._run(resumed, seen_uid))
@@ -216,8 +221,10 @@ class PodTry:
             moments.append(patient)
         if self._deleting_since is not None:
             moments.append(self._deleting_since + self._stuck_after(feed.pod))
-        if (limit := self._invocation.timeout_seconds) is not None and self._running_since is not None:
-            moments.append(self._running_since + limit)
+        if self._running_since is not None:
+            moments += [self._running_since + CLAIM_SECONDS] if not self._is_claimed else []
+            if (limit := self._invocation.timeout_seconds) is not None:
+                moments.append(self._running_since + limit)
         seconds = max(0.0, min(moments) - time.monotonic()) + 0.01
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -232,6 +239,7 @@ class PodTry:
             if self._running_since is None:
                 self._running_since = time.monotonic() - self._already_ran(sight)
                 self._yard.tidying.keep_links(pod, self._built.primary, self._invocation)
+            await self._claim(pod)
             limit = self._invocation.timeout_seconds
             if limit is not None and time.monotonic() - self._running_since >= limit:
                 return user_error("Timeout", f"the task ran longer than its timeout of {limit:g} s and was ended")
@@ -242,6 +250,13 @@ class PodTry:
         if sight.wait == "starting" and self._patience.should_ask_events():
             return await self._trouble(pod)
         return classify.refused_start(sight) if self._patience.exceeded() is not None else None
+
+    async def _claim(self, pod: Pod) -> None:
+        """Claim the try for a container in which no runtime does: should its pod vanish, nobody makes another for this try."""
+        if self._is_claimed or time.monotonic() - (self._running_since or 0) < CLAIM_SECONDS:
+            return
+        await asyncio.to_thread(claim_try, self._store, self._invocation, pod["metadata"]["uid"])
+        self._is_claimed = True
 
     def _is_stuck(self, pod: Pod) -> bool:
         """It is being deleted, and its node does not do it: it is lost, as far as anybody can tell."""

@@ -243,16 +243,47 @@ async def test_a_task_that_is_stopped_hears_of_it_and_leaves_nothing(
         await running
     assert pods(cluster, namespace) == []
     assert bench.backend.running() == []
+    assert log_of(store, invocation).startswith("waiting\ncleaning up\n"), "also what it said when it was told to end"
 
 
-async def test_a_task_that_takes_too_long_is_ended(
-    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
+async def test_a_task_that_takes_too_long_is_ended_before_it_is_told(
+    start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
 ) -> None:
     settings = TaskSettings(timeout_seconds=1.0)
-    result = await (await start_backend()).run(program.invocation("wait", {"seconds": 60.0}, settings=settings))
+    invocation = program.invocation("wait", {"seconds": 60.0}, settings=settings)
+    result = await (await start_backend()).run(invocation)
+    assert pods(cluster, namespace) == [], "the next attempt may begin now"
     assert result.error is not None
     assert (result.error.kind, result.error.code) == ("USER", "Timeout")
+    assert log_of(store, invocation).startswith("waiting\ncleaning up\n")
+
+
+async def test_a_try_that_is_started_ahead_is_joined_by_any_worker(
+    start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
+) -> None:
+    one, other = await start_backend(), await start_backend()
+    invocation = program.invocation("wait", {"seconds": 3.0})
+    assert await one.backend.start_ahead(invocation)
+    assert await one.backend.start_ahead(invocation), "it is there"
+    assert len(pods(cluster, namespace)) == 1
+    results = await asyncio.gather(other.run(invocation, resumed=True), one.run(invocation, resumed=True))
+    assert [result.outputs for result in results] == [{"o0": "waited"}] * 2
+    assert len(claims(store, invocation)) == 1
     await until_no_pods(cluster, namespace)
+
+
+async def test_what_cannot_be_started_at_once_is_not_started_ahead(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
+) -> None:
+    cluster.kubectl("create", "quota", "none", "--hard=pods=0", "-n", namespace)
+    await _until_counted(cluster, namespace)
+    bench, invocation = await start_backend(), program.invocation("add", {"a": 1, "b": 2})
+    assert not await bench.backend.start_ahead(invocation)
+    assert bench.backend.running() == []
+    cluster.kubectl("delete", "quota", "none", "-n", namespace)
+    await asyncio.sleep(1)
+    assert pods(cluster, namespace) == [], "nobody waits for room"
+    assert (await bench.run(invocation)).outputs == {"o0": 3}
 
 
 async def test_an_image_that_cannot_be_pulled(start_backend: StartBackend, program: Project, policy: Any) -> None:
@@ -350,6 +381,42 @@ async def test_a_secret_that_is_not_there(start_backend: StartBackend, program: 
     assert result.error is not None
     assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", code, False)
     assert 'secret "nothere" not found' in result.error.message
+
+
+@pytest.mark.parametrize(("mount", "code"), [("env", "CreateContainerConfigError"), ("file", "SecretNotFound")])
+async def test_a_key_that_a_secret_does_not_have(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, mount: Any, code: str
+) -> None:
+    cluster.kubectl("create", "secret", "generic", "db", "-n", namespace, "--from-literal=user=me")
+    settings = TaskSettings(secrets=(SecretRequest(group="db", key="password", mount=mount),))
+    result = await (await start_backend()).run(program.invocation("add", {"a": 1, "b": 2}, settings=settings))
+    assert result.error is not None
+    assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", code, False)
+    assert "password" in result.error.message
+
+
+async def test_a_config_map_that_is_not_there(start_backend: StartBackend, program: Project) -> None:
+    volume = {"name": "settings", "configMap": {"name": "nothere"}}
+    container = {"name": "primary", "volumeMounts": [{"name": "settings", "mountPath": "/settings"}]}
+    template = PodTemplateSpec(spec={"volumes": [volume], "containers": [container]})
+    bench = await start_backend()
+    result = await bench.run(program.invocation("add", {"a": 1, "b": 2}, settings=TaskSettings(pod_template=template)))
+    assert result.error is not None
+    assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", "ConfigMapNotFound", False)
+
+
+async def test_a_volume_that_is_waited_for_says_so(
+    start_backend: StartBackend, program: Project, policy: Any, cluster: KubernetesAccess, namespace: str
+) -> None:
+    volume = {"name": "share", "nfs": {"server": "127.0.0.1", "path": "/none"}}
+    container = {"name": "primary", "volumeMounts": [{"name": "share", "mountPath": "/share"}]}
+    template = PodTemplateSpec(spec={"volumes": [volume], "containers": [container], "terminationGracePeriodSeconds": 0})
+    bench = await start_backend(waits=policy.waits.model_copy(update={"starting": 20.0}))
+    with pytest.raises(SystemFailure, match="MountVolume") as caught:
+        await bench.run(program.invocation("add", {"a": 1, "b": 2}, settings=TaskSettings(pod_template=template)))
+    assert caught.value.error.kind == "SYSTEM"
+    assert "share" in (await bench.reported(phase="starting", message=lambda text: text and "FailedMount" in text))["message"]
+    await until_no_pods(cluster, namespace)
 
 
 async def test_a_pod_of_the_name_that_is_somebody_elses(

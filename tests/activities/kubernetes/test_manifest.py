@@ -19,6 +19,7 @@ from flytemp.spec.models import (
     TaskSettings,
     TaskSpec,
 )
+from flytemp_activities.kubernetes import names
 from flytemp_activities.kubernetes.manifest import Circumstances, build, encoded, image_of, is_interruptible
 from flytemp_activities.kubernetes.merge import overlay, with_defaults_spread
 from flytemp_activities.kubernetes.policy import Interruptible, Place, Policy
@@ -172,6 +173,21 @@ def test_secrets_are_names_alone() -> None:
     pod = made(TaskSettings(secrets=(SecretRequest(group="db", key="password", env_var="PGPASS"),)))
     source = {"secretKeyRef": {"name": "db", "key": "password", "optional": False}}
     assert variables(pod)["_FSEC_DB_PASSWORD"] == variables(pod)["PGPASS"] == source
+
+
+def test_of_a_secret_only_the_keys_that_are_asked_for_are_files() -> None:
+    keys = (SecretRequest(group="db", key="a", mount="file"), SecretRequest(group="db", key="b", mount="file"))
+    two, whole = [{"key": "a", "path": "a"}, {"key": "b", "path": "b"}], (*keys, SecretRequest(group="db"))
+    for wanted, items in ((keys, two), (whole, None)):
+        pod = made(TaskSettings(secrets=wanted))
+        (volume,) = pod["spec"]["volumes"]
+        assert (volume["secret"]["secretName"], volume["secret"].get("items")) == ("db", items)
+        assert [mount["mountPath"] for mount in primary(pod)["volumeMounts"]] == ["/etc/secrets/db"]
+
+
+def test_a_newer_worker_knows_the_pods_of_an_older_one() -> None:
+    # Pinned: pods run for days, and a worker whose specs have more fields must find the same.
+    assert names.invocation_hash(invocation(TaskSettings(timeout_seconds=5.0))) == "84c93b2331579171ea8879debca27e48"
 
 
 def test_a_secret_of_an_impossible_name() -> None:

@@ -1,0 +1,44 @@
+"""Who is to blame when the API server refuses a pod."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from flytemp_activities.kubernetes.api import ApiError
+from flytemp_activities.kubernetes.creation import Creation, NotCreated
+from flytemp_activities.kubernetes.manifest import Built
+from tests.activities.kubernetes.test_manifest import invocation
+
+
+class Refusing:
+    """Pods of a server that refuses each."""
+
+    def __init__(self, error: ApiError) -> None:
+        self._error = error
+
+    async def create(self, namespace: str, pod: Any) -> Any:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "message", "blame"),
+    [
+        (422, "Invalid", "spec.containers[0].image: Required value", ("USER", "InvalidPod")),
+        (403, "Forbidden", "violates PodSecurity restricted", ("USER", "InvalidPod")),
+        (403, "Forbidden", 'User "w" cannot create resource "pods" in API group ""', ("SYSTEM", "Forbidden")),
+        (403, "Forbidden", "unable to create new content in namespace t because it is being terminated", ("SYSTEM", "Forbidden")),
+        (403, "Forbidden", 'error looking up service account t/w: serviceaccount "w" not found', ("SYSTEM", "Forbidden")),
+        (404, "NotFound", 'namespaces "t" not found', ("SYSTEM", "NotFound")),
+        (401, "Unauthorized", "Unauthorized", ("SYSTEM", "Unauthorized")),
+    ],
+)
+async def test_who_is_to_blame(status: int, reason: str, message: str, blame: tuple[str, str]) -> None:
+    pods: Any = Refusing(ApiError(status, reason, message))
+    creation = Creation(pods, Built({}, "primary", "t", ()), invocation(), asyncio.Event())
+    with pytest.raises(NotCreated) as caught:
+        await creation.create(lambda reason, message: None)
+    assert (caught.value.error.kind, caught.value.error.code) == blame
+    assert message in caught.value.error.message
