@@ -283,9 +283,11 @@ async def test_parts_of_a_map_start_theirs(client: Client) -> None:
 
 async def test_a_cancellation_stops_what_no_worker_has_taken_yet(client: Client) -> None:
     place = Place(client)
+    place.backend.ready.clear()  # until the first activities have their slots
     async with place.control(), place.tasks(slots=FIRST_WINDOW + 1):
         handle = await place.launch()
         await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
+        place.backend.ready.set()
         await eventually_scheduled(place, handle, "flytemp.run_task", MANY)
         assert sum(place.backend.asked.values()) <= MANY + 1, "most activities wait for a free slot"
         await handle.cancel("not wanted")
