@@ -27,7 +27,7 @@ from flytemp_worker.assembly import control_parts
 from flytemp_worker.devserver import DevServer, start_dev_server
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
 from flytemp_worker.workflow.version1 import shell
-from flytemp_worker.workflow.version1.shell import FIRST_WINDOW
+from flytemp_worker.workflow.version1.ahead import FIRST
 from tests.worker.serving import connect
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -183,14 +183,14 @@ async def test_many_tasks_are_started_by_one_activity(client: Client) -> None:
     async with place.control(), place.tasks():
         handle = await place.launch()
         await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
-        await eventually(lambda: sum(place.backend.asked.values()) == 2 * MANY - FIRST_WINDOW, "their activities follow")
+        await eventually(lambda: sum(place.backend.asked.values()) == 2 * MANY - FIRST, "their activities follow")
         place.backend.end_all()
         execution = await handle.wait(SECONDS)
         scheduled = await place.scheduled(handle)
     assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": list(range(MANY))})
     assert (scheduled["flytemp.start_tasks"], scheduled["flytemp.run_task"]) == (1, MANY)
     assert set(place.backend.fresh.values()) == {1}
-    assert len(place.backend.resumed) == MANY - FIRST_WINDOW, "what may have been started is looked for"
+    assert len(place.backend.resumed) == MANY - FIRST, "what may have been started is looked for"
 
 
 async def test_results_that_were_there_before_their_activities_count(client: Client) -> None:
@@ -209,7 +209,7 @@ async def test_a_cancellation_stops_what_no_activity_waits_for_yet(client: Clien
         handle = await place.launch()
         await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
         await handle.cancel("not wanted")
-        await eventually(lambda: len(place.backend.running()) == MANY - FIRST_WINDOW, "those with an activity are stopped")
+        await eventually(lambda: len(place.backend.running()) == MANY - FIRST, "those with an activity are stopped")
         place.backend.ready.set()
         execution = await handle.wait(SECONDS)
         scheduled = await place.scheduled(handle)
@@ -245,17 +245,17 @@ async def test_a_failure_stops_what_is_held(client: Client) -> None:
 @pytest.mark.usefixtures("narrow")
 async def test_a_pause_starts_nothing_that_was_not_started(client: Client) -> None:
     place = Place(client)
-    place.backend.room = 10  # so many have their pods; the rest could not be started at once
+    place.backend.room = 60  # so many are started ahead; the rest could not be at once
     async with place.control(), place.tasks():
         handle = await place.launch()
         await eventually_completed(place, handle, "flytemp.start_tasks")
-        await eventually(lambda: len(place.backend.fresh) == FIRST_WINDOW + 10, "the first and those started ahead run")
+        await eventually(lambda: len(place.backend.fresh) == FIRST + 60, "the first and those started ahead run")
         await handle.pause("lunch")
-        for key in place.backend.first():
+        for key in list(place.backend.tries):
             place.backend.end(key)
-        await eventually(lambda: sum(place.backend.asked.values()) == FIRST_WINDOW + 20, "what was started has its activities")
+        await eventually(lambda: sum(place.backend.asked.values()) == FIRST + 120, "what was started has its activities")
         await asyncio.sleep(0.5)
-        assert len(place.backend.fresh) == FIRST_WINDOW + 10
+        assert len(place.backend.fresh) == FIRST + 60
         place.backend.room = 1_000
         await handle.resume()
         place.backend.end_all()
@@ -284,7 +284,7 @@ async def test_parts_of_a_map_start_theirs(client: Client) -> None:
 async def test_a_cancellation_stops_what_no_worker_has_taken_yet(client: Client) -> None:
     place = Place(client)
     place.backend.ready.clear()  # until the first activities have their slots
-    async with place.control(), place.tasks(slots=FIRST_WINDOW + 1):
+    async with place.control(), place.tasks(slots=FIRST + 1):
         handle = await place.launch()
         await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
         place.backend.ready.set()
@@ -332,7 +332,7 @@ async def test_a_start_that_fails_is_no_failure(client: Client) -> None:
     async with place.control(), place.tasks(broken):
         execution = await (await place.launch()).wait(SECONDS)
     assert execution.phase is Phase.SUCCEEDED
-    assert len(place.backend.resumed) == MANY - FIRST_WINDOW, "it may have started them, who knows"
+    assert len(place.backend.resumed) == MANY - FIRST, "it may have started them, who knows"
 
 
 async def test_what_was_started_is_found_by_the_run_that_continues(client: Client) -> None:

@@ -22,6 +22,9 @@ from flytemp_worker.workflow import calls
 LEAST = 32
 """Fewer are not worth an activity more."""
 
+FIRST = 8
+"""Of tasks that become ready together so many have their activities at once: people see what they wait for."""
+
 Key = tuple[str, int, int]
 
 

@@ -37,7 +37,7 @@ from flytemp_worker.engine import (
 from flytemp_worker.workflow import calls
 from flytemp_worker.workflow.progress import details
 from flytemp_worker.workflow.version1 import ending
-from flytemp_worker.workflow.version1.ahead import Ahead, StopTask
+from flytemp_worker.workflow.version1.ahead import FIRST, Ahead, StopTask
 from flytemp_worker.workflow.version1.journal import Journal
 from flytemp_worker.workflow.version1.relatives import Relatives, tell_parent
 from flytemp_worker.workflow.version1.work import Work
@@ -237,12 +237,14 @@ class Shell:
         if not room:
             return
         engine.window = engine.running + engine.lent + room
-        commands = engine.flush()
-        tasks = [command for command in commands if isinstance(command, RunTask)]
+        self.take(engine.flush())
+        unsent = [command for command in self._backlog if isinstance(command, RunTask) and not command.resumed]
+        tasks = unsent[FIRST:]
         if tasks:
+            held = set(map(id, tasks))
+            self._backlog = deque(command for command in self._backlog if id(command) not in held)
             self.ahead.start(tasks, _fitting(tasks))
         self._tell_window()
-        self.take([command for command in commands if not isinstance(command, RunTask)])
 
     def take(self, commands: list[Command]) -> None:
         if commands and isinstance(commands[-1], Finish):
