@@ -20,7 +20,7 @@ from infra.testcluster.access import KubernetesAccess
 from infra.testcluster.cluster import Cluster, state_folder
 from infra.testcluster.errors import Unavailable
 from infra.testcluster.s3 import S3Server
-from infra.testcluster.user_cluster import VARIABLE, user_cluster
+from infra.testcluster.user_cluster import VARIABLE, UserBucket, user_bucket, user_cluster
 
 T = TypeVar("T")
 
@@ -98,10 +98,11 @@ def namespace(cluster: KubernetesAccess) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def s3_server(cluster: KubernetesAccess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """An S3 server that both this process and the cluster's pods can reach."""
+def s3_server(cluster: KubernetesAccess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server | UserBucket]:
+    """An S3 server that both this process and the cluster's pods can reach; beside a user's cluster, the user's bucket."""
     if not isinstance(cluster, Cluster):
-        absent("s3", f"pods of the cluster that {VARIABLE} names can't reach servers of this machine")
+        yield provided("s3", user_bucket)
+        return
     address = cluster.bridge_ip
     server = provided("s3", lambda: S3Server.start(tmp_path_factory.mktemp("s3"), address=address))
     yield server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.testcluster.access import KubernetesAccess
@@ -11,6 +12,29 @@ from infra.testcluster.api import Api
 from infra.testcluster.errors import Unavailable
 
 VARIABLE = "FLYTEMP_TEST_KUBECONFIG"
+STORE_VARIABLE = "FLYTEMP_TEST_STORE"
+
+
+@dataclass(frozen=True)
+class UserBucket:
+    """A bucket that both the tests and the cluster's pods reach, where `S3Server` cannot be had."""
+
+    bucket: str
+    environment: dict[str, str] = field(repr=False)
+    """The variables that name it and its credentials; pods are given them, too."""
+
+
+def user_bucket() -> UserBucket:
+    """The bucket that FLYTEMP_TEST_STORE names, ``s3://bucket`` or a folder in it, with the AWS variables of this process.
+
+    Raises Unavailable when it names none.
+    """
+    named = os.environ.get(STORE_VARIABLE, "")
+    if not named.startswith("s3://"):
+        told = f"pods of the cluster that {VARIABLE} names can't reach servers of this machine"
+        raise Unavailable(f"{told}; set {STORE_VARIABLE} to s3://… and the AWS variables that its users need")
+    environment = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    return UserBucket(named.removeprefix("s3://").rstrip("/"), environment)
 
 
 def user_cluster() -> KubernetesAccess | None:
