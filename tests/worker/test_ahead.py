@@ -254,8 +254,11 @@ async def test_a_pause_starts_nothing_that_was_not_started(client: Client) -> No
         for key in list(place.backend.tries):
             place.backend.end(key)
         await eventually(lambda: sum(place.backend.asked.values()) == FIRST + 120, "what was started has its activities")
+        before = (await client.temporal.get_workflow_handle(handle.workflow_id).describe()).history_length
         await asyncio.sleep(0.5)
         assert len(place.backend.fresh) == FIRST + 60
+        after = (await client.temporal.get_workflow_handle(handle.workflow_id).describe()).history_length
+        assert after - before < 20, "a pause is quiet"
         place.backend.room = 1_000
         await handle.resume()
         place.backend.end_all()

@@ -112,9 +112,17 @@ class Ahead:
         first = self._first(engine, window)
         return None if first is None else self._held.pop(first)
 
+    def waits_for_window(self, engine: Engine) -> bool:
+        """Whether one of those held would have its activity, but for the window."""
+        return self._willing(engine) is not None
+
     def _first(self, engine: Engine, window: int) -> Key | None:
-        """The first of those held, if it may have its activity now. In a pause what was not started does not start."""
-        if self.starting is not None or engine.running + engine.lent - len(self._held) >= window:
+        """The first of those held, if it may have its activity now."""
+        return self._willing(engine) if engine.running + engine.lent - len(self._held) < window else None
+
+    def _willing(self, engine: Engine) -> Key | None:
+        """The first of those held, unless they are being started. In a pause what was not started does not start."""
+        if self.starting is not None:
             return None
         is_paused = engine.paused is not None and not engine.root.aborting
         return next((key for key, task in self._held.items() if task.resumed or not is_paused), None)

@@ -214,7 +214,7 @@ class Shell:
     @property
     def _may_grow(self) -> bool:
         """The window holds something back."""
-        return self.ahead.starting is None and (self.engine.is_windowed or len(self.ahead) > 0)
+        return self.ahead.starting is None and (self.engine.is_windowed or self.ahead.waits_for_window(self.engine))
 
     def _adapt_window(self) -> None:
         self._tell_window()
