@@ -27,6 +27,7 @@ from rich.table import Table
 from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowHandle
 
+from bench.runtime_start import runtime_start
 from flytemp.client.setup import add_search_attributes
 from flytemp.names import workflow_id
 from flytemp.registry import Registry
@@ -281,7 +282,12 @@ async def measure(folder: Path, arguments: argparse.Namespace) -> list[Row]:
         async with await KubernetesApi.connect(str(cluster.kubeconfig), agent="bench") as api:
             bench = Bench(cluster, namespace, api, temporal, worker.pid)
             await bench.watcher.start()
-            rows = await bench.chain(arguments.chain, 1)
+            start, imports = await asyncio.to_thread(runtime_start, folder)
+            rows = [
+                Row("runtime: interpreter start to the user's function", round(start * 1000), "ms"),
+                Row("runtime: flytemp's own imports, of that", round(imports * 1000), "ms", ratio=round(imports / start, 2)),
+            ]
+            rows += await bench.chain(arguments.chain, 1)
             rows += await bench.fan_out(arguments.fan, 2)
             if arguments.flight:
                 rows += await bench.in_flight(arguments.executions, long)

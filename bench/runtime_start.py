@@ -1,0 +1,60 @@
+"""How long a task's container takes from the start of its interpreter to the user's function, and how much of that is imports."""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from flytemp.runtime.commit import read_result
+from flytemp.runtime.invocation import Invocation
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.kubernetes.manifest import COMMAND, encoded
+from tests.sdk.runtime.project import Project
+
+PROGRAM = """
+    import time
+    from flytemp import task
+
+    @task
+    def stamp() -> float:
+        return time.time()
+"""
+
+
+def runtime_start(folder: Path, repeats: int = 7) -> tuple[float, float]:
+    """Medians, in seconds: until the user's function is called; and what the imports of flytemp's own modules take of it, without
+    what they import of others'. The bundle is fetched from a folder, and unpacked each time."""
+    project = Project(folder / "runtime", ObjectStore.open(str(folder / "runtime-store")))
+    project.write(PROGRAM)
+    starts = [_start(project, project.invocation("stamp", node=f"n{number}")) for number in range(repeats)]
+    imports = [_imports(project.invocation("stamp", node=f"i{number}")) for number in range(3)]
+    return statistics.median(starts), statistics.median(imports)
+
+
+def _start(project: Project, invocation: Invocation) -> float:
+    began = time.time()
+    _run(invocation)
+    result = read_result(project.store, invocation)
+    assert result is not None
+    assert result.outputs is not None
+    called = result.outputs["o0"]
+    assert isinstance(called, float)
+    return called - began
+
+
+def _imports(invocation: Invocation) -> float:
+    told = _run(invocation, "-X", "importtime")
+    own = re.findall(r"import time:\s+(\d+) \|\s+\d+ \|\s+flytemp[.\w]*$", told, re.MULTILINE)
+    return sum(map(int, own)) / 1e6
+
+
+def _run(invocation: Invocation, *options: str) -> str:
+    own = {"FLYTEMP_INVOCATION": encoded(invocation), "FLYTEMP_PROTOCOL": str(invocation.protocol)}
+    variables = {**os.environ, **own, "FLYTEMP_STORE": invocation.store, "FLYTEMP_POD_UID": invocation.node}
+    command = [sys.executable, *options, *COMMAND[1:]]
+    return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stderr
