@@ -205,6 +205,7 @@ class Havoc:
         self._deeds: dict[str, tuple[int, Callable[[], Awaitable[None]]]] = {
             "worker killed": (4, self._kill_worker),
             "pod deleted": (6, self._delete_pod),
+            "container killed": (2, self._kill_container),
             "watches cut": (3, self._cut),
             "requests disturbed": (6, self._disturb),
             "API server killed": (1, self._kill_api_server),
@@ -247,6 +248,15 @@ class Havoc:
             self._chaos.say(f"pod deleted: {name}{grace}")
             path = f"/api/v1/namespaces/{namespace}/pods/{name}{grace}"
             await asyncio.to_thread(cluster.api.delete, path)
+
+    async def _kill_container(self) -> None:
+        """Of a pod on the real node; those of kwok's have none."""
+        cluster, namespace = self._chaos.cluster, self._chaos.namespace
+        found = (await asyncio.to_thread(cluster.api.get, f"/api/v1/namespaces/{namespace}/pods"))["items"]
+        statuses = [status for pod in found for status in pod["status"].get("containerStatuses") or ()]
+        real = [status["containerID"] for status in statuses if status.get("containerID", "").startswith("containerd://")]
+        if real:
+            await asyncio.to_thread(cluster.kill_container, self._chance.choice(real))
 
     async def _cut(self) -> None:
         self._chaos.proxy.cut_watches()

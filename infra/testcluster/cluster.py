@@ -142,6 +142,12 @@ class Cluster(KubernetesAccess):
 
     # Faults.
 
+    def kill_container(self, container_id: str) -> None:
+        """KILL for a container of the real node, by its id as the pod's status tells it (``containerd://…``): as a node that
+        is out of memory does, or a person on it. ClusterError when it is over."""
+        identity = container_id.removeprefix("containerd://")
+        node.ctr(self.settings, "tasks", "kill", "--signal", "SIGKILL", identity)
+
     def kill(self, part: str) -> None:
         """KILL for one part (see PARTS): no farewell of any kind. Containers outlive kubelet and containerd."""
         self.processes.end(part, patience=0)

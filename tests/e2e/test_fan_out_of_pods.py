@@ -47,6 +47,10 @@ PROGRAM = f"""
             while_()
 
     @workflow
+    def once() -> None:
+        while_()
+
+    @workflow
     def longs() -> None:
         for _ in range({MANY}):
             long()

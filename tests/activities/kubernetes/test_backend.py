@@ -230,6 +230,20 @@ async def test_an_evicted_pod_costs_the_user_nothing(
         await running
 
 
+async def test_a_container_that_is_killed_on_its_node_is_lost(
+    start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
+) -> None:
+    bench = await start_backend()
+    running = bench.start(program.invocation("wait", {"seconds": 60.0}))
+    await bench.reported(phase="running")
+    await _until_log(own_cluster, namespace, "waiting")
+    pod = await until_phase(own_cluster, namespace, "Running")
+    own_cluster.kill_container(pod["status"]["containerStatuses"][0]["containerID"])
+    with pytest.raises(TaskLost, match="killed from outside"):
+        await running
+    await until_no_pods(own_cluster, namespace)
+
+
 async def test_a_task_that_is_stopped_hears_of_it_and_leaves_nothing(
     start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
 ) -> None:
