@@ -10,7 +10,7 @@ import pytest
 
 from flytemp.registry.platform_limits import read_limits
 from flytemp.runtime.invocation import Invocation
-from flytemp.spec.models import ResourceAmounts, ResourceSpec, Retries
+from flytemp.spec.models import AcceleratorSpec, ResourceAmounts, ResourceSpec, Retries
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import TaskLost
 from flytemp_activities.kubernetes.policy import Interruptible, Memory
@@ -190,3 +190,57 @@ async def test_a_task_that_asks_for_too_much_is_refused_where_the_operator_wants
     assert result.error is not None
     assert (result.error.kind, result.error.code) == ("USER", "InvalidPod")
     assert "memory 2Gi is more than the 1Gi" in result.error.message
+
+
+# ------------------------------------------------------------------------------------ accelerators
+
+
+T4, A100, SLICE = "nvidia-tesla-t4", "nvidia-tesla-a100", "1g.5gb"
+
+
+@pytest.fixture
+def gpu_nodes(own_cluster: Cluster, namespace: str, node: str) -> dict[tuple[str, str | None], str]:
+    """Nodes with a GPU each, by its device and partition, labelled and tainted as those of a platform."""
+    found: dict[tuple[str, str | None], str] = {}
+    for device, partition in ((T4, None), (A100, None), (A100, SLICE)):
+        own = {"k8s.amazonaws.com/accelerator": device}
+        if partition is not None:
+            own["k8s.amazonaws.com/gpu-partition-size"] = partition
+        labels = {"testcluster/of": namespace, **own}
+        (name,) = own_cluster.add_kwok_nodes(1, prefix=namespace, gpus=1, labels=labels)
+        taints = [f"{key}={value}:NoSchedule" for key, value in own.items()]
+        own_cluster.kubectl("taint", "node", name, "nvidia.com/gpu=present:NoSchedule", *taints)
+        found[device, partition] = name
+    return found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (AcceleratorSpec(device=T4), (T4, None)),
+        (AcceleratorSpec(device=A100, unpartitioned=True), (A100, None)),
+        (AcceleratorSpec(device=A100, partition_size=SLICE), (A100, SLICE)),
+    ],
+    ids=["T4", "A100", "a partition of A100"],
+)
+async def test_an_accelerator_is_found(
+    start_backend: StartBackend, program: Project, gpu_nodes: dict[tuple[str, str | None], str], wanted: AcceleratorSpec,
+    expected: tuple[str, str | None],
+) -> None:  # fmt: skip
+    bench = await start_backend()
+    assert (await bench.run(command(program, accelerator=wanted))).status == "succeeded"
+    assert (await bench.reported(phase="running"))["node"] == gpu_nodes[expected]
+
+
+async def test_an_accelerator_that_no_node_has_is_waited_for(
+    start_backend: StartBackend, program: Project, gpu_nodes: dict[tuple[str, str | None], str]
+) -> None:
+    bench = await start_backend()
+    nowhere = AcceleratorSpec(device="nvidia-h100")
+    invocation = command(program, accelerator=nowhere, template={"terminationGracePeriodSeconds": 0})
+    running = bench.start(invocation)
+    waiting = await bench.reported(phase="queued", reason="Unschedulable")
+    assert "node affinity" in waiting["message"]
+    await bench.backend.kill((invocation.execution_root, "n0", 1, 1))
+    with pytest.raises(TaskLost):
+        await running
