@@ -52,6 +52,18 @@ PROGRAM = """
     def waits(seconds: float) -> str:
         return slow(seconds=seconds)
 
+    @task(retries=1)
+    def hog() -> int:
+        return len(bytearray(512 * 2**20))
+
+    @workflow
+    def hogs() -> int:
+        return hog()
+
+    @workflow
+    def waits_with_retries(seconds: float) -> str:
+        return slow(seconds=seconds).with_overrides(retries=1)
+
     @workflow
     def trains(x: int) -> int:
         return train(x=double(x=x))
@@ -163,6 +175,31 @@ def test_a_worker_that_is_killed_while_the_pod_runs(
     (one,) = found["nodes"]
     assert [(attempt["attempt"], attempt["tries"]) for attempt in one["attempt_history"]] == [(1, 1)]
     assert {p["metadata"]["uid"] for p in pods(cluster, tasks_namespace)} <= {pod["metadata"]["uid"]}
+
+
+def test_what_the_platform_takes_away_costs_no_retry(
+    pods_installation: PodsInstallation, cluster: KubernetesAccess, tasks_namespace: str
+) -> None:
+    pods_installation.flytemp("launch", "program.waits_with_retries", "--seconds", "5", "--name", "evicted-1")
+    eventually(lambda: node(pods_installation, "evicted-1", "n0").get("phase") == "RUNNING", "it runs")
+    (name,) = [pod["metadata"]["name"] for pod in pods(cluster, tasks_namespace)]
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": tasks_namespace}}
+    path = f"/api/v1/namespaces/{tasks_namespace}/pods/{name}/eviction"
+    cluster.kubectl("create", "--raw", path, "-f", "-", input=json.dumps(eviction))
+    eventually(lambda: execution(pods_installation, "evicted-1")["phase"] == "SUCCEEDED", "it runs again")
+    (attempt,) = node(pods_installation, "evicted-1", "n0")["attempt_history"]
+    assert (attempt["attempt"], attempt["tries"]) == (1, 2)
+    eventually(lambda: not pods(cluster, tasks_namespace), "the pods are removed")
+
+
+def test_running_out_of_memory_costs_a_retry(
+    pods_installation: PodsInstallation, cluster: KubernetesAccess, tasks_namespace: str
+) -> None:
+    pods_installation.flytemp("launch", "program.hogs", "--name", "hog-1", "--wait", check=3)
+    history = node(pods_installation, "hog-1", "n0")["attempt_history"]
+    assert [(attempt["attempt"], attempt["tries"]) for attempt in history] == [(1, 1), (2, 1)]
+    assert {attempt["error"]["code"] for attempt in history} == {"OOMKilled"}
+    eventually(lambda: not pods(cluster, tasks_namespace), "the pods are removed")
 
 
 def test_logs_come_from_a_pod_that_is_over_until_the_store_has_them(
