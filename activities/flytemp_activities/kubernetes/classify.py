@@ -8,6 +8,7 @@ started again for ever (marin#4339).
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -33,7 +34,7 @@ _CREATE_WAITS = frozenset({"CreateContainerError", "RunContainerError", "PreCrea
 _NEVER = frozenset({"CreateContainerConfigError", "InvalidImageName", "ErrImageNeverPull"})
 _ON_ITS_WAY = frozenset({"ContainerCreating", "PodInitializing", ""})
 
-Wait = Literal["scheduling", "image", "creating", "never", "starting", "other"]
+Wait = Literal["scheduling", "image", "creating", "never", "starting", "init", "other"]
 """Why a pod waits, as far as it matters for how long it may."""
 
 
@@ -75,13 +76,19 @@ def look(pod: Pod, primary: str) -> Sight:
     if "running" in state:
         started = _seconds(state["running"].get("startedAt"))
         return Sight("running", node=node, started_at=started, deleting=deleting)
-    return _waiting(status, node, deleting)
+    return _waiting(status, node, deleting, _native_sidecars(pod))
 
 
 # ------------------------------------------------------------------------------------------ waiting
 
 
-def _waiting(status: Status, node: str, deleting: bool) -> Sight:
+def _native_sidecars(pod: Pod) -> set[str]:
+    """The init containers that run beside the others. Kubernetes tells of them as of all init containers."""
+    containers = (pod.get("spec") or {}).get("initContainers") or ()
+    return {container["name"] for container in containers if container.get("restartPolicy") == "Always"}
+
+
+def _waiting(status: Status, node: str, deleting: bool, sidecars: Collection[str]) -> Sight:
     if not node:
         scheduled = _condition(status, "PodScheduled")
         reason = scheduled.get("reason") or ("" if status.get("phase") == "Pending" else "Pending")
@@ -91,10 +98,11 @@ def _waiting(status: Status, node: str, deleting: bool) -> Sight:
         if waiting and waiting.get("reason", "") not in _ON_ITS_WAY:
             reason, message = waiting["reason"], f"container {container['name']}: {waiting.get('message') or ''}"
             return Sight("starting", _kind_of_wait(reason), reason, message, node, deleting=deleting)
-    running = next((c for c in status.get("initContainerStatuses") or () if "running" in (c.get("state") or {})), None)
-    if running is not None and not running.get("started"):  # a native sidecar has started when it runs
+    prepares = [c for c in status.get("initContainerStatuses") or () if c["name"] not in sidecars]
+    running = next((c for c in prepares if "running" in (c.get("state") or {})), None)
+    if running is not None:
         message = f"init container {running['name']} runs"
-        return Sight("starting", "starting", "Initializing", message, node, deleting=deleting)
+        return Sight("starting", "init", "Initializing", message, node, deleting=deleting)
     return Sight("starting", "starting", "ContainerCreating", "", node, deleting=deleting)
 
 
@@ -199,8 +207,7 @@ def _disruption(status: Status) -> TaskError | None:
 
 def _failed_init(pod: Pod) -> Status | None:
     """An init container that failed for good. A native sidecar has no end that counts."""
-    spec = pod.get("spec") or {}
-    sidecars = {c["name"] for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"}
+    sidecars = _native_sidecars(pod)
     for container in (pod.get("status") or {}).get("initContainerStatuses") or ():
         terminated = (container.get("state") or {}).get("terminated")
         if terminated and terminated.get("exitCode") and container["name"] not in sidecars:

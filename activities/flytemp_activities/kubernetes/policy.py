@@ -63,7 +63,8 @@ class Waits(_Part):
     quota: float = Field(default=0.0, ge=0)
     image: float = Field(default=180.0, ge=0)
     creating: float = Field(default=180.0, ge=0)
-    starting: float = Field(default=0.0, ge=0)
+    starting: float = Field(default=0.0, ge=0)  # its volumes are mounted, its containers created
+    init: float = Field(default=0.0, ge=0)  # an init container runs
     other: float = Field(default=180.0, ge=0)
     deleting: float = Field(default=30.0, ge=0)  # beyond its grace: a pod that somebody deleted and whose node does not answer
 

@@ -433,6 +433,37 @@ async def test_a_volume_that_is_waited_for_says_so(
     await until_no_pods(cluster, namespace)
 
 
+@pytest.mark.parametrize(
+    ("wait", "settings", "policy_changes", "told"),
+    [
+        pytest.param("scheduling", {}, {"node_selector": {"no": "where"}}, "node affinity", id="scheduling"),
+        pytest.param("init", {"initContainers": [{"name": "fetch", "command": ["sleep", "60"]}]}, {}, "fetch runs", id="init"),
+    ],
+)
+async def test_how_long_a_pod_may_wait(
+    start_backend: StartBackend, program: Project, policy: Any, cluster: KubernetesAccess, namespace: str, task_image: str,
+    wait: str, settings: dict[str, Any], policy_changes: dict[str, Any], told: str,
+) -> None:  # fmt: skip
+    for container in settings.get("initContainers", ()):
+        container["image"] = task_image
+    template = PodTemplateSpec(spec={**settings, "terminationGracePeriodSeconds": 1})
+    bench = await start_backend(waits=policy.waits.model_copy(update={wait: 3.0}), **policy_changes)
+    with pytest.raises(SystemFailure, match=told) as caught:
+        await bench.run(program.invocation("add", {"a": 1, "b": 2}, settings=TaskSettings(pod_template=template)))
+    assert caught.value.error.kind == "SYSTEM"
+    assert pods(cluster, namespace) == []
+
+
+async def test_how_long_a_quota_without_room_is_waited_for(
+    start_backend: StartBackend, program: Project, policy: Any, cluster: KubernetesAccess, namespace: str
+) -> None:
+    cluster.kubectl("create", "quota", "none", "--hard=pods=0", "-n", namespace)
+    await _until_counted(cluster, namespace)
+    bench = await start_backend(waits=policy.waits.model_copy(update={"quota": 2.0}))
+    with pytest.raises(SystemFailure, match="waited for 2 s, the most that the platform allows: QuotaExceeded"):
+        await bench.run(program.invocation("add", {"a": 1, "b": 2}))
+
+
 async def test_a_pod_of_the_name_that_is_somebody_elses(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, task_image: str
 ) -> None:

@@ -35,7 +35,7 @@ UNSCHEDULABLE = {
         pytest.param(pod(containerStatuses=[waiting("Whatever", "?")]), "starting", "other", "Whatever",
                      "container primary: ?", id="a reason of tomorrow"),
         pytest.param(pod(initContainerStatuses=[running("fetch")], containerStatuses=[waiting("PodInitializing")]), "starting",
-                     "starting", "Initializing", "init container fetch runs", id="init container"),
+                     "init", "Initializing", "init container fetch runs", id="init container"),
         pytest.param(pod(initContainerStatuses=[waiting("ImagePullBackOff", "nope", "fetch")]), "starting", "image",
                      "ImagePullBackOff", "container fetch: nope", id="init container first"),
     ],
@@ -145,5 +145,7 @@ def test_a_native_sidecar_that_was_killed_is_no_failure() -> None:
 def test_a_native_sidecar_that_runs_holds_nothing_up() -> None:
     sidecar = {**running("proxy"), "started": True}
     primary = container(waiting={"reason": "PodInitializing"})
-    sight = look(pod(initContainerStatuses=[sidecar], containerStatuses=[primary]), "primary")
-    assert sight.reason == "ContainerCreating"
+    status = pod(initContainerStatuses=[sidecar], containerStatuses=[primary])
+    for spec, reason in (({"restartPolicy": "Always"}, "ContainerCreating"), ({}, "Initializing")):
+        status["spec"]["initContainers"] = [{"name": "proxy", **spec}]
+        assert look(status, "primary").reason == reason
