@@ -121,38 +121,42 @@ def without_record(store: ObjectStore) -> None:
 @pytest.mark.parametrize(
     ("one", "temporal", "prepare", "policy", "reason"),
     [
-        pytest.param(pod(), OPEN, nothing, {}, None, id="it runs"),
-        pytest.param(pod(), CLOSED, nothing, {}, "its execution is over", id="terminated"),
-        pytest.param(pod(), FORGOTTEN, nothing, {}, "its execution is over", id="past retention"),
-        pytest.param(pod(), AWAY, nothing, {}, None, id="Temporal does not answer"),
-        pytest.param(pod(), ANOTHER, nothing, {}, None, id="the workflow id is used again, or it was retried"),
-        pytest.param(pod(), CLOSED, without_record, {}, None, id="the store does not tell"),
-        pytest.param(pod(minutes=0.5), CLOSED, nothing, {}, None, id="young"),
-        pytest.param(pod(), OPEN, settled, {}, "its try is over", id="a result stands"),
-        pytest.param(pod(), OPEN, lost, {}, "its try is over", id="the try was lost"),
-        pytest.param(pod(annotations={}), CLOSED, nothing, {}, None, id="not ours"),
+        pytest.param(pod, OPEN, nothing, {}, None, id="it runs"),
+        pytest.param(pod, CLOSED, nothing, {}, "its execution is over", id="terminated"),
+        pytest.param(pod, FORGOTTEN, nothing, {}, "its execution is over", id="past retention"),
+        pytest.param(pod, AWAY, nothing, {}, None, id="Temporal does not answer"),
+        pytest.param(pod, ANOTHER, nothing, {}, None, id="the workflow id is used again, or it was retried"),
+        pytest.param(pod, CLOSED, without_record, {}, None, id="the store does not tell"),
+        pytest.param(lambda: pod(minutes=0.5), CLOSED, nothing, {}, None, id="young"),
+        pytest.param(pod, OPEN, settled, {}, "its try is over", id="a result stands"),
+        pytest.param(pod, OPEN, lost, {}, "its try is over", id="the try was lost"),
+        pytest.param(lambda: pod(annotations={}), CLOSED, nothing, {}, None, id="not ours"),
         pytest.param(
-            pod(phase="Succeeded", minutes=20, ended=15), OPEN, nothing, {}, "it has ended, and no worker removed it", id="ended"
+            lambda: pod(phase="Succeeded", minutes=20, ended=15), OPEN, nothing, {},
+            "it has ended, and no worker removed it", id="ended",
         ),
-        pytest.param(pod(phase="Succeeded", minutes=20, ended=5), OPEN, nothing, {}, None, id="ended a moment ago"),
-        pytest.param(pod(phase="Failed", minutes=20, ended=15), CLOSED, nothing, {"keep_pods": "failed"}, None, id="kept"),
+        pytest.param(lambda: pod(phase="Succeeded", minutes=20, ended=5), OPEN, nothing, {}, None, id="ended a moment ago"),
         pytest.param(
-            pod(phase="Failed", minutes=300, ended=200), CLOSED, nothing, {"keep_pods": "failed", "keep_hours": 3},
+            lambda: pod(phase="Failed", minutes=20, ended=15), CLOSED, nothing, {"keep_pods": "failed"}, None, id="kept",
+        ),
+        pytest.param(
+            lambda: pod(phase="Failed", minutes=300, ended=200), CLOSED, nothing, {"keep_pods": "failed", "keep_hours": 3},
             "it was kept for 3 hours", id="kept for long enough",
         ),
-        pytest.param(pod(deletionTimestamp=_ago(0.1)), CLOSED, nothing, {}, None, id="being deleted"),
-        pytest.param(pod(deletionTimestamp=_ago(10)), OPEN, nothing, {}, None, id="a worker sees to it"),
+        pytest.param(lambda: pod(deletionTimestamp=_ago(0.1)), CLOSED, nothing, {}, None, id="being deleted"),
+        pytest.param(lambda: pod(deletionTimestamp=_ago(10)), OPEN, nothing, {}, None, id="a worker sees to it"),
         pytest.param(
-            pod(deletionTimestamp=_ago(10)), CLOSED, nothing, {},
+            lambda: pod(deletionTimestamp=_ago(10)), CLOSED, nothing, {},
             "it was deleted, its node does not answer, and its execution is over", id="its node is lost",
         ),
     ],
 )  # fmt: skip
 async def test_who_goes(
-    store: ObjectStore, one: Json, temporal: Temporal, prepare: Callable[[ObjectStore], None], policy: Json, reason: str | None
-) -> None:
+    store: ObjectStore, one: Callable[[], Json], temporal: Temporal, prepare: Callable[[ObjectStore], None], policy: Json,
+    reason: str | None,
+) -> None:  # fmt: skip
     prepare(store)
-    cluster = Cluster(one)
+    cluster = Cluster(one())
     found = await janitor(cluster, store, temporal, **policy).sweep(dry_run=True)
     assert [each.reason for each in found] == ([] if reason is None else [reason])
     assert not cluster.deleted
