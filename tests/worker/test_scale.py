@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -30,7 +29,6 @@ from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_worker.assembly import control_worker, task_worker
 from flytemp_worker.devserver import DevServer, start_dev_server
-from flytemp_worker.serve import spare_garbage_collection
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -88,19 +86,6 @@ class Place:
                 return found
             await asyncio.sleep(0.1)
         raise AssertionError(f"still running: {[run.id for run in found if run.status is WorkflowExecutionStatus.RUNNING]}")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _garbage() -> Iterator[None]:
-    """Collected as in a worker, whose process does not hold what thousands of tests have left: to look through all that takes
-    longer than a workflow task may."""
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    spare_garbage_collection()
-    yield
-    gc.set_threshold(*before)
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,26 @@
+"""What the tests share that have workers in their own process."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from flytemp_worker.serve import spare_garbage_collection
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _garbage(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Collected as in a worker, whose process does not hold what thousands of tests have left: to look through all that takes
+    longer than a workflow task may."""
+    if ".engine." in request.module.__name__:  # pure
+        yield
+        return
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    spare_garbage_collection()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
