@@ -28,10 +28,6 @@ LOOK_SECONDS = 2.0
 LOOKS = 10
 """Workflows that are looked at in a second."""
 
-SETTLE_SECONDS = 0.1
-"""A change is reported after so long, with what follows it meanwhile: a pod that starts changes several times in a moment, while
-server and worker have the next ones to start."""
-
 _CANCEL_REQUESTED = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
 
 Run = tuple[str, str]
@@ -96,7 +92,6 @@ class Heartbeats:
             pulse.many = self._are_many()
             await asyncio.wait({running, pulse.now}, timeout=interval(timeout, self._count), return_when=asyncio.FIRST_COMPLETED)
             if pulse.now.done():
-                await asyncio.wait({running}, timeout=SETTLE_SECONDS)
                 pulse.reset()
             if not running.done():
                 activity.heartbeat(pulse.report)
