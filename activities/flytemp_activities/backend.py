@@ -17,6 +17,11 @@ Report: TypeAlias = Callable[[dict[str, Any]], None]
 """Takes what a heartbeat should say: small, and the last one counts."""
 
 
+def key_of(invocation: Invocation) -> TryKey:
+    """What the invocation's try is called."""
+    return invocation.execution_root, invocation.node, invocation.attempt, invocation.try_
+
+
 class TaskLost(Exception):
     """The try started and left no result, and nothing of it is alive any more. The text says what is known."""
 

@@ -20,7 +20,7 @@ from flytemp.runtime.inputs import Constants
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.pages import from_pages
-from flytemp_activities.backend import Backend, SystemFailure, TaskLost, Told, TryKey
+from flytemp_activities.backend import Backend, SystemFailure, TaskLost, Told, key_of
 from flytemp_activities.detached import Detached
 from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.failures import bounded, error_detail
@@ -179,7 +179,7 @@ class TaskRunner:
             running = asyncio.create_task(
                 self._backend.run(invocation, resumed=resumed, report=pulse.tell, before=_last_heartbeat())
             )
-            stopping = asyncio.create_task(self._stop(invocation, running)) if stop else None
+            stopping = asyncio.create_task(self._stop(invocation)) if stop else None
             try:
                 await self._heartbeats.until(running, pulse)
                 return running.result()
@@ -194,7 +194,7 @@ class TaskRunner:
                 if stopping is not None:
                     stopping.cancel()
 
-    async def _stop(self, invocation: Invocation, running: asyncio.Task[TaskResult]) -> None:
+    async def _stop(self, invocation: Invocation) -> None:
         key = key_of(invocation)
         while key not in self._backend.running():
             await asyncio.sleep(0.01)
@@ -219,11 +219,6 @@ class TaskRunner:
             info = activity.info()
             self._detached.watch(key, info.workflow_id or "", info.workflow_run_id or "")
         raise asyncio.CancelledError
-
-
-def key_of(invocation: Invocation) -> TryKey:
-    """What the invocation's try is called by its backend."""
-    return invocation.execution_root, invocation.node, invocation.attempt, invocation.try_
 
 
 def _last_heartbeat() -> Told | None:

@@ -86,10 +86,8 @@ class PodLogs:
         """The pods of the execution's tries that run now, of a node and an attempt where these are given."""
         description = await describe_workflow(self._client.temporal, handle.workflow_id)
         found = [] if description is None else running_pods(description)
-        if found and node is not None:
-            path = node_path(await handle.describe(), node)
-            found = [pod for pod in found if pod.key[0] == path or pod.key[0].startswith(f"{path}.")]
-        return [pod for pod in found if attempt in (None, pod.key[1])]
+        path = node_path(await handle.describe(), node) if found and node is not None else None
+        return _wanted(found, path, attempt)
 
     async def _over(self, handle: ExecutionHandle[Any], node: str | None, attempt: int | None) -> list[TryPod]:
         """The pods of the execution that are over and still there."""
@@ -109,8 +107,7 @@ class PodLogs:
             self._note(f"the last output may follow later, as the pods that are over cannot be found: {error}")
             return []
         found = [try_pod(pod) for pod in pods if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")]
-        wanted = [pod for pod in found if path is None or pod.key[0] == path or pod.key[0].startswith(f"{path}.")]
-        return [pod for pod in wanted if attempt in (None, pod.key[1])]
+        return _wanted(found, path, attempt)
 
     @property
     def may_have_pods(self) -> bool:
@@ -187,6 +184,12 @@ def running_pods(description: WorkflowExecutionDescription) -> list[TryPod]:
             container = str(told.get("container") or "primary")
             found.append(TryPod((path, int(attempt), int(try_)), str(told["namespace"]), str(told["pod"]), container))
     return found
+
+
+def _wanted(pods: list[TryPod], path: str | None, attempt: int | None) -> list[TryPod]:
+    """Those of the node at ``path`` and of what is in it, and of the attempt, where these are given."""
+    of_node = [pod for pod in pods if path is None or pod.key[0] == path or pod.key[0].startswith(f"{path}.")]
+    return [pod for pod in of_node if attempt in (None, pod.key[1])]
 
 
 async def pods_of(api: KubernetesApi, root: str, namespace: str) -> list[dict[str, Any]]:

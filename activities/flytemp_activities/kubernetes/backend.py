@@ -12,7 +12,7 @@ from temporalio.client import Client as TemporalClient
 from flytemp.registry.platform_limits import publish_limits
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import Report, Told, TryKey
+from flytemp_activities.backend import Report, Told, TryKey, key_of
 from flytemp_activities.kubernetes import names
 from flytemp_activities.kubernetes.api import KubernetesApi, connected
 from flytemp_activities.kubernetes.creation import Creations, NotStarted
@@ -106,9 +106,9 @@ class KubernetesBackend:
             SystemFailure: what runs tasks failed.
         """
         assert self._yard is not None, "the Kubernetes backend was not started"
-        seen_uid = (before or {}).get("uid")
+        key, seen_uid = key_of(invocation), (before or {}).get("uid")
         while True:
-            one = self._tries.get(_key(invocation)) or self._begin(invocation, PodTry(self._yard, invocation, resumed, seen_uid))
+            one = self._tries.get(key) or self._begin(key, PodTry(self._yard, invocation, resumed, seen_uid))
             one.subscribe(report)
             try:
                 return await asyncio.shield(one.task)
@@ -120,9 +120,10 @@ class KubernetesBackend:
     async def start_ahead(self, invocation: Invocation) -> bool:
         """Create the try's pod, by one request alone: what waits for room is no use. See `Backend.start_ahead`."""
         assert self._yard is not None, "the Kubernetes backend was not started"
-        if _key(invocation) in self._tries:
+        key = key_of(invocation)
+        if key in self._tries:
             return True
-        one = self._begin(invocation, PodTry(self._yard, invocation, ahead=True))
+        one = self._begin(key, PodTry(self._yard, invocation, ahead=True))
         try:
             waiting: list[asyncio.Future[Any]] = [one.task, one.begun]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -132,8 +133,7 @@ class KubernetesBackend:
         error = one.task.exception() if one.task.done() and not one.task.cancelled() else None
         return error.is_unclear if isinstance(error, NotStarted) else True
 
-    def _begin(self, invocation: Invocation, one: PodTry) -> PodTry:
-        key = _key(invocation)
+    def _begin(self, key: TryKey, one: PodTry) -> PodTry:
         self._tries[key] = one
         one.task.add_done_callback(lambda task: self._over(key, one))
         return one
@@ -154,7 +154,3 @@ class KubernetesBackend:
     def running(self) -> list[TryKey]:
         """The tries whose pods this worker follows."""
         return list(self._tries)
-
-
-def _key(invocation: Invocation) -> TryKey:
-    return invocation.execution_root, invocation.node, invocation.attempt, invocation.try_

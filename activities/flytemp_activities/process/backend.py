@@ -16,7 +16,7 @@ from flytemp.errors import FlytempBug
 from flytemp.runtime.host import process_started
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import Report, SystemFailure, TaskLost, Told, TryKey
+from flytemp_activities.backend import Report, SystemFailure, TaskLost, Told, TryKey, key_of
 from flytemp_activities.process import guard
 from flytemp_activities.process.crashes import OomCounter
 from flytemp_activities.process.environment import base_environment, task_environment
@@ -28,10 +28,6 @@ from flytemp_activities.process.supervisor import Supervisor, Workshop
 __all__ = ["ProcessBackend", "ProcessOptions", "SystemFailure", "TaskLost", "key_of"]
 
 _log = logging.getLogger(__name__)
-
-
-def key_of(invocation: Invocation) -> TryKey:
-    return (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
 
 
 class ProcessBackend:
