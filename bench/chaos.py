@@ -24,7 +24,7 @@ import tempfile
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,15 +123,6 @@ def mixed(x: int) -> int:
         step >> end
     return end
 """
-
-
-class ChaosInstallation(Installation):
-    """Whose workers start pods."""
-
-    variables: Mapping[str, str] = {}
-
-    def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        return {**super().environment(), **self.variables, **(extra or {})}
 
 
 class Ledger:
@@ -301,7 +292,7 @@ class Chaos:
     """One run of a plan."""
 
     def __init__(
-        self, plan: Plan, cluster: Cluster, namespace: str, installation: ChaosInstallation, proxy: FaultProxy, say: Say
+        self, plan: Plan, cluster: Cluster, namespace: str, installation: Installation, proxy: FaultProxy, say: Say
     ) -> None:
         self.plan = plan
         self.cluster = cluster
@@ -429,7 +420,7 @@ async def run(plan: Plan, cluster: Cluster, s3: S3Server, image: str, folder: Pa
     source.parent.mkdir(parents=True)
     source.write_text(program(plan.nodes))
     home = folder / "installation"
-    installation = ChaosInstallation(home, Installation.start(home).server)
+    installation = Installation.start(home)
     try:
         async with FaultProxy(cluster.server, cluster.ca_file, cluster.token) as proxy:
             installation.variables = {

@@ -42,6 +42,7 @@ class Installation:
         self.server = server
         self.store = folder / "store"
         self.workers: list[subprocess.Popen[bytes]] = []
+        self.variables: Mapping[str, str] = {}  # of every process, beside those that point here
 
     @classmethod
     def start(cls, folder: Path) -> Installation:
@@ -63,6 +64,7 @@ class Installation:
             "FLYTEMP_WORKER_GRACE_SECONDS": "2",
             "FLYTEMP_WORKER_METRICS_ADDRESS": "127.0.0.1:0",
             "XDG_CACHE_HOME": str(self.folder / "cache"),
+            **self.variables,
             **(extra or {}),
         }
 

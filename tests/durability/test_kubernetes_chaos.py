@@ -17,7 +17,8 @@ __all__ = ["cluster", "own_cluster", "s3_server", "task_image"]
 pytestmark = [pytest.mark.kubernetes, pytest.mark.e2e, pytest.mark.durability, pytest.mark.timeout(1800)]
 
 DEEDS = {
-    "worker killed", "pod deleted", "watches cut", "requests disturbed", "API server killed", "kubelet killed",
+    "worker killed", "pod deleted", "container killed", "watches cut", "requests disturbed", "API server killed",
+    "kubelet killed",
 }  # fmt: skip
 
 

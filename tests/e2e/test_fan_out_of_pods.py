@@ -12,7 +12,6 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -57,15 +56,6 @@ PROGRAM = f"""
 """
 
 
-class KwokInstallation(Installation):
-    """An installation whose workers start pods on a node that kwok plays."""
-
-    variables: dict[str, str]
-
-    def environment(self, extra: Any = None) -> dict[str, str]:
-        return {**super().environment(), **self.variables, **(extra or {})}
-
-
 class Seen:
     """The uids of all pods that were in a namespace, by their names; looked for several times a second."""
 
@@ -101,14 +91,13 @@ def namespace(own_cluster: Cluster) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory, own_cluster: Cluster, namespace: str) -> Iterator[KwokInstallation]:
+def installation(tmp_path_factory: pytest.TempPathFactory, own_cluster: Cluster, namespace: str) -> Iterator[Installation]:
     folder: Path = tmp_path_factory.mktemp("fan-out")
     selector = json.dumps({**LABELS, "testcluster/of": namespace}).replace('":', '" =')
     toleration = json.dumps(dict(TOLERATION)).replace('":', '" =')
     policy = folder / "policy.toml"
     policy.write_text(f'node_selector = {selector}\ntolerations = [{toleration}]\ndefaults = {{cpu = "1m", memory = "1Mi"}}\n')
-    running = KwokInstallation.start(folder / "installation")
-    assert isinstance(running, KwokInstallation)
+    running = Installation.start(folder / "installation")
     running.variables = {
         "FLYTEMP_WORKER_BACKEND": "kubernetes",
         "FLYTEMP_WORKER_MAX_PARALLELISM": "0",
@@ -148,14 +137,14 @@ def assert_each_once(seen: Seen) -> None:
     assert {len(uids) for uids in seen.uids.values()} == {1}
 
 
-def test_each_pod_is_created_once(installation: KwokInstallation, seen: Seen) -> None:
+def test_each_pod_is_created_once(installation: Installation, seen: Seen) -> None:
     installation.flytemp("launch", "program.shorts", "--name", "shorts-1", "--wait")
     assert phase(installation, "shorts-1") == "SUCCEEDED"
     eventually(lambda: seen.there == 0, "the pods are removed")
     assert_each_once(seen)
 
 
-def test_workers_that_are_killed_while_they_start_them(installation: KwokInstallation, seen: Seen) -> None:
+def test_workers_that_are_killed_while_they_start_them(installation: Installation, seen: Seen) -> None:
     installation.flytemp("launch", "program.whiles", "--name", "whiles-1")
     eventually(lambda: seen.there >= 60, "many are there")
     os.killpg(installation.workers[-1].pid, signal.SIGKILL)
@@ -165,7 +154,7 @@ def test_workers_that_are_killed_while_they_start_them(installation: KwokInstall
     assert_each_once(seen)
 
 
-def test_a_cancellation_while_they_start_leaves_none(installation: KwokInstallation, seen: Seen) -> None:
+def test_a_cancellation_while_they_start_leaves_none(installation: Installation, seen: Seen) -> None:
     installation.flytemp("launch", "program.longs", "--name", "longs-1")
     eventually(lambda: seen.there >= 60, "many are there")
     installation.flytemp("cancel", "longs-1")
@@ -175,7 +164,7 @@ def test_a_cancellation_while_they_start_leaves_none(installation: KwokInstallat
     assert {len(uids) for uids in seen.uids.values()} == {1}
 
 
-def test_a_termination_while_they_start_leaves_none(installation: KwokInstallation, seen: Seen) -> None:
+def test_a_termination_while_they_start_leaves_none(installation: Installation, seen: Seen) -> None:
     installation.flytemp("launch", "program.longs", "--name", "longs-2")
     eventually(lambda: seen.there >= 60, "many are there")
     installation.flytemp("terminate", "longs-2")

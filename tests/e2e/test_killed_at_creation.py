@@ -13,8 +13,8 @@ import pytest
 from infra.testcluster import Cluster
 from infra.testcluster.pytest_fixtures import allow_first_build, cluster, own_cluster
 from tests.activities.kubernetes.fault_proxy import FaultProxy
-from tests.e2e.test_fan_out_of_pods import KwokInstallation, Seen, installation, namespace, seen
-from tests.installation import eventually
+from tests.e2e.test_fan_out_of_pods import Seen, installation, namespace, seen
+from tests.installation import Installation, eventually
 
 __all__ = ["cluster", "installation", "namespace", "own_cluster", "seen"]
 
@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 async def test_the_pod_is_found_by_the_next_worker(
-    installation: KwokInstallation, own_cluster: Cluster, seen: Seen, tmp_path: Path
+    installation: Installation, own_cluster: Cluster, seen: Seen, tmp_path: Path
 ) -> None:
     os.killpg(installation.workers[-1].pid, signal.SIGKILL)
     async with FaultProxy(own_cluster.server, own_cluster.ca_file, own_cluster.token) as proxy:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,15 +70,6 @@ PROGRAM = """
 """
 
 
-class PodsInstallation(Installation):
-    """An installation whose workers start pods."""
-
-    variables: Mapping[str, str]
-
-    def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        return {**super().environment(), **self.variables, **(extra or {})}
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pods")
@@ -95,12 +86,11 @@ def tasks_namespace(cluster: KubernetesAccess) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def pods_installation(
     folder: Path, cluster: KubernetesAccess, s3_server: S3Server, task_image: str, tasks_namespace: str
-) -> Iterator[PodsInstallation]:
+) -> Iterator[Installation]:
     policy = folder / "policy.toml"
     variables = "\n".join(f"{name} = {json.dumps(value)}" for name, value in s3_server.environment.items())
     policy.write_text(f'defaults = {{cpu = "500m", memory = "128Mi"}}\n\n[environment]\n{variables}\n')
-    running = PodsInstallation.start(folder / "installation")
-    assert isinstance(running, PodsInstallation)
+    running = Installation.start(folder / "installation")
     running.variables = {
         **s3_server.environment,
         "FLYTEMP_STORE": f"s3://{s3_server.bucket}/{uuid.uuid4().hex[:10]}",
@@ -125,12 +115,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     allow_first_build(items)
 
 
-def execution(running: PodsInstallation, name: str) -> dict[str, Any]:
+def execution(running: Installation, name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(running.flytemp("get", "execution", name, "-o", "json").stdout)
     return found
 
 
-def node(running: PodsInstallation, name: str, path: str) -> dict[str, Any]:
+def node(running: Installation, name: str, path: str) -> dict[str, Any]:
     return next((node for node in execution(running, name)["nodes"] if node["id"] == path), {})
 
 
@@ -139,7 +129,7 @@ def pods(cluster: KubernetesAccess, namespace: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_every_node_is_a_pod(pods_installation: PodsInstallation, cluster: KubernetesAccess, tasks_namespace: str) -> None:
+def test_every_node_is_a_pod(pods_installation: Installation, cluster: KubernetesAccess, tasks_namespace: str) -> None:
     done = pods_installation.flytemp("launch", "program.diamond", "--x", "3", "--name", "diamond-1", "--wait", "-o", "json")
     assert json.loads(done.stdout)["outputs"] == {"o0": 12, "o1": 12}
     eventually(lambda: not pods(cluster, tasks_namespace), "the pods are removed")
@@ -147,7 +137,7 @@ def test_every_node_is_a_pod(pods_installation: PodsInstallation, cluster: Kuber
 
 
 def test_why_a_node_waits_is_shown_while_it_waits(
-    pods_installation: PodsInstallation, own_cluster: Cluster, tasks_namespace: str
+    pods_installation: Installation, own_cluster: Cluster, tasks_namespace: str
 ) -> None:
     own_cluster.set_gpus(own_cluster.node_name, 0)
     pods_installation.flytemp("launch", "program.trains", "--x", "1", "--name", "gpu-1")
@@ -161,7 +151,7 @@ def test_why_a_node_waits_is_shown_while_it_waits(
 
 
 def test_a_worker_that_is_killed_while_the_pod_runs(
-    pods_installation: PodsInstallation, cluster: KubernetesAccess, tasks_namespace: str
+    pods_installation: Installation, cluster: KubernetesAccess, tasks_namespace: str
 ) -> None:
     pods_installation.flytemp("launch", "program.waits", "--seconds", "8", "--name", "killed-1")
     eventually(lambda: node(pods_installation, "killed-1", "n0").get("phase") == "RUNNING", "it runs")
@@ -178,7 +168,7 @@ def test_a_worker_that_is_killed_while_the_pod_runs(
 
 
 def test_what_the_platform_takes_away_costs_no_retry(
-    pods_installation: PodsInstallation, cluster: KubernetesAccess, tasks_namespace: str
+    pods_installation: Installation, cluster: KubernetesAccess, tasks_namespace: str
 ) -> None:
     pods_installation.flytemp("launch", "program.waits_with_retries", "--seconds", "5", "--name", "evicted-1")
     eventually(lambda: node(pods_installation, "evicted-1", "n0").get("phase") == "RUNNING", "it runs")
@@ -193,7 +183,7 @@ def test_what_the_platform_takes_away_costs_no_retry(
 
 
 def test_running_out_of_memory_costs_a_retry(
-    pods_installation: PodsInstallation, cluster: KubernetesAccess, tasks_namespace: str
+    pods_installation: Installation, cluster: KubernetesAccess, tasks_namespace: str
 ) -> None:
     pods_installation.flytemp("launch", "program.hogs", "--name", "hog-1", "--wait", check=3)
     history = node(pods_installation, "hog-1", "n0")["attempt_history"]
@@ -203,7 +193,7 @@ def test_running_out_of_memory_costs_a_retry(
 
 
 def test_logs_come_from_a_pod_that_is_over_until_the_store_has_them(
-    pods_installation: PodsInstallation, cluster: KubernetesAccess, tasks_namespace: str
+    pods_installation: Installation, cluster: KubernetesAccess, tasks_namespace: str
 ) -> None:
     pods_installation.flytemp("launch", "program.waits", "--seconds", "0", "--name", "logs-2", "--wait")
     root = execution(pods_installation, "logs-2")["metadata_uri"].removeprefix(pods_installation.variables["FLYTEMP_STORE"] + "/")
@@ -231,7 +221,7 @@ def test_logs_come_from_a_pod_that_is_over_until_the_store_has_them(
 
 
 def test_logs_come_from_the_pod_while_it_runs(
-    pods_installation: PodsInstallation, cluster: KubernetesAccess, tasks_namespace: str
+    pods_installation: Installation, cluster: KubernetesAccess, tasks_namespace: str
 ) -> None:
     pods_installation.flytemp("launch", "program.waits", "--seconds", "20", "--name", "logs-1")
     eventually(lambda: "waiting" in pods_installation.flytemp("logs", "logs-1").stdout, "its output is shown")
@@ -251,7 +241,7 @@ def test_logs_come_from_the_pod_while_it_runs(
 
 
 def test_the_janitor_removes_what_a_terminated_execution_left(
-    pods_installation: PodsInstallation, cluster: KubernetesAccess, tasks_namespace: str
+    pods_installation: Installation, cluster: KubernetesAccess, tasks_namespace: str
 ) -> None:
     pods_installation.flytemp("launch", "program.waits", "--seconds", "600", "--name", "left-1")
     eventually(lambda: pods(cluster, tasks_namespace), "it has a pod")

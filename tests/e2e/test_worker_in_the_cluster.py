@@ -81,23 +81,13 @@ def relayed(address: str, ip: str) -> Iterator[str]:
         server.shutdown()
 
 
-class Outside(Installation):
-    """What a person has beside the cluster: the command line, and no worker."""
-
-    variables: Mapping[str, str]
-
-    def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        return {**super().environment(), **self.variables, **(extra or {})}
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     allow_first_build(items)
 
 
 @pytest.fixture
-def outside(tmp_path: Path, s3_server: S3Server) -> Iterator[Outside]:
-    installation = Outside.start(tmp_path)
-    assert isinstance(installation, Outside)
+def outside(tmp_path: Path, s3_server: S3Server) -> Iterator[Installation]:
+    installation = Installation.start(tmp_path)
     uri = f"s3://{s3_server.bucket}/{uuid.uuid4().hex[:10]}"
     installation.variables = {**s3_server.environment, "FLYTEMP_STORE": uri}
     yield installation
@@ -105,7 +95,7 @@ def outside(tmp_path: Path, s3_server: S3Server) -> Iterator[Outside]:
 
 
 @pytest.fixture
-def temporal(outside: Outside, own_cluster: Cluster) -> Iterator[str]:
+def temporal(outside: Installation, own_cluster: Cluster) -> Iterator[str]:
     """The server's address for pods."""
     with relayed(outside.server.address, own_cluster.bridge_ip) as address:
         yield address
@@ -132,8 +122,9 @@ def worker(image: str, variables: Mapping[str, str]) -> dict[str, Any]:
 
 
 def test_it_runs_tasks_beside_itself(
-    outside: Outside, temporal: str, own_cluster: Cluster, namespace: str, s3_server: S3Server, task_image: str, worker_image: str
-) -> None:
+    outside: Installation, temporal: str, own_cluster: Cluster, namespace: str, s3_server: S3Server, task_image: str,
+    worker_image: str,
+) -> None:  # fmt: skip
     for one in yaml.safe_load_all(RBAC.read_text().replace("namespace: flytemp\n", f"namespace: {namespace}\n")):
         own_cluster.kubectl("apply", "-f", "-", input=json.dumps(one))
     literals = [f"--from-literal={name}={value}" for name, value in s3_server.environment.items()]
