@@ -31,6 +31,7 @@ from flytemp_activities.backend import Backend
 from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_activities.process import ProcessBackend, ProcessOptions, new_worker_id
+from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import WORKFLOW_SLOTS, control_worker, task_worker
 from flytemp_worker.devserver import start_dev_server
 from programs import STEP, HandWritten, document
@@ -67,7 +68,7 @@ class Installation:
         stack.push_async_callback(self.backend.close)
         workers = [
             control_worker(self.temporal, executions, self.queue, settings),
-            task_worker(self.temporal, executions, self.backend, settings, slots=100, drain_seconds=0),
+            task_worker(self.temporal, TaskRunner(executions, self.backend, self.temporal), settings, slots=100, drain_seconds=0),
             Worker(
                 self.temporal,
                 task_queue=self.hand,

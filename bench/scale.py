@@ -35,6 +35,7 @@ from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Report, Told
 from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
+from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_worker, task_worker
 from flytemp_worker.devserver import start_dev_server
 from flytemp_worker.serve import spare_garbage_collection
@@ -164,10 +165,11 @@ async def measure(cases: list[Case], folder: Path, part: float, cancel: bool) ->
         _register(store, folder, cases, part)
         settings = ResolvedSettings(task_queue=TASKS, max_parallelism=0, continue_as_new_events=7_500)
         executions = Executions(store)
+        runner = TaskRunner(executions, ScaleBackend(store), temporal)
         async with AsyncExitStack() as stack:
             for worker in (
                 control_worker(temporal, executions, QUEUE, settings),
-                task_worker(temporal, executions, ScaleBackend(store), settings, slots=100, drain_seconds=0),
+                task_worker(temporal, runner, settings, slots=100, drain_seconds=0),
             ):
                 await stack.enter_async_context(worker)
             return await _measure(Scale(temporal, store), cases, part, cancel)

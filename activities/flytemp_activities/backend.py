@@ -62,13 +62,21 @@ class Backend(Protocol):
         """
         ...
 
-    async def start_ahead(self, invocation: Invocation) -> bool:
+    async def start_ahead(self, invocation: Invocation, *, expected: bool = False) -> bool:
         """Start a fresh try that no `run` waits for yet, if that is possible at once. It goes on by itself; cancelling this call
         lets go of it.
+
+        Args:
+            invocation: what to start.
+            expected: its `run` follows in a moment, here or in another worker; what becomes of the try meanwhile is left to it.
 
         Returns:
             False when nothing of it is there: a later `run` need not look for it.
         """
+        ...
+
+    def let_go(self, invocation_key: TryKey) -> None:
+        """Look no more after a try that was expected and that no `run` waits for here: another worker does. It goes on."""
         ...
 
     async def kill(self, invocation_key: TryKey) -> None:

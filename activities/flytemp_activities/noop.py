@@ -23,9 +23,12 @@ class NoopBackend:
             status="succeeded", outputs={variable.name: None for variable in invocation.task.interface.outputs}
         )
 
-    async def start_ahead(self, invocation: Invocation) -> bool:
+    async def start_ahead(self, invocation: Invocation, *, expected: bool = False) -> bool:
         """Nothing that could be started."""
         return False
+
+    def let_go(self, invocation_key: TryKey) -> None:
+        """Nothing is started ahead."""
 
     async def kill(self, invocation_key: TryKey) -> None:
         """Nothing runs."""

@@ -20,7 +20,8 @@ from flytemp.runtime.inputs import Constants
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.pages import from_pages
-from flytemp_activities.backend import Backend, SystemFailure, TaskLost, Told, key_of
+from flytemp_activities.announced import Announced
+from flytemp_activities.backend import Backend, SystemFailure, TaskLost, Told, TryKey, key_of
 from flytemp_activities.detached import Detached
 from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.failures import bounded, error_detail
@@ -67,6 +68,7 @@ class TaskRunner:
         self._backend = backend
         self._heartbeats = Heartbeats(temporal)
         self._detached = Detached(backend, temporal)
+        self.announced = Announced(backend, temporal, self._detached, self._invocation, slots)
 
     @activity.defn(name="flytemp.run_task")
     async def run_task(self, argument: dict[str, Any]) -> dict[str, Any]:
@@ -76,9 +78,16 @@ class TaskRunner:
         except FlytempError as error:
             # The spec or the context does not load: no fault of the task. The engine tries again, within bounds.
             raise _failure("SYSTEM", error.code, error.message, True) from error
-        resumed = bool(argument.get("resumed")) or activity.info().attempt > 1
         self._detached.taken(key_of(invocation))
+        resumed = self._may_be_there(argument, key_of(invocation))
         return _answer(await self._observed(invocation, resumed, stop=bool(argument.get("stop"))))
+
+    def _may_be_there(self, argument: dict[str, Any], key: TryKey) -> bool:
+        """Whether this try may have been started before, other than by what this worker has in hand."""
+        info = activity.info()
+        run = (info.workflow_id or "", info.workflow_run_id or "")
+        is_fresh = self.announced.taken(key, run) or not argument.get("announced") or key in self._backend.running()
+        return bool(argument.get("resumed")) or info.attempt > 1 or not is_fresh
 
     async def _observed(self, invocation: Invocation, resumed: bool, stop: bool) -> TaskResult:
         if self._observer is None:

@@ -36,7 +36,7 @@ class HeldBackend:
         self.started.set()
         return await asyncio.shield(self.tries[key])
 
-    async def start_ahead(self, invocation: Invocation) -> bool:
+    async def start_ahead(self, invocation: Invocation, *, expected: bool = False) -> bool:
         if len(self.tries) >= self.room:
             return False
         key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
@@ -45,6 +45,9 @@ class HeldBackend:
         running.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.sleep(0)
         return True
+
+    def let_go(self, invocation_key: TryKey) -> None:
+        raise AssertionError("nothing was expected")
 
     async def kill(self, invocation_key: TryKey) -> None:
         self.killed.append(invocation_key)

@@ -22,6 +22,7 @@ from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Backend, Report, TaskLost, Told, TryKey
 from flytemp_activities.executions import Executions
+from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_parts, task_parts
 from flytemp_worker.devserver import DevServer
 
@@ -68,10 +69,13 @@ class ThreadBackend:
             else:
                 run.set_result(result)
 
-    async def start_ahead(self, invocation: Invocation) -> bool:
+    async def start_ahead(self, invocation: Invocation, *, expected: bool = False) -> bool:
         asyncio.create_task(self.run(invocation, resumed=False, report=lambda state: None))  # noqa: RUF006 - the thread goes on
         await asyncio.sleep(0)
         return True
+
+    def let_go(self, invocation_key: TryKey) -> None:
+        raise AssertionError("nothing was expected")
 
     async def kill(self, invocation_key: TryKey) -> None:
         run = self._runs[invocation_key]
@@ -100,7 +104,7 @@ async def serving(client: Client, backend: Backend, **settings: Any) -> AsyncIte
     resolved = ResolvedSettings(task_queue=queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, **settings})
     executions = Executions(client.store)
     control = control_parts(executions, client.temporal, resolved)
-    tasks = task_parts(executions, backend, client.temporal)
+    tasks = task_parts(TaskRunner(executions, backend, client.temporal))
     activities = [*control.activities, *tasks.activities]
     async with Worker(client.temporal, task_queue=queue, workflows=control.workflows, activities=activities):
         yield

@@ -79,7 +79,7 @@ class PodsAlike:
         report({"phase": "running"})
         return await asyncio.shield(self.tries[key])
 
-    async def start_ahead(self, invocation: Invocation) -> bool:
+    async def start_ahead(self, invocation: Invocation, *, expected: bool = False) -> bool:
         key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
         if len(self.ahead) >= self.room:
             return False
@@ -88,6 +88,9 @@ class PodsAlike:
         self.ahead.add(key)
         await self.ready.wait()
         return True
+
+    def let_go(self, invocation_key: TryKey) -> None:
+        raise AssertionError("nothing was expected")
 
     def end(self, key: TryKey) -> None:
         if not self.tries[key].done():

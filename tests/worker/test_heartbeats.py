@@ -15,6 +15,7 @@ from flytemp.records.launch import LaunchOptions, ResolvedSettings
 from flytemp.registry import Registry
 from flytemp_activities import heartbeats
 from flytemp_activities.executions import Executions
+from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_worker, task_worker
 from flytemp_worker.devserver import start_dev_server
 from tests.activities.held import HeldBackend
@@ -34,9 +35,10 @@ async def test_many_tasks_are_cancelled_long_before_they_report(tmp_path: Path, 
         Registry(client.store).register([document], project="default", domain="development", version="v1")
         settings = ResolvedSettings(task_queue="many-tasks", heartbeat_seconds=3_600)
         executions, backend = Executions(client.store), HeldBackend()
+        runner = TaskRunner(executions, backend, client.temporal)
         async with (
             control_worker(client.temporal, executions, "many", settings),
-            task_worker(client.temporal, executions, backend, settings, slots=TASKS, drain_seconds=0),
+            task_worker(client.temporal, runner, settings, slots=TASKS, drain_seconds=0),
         ):
             launched = await client.launch(document.name, options=LaunchOptions(max_parallelism=0))
             handle = client.temporal.get_workflow_handle(launched.workflow_id)

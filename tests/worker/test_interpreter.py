@@ -28,6 +28,7 @@ from flytemp_activities.backend import Report, TaskLost, Told, TryKey
 from flytemp_activities.close import Recorder
 from flytemp_activities.executions import Executions
 from flytemp_activities.resolve import Resolver
+from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_parts, task_parts
 from flytemp_worker.devserver import DevServer, start_dev_server
 from flytemp_worker.workflow import interpreter
@@ -139,7 +140,7 @@ async def serving(client: Client, backend: QuickBackend, **settings: Any) -> Asy
     resolved = ResolvedSettings(task_queue=queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, **settings})
     executions = Executions(client.store)
     control = control_parts(executions, client.temporal, resolved)
-    tasks = task_parts(executions, backend, client.temporal)
+    tasks = task_parts(TaskRunner(executions, backend, client.temporal))
     async with Worker(
         client.temporal, task_queue=queue, workflows=control.workflows, activities=[*control.activities, *tasks.activities]
     ):

@@ -27,6 +27,7 @@ from flytemp.spec.models import WorkflowDocument
 from flytemp_activities.backend import Report, Told
 from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
+from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_worker, task_worker
 from flytemp_worker.devserver import DevServer, start_dev_server
 
@@ -112,7 +113,8 @@ async def place(server: DevServer, tmp_path: Path) -> AsyncIterator[Place]:
     )
     executions = Executions(client.store)
     control = control_worker(client.temporal, executions, queue, settings)
-    tasks: Worker = task_worker(client.temporal, executions, GraphsOnly(client), settings, slots=10, drain_seconds=0)
+    runner = TaskRunner(executions, GraphsOnly(client), client.temporal)
+    tasks: Worker = task_worker(client.temporal, runner, settings, slots=10, drain_seconds=0)
     async with control, tasks:
         yield Place(client, queue)
     await client.close()

@@ -12,11 +12,10 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client as TemporalClient
-from temporalio.worker import Worker
+from temporalio.worker import Interceptor, Worker
 
 from flytemp.records.launch import ResolvedSettings
 from flytemp_activities.answers import Answers
-from flytemp_activities.backend import Backend
 from flytemp_activities.close import Recorder
 from flytemp_activities.executions import Executions
 from flytemp_activities.parts import Parts as MapParts
@@ -24,7 +23,8 @@ from flytemp_activities.parts import Relations
 from flytemp_activities.pausing import pause
 from flytemp_activities.resolve import Resolver
 from flytemp_activities.state import StatePages
-from flytemp_activities.tasks import TaskRunner, TryObserver
+from flytemp_activities.tasks import TaskRunner
+from flytemp_worker.announcing import Announcing
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
 from flytemp_worker.workflow.janitor import FlytempJanitor
 
@@ -67,16 +67,15 @@ def control_parts(
     )  # fmt: skip
 
 
-def task_parts(
-    executions: Executions,
-    backend: Backend,
-    temporal: TemporalClient,
-    observer: TryObserver | None = None,
-    slots: int | None = None,
-) -> Parts:
-    """The activities that run tasks, ``slots`` of them at once."""
-    runner = TaskRunner(executions, backend, temporal, observer, slots)
+def task_parts(runner: TaskRunner) -> Parts:
+    """The activities that run tasks."""
     return Parts([], [runner.run_task, runner.start_tasks])
+
+
+def announcing(runner: TaskRunner, settings: ResolvedSettings) -> Sequence[Announcing]:
+    """What has tasks begun as soon as the interpreter of the same process decides on them; nothing where the settings, which
+    are the worker's, start no tasks ahead."""
+    return [Announcing(runner.announced, settings.task_queue)] if settings.starts_ahead else []
 
 
 def polls_of(slots: int) -> int:
@@ -91,6 +90,7 @@ def control_worker(
     task_queue: str,
     settings: ResolvedSettings,
     raw_data_prefix: str | None = None,
+    interceptors: Sequence[Interceptor] = (),
 ) -> Worker:
     """A Temporal worker for the interpreter and control. What ``executions`` has read, a process's `task_worker` need not."""
     parts = control_parts(executions, temporal, settings, raw_data_prefix)
@@ -99,6 +99,7 @@ def control_worker(
         task_queue=task_queue,
         workflows=parts.workflows,
         activities=parts.activities,
+        interceptors=interceptors,
         max_concurrent_activities=CONTROL_SLOTS,
         max_concurrent_workflow_tasks=WORKFLOW_SLOTS,
         graceful_shutdown_timeout=timedelta(seconds=5),
@@ -107,18 +108,16 @@ def control_worker(
 
 def task_worker(
     temporal: TemporalClient,
-    executions: Executions,
-    backend: Backend,
+    runner: TaskRunner,
     settings: ResolvedSettings,
     *,
     slots: int,
     drain_seconds: float,
-    observer: TryObserver | None = None,
     more: Sequence[Callable[..., Any]] = (),
 ) -> Worker:
     """A Temporal worker for one backend's tasks, and for ``more`` activities that need what the backend has; on shutdown it
     waits ``drain_seconds`` for those that run."""
-    parts = task_parts(executions, backend, temporal, observer, slots)
+    parts = task_parts(runner)
     return Worker(
         temporal,
         task_queue=settings.task_queue,

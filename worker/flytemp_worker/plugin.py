@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from temporalio.client import Client as TemporalClient
@@ -11,7 +11,9 @@ from temporalio.plugin import SimplePlugin
 from flytemp.config import Settings, load_settings
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.executions import Executions
-from flytemp_worker.assembly import control_parts, task_parts, tasks_queue
+from flytemp_activities.tasks import TaskRunner
+from flytemp_worker.announcing import Announcing
+from flytemp_worker.assembly import announcing, control_parts, task_parts, tasks_queue
 from flytemp_worker.serve import make_backend, resolved_settings
 
 
@@ -47,8 +49,11 @@ class FlytempPlugin(SimplePlugin):
         control = control_parts(executions, temporal, resolved, chosen.raw_data_prefix)
         activities = list(control.activities)
         backend = make_backend(chosen, store) if run_tasks else None
+        early: Sequence[Announcing] = ()
         if backend is not None:
-            activities += task_parts(executions, backend, temporal).activities
+            runner = TaskRunner(executions, backend, temporal)
+            activities += task_parts(runner).activities
+            early = announcing(runner, resolved)
 
         @asynccontextmanager
         async def run_context() -> AsyncIterator[None]:
@@ -56,9 +61,13 @@ class FlytempPlugin(SimplePlugin):
                 yield
                 return
             await backend.start()
+            for one in early:
+                one.begin()
             try:
                 yield
             finally:
                 await backend.close()
 
-        super().__init__("flytemp", workflows=control.workflows, activities=activities, run_context=run_context)
+        super().__init__(
+            "flytemp", workflows=control.workflows, activities=activities, interceptors=early, run_context=run_context
+        )

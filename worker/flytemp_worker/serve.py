@@ -24,8 +24,9 @@ from flytemp_activities.backend import Backend
 from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_activities.process import ProcessBackend, ProcessOptions, new_worker_id
+from flytemp_activities.tasks import TaskRunner
 from flytemp_worker import pods
-from flytemp_worker.assembly import control_worker, task_worker, tasks_queue
+from flytemp_worker.assembly import announcing, control_worker, task_worker, tasks_queue
 from flytemp_worker.metrics import MetricsServer, WorkerMetrics
 
 logger = logging.getLogger("flytemp.worker")
@@ -84,11 +85,13 @@ async def _serve(settings: Settings) -> int:
         await backend.start()
         stack.push_async_callback(backend.close)
         executions = Executions(store)
-        control = control_worker(temporal, executions, settings.task_queue, resolved, settings.raw_data_prefix)
+        runner = TaskRunner(executions, backend, temporal, metrics, slots)
+        early = announcing(runner, resolved)
+        for one in early:
+            one.begin()
+        control = control_worker(temporal, executions, settings.task_queue, resolved, settings.raw_data_prefix, early)
         more = await pods.sweeping(backend, temporal, settings.task_queue)
-        tasks = task_worker(
-            temporal, executions, backend, resolved, slots=slots, drain_seconds=drain, observer=metrics, more=more
-        )
+        tasks = task_worker(temporal, runner, resolved, slots=slots, drain_seconds=drain, more=more)
         ready = True
         logger.info(
             "polling %s and %s in namespace %s, store %s",

@@ -117,13 +117,13 @@ class KubernetesBackend:
             finally:
                 one.unsubscribe(report)
 
-    async def start_ahead(self, invocation: Invocation) -> bool:
+    async def start_ahead(self, invocation: Invocation, *, expected: bool = False) -> bool:
         """Create the try's pod, by one request alone: what waits for room is no use. See `Backend.start_ahead`."""
         assert self._yard is not None, "the Kubernetes backend was not started"
         key = key_of(invocation)
         if key in self._tries:
             return True
-        one = self._begin(key, PodTry(self._yard, invocation, ahead=True))
+        one = self._begin(key, PodTry(self._yard, invocation, ahead=True, expected=expected))
         try:
             waiting: list[asyncio.Future[Any]] = [one.task, one.begun]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -132,6 +132,12 @@ class KubernetesBackend:
             raise
         error = one.task.exception() if one.task.done() and not one.task.cancelled() else None
         return error.is_unclear if isinstance(error, NotStarted) else True
+
+    def let_go(self, invocation_key: TryKey) -> None:
+        """Follow the try's pod no more, unless a `run` waits for it here."""
+        one = self._tries.get(invocation_key)
+        if one is not None and not one.is_attended:
+            one.detach()
 
     def _begin(self, key: TryKey, one: PodTry) -> PodTry:
         self._tries[key] = one

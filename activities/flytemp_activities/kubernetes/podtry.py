@@ -12,7 +12,6 @@ import contextlib
 import logging
 import random
 import time
-from dataclasses import replace
 from typing import Any, NoReturn
 
 from flytemp.errors import ConfigError, InputError, StoreError
@@ -20,7 +19,7 @@ from flytemp.layout import RootLayout
 from flytemp.runtime.commit import claim_try, commit_result, now, read_claim, read_result, read_try_error, write_try_error
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp_activities.backend import Report, SystemFailure, TaskLost
-from flytemp_activities.kubernetes import classify
+from flytemp_activities.kubernetes import classify, names
 from flytemp_activities.kubernetes.api import ApiError
 from flytemp_activities.kubernetes.classify import End, Sight, system_error, user_error, was_disrupted
 from flytemp_activities.kubernetes.containers import collects, is_collecting, needs_runtime
@@ -30,6 +29,7 @@ from flytemp_activities.kubernetes.pods import Pod
 from flytemp_activities.kubernetes.preparing import Yard, prepare
 from flytemp_activities.kubernetes.stopping import bring_to_end, delete, look_again
 from flytemp_activities.kubernetes.tidying import OverPod
+from flytemp_activities.kubernetes.trouble import Trouble
 from flytemp_activities.kubernetes.waiting import Patience
 from flytemp_activities.kubernetes.watch import Feed
 
@@ -49,11 +49,18 @@ class PodTry:
     """Runs one try, or takes it up where another worker left it. ``task`` ends with what became of it.
 
     ``begun`` is done when it has a pod. One that is started ``ahead`` asks for its pod once, and ends with `NotStarted` if it
-    gets none.
+    gets none. One that is ``expected`` leaves its pod's end to whoever comes and subscribes: that may be another worker.
     """
 
     def __init__(
-        self, yard: Yard, invocation: Invocation, resumed: bool = False, seen_uid: str | None = None, *, ahead: bool = False
+        self,
+        yard: Yard,
+        invocation: Invocation,
+        resumed: bool = False,
+        seen_uid: str | None = None,
+        *,
+        ahead: bool = False,
+        expected: bool = False,
     ) -> None:
         self._yard = yard
         self._store = yard.store
@@ -68,8 +75,9 @@ class PodTry:
         self._running_since: float | None = None
         self._deleting_since: float | None = None
         self._ahead = ahead
+        self.is_attended = not expected
         self._is_claimed = needs_runtime(invocation)  # in time: the runtime does it before the user's code runs
-        self._trouble_told = ""
+        self._trouble = Trouble(yard.pods)
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[TaskResult] = asyncio.create_task(self._run(resumed, seen_uid))
 
@@ -79,6 +87,8 @@ class PodTry:
         """Tell ``report`` the state now, and at every change."""
         self._reporters.append(report)
         report(dict(self._state))
+        self.is_attended = True
+        self._wake()
 
     def unsubscribe(self, report: Report) -> None:
         self._reporters.remove(report)
@@ -94,9 +104,12 @@ class PodTry:
         committed before."""
         self._kill_reason = self._kill_reason or reason
         self._killed.set()
+        self._wake()
+        await asyncio.wait([self.task])
+
+    def _wake(self) -> None:
         if self._feed is not None:
             self._feed.changed.set()
-        await asyncio.wait([self.task])
 
     def detach(self) -> None:
         """This worker looks after it no more; the pod goes on."""
@@ -144,7 +157,10 @@ class PodTry:
             raise SystemFailure(system_error("ApiError", f"a pod template could not be read: {error}")) from error
 
     async def _pod(self, resumed: bool, seen_uid: str | None) -> Pod:
-        """The try's pod: found, or created."""
+        """The try's pod: seen as another worker created it, found, or created."""
+        assert self._feed is not None
+        if (seen := self._feed.pod) is not None and names.is_of(seen, self._invocation):
+            return seen
         creation = Creation(self._yard.pods, self._built, self._invocation, self._killed)
         try:
             if resumed:
@@ -178,11 +194,11 @@ class PodTry:
         while True:
             feed.changed.clear()
             assert feed.pod is not None
-            sight = self._with_trouble(classify.look(feed.pod, self._built.primary))
+            sight = self._trouble.told_in(classify.look(feed.pod, self._built.primary))
             self._report(feed.pod, sight)
             if self._kill_reason is not None:
                 return await self._stop(feed, self._kill_reason)
-            if sight.end is not None and not self._is_collecting(feed.pod, sight.end):
+            if sight.end is not None and self.is_attended and not self._is_collecting(feed.pod, sight.end):
                 return await self._ended(feed.pod, sight.end)
             if feed.gone:
                 return await self._vanished(feed.pod, sight)
@@ -196,11 +212,6 @@ class PodTry:
             elif time.monotonic() - heard > LOOK_SECONDS * 0.8:
                 await look_again(self._yard, feed, self._over(feed))
                 heard = time.monotonic()
-
-    def _with_trouble(self, sight: Sight) -> Sight:
-        """What keeps containers from being created stands in events, not in the pod."""
-        is_silent = sight.wait == "starting" and not sight.message
-        return replace(sight, message=self._trouble_told) if is_silent and self._trouble_told else sight
 
     def _report(self, pod: Pod, sight: Sight) -> None:
         state: dict[str, Any] = {"phase": "running" if sight.phase == "ended" else sight.phase}
@@ -248,7 +259,9 @@ class PodTry:
             return classify.refused_start(sight)
         self._patience.note(sight.wait, sight.reason, sight.message)
         if sight.wait == "starting" and self._patience.should_ask_events():
-            return await self._trouble(pod)
+            error = await self._trouble.ask(pod)
+            self._report(pod, self._trouble.told_in(sight))
+            return error
         return classify.refused_start(sight) if self._patience.exceeded() is not None else None
 
     async def _claim(self, pod: Pod) -> None:
@@ -286,22 +299,6 @@ class PodTry:
     def _already_ran(self, sight: Sight) -> float:
         """Seconds that it ran before this worker saw it. Clocks differ: never less than nothing."""
         return max(0.0, time.time() - sight.started_at) if sight.started_at is not None else 0.0
-
-    async def _trouble(self, pod: Pod) -> TaskError | None:
-        """What keeps the containers from being created is said in events alone: volumes, most of all."""
-        try:
-            events = await self._yard.pods.events(self._built.namespace, pod["metadata"]["uid"])
-        except ApiError as error:
-            logger.info("events of pod %s could not be read: %s", self._built.name, error)
-            return None
-        if not events:
-            return None
-        reason, message = events[-1]
-        self._trouble_told = f"{reason}: {message}"
-        self._tell(**{**self._state, "message": self._trouble_told[:200]})
-        if reason == "FailedMount" and (code := classify.missing_volume(message)) is not None:
-            return user_error(code, f"the pod does not start: {message}", retryable=False)
-        return None
 
     # ---------------------------------------------------------------------------------------- ends
 

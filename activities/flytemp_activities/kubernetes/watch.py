@@ -1,7 +1,8 @@
 """One list and watch for all pods of a deployment, whose events reach whoever follows a pod.
 
 The recipe is that of client-go's reflector: a list, then watches from its resourceVersion on, with bookmarks; after 410 a new
-list, of which the difference is told. Nothing is kept of pods that nobody here follows.
+list, of which the difference is told. Of pods that nobody here follows only new ones are kept, for a moment: another worker may
+have created them for tasks whose activities come to this one.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from typing import Any
 
 from flytemp_activities.kubernetes.api import ApiError, KubernetesApi
@@ -22,6 +24,9 @@ WATCH_SECONDS = 270
 
 SILENCE_SECONDS = WATCH_SECONDS + 30
 """A watch without a word, not even a bookmark (they come about every minute), is a dead connection."""
+
+NEW_SECONDS, MOST_NEW = 10.0, 200
+"""So long, and so many, new pods that nobody follows are remembered."""
 
 _PAGE = 500
 _FIRST_PAUSE, _LAST_PAUSE = 0.2, 5.0
@@ -53,6 +58,43 @@ class Feed:
         self.see(None if is_another else pod)
 
 
+class NewPods:
+    """Pods that were created a moment ago and that nobody here follows, as they were last seen."""
+
+    def __init__(self) -> None:
+        self._pods: dict[Key, tuple[float, Pod]] = {}  # by the time at which they were added
+
+    def take(self, kind: str, pod: Pod) -> None:
+        """An event of the watch."""
+        key = _key(pod)
+        if kind == "DELETED":
+            self._pods.pop(key, None)
+        elif kind == "ADDED":
+            self._pods.pop(key, None)
+            self._pods[key] = (time.monotonic(), pod)
+        elif key in self._pods:
+            self._pods[key] = (self._pods[key][0], pod)
+        self._forget()
+
+    def pop(self, key: Key) -> Pod | None:
+        """The pod of that name, if it is new; it is followed now."""
+        self._forget()
+        found = self._pods.pop(key, None)
+        return found[1] if found is not None else None
+
+    def clear(self) -> None:
+        """The watch has missed what became of them."""
+        self._pods.clear()
+
+    def _forget(self) -> None:
+        oldest = time.monotonic() - NEW_SECONDS
+        while self._pods:
+            key = next(iter(self._pods))
+            if len(self._pods) <= MOST_NEW and self._pods[key][0] >= oldest:
+                break
+            del self._pods[key]
+
+
 class PodWatch:
     """Lists and watches pods by a label selector, in one namespace or in all (``namespace`` is None)."""
 
@@ -61,6 +103,7 @@ class PodWatch:
         self._selector = selector
         self._path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
         self._feeds: dict[Key, Feed] = {}
+        self._new = NewPods()
         self._version = ""
         self._heard = False  # a word from the watch that is open
         self._task: asyncio.Task[None] | None = None
@@ -78,7 +121,10 @@ class PodWatch:
 
     def follow(self, key: Key) -> Feed:
         """The feed of a pod, which need not be there yet."""
-        return self._feeds.setdefault(key, Feed())
+        feed = self._feeds.setdefault(key, Feed())
+        if feed.pod is None and (new := self._new.pop(key)) is not None:
+            feed.see(new)
+        return feed
 
     def forget(self, key: Key) -> None:
         self._feeds.pop(key, None)
@@ -116,6 +162,7 @@ class PodWatch:
     async def _list(self) -> None:
         """What is there now. A pod that is followed and not there is gone, if it was there before."""
         seen: set[Key] = set()
+        self._new.clear()
         parameters = {"labelSelector": self._selector, "limit": str(_PAGE)}
         before = {key for key, feed in self._feeds.items() if feed.pod is not None}
         while True:
@@ -132,7 +179,7 @@ class PodWatch:
                 break
             parameters["continue"] = page["metadata"]["continue"]
         for key in before - seen:  # pods made while the list was under way were not there before
-            self._tell(key, None)
+            self._feeds[key].see(None)
         self._version = page["metadata"]["resourceVersion"]
 
     async def _watch(self) -> None:
@@ -150,16 +197,14 @@ class PodWatch:
             raise ApiError(int(pod.get("code") or 500), str(pod.get("reason") or ""), str(pod.get("message") or ""))
         self._version = pod["metadata"]["resourceVersion"]
         self._heard = True
-        if kind == "DELETED":
-            feed = self._feeds.get(_key(pod))
-            if feed is not None:
-                _deleted(feed, pod)
-        elif kind != "BOOKMARK":
-            self._tell(_key(pod), pod)
-
-    def _tell(self, key: Key, pod: Pod | None) -> None:
-        feed = self._feeds.get(key)
-        if feed is not None:
+        if kind == "BOOKMARK":
+            return
+        feed = self._feeds.get(_key(pod))
+        if feed is None:
+            self._new.take(kind, pod)
+        elif kind == "DELETED":
+            _deleted(feed, pod)
+        else:
             feed.see(pod)
 
 

@@ -148,9 +148,12 @@ class ProcessBackend:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.info("node %s, attempt %d, try %d ended without a result: %s", *key[1:], error)
 
-    async def start_ahead(self, invocation: Invocation) -> bool:
+    async def start_ahead(self, invocation: Invocation, *, expected: bool = False) -> bool:
         """Processes are few, and Temporal starts their activities fast enough."""
         return False
+
+    def let_go(self, invocation_key: TryKey) -> None:
+        """Nothing is started ahead."""
 
     async def kill(self, invocation_key: TryKey) -> None:
         """End the try and everything it started: TERM, grace, KILL. Returns when all are gone.

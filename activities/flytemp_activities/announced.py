@@ -1,0 +1,158 @@
+"""Tasks that the interpreter of this very process has decided to run: begun while the server still learns of it.
+
+From the decision until the task's activity is here the server writes the decision down, the activity's start too, and tells a
+worker: a third of the time between two pods of a chain. A pod needs none of that to be created, as its name follows from the try.
+So the decision is announced within the process, and the activity, here or in another worker, finds the pod. Most come in
+milliseconds. It may come never, when the decision was not written down, or the task was cancelled before a worker had it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.client import Client as TemporalClient
+from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.service import RPCError
+
+from flytemp.errors import FlytempError
+from flytemp.runtime.invocation import Invocation
+from flytemp_activities.backend import Backend, TryKey
+from flytemp_activities.detached import Detached, Run
+
+START_SECONDS = 1.0
+"""What has not begun after so long is left to its activity, which may be over elsewhere before long."""
+
+LOOK_SECONDS = 3.0
+"""An activity that has not come after so long is looked for."""
+
+_SCHEDULED = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+
+logger = logging.getLogger("flytemp.tasks")
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """That a workflow's run is about to have an activity, with that argument of `run_task`. ``at``: monotonic seconds."""
+
+    argument: dict[str, Any]
+    run: Run
+    activity_id: str
+    at: float
+
+    @property
+    def key(self) -> TryKey:
+        """The try's."""
+        argument = self.argument
+        return argument["execution"], argument["node"], argument["attempt"], argument["try"]
+
+
+class Announced:
+    """Starts what is announced, and looks after it until its activity comes.
+
+    Args:
+        load: makes the invocation of an activity's argument.
+        slots: tries that may be in hand at once, beyond which nothing is started; None: no bound.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        temporal: TemporalClient,
+        detached: Detached,
+        load: Callable[[dict[str, Any]], Awaitable[Invocation]],
+        slots: int | None = None,
+    ) -> None:
+        self._backend = backend
+        self._temporal = temporal
+        self._detached = detached
+        self._load = load
+        self._slots = slots
+        self._expected: dict[Run, dict[TryKey, Announcement]] = {}
+        self._begun: set[TryKey] = set()  # of those expected
+        self._lookers: dict[Run, asyncio.Task[None]] = {}
+        self._starting: set[asyncio.Task[None]] = set()
+
+    def hear(self, announcement: Announcement) -> None:
+        """Start it, if that is possible at once."""
+        run = announcement.run
+        self._expected.setdefault(run, {})[announcement.key] = announcement
+        starting = asyncio.create_task(self._start(announcement))
+        self._starting.add(starting)
+        starting.add_done_callback(self._starting.discard)
+        if run not in self._lookers:
+            self._lookers[run] = asyncio.create_task(self._look_after(run))
+
+    def taken(self, key: TryKey, run: Run) -> bool:
+        """The activity of a task that was announced, here or in another worker, has come. Whether the task was not begun."""
+        begun = key in self._begun
+        return self._forget(run, key) and not begun
+
+    async def _start(self, announcement: Announcement) -> None:
+        try:
+            async with asyncio.timeout(announcement.at + START_SECONDS - time.monotonic()):
+                invocation = await self._load(announcement.argument)
+                if self._may_start(announcement):
+                    self._begun.add(announcement.key)
+                    await self._backend.start_ahead(invocation, expected=True)
+        except TimeoutError:
+            return
+        except FlytempError as error:  # its activity meets the same, and tells the engine
+            logger.info("a task that was announced does not load: node %s of %s: %s", *announcement.key[1::-1], error)
+
+    def _may_start(self, announcement: Announcement) -> bool:
+        has_room = self._slots is None or len(self._backend.running()) < self._slots
+        return has_room and announcement.key in self._expected.get(announcement.run, {})
+
+    # ---------------------------------------------------------------------- those that do not come
+
+    async def _look_after(self, run: Run) -> None:
+        """Look where the activities are that have not come, once for all of the run."""
+        expected = self._expected[run]
+        while expected:
+            await asyncio.sleep(LOOK_SECONDS)
+            running = self._backend.running()
+            missing = [one for one in expected.values() if time.monotonic() - one.at >= LOOK_SECONDS]
+            for one in missing:
+                if one.key not in running:
+                    self._forget(run, one.key)
+            if still := [one for one in missing if one.key in expected]:
+                await self._look_for(run, still)
+        del self._lookers[run]
+        del self._expected[run]
+
+    async def _look_for(self, run: Run, missing: list[Announcement]) -> None:
+        try:
+            description = await self._temporal.get_workflow_handle(run[0]).describe()
+        except RPCError as error:
+            logger.info("tasks that were announced could not be looked for: %s", error)
+            return
+        missing = [one for one in missing if one.key in self._expected[run]]  # some may have come meanwhile
+        if description.run_id != run[1] or description.status is not WorkflowExecutionStatus.RUNNING:
+            for one in missing:
+                self._forget(run, one.key)
+                self._detached.watch(one.key, *run)
+            return
+        states = {pending.activity_id: pending.state for pending in description.raw_description.pending_activities}
+        unwanted = [one.key for one in missing if one.activity_id not in states and not _decides(description)]
+        elsewhere = [one.key for one in missing if states.get(one.activity_id, _SCHEDULED) != _SCHEDULED]
+        for key in (*unwanted, *elsewhere):
+            self._forget(run, key)
+        for key in elsewhere:
+            self._backend.let_go(key)
+        await asyncio.gather(*(self._backend.kill(key) for key in unwanted))
+
+    def _forget(self, run: Run, key: TryKey) -> bool:
+        """Expect it no more; whether it was."""
+        self._begun.discard(key)
+        return self._expected.get(run, {}).pop(key, None) is not None
+
+
+def _decides(description: WorkflowExecutionDescription) -> bool:
+    """The workflow is deciding just now: what it decided may not be written down yet."""
+    return description.raw_description.HasField("pending_workflow_task")
