@@ -106,8 +106,9 @@ class Announced:
             logger.info("a task that was announced does not load: node %s of %s: %s", *announcement.key[1::-1], error)
 
     def _may_start(self, announcement: Announcement) -> bool:
+        is_new = time.monotonic() < announcement.at + START_SECONDS
         has_room = self._slots is None or len(self._backend.running()) < self._slots
-        return has_room and announcement.key in self._expected.get(announcement.run, {})
+        return is_new and has_room and announcement.key in self._expected.get(announcement.run, {})
 
     # ---------------------------------------------------------------------- those that do not come
 

@@ -286,6 +286,55 @@ async def test_a_try_that_is_started_ahead_is_joined_by_any_worker(
     await until_no_pods(cluster, namespace)
 
 
+async def test_the_end_of_an_expected_pod_is_left_to_whoever_comes(
+    start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
+) -> None:
+    bench, invocation = await start_backend(), program.invocation("add", {"a": 1, "b": 2})
+    assert await bench.backend.start_ahead(invocation, expected=True)
+    await until_phase(cluster, namespace, "Succeeded")
+    await asyncio.sleep(1)
+    assert (len(pods(cluster, namespace)), len(bench.backend.running())) == (1, 1)
+    assert (await bench.run(invocation)).outputs == {"o0": 3}
+    await until_no_pods(cluster, namespace)
+    assert log_of(store, invocation) == "adding 1 2\n"
+
+
+async def test_an_expected_pod_that_nobody_comes_for_is_removed(
+    start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
+) -> None:
+    bench, invocation = await start_backend(), program.invocation("add", {"a": 1, "b": 2})
+    assert await bench.backend.start_ahead(invocation, expected=True)
+    await until_phase(cluster, namespace, "Succeeded")
+    await bench.backend.kill(bench.backend.running()[0])
+    assert pods(cluster, namespace) == []
+    assert bench.backend.running() == []
+    assert log_of(store, invocation) == "adding 1 2\n"
+
+
+async def test_an_expected_pod_is_taken_up_without_asking_for_it(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = await start_backend(), await start_backend()
+    invocation = program.invocation("wait", {"seconds": 2.0})
+    assert await one.backend.start_ahead(invocation, expected=True)
+    await until_phase(cluster, namespace, "Running")
+    monkeypatch.setattr(other.backend._yard.pods, "get", None)  # the watch has told of it
+    monkeypatch.setattr(other.backend._yard.pods, "create", None)
+    joined = one.start(invocation)
+    assert (await other.run(invocation, resumed=True)).outputs == {"o0": "waited"}
+    assert (await joined).outputs == {"o0": "waited"}
+    await until_no_pods(cluster, namespace)
+
+
+async def test_who_waits_for_an_expected_pod_keeps_it(start_backend: StartBackend, program: Project) -> None:
+    bench, invocation = await start_backend(), program.invocation("wait", {"seconds": 2.0})
+    assert await bench.backend.start_ahead(invocation, expected=True)
+    running = bench.start(invocation)
+    await bench.reported(phase="running")
+    bench.backend.let_go(bench.backend.running()[0])
+    assert (await running).outputs == {"o0": "waited"}
+
+
 async def test_what_cannot_be_started_at_once_is_not_started_ahead(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:

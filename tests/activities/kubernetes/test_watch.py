@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flytemp_activities.kubernetes.watch import Feed
+import pytest
+
+from flytemp_activities.kubernetes import watch
+from flytemp_activities.kubernetes.watch import Feed, NewPods
 
 
-def pod(uid: str) -> dict[str, Any]:
-    return {"metadata": {"namespace": "n", "name": "p", "uid": uid}}
+def pod(uid: str, name: str = "p") -> dict[str, Any]:
+    return {"metadata": {"namespace": "n", "name": name, "uid": uid}}
 
 
 def test_an_event_of_another_pod_of_the_name_is_not_its() -> None:
@@ -31,3 +34,34 @@ def test_the_first_that_is_seen_is_the_pod() -> None:
     assert (feed.pod, feed.gone) == (pod("one"), False)
     feed.see_now(None)
     assert feed.gone
+
+
+def test_a_new_pod_is_remembered_as_it_was_last_seen() -> None:
+    new = NewPods()
+    new.take("MODIFIED", pod("old", "other"))
+    new.take("ADDED", pod("one"))
+    new.take("MODIFIED", later := {**pod("one"), "status": {"phase": "Running"}})
+    assert new.pop(("n", "other")) is None, "it is not new"
+    assert new.pop(("n", "p")) == later
+    assert new.pop(("n", "p")) is None, "it is followed now"
+
+
+def test_a_new_pod_that_is_gone_is_forgotten() -> None:
+    new = NewPods()
+    new.take("ADDED", pod("one"))
+    new.take("DELETED", pod("one"))
+    assert new.pop(("n", "p")) is None
+    new.take("ADDED", pod("one"))
+    new.clear()
+    assert new.pop(("n", "p")) is None
+
+
+def test_only_the_newest_are_remembered_and_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "MOST_NEW", 2)
+    new = NewPods()
+    for name in "abc":
+        new.take("ADDED", pod(name, name))
+    assert [new.pop(("n", name)) is not None for name in "abc"] == [False, True, True]
+    new.take("ADDED", pod("one"))
+    monkeypatch.setattr(watch, "NEW_SECONDS", -1.0)
+    assert new.pop(("n", "p")) is None
