@@ -124,10 +124,12 @@ class Watcher:
 
 
 class Bench:
-    """A Temporal server, a worker process of its own, and a namespace on the test cluster."""
+    """A Temporal server, worker processes by their ids, and a namespace on the test cluster."""
 
-    def __init__(self, cluster: Cluster, namespace: str, api: KubernetesApi, temporal: TemporalClient, worker: int) -> None:
-        self.cluster, self.namespace, self.api, self.temporal, self.worker = cluster, namespace, api, temporal, worker
+    def __init__(
+        self, cluster: Cluster, namespace: str, api: KubernetesApi, temporal: TemporalClient, workers: list[int]
+    ) -> None:
+        self.cluster, self.namespace, self.api, self.temporal, self.workers = cluster, namespace, api, temporal, workers
         self.watcher = Watcher(api, namespace)
 
     async def launch(self, name: str) -> WorkflowHandle[Any, Any]:
@@ -136,13 +138,13 @@ class Bench:
         return await self.temporal.start_workflow("FlytempWorkflow", launch, id=identifier, task_queue=QUEUE)
 
     def cpu(self) -> float:
-        """Seconds of CPU that the worker process has used."""
-        fields = Path(f"/proc/{self.worker}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Seconds of CPU that the worker processes have used."""
+        fields = [Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split() for worker in self.workers]
+        return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
 
     def memory(self) -> float:
-        """MiB that the worker process has in memory."""
-        pages = int(Path(f"/proc/{self.worker}/statm").read_text().split()[1])
+        """MiB that the worker processes have in memory."""
+        pages = sum(int(Path(f"/proc/{worker}/statm").read_text().split()[1]) for worker in self.workers)
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     async def empty(self) -> None:
@@ -219,7 +221,7 @@ class Bench:
         ]
 
     async def in_flight(self, executions: int, nodes: int) -> list[Row]:
-        """How many pods one worker process looks after, and what one of them takes of its memory."""
+        """Pods that are looked after, and what one of them takes of the workers' memory."""
         before = self.memory()
         handles = [await self.launch(f"long{nodes}") for _ in range(executions)]
         await self.watcher.until(executions * nodes)
@@ -232,14 +234,14 @@ class Bench:
         await asyncio.gather(*(handle.result() for handle in handles), return_exceptions=True)
         await self.empty()
         return [
-            Row("pods in flight in one worker", executions * nodes, ""),
+            Row("pods in flight", executions * nodes, ""),
             Row("memory per pod in flight", round(each * 1024, 1), "KiB"),
             Row("worker's CPU while they run", round(idle * 100, 1), "% of a core"),
         ]
 
 
 def start_worker(folder: Path, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    log = (folder / "worker.log").open("wb")
+    log = (folder / "worker.log").open("ab")
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("FLYTEMP_", "TEMPORAL_"))}
     worker = subprocess.Popen(
         [sys.executable, "-m", "flytemp_cli", "worker"], cwd=folder, env={**plain, **variables}, stdout=log, stderr=log
@@ -259,7 +261,7 @@ async def measure(folder: Path, arguments: argparse.Namespace) -> list[Row]:
     policy.write_text(
         'node_selector = {type = "kwok"}\ntolerations = [{operator = "Exists"}]\ndefaults = {cpu = "1m", memory = "1Mi"}\n'
     )
-    worker = None
+    workers: list[subprocess.Popen[bytes]] = []
     try:
         temporal = await TemporalClient.connect(server.address)
         await add_search_attributes(temporal)
@@ -278,9 +280,9 @@ async def measure(folder: Path, arguments: argparse.Namespace) -> list[Row]:
             "FLYTEMP_KUBERNETES_PODS": str(max(arguments.flight, arguments.fan)), "FLYTEMP_WORKER_METRICS_ADDRESS": "127.0.0.1:0",
             "FLYTEMP_WORKER_MAX_IN_FLIGHT": "1000",
         }  # fmt: skip
-        worker = start_worker(folder, variables)
+        workers += [start_worker(folder, variables) for _ in range(arguments.workers)]
         async with await KubernetesApi.connect(str(cluster.kubeconfig), agent="bench") as api:
-            bench = Bench(cluster, namespace, api, temporal, worker.pid)
+            bench = Bench(cluster, namespace, api, temporal, [worker.pid for worker in workers])
             await bench.watcher.start()
             start, imports = await asyncio.to_thread(runtime_start, folder)
             rows = [
@@ -294,8 +296,9 @@ async def measure(folder: Path, arguments: argparse.Namespace) -> list[Row]:
             await bench.watcher.close()
             return rows
     finally:
-        if worker is not None:
+        for worker in workers:
             worker.terminate()
+        for worker in workers:
             worker.wait(60)
         await asyncio.to_thread(server.stop)
         cluster.delete_namespace(namespace)
@@ -308,6 +311,7 @@ def main() -> None:
     parser.add_argument("--fan", type=int, default=1_000, help="pods at once")
     parser.add_argument("--flight", type=int, default=5_000, help="pods that one worker looks after; 0 to leave it out")
     parser.add_argument("--executions", type=int, default=5, help="that they belong to")
+    parser.add_argument("--workers", type=int, default=1, help="worker processes, of which each may run any task")
     parser.add_argument("--output", type=Path, default=Path("bench-k8s-results.json"))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="flytemp-bench-") as temporary:

@@ -28,7 +28,7 @@ from flytemp_activities.detached import Detached, Run
 START_SECONDS = 1.0
 """What has not begun after so long is left to its activity, which may be over elsewhere before long."""
 
-LOOK_SECONDS = 3.0
+LOOK_SECONDS = 1.0
 """An activity that has not come after so long is looked for."""
 
 _SCHEDULED = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
@@ -73,7 +73,7 @@ class Announced:
         self._detached = detached
         self._load = load
         self._slots = slots
-        self._expected: dict[Run, dict[TryKey, Announcement]] = {}
+        self._expected: dict[TryKey, Announcement] = {}
         self._begun: set[TryKey] = set()  # of those expected
         self._lookers: dict[Run, asyncio.Task[None]] = {}
         self._starting: set[asyncio.Task[None]] = set()
@@ -81,77 +81,82 @@ class Announced:
     def hear(self, announcement: Announcement) -> None:
         """Start it, if that is possible at once."""
         run = announcement.run
-        self._expected.setdefault(run, {})[announcement.key] = announcement
+        self._expected[announcement.key] = announcement
         starting = asyncio.create_task(self._start(announcement))
         self._starting.add(starting)
         starting.add_done_callback(self._starting.discard)
         if run not in self._lookers:
             self._lookers[run] = asyncio.create_task(self._look_after(run))
 
-    def taken(self, key: TryKey, run: Run) -> bool:
-        """The activity of a task that was announced, here or in another worker, has come. Whether the task was not begun."""
+    def taken(self, key: TryKey) -> bool:
+        """The activity has come of a task that was announced, here or in another worker. Whether nobody can have begun it."""
         begun = key in self._begun
-        return self._forget(run, key) and not begun
+        return self._forget(key) and not begun
 
     async def _start(self, announcement: Announcement) -> None:
+        key = announcement.key
         try:
-            async with asyncio.timeout(announcement.at + START_SECONDS - time.monotonic()):
-                invocation = await self._load(announcement.argument)
-                if self._may_start(announcement):
-                    self._begun.add(announcement.key)
-                    await self._backend.start_ahead(invocation, expected=True)
-        except TimeoutError:
-            return
+            invocation = await self._load(announcement.argument)
+            if self._may_start(announcement):
+                self._begun.add(key)
+                await self._backend.start_ahead(invocation, expected=True)
         except FlytempError as error:  # its activity meets the same, and tells the engine
-            logger.info("a task that was announced does not load: node %s of %s: %s", *announcement.key[1::-1], error)
+            logger.info("node %s of %s, which was announced, is not begun: %s", key[1], key[0], error)
+        except Exception:
+            logger.exception("node %s of %s, which was announced, is not begun", key[1], key[0])
 
     def _may_start(self, announcement: Announcement) -> bool:
         is_new = time.monotonic() < announcement.at + START_SECONDS
         has_room = self._slots is None or len(self._backend.running()) < self._slots
-        return is_new and has_room and announcement.key in self._expected.get(announcement.run, {})
+        return is_new and has_room and announcement.key in self._expected
 
     # ---------------------------------------------------------------------- those that do not come
 
     async def _look_after(self, run: Run) -> None:
         """Look where the activities are that have not come, once for all of the run."""
-        expected = self._expected[run]
-        while expected:
+        while expected := [one for one in self._expected.values() if one.run == run]:
             await asyncio.sleep(LOOK_SECONDS)
-            running = self._backend.running()
-            missing = [one for one in expected.values() if time.monotonic() - one.at >= LOOK_SECONDS]
-            for one in missing:
-                if one.key not in running:
-                    self._forget(run, one.key)
-            if still := [one for one in missing if one.key in expected]:
-                await self._look_for(run, still)
+            missing = self._missing(expected)
+            if missing:
+                try:
+                    await self._look_for(run, missing)
+                except Exception:
+                    logger.exception("announced tasks of %s could not be looked after", run[0])
         del self._lookers[run]
-        del self._expected[run]
+
+    def _missing(self, expected: list[Announcement]) -> list[Announcement]:
+        """Of those expected, what still goes on without its activity. What has ended is left to that."""
+        running = self._backend.running()
+        for one in expected:
+            if one.key not in running and time.monotonic() - one.at >= LOOK_SECONDS:
+                self._forget(one.key)
+        return [one for one in expected if one.key in self._expected and time.monotonic() - one.at >= LOOK_SECONDS]
 
     async def _look_for(self, run: Run, missing: list[Announcement]) -> None:
         try:
             description = await self._temporal.get_workflow_handle(run[0]).describe()
         except RPCError as error:
-            logger.info("tasks that were announced could not be looked for: %s", error)
+            logger.info("announced tasks of %s could not be looked for: %s", run[0], error)
             return
-        missing = [one for one in missing if one.key in self._expected[run]]  # some may have come meanwhile
+        missing = [one for one in missing if one.key in self._expected]  # some may have come meanwhile
         if description.run_id != run[1] or description.status is not WorkflowExecutionStatus.RUNNING:
             for one in missing:
-                self._forget(run, one.key)
+                self._forget(one.key)
                 self._detached.watch(one.key, *run)
             return
         states = {pending.activity_id: pending.state for pending in description.raw_description.pending_activities}
         unwanted = [one.key for one in missing if one.activity_id not in states and not _decides(description)]
         elsewhere = [one.key for one in missing if states.get(one.activity_id, _SCHEDULED) != _SCHEDULED]
         for key in (*unwanted, *elsewhere):
-            self._forget(run, key)
+            self._forget(key)
         for key in elsewhere:
             self._backend.let_go(key)
         await asyncio.gather(*(self._backend.kill(key) for key in unwanted))
 
-    def _forget(self, run: Run, key: TryKey) -> bool:
+    def _forget(self, key: TryKey) -> bool:
         """Expect it no more; whether it was."""
         self._begun.discard(key)
-        return self._expected.get(run, {}).pop(key, None) is not None
+        return self._expected.pop(key, None) is not None
 
 
 def _decides(description: WorkflowExecutionDescription) -> bool:

@@ -84,10 +84,8 @@ class TaskRunner:
 
     def _may_be_there(self, argument: dict[str, Any], key: TryKey) -> bool:
         """Whether this try may have been started before, other than by what this worker has in hand."""
-        info = activity.info()
-        run = (info.workflow_id or "", info.workflow_run_id or "")
-        is_fresh = self.announced.taken(key, run) or not argument.get("announced") or key in self._backend.running()
-        return bool(argument.get("resumed")) or info.attempt > 1 or not is_fresh
+        is_fresh = self.announced.taken(key) or not argument.get("announced") or key in self._backend.running()
+        return bool(argument.get("resumed")) or activity.info().attempt > 1 or not is_fresh
 
     async def _observed(self, invocation: Invocation, resumed: bool, stop: bool) -> TaskResult:
         if self._observer is None:

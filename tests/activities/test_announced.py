@@ -132,7 +132,7 @@ async def test_what_is_announced_begins_and_its_activity_finds_it(program: Proje
     await trial.announce()
     assert trial.backend.expected == [trial.key()]
     assert trial.backend.running() == [trial.key()]
-    assert not trial.announced.taken(trial.key(), RUN), "it has begun: what became of it is to be found"
+    assert not trial.announced.taken(trial.key()), "it has begun: what became of it is to be found"
     await trial.looked()
     assert trial.temporal.asked == 0
 
@@ -141,14 +141,14 @@ async def test_an_activity_that_is_faster_finds_nothing_begun(program: Project) 
     trial = Trial(program)
     trial.may_load.clear()
     await trial.announce()
-    assert trial.announced.taken(trial.key(), RUN), "nobody has begun it"
+    assert trial.announced.taken(trial.key()), "nobody has begun it"
     trial.may_load.set()
     await trial.looked()
     assert not trial.backend.expected
 
 
 async def test_an_activity_that_was_announced_elsewhere(program: Project) -> None:
-    assert not Trial(program).announced.taken(("root", "n0", 1, 1), RUN), "another may have begun it"
+    assert not Trial(program).announced.taken(("root", "n0", 1, 1)), "another may have begun it"
 
 
 async def test_without_room_nothing_begins(program: Project) -> None:
@@ -156,7 +156,7 @@ async def test_without_room_nothing_begins(program: Project) -> None:
     await trial.announce("n0")
     await trial.announce("n1")
     assert trial.backend.running() == [trial.key("n0")]
-    assert trial.announced.taken(trial.key("n1"), RUN), "nobody has begun it"
+    assert trial.announced.taken(trial.key("n1")), "nobody has begun it"
 
 
 async def test_what_was_announced_long_ago_is_left_to_its_activity(program: Project) -> None:
@@ -169,7 +169,7 @@ async def test_what_does_not_load_is_left_to_its_activity(program: Project) -> N
     trial = Trial(program)
     await trial.announce("nowhere")
     assert not trial.backend.expected
-    assert trial.announced.taken(trial.key("nowhere"), RUN)
+    assert trial.announced.taken(trial.key("nowhere"))
 
 
 async def test_what_ended_before_its_activity_came_is_looked_for_by_it(program: Project) -> None:
@@ -178,7 +178,7 @@ async def test_what_ended_before_its_activity_came_is_looked_for_by_it(program: 
     trial.backend.tries.pop(trial.key())  # its pod was deleted, say
     await trial.looked()
     assert trial.temporal.asked == 0
-    assert not trial.announced.taken(trial.key(), RUN)
+    assert not trial.announced.taken(trial.key())
 
 
 async def test_a_task_without_an_activity_is_stopped(program: Project) -> None:
@@ -199,7 +199,7 @@ async def test_what_another_worker_has_is_its_own(program: Project, state: Pendi
     await trial.announce()
     await trial.looked()
     assert (trial.backend.let_go_of, trial.backend.killed) == ([trial.key()], [])
-    assert not trial.announced.taken(trial.key(), RUN)
+    assert not trial.announced.taken(trial.key())
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ async def test_an_activity_that_comes_during_the_look_keeps_its_task(program: Pr
     trial.temporal.describe = slow  # type: ignore[method-assign]
     await trial.announce()
     await looks.wait()
-    assert not trial.announced.taken(trial.key(), RUN)
+    assert not trial.announced.taken(trial.key())
     may_answer.set()
     await trial.looked()
     assert not trial.backend.killed

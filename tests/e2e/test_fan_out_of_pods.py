@@ -25,6 +25,7 @@ __all__ = ["cluster", "own_cluster"]
 pytestmark = [pytest.mark.kubernetes, pytest.mark.e2e]
 
 MANY = 150
+CHAIN = 6
 
 PROGRAM = f"""
     from flytemp import ContainerTask, PodTemplate, task, workflow
@@ -39,6 +40,14 @@ PROGRAM = f"""
     def shorts() -> None:
         for _ in range({MANY}):
             short()
+
+    @workflow
+    def chain() -> None:
+        before = short()
+        for _ in range({CHAIN - 1}):
+            after = short()
+            before >> after
+            before = after
 
     @workflow
     def whiles() -> None:
@@ -132,8 +141,8 @@ def phase(installation: Installation, name: str) -> str:
     return str(json.loads(installation.flytemp("get", "execution", name, "-o", "json").stdout)["phase"])
 
 
-def assert_each_once(seen: Seen) -> None:
-    assert len(seen.uids) == MANY
+def assert_each_once(seen: Seen, many: int = MANY) -> None:
+    assert len(seen.uids) == many
     assert {len(uids) for uids in seen.uids.values()} == {1}
 
 
@@ -169,3 +178,13 @@ def test_a_termination_while_they_start_leaves_none(installation: Installation, 
     eventually(lambda: seen.there >= 60, "many are there")
     installation.flytemp("terminate", "longs-2")
     eventually(lambda: seen.there == 0, "its pods are removed", 120)
+
+
+def test_two_workers_of_which_one_decides_and_both_run(installation: Installation, seen: Seen) -> None:
+    installation.start_worker()
+    for number in range(4):
+        installation.flytemp("launch", "program.chain", "--name", f"chain-{number}")
+    for number in range(4):
+        eventually(lambda name=f"chain-{number}": phase(installation, name) == "SUCCEEDED", "it goes on", 120)
+    eventually(lambda: seen.there == 0, "the pods are removed")
+    assert_each_once(seen, 4 * CHAIN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -26,6 +27,7 @@ from flytemp_activities import announced
 from flytemp_activities.backend import Report, TaskLost, Told, TryKey, key_of
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
+from flytemp_worker import plugin
 from flytemp_worker.announcing import Announcing
 from flytemp_worker.assembly import control_parts
 from flytemp_worker.devserver import DevServer, start_dev_server
@@ -314,3 +316,16 @@ async def test_a_task_whose_activity_waits_for_a_worker_goes_on(
             execution = await handle.wait(SECONDS)
     assert execution.phase is Phase.SUCCEEDED
     assert set(cluster.made.values()) == {1}
+
+
+async def test_a_plugin_that_runs_tasks_has_them_begun_too(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = Pods(Cluster())
+    monkeypatch.setattr(plugin, "make_backend", lambda settings, store: backend)
+    chosen = client.settings
+    settings = dataclasses.replace(chosen, worker=dataclasses.replace(chosen.worker, backend="kubernetes"))
+    added = plugin.FlytempPlugin(client.temporal, settings, run_tasks=True)
+    async with Worker(client.temporal, task_queue=chosen.task_queue, plugins=[added]):
+        execution = await (await launched(client)).wait(SECONDS)
+    assert execution.phase is Phase.SUCCEEDED
+    assert nodes(backend.began) == ["n0", "n1", "n2"]
+    assert set(backend.cluster.made.values()) == {1}

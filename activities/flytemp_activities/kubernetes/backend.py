@@ -128,7 +128,8 @@ class KubernetesBackend:
             waiting: list[asyncio.Future[Any]] = [one.task, one.begun]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            one.detach()
+            if not one.is_joined:
+                one.detach()
             raise
         error = one.task.exception() if one.task.done() and not one.task.cancelled() else None
         return error.is_unclear if isinstance(error, NotStarted) else True

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import random
 import time
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from flytemp.errors import ConfigError, InputError, StoreError
 from flytemp.layout import RootLayout
@@ -27,6 +27,7 @@ from flytemp_activities.kubernetes.creation import Creation, NotCreated
 from flytemp_activities.kubernetes.manifest import Built
 from flytemp_activities.kubernetes.pods import Pod
 from flytemp_activities.kubernetes.preparing import Yard, prepare
+from flytemp_activities.kubernetes.reports import MOST_MESSAGE, Reports, state_of
 from flytemp_activities.kubernetes.stopping import bring_to_end, delete, look_again
 from flytemp_activities.kubernetes.tidying import OverPod
 from flytemp_activities.kubernetes.trouble import Trouble
@@ -70,8 +71,7 @@ class PodTry:
         self._patience = Patience(yard.policy.waits)
         self._kill_reason: str | None = None
         self._killed = asyncio.Event()
-        self._reporters: list[Report] = []
-        self._state: dict[str, Any] = {"phase": "queued"}
+        self._reports = Reports()
         self._running_since: float | None = None
         self._deleting_since: float | None = None
         self._ahead = ahead
@@ -83,21 +83,19 @@ class PodTry:
 
     # ----------------------------------------------------------------------------------- who waits
 
+    @property
+    def is_joined(self) -> bool:
+        """Somebody waits for its result now."""
+        return bool(self._reports)
+
     def subscribe(self, report: Report) -> None:
         """Tell ``report`` the state now, and at every change."""
-        self._reporters.append(report)
-        report(dict(self._state))
+        self._reports.add(report)
         self.is_attended = True
         self._wake()
 
     def unsubscribe(self, report: Report) -> None:
-        self._reporters.remove(report)
-
-    def _tell(self, **state: Any) -> None:
-        if state != self._state:
-            self._state = state
-            for report in list(self._reporters):
-                report(dict(state))
+        self._reports.remove(report)
 
     async def kill(self, reason: str) -> None:
         """Delete the pod, with grace; returns when it is gone. `task` then ends with `TaskLost`, or with a result that was
@@ -180,7 +178,7 @@ class PodTry:
 
     def _on_wait(self, reason: str, message: str) -> None:
         """The pod cannot be created just now."""
-        self._tell(phase="queued", reason=reason, message=message[:200])
+        self._reports.tell(phase="queued", reason=reason, message=message[:MOST_MESSAGE])
         self._patience.note("quota" if "quota" in reason.lower() else "other", reason, message)
         if reason != "ApiServer" and (error := self._patience.exceeded()) is not None:
             raise NotCreated(error)
@@ -214,16 +212,7 @@ class PodTry:
                 heard = time.monotonic()
 
     def _report(self, pod: Pod, sight: Sight) -> None:
-        state: dict[str, Any] = {"phase": "running" if sight.phase == "ended" else sight.phase}
-        state.update(namespace=self._built.namespace, pod=pod["metadata"]["name"], uid=pod["metadata"]["uid"])
-        if self._built.primary != "primary":
-            state["container"] = self._built.primary
-        state.update({key: value for key, value in (("reason", sight.reason), ("node", sight.node)) if value})
-        if sight.message:
-            state["message"] = sight.message[:200]
-        if self._built.notes:
-            state["limited"] = "; ".join(self._built.notes)[:200]
-        self._tell(**state)
+        self._reports.tell(**state_of(self._built, pod, sight))
 
     async def _wait(self, feed: Feed, look_at: float) -> None:
         """Until something happens, or the next moment at which something would be overdue."""
