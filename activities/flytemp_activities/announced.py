@@ -11,14 +11,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp.errors import FlytempError
 from flytemp.runtime.invocation import Invocation
@@ -28,10 +28,15 @@ from flytemp_activities.detached import Detached, Run
 START_SECONDS = 1.0
 """What has not begun after so long is left to its activity, which may be over elsewhere before long."""
 
-LOOK_SECONDS = 1.0
-"""An activity that has not come after so long is looked for."""
+LOOK_SECONDS, LAST_LOOK_SECONDS = 1.0, 10.0
+"""An activity that has not come after so long is looked for, less and less often."""
 
-_SCHEDULED = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+MOST_ABANDONED = 1_000
+
+_ELSEWHERE = (
+    PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
+    PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
+)
 
 logger = logging.getLogger("flytemp.tasks")
 
@@ -48,8 +53,12 @@ class Announcement:
     @property
     def key(self) -> TryKey:
         """The try's."""
-        argument = self.argument
-        return argument["execution"], argument["node"], argument["attempt"], argument["try"]
+        return try_of(self.argument)
+
+
+def try_of(argument: dict[str, Any]) -> TryKey:
+    """What the try is called that an argument of `run_task` is for."""
+    return argument["execution"], argument["node"], argument["attempt"], argument["try"]
 
 
 class Announced:
@@ -75,16 +84,22 @@ class Announced:
         self._slots = slots
         self._expected: dict[TryKey, Announcement] = {}
         self._begun: set[TryKey] = set()  # of those expected
+        self._abandoned: dict[TryKey, None] = {}  # the last that were stopped, as nobody came for them
         self._lookers: dict[Run, asyncio.Task[None]] = {}
-        self._starting: set[asyncio.Task[None]] = set()
+        self._working: set[asyncio.Task[None]] = set()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more can be begun. May be asked on any thread."""
+        return self._slots is None or len(self._backend.running()) < self._slots
 
     def hear(self, announcement: Announcement) -> None:
-        """Start it, if that is possible at once."""
+        """Start it, if that is possible at once. What was announced before and then abandoned is left to its activity."""
         run = announcement.run
+        if announcement.key in self._abandoned:
+            return
         self._expected[announcement.key] = announcement
-        starting = asyncio.create_task(self._start(announcement))
-        self._starting.add(starting)
-        starting.add_done_callback(self._starting.discard)
+        self._do(self._start(announcement))
         if run not in self._lookers:
             self._lookers[run] = asyncio.create_task(self._look_after(run))
 
@@ -93,30 +108,31 @@ class Announced:
         begun = key in self._begun
         return self._forget(key) and not begun
 
+    def withdraw(self, key: TryKey) -> None:
+        """The activity was cancelled, perhaps before any worker had it: then what was begun here is stopped."""
+        if self._forget(key):
+            self._abandon(key)
+
     async def _start(self, announcement: Announcement) -> None:
         key = announcement.key
         try:
             invocation = await self._load(announcement.argument)
-            if self._may_start(announcement):
+            is_new = time.monotonic() < announcement.at + START_SECONDS
+            if is_new and self.has_room and key in self._expected:
                 self._begun.add(key)
                 await self._backend.start_ahead(invocation, expected=True)
         except FlytempError as error:  # its activity meets the same, and tells the engine
             logger.info("node %s of %s, which was announced, is not begun: %s", key[1], key[0], error)
-        except Exception:
-            logger.exception("node %s of %s, which was announced, is not begun", key[1], key[0])
-
-    def _may_start(self, announcement: Announcement) -> bool:
-        is_new = time.monotonic() < announcement.at + START_SECONDS
-        has_room = self._slots is None or len(self._backend.running()) < self._slots
-        return is_new and has_room and announcement.key in self._expected
 
     # ---------------------------------------------------------------------- those that do not come
 
     async def _look_after(self, run: Run) -> None:
         """Look where the activities are that have not come, once for all of the run."""
+        pause = LOOK_SECONDS
         while expected := [one for one in self._expected.values() if one.run == run]:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(pause)
             missing = self._missing(expected)
+            pause = min(pause * 2, LAST_LOOK_SECONDS) if missing else LOOK_SECONDS
             if missing:
                 try:
                     await self._look_for(run, missing)
@@ -127,31 +143,49 @@ class Announced:
     def _missing(self, expected: list[Announcement]) -> list[Announcement]:
         """Of those expected, what still goes on without its activity. What has ended is left to that."""
         running = self._backend.running()
-        for one in expected:
-            if one.key not in running and time.monotonic() - one.at >= LOOK_SECONDS:
+        old = [one for one in expected if time.monotonic() - one.at >= LOOK_SECONDS]
+        for one in old:
+            if one.key not in running:
                 self._forget(one.key)
-        return [one for one in expected if one.key in self._expected and time.monotonic() - one.at >= LOOK_SECONDS]
+        return [one for one in old if one.key in self._expected]
 
     async def _look_for(self, run: Run, missing: list[Announcement]) -> None:
+        description: WorkflowExecutionDescription | None = None
         try:
             description = await self._temporal.get_workflow_handle(run[0]).describe()
         except RPCError as error:
-            logger.info("announced tasks of %s could not be looked for: %s", run[0], error)
-            return
+            if error.status != RPCStatusCode.NOT_FOUND:
+                logger.info("announced tasks of %s could not be looked for: %s", run[0], error)
+                return
         missing = [one for one in missing if one.key in self._expected]  # some may have come meanwhile
-        if description.run_id != run[1] or description.status is not WorkflowExecutionStatus.RUNNING:
+        if description is None or description.run_id != run[1] or description.status is not WorkflowExecutionStatus.RUNNING:
             for one in missing:
                 self._forget(one.key)
                 self._detached.watch(one.key, *run)
             return
         states = {pending.activity_id: pending.state for pending in description.raw_description.pending_activities}
-        unwanted = [one.key for one in missing if one.activity_id not in states and not _decides(description)]
-        elsewhere = [one.key for one in missing if states.get(one.activity_id, _SCHEDULED) != _SCHEDULED]
-        for key in (*unwanted, *elsewhere):
-            self._forget(key)
-        for key in elsewhere:
-            self._backend.let_go(key)
-        await asyncio.gather(*(self._backend.kill(key) for key in unwanted))
+        for one in missing:
+            if states.get(one.activity_id) in _ELSEWHERE:
+                self._forget(one.key)
+                self._backend.let_go(one.key)
+            elif one.activity_id not in states and not _decides(description):
+                self.withdraw(one.key)
+
+    def _abandon(self, key: TryKey) -> None:
+        self._abandoned[key] = None
+        if len(self._abandoned) > MOST_ABANDONED:
+            del self._abandoned[next(iter(self._abandoned))]
+        self._do(self._backend.kill(key))
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._working.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("an announced task could not be begun, or stopped", exc_info=error)
 
     def _forget(self, key: TryKey) -> bool:
         """Expect it no more; whether it was."""

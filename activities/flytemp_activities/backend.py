@@ -68,7 +68,8 @@ class Backend(Protocol):
 
         Args:
             invocation: what to start.
-            expected: its `run` follows in a moment, here or in another worker; what becomes of the try meanwhile is left to it.
+            expected: its `run` follows in a moment, here or in another worker, and the try's end is left to it. When it is killed
+                before that, nothing is said of the try.
 
         Returns:
             False when nothing of it is there: a later `run` need not look for it.

@@ -55,8 +55,8 @@ class HeldBackend:
 
     async def kill(self, invocation_key: TryKey) -> None:
         self.killed.append(invocation_key)
-        run = self.tries.pop(invocation_key)
-        if not run.done():
+        run = self.tries.pop(invocation_key, None)
+        if run is not None and not run.done():
             self.on_kill(run)
 
     def running(self) -> list[TryKey]:

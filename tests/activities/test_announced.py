@@ -125,6 +125,7 @@ def program(tmp_path: Path) -> Project:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(announced, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(announced, "LAST_LOOK_SECONDS", 0.05)
 
 
 async def test_what_is_announced_begins_and_its_activity_finds_it(program: Project) -> None:
@@ -189,8 +190,49 @@ async def test_a_task_without_an_activity_is_stopped(program: Project) -> None:
     assert trial.temporal.asked == 3, "not while nobody knows, and not while the workflow decides"
     assert trial.backend.running() == [trial.key("n1")], "its activity waits for a worker"
     await trial.looked()
+    await trial.announce("n0")
     assert trial.backend.killed == [trial.key("n0")]
+    assert trial.backend.expected == [trial.key("n0"), trial.key("n1")], "it was stopped, and is not begun again"
+    assert not trial.announced.taken(trial.key("n0")), "its activity looks for what is left of it"
     assert trial.backend.let_go_of == [trial.key("n1")], "another worker has it"
+
+
+async def test_a_task_whose_activity_was_cancelled_is_stopped_at_once(program: Project) -> None:
+    trial = Trial(program)
+    await trial.announce()
+    trial.announced.withdraw(trial.key())
+    await trial.until(lambda: trial.backend.killed == [trial.key()])
+    await trial.looked()
+    assert trial.temporal.asked == 0
+
+
+async def test_a_task_that_has_its_activity_is_not_withdrawn(program: Project) -> None:
+    trial = Trial(program)
+    await trial.announce()
+    trial.announced.taken(trial.key())
+    trial.announced.withdraw(trial.key())
+    await trial.looked()
+    assert (trial.backend.running(), trial.backend.killed) == ([trial.key()], [])
+
+
+async def test_a_task_that_is_withdrawn_before_it_begins(program: Project) -> None:
+    trial = Trial(program)
+    trial.may_load.clear()
+    await trial.announce()
+    trial.announced.withdraw(trial.key())
+    trial.may_load.set()
+    await trial.looked()
+    assert not trial.backend.expected
+
+
+async def test_an_activity_that_a_user_has_paused_before_any_worker_had_it(program: Project) -> None:
+    paused = PendingActivityState.PENDING_ACTIVITY_STATE_PAUSED
+    trial = Trial(program, Described(**{"n0@1.1": paused}))
+    await trial.announce()
+    await trial.until(lambda: trial.temporal.asked > 1)
+    assert (trial.backend.running(), trial.backend.killed, trial.backend.let_go_of) == ([trial.key()], [], [])
+    trial.announced.taken(trial.key())
+    await trial.looked()
 
 
 @pytest.mark.parametrize("state", [STARTED, CANCELLING])
@@ -207,9 +249,12 @@ async def test_what_another_worker_has_is_its_own(program: Project, state: Pendi
     [
         pytest.param(Described(run_id="run-2"), id="continued as new"),
         pytest.param(Described(status=WorkflowExecutionStatus.TERMINATED), id="terminated"),
+        pytest.param(RPCError("gone", RPCStatusCode.NOT_FOUND, b""), id="forgotten"),
     ],
 )
-async def test_of_a_run_that_is_over_it_goes_on_as_long_as_its_execution(program: Project, described: Described) -> None:
+async def test_of_a_run_that_is_over_it_goes_on_as_long_as_its_execution(
+    program: Project, described: Described | RPCError
+) -> None:
     trial = Trial(program, described)
     await trial.announce()
     await trial.looked()

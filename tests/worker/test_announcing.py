@@ -52,12 +52,12 @@ def chain(x: int) -> int:
 
 
 class Cluster:
-    """What all workers' backends share: the tries that go on, whoever waits for them."""
+    """What all workers' backends share: tries that go on, whoever waits for them, and what those that are over have left."""
 
     def __init__(self) -> None:
         self.tries: dict[TryKey, asyncio.Future[TaskResult]] = {}
         self.made: Counter[TryKey] = Counter()
-        self.ended: set[TryKey] = set()
+        self.left: dict[TryKey, TaskResult | None] = {}  # None: that it was there, and nothing else
         self.finishes = True
 
     def make(self, key: TryKey) -> None:
@@ -67,14 +67,14 @@ class Cluster:
             asyncio.get_running_loop().call_later(0.05, self.finish, key)
 
     def finish(self, key: TryKey) -> None:
-        if key in self.tries and not self.tries[key].done():
-            self.tries[key].set_result(TaskResult(status="succeeded", outputs={"o0": 1}))
+        if key in self.tries:
+            self.left[key] = TaskResult(status="succeeded", outputs={"o0": 1})
+            self.tries.pop(key).set_result(TaskResult(status="succeeded", outputs={"o0": 1}))
 
     def remove(self, key: TryKey) -> None:
-        """Nobody has it any more, and it is known that it was there."""
-        self.ended.add(key)
-        run = self.tries.pop(key)
-        if not run.done():
+        if key in self.tries:
+            self.left[key] = None
+            run = self.tries.pop(key)
             run.set_exception(TaskLost("its pod is gone"))
             run.exception()
 
@@ -97,9 +97,12 @@ class Pods:
     async def run(self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None) -> TaskResult:
         key, cluster = key_of(invocation), self.cluster
         self.ran.append((key, resumed))
-        if key not in cluster.tries:
-            if resumed and key in cluster.ended:
+        if resumed and key in cluster.left:
+            result = cluster.left[key]
+            if result is None:
                 raise TaskLost("its pod is gone")
+            return result
+        if key not in cluster.tries:
             cluster.make(key)
         self.in_hand.add(key)
         try:
@@ -124,7 +127,7 @@ class Pods:
         self.cluster.remove(invocation_key)
 
     def running(self) -> list[TryKey]:
-        return list(self.in_hand)
+        return [key for key in self.in_hand if key in self.cluster.tries]
 
 
 class Fails(Interceptor):
@@ -284,13 +287,11 @@ async def test_a_decision_that_was_not_written_down_begins_once(client: Client, 
     assert place.backend.began.count(key) == 1
 
 
-async def test_a_task_that_is_cancelled_before_a_worker_has_it_is_stopped(
-    client: Client, queue: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(announced, "LOOK_SECONDS", 0.3)
+async def test_a_task_that_is_cancelled_before_a_worker_has_it_is_stopped(client: Client, queue: str) -> None:
     cluster = Cluster()
     cluster.finishes = False
     place = Place(client, cluster, queue)
+    place.runner.announced._look_after = forever  # type: ignore[method-assign] - it hears of the cancellation itself
     async with place.control():  # nobody runs activities
         handle = await launched(client)
         await until(lambda: cluster.tries)
@@ -301,17 +302,41 @@ async def test_a_task_that_is_cancelled_before_a_worker_has_it_is_stopped(
     assert place.backend.running() == []
 
 
+async def forever(run: Any) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_workflows_that_leave_their_worker_leave_their_tasks(client: Client, queue: str) -> None:
+    cluster = Cluster()
+    cluster.finishes = False
+    first, then = Place(client, cluster, queue), Place(client, cluster, queue)
+    async with first.control():  # nobody runs activities
+        handle = await launched(client)
+        await until(lambda: cluster.tries)
+    assert len(cluster.tries) == 1, "it goes on"
+    cluster.finishes = True
+    for key in list(cluster.tries):
+        cluster.finish(key)
+    async with then.control(), then.tasks():
+        execution = await handle.wait(SECONDS)
+    assert execution.phase is Phase.SUCCEEDED
+    assert set(cluster.made.values()) == {1}
+
+
 async def test_a_task_whose_activity_waits_for_a_worker_goes_on(
     client: Client, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(announced, "LOOK_SECONDS", 0.1)
     cluster = Cluster()
+    cluster.finishes = False
     place = Place(client, cluster, queue)
     async with place.control():
         handle = await launched(client)
         await until(lambda: cluster.tries)
         await asyncio.sleep(0.5)
-        assert len(place.backend.running()) == 1
+        (key,) = place.backend.running()
+        cluster.finishes = True
+        cluster.finish(key)
         async with place.tasks():
             execution = await handle.wait(SECONDS)
     assert execution.phase is Phase.SUCCEEDED

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, CancelledError
 from temporalio.worker import (
     Interceptor,
     StartActivityInput,
@@ -19,11 +20,11 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 
-from flytemp_activities.announced import Announced, Announcement
+from flytemp_activities.announced import Announced, Announcement, try_of
 from flytemp_activities.detached import Run
 from flytemp_worker.workflow.calls import RUN_TASK
 
-_ANNOUNCE = "flytemp_announce"
+_ANNOUNCE, _WITHDRAW = "flytemp_announce", "flytemp_withdraw"
 
 
 class Announcing(Interceptor):
@@ -45,17 +46,21 @@ class Announcing(Interceptor):
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002
         """What sits between each workflow and its commands."""
-        input.unsafe_extern_functions[_ANNOUNCE] = self._announce
+        input.unsafe_extern_functions.update({_ANNOUNCE: self._announce, _WITHDRAW: self._withdraw})
         return _Inbound
 
     def _announce(self, task_queue: str | None, argument: dict[str, Any], run: Run, activity_id: str, is_new: bool) -> None:
         """Called on the thread of a workflow. What is not ``is_new`` may have been announced before."""
-        if task_queue != self._task_queue or self._loop is None:
+        if task_queue != self._task_queue or self._loop is None or (is_new and not self._announced.has_room):
             return
         argument["announced"] = True
         if is_new:
             announcement = Announcement(argument, run, activity_id, time.monotonic())
             self._loop.call_soon_threadsafe(self._announced.hear, announcement)
+
+    def _withdraw(self, argument: dict[str, Any]) -> None:
+        if argument.get("announced") and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._announced.withdraw, try_of(argument))
 
 
 class _Inbound(WorkflowInboundInterceptor):
@@ -66,8 +71,9 @@ class _Inbound(WorkflowInboundInterceptor):
 class _Outbound(WorkflowOutboundInterceptor):
     """Of one workflow, as this process holds it.
 
-    The first decisions that it takes here are not announced. They may have been before, by a worker that died over them, and
-    what that began may have come to its end: their activities look for it. A new announcement would begin it again.
+    The first decisions that it takes here, and the first after a replay, are not announced. They may have been before, by a
+    worker that died over them, and what that began may have come to its end: their activities look for it. A new announcement
+    would begin it again.
     """
 
     def __init__(self, next: WorkflowOutboundInterceptor) -> None:  # noqa: A002
@@ -75,14 +81,25 @@ class _Outbound(WorkflowOutboundInterceptor):
         self._first: int | None = None  # the length of the history with the first decisions
 
     def start_activity(self, input: StartActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002
-        if not workflow.unsafe.is_replaying():
-            info = workflow.info()
-            length = info.get_current_history_length()
-            self._first = self._first or length
-            if input.activity == RUN_TASK and input.schedule_to_start_timeout is None:
-                argument: dict[str, Any] = input.args[0]
-                if not (argument.get("resumed") or argument.get("stop")):
-                    run = (info.workflow_id, info.run_id)
-                    announce = workflow.extern_functions()[_ANNOUNCE]
-                    announce(input.task_queue, argument, run, input.activity_id, length > self._first)
-        return super().start_activity(input)
+        if workflow.unsafe.is_replaying():
+            self._first = None
+            return super().start_activity(input)
+        info = workflow.info()
+        length = info.get_current_history_length()
+        self._first = self._first or length
+        if input.activity != RUN_TASK or input.schedule_to_start_timeout is not None:
+            return super().start_activity(input)
+        argument: dict[str, Any] = input.args[0]
+        if argument.get("resumed") or argument.get("stop"):
+            return super().start_activity(input)
+        external = workflow.extern_functions()
+        external[_ANNOUNCE](input.task_queue, argument, (info.workflow_id, info.run_id), input.activity_id, length > self._first)
+        handle = super().start_activity(input)
+        handle.add_done_callback(lambda done: external[_WITHDRAW](argument) if _was_cancelled(done) else None)
+        return handle
+
+
+def _was_cancelled(done: asyncio.Task[Any]) -> bool:
+    """The server says so. A workflow that leaves this process cancels what it waits for, too, but that is not it."""
+    error = None if done.cancelled() else done.exception()
+    return isinstance(error, ActivityError) and isinstance(error.cause, CancelledError)

@@ -14,7 +14,7 @@ from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.announcing import Announcing
 from flytemp_worker.assembly import announcing, control_parts, task_parts, tasks_queue
-from flytemp_worker.serve import make_backend, resolved_settings
+from flytemp_worker.serve import make_backend, resolved_settings, slots_of
 
 
 class FlytempPlugin(SimplePlugin):
@@ -51,7 +51,7 @@ class FlytempPlugin(SimplePlugin):
         backend = make_backend(chosen, store) if run_tasks else None
         early: Sequence[Announcing] = ()
         if backend is not None:
-            runner = TaskRunner(executions, backend, temporal)
+            runner = TaskRunner(executions, backend, temporal, slots=slots_of(chosen))
             activities += task_parts(runner).activities
             early = announcing(runner, resolved)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from flytemp.errors import ConfigError, InputError
+from flytemp.layout import RootLayout
+from flytemp.runtime.commit import commit_result, now, read_result
 from flytemp.runtime.container import ENDED, INPUTS, OUTPUTS
 from flytemp.runtime.container_io import substitute
-from flytemp.runtime.invocation import Invocation
+from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import ContainerSpec
+from flytemp.store.object_store import ObjectStore
 
 Json = dict[str, Any]
 
@@ -21,6 +24,23 @@ _RESOURCES = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"cpu": "
 def collects(invocation: Invocation) -> bool:
     """Whether a sidecar takes outputs away, for which the worker waits."""
     return invocation.task.kind == "container" and bool(invocation.task.interface.outputs)
+
+
+def commit_container(store: ObjectStore, invocation: Invocation) -> TaskResult | None:
+    """The result of a container task whose exit code is 0: what was collected counts now, unless another result stands already.
+    Without outputs there is nothing to collect. None: it was not collected.
+
+    Raises:
+        StoreError: the store could not be used.
+    """
+    if not collects(invocation):
+        success = TaskResult(status="succeeded", outputs={}, try_=invocation.try_, finished_at=now())
+        return commit_result(store, invocation, success)
+    key = RootLayout(invocation.execution_root).collected(invocation.node, invocation.attempt, invocation.try_)
+    data = store.read_or_none(key)
+    if data is None:
+        return read_result(store, invocation)
+    return commit_result(store, invocation, TaskResult.model_validate_json(data))
 
 
 def needs_runtime(invocation: Invocation) -> bool:

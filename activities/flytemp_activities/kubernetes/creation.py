@@ -30,11 +30,11 @@ class NotCreated(Exception):
 
 
 class NotStarted(Exception):
-    """No pod came of the one request for it. ``is_unclear``: there may be one all the same, now or soon."""
+    """There is no pod that was to be started ahead. ``is_unclear``: there may be one all the same, now or soon."""
 
-    def __init__(self, error: ApiError) -> None:
-        super().__init__(str(error))
-        self.is_unclear = error.is_unclear or error.status == 409
+    def __init__(self, why: str, *, is_unclear: bool = False) -> None:
+        super().__init__(why)
+        self.is_unclear = is_unclear
 
 
 class Creations:
@@ -99,7 +99,7 @@ class Creation:
         try:
             return await self._pods.create(self._built.namespace, self._built.pod)
         except ApiError as error:
-            raise NotStarted(error) from error
+            raise NotStarted(str(error), is_unclear=error.is_unclear or error.status == 409) from error
 
     async def create(self, on_wait: OnWait) -> Pod:
         """The pod: created now, or found to have been created before.

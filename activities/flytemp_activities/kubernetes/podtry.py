@@ -15,15 +15,14 @@ import time
 from typing import NoReturn
 
 from flytemp.errors import ConfigError, InputError, StoreError
-from flytemp.layout import RootLayout
 from flytemp.runtime.commit import claim_try, commit_result, now, read_claim, read_result, read_try_error, write_try_error
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp_activities.backend import Report, SystemFailure, TaskLost
 from flytemp_activities.kubernetes import classify, names
 from flytemp_activities.kubernetes.api import ApiError
 from flytemp_activities.kubernetes.classify import End, Sight, system_error, user_error, was_disrupted
-from flytemp_activities.kubernetes.containers import collects, is_collecting, needs_runtime
-from flytemp_activities.kubernetes.creation import Creation, NotCreated
+from flytemp_activities.kubernetes.containers import collects, commit_container, is_collecting, needs_runtime
+from flytemp_activities.kubernetes.creation import Creation, NotCreated, NotStarted
 from flytemp_activities.kubernetes.manifest import Built
 from flytemp_activities.kubernetes.pods import Pod
 from flytemp_activities.kubernetes.preparing import Yard, prepare
@@ -38,6 +37,9 @@ CLAIM_SECONDS = 3.0
 """A container without a runtime that runs for so long is claimed by its worker. Shorter ones are spared the write: when their pod
 vanishes, and the worker too before any heartbeat told of it, the command runs again."""
 
+EXPECTED_SECONDS = 1.0
+"""After so long without a pod the try may be over in another worker, and a pod would run it again."""
+
 LOOK_SECONDS = 90.0
 """A pod of which nothing was heard for so long is looked at, in case its watch missed something."""
 
@@ -50,7 +52,8 @@ class PodTry:
     """Runs one try, or takes it up where another worker left it. ``task`` ends with what became of it.
 
     ``begun`` is done when it has a pod. One that is started ``ahead`` asks for its pod once, and ends with `NotStarted` if it
-    gets none. One that is ``expected`` leaves its pod's end to whoever comes and subscribes: that may be another worker.
+    gets none. One that is ``expected`` leaves its pod's end to whoever comes and subscribes, perhaps in another worker; so it
+    makes no pod after `EXPECTED_SECONDS`, and says nothing of the try when it is to be stopped.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class PodTry:
         self._deleting_since: float | None = None
         self._ahead = ahead
         self.is_attended = not expected
+        self._since = time.monotonic()
         self._is_claimed = needs_runtime(invocation)  # in time: the runtime does it before the user's code runs
         self._trouble = Trouble(yard.pods)
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -167,6 +171,8 @@ class PodTry:
                     return found
                 if seen_uid is not None or await asyncio.to_thread(read_claim, self._store, self._invocation) is not None:
                     await self._lost("its pod is gone")
+            if not self.is_attended and time.monotonic() - self._since > EXPECTED_SECONDS:
+                raise NotStarted("it took too long until its pod could be asked for")
             with self._yard.creations:
                 return await (creation.create_once() if self._ahead else creation.create(self._on_wait))
         except NotCreated as failure:
@@ -195,7 +201,7 @@ class PodTry:
             sight = self._trouble.told_in(classify.look(feed.pod, self._built.primary))
             self._report(feed.pod, sight)
             if self._kill_reason is not None:
-                return await self._stop(feed, self._kill_reason)
+                return await (self._stop(feed, self._kill_reason) if self.is_attended else self._abandon(feed, sight))
             if sight.end is not None and self.is_attended and not self._is_collecting(feed.pod, sight.end):
                 return await self._ended(feed.pod, sight.end)
             if feed.gone:
@@ -204,7 +210,7 @@ class PodTry:
                 return await self._forsake(feed)
             if (error := await self._overdue(feed.pod, sight)) is not None:
                 return await self._give_up(feed, error)
-            await self._wait(feed, heard + LOOK_SECONDS * random.uniform(0.8, 1.2))
+            await self._wait(feed, sight, heard + LOOK_SECONDS * random.uniform(0.8, 1.2))
             if feed.changed.is_set() or feed.gone:
                 heard = time.monotonic()
             elif time.monotonic() - heard > LOOK_SECONDS * 0.8:
@@ -214,14 +220,14 @@ class PodTry:
     def _report(self, pod: Pod, sight: Sight) -> None:
         self._reports.tell(**state_of(self._built, pod, sight))
 
-    async def _wait(self, feed: Feed, look_at: float) -> None:
+    async def _wait(self, feed: Feed, sight: Sight, look_at: float) -> None:
         """Until something happens, or the next moment at which something would be overdue."""
         moments = [look_at]
         if (patient := self._patience.until()) is not None:
             moments.append(patient)
         if self._deleting_since is not None:
             moments.append(self._deleting_since + self._stuck_after(feed.pod))
-        if self._running_since is not None:
+        if sight.phase == "running" and self._running_since is not None:
             moments += [self._running_since + CLAIM_SECONDS] if not self._is_claimed else []
             if (limit := self._invocation.timeout_seconds) is not None:
                 moments.append(self._running_since + limit)
@@ -294,7 +300,7 @@ class PodTry:
     async def _ended(self, pod: Pod, end: End) -> TaskResult:
         """The primary container is over. First what it left, then what its status says."""
         done = end.error is None and self._invocation.task.kind == "container"
-        standing = await asyncio.to_thread(self._commit_container if done else self._standing)
+        standing = await asyncio.to_thread(commit_container if done else read_result, self._store, self._invocation)
         if standing is not None:
             await self._tidy(pod, failed=standing.status == "failed")
             return standing
@@ -312,21 +318,6 @@ class PodTry:
     def _is_collecting(self, pod: Pod, end: End) -> bool:
         """The task's container did well, and its outputs are still being taken away."""
         return end.error is None and collects(self._invocation) and is_collecting(pod)
-
-    def _standing(self) -> TaskResult | None:
-        return read_result(self._store, self._invocation)
-
-    def _commit_container(self) -> TaskResult | None:
-        """A container task whose exit code is 0: what was collected counts now, unless another result stands already.
-        Without outputs there is nothing to collect."""
-        invocation = self._invocation
-        if not collects(invocation):
-            return commit_result(self._store, invocation, _success(invocation))
-        key = RootLayout(invocation.execution_root).collected(invocation.node, invocation.attempt, invocation.try_)
-        data = self._store.read_or_none(key)
-        if data is None:
-            return self._standing()
-        return commit_result(self._store, invocation, TaskResult.model_validate_json(data))
 
     async def _vanished(self, pod: Pod, sight: Sight) -> TaskResult:
         settled = await self._settled()
@@ -357,6 +348,18 @@ class PodTry:
             await self._lost(reason)
         return settled
 
+    async def _abandon(self, feed: Feed, sight: Sight) -> TaskResult:
+        """Nobody came for the pod. Should somebody ask for this try after all, he will find its claim, or nothing."""
+        assert feed.pod is not None
+        settled = await self._settled()
+        if settled is not None and sight.end is not None:
+            await self._tidy(feed.pod, failed=settled.status == "failed")
+        else:
+            await bring_to_end(self._yard, feed, self._over(feed))
+        if settled is None:
+            raise TaskLost("nobody came for it")
+        return settled
+
     async def _tidy(self, pod: Pod, *, failed: bool) -> None:
         """Whoever hears of a failure looks at the output at once, so that is kept before it is told."""
         over = OverPod(self._built.namespace, pod, self._built.primary, self._invocation)
@@ -382,10 +385,6 @@ class _Settled(Exception):
     def __init__(self, result: TaskResult) -> None:
         super().__init__("settled without a pod")
         self.result = result
-
-
-def _success(invocation: Invocation) -> TaskResult:
-    return TaskResult(status="succeeded", outputs={}, try_=invocation.try_, finished_at=now())
 
 
 def _lost(message: str) -> TaskError:

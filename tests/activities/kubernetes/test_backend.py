@@ -13,6 +13,7 @@ from flytemp.runtime.invocation import Claim, Invocation, TaskResult
 from flytemp.spec.models import PodTemplateSpec, ResourceAmounts, ResourceSpec, SecretRequest, TaskSettings
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import SystemFailure, TaskLost
+from flytemp_activities.kubernetes import classify
 from flytemp_activities.kubernetes.names import pod_name
 from infra.testcluster import Cluster, KubernetesAccess
 from tests.activities.kubernetes.conftest import StartBackend
@@ -306,9 +307,60 @@ async def test_an_expected_pod_that_nobody_comes_for_is_removed(
     assert await bench.backend.start_ahead(invocation, expected=True)
     await until_phase(cluster, namespace, "Succeeded")
     await bench.backend.kill(bench.backend.running()[0])
-    assert pods(cluster, namespace) == []
     assert bench.backend.running() == []
+    await until_no_pods(cluster, namespace)
     assert log_of(store, invocation) == "adding 1 2\n"
+
+
+async def test_an_expected_pod_that_another_worker_saw_to_its_end_stays_if_pods_are_to_stay(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
+) -> None:
+    one, other = await start_backend(keep_pods="always"), await start_backend(keep_pods="always")
+    invocation = program.invocation("add", {"a": 1, "b": 2})
+    assert await one.backend.start_ahead(invocation, expected=True)
+    assert (await other.run(invocation, resumed=True)).outputs == {"o0": 3}
+    await one.backend.kill(one.backend.running()[0])
+    await asyncio.sleep(1)
+    (pod,) = pods(cluster, namespace)
+    assert "deletionTimestamp" not in pod["metadata"]
+
+
+async def test_who_asks_for_an_expected_try_that_was_stopped_finds_no_verdict(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
+) -> None:
+    bench = await start_backend()
+    settings = TaskSettings(resources=ResourceSpec(requests=ResourceAmounts(gpu="9"), limits=ResourceAmounts(gpu="9")))
+    invocation = program.invocation("add", {"a": 1, "b": 2}, settings=settings)  # it finds no node
+    assert await bench.backend.start_ahead(invocation, expected=True)
+    await bench.backend.kill(bench.backend.running()[0])
+    assert pods(cluster, namespace) == []
+    running = bench.start(invocation, resumed=True)
+    await until_phase(cluster, namespace, "Pending")
+    await bench.backend.kill(bench.backend.running()[0])
+    with pytest.raises(TaskLost, match="on request"):
+        await running
+
+
+async def test_nobody_turns_in_circles_over_a_pod_that_has_ended(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = await start_backend()
+    settings = TaskSettings(timeout_seconds=8.0)  # the interpreter's start on a busy machine is part of it
+    invocation = program.invocation("add", {"a": 1, "b": 2}, settings=settings)
+    assert await bench.backend.start_ahead(invocation, expected=True)
+    await until_phase(cluster, namespace, "Succeeded")
+    await asyncio.sleep(8)
+    looks: list[str] = []
+    look = classify.look
+
+    def counted(pod: dict[str, Any], primary: str) -> Any:
+        looks.append(primary)
+        return look(pod, primary)
+
+    monkeypatch.setattr(classify, "look", counted)
+    await asyncio.sleep(1)
+    assert len(looks) < 10
+    assert (await bench.run(invocation)).outputs == {"o0": 3}
 
 
 async def test_an_expected_pod_is_taken_up_without_asking_for_it(
