@@ -1,0 +1,149 @@
+"""Pods that are created before anybody waits for them: joined, left alone, or removed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from flytemp.spec.models import ResourceAmounts, ResourceSpec, TaskSettings
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.backend import TaskLost
+from flytemp_activities.kubernetes import classify
+from infra.testcluster import KubernetesAccess
+from tests.activities.kubernetes.conftest import StartBackend
+from tests.activities.kubernetes.test_backend import claims, log_of, pods, program, until_counted, until_no_pods, until_phase
+from tests.sdk.runtime.project import Project
+
+__all__ = ["program"]
+
+pytestmark = pytest.mark.kubernetes
+
+
+async def test_a_try_that_is_started_ahead_is_joined_by_any_worker(
+    start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
+) -> None:
+    one, other = await start_backend(), await start_backend()
+    invocation = program.invocation("wait", {"seconds": 3.0})
+    assert await one.backend.start_ahead(invocation)
+    assert await one.backend.start_ahead(invocation), "it is there"
+    assert len(pods(cluster, namespace)) == 1
+    results = await asyncio.gather(other.run(invocation, resumed=True), one.run(invocation, resumed=True))
+    assert [result.outputs for result in results] == [{"o0": "waited"}] * 2
+    assert len(claims(store, invocation)) == 1
+    await until_no_pods(cluster, namespace)
+
+
+async def test_the_end_of_an_expected_pod_is_left_to_whoever_comes(
+    start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
+) -> None:
+    bench, invocation = await start_backend(), program.invocation("add", {"a": 1, "b": 2})
+    assert await bench.backend.start_ahead(invocation, expected=True)
+    await until_phase(cluster, namespace, "Succeeded")
+    await asyncio.sleep(1)
+    assert (len(pods(cluster, namespace)), len(bench.backend.running())) == (1, 1)
+    assert (await bench.run(invocation)).outputs == {"o0": 3}
+    await until_no_pods(cluster, namespace)
+    assert log_of(store, invocation) == "adding 1 2\n"
+
+
+async def test_an_expected_pod_that_nobody_comes_for_is_removed(
+    start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
+) -> None:
+    bench, invocation = await start_backend(), program.invocation("add", {"a": 1, "b": 2})
+    assert await bench.backend.start_ahead(invocation, expected=True)
+    await until_phase(cluster, namespace, "Succeeded")
+    await bench.backend.kill(bench.backend.running()[0])
+    assert bench.backend.running() == []
+    await until_no_pods(cluster, namespace)
+    assert log_of(store, invocation) == "adding 1 2\n"
+
+
+async def test_an_expected_pod_that_another_worker_saw_to_its_end_stays_if_pods_are_to_stay(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
+) -> None:
+    one, other = await start_backend(keep_pods="always"), await start_backend(keep_pods="always")
+    invocation = program.invocation("add", {"a": 1, "b": 2})
+    assert await one.backend.start_ahead(invocation, expected=True)
+    assert (await other.run(invocation, resumed=True)).outputs == {"o0": 3}
+    await one.backend.kill(one.backend.running()[0])
+    await asyncio.sleep(1)
+    (pod,) = pods(cluster, namespace)
+    assert "deletionTimestamp" not in pod["metadata"]
+
+
+async def test_who_asks_for_an_expected_try_that_was_stopped_finds_no_verdict(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
+) -> None:
+    bench = await start_backend()
+    settings = TaskSettings(resources=ResourceSpec(requests=ResourceAmounts(gpu="9"), limits=ResourceAmounts(gpu="9")))
+    invocation = program.invocation("add", {"a": 1, "b": 2}, settings=settings)  # it finds no node
+    assert await bench.backend.start_ahead(invocation, expected=True)
+    await bench.backend.kill(bench.backend.running()[0])
+    assert pods(cluster, namespace) == []
+    running = bench.start(invocation, resumed=True)
+    await until_phase(cluster, namespace, "Pending")
+    await bench.backend.kill(bench.backend.running()[0])
+    with pytest.raises(TaskLost, match="on request"):
+        await running
+
+
+async def test_nobody_turns_in_circles_over_a_pod_that_has_ended(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = await start_backend()
+    settings = TaskSettings(timeout_seconds=8.0)  # the interpreter's start on a busy machine is part of it
+    invocation = program.invocation("add", {"a": 1, "b": 2}, settings=settings)
+    assert await bench.backend.start_ahead(invocation, expected=True)
+    await until_phase(cluster, namespace, "Succeeded")
+    await asyncio.sleep(8)
+    looks: list[str] = []
+    look = classify.look
+
+    def counted(pod: dict[str, Any], primary: str) -> Any:
+        looks.append(primary)
+        return look(pod, primary)
+
+    monkeypatch.setattr(classify, "look", counted)
+    await asyncio.sleep(1)
+    assert len(looks) < 10
+    assert (await bench.run(invocation)).outputs == {"o0": 3}
+
+
+async def test_an_expected_pod_is_taken_up_without_asking_for_it(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = await start_backend(), await start_backend()
+    invocation = program.invocation("wait", {"seconds": 2.0})
+    assert await one.backend.start_ahead(invocation, expected=True)
+    await until_phase(cluster, namespace, "Running")
+    monkeypatch.setattr(other.backend._yard.pods, "get", None)  # the watch has told of it
+    monkeypatch.setattr(other.backend._yard.pods, "create", None)
+    joined = one.start(invocation)
+    assert (await other.run(invocation, resumed=True)).outputs == {"o0": "waited"}
+    assert (await joined).outputs == {"o0": "waited"}
+    await until_no_pods(cluster, namespace)
+
+
+async def test_who_waits_for_an_expected_pod_keeps_it(start_backend: StartBackend, program: Project) -> None:
+    bench, invocation = await start_backend(), program.invocation("wait", {"seconds": 2.0})
+    assert await bench.backend.start_ahead(invocation, expected=True)
+    running = bench.start(invocation)
+    await bench.reported(phase="running")
+    bench.backend.let_go(bench.backend.running()[0])
+    assert (await running).outputs == {"o0": "waited"}
+
+
+async def test_what_cannot_be_started_at_once_is_not_started_ahead(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
+) -> None:
+    cluster.kubectl("create", "quota", "none", "--hard=pods=0", "-n", namespace)
+    await until_counted(cluster, namespace)
+    bench, invocation = await start_backend(), program.invocation("add", {"a": 1, "b": 2})
+    assert not await bench.backend.start_ahead(invocation)
+    assert bench.backend.running() == []
+    cluster.kubectl("delete", "quota", "none", "-n", namespace)
+    await asyncio.sleep(1)
+    assert pods(cluster, namespace) == [], "nobody waits for room"
+    assert (await bench.run(invocation)).outputs == {"o0": 3}
