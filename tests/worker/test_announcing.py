@@ -8,6 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from flytemp_activities import announced
 from flytemp_activities.backend import Report, TaskLost, Told, TryKey, key_of
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
-from flytemp_worker import plugin
+from flytemp_worker import announcing, plugin
 from flytemp_worker.announcing import Announcing
 from flytemp_worker.assembly import control_parts
 from flytemp_worker.devserver import DevServer, start_dev_server
@@ -354,3 +355,45 @@ async def test_a_plugin_that_runs_tasks_has_them_begun_too(client: Client, monke
     assert execution.phase is Phase.SUCCEEDED
     assert nodes(backend.began) == ["n0", "n1", "n2"]
     assert set(backend.cluster.made.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("decisions", "new"),
+    [
+        pytest.param([(3, False), (9, False), (9, False), (15, False)], [False, True, True, True], id="from its beginning"),
+        pytest.param([(9, True), (15, False), (15, False), (21, False)], [False, False, True], id="after a replay"),
+        pytest.param(
+            [(3, False), (9, False), (15, True), (21, False), (27, False)], [False, True, False, True],
+            id="another worker decided meanwhile",
+        ),
+    ],
+)  # fmt: skip
+def test_which_decisions_are_new(monkeypatch: pytest.MonkeyPatch, decisions: list[tuple[int, bool]], new: list[bool]) -> None:
+    state: dict[str, Any] = {}
+    told: list[bool] = []
+
+    class Info:
+        workflow_id, run_id = "workflow", "run"
+
+        def get_current_history_length(self) -> int:
+            return int(state["length"])
+
+    class Server:
+        def start_activity(self, input: StartActivityInput) -> asyncio.Future[None]:
+            return asyncio.Future(loop=loop)
+
+    loop = asyncio.new_event_loop()
+    monkeypatch.setattr(workflow, "info", Info)
+    monkeypatch.setattr(workflow.unsafe, "is_replaying", lambda: state["replays"])
+    monkeypatch.setattr(workflow, "extern_functions", lambda: {
+        "flytemp_announce": lambda queue, argument, run, activity_id, is_new: told.append(is_new), "flytemp_withdraw": None,
+    })  # fmt: skip
+    outbound = announcing._Outbound(Server())  # type: ignore[arg-type]
+    for length, replays in decisions:
+        state.update(length=length, replays=replays)
+        asked: Any = SimpleNamespace(
+            activity="flytemp.run_task", args=[{}], schedule_to_start_timeout=None, task_queue="q", activity_id="n0@1.1"
+        )
+        outbound.start_activity(asked)
+    loop.close()
+    assert told == new
