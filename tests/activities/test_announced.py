@@ -108,9 +108,9 @@ class Trial:
         await asyncio.sleep(0.01)
 
     async def looked(self) -> None:
-        """Until nothing is expected any more."""
+        """Until nothing is expected any more, and what was to be stopped is."""
         async with asyncio.timeout(10):
-            while self.announced._lookers:
+            while self.announced._lookers or self.announced._working:
                 await asyncio.sleep(0.005)
 
     async def until(self, condition: Callable[[], bool]) -> None:
