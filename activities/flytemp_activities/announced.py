@@ -142,7 +142,7 @@ class Announced:
 
     def _missing(self, expected: list[Announcement]) -> list[Announcement]:
         """Of those expected, what still goes on without its activity. What has ended is left to that."""
-        running = self._backend.running()
+        running = set(self._backend.running())
         old = [one for one in expected if time.monotonic() - one.at >= LOOK_SECONDS]
         for one in old:
             if one.key not in running:

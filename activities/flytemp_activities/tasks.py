@@ -78,8 +78,9 @@ class TaskRunner:
         except FlytempError as error:
             # The spec or the context does not load: no fault of the task. The engine tries again, within bounds.
             raise _failure("SYSTEM", error.code, error.message, True) from error
-        self._detached.taken(key_of(invocation))
-        resumed = self._may_be_there(argument, key_of(invocation))
+        key = key_of(invocation)
+        self._detached.taken(key)
+        resumed = self._may_be_there(argument, key)
         return _answer(await self._observed(invocation, resumed, stop=bool(argument.get("stop"))))
 
     def _may_be_there(self, argument: dict[str, Any], key: TryKey) -> bool:

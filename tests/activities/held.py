@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from flytemp.runtime.invocation import Invocation, TaskResult
-from flytemp_activities.backend import Report, TaskLost, Told, TryKey
+from flytemp_activities.backend import Report, TaskLost, Told, TryKey, key_of
 
 
 class HeldBackend:
@@ -31,7 +31,7 @@ class HeldBackend:
     async def run(
         self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
     ) -> TaskResult:
-        key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
+        key = key_of(invocation)
         self.invocations.append((invocation, resumed))
         self.tries.setdefault(key, asyncio.get_running_loop().create_future())
         report({"phase": "running", "pid": 7})
@@ -41,7 +41,7 @@ class HeldBackend:
     async def start_ahead(self, invocation: Invocation, *, expected: bool = False) -> bool:
         if len(self.tries) >= self.room:
             return False
-        key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
+        key = key_of(invocation)
         self.expected += [key] if expected else []
         self.tries[key] = asyncio.get_running_loop().create_future()
         running = asyncio.create_task(self.run(invocation, resumed=False, report=lambda state: None))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from flytemp_worker.devserver import DevServer, start_dev_server
 from flytemp_worker.serve import spare_garbage_collection
 
 
@@ -24,3 +25,10 @@ def _garbage(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     gc.set_threshold(*before)
     gc.unfreeze()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
+    running = start_dev_server(db=None, log=tmp_path_factory.mktemp("server") / "log")
+    yield running
+    running.stop()

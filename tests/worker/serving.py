@@ -20,7 +20,7 @@ from flytemp.registry import Registry
 from flytemp.runtime.execute import Surroundings, execute
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import Backend, Report, TaskLost, Told, TryKey
+from flytemp_activities.backend import Backend, Report, TaskLost, Told, TryKey, key_of
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_parts, task_parts
@@ -47,7 +47,7 @@ class ThreadBackend:
     async def run(
         self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
     ) -> TaskResult:
-        key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
+        key = key_of(invocation)
         if key not in self._runs:
             self._runs[key] = asyncio.get_running_loop().create_future()
             self.started.append(invocation.node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,11 @@ from flytemp.client.handle import ExecutionHandle
 from flytemp.records.launch import ResolvedSettings
 from flytemp.records.models import Phase
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
-from flytemp_activities.backend import Report, TaskLost, Told, TryKey
+from flytemp_activities.backend import Report, TaskLost, Told, TryKey, key_of
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_parts
-from flytemp_worker.devserver import DevServer, start_dev_server
+from flytemp_worker.devserver import DevServer
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
 from flytemp_worker.workflow.version1 import shell
 from flytemp_worker.workflow.version1.ahead import FIRST
@@ -67,7 +67,7 @@ class PodsAlike:
         """Nothing to stop."""
 
     async def run(self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None) -> TaskResult:
-        key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
+        key = key_of(invocation)
         self.asked[key] += 1
         if resumed:
             self.resumed.add(key)
@@ -80,7 +80,7 @@ class PodsAlike:
         return await asyncio.shield(self.tries[key])
 
     async def start_ahead(self, invocation: Invocation, *, expected: bool = False) -> bool:
-        key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
+        key = key_of(invocation)
         if len(self.ahead) >= self.room:
             return False
         running = asyncio.create_task(self.run(invocation, resumed=False, report=lambda state: None))
@@ -117,13 +117,6 @@ class PodsAlike:
 
     def running(self) -> list[TryKey]:
         return [key for key, run in self.tries.items() if not run.done()]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
-    running = start_dev_server(db=None, log=tmp_path_factory.mktemp("server") / "log")
-    yield running
-    running.stop()
 
 
 @pytest.fixture

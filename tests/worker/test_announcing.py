@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +31,7 @@ from flytemp_activities.tasks import TaskRunner
 from flytemp_worker import announcing, plugin
 from flytemp_worker.announcing import Announcing
 from flytemp_worker.assembly import control_parts
-from flytemp_worker.devserver import DevServer, start_dev_server
+from flytemp_worker.devserver import DevServer
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
 from tests.worker.serving import connect
 
@@ -160,13 +160,6 @@ class FailingOutbound(Outbound):
         if input.activity == "flytemp.run_task":
             workflow.extern_functions()["fail"]()
         return handle
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
-    running = start_dev_server(db=None, log=tmp_path_factory.mktemp("server") / "log")
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,13 @@ from flytemp.config import load_settings
 from flytemp.records.launch import ResolvedSettings
 from flytemp.records.models import Execution, Phase
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
-from flytemp_activities.backend import Report, TaskLost, Told, TryKey
+from flytemp_activities.backend import Report, TaskLost, Told, TryKey, key_of
 from flytemp_activities.close import Recorder
 from flytemp_activities.executions import Executions
 from flytemp_activities.resolve import Resolver
 from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_parts, task_parts
-from flytemp_worker.devserver import DevServer, start_dev_server
+from flytemp_worker.devserver import DevServer
 from flytemp_worker.workflow import interpreter
 from tests import small
 
@@ -58,7 +58,7 @@ class QuickBackend:
     async def run(
         self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
     ) -> TaskResult:
-        key = (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
+        key = key_of(invocation)
         if key not in self.held:
             self.seen.append(invocation.node)
         if invocation.node in self.hold:
@@ -110,13 +110,6 @@ class StoreGate(Gate):
             return original(key, *data)
 
         monkeypatch.setattr(client.store, method, held)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
-    running = start_dev_server(db=None, log=tmp_path_factory.mktemp("server") / "log")
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from flytemp.records.models import Execution
 from flytemp.registry import Registry
 from flytemp.spec.models import WorkflowDocument
 from flytemp.store.object_store import ObjectStore
-from flytemp_worker.devserver import DevServer, start_dev_server
+from flytemp_worker.devserver import DevServer
 from flytemp_worker.local import run_local
 from tests.worker.random_source import Writer
 from tests.worker.serving import ThreadBackend, serving
@@ -26,13 +25,6 @@ pytestmark = pytest.mark.e2e
 
 PROGRAMS = int(os.environ.get("FLYTEMP_TEST_PROGRAMS", "4"))
 INPUT = 5
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
-    running = start_dev_server(db=None, log=tmp_path_factory.mktemp("server") / "log")
-    yield running
-    running.stop()
 
 
 def phases(execution: Execution) -> dict[str, tuple[str, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_worker, task_worker
-from flytemp_worker.devserver import DevServer, start_dev_server
+from flytemp_worker.devserver import DevServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -87,13 +87,6 @@ class Place:
                 return found
             await asyncio.sleep(0.1)
         raise AssertionError(f"still running: {[run.id for run in found if run.status is WorkflowExecutionStatus.RUNNING]}")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
-    running = start_dev_server(db=None, log=tmp_path_factory.mktemp("server") / "log")
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -14,18 +14,11 @@ from temporalio.client import WorkflowExecutionStatus
 from flytemp.client import Client, LaunchOptions
 from flytemp.errors import FlytempError, TypeMismatch
 from flytemp.records.models import Execution, Phase
-from flytemp_worker.devserver import DevServer, start_dev_server
+from flytemp_worker.devserver import DevServer
 from tests.worker import shapes
 from tests.worker.serving import ThreadBackend, connect, serving
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
-    running = start_dev_server(db=None, log=tmp_path_factory.mktemp("server") / "log")
-    yield running
-    running.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from infra.testcluster import Cluster, KubernetesAccess
 from infra.testcluster.audit import entries
 from tests.activities.kubernetes.conftest import Bench
 from tests.activities.kubernetes.fault_proxy import FOR_EVER, FaultProxy
-from tests.activities.kubernetes.test_backend import claims, log_of, pods, until_no_pods, until_phase
+from tests.activities.kubernetes.test_backend import claims, log_of, pods, until_counted, until_no_pods, until_phase
 from tests.sdk.runtime.project import Project
 
 pytestmark = pytest.mark.kubernetes
@@ -179,7 +179,7 @@ async def test_a_quota_hides_nothing_from_who_lost_the_answer(
 ) -> None:
     # With its pod the quota is full: a second POST would be told so, and not that the name is taken.
     cluster.kubectl("create", "quota", "one", "--hard=pods=1", "-n", namespace)
-    await _until_counted(cluster, namespace)
+    await until_counted(cluster, namespace)
     proxy.lose_answer("create")
     invocation = program.invocation("wait", {"seconds": 2.0})
     running = bench.start(invocation)
@@ -473,13 +473,6 @@ async def _until(condition: Any) -> None:
     async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.02)
-
-
-async def _until_counted(cluster: KubernetesAccess, namespace: str) -> None:
-    look = ("get", "quota", "one", "-n", namespace, "-o", "jsonpath={.status}")
-    async with asyncio.timeout(30):
-        while "hard" not in await asyncio.to_thread(cluster.kubectl, *look):
-            await asyncio.sleep(0.1)
 
 
 async def _expire(proxy: FaultProxy, deaf: Any) -> None:

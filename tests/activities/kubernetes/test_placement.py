@@ -12,7 +12,7 @@ from flytemp.registry.platform_limits import read_limits
 from flytemp.runtime.invocation import Invocation
 from flytemp.spec.models import AcceleratorSpec, ResourceAmounts, ResourceSpec, Retries
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import TaskLost
+from flytemp_activities.backend import TaskLost, key_of
 from flytemp_activities.kubernetes.policy import Interruptible, Memory
 from infra.testcluster import Cluster
 from infra.testcluster.archives import BUSYBOX_IMAGE
@@ -111,7 +111,7 @@ async def _granted_memory(bench: Bench, invocation: Invocation, cluster: Cluster
     """The bytes that the cluster grants the try's pod."""
     running = bench.start(invocation)
     pod = await its_pod(cluster, namespace, bench)
-    await bench.backend.kill((invocation.execution_root, invocation.node, invocation.attempt, invocation.try_))
+    await bench.backend.kill(key_of(invocation))
     await asyncio.gather(running, return_exceptions=True)  # of an attempt that is over, its result
     text = pod["spec"]["containers"][0]["resources"]["limits"]["memory"]
     return int(text.removesuffix("Mi")) * 2**20 if text.endswith("Mi") else int(text)
@@ -166,7 +166,7 @@ async def test_the_service_account_of_the_launch(
         bench.reports.clear()
         pod = await its_pod(own_cluster, namespace, bench)
         seen.append((pod["spec"]["serviceAccountName"], pod["spec"]["automountServiceAccountToken"]))
-        await bench.backend.kill((invocation.execution_root, invocation.node, invocation.attempt, invocation.try_))
+        await bench.backend.kill(key_of(invocation))
         with pytest.raises(TaskLost):
             await running
     assert seen == [("of-the-place", False), ("of-the-launch", False)]
