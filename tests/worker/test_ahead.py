@@ -26,8 +26,8 @@ from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_parts
 from flytemp_worker.devserver import DevServer
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
-from flytemp_worker.workflow.version1 import shell
 from flytemp_worker.workflow.version1.ahead import FIRST
+from flytemp_worker.workflow.version1.shell import FIRST_WINDOW, Shell
 from tests.worker.serving import connect
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -58,6 +58,7 @@ class PodsAlike:
         self.room = 1_000
         self.ready = asyncio.Event()  # tries that are started ahead are there
         self.ready.set()
+        self.quick = 0  # so many, the first ones, end at once
         self.done = False
 
     async def start(self) -> None:
@@ -74,7 +75,7 @@ class PodsAlike:
         if key not in self.tries:
             self.fresh[key] += 1
             self.tries[key] = asyncio.get_running_loop().create_future()
-            if self.done:
+            if self.done or len(self.tries) <= self.quick:
                 self.end(key)
         report({"phase": "running"})
         return await asyncio.shield(self.tries[key])
@@ -189,6 +190,34 @@ async def test_many_tasks_are_started_by_one_activity(client: Client) -> None:
     assert len(place.backend.resumed) == MANY - FIRST, "what may have been started is looked for"
 
 
+async def test_when_many_end_at_once_the_others_follow_though_none_ends_any_more(client: Client) -> None:
+    place = Place(client)
+    place.backend.ready.clear()
+    async with place.control(), place.tasks():
+        handle = await place.launch()
+        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
+        place.backend.ready.set()
+        for key in place.backend.first():
+            place.backend.end(key)
+        await eventually(lambda: sum(place.backend.asked.values()) == 2 * MANY - FIRST, "their activities follow")
+        place.backend.end_all()
+        execution = await handle.wait(SECONDS)
+        await place.scheduled(handle)
+    assert execution.phase is Phase.SUCCEEDED
+
+
+async def test_so_they_do_without_starting_ahead(client: Client) -> None:
+    place = Place(client, starts_ahead=0)
+    place.backend.quick = FIRST_WINDOW
+    async with place.control(), place.tasks():
+        handle = await place.launch()
+        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
+        place.backend.end_all()
+        execution = await handle.wait(SECONDS)
+        await place.scheduled(handle)
+    assert execution.phase is Phase.SUCCEEDED
+
+
 async def test_results_that_were_there_before_their_activities_count(client: Client) -> None:
     place = Place(client)
     place.backend.done = True
@@ -219,8 +248,7 @@ async def test_a_cancellation_stops_what_no_activity_waits_for_yet(client: Clien
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """The window does not grow: what is held stays held, until tasks end."""
-    monkeypatch.setattr(shell, "CALM", -1)
-    monkeypatch.setattr(shell, "QUIET", -1)
+    monkeypatch.setattr(Shell, "_may_grow", False)
 
 
 @pytest.mark.usefixtures("narrow")
@@ -342,9 +370,10 @@ async def test_what_was_started_is_found_by_the_run_that_continues(client: Clien
         for key in place.backend.first():
             place.backend.end(key)
         temporal = client.temporal.get_workflow_handle(handle.workflow_id)
-        while (description := await temporal.describe()).run_id == description.raw_info.first_run_id:
-            assert description.status is WorkflowExecutionStatus.RUNNING
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(SECONDS):
+            while (description := await temporal.describe()).run_id == description.raw_info.first_run_id:
+                assert description.status is WorkflowExecutionStatus.RUNNING
+                await asyncio.sleep(0.05)
         place.backend.end_all()
         execution = await handle.wait(SECONDS)
         await place.scheduled(handle)

@@ -53,8 +53,12 @@ fail the workflow task. So only tasks that take their time, and end one by one, 
 CALM, BUSY = 2, 8
 """Completions between two looks: with no more than the first the window doubles, with at least the second it shrinks."""
 
-QUIET, LOOK_SECONDS = 2, 0.05
-"""With no more completions than the first, the next look is so many seconds later, while the window holds something back."""
+QUIET, LOOK_SECONDS, BUSY_LOOK_SECONDS = 2, 0.05, 0.25
+"""While the window holds something back, the next look is so many seconds later: soon, with no more completions than the first;
+else they bring looks of their own as a rule, but the last of them may have come, and what is in flight may take hours."""
+
+LOOKS_WHEN_BUSY = "looks-when-busy"
+"""The patch by which a run looks after many ends, too; histories from before it are replayed without."""
 
 MOST_HISTORY_BYTES = 8 * 1024 * 1024
 """A history longer than this continues as new whatever the number of its events (the server warns at 10 MiB)."""
@@ -91,7 +95,9 @@ class Shell:
         self._backlog: deque[Command] = deque()
         self._roused = False  # there is something to do, though no event came
         self._ended = 0  # tasks that ended since the last look
+        self._ended_in_pause = 0  # and since the last pause began
         self._pause: workflow.ActivityHandle[Any] | None = None
+        self._is_busy_look = False  # the next look is the one at the end of a pause after many ends
         self._journal = Journal(part["execution_id"] if part is not None else None)
         self._carriers: dict[type, Callable[[Any], None]] = {
             RunTask: self.work.run_task,
@@ -154,7 +160,8 @@ class Shell:
         """Until an event or a cancellation; for ``seconds`` at most, by a timer; or until a short ``pause`` is over."""
         if pause is not None and self._pause is None:
             self._pause = calls.pause(pause)
-            self._pause.add_done_callback(self._pause_over)
+            self._ended_in_pause = 0
+            self._pause.add_done_callback(lambda done: self._pause_over(is_busy=pause == BUSY_LOOK_SECONDS))
         try:
             await workflow.wait_condition(
                 lambda: bool(self.events) or self._roused or (pause is not None and self._pause is None), timeout=seconds
@@ -167,8 +174,9 @@ class Shell:
     def _rouse(self) -> None:
         self._roused = True
 
-    def _pause_over(self, done: asyncio.Task[Any]) -> None:
+    def _pause_over(self, is_busy: bool) -> None:
         self._pause = None
+        self._is_busy_look = is_busy
 
     async def settle(self) -> None:
         """Nothing short is on the way any more: what arrives just when a run ends makes the server ask it again."""
@@ -197,7 +205,11 @@ class Shell:
         """A moment, when more commands are to follow or the window may grow; else until something happens."""
         if self.has_backlog:
             return 0
-        return LOOK_SECONDS if self._may_grow and self._ended <= QUIET else None
+        if not self._may_grow:
+            return None
+        if self._ended <= QUIET:
+            return LOOK_SECONDS
+        return BUSY_LOOK_SECONDS if workflow.patched(LOOKS_WHEN_BUSY) else None
 
     def feed(self) -> None:
         """Give the engine what happened."""
@@ -209,7 +221,9 @@ class Shell:
             event = self.events.popleft()
             self._ended += isinstance(event, ENDS)
             self.take(self.engine.step(event, at))
+        self._ended_in_pause += self._ended
         self._adapt_window()
+        self._is_busy_look = False
 
     @property
     def _may_grow(self) -> bool:
@@ -218,10 +232,11 @@ class Shell:
 
     def _adapt_window(self) -> None:
         self._tell_window()
+        ended = self._ended_in_pause if self._is_busy_look else self._ended
         if self._ended >= BUSY:
             self.window = max(FIRST_WINDOW, self.window * 3 // 4)
             self._tell_window()
-        elif self._ended <= CALM and self._may_grow and not self.has_backlog:
+        elif ended <= CALM and self._may_grow and not self.has_backlog:
             self.window = min(self.engine.limit, self.window * 2)
             self._tell_window()
             self.take(self.engine.flush())
