@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 from tests.installation import Installation
+
+TEARDOWN_SECONDS, AGAIN_SECONDS = 150.0, 10.0
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """What is taken down has a time limit of its own.
+
+    The plug-in's limit rings once for each test. When it has rung in the event loop, what the test had open (a Temporal worker)
+    is closed only with the loop, perhaps never, and nothing would stop that. An alarm within a callback is swallowed by the loop,
+    so this one rings again.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        pytest.fail(f"the teardown of {item.nodeid} took more than {TEARDOWN_SECONDS:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, TEARDOWN_SECONDS, AGAIN_SECONDS)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")
