@@ -12,24 +12,23 @@ import contextlib
 import logging
 import random
 import time
-from typing import NoReturn
 
 from flytemp.errors import ConfigError, InputError, StoreError
-from flytemp.runtime.commit import claim_try, commit_result, now, read_claim, read_result, read_try_error, write_try_error
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp_activities.backend import Report, SystemFailure, TaskLost
 from flytemp_activities.kubernetes import classify, names
 from flytemp_activities.kubernetes.api import ApiError
 from flytemp_activities.kubernetes.classify import End, Sight, system_error, user_error, was_disrupted
-from flytemp_activities.kubernetes.containers import collects, commit_container, is_collecting, needs_runtime
+from flytemp_activities.kubernetes.containers import collects, is_collecting, needs_runtime
 from flytemp_activities.kubernetes.creation import Creation, NotCreated, NotStarted
 from flytemp_activities.kubernetes.manifest import Built
 from flytemp_activities.kubernetes.pods import Pod
 from flytemp_activities.kubernetes.preparing import Yard, prepare
 from flytemp_activities.kubernetes.reports import MOST_MESSAGE, Reports, state_of
 from flytemp_activities.kubernetes.stopping import bring_to_end, delete, look_again
-from flytemp_activities.kubernetes.tidying import OverPod
+from flytemp_activities.kubernetes.tidying import OverPod, has_running_containers
 from flytemp_activities.kubernetes.trouble import Trouble
+from flytemp_activities.kubernetes.verdicts import Verdicts
 from flytemp_activities.kubernetes.waiting import Patience
 from flytemp_activities.kubernetes.watch import Feed
 
@@ -40,10 +39,11 @@ vanishes, and the worker too before any heartbeat told of it, the command runs a
 EXPECTED_SECONDS = 1.0
 """After so long without a pod the try may be over in another worker, and a pod would run it again."""
 
+LEFT_SECONDS = 5.0
+"""The end of a pod that was started ahead is left so long to the worker that has its activity, or both would ask for the same."""
+
 LOOK_SECONDS = 90.0
 """A pod of which nothing was heard for so long is looked at, in case its watch missed something."""
-
-_LOST = "Lost"
 
 logger = logging.getLogger("flytemp.kubernetes")
 
@@ -52,8 +52,8 @@ class PodTry:
     """Runs one try, or takes it up where another worker left it. ``task`` ends with what became of it.
 
     ``begun`` is done when it has a pod. One that is started ``ahead`` asks for its pod once, and ends with `NotStarted` if it
-    gets none. One that is ``expected`` leaves its pod's end to whoever comes and subscribes, perhaps in another worker; so it
-    makes no pod after `EXPECTED_SECONDS`, and says nothing of the try when it is to be stopped.
+    gets none. It leaves its pod's end to whoever comes and subscribes, perhaps in another worker; for a while, or, when that is
+    ``expected``, altogether: then it makes no pod after `EXPECTED_SECONDS`, and says nothing of the try when it is to be stopped.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class PodTry:
         expected: bool = False,
     ) -> None:
         self._yard = yard
-        self._store = yard.store
+        self._verdicts = Verdicts(yard.store, invocation)
         self._invocation = invocation
         self._built: Built
         self._feed: Feed | None = None
@@ -77,8 +77,10 @@ class PodTry:
         self._reports = Reports()
         self._running_since: float | None = None
         self._deleting_since: float | None = None
+        self._ended_since: float | None = None
         self._ahead = ahead
-        self.is_attended = not expected
+        self._expected = expected
+        self.is_attended = not ahead
         self._since = time.monotonic()
         self._is_claimed = needs_runtime(invocation)  # in time: the runtime does it before the user's code runs
         self._trouble = Trouble(yard.pods)
@@ -91,6 +93,11 @@ class PodTry:
     def is_joined(self) -> bool:
         """Somebody waits for its result now."""
         return bool(self._reports)
+
+    @property
+    def _is_only_expected(self) -> bool:
+        """It is another's to say what becomes of it."""
+        return self._expected and not self.is_attended
 
     def subscribe(self, report: Report) -> None:
         """Tell ``report`` the state now, and at every change."""
@@ -121,7 +128,7 @@ class PodTry:
 
     async def _run(self, resumed: bool, seen_uid: str | None) -> TaskResult:
         try:
-            if resumed and (settled := await self._settled()) is not None:
+            if resumed and (settled := await self._verdicts.standing()) is not None:
                 return settled
             self._built = await self._prepared()
             key = (self._built.namespace, self._built.name)
@@ -137,22 +144,12 @@ class PodTry:
         except StoreError as error:
             raise SystemFailure(system_error(type(error).__name__, str(error))) from error
 
-    async def _settled(self) -> TaskResult | None:
-        """What the try has left: its attempt's result; else raises what another worker found out about it."""
-        standing = await asyncio.to_thread(read_result, self._store, self._invocation)
-        if standing is not None:
-            return standing
-        error = await asyncio.to_thread(read_try_error, self._store, self._invocation)
-        if error is not None:
-            raise TaskLost(error.message) if error.code == _LOST else SystemFailure(error)
-        return None
-
     async def _prepared(self) -> Built:
         try:
             return await prepare(self._yard, self._invocation)
         except InputError as error:
             text = f"{error} ({error.hint})" if error.hint else str(error)
-            raise _Settled(await self._commit(user_error("InvalidPod", text, retryable=False))) from error
+            raise _Settled(await self._verdicts.fail(user_error("InvalidPod", text, retryable=False))) from error
         except ConfigError as error:
             raise SystemFailure(system_error(error.code, f"{error} ({error.hint})")) from error
         except ApiError as error:
@@ -169,17 +166,17 @@ class PodTry:
                 found = await creation.find(self._on_wait)
                 if found is not None:
                     return found
-                if seen_uid is not None or await asyncio.to_thread(read_claim, self._store, self._invocation) is not None:
-                    await self._lost("its pod is gone")
-            if not self.is_attended and time.monotonic() - self._since > EXPECTED_SECONDS:
+                if seen_uid is not None or await self._verdicts.is_claimed():
+                    raise await self._verdicts.lost("its pod is gone")
+            if self._is_only_expected and time.monotonic() - self._since > EXPECTED_SECONDS:
                 raise NotStarted("it took too long until its pod could be asked for")
             with self._yard.creations:
                 return await (creation.create_once() if self._ahead else creation.create(self._on_wait))
         except NotCreated as failure:
             if failure.killed:
-                raise await self._lost_error(self._kill_reason or "it was stopped") from None
+                raise await self._verdicts.lost(self._kill_reason or "it was stopped") from None
             if failure.error.kind == "USER":
-                raise _Settled(await self._commit(failure.error)) from failure
+                raise _Settled(await self._verdicts.fail(failure.error)) from failure
             raise SystemFailure(failure.error) from failure
 
     def _on_wait(self, reason: str, message: str) -> None:
@@ -201,8 +198,8 @@ class PodTry:
             sight = self._trouble.told_in(classify.look(feed.pod, self._built.primary))
             self._report(feed.pod, sight)
             if self._kill_reason is not None:
-                return await (self._stop(feed, self._kill_reason) if self.is_attended else self._abandon(feed, sight))
-            if sight.end is not None and self.is_attended and not self._is_collecting(feed.pod, sight.end):
+                return await (self._abandon(feed, sight) if self._is_only_expected else self._stop(feed, self._kill_reason))
+            if sight.end is not None and not self._is_collecting(feed.pod, sight.end) and not self._leaves_end(feed.pod):
                 return await self._ended(feed.pod, sight.end)
             if feed.gone:
                 return await self._vanished(feed.pod, sight)
@@ -225,6 +222,8 @@ class PodTry:
         moments = [look_at]
         if (patient := self._patience.until()) is not None:
             moments.append(patient)
+        if self._ended_since is not None and not self.is_attended:
+            moments.append(self._ended_since + LEFT_SECONDS)
         if self._deleting_since is not None:
             moments.append(self._deleting_since + self._stuck_after(feed.pod))
         if sight.phase == "running" and self._running_since is not None:
@@ -263,7 +262,7 @@ class PodTry:
         """Claim the try for a container in which no runtime does: should its pod vanish, nobody makes another for this try."""
         if self._is_claimed or time.monotonic() - (self._running_since or 0) < CLAIM_SECONDS:
             return
-        await asyncio.to_thread(claim_try, self._store, self._invocation, pod["metadata"]["uid"])
+        await self._verdicts.claim(pod["metadata"]["uid"])
         self._is_claimed = True
 
     def _is_stuck(self, pod: Pod) -> bool:
@@ -278,12 +277,12 @@ class PodTry:
     async def _forsake(self, feed: Feed) -> TaskResult:
         """Remove the pod by force: its node's word may never come. Should its container still commit, that result stands."""
         assert feed.pod is not None
-        settled = await self._settled()
+        settled = await self._verdicts.standing()
         if settled is not None:
             return settled
         disruption = classify.end_of(feed.pod, self._built.primary).error if was_disrupted(feed.pod) else None
         why = disruption.message if disruption is not None else "its pod was deleted, and its node does not answer"
-        error = await self._lost_error(why)
+        error = await self._verdicts.lost(why)
         await delete(self._yard, self._over(feed), 0)
         raise error
 
@@ -300,7 +299,7 @@ class PodTry:
     async def _ended(self, pod: Pod, end: End) -> TaskResult:
         """The primary container is over. First what it left, then what its status says."""
         done = end.error is None and self._invocation.task.kind == "container"
-        standing = await asyncio.to_thread(commit_container if done else read_result, self._store, self._invocation)
+        standing = await (self._verdicts.succeed_container() if done else self._verdicts.result())
         if standing is not None:
             await self._tidy(pod, failed=standing.status == "failed")
             return standing
@@ -308,50 +307,57 @@ class PodTry:
         if error is None:
             error = system_error("NoResult", "the task's container ended with exit code 0 and left no result")
         if error.kind == "USER":
-            result = await self._commit(error)
+            result = await self._verdicts.fail(error)
             await self._tidy(pod, failed=True)
             return result
-        await asyncio.to_thread(write_try_error, self._store, self._invocation, error if end.told else _lost(error.message))
+        failure = await self._verdicts.system(error) if end.told else await self._verdicts.lost(error.message)
         await self._tidy(pod, failed=True)
-        raise SystemFailure(error) if end.told else TaskLost(error.message)
+        raise failure
 
     def _is_collecting(self, pod: Pod, end: End) -> bool:
         """The task's container did well, and its outputs are still being taken away."""
         return end.error is None and collects(self._invocation) and is_collecting(pod)
 
+    def _leaves_end(self, pod: Pod) -> bool:
+        """Nobody has come for it here, so another worker may see to it. A pod that still holds room is not left."""
+        if self.is_attended or self._expected:
+            return not self.is_attended
+        self._ended_since = self._ended_since or time.monotonic()
+        return time.monotonic() - self._ended_since < LEFT_SECONDS and not has_running_containers(pod, self._built.primary)
+
     async def _vanished(self, pod: Pod, sight: Sight) -> TaskResult:
-        settled = await self._settled()
+        settled = await self._verdicts.standing()
         if settled is not None:
             return settled
+        if sight.end is not None and not self._is_collecting(pod, sight.end):  # its end was left to another
+            return await self._ended(pod, sight.end)
         disruption = classify.end_of(pod, self._built.primary).error if was_disrupted(pod) else None
         why = disruption.message if disruption is not None else f"its pod was deleted while it was {sight.phase}"
-        await self._lost(why)
+        raise await self._verdicts.lost(why)
 
     async def _give_up(self, feed: Feed, error: TaskError) -> TaskResult:
         """The verdict first, so that nothing the task still does counts; then the pod goes, before another try has one."""
-        result = await self._commit(error) if error.kind == "USER" else None
-        if result is None:
-            await asyncio.to_thread(write_try_error, self._store, self._invocation, error)
+        verdict = await (self._verdicts.fail(error) if error.kind == "USER" else self._verdicts.system(error))
         try:
             await bring_to_end(self._yard, feed, self._over(feed))
         except SystemFailure as failure:  # the verdict stands; the janitor sees to the pod
             logger.warning("pod %s of node %s stays: %s", self._built.name, self._invocation.node, failure)
-        if result is None:
-            raise SystemFailure(error)
-        return result
+        if isinstance(verdict, SystemFailure):
+            raise verdict
+        return verdict
 
     async def _stop(self, feed: Feed, reason: str) -> TaskResult:
         """Delete the pod with its grace, and wait until it is gone."""
         await bring_to_end(self._yard, feed, self._over(feed))
-        settled = await self._settled()
+        settled = await self._verdicts.standing()
         if settled is None:
-            await self._lost(reason)
+            raise await self._verdicts.lost(reason)
         return settled
 
     async def _abandon(self, feed: Feed, sight: Sight) -> TaskResult:
         """Nobody came for the pod. Should somebody ask for this try after all, he will find its claim, or nothing."""
         assert feed.pod is not None
-        settled = await self._settled()
+        settled = await self._verdicts.standing()
         if settled is not None and sight.end is not None:
             await self._tidy(feed.pod, failed=settled.status == "failed")
         else:
@@ -366,18 +372,6 @@ class PodTry:
         kept = failed and await self._yard.tidying.keep_output(over)
         self._yard.tidying.after(over, failed=failed, kept=kept)
 
-    async def _commit(self, error: TaskError) -> TaskResult:
-        result = TaskResult(status="failed", error=error, try_=self._invocation.try_, finished_at=now())
-        return await asyncio.to_thread(commit_result, self._store, self._invocation, result)
-
-    async def _lost(self, reason: str) -> NoReturn:
-        raise await self._lost_error(reason)
-
-    async def _lost_error(self, reason: str) -> TaskLost:
-        """The error to raise; noted for those who look for the try elsewhere."""
-        await asyncio.to_thread(write_try_error, self._store, self._invocation, _lost(reason))
-        return TaskLost(reason)
-
 
 class _Settled(Exception):
     """Carries a result that was committed where no pod could be."""
@@ -385,7 +379,3 @@ class _Settled(Exception):
     def __init__(self, result: TaskResult) -> None:
         super().__init__("settled without a pod")
         self.result = result
-
-
-def _lost(message: str) -> TaskError:
-    return system_error(_LOST, message)

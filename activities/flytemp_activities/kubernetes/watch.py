@@ -25,7 +25,7 @@ WATCH_SECONDS = 270
 SILENCE_SECONDS = WATCH_SECONDS + 30
 """A watch without a word, not even a bookmark (they come about every minute), is a dead connection."""
 
-NEW_SECONDS, MOST_NEW = 10.0, 200
+NEW_SECONDS, MOST_NEW = 10.0, 1_000
 """So long, and so many, new pods that nobody follows are remembered."""
 
 _PAGE = 500

@@ -10,10 +10,11 @@ import pytest
 from flytemp.spec.models import ResourceAmounts, ResourceSpec, TaskSettings
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import TaskLost
-from flytemp_activities.kubernetes import classify
+from flytemp_activities.kubernetes import classify, podtry
 from infra.testcluster import KubernetesAccess
 from tests.activities.kubernetes.conftest import StartBackend
 from tests.activities.kubernetes.test_backend import claims, log_of, pods, program, until_counted, until_no_pods, until_phase
+from tests.activities.kubernetes.test_containers import invocation as container
 from tests.sdk.runtime.project import Project
 
 __all__ = ["program"]
@@ -33,6 +34,53 @@ async def test_a_try_that_is_started_ahead_is_joined_by_any_worker(
     assert [result.outputs for result in results] == [{"o0": "waited"}] * 2
     assert len(claims(store, invocation)) == 1
     await until_no_pods(cluster, namespace)
+
+
+async def test_the_end_is_seen_to_by_the_worker_that_has_the_activity_alone(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = await start_backend(), await start_backend()
+    invocation = program.invocation("wait", {"seconds": 2.0})
+    assert await one.backend.start_ahead(invocation)
+    asked: list[str] = []
+    monkeypatch.setattr(one.backend._api, "request", lambda *of, **others: asked.append(str(of)))
+    assert (await other.run(invocation, resumed=True)).outputs == {"o0": "waited"}
+    await until_no_pods(cluster, namespace)
+    async with asyncio.timeout(10):
+        while one.backend.running():
+            await asyncio.sleep(0.05)
+    assert asked == []
+
+
+async def test_the_end_of_a_pod_that_no_worker_has_an_activity_for_is_seen_to_after_a_while(
+    start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
+) -> None:
+    bench, invocation = await start_backend(), program.invocation("add", {"a": 1, "b": 2})
+    assert await bench.backend.start_ahead(invocation)
+    await until_phase(cluster, namespace, "Succeeded")
+    await asyncio.sleep(1)
+    assert len(bench.backend.running()) == 1
+    async with asyncio.timeout(podtry.LEFT_SECONDS + 10):
+        while bench.backend.running():
+            await asyncio.sleep(0.05)
+    await until_no_pods(cluster, namespace)
+    assert log_of(store, invocation) == "adding 1 2\n"
+    assert (await bench.run(invocation, resumed=True)).outputs == {"o0": 3}
+
+
+@pytest.mark.parametrize("expected", [True, False], ids=["expected", "started"])
+async def test_an_end_that_was_left_counts_though_its_pod_is_removed(
+    start_backend: StartBackend, project: Project, cluster: KubernetesAccess, namespace: str, task_image: str, expected: bool
+) -> None:
+    bench, invocation = await start_backend(), container(project, task_image, "true")
+    assert await bench.backend.start_ahead(invocation, expected=expected)
+    await until_phase(cluster, namespace, "Succeeded")
+    (pod,) = pods(cluster, namespace)
+    cluster.kubectl("delete", "pod", pod["metadata"]["name"], "-n", namespace, "--now")
+    async with asyncio.timeout(10):
+        while bench.backend.running():
+            await asyncio.sleep(0.05)
+    assert (await bench.run(invocation, resumed=True)).status == "succeeded"
 
 
 async def test_the_end_of_an_expected_pod_is_left_to_whoever_comes(
