@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from flytemp.errors import FlytempError
 from flytemp.runtime.invocation import Invocation
 from flytemp_activities.backend import Backend, TryKey
+from flytemp_activities.background import Background
 from flytemp_activities.detached import Detached, Run
 
 START_SECONDS = 1.0
@@ -86,7 +87,7 @@ class Announced:
         self._begun: set[TryKey] = set()  # of those expected
         self._abandoned: dict[TryKey, None] = {}  # the last that were stopped, as nobody came for them
         self._lookers: dict[Run, asyncio.Task[None]] = {}
-        self._working: set[asyncio.Task[None]] = set()
+        self._background = Background(logger, "an announced task could not be begun, or stopped")
 
     @property
     def has_room(self) -> bool:
@@ -99,7 +100,7 @@ class Announced:
         if announcement.key in self._abandoned:
             return
         self._expected[announcement.key] = announcement
-        self._do(self._start(announcement))
+        self._background.do(self._start(announcement))
         if run not in self._lookers:
             self._lookers[run] = asyncio.create_task(self._look_after(run))
 
@@ -142,7 +143,7 @@ class Announced:
 
     def _missing(self, expected: list[Announcement]) -> list[Announcement]:
         """Of those expected, what still goes on without its activity. What has ended is left to that."""
-        running = set(self._backend.running())
+        running = self._backend.running()
         old = [one for one in expected if time.monotonic() - one.at >= LOOK_SECONDS]
         for one in old:
             if one.key not in running:
@@ -175,17 +176,7 @@ class Announced:
         self._abandoned[key] = None
         if len(self._abandoned) > MOST_ABANDONED:
             del self._abandoned[next(iter(self._abandoned))]
-        self._do(self._backend.kill(key))
-
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._working.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._working.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("an announced task could not be begun, or stopped", exc_info=error)
+        self._background.do(self._backend.kill(key))
 
     def _forget(self, key: TryKey) -> bool:
         """Expect it no more; whether it was."""

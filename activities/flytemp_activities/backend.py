@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any, Protocol, TypeAlias
 
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
@@ -84,6 +84,6 @@ class Backend(Protocol):
         """Stop a try and everything it started; returns when all of it is gone."""
         ...
 
-    def running(self) -> list[TryKey]:
-        """The tries that this backend has in hand."""
+    def running(self) -> Set[TryKey]:
+        """The tries that this backend has in hand. The set is to be used at once: it changes as they do."""
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp_activities.backend import Report, Told, TryKey
 
@@ -33,6 +35,6 @@ class NoopBackend:
     async def kill(self, invocation_key: TryKey) -> None:
         """Nothing runs."""
 
-    def running(self) -> list[TryKey]:
+    def running(self) -> Set[TryKey]:
         """Nothing runs longer than its call."""
-        return []
+        return set()

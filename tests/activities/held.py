@@ -59,8 +59,8 @@ class HeldBackend:
         if run is not None and not run.done():
             self.on_kill(run)
 
-    def running(self) -> list[TryKey]:
-        return [key for key, run in self.tries.items() if not run.done()]
+    def running(self) -> set[TryKey]:
+        return {key for key, run in self.tries.items() if not run.done()}
 
     @property
     def run_of_one(self) -> asyncio.Future[TaskResult]:

@@ -110,7 +110,7 @@ class Trial:
     async def looked(self) -> None:
         """Until nothing is expected any more, and what was to be stopped is."""
         async with asyncio.timeout(10):
-            while self.announced._lookers or self.announced._working:
+            while self.announced._lookers or self.announced._background._tasks:
                 await asyncio.sleep(0.005)
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -136,7 +136,7 @@ async def test_what_is_announced_begins_and_its_activity_finds_it(program: Proje
     trial = Trial(program)
     await trial.announce()
     assert trial.backend.expected == [trial.key()]
-    assert trial.backend.running() == [trial.key()]
+    assert trial.backend.running() == {trial.key()}
     assert not trial.announced.taken(trial.key()), "it has begun: what became of it is to be found"
     await trial.looked()
     assert trial.temporal.asked == 0
@@ -160,7 +160,7 @@ async def test_without_room_nothing_begins(program: Project) -> None:
     trial = Trial(program, slots=1)
     await trial.announce("n0")
     await trial.announce("n1")
-    assert trial.backend.running() == [trial.key("n0")]
+    assert trial.backend.running() == {trial.key("n0")}
     assert trial.announced.taken(trial.key("n1")), "nobody has begun it"
 
 
@@ -190,10 +190,10 @@ async def test_a_task_without_an_activity_is_stopped(program: Project) -> None:
     trial = Trial(program, AWAY, Described(decides=True), Described(**{"n1@1.1": SCHEDULED}), Described(**{"n1@1.1": STARTED}))
     await trial.announce("n0")
     await trial.announce("n1")
-    at_kill: list[tuple[int, list[TryKey]]] = []
+    at_kill: list[tuple[int, set[TryKey]]] = []
     trial.backend.on_kill = lambda run: at_kill.append((trial.temporal.asked, trial.backend.running()))
     await trial.looked()
-    assert at_kill == [(3, [trial.key("n1")])], "not while nobody knows or the workflow decides; one activity waits for a worker"
+    assert at_kill == [(3, {trial.key("n1")})], "not while nobody knows or the workflow decides; one activity waits for a worker"
     await trial.announce("n0")
     assert trial.backend.killed == [trial.key("n0")]
     assert trial.backend.expected == [trial.key("n0"), trial.key("n1")], "it was stopped, and is not begun again"
@@ -216,7 +216,7 @@ async def test_a_task_that_has_its_activity_is_not_withdrawn(program: Project) -
     trial.announced.taken(trial.key())
     trial.announced.withdraw(trial.key())
     await trial.looked()
-    assert (trial.backend.running(), trial.backend.killed) == ([trial.key()], [])
+    assert (trial.backend.running(), trial.backend.killed) == ({trial.key()}, [])
 
 
 async def test_a_task_that_is_withdrawn_before_it_begins(program: Project) -> None:
@@ -234,7 +234,7 @@ async def test_an_activity_that_a_user_has_paused_before_any_worker_had_it(progr
     trial = Trial(program, Described(**{"n0@1.1": paused}))
     await trial.announce()
     await trial.until(lambda: trial.temporal.asked > 1)
-    assert (trial.backend.running(), trial.backend.killed, trial.backend.let_go_of) == ([trial.key()], [], [])
+    assert (trial.backend.running(), trial.backend.killed, trial.backend.let_go_of) == ({trial.key()}, [], [])
     trial.announced.taken(trial.key())
     await trial.looked()
 

@@ -297,7 +297,7 @@ async def test_what_nobody_waits_for_ends_with_its_execution(
     if not killed:
         while trial.temporal.asked < 3:
             await asyncio.wait(list(trial.runner._detached._watchers.values()), timeout=0.001)
-        assert trial.backend.running() == [(LAYOUT.root, "n0", 1, 1)]
+        assert trial.backend.running() == {(LAYOUT.root, "n0", 1, 1)}
         trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={}))
     await trial.watched()
     assert bool(trial.backend.killed) is killed
@@ -315,7 +315,7 @@ async def test_tries_are_started_ahead_as_far_as_there_is_room(store: ObjectStor
     answer = await trial.environment.run(trial.runner.start_tasks, several("n0", "n1", "n2"))
 
     assert answer == {"started": list(range(started))}
-    assert trial.backend.running() == [(LAYOUT.root, f"n{number}", 1, 1) for number in range(started)]
+    assert trial.backend.running() == {(LAYOUT.root, f"n{number}", 1, 1) for number in range(started)}
     assert not any(resumed for _, resumed in trial.backend.invocations)
 
 
@@ -365,7 +365,7 @@ async def test_a_worker_that_ends_leaves_its_tasks_to_the_backend(store: ObjectS
 
     assert not trial.runner._detached._watchers
     assert not trial.backend.killed
-    assert trial.backend.running() == [(LAYOUT.root, "n0", 1, 1)]
+    assert trial.backend.running() == {(LAYOUT.root, "n0", 1, 1)}
 
 
 async def test_a_later_activity_joins_what_an_earlier_one_left(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,8 +82,8 @@ class ThreadBackend:
         if not run.done():
             run.set_exception(TaskLost("killed"))
 
-    def running(self) -> list[TryKey]:
-        return [key for key, run in self._runs.items() if not run.done()]
+    def running(self) -> set[TryKey]:
+        return {key for key, run in self._runs.items() if not run.done()}
 
 
 async def connect(server: DevServer, folder: Path, entities: Iterable[Any]) -> Client:

@@ -116,8 +116,8 @@ class PodsAlike:
             run.set_exception(TaskLost("killed"))
             run.exception()
 
-    def running(self) -> list[TryKey]:
-        return [key for key, run in self.tries.items() if not run.done()]
+    def running(self) -> set[TryKey]:
+        return {key for key, run in self.tries.items() if not run.done()}
 
 
 @pytest.fixture

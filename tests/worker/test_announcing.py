@@ -127,8 +127,8 @@ class Pods:
         self.in_hand.discard(invocation_key)
         self.cluster.remove(invocation_key)
 
-    def running(self) -> list[TryKey]:
-        return [key for key in self.in_hand if key in self.cluster.tries]
+    def running(self) -> set[TryKey]:
+        return {key for key in self.in_hand if key in self.cluster.tries}
 
 
 class Fails(Interceptor):
@@ -293,7 +293,7 @@ async def test_a_task_that_is_cancelled_before_a_worker_has_it_is_stopped(client
         execution = await handle.wait(SECONDS)
         assert execution.phase is Phase.ABORTED
         await until(lambda: not cluster.tries)
-    assert place.backend.running() == []
+    assert not place.backend.running()
 
 
 async def forever(run: Any) -> None:

@@ -72,8 +72,8 @@ class QuickBackend:
         self.killed.append(invocation_key[1])
         self.held.pop(invocation_key).set_exception(TaskLost("killed"))
 
-    def running(self) -> list[TryKey]:
-        return list(self.held)
+    def running(self) -> set[TryKey]:
+        return set(self.held)
 
 
 class Gate:

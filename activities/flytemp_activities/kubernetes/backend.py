@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,6 +159,6 @@ class KubernetesBackend:
         if one is not None:
             await one.kill("the task was ended on request")
 
-    def running(self) -> list[TryKey]:
-        """The tries whose pods this worker follows."""
-        return list(self._tries)
+    def running(self) -> Set[TryKey]:
+        """The tries whose pods this worker follows; see `Backend.running`."""
+        return self._tries.keys()

@@ -14,6 +14,7 @@ from flytemp.errors import StoreError
 from flytemp.layout import RootLayout
 from flytemp.runtime.invocation import Invocation
 from flytemp.store.object_store import ObjectStore
+from flytemp_activities.background import Background
 from flytemp_activities.kubernetes.api import ApiError, patiently
 from flytemp_activities.kubernetes.creation import Creations
 from flytemp_activities.kubernetes.links import links_of
@@ -65,18 +66,18 @@ class Tidying:
         self._creations = creations
         self._room = asyncio.Semaphore(AT_ONCE)
         self._listeners = 0  # pods whose last words are being read
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background(logger, "tidying up after a pod failed")
 
     def after(self, over: OverPod, *, failed: bool, kept: bool = False) -> None:
         """The try's verdict stands: keep the output, unless it is ``kept``, and remove the pod unless it is to stay."""
         keep = self._policy.keep_pods
         stays = keep == "always" or (keep == "failed" and failed)
         if has_running_containers(over.pod, over.primary):
-            self._spawn(self.remove(over, kept=kept))
+            self._background.do(self.remove(over, kept=kept))
         elif not stays:
-            self._spawn(self._later(self.remove(over, kept=kept)))
+            self._background.do(self._later(self.remove(over, kept=kept)))
         elif not kept:
-            self._spawn(self._later(self._keep_log(over)))
+            self._background.do(self._later(self._keep_log(over)))
 
     async def keep_output(self, over: OverPod) -> bool:
         """Keep what it printed, now; False when that takes long, and is to be tried again later."""
@@ -120,7 +121,7 @@ class Tidying:
     def keep_links(self, pod: Pod, primary: str, invocation: Invocation) -> None:
         """Note where else the try's output can be read, now that its container runs."""
         if self._policy.log_links:
-            self._spawn(self._write_links(links_of(self._policy.log_links, pod, primary, invocation), invocation))
+            self._background.do(self._write_links(links_of(self._policy.log_links, pod, primary, invocation), invocation))
 
     async def _write_links(self, links: dict[str, str], invocation: Invocation) -> None:
         key = RootLayout(invocation.execution_root).log_links(invocation.node, invocation.attempt, invocation.try_)
@@ -158,22 +159,9 @@ class Tidying:
             write_output, self._store, tried.execution_root, tried.node, tried.attempt, tried.try_, output
         )
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("tidying up after a pod failed", exc_info=error)
-
     async def close(self, seconds: float) -> None:
         """Wait for what is under way, for so long at most."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
-        for task in list(self._tasks):
-            task.cancel()
+        await self._background.close(seconds)
 
 
 def write_output(store: ObjectStore, root: str, node: str, attempt: int, try_: int, output: bytes) -> None:

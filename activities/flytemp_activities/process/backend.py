@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Set
 from pathlib import Path
 
 from flytemp.errors import FlytempBug
@@ -17,6 +17,7 @@ from flytemp.runtime.host import process_started
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Report, SystemFailure, TaskLost, Told, TryKey, key_of
+from flytemp_activities.background import Background
 from flytemp_activities.process import guard
 from flytemp_activities.process.crashes import OomCounter
 from flytemp_activities.process.environment import base_environment, task_environment
@@ -49,7 +50,7 @@ class ProcessBackend:
         self._shop: Workshop | None = None
         self._lease = LeaseKeeper(store, self.owner, self._token, self._fence)
         self._guard: subprocess.Popen[bytes] | None = None
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Background(_log, "work beside the tasks failed")
 
     async def start(self) -> None:
         """Start the guard, write the lease, and end what dead workers of this machine left behind.
@@ -65,7 +66,7 @@ class ProcessBackend:
             await self.close()
             raise
         for _ in range(min(self._options.warm, self._options.slots)):
-            self._in_background(self._warm_up(shop.pool))
+            self._background.do(self._warm_up(shop.pool))
 
     def _open_shop(self) -> Workshop:
         options = self._options
@@ -84,11 +85,6 @@ class ProcessBackend:
         except SystemFailure as failure:
             _log.warning("no process could be started ahead of the first task: %s", failure)
 
-    def _in_background(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-
     async def close(self) -> None:
         """End every task that still runs, every process and the guard, and remove the lease.
 
@@ -97,8 +93,7 @@ class ProcessBackend:
         """
         try:
             await self._kill_all("the worker was shut down")
-            if self._background:
-                await asyncio.wait(self._background)
+            await self._background.close()
             if self._shop is not None:
                 await self._shop.pool.close()
             await self._lease.stop()
@@ -164,15 +159,15 @@ class ProcessBackend:
         if supervisor is not None:
             await supervisor.kill("the task was ended on request")
 
-    def running(self) -> list[TryKey]:
-        """The tries that run, wait for a slot or are followed here."""
-        return list(self._supervisors)
+    def running(self) -> Set[TryKey]:
+        """The tries that run, wait for a slot or are followed here; see `Backend.running`."""
+        return self._supervisors.keys()
 
     async def _kill_all(self, reason: str) -> None:
         await asyncio.gather(*(supervisor.kill(reason) for supervisor in list(self._supervisors.values())))
 
     def _fence(self) -> None:
-        self._in_background(self._kill_all("the worker could not renew its lease, so another may run the task"))
+        self._background.do(self._kill_all("the worker could not renew its lease, so another may run the task"))
 
     def _register(self, group: int) -> None:
         self._tell_guard(f"+{group}\n")

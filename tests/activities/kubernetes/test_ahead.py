@@ -9,7 +9,7 @@ import pytest
 
 from flytemp.spec.models import ResourceAmounts, ResourceSpec, TaskSettings
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import TaskLost
+from flytemp_activities.backend import TaskLost, key_of
 from flytemp_activities.kubernetes import classify, podtry
 from infra.testcluster import KubernetesAccess
 from tests.activities.kubernetes.conftest import StartBackend
@@ -102,8 +102,8 @@ async def test_an_expected_pod_that_nobody_comes_for_is_removed(
     bench, invocation = await start_backend(), program.invocation("add", {"a": 1, "b": 2})
     assert await bench.backend.start_ahead(invocation, expected=True)
     await until_phase(cluster, namespace, "Succeeded")
-    await bench.backend.kill(bench.backend.running()[0])
-    assert bench.backend.running() == []
+    await bench.backend.kill(key_of(invocation))
+    assert not bench.backend.running()
     await until_no_pods(cluster, namespace)
     assert log_of(store, invocation) == "adding 1 2\n"
 
@@ -115,7 +115,7 @@ async def test_an_expected_pod_that_another_worker_saw_to_its_end_stays_if_pods_
     invocation = program.invocation("add", {"a": 1, "b": 2})
     assert await one.backend.start_ahead(invocation, expected=True)
     assert (await other.run(invocation, resumed=True)).outputs == {"o0": 3}
-    await one.backend.kill(one.backend.running()[0])
+    await one.backend.kill(key_of(invocation))
     await asyncio.sleep(1)
     (pod,) = pods(cluster, namespace)
     assert "deletionTimestamp" not in pod["metadata"]
@@ -128,11 +128,11 @@ async def test_who_asks_for_an_expected_try_that_was_stopped_finds_no_verdict(
     settings = TaskSettings(resources=ResourceSpec(requests=ResourceAmounts(gpu="9"), limits=ResourceAmounts(gpu="9")))
     invocation = program.invocation("add", {"a": 1, "b": 2}, settings=settings)  # it finds no node
     assert await bench.backend.start_ahead(invocation, expected=True)
-    await bench.backend.kill(bench.backend.running()[0])
+    await bench.backend.kill(key_of(invocation))
     assert pods(cluster, namespace) == []
     running = bench.start(invocation, resumed=True)
     await until_phase(cluster, namespace, "Pending")
-    await bench.backend.kill(bench.backend.running()[0])
+    await bench.backend.kill(key_of(invocation))
     with pytest.raises(TaskLost, match="on request"):
         await running
 
@@ -179,7 +179,7 @@ async def test_who_waits_for_an_expected_pod_keeps_it(start_backend: StartBacken
     assert await bench.backend.start_ahead(invocation, expected=True)
     running = bench.start(invocation)
     await bench.reported(phase="running")
-    bench.backend.let_go(bench.backend.running()[0])
+    bench.backend.let_go(key_of(invocation))
     assert (await running).outputs == {"o0": "waited"}
 
 
@@ -190,7 +190,7 @@ async def test_what_cannot_be_started_at_once_is_not_started_ahead(
     await until_counted(cluster, namespace)
     bench, invocation = await start_backend(), program.invocation("add", {"a": 1, "b": 2})
     assert not await bench.backend.start_ahead(invocation)
-    assert bench.backend.running() == []
+    assert not bench.backend.running()
     cluster.kubectl("delete", "quota", "none", "-n", namespace)
     await asyncio.sleep(1)
     assert pods(cluster, namespace) == [], "nobody waits for room"
