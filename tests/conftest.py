@@ -11,7 +11,7 @@ import pytest
 
 from tests.installation import Installation
 
-TEARDOWN_SECONDS, AGAIN_SECONDS = 150.0, 10.0
+TEARDOWN_SECONDS, AGAIN_SECONDS = 150.0, 30.0
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

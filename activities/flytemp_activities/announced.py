@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
@@ -24,7 +23,7 @@ from flytemp.errors import FlytempError
 from flytemp.runtime.invocation import Invocation
 from flytemp_activities.backend import Backend, TryKey
 from flytemp_activities.background import Background
-from flytemp_activities.detached import Detached, Run
+from flytemp_activities.detached import TAKEN, Detached, Run
 
 START_SECONDS = 1.0
 """What has not begun after so long is left to its activity, which may be over elsewhere before long."""
@@ -33,11 +32,6 @@ LOOK_SECONDS, LAST_LOOK_SECONDS = 1.0, 10.0
 """An activity that has not come after so long is looked for, less and less often."""
 
 MOST_ABANDONED = 1_000
-
-_ELSEWHERE = (
-    PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
-    PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
-)
 
 logger = logging.getLogger("flytemp.tasks")
 
@@ -166,7 +160,7 @@ class Announced:
             return
         states = {pending.activity_id: pending.state for pending in description.raw_description.pending_activities}
         for one in missing:
-            if states.get(one.activity_id) in _ELSEWHERE:
+            if states.get(one.activity_id) in TAKEN:
                 self._forget(one.key)
                 self._backend.let_go(one.key)
             elif one.activity_id not in states and not _decides(description):

@@ -77,7 +77,7 @@ class Backend(Protocol):
         ...
 
     def let_go(self, invocation_key: TryKey) -> None:
-        """Look no more after a try that was expected and that no `run` waits for here: another worker does. It goes on."""
+        """Look no more after a try that was started ahead and that no `run` waits for here: another worker does. It goes on."""
         ...
 
     async def kill(self, invocation_key: TryKey) -> None:

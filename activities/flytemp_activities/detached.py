@@ -1,19 +1,27 @@
-"""Tasks that go on while no activity waits for them: stopped once their execution is over."""
+"""Tasks that go on while no activity waits for them: stopped once their execution is over, left to the worker that has theirs."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client as TemporalClient
-from temporalio.client import WorkflowExecutionStatus
+from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp.client.describe import first_run_id
+from flytemp.names import activity_id
 from flytemp_activities.backend import Backend, TryKey
 
 LOOK_SECONDS = 5.0
 """How often it is asked whether their execution is over."""
+
+TAKEN = (
+    PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
+    PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
+)
+"""A worker has the activity."""
 
 logger = logging.getLogger("flytemp.tasks")
 
@@ -52,7 +60,7 @@ class Detached:
             while keys := self._keys[run].intersection(self._backend.running()):
                 if not is_over:
                     first = first or await self._first_run(run)
-                    is_over = not await self._is_open(run[0], first)
+                    is_over = await self._look(run[0], first, keys)
                 if is_over:
                     stopping = {key: task for key, task in stopping.items() if not task.done()}
                     stopping.update((key, asyncio.create_task(self._stop(key))) for key in keys - stopping.keys())
@@ -77,11 +85,22 @@ class Detached:
         except RPCError:
             return None
 
-    async def _is_open(self, workflow_id: str, first: str | None) -> bool:
+    async def _look(self, workflow_id: str, first: str | None, keys: set[TryKey]) -> bool:
+        """Whether the workflow is over. While it is not, what other workers have is theirs."""
         try:
             description = await self._temporal.get_workflow_handle(workflow_id).describe()
         except RPCError as error:
-            return error.status != RPCStatusCode.NOT_FOUND
+            return error.status == RPCStatusCode.NOT_FOUND
         if description.status is not WorkflowExecutionStatus.RUNNING:
-            return False
-        return first is None or first_run_id(description) == first  # else the id has been used again
+            return True
+        if first is not None and first_run_id(description) != first:
+            return True  # the id has been used again
+        self._let_go(keys, description)
+        return False
+
+    def _let_go(self, keys: set[TryKey], description: WorkflowExecutionDescription) -> None:
+        pending = description.raw_description.pending_activities
+        taken = {activity.activity_id for activity in pending if activity.state in TAKEN}
+        for key in keys:
+            if activity_id(*key[1:]) in taken:
+                self._backend.let_go(key)

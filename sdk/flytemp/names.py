@@ -140,6 +140,11 @@ def workflow_id(project: str, domain: str, execution: str) -> str:
     return f"ex:{check_project(project)}:{check_domain(domain)}:{check_execution(execution)}"
 
 
+def activity_id(node: str, attempt: int, try_: int) -> str:
+    """The id of the activity that waits for a try: ``n3.n0@2.1`` is of node path, attempt and try."""
+    return f"{node}@{attempt}.{try_}"
+
+
 def slug(text: str, length: int) -> str:
     """``text`` reduced to [a-z0-9-], at most ``length`` characters; empty text gives "x"."""
     reduced = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 from temporalio.activity import ActivityCancellationDetails
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -41,21 +44,23 @@ ARGUMENT = {
 
 
 @dataclasses.dataclass
-class Info:
-    first_run_id: str
-
-
-@dataclasses.dataclass
 class Description:
     """As `WorkflowExecutionDescription`, as far as it is asked."""
 
     status: WorkflowExecutionStatus
     first_run: str = "run-1"
     run_id: str = "run-3"
+    taken: tuple[str, ...] = ()
 
     @property
-    def raw_description(self) -> Any:
-        return type("Raw", (), {"workflow_execution_info": Info(self.first_run)})
+    def raw_description(self) -> DescribeWorkflowExecutionResponse:
+        return DescribeWorkflowExecutionResponse(
+            workflow_execution_info=WorkflowExecutionInfo(first_run_id=self.first_run),
+            pending_activities=[
+                PendingActivityInfo(activity_id="n1@1.1", state=PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED),
+                *(PendingActivityInfo(activity_id=name, state=STARTED) for name in self.taken),
+            ],
+        )
 
 
 @dataclasses.dataclass
@@ -87,6 +92,7 @@ class Temporal:
         return answer
 
 
+STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 OPEN = Description(WorkflowExecutionStatus.RUNNING)
 CLOSED = Description(WorkflowExecutionStatus.TERMINATED)
 USED_AGAIN = Description(WorkflowExecutionStatus.RUNNING, first_run="run-9")
@@ -338,6 +344,17 @@ async def test_what_was_started_ahead_ends_with_its_execution(store: ObjectStore
 
     assert sorted(key[1] for key in trial.backend.killed) == ["n0", "n1"]
     assert trial.temporal.asked == 3, "one question for all of them"
+
+
+async def test_what_another_worker_has_the_activity_of_is_left_to_it(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detached, "LOOK_SECONDS", 0.001)
+    taken = Description(WorkflowExecutionStatus.RUNNING, taken=("n0@1.1", "n2@1.1"))
+    trial = Trial(store, OPEN, taken, OPEN, CLOSED)
+    await trial.environment.run(trial.runner.start_tasks, several("n0", "n1"))
+    await trial.watched()
+
+    assert [key[1] for key in trial.backend.let_go_of] == ["n0"]
+    assert [key[1] for key in trial.backend.killed] == ["n1"], "its activity waits for a worker"
 
 
 async def test_nothing_is_started_ahead_of_an_execution_that_does_not_load(store: ObjectStore) -> None:

@@ -67,7 +67,9 @@ async def record(installation: Installation, folder: Path) -> None:
     if not is_recorded("retried"):
         await _retried(client, folder)
     if not is_recorded("ahead"):
-        await _ahead(installation)
+        await _many(installation, "ahead", 80, starts_ahead=1_000)
+    if not is_recorded("many"):
+        await _many(installation, "many", 200, starts_ahead=0)
 
 
 async def _cancelled(client: Client, folder: Path) -> None:
@@ -102,14 +104,14 @@ async def _retried(client: Client, folder: Path) -> None:
     await save(client, handle.workflow_id, "retried")
 
 
-async def _ahead(installation: Installation) -> None:
-    """Tasks that are started before their activities, as those of a worker with pods are."""
-    client = await Client.connect(installation.settings({"FLYTEMP_TASK_QUEUE": "golden-ahead"}))
-    async with serving(client, ThreadBackend(client.store), starts_ahead=1_000):
-        inputs, options = {"xs": [1] * 80}, LaunchOptions(max_parallelism=0)
-        handle = await client.launch("kinds.all_must", inputs=inputs, options=options, name="golden-ahead")
+async def _many(installation: Installation, name: str, count: int, *, starts_ahead: int) -> None:
+    """More tasks than may be in flight at first; some are started before their activities, as those of a worker with pods."""
+    client = await Client.connect(installation.settings({"FLYTEMP_TASK_QUEUE": f"golden-{name}"}))
+    async with serving(client, ThreadBackend(client.store), starts_ahead=starts_ahead):
+        inputs, options = {"xs": [1] * count}, LaunchOptions(max_parallelism=0)
+        handle = await client.launch("kinds.all_must", inputs=inputs, options=options, name=f"golden-{name}")
         await handle.wait(DEADLINE_SECONDS)
-        await save(client, handle.workflow_id, "ahead")
+        await save(client, handle.workflow_id, name)
 
 
 async def save(client: Client, workflow_id: str, name: str) -> None:

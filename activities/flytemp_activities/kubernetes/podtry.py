@@ -39,7 +39,7 @@ vanishes, and the worker too before any heartbeat told of it, the command runs a
 EXPECTED_SECONDS = 1.0
 """After so long without a pod the try may be over in another worker, and a pod would run it again."""
 
-LEFT_SECONDS = 5.0
+LEFT_SECONDS = 10.0
 """The end of a pod that was started ahead is left so long to the worker that has its activity, or both would ask for the same."""
 
 LOOK_SECONDS = 90.0
@@ -198,8 +198,8 @@ class PodTry:
             sight = self._trouble.told_in(classify.look(feed.pod, self._built.primary))
             self._report(feed.pod, sight)
             if self._kill_reason is not None:
-                return await (self._abandon(feed, sight) if self._is_only_expected else self._stop(feed, self._kill_reason))
-            if sight.end is not None and not self._is_collecting(feed.pod, sight.end) and not self._leaves_end(feed.pod):
+                return await (self._stop if self.is_attended else self._abandon)(feed, self._kill_reason)
+            if sight.end is not None and not self._is_collecting(feed.pod, sight.end) and not self._leaves_end(feed.pod, sight):
                 return await self._ended(feed.pod, sight.end)
             if feed.gone:
                 return await self._vanished(feed.pod, sight)
@@ -318,10 +318,12 @@ class PodTry:
         """The task's container did well, and its outputs are still being taken away."""
         return end.error is None and collects(self._invocation) and is_collecting(pod)
 
-    def _leaves_end(self, pod: Pod) -> bool:
+    def _leaves_end(self, pod: Pod, sight: Sight) -> bool:
         """Nobody has come for it here, so another worker may see to it. A pod that still holds room is not left."""
         if self.is_attended or self._expected:
             return not self.is_attended
+        if sight.deleting and self._ended_since is None:
+            return True  # somebody stops it
         self._ended_since = self._ended_since or time.monotonic()
         return time.monotonic() - self._ended_since < LEFT_SECONDS and not has_running_containers(pod, self._built.primary)
 
@@ -329,7 +331,7 @@ class PodTry:
         settled = await self._verdicts.standing()
         if settled is not None:
             return settled
-        if sight.end is not None and not self._is_collecting(pod, sight.end):  # its end was left to another
+        if self._ended_since is not None and sight.end is not None:  # by itself, before it was deleted
             return await self._ended(pod, sight.end)
         disruption = classify.end_of(pod, self._built.primary).error if was_disrupted(pod) else None
         why = disruption.message if disruption is not None else f"its pod was deleted while it was {sight.phase}"
@@ -354,14 +356,17 @@ class PodTry:
             raise await self._verdicts.lost(reason)
         return settled
 
-    async def _abandon(self, feed: Feed, sight: Sight) -> TaskResult:
-        """Nobody came for the pod. Should somebody ask for this try after all, he will find its claim, or nothing."""
+    async def _abandon(self, feed: Feed, reason: str) -> TaskResult:
+        """Nobody came for the pod here. One that was only expected gets no verdict: should somebody ask for this try after all,
+        he will find its claim, or nothing."""
         assert feed.pod is not None
         settled = await self._verdicts.standing()
-        if settled is not None and sight.end is not None:
+        if settled is not None and classify.look(feed.pod, self._built.primary).end is not None:
             await self._tidy(feed.pod, failed=settled.status == "failed")
-        else:
-            await bring_to_end(self._yard, feed, self._over(feed))
+            return settled
+        if not self._expected:
+            return await self._stop(feed, reason)
+        await bring_to_end(self._yard, feed, self._over(feed))
         if settled is None:
             raise TaskLost("nobody came for it")
         return settled

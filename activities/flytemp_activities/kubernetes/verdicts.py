@@ -15,7 +15,8 @@ _LOST = "Lost"
 
 
 class Verdicts:
-    """Of one try. Who says something first is right: what is said afterwards gives what stands.
+    """Of one try. The first result stands, whoever says something else afterwards. What is noted of a try that has none is
+    replaced by what is noted later.
 
     Every method raises `StoreError` when the store cannot be used.
     """

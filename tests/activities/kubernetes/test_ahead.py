@@ -43,13 +43,29 @@ async def test_the_end_is_seen_to_by_the_worker_that_has_the_activity_alone(
     invocation = program.invocation("wait", {"seconds": 2.0})
     assert await one.backend.start_ahead(invocation)
     asked: list[str] = []
-    monkeypatch.setattr(one.backend._api, "request", lambda *of, **others: asked.append(str(of)))
+    for request in ("log", "follow_log", "delete"):
+        monkeypatch.setattr(one.backend._yard.pods, request, lambda *of, **others: asked.append(str(of)))
     assert (await other.run(invocation, resumed=True)).outputs == {"o0": "waited"}
     await until_no_pods(cluster, namespace)
     async with asyncio.timeout(10):
         while one.backend.running():
             await asyncio.sleep(0.05)
     assert asked == []
+
+
+@pytest.mark.parametrize("expected", [True, False], ids=["expected", "started"])
+async def test_a_pod_that_is_to_stay_stays_though_its_execution_is_over_at_once(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, expected: bool
+) -> None:
+    one, other = await start_backend(keep_pods="failed"), await start_backend(keep_pods="failed")
+    invocation = program.invocation("fail", {})
+    assert await one.backend.start_ahead(invocation, expected=expected)
+    assert (await other.run(invocation, resumed=True)).status == "failed"
+    await asyncio.sleep(1)  # both have seen its end
+    await one.backend.kill(key_of(invocation))
+    await asyncio.sleep(1)
+    (pod,) = pods(cluster, namespace)
+    assert "deletionTimestamp" not in pod["metadata"]
 
 
 async def test_the_end_of_a_pod_that_no_worker_has_an_activity_for_is_seen_to_after_a_while(
@@ -68,12 +84,11 @@ async def test_the_end_of_a_pod_that_no_worker_has_an_activity_for_is_seen_to_af
     assert (await bench.run(invocation, resumed=True)).outputs == {"o0": 3}
 
 
-@pytest.mark.parametrize("expected", [True, False], ids=["expected", "started"])
 async def test_an_end_that_was_left_counts_though_its_pod_is_removed(
-    start_backend: StartBackend, project: Project, cluster: KubernetesAccess, namespace: str, task_image: str, expected: bool
+    start_backend: StartBackend, project: Project, cluster: KubernetesAccess, namespace: str, task_image: str
 ) -> None:
     bench, invocation = await start_backend(), container(project, task_image, "true")
-    assert await bench.backend.start_ahead(invocation, expected=expected)
+    assert await bench.backend.start_ahead(invocation)
     await until_phase(cluster, namespace, "Succeeded")
     (pod,) = pods(cluster, namespace)
     cluster.kubectl("delete", "pod", pod["metadata"]["name"], "-n", namespace, "--now")

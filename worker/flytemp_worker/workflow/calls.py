@@ -14,7 +14,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
-from flytemp.names import slug
+from flytemp.names import activity_id, slug
 from flytemp.records.launch import PART_WORKFLOW_TYPE
 from flytemp.spec.pages import to_pages
 from flytemp_worker.engine import RunTask
@@ -77,11 +77,6 @@ def pause(seconds: float) -> workflow.ActivityHandle[Any]:
     """Much less than a second, after which a workflow task follows. The server's timers come up to a second late
     (`history.timerProcessorMaxTimeShift`); an activity that this worker takes itself comes within milliseconds."""
     return control(PAUSE, {"seconds": seconds})
-
-
-def activity_id(node: str, attempt: int, try_: int) -> str:
-    """``n3.n0@2.1``: node path, attempt, try. Readers of the history take it apart again."""
-    return f"{node}@{attempt}.{try_}"
 
 
 def start_tasks(commands: Sequence[RunTask], root: str, task_queue: str) -> workflow.ActivityHandle[Any]:

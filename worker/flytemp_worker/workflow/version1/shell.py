@@ -53,7 +53,7 @@ fail the workflow task. So only tasks that take their time, and end one by one, 
 CALM, BUSY = 2, 8
 """Completions between two looks: with no more than the first the window doubles, with at least the second it shrinks."""
 
-QUIET, LOOK_SECONDS, BUSY_LOOK_SECONDS = 2, 0.05, 0.25
+QUIET, LOOK_SECONDS, BUSY_LOOK_SECONDS = 2, 0.05, 0.1
 """While the window holds something back, the next look is so many seconds later: soon, with no more completions than the first;
 else they bring looks of their own as a rule, but the last of them may have come, and what is in flight may take hours."""
 
@@ -97,7 +97,8 @@ class Shell:
         self._ended = 0  # tasks that ended since the last look
         self._ended_in_pause = 0  # and since the last pause began
         self._pause: workflow.ActivityHandle[Any] | None = None
-        self._is_busy_look = False  # the next look is the one at the end of a pause after many ends
+        self._is_pause_over = False  # since the last look
+        self._is_cautious = False  # many ended at once: the window grows when few end in a whole pause
         self._journal = Journal(part["execution_id"] if part is not None else None)
         self._carriers: dict[type, Callable[[Any], None]] = {
             RunTask: self.work.run_task,
@@ -161,7 +162,7 @@ class Shell:
         if pause is not None and self._pause is None:
             self._pause = calls.pause(pause)
             self._ended_in_pause = 0
-            self._pause.add_done_callback(lambda done: self._pause_over(is_busy=pause == BUSY_LOOK_SECONDS))
+            self._pause.add_done_callback(self._pause_over)
         try:
             await workflow.wait_condition(
                 lambda: bool(self.events) or self._roused or (pause is not None and self._pause is None), timeout=seconds
@@ -174,9 +175,9 @@ class Shell:
     def _rouse(self) -> None:
         self._roused = True
 
-    def _pause_over(self, is_busy: bool) -> None:
+    def _pause_over(self, done: asyncio.Task[Any]) -> None:
         self._pause = None
-        self._is_busy_look = is_busy
+        self._is_pause_over = True
 
     async def settle(self) -> None:
         """Nothing short is on the way any more: what arrives just when a run ends makes the server ask it again."""
@@ -209,7 +210,10 @@ class Shell:
             return None
         if self._ended <= QUIET:
             return LOOK_SECONDS
-        return BUSY_LOOK_SECONDS if workflow.patched(LOOKS_WHEN_BUSY) else None
+        if not workflow.patched(LOOKS_WHEN_BUSY):
+            return None
+        self._is_cautious = True
+        return BUSY_LOOK_SECONDS
 
     def feed(self) -> None:
         """Give the engine what happened."""
@@ -223,7 +227,7 @@ class Shell:
             self.take(self.engine.step(event, at))
         self._ended_in_pause += self._ended
         self._adapt_window()
-        self._is_busy_look = False
+        self._is_pause_over = False
 
     @property
     def _may_grow(self) -> bool:
@@ -232,12 +236,13 @@ class Shell:
 
     def _adapt_window(self) -> None:
         self._tell_window()
-        ended = self._ended_in_pause if self._is_busy_look else self._ended
+        ended = self._ended_in_pause if self._is_cautious and self._is_pause_over else self._ended
         if self._ended >= BUSY:
             self.window = max(FIRST_WINDOW, self.window * 3 // 4)
             self._tell_window()
         elif ended <= CALM and self._may_grow and not self.has_backlog:
             self.window = min(self.engine.limit, self.window * 2)
+            self._is_cautious = False
             self._tell_window()
             self.take(self.engine.flush())
 
