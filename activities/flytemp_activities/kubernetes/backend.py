@@ -130,7 +130,7 @@ class KubernetesBackend:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             if not one.is_joined:
-                one.detach()
+                self._let_go(key, one)
             raise
         error = one.task.exception() if one.task.done() and not one.task.cancelled() else None
         return error.is_unclear if isinstance(error, NotStarted) else True
@@ -139,7 +139,13 @@ class KubernetesBackend:
         """Follow the try's pod no more, unless a `run` waits for it here."""
         one = self._tries.get(invocation_key)
         if one is not None and not one.is_attended:
-            one.detach()
+            self._let_go(invocation_key, one)
+
+    def _let_go(self, key: TryKey, one: PodTry) -> None:
+        """At once: who asks for the try from now on takes it up anew."""
+        if self._tries.get(key) is one:
+            del self._tries[key]
+        one.detach()
 
     def _begin(self, key: TryKey, one: PodTry) -> PodTry:
         self._tries[key] = one

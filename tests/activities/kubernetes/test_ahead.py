@@ -189,6 +189,18 @@ async def test_an_expected_pod_is_taken_up_without_asking_for_it(
     await until_no_pods(cluster, namespace)
 
 
+@pytest.mark.parametrize("expected", [True, False], ids=["expected", "started"])
+async def test_a_pod_that_was_let_go_is_taken_up_anew_by_who_comes_at_once(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, expected: bool
+) -> None:
+    bench, invocation = await start_backend(), program.invocation("wait", {"seconds": 2.0})
+    assert await bench.backend.start_ahead(invocation, expected=expected)
+    bench.backend.let_go(key_of(invocation))
+    assert not bench.backend.running()
+    assert (await bench.run(invocation, resumed=True)).outputs == {"o0": "waited"}
+    await until_no_pods(cluster, namespace)
+
+
 async def test_who_waits_for_an_expected_pod_keeps_it(start_backend: StartBackend, program: Project) -> None:
     bench, invocation = await start_backend(), program.invocation("wait", {"seconds": 2.0})
     assert await bench.backend.start_ahead(invocation, expected=True)
