@@ -214,9 +214,13 @@ async def until(condition: Any) -> None:
 
 async def test_each_task_begins_with_the_decision(client: Client, queue: str) -> None:
     cluster = Cluster()
+    cluster.finishes = False
     place = Place(client, cluster, queue)
     async with place.control(), place.tasks():
         handle = await launched(client)
+        for number in (1, 2, 3):
+            await until(lambda number=number: len(place.backend.ran) == number)
+            cluster.finish(place.backend.ran[-1][0])  # not before its activity is there
         execution = await handle.wait(SECONDS)
     history = await client.temporal.get_workflow_handle(handle.workflow_id).fetch_history()
     await Replayer(workflows=[FlytempWorkflow, FlytempMapPart]).replay_workflow(history)
