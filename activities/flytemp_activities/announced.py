@@ -23,7 +23,7 @@ from flytemp.errors import FlytempError
 from flytemp.runtime.invocation import Invocation
 from flytemp_activities.backend import Backend, TryKey
 from flytemp_activities.background import Background
-from flytemp_activities.detached import TAKEN, Detached, Run
+from flytemp_activities.detached import Detached, Run, pending_activities
 
 START_SECONDS = 1.0
 """What has not begun after so long is left to its activity, which may be over elsewhere before long."""
@@ -158,12 +158,12 @@ class Announced:
                 self._forget(one.key)
                 self._detached.watch(one.key, *run)
             return
-        states = {pending.activity_id: pending.state for pending in description.raw_description.pending_activities}
+        pending = pending_activities(description)
         for one in missing:
-            if states.get(one.activity_id) in TAKEN:
+            if pending.get(one.activity_id):
                 self._forget(one.key)
                 self._backend.let_go(one.key)
-            elif one.activity_id not in states and not _decides(description):
+            elif one.activity_id not in pending and not _decides(description):
                 self.withdraw(one.key)
 
     def _abandon(self, key: TryKey) -> None:

@@ -17,11 +17,10 @@ from flytemp_activities.backend import Backend, TryKey
 LOOK_SECONDS = 5.0
 """How often it is asked whether their execution is over."""
 
-TAKEN = (
+_TAKEN = (
     PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
     PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
 )
-"""A worker has the activity."""
 
 logger = logging.getLogger("flytemp.tasks")
 
@@ -99,8 +98,12 @@ class Detached:
         return False
 
     def _let_go(self, keys: set[TryKey], description: WorkflowExecutionDescription) -> None:
-        pending = description.raw_description.pending_activities
-        taken = {activity.activity_id for activity in pending if activity.state in TAKEN}
+        pending = pending_activities(description)
         for key in keys:
-            if activity_id(*key[1:]) in taken:
+            if pending.get(activity_id(*key[1:])):
                 self._backend.let_go(key)
+
+
+def pending_activities(description: WorkflowExecutionDescription) -> dict[str, bool]:
+    """By their ids, whether a worker has them."""
+    return {activity.activity_id: activity.state in _TAKEN for activity in description.raw_description.pending_activities}

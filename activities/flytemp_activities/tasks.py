@@ -62,7 +62,6 @@ class TaskRunner:
         observer: TryObserver | None = None,
         slots: int | None = None,
     ) -> None:
-        self._slots = slots
         self._observer = observer
         self._executions = executions
         self._backend = backend
@@ -120,7 +119,7 @@ class TaskRunner:
         starts: list[asyncio.Task[bool]] = []
         try:
             for one in tries:
-                if time.monotonic() > end or (self._slots is not None and len(self._backend.running()) >= self._slots):
+                if time.monotonic() > end or not self.announced.has_room:
                     break
                 starts.append(asyncio.create_task(self._start(await self._invocation({**argument, **one}))))
                 await asyncio.sleep(0)  # the first pods are not to wait until the last are thought of

@@ -145,6 +145,11 @@ def activity_id(node: str, attempt: int, try_: int) -> str:
     return f"{node}@{attempt}.{try_}"
 
 
+def node_of(activity: str) -> str:
+    """The node path in an activity's id."""
+    return activity.partition("@")[0]
+
+
 def slug(text: str, length: int) -> str:
     """``text`` reduced to [a-z0-9-], at most ``length`` characters; empty text gives "x"."""
     reduced = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

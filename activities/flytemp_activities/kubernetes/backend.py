@@ -143,8 +143,7 @@ class KubernetesBackend:
 
     def _let_go(self, key: TryKey, one: PodTry) -> None:
         """At once: who asks for the try from now on takes it up anew."""
-        if self._tries.get(key) is one:
-            del self._tries[key]
+        self._forget(key, one)
         one.detach()
 
     def _begin(self, key: TryKey, one: PodTry) -> PodTry:
@@ -153,11 +152,14 @@ class KubernetesBackend:
         return one
 
     def _over(self, key: TryKey, one: PodTry) -> None:
-        if self._tries.get(key) is one:
-            del self._tries[key]
+        self._forget(key, one)
         task = one.task
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.info("node %s, attempt %d, try %d ended without a result: %s", *key[1:], error)
+
+    def _forget(self, key: TryKey, one: PodTry) -> None:
+        if self._tries.get(key) is one:
+            del self._tries[key]
 
     async def kill(self, invocation_key: TryKey) -> None:
         """Delete the try's pod with its grace; returns when it is gone."""

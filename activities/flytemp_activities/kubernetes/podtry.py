@@ -197,8 +197,8 @@ class PodTry:
             assert feed.pod is not None
             sight = self._trouble.told_in(classify.look(feed.pod, self._built.primary))
             self._report(feed.pod, sight)
-            if self._kill_reason is not None:
-                return await (self._stop if self.is_attended else self._abandon)(feed, self._kill_reason)
+            if (reason := self._kill_reason) is not None:
+                return await (self._stop(feed, reason) if self.is_attended else self._abandon(feed, reason))
             if sight.end is not None and not self._is_collecting(feed.pod, sight.end) and not self._leaves_end(feed.pod, sight):
                 return await self._ended(feed.pod, sight.end)
             if feed.gone:
@@ -280,8 +280,7 @@ class PodTry:
         settled = await self._verdicts.standing()
         if settled is not None:
             return settled
-        disruption = classify.end_of(feed.pod, self._built.primary).error if was_disrupted(feed.pod) else None
-        why = disruption.message if disruption is not None else "its pod was deleted, and its node does not answer"
+        why = self._disruption(feed.pod) or "its pod was deleted, and its node does not answer"
         error = await self._verdicts.lost(why)
         await delete(self._yard, self._over(feed), 0)
         raise error
@@ -320,10 +319,11 @@ class PodTry:
 
     def _leaves_end(self, pod: Pod, sight: Sight) -> bool:
         """Nobody has come for it here, so another worker may see to it. A pod that still holds room is not left."""
-        if self.is_attended or self._expected:
-            return not self.is_attended
-        if sight.deleting and self._ended_since is None:
-            return True  # somebody stops it
+        if self.is_attended:
+            return False
+        is_being_stopped = sight.deleting and self._ended_since is None
+        if self._expected or is_being_stopped:
+            return True
         self._ended_since = self._ended_since or time.monotonic()
         return time.monotonic() - self._ended_since < LEFT_SECONDS and not has_running_containers(pod, self._built.primary)
 
@@ -333,9 +333,12 @@ class PodTry:
             return settled
         if self._ended_since is not None and sight.end is not None:  # by itself, before it was deleted
             return await self._ended(pod, sight.end)
-        disruption = classify.end_of(pod, self._built.primary).error if was_disrupted(pod) else None
-        why = disruption.message if disruption is not None else f"its pod was deleted while it was {sight.phase}"
-        raise await self._verdicts.lost(why)
+        raise await self._verdicts.lost(self._disruption(pod) or f"its pod was deleted while it was {sight.phase}")
+
+    def _disruption(self, pod: Pod) -> str | None:
+        """What Kubernetes itself did to the pod, when that is why it went."""
+        error = classify.end_of(pod, self._built.primary).error if was_disrupted(pod) else None
+        return error.message if error is not None else None
 
     async def _give_up(self, feed: Feed, error: TaskError) -> TaskResult:
         """The verdict first, so that nothing the task still does counts; then the pod goes, before another try has one."""
@@ -361,7 +364,8 @@ class PodTry:
         he will find its claim, or nothing."""
         assert feed.pod is not None
         settled = await self._verdicts.standing()
-        if settled is not None and classify.look(feed.pod, self._built.primary).end is not None:
+        has_ended = classify.look(feed.pod, self._built.primary).end is not None  # perhaps meanwhile
+        if settled is not None and has_ended:
             await self._tidy(feed.pod, failed=settled.status == "failed")
             return settled
         if not self._expected:

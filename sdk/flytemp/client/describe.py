@@ -19,7 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from flytemp.client.history import HistoryReader
 from flytemp.errors import CorruptData, NotFound, TemporalUnavailable
 from flytemp.layout import ExecutionLayout
-from flytemp.names import execution_name
+from flytemp.names import execution_name, node_of
 from flytemp.records.frame import execution_of
 from flytemp.records.launch import ExecutionContext, place_of
 from flytemp.records.models import ErrorInfo, Execution, NodeExecution, Pause, Phase
@@ -207,7 +207,7 @@ def _apply_pending(nodes: list[NodeExecution], description: WorkflowExecutionDes
     """What history does not tell: which tasks a worker has taken, and what it last said of them."""
     by_path = {node.id: node for node in nodes}
     for pending in description.raw_description.pending_activities:
-        node = by_path.get(pending.activity_id.partition("@")[0])
+        node = by_path.get(node_of(pending.activity_id))
         if node is None or node.phase is not Phase.RUNNING:
             continue
         if pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED:

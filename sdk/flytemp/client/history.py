@@ -14,6 +14,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter
 
+from flytemp.names import node_of
 from flytemp.records.launch import ExecutionContext, Resolved
 from flytemp.spec.pages import from_pages
 
@@ -81,7 +82,7 @@ class HistoryReader:
                 event.activity_task_canceled_event_attributes.scheduled_event_id, ("", {}, "")
             )
             if name == "flytemp.run_task":
-                self._stop(self.rows[_path(activity_id)], _at(event))
+                self._stop(self.rows[node_of(activity_id)], _at(event))
         elif kind == _CANCEL_REQUESTED:
             self.cancel_requested = True
         elif kind == _MEMO:
@@ -126,7 +127,7 @@ class HistoryReader:
     async def _on_completed(self, name: str, argument: dict[str, Any], activity_id: str, result: Any, at: int) -> None:
         if name == "flytemp.run_task":
             value = await self._decode(result)
-            row = self.rows[_path(activity_id)]
+            row = self.rows[node_of(activity_id)]
             if row.get("kind") == "dynamic":  # its graph follows
                 return
             row.update(phase="SUCCEEDED", finished=at, outputs=value.get("outputs"), size=value.get("size", 0))
@@ -217,7 +218,7 @@ class HistoryReader:
 
     def _fail(self, activity_id: str, error: dict[str, Any], at: int) -> None:
         """What the engine will make of it; see `flytemp_worker.engine.retry`."""
-        path = _path(activity_id)
+        path = node_of(activity_id)
         row = self.rows[path]
         node = self._spec_of(row)
         row["error"] = {**error, "node": path, "task": node.get("target"), "attempt": row["attempt"]}
@@ -322,10 +323,6 @@ def _past(row: Row, phase: str, finished: int) -> Row:
         "attempt": row["attempt"], "tries": row.get("try_", 1), "phase": phase,
         "started": row.get("started_attempt"), "finished": finished, "error": row.get("error"),
     }  # fmt: skip
-
-
-def _path(activity_id: str) -> str:
-    return activity_id.partition("@")[0]
 
 
 def _lost(message: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import TaskLost, key_of
 from flytemp_activities.kubernetes import classify, podtry
 from infra.testcluster import KubernetesAccess
-from tests.activities.kubernetes.conftest import StartBackend
+from tests.activities.kubernetes.conftest import Bench, StartBackend
 from tests.activities.kubernetes.test_backend import claims, log_of, pods, program, until_counted, until_no_pods, until_phase
 from tests.activities.kubernetes.test_containers import invocation as container
 from tests.sdk.runtime.project import Project
@@ -20,6 +20,12 @@ from tests.sdk.runtime.project import Project
 __all__ = ["program"]
 
 pytestmark = pytest.mark.kubernetes
+
+
+async def until_idle(bench: Bench, seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while bench.backend.running():
+            await asyncio.sleep(0.05)
 
 
 async def test_a_try_that_is_started_ahead_is_joined_by_any_worker(
@@ -47,9 +53,7 @@ async def test_the_end_is_seen_to_by_the_worker_that_has_the_activity_alone(
         monkeypatch.setattr(one.backend._yard.pods, request, lambda *of, **others: asked.append(str(of)))
     assert (await other.run(invocation, resumed=True)).outputs == {"o0": "waited"}
     await until_no_pods(cluster, namespace)
-    async with asyncio.timeout(10):
-        while one.backend.running():
-            await asyncio.sleep(0.05)
+    await until_idle(one, 10)
     assert asked == []
 
 
@@ -76,9 +80,7 @@ async def test_the_end_of_a_pod_that_no_worker_has_an_activity_for_is_seen_to_af
     await until_phase(cluster, namespace, "Succeeded")
     await asyncio.sleep(1)
     assert len(bench.backend.running()) == 1
-    async with asyncio.timeout(podtry.LEFT_SECONDS + 10):
-        while bench.backend.running():
-            await asyncio.sleep(0.05)
+    await until_idle(bench, podtry.LEFT_SECONDS + 10)
     await until_no_pods(cluster, namespace)
     assert log_of(store, invocation) == "adding 1 2\n"
     assert (await bench.run(invocation, resumed=True)).outputs == {"o0": 3}
@@ -92,9 +94,7 @@ async def test_an_end_that_was_left_counts_though_its_pod_is_removed(
     await until_phase(cluster, namespace, "Succeeded")
     (pod,) = pods(cluster, namespace)
     cluster.kubectl("delete", "pod", pod["metadata"]["name"], "-n", namespace, "--now")
-    async with asyncio.timeout(10):
-        while bench.backend.running():
-            await asyncio.sleep(0.05)
+    await until_idle(bench, 10)
     assert (await bench.run(invocation, resumed=True)).status == "succeeded"
 
 
