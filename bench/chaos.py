@@ -125,7 +125,7 @@ def mixed(x: int) -> int:
 """
 
 
-class Ledger:
+class TransitionLog:
     """Every pod that ever was in a namespace, as etcd tells: nobody kills that here, and it forgets nothing of what it said."""
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
@@ -308,7 +308,7 @@ class Chaos:
         self._workers = [self.installation.start_worker() for _ in range(self.plan.workers)]
         client = await self.installation.client()
         await client.register(source, version="chaos")
-        ledger = Ledger(self.cluster, self.namespace)
+        ledger = TransitionLog(self.cluster, self.namespace)
         havoc = Havoc(self, self.plan.seed)
         async with ledger.open():
             wreaking = asyncio.create_task(havoc.wreak())
@@ -357,7 +357,7 @@ class Chaos:
         self.say(f"{execution.name} {execution.phase}")
         return execution
 
-    async def _sweep(self, ledger: Ledger) -> None:
+    async def _sweep(self, ledger: TransitionLog) -> None:
         """The workers finish, and the janitor takes what they do not know of."""
         end = time.monotonic() + SWEEP_SECONDS
         while ledger.present and time.monotonic() < end:
@@ -367,7 +367,7 @@ class Chaos:
         for name in sorted(ledger.present):
             self._wrong(f"left behind: pod {name}")
 
-    def _compare(self, executions: list[Execution], ledger: Ledger, deleted: set[str], store: ObjectStore) -> None:
+    def _compare(self, executions: list[Execution], ledger: TransitionLog, deleted: set[str], store: ObjectStore) -> None:
         """A pod for each try that was recorded, and a recorded try for each pod; never one after a claim."""
         created: Counter[str] = Counter()
         for name, times in ledger.created.items():

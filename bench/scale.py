@@ -32,7 +32,7 @@ from flytemp.runtime.execute import execute
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import WorkflowDocument
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import Report, Told
+from flytemp_activities.backend import HeartbeatDetails, Report
 from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_activities.tasks import TaskRunner
@@ -90,7 +90,7 @@ class ScaleBackend(NoopBackend):
         self._store = store
 
     async def run(
-        self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
     ) -> TaskResult:
         if invocation.task.kind != "dynamic":
             return TaskResult(status="succeeded", outputs={"o0": 0})

@@ -10,7 +10,7 @@ from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 TryKey: TypeAlias = tuple[str, str, int, int]
 """(execution root, node path, attempt, try): names one try in the whole installation."""
 
-Told: TypeAlias = Mapping[str, Any]
+HeartbeatDetails: TypeAlias = Mapping[str, Any]
 """What a heartbeat says of a try: ``phase``, and what its backend knows beside it."""
 
 Report: TypeAlias = Callable[[dict[str, Any]], None]
@@ -46,7 +46,7 @@ class Backend(Protocol):
         ...
 
     async def run(
-        self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
     ) -> TaskResult:
         """The result of one try. Cancelling the call detaches from the try; it goes on.
 
@@ -62,7 +62,7 @@ class Backend(Protocol):
         """
         ...
 
-    async def start_ahead(self, invocation: Invocation, *, expected: bool = False) -> bool:
+    async def start_early(self, invocation: Invocation, *, expected: bool = False) -> bool:
         """Start a fresh try that no `run` waits for yet, if that is possible at once. It goes on by itself; cancelling this call
         lets go of it.
 
@@ -76,7 +76,7 @@ class Backend(Protocol):
         """
         ...
 
-    def let_go(self, invocation_key: TryKey) -> None:
+    def release(self, invocation_key: TryKey) -> None:
         """Look no more after a try that was started ahead and that no `run` waits for here: another worker does. It goes on."""
         ...
 

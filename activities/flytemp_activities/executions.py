@@ -29,7 +29,7 @@ _DOCUMENTS = 64
 _PLANS = 16
 
 
-class _Recent(Generic[V]):
+class LruCache(Generic[V]):
     """The values used last; immutable objects, so a stale one does not exist."""
 
     def __init__(self, size: int) -> None:
@@ -73,9 +73,9 @@ class Executions:
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
         self.registry = Registry(store)
-        self._contexts: _Recent[ExecutionContext] = _Recent(_CONTEXTS)
-        self._documents: _Recent[WorkflowDocument] = _Recent(_DOCUMENTS)
-        self._plans: _Recent[Plan] = _Recent(_PLANS)  # of dynamics
+        self._contexts: LruCache[ExecutionContext] = LruCache(_CONTEXTS)
+        self._documents: LruCache[WorkflowDocument] = LruCache(_DOCUMENTS)
+        self._plans: LruCache[Plan] = LruCache(_PLANS)  # of dynamics
 
     def introduce(self, root: str, context: ExecutionContext, document: WorkflowDocument) -> None:
         """Make an execution known whose document no registry holds: one that runs without a server."""

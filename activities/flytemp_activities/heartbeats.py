@@ -35,7 +35,7 @@ Run = tuple[str, str]
 
 
 @dataclass(slots=True)
-class Pulse:
+class HeartbeatState:
     """Of one task: what it reports, and whether it is to do so now."""
 
     report: dict[str, Any] = field(default_factory=dict)
@@ -63,17 +63,17 @@ class Heartbeats:
 
     def __init__(self, temporal: TemporalClient) -> None:
         self._temporal = temporal
-        self._in_hand: dict[Run, dict[str, Pulse]] = {}
+        self._in_hand: dict[Run, dict[str, HeartbeatState]] = {}
         self._count = 0
         self._looker: asyncio.Task[None] | None = None
 
     @contextmanager
-    def of_this_activity(self) -> Iterator[Pulse]:
+    def of_this_activity(self) -> Iterator[HeartbeatState]:
         """The pulse of the activity that runs here, which must be one; while it is in hand."""
         info = activity.info()
         run = (info.workflow_id or "", info.workflow_run_id or "")
         pulses = self._in_hand.setdefault(run, {})
-        pulse = pulses[info.activity_id] = Pulse(many=self._are_many())
+        pulse = pulses[info.activity_id] = HeartbeatState(many=self._are_many())
         self._count += 1
         self._look()
         try:
@@ -85,7 +85,7 @@ class Heartbeats:
             if not pulses and self._in_hand.get(run) is pulses:
                 del self._in_hand[run]
 
-    async def until(self, running: asyncio.Task[Any], pulse: Pulse) -> None:
+    async def until(self, running: asyncio.Task[Any], pulse: HeartbeatState) -> None:
         """Report until ``running`` is done, in the activity of the pulse."""
         timeout = activity.info().heartbeat_timeout
         while not running.done():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 
 from flytemp.runtime.invocation import Invocation, TaskResult
-from flytemp_activities.backend import Report, Told, TryKey
+from flytemp_activities.backend import HeartbeatDetails, Report, TryKey
 
 
 class NoopBackend:
@@ -18,18 +18,18 @@ class NoopBackend:
         """Nothing to clean up."""
 
     async def run(
-        self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
     ) -> TaskResult:
         """A success without work."""
         return TaskResult(
             status="succeeded", outputs={variable.name: None for variable in invocation.task.interface.outputs}
         )
 
-    async def start_ahead(self, invocation: Invocation, *, expected: bool = False) -> bool:
+    async def start_early(self, invocation: Invocation, *, expected: bool = False) -> bool:
         """Nothing that could be started."""
         return False
 
-    def let_go(self, invocation_key: TryKey) -> None:
+    def release(self, invocation_key: TryKey) -> None:
         """Nothing is started ahead."""
 
     async def kill(self, invocation_key: TryKey) -> None:

@@ -34,13 +34,13 @@ from flytemp.records.search_attributes import searchable_labels
 from flytemp.spec.models import Document, LaunchPlanDocument
 from flytemp.spec.pages import to_pages
 from flytemp.spec.plan import plan_of
+from flytemp_activities.application_errors import control_activity
 from flytemp_activities.executions import Executions, inline_bytes
-from flytemp_activities.failures import translated
 
 INTERPRETER_VERSION = 1
 """The behaviour version that new executions get; see `flytemp_worker.workflow.interpreter`."""
 
-class Resolver:
+class LaunchResolver:
     """Chooses the version, applies defaults, validates inputs, writes `execution.json`, returns the plan.
 
     Args:
@@ -60,7 +60,7 @@ class Resolver:
         self._has_search_attributes = False
 
     @activity.defn(name="flytemp.resolve")
-    @translated
+    @control_activity
     async def resolve(self, argument: dict[str, Any]) -> dict[str, Any]:
         """See the module. ``argument``: the launch, and the workflow's namespace, id, first run and start time."""
         layout = ExecutionLayout(argument["namespace"], argument["workflow_id"], argument["first_run_id"])

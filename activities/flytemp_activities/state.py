@@ -9,7 +9,7 @@ from temporalio import activity
 
 from flytemp.layout import RootLayout
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.failures import translated
+from flytemp_activities.application_errors import control_activity
 
 
 class StatePages:
@@ -19,25 +19,25 @@ class StatePages:
         self._store = store
 
     @activity.defn(name="flytemp.plan_page")
-    @translated
+    @control_activity
     async def plan_page(self, argument: dict[str, Any]) -> str:
         """A page of the plan that `resolve` wrote."""
         return await self._read(_plan_key(argument))
 
     @activity.defn(name="flytemp.save_plan")
-    @translated
+    @control_activity
     async def save_plan(self, argument: dict[str, Any]) -> None:
         """Save a plan of one page, which until now only a history held."""
         await asyncio.to_thread(self._store.write, _plan_key(argument), argument["text"].encode())
 
     @activity.defn(name="flytemp.load_state")
-    @translated
+    @control_activity
     async def load_state(self, argument: dict[str, Any]) -> str:
         """A page of the state that the run before this one saved."""
         return await self._read(_state_key(argument))
 
     @activity.defn(name="flytemp.save_state")
-    @translated
+    @control_activity
     async def save_state(self, argument: dict[str, Any]) -> None:
         """Save a page; the same page again is the same page."""
         await asyncio.to_thread(self._store.write, _state_key(argument), argument["text"].encode())

@@ -20,12 +20,12 @@ from flytemp.runtime.inputs import Constants
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.pages import from_pages
-from flytemp_activities.announced import Announced
-from flytemp_activities.backend import Backend, SystemFailure, TaskLost, Told, TryKey, key_of
-from flytemp_activities.detached import Detached
+from flytemp_activities.application_errors import bounded, error_detail
+from flytemp_activities.backend import Backend, HeartbeatDetails, SystemFailure, TaskLost, TryKey, key_of
+from flytemp_activities.early_start import EarlyStarter
 from flytemp_activities.executions import Executions, inline_bytes, task_of
-from flytemp_activities.failures import bounded, error_detail
 from flytemp_activities.heartbeats import Heartbeats
+from flytemp_activities.orphan_monitor import Detached
 
 START_SECONDS = 10.0
 """So long `start_tasks` takes at most; what has not started by then is left to the activities of the tries."""
@@ -67,11 +67,11 @@ class TaskRunner:
         self._backend = backend
         self._heartbeats = Heartbeats(temporal)
         self._detached = Detached(backend, temporal)
-        self.announced = Announced(backend, temporal, self._detached, self._invocation, slots)
+        self.announced = EarlyStarter(backend, temporal, self._detached, self._invocation, slots)
 
     @activity.defn(name="flytemp.run_task")
     async def run_task(self, argument: dict[str, Any]) -> dict[str, Any]:
-        """Run one try. The argument is that of `flytemp_worker.workflow.calls.run_task`."""
+        """Run one try. The argument is that of `flytemp_worker.workflow.activity_calls.run_task`."""
         try:
             invocation = await self._invocation(argument)
         except FlytempError as error:
@@ -110,7 +110,7 @@ class TaskRunner:
     @activity.defn(name="flytemp.start_tasks")
     async def start_tasks(self, argument: dict[str, Any]) -> dict[str, list[int]]:
         """Start tries, as many as there is room for and can be started at once. ``argument`` is that of
-        `flytemp_worker.workflow.calls.start_tasks`; the answer has the numbers of those that were ``started``, or may have been.
+        `flytemp_worker.workflow.activity_calls.start_tasks`; the answer has the numbers of those that were ``started``, or may have been.
 
         Their activities come later, and find them. Until then they go on by themselves, as long as their execution does.
         """
@@ -137,7 +137,7 @@ class TaskRunner:
         return {"started": [number for number, outcome in enumerate(outcomes) if outcome is not False]}
 
     async def _start(self, invocation: Invocation) -> bool:
-        started = await self._backend.start_ahead(invocation)
+        started = await self._backend.start_early(invocation)
         if started:
             info = activity.info()
             self._detached.watch(key_of(invocation), info.workflow_id or "", info.workflow_run_id or "")
@@ -228,7 +228,7 @@ class TaskRunner:
         raise asyncio.CancelledError
 
 
-def _last_heartbeat() -> Told | None:
+def _last_heartbeat() -> HeartbeatDetails | None:
     """What the activity's attempt before this one said last."""
     details = activity.info().heartbeat_details
     return details[0] if details and isinstance(details[0], dict) else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flytemp.errors import WaitTimeout
 from flytemp_cli.describe import elapsed_text, utc_now
-from flytemp_cli.details import node_details, pause_text
+from flytemp_cli.node_view import node_details, pause_text
 from flytemp_cli.style import Style, one_line
 from flytemp_cli.tree import ITEMS_SHOWN, LINES, Tree, headline
 

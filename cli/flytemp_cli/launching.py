@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flytemp_cli.execution_view import final_exit_code, show_end
 from flytemp_cli.failures import InputUsageError
 from flytemp_cli.inputs import gather, read_document
 from flytemp_cli.options import EXECUTION
-from flytemp_cli.outcome import final_exit_code, show_end
 from flytemp_cli.targets import LaunchOption
 
 if TYPE_CHECKING:

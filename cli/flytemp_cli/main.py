@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from flytemp_cli.failures import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, report
-from flytemp_cli.lazy import Entry, LazyGroup
+from flytemp_cli.lazy_imports import Entry, LazyGroup
 from flytemp_cli.options import Session, version_option
 from flytemp_cli.output import ReaderGone
 

@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flytemp.client.again import node_path
 from flytemp.client.describe import describe_workflow, last_heartbeat
 from flytemp.client.logs import LogChunk
+from flytemp.client.relaunch import node_path
 from flytemp.errors import ConfigError, FlytempError
 from flytemp.layout import ExecutionLayout
 
@@ -117,7 +117,7 @@ class PodLogs:
         return self._api is not None or named or self._settings.worker.backend == "kubernetes"
 
     def _namespace(self, api: KubernetesApi, execution: Execution) -> str:
-        from flytemp_worker.pods import policy_of
+        from flytemp_worker.kubernetes_setup import policy_of
 
         return policy_of(self._settings).place(execution.project, execution.domain).namespace or api.namespace
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from flytemp.errors import NotFound
 from flytemp_cli.failures import InputUsageError
 from flytemp_cli.output import prints_to_stderr
-from flytemp_cli.programs import choose, compiled, only_workflow
+from flytemp_cli.program_loading import choose, compiled, only_workflow
 
 if TYPE_CHECKING:
-    from flytemp.compiler.spec_files import Sources
+    from flytemp.compiler.yaml.files import Sources
     from flytemp.spec.models import Document
 
 _ORDER = ("workflow", "task", "launch_plan")
@@ -29,7 +29,7 @@ def load_sources(paths: Sequence[str]) -> Sources:
     for path in paths:
         if not Path(path).exists():
             raise InputUsageError(f"there is no file or folder {path}", hint="check the path: it is relative to this folder")
-    from flytemp.compiler.spec_files import load_sources
+    from flytemp.compiler.yaml.files import load_sources
 
     with prints_to_stderr():
         return load_sources([Path(path) for path in paths])
@@ -60,7 +60,7 @@ class Chosen:
     def documents(self) -> list[Document]:
         """Its own document, and those of all that it may launch."""
         from flytemp.compiler import compile_closure
-        from flytemp.compiler.spec_files import compile_sources
+        from flytemp.compiler.yaml.files import compile_sources
 
         with prints_to_stderr():
             if self.entity is not None and self.sources.program is not None:
@@ -87,7 +87,7 @@ def choose_one(sources: Sources, name: str | None, path: str) -> Chosen:
                 raise
         else:
             return Chosen(sources, entity, compiled(entity))
-    from flytemp.compiler.spec_files import compile_sources
+    from flytemp.compiler.yaml.files import compile_sources
 
     with prints_to_stderr():
         documents = compile_sources(sources, None)

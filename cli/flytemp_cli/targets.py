@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from flytemp_cli.completing import Complete, input_flags
+from flytemp_cli.completion import Complete, input_flags
 from flytemp_cli.failures import InputUsageError
 from flytemp_cli.inputs import InputOption, given_texts, input_options
-from flytemp_cli.lazy import Command
+from flytemp_cli.lazy_imports import Command
 from flytemp_cli.options import SETTING_OPTIONS, Session, global_options, session_of
 
 if TYPE_CHECKING:

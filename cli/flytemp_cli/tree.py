@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from flytemp_cli.describe import elapsed_text, plural
-from flytemp_cli.details import inside_text, node_details, pause_text, taken_case
+from flytemp_cli.node_view import inside_text, node_details, pause_text, taken_case
 from flytemp_cli.style import Style, glyph, one_line, width
 
 if TYPE_CHECKING:

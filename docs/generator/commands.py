@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import click
 
-from flytemp_cli.lazy import LazyGroup
+from flytemp_cli.lazy_imports import LazyGroup
 from flytemp_cli.main import PROGRAM, cli
 from flytemp_cli.options import GlobalOption
 from generator.markdown import inline, table

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flytemp_activities.executions import _Recent
+from flytemp_activities.executions import LruCache
 
 
 def test_what_many_want_at_once_is_made_once() -> None:
-    recent: _Recent[str] = _Recent(2)
+    recent: LruCache[str] = LruCache(2)
     entered, go = threading.Event(), threading.Event()
     made: list[str] = []
 
@@ -32,7 +32,7 @@ def test_what_many_want_at_once_is_made_once() -> None:
 
 
 def test_what_could_not_be_made_is_tried_again() -> None:
-    recent: _Recent[str] = _Recent(2)
+    recent: LruCache[str] = LruCache(2)
 
     def fail() -> str:
         raise OSError("the store is away")
@@ -44,7 +44,7 @@ def test_what_could_not_be_made_is_tried_again() -> None:
 
 
 def test_the_oldest_goes() -> None:
-    recent: _Recent[str] = _Recent(2)
+    recent: LruCache[str] = LruCache(2)
     for key in ("a", "b", "a", "c"):
         recent.find(key, lambda key=key: key.upper())  # type: ignore[misc]
     assert (recent.get("a"), recent.get("b"), recent.get("c")) == ("A", None, "C")

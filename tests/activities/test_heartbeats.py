@@ -12,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
 from flytemp_activities import heartbeats
-from flytemp_activities.heartbeats import Heartbeats, Pulse, interval
+from flytemp_activities.heartbeats import Heartbeats, HeartbeatState, interval
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_task_reports_less_often_where_there_are_many(timeout: float | None, i
 
 
 async def test_a_change_is_reported_at_once_where_there_are_few() -> None:
-    pulse = Pulse()
+    pulse = HeartbeatState()
     pulse.tell({"phase": "queued", "reason": "Unschedulable"})
     assert pulse.now.done()
     pulse.reset()
@@ -40,7 +40,7 @@ async def test_a_change_is_reported_at_once_where_there_are_few() -> None:
 
 
 async def test_a_change_waits_for_its_turn_where_there_are_many() -> None:
-    pulse = Pulse(many=True)
+    pulse = HeartbeatState(many=True)
     pulse.tell({"phase": "running"})
     assert not pulse.now.done()
     assert pulse.report == {"phase": "running"}

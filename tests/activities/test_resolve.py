@@ -19,7 +19,7 @@ from flytemp.records.search_attributes import KEYWORD_LISTS, KEYWORDS
 from flytemp.spec.pages import from_pages
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.executions import Executions
-from flytemp_activities.resolve import Resolver
+from flytemp_activities.resolve import LaunchResolver
 from tests import small
 
 KNOWN = {
@@ -59,11 +59,11 @@ def namespace() -> Namespace:
 
 
 @pytest.fixture
-def resolver(store: ObjectStore, namespace: Namespace) -> Resolver:
-    return Resolver(Executions(store), namespace, ResolvedSettings(task_queue="q"), store.uri_of("data"))  # type: ignore[arg-type]
+def resolver(store: ObjectStore, namespace: Namespace) -> LaunchResolver:
+    return LaunchResolver(Executions(store), namespace, ResolvedSettings(task_queue="q"), store.uri_of("data"))  # type: ignore[arg-type]
 
 
-async def resolved(resolver: Resolver, launch: Any, workflow_id: str = LAYOUT.workflow_id) -> dict[str, Any]:
+async def resolved(resolver: LaunchResolver, launch: Any, workflow_id: str = LAYOUT.workflow_id) -> dict[str, Any]:
     argument = {
         "launch": launch,
         "namespace": "default",
@@ -90,7 +90,7 @@ async def resolved(resolver: Resolver, launch: Any, workflow_id: str = LAYOUT.wo
         pytest.param({"launch_plan": "diamond", "inputs": {"x": 2**63 - 1}}, {"x": 2**63 - 1}, id="largest integer"),
     ],
 )
-async def test_inputs_are_merged_and_checked(resolver: Resolver, launch: dict[str, Any], inputs: dict[str, Any]) -> None:
+async def test_inputs_are_merged_and_checked(resolver: LaunchResolver, launch: dict[str, Any], inputs: dict[str, Any]) -> None:
     assert (await resolved(resolver, launch))["inputs"] == inputs
 
 
@@ -128,7 +128,7 @@ BAD_LAUNCHES: list[Any] = [
 
 
 @pytest.mark.parametrize(("launch", "message"), BAD_LAUNCHES)
-async def test_a_bad_launch_fails_for_good(resolver: Resolver, store: ObjectStore, launch: Any, message: str) -> None:
+async def test_a_bad_launch_fails_for_good(resolver: LaunchResolver, store: ObjectStore, launch: Any, message: str) -> None:
     with pytest.raises(ApplicationError) as caught:
         await resolved(resolver, launch)
 
@@ -148,7 +148,7 @@ async def test_a_bad_launch_fails_for_good(resolver: Resolver, store: ObjectStor
         (b'{"x": "three"}', "'x'"),
     ],
 )
-async def test_bad_inputs_in_the_store(resolver: Resolver, store: ObjectStore, data: bytes, message: str) -> None:
+async def test_bad_inputs_in_the_store(resolver: LaunchResolver, store: ObjectStore, data: bytes, message: str) -> None:
     store.write("uploads/inputs.json", data)
     with pytest.raises(ApplicationError) as caught:
         await resolved(resolver, {"launch_plan": "nested", "inputs_uri": store.uri_of("uploads/inputs.json")})
@@ -157,19 +157,19 @@ async def test_bad_inputs_in_the_store(resolver: Resolver, store: ObjectStore, d
 
 
 @pytest.mark.parametrize("key", ["../outside.json", "uploads/../../x", "uploads//x", "nowhere.json"])
-async def test_inputs_that_are_nowhere_in_the_store(resolver: Resolver, store: ObjectStore, key: str) -> None:
+async def test_inputs_that_are_nowhere_in_the_store(resolver: LaunchResolver, store: ObjectStore, key: str) -> None:
     with pytest.raises(ApplicationError) as caught:
         await resolved(resolver, {"launch_plan": "nested", "inputs_uri": f"{store.uri}/{key}"})
     assert caught.value.non_retryable
 
 
-async def test_inputs_of_the_store_and_of_the_launch(resolver: Resolver, store: ObjectStore) -> None:
+async def test_inputs_of_the_store_and_of_the_launch(resolver: LaunchResolver, store: ObjectStore) -> None:
     store.write("uploads/a/inputs.json", json.dumps({"x": 3}).encode())
     launch = {"launch_plan": "nested", "inputs_uri": store.uri_of("uploads/a/inputs.json")}
     assert (await resolved(resolver, launch))["inputs"] == {"x": 3}
 
 
-async def test_large_inputs_stay_in_the_store(resolver: Resolver, store: ObjectStore) -> None:
+async def test_large_inputs_stay_in_the_store(resolver: LaunchResolver, store: ObjectStore) -> None:
     values = list(range(5000))
     found = await resolved(resolver, {"launch_plan": "total", "inputs": {"values": values, "first": 1}})
 
@@ -179,7 +179,7 @@ async def test_large_inputs_stay_in_the_store(resolver: Resolver, store: ObjectS
     assert context.inputs == {"values": values, "first": 1}
 
 
-async def test_a_repeated_resolve_decides_nothing_again(resolver: Resolver, store: ObjectStore) -> None:
+async def test_a_repeated_resolve_decides_nothing_again(resolver: LaunchResolver, store: ObjectStore) -> None:
     first = await resolved(resolver, {"launch_plan": "diamond", "inputs": {"x": 3}})
     small.register(store, "v2")
     again = await resolved(resolver, {"launch_plan": "diamond", "inputs": {"x": 3}})
@@ -189,7 +189,7 @@ async def test_a_repeated_resolve_decides_nothing_again(resolver: Resolver, stor
     assert (await resolved(resolver, {"launch_plan": "diamond"}, "another"))["version"] == "v2"
 
 
-async def test_a_context_that_is_none_is_told_and_not_tried_again(resolver: Resolver, store: ObjectStore) -> None:
+async def test_a_context_that_is_none_is_told_and_not_tried_again(resolver: LaunchResolver, store: ObjectStore) -> None:
     store.write(LAYOUT.execution, b'{"execution": 5}')
     with pytest.raises(ApplicationError, match="is not an execution's context") as caught:
         await resolved(resolver, {"launch_plan": "diamond"})
@@ -205,17 +205,17 @@ async def test_a_context_that_is_none_is_told_and_not_tried_again(resolver: Reso
         ("ex:other:production:x", {"project": "default", "domain": "development"}, ("default", "development")),
     ],
 )
-async def test_the_place(resolver: Resolver, workflow_id: str, launch: dict[str, str], place: tuple[str, str]) -> None:
+async def test_the_place(resolver: LaunchResolver, workflow_id: str, launch: dict[str, str], place: tuple[str, str]) -> None:
     found = await resolved(resolver, {"launch_plan": "diamond", **launch}, workflow_id)
     assert (found["project"], found["domain"]) == place
 
 
-async def test_the_place_of_the_workflow_id_is_where_the_launch_plan_is_looked_for(resolver: Resolver) -> None:
+async def test_the_place_of_the_workflow_id_is_where_the_launch_plan_is_looked_for(resolver: LaunchResolver) -> None:
     with pytest.raises(ApplicationError, match="in other/production"):
         await resolved(resolver, {"launch_plan": "diamond"}, "ex:other:production:x")
 
 
-async def test_options_of_the_launch_win_over_those_of_the_launch_plan(resolver: Resolver, store: ObjectStore) -> None:
+async def test_options_of_the_launch_win_over_those_of_the_launch_plan(resolver: LaunchResolver, store: ObjectStore) -> None:
     plain = await resolved(resolver, {"launch_plan": "small-of-5"})
     options = {"labels": {"b": "c"}, "max_parallelism": 0}
     own = await resolved(resolver, {"launch_plan": "small-of-5", "options": options}, "own")
@@ -224,7 +224,7 @@ async def test_options_of_the_launch_win_over_those_of_the_launch_plan(resolver:
     assert (own["labels"], own["settings"]["max_parallelism"]) == ({"b": "c"}, 0)
 
 
-async def test_labels_that_a_search_attribute_refuses_are_only_recorded(resolver: Resolver, store: ObjectStore) -> None:
+async def test_labels_that_a_search_attribute_refuses_are_only_recorded(resolver: LaunchResolver, store: ObjectStore) -> None:
     labels = {"team": "a", "long": "x" * 300, **{f"n{number}": "y" * 200 for number in range(20)}}
     found = await resolved(resolver, {"launch_plan": "diamond", "options": {"labels": labels}})
 
@@ -243,7 +243,7 @@ async def test_labels_that_a_search_attribute_refuses_are_only_recorded(resolver
     ],
 )
 async def test_search_attributes_are_used_where_the_namespace_has_them(
-    resolver: Resolver, namespace: Namespace, attributes: dict[str, Any], usable: bool
+    resolver: LaunchResolver, namespace: Namespace, attributes: dict[str, Any], usable: bool
 ) -> None:
     namespace.attributes = attributes
     found = await resolved(resolver, {"launch_plan": "diamond"})
@@ -252,7 +252,7 @@ async def test_search_attributes_are_used_where_the_namespace_has_them(
     assert len([warning for warning in found["warnings"] if "flytemp setup" in warning]) == (0 if usable else 1)
 
 
-async def test_a_yes_is_remembered_and_a_no_is_asked_again(resolver: Resolver, namespace: Namespace) -> None:
+async def test_a_yes_is_remembered_and_a_no_is_asked_again(resolver: LaunchResolver, namespace: Namespace) -> None:
     namespace.refuses = True
     assert not (await resolved(resolver, {"launch_plan": "diamond"}, "a"))["search_attributes"]
     namespace.refuses = False
@@ -261,7 +261,7 @@ async def test_a_yes_is_remembered_and_a_no_is_asked_again(resolver: Resolver, n
     assert namespace.asked == 2
 
 
-async def test_the_plan(resolver: Resolver) -> None:
+async def test_the_plan(resolver: LaunchResolver) -> None:
     found = await resolved(resolver, {"launch_plan": "add", "inputs": {"a": 1, "b": 2}})
     plan = from_pages([found["plan"]])
 

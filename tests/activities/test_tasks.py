@@ -23,12 +23,12 @@ from flytemp.records.launch import ExecutionContext, LaunchOptions
 from flytemp.runtime.invocation import TaskError, TaskResult
 from flytemp.spec.pages import to_pages
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities import detached
+from flytemp_activities import orphan_monitor
 from flytemp_activities.backend import SystemFailure, TaskLost, TryKey
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
 from tests import small
-from tests.activities.held import HeldBackend
+from tests.activities.blocked_tasks import HeldBackend
 
 LAYOUT = ExecutionLayout("default", "ex:default:development:one", "run-1")
 SPEC = "wf:default:development:tests.small.diamond:v1"
@@ -294,7 +294,7 @@ async def test_what_nobody_waits_for_ends_with_its_execution(
     answers: list[Description | RPCError],
     killed: bool,
 ) -> None:
-    monkeypatch.setattr(detached, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(orphan_monitor, "LOOK_SECONDS", 0.001)
     trial = Trial(store, *answers)
     activity = await trial.begun()
     await cancelled(trial, activity, **causes)
@@ -337,7 +337,7 @@ async def test_what_was_started_ahead_has_its_activity_later(store: ObjectStore)
 
 
 async def test_what_was_started_ahead_ends_with_its_execution(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detached, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(orphan_monitor, "LOOK_SECONDS", 0.001)
     trial = Trial(store, OPEN, OPEN, CLOSED)
     await trial.environment.run(trial.runner.start_tasks, several("n0", "n1"))
     await trial.watched()
@@ -347,7 +347,7 @@ async def test_what_was_started_ahead_ends_with_its_execution(store: ObjectStore
 
 
 async def test_what_another_worker_has_the_activity_of_is_left_to_it(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detached, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(orphan_monitor, "LOOK_SECONDS", 0.001)
     taken = Description(WorkflowExecutionStatus.RUNNING, taken=("n0@1.1", "n2@1.1"))
     trial = Trial(store, OPEN, taken, OPEN, CLOSED)
     await trial.environment.run(trial.runner.start_tasks, several("n0", "n1"))
@@ -386,7 +386,7 @@ async def test_a_worker_that_ends_leaves_its_tasks_to_the_backend(store: ObjectS
 
 
 async def test_a_later_activity_joins_what_an_earlier_one_left(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detached, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(orphan_monitor, "LOOK_SECONDS", 0.001)
     trial = Trial(store, OPEN)
     activity = await trial.begun()
     await cancelled(trial, activity, not_found=True, timed_out=True)
@@ -413,7 +413,7 @@ async def test_one_watcher_per_try(store: ObjectStore) -> None:
 async def test_a_kill_that_fails_is_told_and_done_again(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(detached, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(orphan_monitor, "LOOK_SECONDS", 0.001)
     trial = Trial(store, CLOSED)
     kill, failures = trial.backend.kill, [StoreError("the store is full"), StoreError("the store is full")]
 
@@ -432,7 +432,7 @@ async def test_a_kill_that_fails_is_told_and_done_again(
 async def test_what_is_left_alone_while_others_are_killed_is_killed_too(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detached, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(orphan_monitor, "LOOK_SECONDS", 0.01)
     trial = Trial(store, CLOSED)
     kill, may_go = trial.backend.kill, asyncio.Event()
 
@@ -453,7 +453,7 @@ async def test_what_is_left_alone_while_others_are_killed_is_killed_too(
 async def test_parts_and_retried_executions_have_first_runs_of_their_own(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detached, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(orphan_monitor, "LOOK_SECONDS", 0.001)
     trial = Trial(store, USED_AGAIN)  # as it is for a part: another first run than the root's
     trial.temporal.first_run = "run-9"
     await cancelled(trial, await trial.begun(), paused=True)

@@ -32,8 +32,8 @@ from flytemp_cli.graph.dot import dot
 from flytemp_cli.graph.layout import ROW_WIDTH, Box, Layout, lay_out
 from flytemp_cli.graph.mermaid import mermaid
 from flytemp_cli.graph.model import Edge, Graph, Node, as_json, count_nodes
+from flytemp_cli.graph.phrasing import span
 from flytemp_cli.graph.svg import svg
-from flytemp_cli.graph.words import span
 from tests.cli.shapes import every_kind
 
 INT = SimpleType(kind="integer")

@@ -11,9 +11,9 @@ import yaml
 
 from flytemp.records.models import AttemptInfo, ErrorInfo, Execution, NodeExecution, Phase
 from flytemp_cli.describe import ago_text, duration_text, size_text, value_text
+from flytemp_cli.execution_view import execution_view, failure_lines, final_exit_code, show_end
 from flytemp_cli.follow import ChangeLines, whole_tree
 from flytemp_cli.launching import ui_link
-from flytemp_cli.outcome import execution_view, failure_lines, final_exit_code, show_end
 from flytemp_cli.output import Output, columns, pairs
 from flytemp_cli.style import Style, one_line, width
 from flytemp_cli.tree import tree_lines

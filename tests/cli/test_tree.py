@@ -19,8 +19,8 @@ from flytemp.records.models import (
     Phase,
 )
 from flytemp_cli.describe import time_text
+from flytemp_cli.execution_view import execution_view, failure_lines
 from flytemp_cli.follow import ChangeLines, whole_tree
-from flytemp_cli.outcome import execution_view, failure_lines
 from flytemp_cli.output import Output
 from flytemp_cli.style import Style
 from flytemp_cli.tree import LINES, tree_lines

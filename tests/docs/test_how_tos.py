@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import DOCS, blocks
-from tests.docs.newcomer import Newcomer
+from tests.docs.new_user import Newcomer
 from tests.installation import Installation
 
 pytestmark = pytest.mark.e2e

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import click
 import pytest
 
-from flytemp_cli.lazy import LazyGroup
+from flytemp_cli.lazy_imports import LazyGroup
 from flytemp_cli.main import PROGRAM, cli
 from flytemp_cli.targets import TargetCommand
 from tests.docs.blocks import ROOT, Block, blocks, pages

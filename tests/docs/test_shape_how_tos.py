@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import DOCS, ROOT, blocks, pages
-from tests.docs.newcomer import Newcomer
+from tests.docs.new_user import Newcomer
 from tests.examples.projects import copy_of
 from tests.installation import Installation
 

@@ -16,7 +16,7 @@ import pytest
 from flytemp.compiler import Program, load_program
 from tests.command_line import Done, environment, flytemp
 from tests.docs.blocks import ROOT, blocks
-from tests.docs.newcomer import Newcomer
+from tests.docs.new_user import Newcomer
 from tests.examples.projects import copy_of
 from tests.installation import Installation, eventually
 

@@ -13,7 +13,7 @@ from temporalio.workflow import NondeterminismError
 
 from flytemp_worker.engine import Command
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
-from flytemp_worker.workflow.version1.shell import Shell
+from flytemp_worker.workflow.runner import WorkflowRunner
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json.gz"))
 
@@ -38,8 +38,8 @@ async def test_replays(file: Path) -> None:
 
 
 async def test_a_reordering_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    take = Shell.take
-    monkeypatch.setattr(Shell, "take", lambda self, commands: take(self, _reversed(commands)))
+    take = WorkflowRunner.take
+    monkeypatch.setattr(WorkflowRunner, "take", lambda self, commands: take(self, _reversed(commands)))
     history = read(next(file for file in HISTORIES if "diamond-0" in file.name))
     result = await Replayer(workflows=[FlytempWorkflow, FlytempMapPart]).replay_workflow(history, raise_on_replay_failure=False)
 

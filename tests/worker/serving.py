@@ -17,10 +17,10 @@ from flytemp.compiler import compile_entity
 from flytemp.config import load_settings
 from flytemp.records.launch import ResolvedSettings
 from flytemp.registry import Registry
-from flytemp.runtime.execute import Surroundings, execute
+from flytemp.runtime.execute import ExecutionOptions, execute
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import Backend, Report, TaskLost, Told, TryKey, key_of
+from flytemp_activities.backend import Backend, IOCompleted, Report, TaskLost, TryKey, key_of
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_parts, task_parts
@@ -45,7 +45,7 @@ class ThreadBackend:
         """Nothing to stop."""
 
     async def run(
-        self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: IOCompleted | None = None
     ) -> TaskResult:
         key = key_of(invocation)
         if key not in self._runs:
@@ -56,7 +56,7 @@ class ThreadBackend:
         return await asyncio.shield(self._runs[key])
 
     def _work(self, key: TryKey, invocation: Invocation, loop: asyncio.AbstractEventLoop) -> None:
-        surroundings = Surroundings(change_directory=False)
+        surroundings = ExecutionOptions(change_directory=False)
         result = execute(invocation, self._store, owner="test", surroundings=surroundings)
         if not loop.is_closed():
             loop.call_soon_threadsafe(self._done, key, result)
@@ -69,12 +69,12 @@ class ThreadBackend:
             else:
                 run.set_result(result)
 
-    async def start_ahead(self, invocation: Invocation, *, expected: bool = False) -> bool:
+    async def start_early(self, invocation: Invocation, *, expected: bool = False) -> bool:
         asyncio.create_task(self.run(invocation, resumed=False, report=lambda state: None))  # noqa: RUF006 - the thread goes on
         await asyncio.sleep(0)
         return True
 
-    def let_go(self, invocation_key: TryKey) -> None:
+    def release(self, invocation_key: TryKey) -> None:
         raise AssertionError("nothing was expected")
 
     async def kill(self, invocation_key: TryKey) -> None:

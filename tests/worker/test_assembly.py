@@ -19,7 +19,7 @@ from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_parts, task_parts, tasks_queue
 from flytemp_worker.plugin import FlytempPlugin
 from flytemp_worker.serve import _runtime, make_backend, resolved_settings
-from flytemp_worker.workflow import calls
+from flytemp_worker.workflow import activity_calls
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
 from flytemp_worker.workflow.janitor import FlytempJanitor
 
@@ -40,11 +40,16 @@ def test_every_activity_that_the_workflow_calls_is_registered(tmp_path: Path) ->
     control = control_parts(executions, temporal, resolved_settings(chosen))
     tasks = task_parts(TaskRunner(executions, NoopBackend(), temporal))
 
-    others = {calls.PART_WORKFLOW, calls.CHILD_CLOSED, calls.GAVE_BACK, calls.TELL}  # a workflow type, and signals
-    called = {value for name, value in vars(calls).items() if name.isupper() and isinstance(value, str)} - others
-    assert {*names(control.activities), *names(tasks.activities)} == called | set(calls.ASKS.values())
+    others = {
+        activity_calls.PART_WORKFLOW,
+        activity_calls.CHILD_CLOSED,
+        activity_calls.GAVE_BACK,
+        activity_calls.TELL,
+    }  # a workflow type, and signals
+    called = {value for name, value in vars(activity_calls).items() if name.isupper() and isinstance(value, str)} - others
+    assert {*names(control.activities), *names(tasks.activities)} == called | set(activity_calls.ASKS.values())
     assert control.workflows == [FlytempWorkflow, FlytempMapPart, FlytempJanitor]
-    assert names(tasks.activities) == [calls.RUN_TASK, calls.START_TASKS]
+    assert names(tasks.activities) == [activity_calls.RUN_TASK, activity_calls.START_TASKS]
 
 
 def test_only_pods_are_started_ahead(tmp_path: Path) -> None:
@@ -70,6 +75,7 @@ def test_the_plugin_sends_tasks_where_they_are_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], queue: str
 ) -> None:
     seen: list[str] = []
+
     def noting(executions: Any, temporal: Any, resolved: Any, prefix: Any) -> Any:
         seen.append(resolved.task_queue)
         return control_parts(executions, temporal, resolved, prefix)
@@ -94,6 +100,6 @@ def test_an_sdk_metrics_address_that_cannot_be_served(tmp_path: Path, address: s
 
 @pytest.mark.parametrize("text", ["", "n0 add", "x" * 380, "x" * 1_000, "🙂" * 300, '"\\' * 300, "ä" * 70])
 def test_a_summary_is_short_enough_for_the_server(text: str) -> None:
-    short = calls.short(text)
+    short = activity_calls.short(text)
     assert len(json.dumps(short)) <= 400
     assert short == text or short.endswith("…")

@@ -18,7 +18,7 @@ from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_worker, task_worker
 from flytemp_worker.devserver import start_dev_server
-from tests.activities.held import HeldBackend
+from tests.activities.blocked_tasks import HeldBackend
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 

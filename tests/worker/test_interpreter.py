@@ -24,9 +24,9 @@ from flytemp.config import load_settings
 from flytemp.records.launch import ResolvedSettings
 from flytemp.records.models import Execution, Phase
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
-from flytemp_activities.backend import Report, TaskLost, Told, TryKey, key_of
-from flytemp_activities.close import Recorder
+from flytemp_activities.backend import IOCompleted, Report, TaskLost, TryKey, key_of
 from flytemp_activities.executions import Executions
+from flytemp_activities.record_execution import ExecutionRecorder
 from flytemp_activities.resolve import Resolver
 from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_parts, task_parts
@@ -56,7 +56,7 @@ class QuickBackend:
         """Nothing runs."""
 
     async def run(
-        self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: IOCompleted | None = None
     ) -> TaskResult:
         key = key_of(invocation)
         if key not in self.held:
@@ -237,7 +237,7 @@ async def test_cancelled_while_it_is_resolved(client: Client, backend: QuickBack
 
 @pytest.mark.usefixtures("worker")
 async def test_cancelled_while_it_closes_it_is_what_it_was(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = Gate(monkeypatch, Recorder, "_close")
+    gate = Gate(monkeypatch, ExecutionRecorder, "_close")
     handle = await client.launch("diamond", inputs={"x": 1})
     await gate.is_reached()
     await handle.cancel("too late")

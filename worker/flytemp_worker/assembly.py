@@ -15,16 +15,15 @@ from temporalio.client import Client as TemporalClient
 from temporalio.worker import Interceptor, Worker
 
 from flytemp.records.launch import ResolvedSettings
-from flytemp_activities.answers import Answers
-from flytemp_activities.close import Recorder
 from flytemp_activities.executions import Executions
-from flytemp_activities.parts import Parts as MapParts
-from flytemp_activities.parts import Relations
-from flytemp_activities.pausing import pause
-from flytemp_activities.resolve import Resolver
+from flytemp_activities.io_requests import IORequests
+from flytemp_activities.map_chunks import MapChunks, WorkflowLiveness
+from flytemp_activities.record_execution import ExecutionRecorder
+from flytemp_activities.resolve import LaunchResolver
+from flytemp_activities.short_timer import pause
 from flytemp_activities.state import StatePages
 from flytemp_activities.tasks import TaskRunner
-from flytemp_worker.announcing import Announcing
+from flytemp_worker.early_start_interceptor import EarlyStartInterceptor
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
 from flytemp_worker.workflow.janitor import FlytempJanitor
 
@@ -34,7 +33,7 @@ WORKFLOW_SLOTS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class WorkerComponents:
     """What one Temporal worker registers."""
 
     workflows: Sequence[type]
@@ -48,14 +47,14 @@ def tasks_queue(task_queue: str) -> str:
 
 def control_parts(
     executions: Executions, temporal: TemporalClient, settings: ResolvedSettings, raw_data_prefix: str | None = None
-) -> Parts:
+) -> WorkerComponents:
     """The interpreter and its control activities. ``raw_data_prefix`` is by default the store's folder ``data``."""
     prefix = raw_data_prefix or executions.store.uri_of("data")
-    resolver = Resolver(executions, temporal, settings, prefix)
+    resolver = LaunchResolver(executions, temporal, settings, prefix)
     pages = StatePages(executions.store)
-    recorder = Recorder(executions)
-    answers, parts, relations = Answers(executions), MapParts(executions), Relations(temporal)
-    return Parts(
+    recorder = ExecutionRecorder(executions)
+    answers, parts, relations = IORequests(executions), MapChunks(executions), WorkflowLiveness(temporal)
+    return WorkerComponents(
         [FlytempWorkflow, FlytempMapPart, FlytempJanitor],
         [
             resolver.resolve, recorder.close,
@@ -67,15 +66,15 @@ def control_parts(
     )  # fmt: skip
 
 
-def task_parts(runner: TaskRunner) -> Parts:
+def task_parts(runner: TaskRunner) -> WorkerComponents:
     """The activities that run tasks."""
-    return Parts([], [runner.run_task, runner.start_tasks])
+    return WorkerComponents([], [runner.run_task, runner.start_tasks])
 
 
-def announcing(runner: TaskRunner, settings: ResolvedSettings) -> Sequence[Announcing]:
+def announcing(runner: TaskRunner, settings: ResolvedSettings) -> Sequence[EarlyStartInterceptor]:
     """What has tasks begun as soon as the interpreter of the same process decides on them; nothing where the settings, which
     are the worker's, start no tasks ahead."""
-    return [Announcing(runner.announced, settings.task_queue)] if settings.starts_ahead else []
+    return [EarlyStartInterceptor(runner.announced, settings.task_queue)] if settings.starts_ahead else []
 
 
 def polls_of(slots: int) -> int:

@@ -12,8 +12,8 @@ from flytemp.config import Settings, load_settings
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
-from flytemp_worker.announcing import Announcing
 from flytemp_worker.assembly import announcing, control_parts, task_parts, tasks_queue
+from flytemp_worker.early_start_interceptor import EarlyStartInterceptor
 from flytemp_worker.serve import make_backend, resolved_settings, slots_of
 
 
@@ -49,7 +49,7 @@ class FlytempPlugin(SimplePlugin):
         control = control_parts(executions, temporal, resolved, chosen.raw_data_prefix)
         activities = list(control.activities)
         backend = make_backend(chosen, store) if run_tasks else None
-        early: Sequence[Announcing] = ()
+        early: Sequence[EarlyStartInterceptor] = ()
         if backend is not None:
             runner = TaskRunner(executions, backend, temporal, slots=slots_of(chosen))
             activities += task_parts(runner).activities

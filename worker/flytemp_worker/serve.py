@@ -25,7 +25,7 @@ from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_activities.process import ProcessBackend, ProcessOptions, new_worker_id
 from flytemp_activities.tasks import TaskRunner
-from flytemp_worker import pods
+from flytemp_worker import kubernetes_setup
 from flytemp_worker.assembly import announcing, control_worker, task_worker, tasks_queue
 from flytemp_worker.metrics import MetricsServer, WorkerMetrics
 
@@ -90,7 +90,7 @@ async def _serve(settings: Settings) -> int:
         for one in early:
             one.begin()
         control = control_worker(temporal, executions, settings.task_queue, resolved, settings.raw_data_prefix, early)
-        more = await pods.sweeping(backend, temporal, settings.task_queue)
+        more = await kubernetes_setup.sweeping(backend, temporal, settings.task_queue)
         tasks = task_worker(temporal, runner, resolved, slots=slots, drain_seconds=drain, more=more)
         ready = True
         logger.info(
@@ -134,7 +134,7 @@ def make_backend(settings: Settings, store: ObjectStore) -> Backend:
     if worker.backend == "noop":
         return NoopBackend()
     if worker.backend == "kubernetes":
-        return pods.backend(settings, store)
+        return kubernetes_setup.backend(settings, store)
     options = ProcessOptions(
         slots=worker.slots,
         state_dir=settings.state_dir,

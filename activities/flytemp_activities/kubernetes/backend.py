@@ -13,16 +13,16 @@ from temporalio.client import Client as TemporalClient
 from flytemp.registry.platform_limits import publish_limits
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import Report, Told, TryKey, key_of
+from flytemp_activities.backend import HeartbeatDetails, Report, TryKey, key_of
 from flytemp_activities.kubernetes import names
 from flytemp_activities.kubernetes.api import KubernetesApi, connected
+from flytemp_activities.kubernetes.cleanup import Cleanup
+from flytemp_activities.kubernetes.context import KubernetesContext
 from flytemp_activities.kubernetes.creation import Creations, NotStarted
 from flytemp_activities.kubernetes.janitor import Janitor
+from flytemp_activities.kubernetes.pod_attempt import PodAttempt
 from flytemp_activities.kubernetes.pods import Pods, Templates
-from flytemp_activities.kubernetes.podtry import PodTry
 from flytemp_activities.kubernetes.policy import Policy
-from flytemp_activities.kubernetes.preparing import Yard
-from flytemp_activities.kubernetes.tidying import Tidying
 from flytemp_activities.kubernetes.watch import PodWatch
 
 CLOSE_SECONDS = 20.0
@@ -47,10 +47,10 @@ class KubernetesBackend:
     def __init__(self, store: ObjectStore, options: KubernetesOptions) -> None:
         self._store = store
         self._options = options
-        self._tries: dict[TryKey, PodTry] = {}
+        self._tries: dict[TryKey, PodAttempt] = {}
         self._api: KubernetesApi | None = None
         self._watch: PodWatch | None = None
-        self._yard: Yard | None = None
+        self._yard: KubernetesContext | None = None
 
     async def start(self) -> None:
         """Connect, leave word of the platform's limits, and begin to watch the pods of this deployment.
@@ -67,9 +67,9 @@ class KubernetesBackend:
         self._watch = watch = PodWatch(api, names.selector(options.task_queue), namespace)
         watch.start()
         creations = Creations()
-        self._yard = Yard(
+        self._yard = KubernetesContext(
             store=self._store, pods=pods, watch=watch, templates=Templates(pods), policy=policy, creations=creations,
-            tidying=Tidying(self._store, pods, policy, creations), namespace=api.namespace, task_queue=options.task_queue,
+            tidying=Cleanup(self._store, pods, policy, creations), namespace=api.namespace, task_queue=options.task_queue,
         )  # fmt: skip
 
     def janitor(self, temporal: TemporalClient) -> Janitor:
@@ -91,7 +91,7 @@ class KubernetesBackend:
             await self._api.close()
 
     async def run(
-        self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
     ) -> TaskResult:
         """The result of a try: of a new pod, or, if ``resumed``, of the one that may have been created before.
 
@@ -109,7 +109,7 @@ class KubernetesBackend:
         assert self._yard is not None, "the Kubernetes backend was not started"
         key, seen_uid = key_of(invocation), (before or {}).get("uid")
         while True:
-            one = self._tries.get(key) or self._begin(key, PodTry(self._yard, invocation, resumed, seen_uid))
+            one = self._tries.get(key) or self._begin(key, PodAttempt(self._yard, invocation, resumed, seen_uid))
             one.subscribe(report)
             try:
                 return await asyncio.shield(one.task)
@@ -118,13 +118,13 @@ class KubernetesBackend:
             finally:
                 one.unsubscribe(report)
 
-    async def start_ahead(self, invocation: Invocation, *, expected: bool = False) -> bool:
+    async def start_early(self, invocation: Invocation, *, expected: bool = False) -> bool:
         """Create the try's pod, by one request alone: what waits for room is no use. See `Backend.start_ahead`."""
         assert self._yard is not None, "the Kubernetes backend was not started"
         key = key_of(invocation)
         if key in self._tries:
             return True
-        one = self._begin(key, PodTry(self._yard, invocation, ahead=True, expected=expected))
+        one = self._begin(key, PodAttempt(self._yard, invocation, ahead=True, expected=expected))
         try:
             waiting: list[asyncio.Future[Any]] = [one.task, one.begun]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -135,29 +135,29 @@ class KubernetesBackend:
         error = one.task.exception() if one.task.done() and not one.task.cancelled() else None
         return error.is_unclear if isinstance(error, NotStarted) else True
 
-    def let_go(self, invocation_key: TryKey) -> None:
+    def release(self, invocation_key: TryKey) -> None:
         """Follow the try's pod no more, unless a `run` waits for it here."""
         one = self._tries.get(invocation_key)
         if one is not None and not one.is_attended:
             self._let_go(invocation_key, one)
 
-    def _let_go(self, key: TryKey, one: PodTry) -> None:
+    def _let_go(self, key: TryKey, one: PodAttempt) -> None:
         """At once: who asks for the try from now on takes it up anew."""
         self._forget(key, one)
         one.detach()
 
-    def _begin(self, key: TryKey, one: PodTry) -> PodTry:
+    def _begin(self, key: TryKey, one: PodAttempt) -> PodAttempt:
         self._tries[key] = one
         one.task.add_done_callback(lambda task: self._over(key, one))
         return one
 
-    def _over(self, key: TryKey, one: PodTry) -> None:
+    def _over(self, key: TryKey, one: PodAttempt) -> None:
         self._forget(key, one)
         task = one.task
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.info("node %s, attempt %d, try %d ended without a result: %s", *key[1:], error)
 
-    def _forget(self, key: TryKey, one: PodTry) -> None:
+    def _forget(self, key: TryKey, one: PodAttempt) -> None:
         if self._tries.get(key) is one:
             del self._tries[key]
 

@@ -51,7 +51,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class PodStatus:
     """A look at a pod. ``phase`` is "queued" until a node has it, "starting" until its primary container runs."""
 
     phase: Literal["queued", "starting", "running", "ended"]
@@ -64,7 +64,7 @@ class Sight:
     end: End | None = field(default=None)
 
 
-def look(pod: Pod, primary: str) -> Sight:
+def look(pod: Pod, primary: str) -> PodStatus:
     """What there is to see of a pod. ``primary`` is the name of the container that is the task."""
     status = pod.get("status") or {}
     node = (pod.get("spec") or {}).get("nodeName") or ""
@@ -72,10 +72,10 @@ def look(pod: Pod, primary: str) -> Sight:
     container = _of(status.get("containerStatuses"), primary)
     state = (container or {}).get("state") or {}
     if status.get("phase") == "Failed" or "terminated" in state or _failed_init(pod) is not None:
-        return Sight("ended", node=node, deleting=deleting, end=end_of(pod, primary))
+        return PodStatus("ended", node=node, deleting=deleting, end=end_of(pod, primary))
     if "running" in state:
         started = _seconds(state["running"].get("startedAt"))
-        return Sight("running", node=node, started_at=started, deleting=deleting)
+        return PodStatus("running", node=node, started_at=started, deleting=deleting)
     return _waiting(status, node, deleting, _native_sidecars(pod))
 
 
@@ -88,22 +88,22 @@ def _native_sidecars(pod: Pod) -> set[str]:
     return {container["name"] for container in containers if container.get("restartPolicy") == "Always"}
 
 
-def _waiting(status: Status, node: str, deleting: bool, sidecars: Collection[str]) -> Sight:
+def _waiting(status: Status, node: str, deleting: bool, sidecars: Collection[str]) -> PodStatus:
     if not node:
         scheduled = _condition(status, "PodScheduled")
         reason = scheduled.get("reason") or ("" if status.get("phase") == "Pending" else "Pending")
-        return Sight("queued", "scheduling", reason, scheduled.get("message") or "", deleting=deleting)
+        return PodStatus("queued", "scheduling", reason, scheduled.get("message") or "", deleting=deleting)
     for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
         waiting = (container.get("state") or {}).get("waiting")
         if waiting and waiting.get("reason", "") not in _ON_ITS_WAY:
             reason, message = waiting["reason"], f"container {container['name']}: {waiting.get('message') or ''}"
-            return Sight("starting", _kind_of_wait(reason), reason, message, node, deleting=deleting)
+            return PodStatus("starting", _kind_of_wait(reason), reason, message, node, deleting=deleting)
     prepares = [c for c in status.get("initContainerStatuses") or () if c["name"] not in sidecars]
     running = next((c for c in prepares if "running" in (c.get("state") or {})), None)
     if running is not None:
         message = f"init container {running['name']} runs"
-        return Sight("starting", "init", "Initializing", message, node, deleting=deleting)
-    return Sight("starting", "starting", "ContainerCreating", "", node, deleting=deleting)
+        return PodStatus("starting", "init", "Initializing", message, node, deleting=deleting)
+    return PodStatus("starting", "starting", "ContainerCreating", "", node, deleting=deleting)
 
 
 def _kind_of_wait(reason: str) -> Wait:
@@ -114,7 +114,7 @@ def _kind_of_wait(reason: str) -> Wait:
     return "creating" if reason in _CREATE_WAITS else "other"
 
 
-def refused_start(sight: Sight) -> TaskError:
+def refused_start(sight: PodStatus) -> TaskError:
     """The error of a pod that will not start: its ``wait`` is "never", or took longer than it may."""
     text = f"the pod does not start: {sight.reason}: {sight.message}".rstrip(": ")
     if sight.wait == "image" and "429 Too Many Requests" in sight.message:

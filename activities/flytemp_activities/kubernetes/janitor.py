@@ -24,9 +24,9 @@ from flytemp.records.launch import ExecutionContext
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.kubernetes import names
 from flytemp_activities.kubernetes.api import ApiError, KubernetesApi
+from flytemp_activities.kubernetes.cleanup import write_output
 from flytemp_activities.kubernetes.pods import Pod, Pods
 from flytemp_activities.kubernetes.policy import Policy
-from flytemp_activities.kubernetes.tidying import write_output
 
 YOUNG_SECONDS = 60.0
 """A pod younger than this is left alone: the worker that made it may still be busy with it."""
@@ -40,7 +40,7 @@ logger = logging.getLogger("flytemp.kubernetes")
 
 
 @dataclass(frozen=True, slots=True)
-class Doomed:
+class RemovalCandidate:
     """A pod to remove, and why."""
 
     namespace: str
@@ -69,13 +69,13 @@ class Janitor:
         """Remove what nobody looks after; what it was."""
         return [asdict(one) for one in await self.sweep(dry_run=dry_run)]
 
-    async def sweep(self, *, dry_run: bool = False) -> list[Doomed]:
+    async def sweep(self, *, dry_run: bool = False) -> list[RemovalCandidate]:
         """The pods that nobody looks after, removed unless it is only a rehearsal.
 
         Raises:
             ApiError: pods may not be listed or deleted.
         """
-        doomed: list[Doomed] = []
+        doomed: list[RemovalCandidate] = []
         refusal: ApiError | None = None
         open_roots: dict[str, bool | None] = {}
         for pod in await self._all():
@@ -84,7 +84,7 @@ class Janitor:
                 continue
             metadata = pod["metadata"]
             labels = metadata.get("labels") or {}
-            one = Doomed(
+            one = RemovalCandidate(
                 metadata["namespace"], metadata["name"], metadata["uid"], labels.get("flytemp.dev/execution", ""),
                 (metadata.get("annotations") or {}).get(names.PATH, ""), reason,
             )  # fmt: skip
@@ -99,7 +99,7 @@ class Janitor:
             raise refusal
         return doomed
 
-    async def _remove(self, pod: Pod, one: Doomed) -> None:
+    async def _remove(self, pod: Pod, one: RemovalCandidate) -> None:
         """Keep what it said and delete it; by force, where its node does not."""
         await self._keep_output(pod)
         await self._pods.delete(one.namespace, one.name, one.uid, 0 if is_stuck(pod, self._policy) else None)

@@ -16,8 +16,8 @@ from flytemp.errors import ConfigError, InputError
 from flytemp.registry.platform_limits import exceeding
 from flytemp.runtime.invocation import Invocation
 from flytemp_activities.kubernetes import containers, names
-from flytemp_activities.kubernetes.merge import overlay, with_defaults_spread
-from flytemp_activities.kubernetes.policy import Place, Policy
+from flytemp_activities.kubernetes.merge import overlay, with_defaults
+from flytemp_activities.kubernetes.policy import Policy, PolicyOverride
 from flytemp_activities.kubernetes.resources import Granted, accelerator_terms, accelerator_tolerations, grant
 from flytemp_activities.kubernetes.secrets import secret_parts
 
@@ -49,7 +49,7 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class ManifestInputs:
     """What the manifest depends on beside the invocation.
 
     ``template`` is the spec (with its metadata) of the named PodTemplate. ``out_of_memory`` counts the attempts before this
@@ -68,7 +68,7 @@ class Circumstances:
     literals: dict[str, Any] = field(default_factory=dict)
 
 
-def build(invocation: Invocation, around: Circumstances) -> Built:
+def build(invocation: Invocation, around: ManifestInputs) -> Built:
     """The pod.
 
     Raises:
@@ -83,16 +83,16 @@ def build(invocation: Invocation, around: Circumstances) -> Built:
     granted = grant(settings, around.policy, place.defaults or _NONE, place.limits or _NONE, around.out_of_memory)
     spec = _policy_spec(around.policy, place, invocation, primary)
     template = around.template or {}
-    spec = overlay(spec, with_defaults_spread(template.get("spec") or {}, primary))
+    spec = overlay(spec, with_defaults(template.get("spec") or {}, primary))
     if settings.pod_template is not None:
-        spec = overlay(spec, with_defaults_spread(settings.pod_template.spec, primary))
-    spec = overlay(with_defaults_spread(spec, primary), _task_spec(invocation, around, place, primary, granted))
+        spec = overlay(spec, with_defaults(settings.pod_template.spec, primary))
+    spec = overlay(with_defaults(spec, primary), _task_spec(invocation, around, place, primary, granted))
     _secure(spec, around.policy)
     return Built({"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(invocation, around, primary), "spec": spec},
                  primary, place.namespace or around.namespace, granted.notes)  # fmt: skip
 
 
-def _metadata(invocation: Invocation, around: Circumstances, primary: str) -> Json:
+def _metadata(invocation: Invocation, around: ManifestInputs, primary: str) -> Json:
     settings, policy = invocation.task.settings, around.policy
     told = (around.template or {}).get("metadata") or {}
     template = settings.pod_template
@@ -107,7 +107,7 @@ def _metadata(invocation: Invocation, around: Circumstances, primary: str) -> Js
     return {"name": names.pod_name(invocation), "labels": labels, "annotations": annotations}
 
 
-def _policy_spec(policy: Policy, place: Place, invocation: Invocation, primary: str) -> Json:
+def _policy_spec(policy: Policy, place: PolicyOverride, invocation: Invocation, primary: str) -> Json:
     container: Json = {"name": primary, "env": _variables(place.environment)}
     if policy.environment_secrets:
         container["envFrom"] = [{"secretRef": {"name": name}} for name in policy.environment_secrets]
@@ -133,7 +133,7 @@ def is_interruptible(invocation: Invocation, policy: Policy) -> bool:
     return bool(wanted) and not last and invocation.try_ <= policy.interruptible.tries
 
 
-def _task_spec(invocation: Invocation, around: Circumstances, place: Place, primary: str, granted: Granted) -> Json:
+def _task_spec(invocation: Invocation, around: ManifestInputs, place: PolicyOverride, primary: str, granted: Granted) -> Json:
     settings = invocation.task.settings
     variables, volumes, mounts = secret_parts(settings.secrets)
     container: Json = {
@@ -185,7 +185,7 @@ def _variables(environment: dict[str, str]) -> list[Json]:
     return [{"name": name, "value": value} for name, value in environment.items()]
 
 
-def _own_variables(invocation: Invocation, around: Circumstances) -> list[Json]:
+def _own_variables(invocation: Invocation, around: ManifestInputs) -> list[Json]:
     own: list[Json] = [
         {"name": "FLYTEMP_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
         {"name": "FLYTEMP_PROTOCOL", "value": str(invocation.protocol)},
@@ -201,7 +201,9 @@ def encoded(invocation: Invocation) -> str:
     return base64.b64encode(zlib.compress(invocation.model_dump_json().encode(), 6)).decode()
 
 
-def _container_task(container: Json, invocation: Invocation, around: Circumstances, place: Place, own: list[Json]) -> Json:
+def _container_task(
+    container: Json, invocation: Invocation, around: ManifestInputs, place: PolicyOverride, own: list[Json]
+) -> Json:
     """Make it a container task's; what the pod spec has beside it."""
     policy = around.policy
     container["image"] = image_of(invocation.task.image, policy)

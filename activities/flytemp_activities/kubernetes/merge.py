@@ -54,7 +54,7 @@ def _same_name(below: Json, above: Json) -> Json:
     return merged
 
 
-def with_defaults_spread(spec: Json, primary: str) -> Json:
+def with_defaults(spec: Json, primary: str) -> Json:
     """A template's containers named ``default`` (for every container) and ``primary`` (for the task's) merged away.
 
     The container named ``primary`` is added when the template has none.

@@ -22,7 +22,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Place(_Part):
+class PolicyOverride(_Part):
     """Where pods of a project and domain run, and as whom. What is not said here is said by the policy itself."""
 
     namespace: str | None = None
@@ -56,7 +56,7 @@ class Interruptible(_Part):
     tries: int = Field(default=3, ge=1)
 
 
-class Waits(_Part):
+class WaitLimits(_Part):
     """How many seconds a pod may wait, by the reason; 0 is without end. Counted from when the worker first sees it."""
 
     scheduling: float = Field(default=0.0, ge=0)
@@ -101,12 +101,12 @@ class Policy(_Part):
     }  # fmt: skip
     accelerators: Accelerators = Accelerators()
     interruptible: Interruptible = Interruptible()
-    waits: Waits = Waits()
+    waits: WaitLimits = WaitLimits()
     memory: Memory = Memory()
     keep_pods: Literal["never", "failed", "always"] = "never"
     keep_hours: float = Field(default=24.0, gt=0)  # what was kept is removed by the janitor after so long
     log_links: dict[str, str] = {}  # addresses of other log systems, by their names; see `links`
-    places: dict[str, Place] = {}  # by "project-domain", or "project"
+    places: dict[str, PolicyOverride] = {}  # by "project-domain", or "project"
 
     @field_validator("defaults", "limits")
     @classmethod
@@ -128,10 +128,10 @@ class Policy(_Part):
             raise ValueError("a namespace, in which {project} and {domain} may stand")
         return text
 
-    def place(self, project: str, domain: str) -> Place:
+    def place(self, project: str, domain: str) -> PolicyOverride:
         """All that holds for a project and domain, the nearer word first."""
         found = [self.places[key] for key in (f"{project}-{domain}", project) if key in self.places]
-        return Place(
+        return PolicyOverride(
             namespace=_first(found, "namespace") or self._namespace(project, domain),
             service_account=_first(found, "service_account") or self.service_account,
             defaults=overlaid([self.defaults, *(p.defaults for p in reversed(found) if p.defaults)]),
@@ -158,7 +158,7 @@ class Policy(_Part):
         return "{" not in (self.namespace or "") and not any(place.namespace for place in self.places.values())
 
 
-def _first(places: list[Place], name: str) -> Any:
+def _first(places: list[PolicyOverride], name: str) -> Any:
     return next((value for place in places if (value := getattr(place, name)) is not None), None)
 
 

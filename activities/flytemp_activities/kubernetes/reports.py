@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flytemp_activities.backend import Report
-from flytemp_activities.kubernetes.classify import Sight
+from flytemp_activities.kubernetes.classify import PodStatus
 from flytemp_activities.kubernetes.manifest import Built
 from flytemp_activities.kubernetes.pods import Pod
 
@@ -39,7 +39,7 @@ class Reports:
                 report(dict(state))
 
 
-def state_of(built: Built, pod: Pod, sight: Sight) -> dict[str, Any]:
+def state_of(built: Built, pod: Pod, sight: PodStatus) -> dict[str, Any]:
     """What is reported of a pod."""
     state: dict[str, Any] = {"phase": "running" if sight.phase == "ended" else sight.phase}
     state.update(namespace=built.namespace, pod=pod["metadata"]["name"], uid=pod["metadata"]["uid"])

@@ -34,7 +34,7 @@ _FIRST_PAUSE, _LAST_PAUSE = 0.2, 5.0
 logger = logging.getLogger("flytemp.kubernetes")
 
 
-class Feed:
+class PodSubscription:
     """One pod, as it was last seen. ``gone``: the server said that it is no more."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class PodWatch:
         self._api = api
         self._selector = selector
         self._path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
-        self._feeds: dict[Key, Feed] = {}
+        self._feeds: dict[Key, PodSubscription] = {}
         self._new = NewPods()
         self._version = ""
         self._heard = False  # a word from the watch that is open
@@ -119,9 +119,9 @@ class PodWatch:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    def follow(self, key: Key) -> Feed:
+    def follow(self, key: Key) -> PodSubscription:
         """The feed of a pod, which need not be there yet."""
-        feed = self._feeds.setdefault(key, Feed())
+        feed = self._feeds.setdefault(key, PodSubscription())
         if feed.pod is None and (new := self._new.pop(key)) is not None:
             feed.see(new)
         return feed
@@ -208,7 +208,7 @@ class PodWatch:
             feed.see(pod)
 
 
-def _deleted(feed: Feed, pod: Pod) -> None:
+def _deleted(feed: PodSubscription, pod: Pod) -> None:
     """Its last state, and that there is no more to come."""
     if feed.pod is None or feed.pod["metadata"]["uid"] == pod["metadata"]["uid"]:
         feed.see(pod)

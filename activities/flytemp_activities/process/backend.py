@@ -16,7 +16,7 @@ from flytemp.errors import FlytempBug
 from flytemp.runtime.host import process_started
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import Report, SystemFailure, TaskLost, Told, TryKey, key_of
+from flytemp_activities.backend import HeartbeatDetails, Report, SystemFailure, TaskLost, TryKey, key_of
 from flytemp_activities.background import Background
 from flytemp_activities.process import guard
 from flytemp_activities.process.crashes import OomCounter
@@ -24,7 +24,7 @@ from flytemp_activities.process.environment import base_environment, task_enviro
 from flytemp_activities.process.leases import LeaseKeeper, Owners
 from flytemp_activities.process.options import ProcessOptions
 from flytemp_activities.process.pool import ProcessPool
-from flytemp_activities.process.supervisor import Supervisor, Workshop
+from flytemp_activities.process.supervisor import ProcessContext, Supervisor
 
 __all__ = ["ProcessBackend", "ProcessOptions", "SystemFailure", "TaskLost", "key_of"]
 
@@ -47,7 +47,7 @@ class ProcessBackend:
         self._token = f"{os.getpid()}-{process_started(os.getpid())}-{token}"
         self.owner = f"{worker_id}-{token}"
         self._supervisors: dict[TryKey, Supervisor] = {}
-        self._shop: Workshop | None = None
+        self._shop: ProcessContext | None = None
         self._lease = LeaseKeeper(store, self.owner, self._token, self._fence)
         self._guard: subprocess.Popen[bytes] | None = None
         self._background = Background(_log, "work beside the tasks failed")
@@ -68,7 +68,7 @@ class ProcessBackend:
         for _ in range(min(self._options.warm, self._options.slots)):
             self._background.do(self._warm_up(shop.pool))
 
-    def _open_shop(self) -> Workshop:
+    def _open_shop(self) -> ProcessContext:
         options = self._options
         parent = options.scratch_folder or Path(tempfile.gettempdir())
         for folder in (parent, options.bundles):
@@ -77,7 +77,7 @@ class ProcessBackend:
         command = [sys.executable, "-I", "-S", guard.__file__, self._token, str(own), str(os.getpid())]
         self._guard = subprocess.Popen(command, stdin=subprocess.PIPE, cwd="/", start_new_session=True)
         pool = ProcessPool(options, self._token, own, self._register, self._unregister)
-        return Workshop(self._store, options, pool, Owners(self._store), OomCounter(), self.owner, own)
+        return ProcessContext(self._store, options, pool, Owners(self._store), OomCounter(), self.owner, own)
 
     async def _warm_up(self, pool: ProcessPool) -> None:
         try:
@@ -103,7 +103,7 @@ class ProcessBackend:
                 await asyncio.to_thread(self._guard.wait)
 
     async def run(
-        self, invocation: Invocation, *, resumed: bool, report: Report, before: Told | None = None
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
     ) -> TaskResult:
         """The result of a try: of a new one, or, if ``resumed``, of one that may have been started before.
 
@@ -143,11 +143,11 @@ class ProcessBackend:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.info("node %s, attempt %d, try %d ended without a result: %s", *key[1:], error)
 
-    async def start_ahead(self, invocation: Invocation, *, expected: bool = False) -> bool:
+    async def start_early(self, invocation: Invocation, *, expected: bool = False) -> bool:
         """Processes are few, and Temporal starts their activities fast enough."""
         return False
 
-    def let_go(self, invocation_key: TryKey) -> None:
+    def release(self, invocation_key: TryKey) -> None:
         """Nothing is started ahead."""
 
     async def kill(self, invocation_key: TryKey) -> None:

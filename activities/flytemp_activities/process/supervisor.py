@@ -26,7 +26,7 @@ _LOST = "TaskLost"
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class ProcessContext:
     """What the supervisors of a worker share. ``owner`` is who claims its tries."""
 
     store: ObjectStore
@@ -41,7 +41,7 @@ class Workshop:
 class Supervisor:
     """Runs one try, or follows it where it was started before. ``task`` ends with what became of it."""
 
-    def __init__(self, shop: Workshop, invocation: Invocation, environment: dict[str, str], *, resumed: bool) -> None:
+    def __init__(self, shop: ProcessContext, invocation: Invocation, environment: dict[str, str], *, resumed: bool) -> None:
         self._shop = shop
         self._store = shop.store
         self._invocation = invocation

@@ -10,7 +10,7 @@ import click
 from flytemp.errors import Location, Problem, ProgramError
 from flytemp_cli.describe import plural
 from flytemp_cli.failures import EXIT_ERROR, EXIT_OK
-from flytemp_cli.lazy import Command
+from flytemp_cli.lazy_imports import Command
 from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import Output, columns, prints_to_stderr
 from flytemp_cli.sources import load_sources
@@ -37,7 +37,7 @@ def command(session: Session, paths: tuple[str, ...]) -> int:
       flytemp check nightly.yaml
     """
     from flytemp.compiler import program_warnings
-    from flytemp.compiler.spec_files import compile_sources
+    from flytemp.compiler.yaml.files import compile_sources
 
     output = session.output()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from flytemp_cli.lazy import Command
+from flytemp_cli.lazy_imports import Command
 
 _COMPLETION_VARIABLE = "_FLYTEMP_COMPLETE"  # what click derives from the program's name
 

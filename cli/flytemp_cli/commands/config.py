@@ -6,7 +6,7 @@ import re
 
 import click
 
-from flytemp_cli.lazy import Command, Entry, LazyGroup
+from flytemp_cli.lazy_imports import Command, Entry, LazyGroup
 from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import columns
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from flytemp.names import EntityId, EntityKind, is_urn
-from flytemp_cli.completing import complete_executions, complete_names
-from flytemp_cli.lazy import Command, Entry, LazyGroup
+from flytemp_cli.client_session import on_execution
+from flytemp_cli.completion import complete_executions, complete_names
+from flytemp_cli.lazy_imports import Command, Entry, LazyGroup
 from flytemp_cli.options import VERSION, Session, pass_session
-from flytemp_cli.reaching import on_execution
 
 if TYPE_CHECKING:
     from flytemp.registry import Registry
@@ -53,8 +53,8 @@ def execution(session: Session, name: str, every_node: bool) -> None:
       flytemp get execution nightly-1
       flytemp get execution nightly-1 -o json
     """
+    from flytemp_cli.execution_view import execution_view
     from flytemp_cli.launching import ui_link
-    from flytemp_cli.outcome import execution_view
 
     found = on_execution(session, name, lambda handle: handle.describe())
     ui = ui_link(session.settings().ui_url, found.namespace, found.workflow_id)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flytemp_cli.completing import complete_names
+from flytemp_cli.completion import complete_names
 from flytemp_cli.failures import InputUsageError
-from flytemp_cli.lazy import Command
+from flytemp_cli.lazy_imports import Command
 from flytemp_cli.options import VERSION, Session, pass_session
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import click
 
 from flytemp.errors import AlreadyExists
 from flytemp.names import slug
-from flytemp_cli.lazy import Command
+from flytemp_cli.lazy_imports import Command
 from flytemp_cli.options import Session, pass_session
 from flytemp_cli.scaffold.files import project_files
 

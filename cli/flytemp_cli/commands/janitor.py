@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flytemp_cli.lazy import Command
+from flytemp_cli.lazy_imports import Command
 from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import columns
 from flytemp_cli.style import Style
 
 if TYPE_CHECKING:
-    from flytemp_activities.kubernetes.janitor import Doomed
+    from flytemp_activities.kubernetes.janitor import RemovalCandidate
 
 
 @click.command("janitor", cls=Command)
@@ -42,20 +42,20 @@ def command(session: Session, dry_run: bool) -> None:
         output.hint("nothing was removed: without --dry-run these pods are")
 
 
-async def _sweep(session: Session, dry_run: bool) -> list[Doomed]:
+async def _sweep(session: Session, dry_run: bool) -> list[RemovalCandidate]:
     from flytemp.client.client import Client
     from flytemp.errors import KubernetesUnavailable
     from flytemp.store.object_store import ObjectStore
     from flytemp_activities.kubernetes import Janitor
     from flytemp_activities.kubernetes.api import ApiError, KubernetesApi
-    from flytemp_worker import pods
+    from flytemp_worker import kubernetes_setup
 
     settings = session.settings()
     client = await Client.connect(settings)
     try:
         async with await KubernetesApi.connect(settings.kubernetes.kubeconfig, settings.kubernetes.context) as api:
             store = ObjectStore.open(settings.store)
-            janitor = Janitor(api, store, client.temporal, pods.policy_of(settings), settings.task_queue)
+            janitor = Janitor(api, store, client.temporal, kubernetes_setup.policy_of(settings), settings.task_queue)
             return await janitor.sweep(dry_run=dry_run)
     except ApiError as error:
         hint = "may this user list and delete pods?"
@@ -64,6 +64,6 @@ async def _sweep(session: Session, dry_run: bool) -> list[Doomed]:
         await client.close()
 
 
-def _table(found: list[Doomed], style: Style) -> list[str]:
+def _table(found: list[RemovalCandidate], style: Style) -> list[str]:
     rows = [[one.namespace, one.name, one.execution, one.node, one.reason] for one in found]
     return columns(["NAMESPACE", "POD", "EXECUTION", "NODE", "REASON"], rows, style)

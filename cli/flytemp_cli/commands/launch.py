@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flytemp_cli.completing import complete_names
+from flytemp_cli.completion import complete_names
 from flytemp_cli.launching import Start, launch, launch_options, literals_of, options_of, waits
 from flytemp_cli.options import VERSION, Session
 from flytemp_cli.targets import Target, TargetCommand

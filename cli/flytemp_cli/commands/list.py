@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flytemp.names import EntityKind
-from flytemp_cli.lazy import Command, Entry, LazyGroup
+from flytemp_cli.lazy_imports import Command, Entry, LazyGroup
 from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import columns
 from flytemp_cli.style import Style, glyph, one_line

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flytemp_cli.completing import complete_executions
-from flytemp_cli.lazy import Command
+from flytemp_cli.completion import complete_executions
+from flytemp_cli.lazy_imports import Command
 from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import dump_yaml
 

@@ -8,7 +8,7 @@ import click
 
 from flytemp.errors import AlreadyExists
 from flytemp_cli.describe import plural, size_text
-from flytemp_cli.lazy import Command
+from flytemp_cli.lazy_imports import Command
 from flytemp_cli.options import VERSION, Session, pass_session
 from flytemp_cli.output import Output, columns, prints_to_stderr
 from flytemp_cli.sources import load_sources

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from flytemp_cli.completing import complete_executions
-from flytemp_cli.lazy import Command
+from flytemp_cli.client_session import on_execution
+from flytemp_cli.completion import complete_executions
+from flytemp_cli.lazy_imports import Command
 from flytemp_cli.options import Session, pass_session
-from flytemp_cli.reaching import on_execution
 
 
 @click.command("resume", cls=Command)

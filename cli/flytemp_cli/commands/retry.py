@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flytemp_cli.completing import complete_executions, complete_failed_nodes
-from flytemp_cli.lazy import Command
+from flytemp_cli.client_session import on_execution
+from flytemp_cli.completion import complete_executions, complete_failed_nodes
+from flytemp_cli.lazy_imports import Command
 from flytemp_cli.options import Session, pass_session
-from flytemp_cli.reaching import on_execution
 
 if TYPE_CHECKING:
     from flytemp.client.handle import ExecutionHandle
@@ -31,7 +31,7 @@ def command(session: Session, execution: str, nodes: tuple[str, ...], follow: bo
       flytemp retry nightly-1
       flytemp retry nightly-1 n3 n5.n0 --follow
     """
-    from flytemp_cli.outcome import final_exit_code, show_end
+    from flytemp_cli.execution_view import final_exit_code, show_end
 
     output = session.output()
 

@@ -105,7 +105,7 @@ def _run_local(session: Session, target: Target, literals: dict[str, Json], give
     from flytemp.registry import Registry
     from flytemp.spec.models import WorkflowDocument
     from flytemp.store.object_store import ObjectStore
-    from flytemp_cli.outcome import final_exit_code, show_end
+    from flytemp_cli.execution_view import final_exit_code, show_end
     from flytemp_cli.uploads import move_local_files
     from flytemp_worker.local import run_local
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flytemp.errors import FlytempError, TypeMismatch
-from flytemp_cli.answering import show_answer
-from flytemp_cli.completing import complete_executions, complete_gates
+from flytemp_cli.client_session import on_execution
+from flytemp_cli.completion import complete_executions, complete_gates
 from flytemp_cli.failures import InputUsageError
-from flytemp_cli.lazy import Command
+from flytemp_cli.gate_commands import show_answer
+from flytemp_cli.lazy_imports import Command
 from flytemp_cli.options import Session, pass_session
-from flytemp_cli.reaching import on_execution
 
 if TYPE_CHECKING:
     from flytemp.client.handle import ExecutionHandle

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flytemp_cli.failures import EXIT_ERROR, EXIT_OK
-from flytemp_cli.lazy import Command
+from flytemp_cli.lazy_imports import Command
 from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import columns
 from flytemp_cli.style import Style

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from flytemp_cli.completing import complete_executions
-from flytemp_cli.lazy import Command
+from flytemp_cli.completion import complete_executions
+from flytemp_cli.lazy_imports import Command
 from flytemp_cli.options import Session, pass_session
-from flytemp_cli.stopping import stop
+from flytemp_cli.stop_commands import stop
 
 
 @click.command("terminate", cls=Command)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from flytemp_cli.lazy import Command
+from flytemp_cli.lazy_imports import Command
 from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import pairs
 

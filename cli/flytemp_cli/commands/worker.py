@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from flytemp_cli.lazy import Command
+from flytemp_cli.lazy_imports import Command
 from flytemp_cli.options import Session, pass_session
 
 

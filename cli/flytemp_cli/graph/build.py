@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flytemp_cli.graph.model import Edge, Graph, Node, Shape
-from flytemp_cli.graph.words import (
+from flytemp_cli.graph.phrasing import (
     clipped,
     condition_text,
     gate_notes,

@@ -10,10 +10,10 @@ from flytemp.spec.models import BranchSpec, GateSpec, MapSpec, TaskSettings
 
 if TYPE_CHECKING:
     from flytemp.authoring.binding import Bound
+    from flytemp.authoring.definition_site import DefinitionSite
     from flytemp.authoring.interface import PythonInterface
     from flytemp.authoring.local import Scope
     from flytemp.authoring.node import Node
-    from flytemp.authoring.place import Place
     from flytemp.errors import Problem
     from flytemp.literals.types import Json
 
@@ -83,7 +83,7 @@ class Entity(Protocol):
     def noun(self) -> str: ...
 
     @property
-    def place(self) -> Place: ...
+    def place(self) -> DefinitionSite: ...
 
     @property
     def python_interface(self) -> PythonInterface: ...
@@ -108,7 +108,7 @@ class Entity(Protocol):
         ...
 
 
-class Simple:
+class LeafCallee:
     """What most callees have in common: no nodes live in theirs."""
 
     def inner_nodes(self) -> Sequence[Node]:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from flytemp.authoring.arguments import given_inputs
 from flytemp.authoring.binding import Bound, Constant, bind
 from flytemp.authoring.callee import Callee
+from flytemp.authoring.definition_site import DefinitionSite, caller_site
 from flytemp.authoring.errors import ConditionError
 from flytemp.authoring.graph import Graph as Graph
 from flytemp.authoring.graph import graph_problems
 from flytemp.authoring.interface import PythonInterface
 from flytemp.authoring.node import Node
-from flytemp.authoring.place import Place, caller_place
 from flytemp.authoring.promise import Promise, VoidOutput
 from flytemp.errors import FlytempError, InputError, Location, NotSupported, Problem, ProgramError
 from flytemp.exceptions.user import FlyteMissingReturnValueException, FlyteValueException
@@ -80,7 +80,7 @@ class Compilation:
         self.inputs[name] = Promise(self, None, name, type_)
         return self.inputs[name]
 
-    def add(self, callee: Callee, place: Place) -> Node:
+    def add(self, callee: Callee, place: DefinitionSite) -> Node:
         """Add a node without inputs."""
         node = Node(self, f"n{len(self.nodes)}", callee, place)
         self.nodes.append(node)
@@ -94,7 +94,7 @@ class Compilation:
         Raises:
             InputError: for arguments that the callee does not have, or that are missing.
         """
-        place = caller_place()
+        place = caller_site()
         interface = callee.python_interface
         values = given_inputs(interface, args, kwargs, place.location)
         node = self.add(callee, place)
@@ -144,8 +144,12 @@ class Compilation:
         return graph
 
 
-def put_together(
-    compilation: Compilation, function: Callable[..., Any], values: Mapping[str, Any], interface: PythonInterface, place: Place
+def trace(
+    compilation: Compilation,
+    function: Callable[..., Any],
+    values: Mapping[str, Any],
+    interface: PythonInterface,
+    place: DefinitionSite,
 ) -> None:
     """Call a function that makes nodes and connect what it returns to the outputs of ``interface``.
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from flytemp.authoring.binding import Bound
 from flytemp.authoring.callee import Entity, Step
 from flytemp.authoring.compilation import Compilation, current_compilation
+from flytemp.authoring.definition_site import DefinitionSite, caller_site
 from flytemp.authoring.errors import ConditionError
 from flytemp.authoring.expressions import Expression, checked_expression
 from flytemp.authoring.interface import PythonInterface
 from flytemp.authoring.node import Node
-from flytemp.authoring.place import Place, caller_place
 from flytemp.authoring.promise import Chainable, Promise
 from flytemp.errors import Problem
 from flytemp.exceptions.user import UserProvidedError
@@ -83,7 +83,9 @@ class Branch:
 class Condition:
     """A conditional that has no last case yet: ``.elif_(…).then(…)``, ``.else_().then(…)`` or ``.else_().fail(…)``."""
 
-    def __init__(self, name: str, compilation: Compilation, place: Place, on_end: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, name: str, compilation: Compilation, place: DefinitionSite, on_end: Callable[[], None] | None = None
+    ) -> None:
         self.name = name
         self.place = place
         self._compilation = compilation
@@ -130,7 +132,7 @@ class Condition:
 
     def _out_of_order(self, what: str, instead: str) -> ConditionError:
         return ConditionError(
-            f"conditional '{self.name}' cannot have {what} here", hint=f"use {instead}", location=caller_place().location
+            f"conditional '{self.name}' cannot have {what} here", hint=f"use {instead}", location=caller_site().location
         )
 
     def _start(self, expression: Expression | None, what: str) -> CaseStart:
@@ -145,7 +147,7 @@ class Condition:
                 raise ConditionError(
                     f"conditional '{self.name}': {case.node} is made outside of the case, so it runs in any case",
                     hint="call it inside then(…)",
-                    location=caller_place().location,
+                    location=caller_site().location,
                 )
             self._compilation.nodes.remove(case.node)
         others = [node for node in made if node is not case.node]
@@ -153,7 +155,7 @@ class Condition:
             raise ConditionError(
                 f"conditional '{self.name}': a case makes one call, and this one makes {others[0]} as well",
                 hint="call it before the conditional, or put the calls into a sub-workflow",
-                location=caller_place().location,
+                location=caller_site().location,
             )
         self._cases.append(case)
         return self if case.expression is not None else self._finish()
@@ -199,7 +201,7 @@ class CaseStart:
         return ConditionError(
             f"conditional '{self._condition.name}': then({given!r}) is no call of a task or workflow",
             hint="give then() a call: .then(double(x=x)); for a value that is there already, a task that returns it",
-            location=caller_place().location,
+            location=caller_site().location,
         )
 
 
@@ -213,7 +215,7 @@ def conditional(name: str) -> Condition:
     Raises:
         ConditionError: (an ``AssertionError``) outside of a workflow.
     """
-    place = caller_place()
+    place = caller_site()
     compilation = current_compilation()
     if compilation is None:
         raise ConditionError(

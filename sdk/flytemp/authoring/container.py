@@ -11,14 +11,14 @@ from functools import cached_property
 from typing import Any, NoReturn, TypedDict, Unpack
 
 from flytemp.authoring.cache import Cache
-from flytemp.authoring.created import record
+from flytemp.authoring.definition_site import caller_site
 from flytemp.authoring.docs import Documentation, docs_spec
 from flytemp.authoring.docstrings import read_docstring
+from flytemp.authoring.entity_registry import record
 from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.image import ImageSpec
 from flytemp.authoring.interface import PythonInterface, plain_interface
 from flytemp.authoring.metadata import TaskMetadata, metadata_overrides
-from flytemp.authoring.place import caller_place
 from flytemp.authoring.pod import PodTemplate
 from flytemp.authoring.resources import Resources, Secret
 from flytemp.authoring.retry import RetryStrategy, Timeout
@@ -136,7 +136,7 @@ class ContainerTask(Task[..., Any]):
         local_logs: bool = True,
         **options: Unpack[ContainerOptions],
     ) -> None:
-        self.place = self._created = caller_place()
+        self.place = self._created = caller_site()
         self.module = self.place.module
         self.name = _text(name, "name")
         self.__name__ = self.name.rpartition(".")[2]
@@ -161,7 +161,7 @@ class ContainerTask(Task[..., Any]):
             f"task '{self.name}' is a command of the image {self.container.image}: it cannot run in this process",
             hint="it runs where containers run, on a worker of backend kubernetes; in a test, put a mock in its place: "
             "with flytemp.testing.task_mock(it) as mock: mock.return_value = …",
-            location=caller_place().location,
+            location=caller_site().location,
         )
 
     @cached_property
@@ -219,7 +219,7 @@ def _settled(options: dict[str, Any], metadata: TaskMetadata | Mapping[str, Any]
         raise SettingsError(
             f"Unrecognized argument(s) for ContainerTask: {', '.join(sorted(unknown))}",
             hint=f"did you mean {near[0]}?" if near else "`help(flytemp.ContainerTask)` lists the options",
-            location=caller_place().location,
+            location=caller_site().location,
         )
     given = metadata_overrides(metadata)
     twice = given.keys() & options.keys()
@@ -227,14 +227,14 @@ def _settled(options: dict[str, Any], metadata: TaskMetadata | Mapping[str, Any]
         raise SettingsError(
             f"metadata and the options of ContainerTask both give {', '.join(sorted(twice))}",
             hint="give each of them once",
-            location=caller_place().location,
+            location=caller_site().location,
         )
     return {**options, **given}
 
 
 def _text(value: object, what: str) -> str:
     if not isinstance(value, str):
-        raise SettingsError(f"{what} of a ContainerTask must be text, not {value!r}", location=caller_place().location)
+        raise SettingsError(f"{what} of a ContainerTask must be text, not {value!r}", location=caller_site().location)
     return value
 
 
@@ -245,7 +245,7 @@ def _words(value: object, what: str) -> tuple[str, ...]:
         raise SettingsError(
             f"{what} of a ContainerTask must be a list of texts, not {value!r}",
             hint=f"{what}=['/bin/sh', '-c', '…']",
-            location=caller_place().location,
+            location=caller_site().location,
         )
     return tuple(value)
 
@@ -257,7 +257,7 @@ def _types(value: object, what: str) -> dict[str, Any]:
         raise SettingsError(
             f"{what} of a ContainerTask must be a dict of names and types, not {value!r}",
             hint=f"{what}=kwtypes(x=int)",
-            location=caller_place().location,
+            location=caller_site().location,
         )
     return dict(value)
 
@@ -267,14 +267,14 @@ def _format(value: object) -> Any:
         raise NotSupported(
             "metadata_format=PROTO is not supported: flytemp has no protobuf form of values",
             hint="use ContainerTask.MetadataFormat.JSON",
-            location=caller_place().location,
+            location=caller_site().location,
         )
     try:
         return ContainerTask.MetadataFormat(value).value
     except ValueError as error:
         raise SettingsError(
             f"metadata_format of a ContainerTask must be one of ContainerTask.MetadataFormat, not {value!r}",
-            location=caller_place().location,
+            location=caller_site().location,
         ) from error
 
 
@@ -284,13 +284,13 @@ def _strategy(value: object) -> Any:
     if not isinstance(value, ContainerTask.IOStrategy):
         raise SettingsError(
             f"io_strategy of a ContainerTask must be one of ContainerTask.IOStrategy, not {value!r}",
-            location=caller_place().location,
+            location=caller_site().location,
         )
     if value not in (value.DOWNLOAD_EAGER, value.UPLOAD_ON_EXIT):
         raise NotSupported(
             f"io_strategy={value.name} is not supported: inputs are there before the command starts, and outputs are read "
             "when it has ended",
             hint="leave io_strategy out",
-            location=caller_place().location,
+            location=caller_site().location,
         )
     return value.value

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overloa
 
 from flytemp.authoring.callee import Entity, Step
 from flytemp.authoring.context import current_context, use_context
+from flytemp.authoring.definition_site import caller_site, function_site
 from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.local import run_generated
-from flytemp.authoring.place import caller_place, function_place
 from flytemp.authoring.settings import TaskOptions, task_settings
 from flytemp.authoring.task import Task, check_function
 from flytemp.errors import NotSupported
@@ -80,7 +80,7 @@ def dynamic(
             raise NotSupported(
                 f"@dynamic {made.name} is async: it only connects tasks and awaits nothing",
                 hint="write def instead of async def; the tasks that it calls may be async",
-                location=function_place(function).location,
+                location=function_site(function).location,
             )
         return made
 
@@ -94,6 +94,6 @@ def _hints(given: Any) -> tuple[Entity, ...]:
             raise SettingsError(
                 f"node_dependency_hints holds {hint!r}, which is no task, workflow or launch plan",
                 hint="it lists what the function calls and nothing else mentions: [my_launch_plan]",
-                location=caller_place().location,
+                location=caller_site().location,
             )
     return cast("tuple[Entity, ...]", hints)

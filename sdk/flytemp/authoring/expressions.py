@@ -9,8 +9,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from flytemp.authoring.binding import Bound, Constant, bind, spec_of
+from flytemp.authoring.definition_site import caller_site
 from flytemp.authoring.errors import ConditionError, PromiseMisuse
-from flytemp.authoring.place import caller_place
 from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput
 from flytemp.errors import FlytempError
 from flytemp.literals.compare import ORDERED, compare
@@ -46,14 +46,14 @@ class Expression:
         raise PromiseMisuse(
             f"{self!r} is neither true nor false while the workflow is being put together. {_LOGICAL}",
             hint=f"{_USE}; in a conditional(…).if_(…), not in an if",
-            location=caller_place().location,
+            location=caller_site().location,
         )
 
     def __invert__(self) -> NoReturn:
         raise PromiseMisuse(
             f"{self!r} cannot be inverted. {_LOGICAL}",
             hint="compare the other way round: != instead of ==",
-            location=caller_place().location,
+            location=caller_site().location,
         )
 
     def bounds(self) -> Iterator[Bound]:
@@ -133,7 +133,7 @@ def checked_expression(given: object, where: str) -> Expression:
         message = (
             f"only Comparison (<,<=,>,>=,==,!=) or Conjunction (&/|) expressions are supported, received {given!r} in {where}"
         )
-    raise ConditionError(message, hint=_USE, location=caller_place().location)
+    raise ConditionError(message, hint=_USE, location=caller_site().location)
 
 
 def comparison(operator: Operator, left: Promise, right: object) -> ComparisonExpression:
@@ -153,7 +153,7 @@ def comparison(operator: Operator, left: Promise, right: object) -> ComparisonEx
             f"{left._described()} is {describe_type(left._type)}: {operator} {shown} is no comparison of primitive values "
             "of one type that have such an order",
             hint=hint,
-            location=caller_place().location,
+            location=caller_site().location,
         )
     return ComparisonExpression(operator, left, other, kind)
 
@@ -168,12 +168,12 @@ def _operand(compilation: Compilation, value: object) -> tuple[Bound, LiteralTyp
             return bound, literal_type(None if value is None else annotation)
         except FlytempError as error:
             raise PromiseMisuse(
-                f"cannot compare with {value!r}: {error.message}", hint=error.hint, location=caller_place().location
+                f"cannot compare with {value!r}: {error.message}", hint=error.hint, location=caller_site().location
             ) from error
     raise PromiseMisuse(
         f"cannot compare with {value!r}: operands are primitive values, or outputs of calls",
         hint="bool, int, float, str, datetime, timedelta, the member of an Enum, or None",
-        location=caller_place().location,
+        location=caller_site().location,
     )
 
 
@@ -212,7 +212,7 @@ def _junction(kind: Literal["and", "or"], left: Expression, right: object) -> Co
     if not isinstance(right, Expression):
         word = "&" if kind == "and" else "|"
         raise ConditionError(
-            f"{left!r} {word} {right!r}: both sides must be comparisons", hint=_USE, location=caller_place().location
+            f"{left!r} {word} {right!r}: both sides must be comparisons", hint=_USE, location=caller_site().location
         )
     terms = [
         term

@@ -9,9 +9,9 @@ from typing import Any
 from flytemp.authoring.binding import Constant, FailureCause, bind
 from flytemp.authoring.callee import Callee
 from flytemp.authoring.compilation import Compilation
+from flytemp.authoring.definition_site import DefinitionSite
 from flytemp.authoring.interface import PythonInterface
 from flytemp.authoring.node import Node
-from flytemp.authoring.place import Place
 from flytemp.exceptions.user import FlyteFailureNodeInputMismatchException
 from flytemp.literals.cast import castable
 from flytemp.literals.describe import describe_type
@@ -20,7 +20,9 @@ from flytemp.types.error import FlyteError
 FAILURE_NODE = "fn0"
 
 
-def failure_node(compilation: Compilation, handler: Callee, owner: str, place: Place, node_id: str = FAILURE_NODE) -> Node:
+def failure_node(
+    compilation: Compilation, handler: Callee, owner: str, place: DefinitionSite, node_id: str = FAILURE_NODE
+) -> Node:
     """The node that calls ``handler`` with the inputs of the workflow that is put together, and the reason of its failure.
 
     Args:

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from flytemp.authoring.binding import Bound, Constant, bind, check_owner
-from flytemp.authoring.callee import Entity, Simple, Step
+from flytemp.authoring.callee import Entity, LeafCallee, Step
 from flytemp.authoring.compilation import Compilation, current_compilation
+from flytemp.authoring.definition_site import caller_site
 from flytemp.authoring.errors import PromiseMisuse, SettingsError
 from flytemp.authoring.interface import PythonInterface, plain_interface
-from flytemp.authoring.place import caller_place
 from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput
 from flytemp.authoring.retry import Seconds, seconds
 from flytemp.errors import FlytempError, InputError
@@ -30,7 +30,7 @@ DEFAULT_TIMEOUT = 3600.0
 _NOBODY = "run it where somebody can type, or launch it and answer with the command line"
 
 
-class Gate(Simple):
+class Gate(LeafCallee):
     """Waits for a value (``input``), or for the approval of its input ``value`` (``approve``)."""
 
     noun = "gate"
@@ -68,7 +68,7 @@ class Gate(Simple):
         return {"o0": literals["value"]}
 
 
-class Sleep(Simple):
+class Sleep(LeafCallee):
     """Waits for a time."""
 
     name = noun = "sleep"
@@ -108,7 +108,7 @@ def wait_for_input(name: str, timeout: Seconds | None, expected_type: type[T]) -
     compilation = current_compilation()
     if compilation is None:
         return gate.python_interface.output_values(gate.run_here({}, Scope.none()))  # type: ignore[no-any-return]
-    return compilation.add(gate, caller_place()).result()  # type: ignore[return-value]
+    return compilation.add(gate, caller_site()).result()  # type: ignore[return-value]
 
 
 def approve(upstream_item: T, name: str, timeout: Seconds | None) -> T:
@@ -129,14 +129,14 @@ def approve(upstream_item: T, name: str, timeout: Seconds | None) -> T:
         raise PromiseMisuse(
             "You can't use approval on a task that doesn't return anything.",
             hint="declare what it returns, or approve a value before it",
-            location=caller_place().location,
+            location=caller_site().location,
         )
     if compilation is None:
         if _asked(f"[Approval Gate] @{_named(name)} Approve {item}? [y/N]: ").strip().lower() not in ("y", "yes"):
             raise FlyteDisapprovalException(f"User did not approve the transaction for gate node {name}")
         return upstream_item
     type_, bound = _approved(item, compilation)
-    node = compilation.add(Gate("approve", _named(name), type_, Any, limit), caller_place())
+    node = compilation.add(Gate("approve", _named(name), type_, Any, limit), caller_site())
     node.bindings["value"] = bound
     return node.result()  # type: ignore[return-value]
 
@@ -154,13 +154,13 @@ def sleep(duration: Seconds) -> VoidOutput | None:
     if compilation is None:
         node.run_here({}, Scope.none())
         return None
-    result = compilation.add(node, caller_place()).result()
+    result = compilation.add(node, caller_site()).result()
     assert isinstance(result, VoidOutput)
     return result
 
 
 def _approved(item: Any, compilation: Compilation) -> tuple[LiteralType, Bound]:
-    location = caller_place().location
+    location = caller_site().location
     if isinstance(item, OutputTuple):
         raise PromiseMisuse(f"approve takes one value, not {len(item)}", hint="approve one output", location=location)
     try:
@@ -179,7 +179,7 @@ def _named(name: object) -> str:
         raise SettingsError(
             f"a gate's name must be text, not {name!r}",
             hint="who answers it finds it by that name",
-            location=caller_place().location,
+            location=caller_site().location,
         )
     return name
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Self
 from flytemp.authoring.binding import contains_promise, promises_in
 from flytemp.authoring.compilation import Compilation, Graph
 from flytemp.authoring.conditional import Condition
-from flytemp.authoring.created import record
+from flytemp.authoring.definition_site import caller_site
 from flytemp.authoring.docs import Documentation, docs_spec
 from flytemp.authoring.docstrings import Docstring
+from flytemp.authoring.entity_registry import record
 from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.failure import failure_node
 from flytemp.authoring.interface import Parameter, PythonInterface
 from flytemp.authoring.node import Node
 from flytemp.authoring.node_creation import create_node
 from flytemp.authoring.options import Options
-from flytemp.authoring.place import caller_place
 from flytemp.authoring.promise import OutputTuple, Promise
 from flytemp.authoring.retry import Seconds, limit
 from flytemp.authoring.settings import flag
@@ -69,7 +69,7 @@ class ImperativeWorkflow(Workflow[..., Any]):
         docs: Documentation | None = None,
         default_options: Options | None = None,
     ) -> None:
-        self.place = caller_place()
+        self.place = caller_site()
         if not isinstance(name, str) or not name:
             raise SettingsError(
                 f"an imperative workflow needs a name, not {name!r}",
@@ -148,7 +148,7 @@ class ImperativeWorkflow(Workflow[..., Any]):
         self._graph = None
         stack = ExitStack()
         stack.enter_context(self._compilation.active())
-        return Condition(name, self._compilation, caller_place(), stack.close)
+        return Condition(name, self._compilation, caller_site(), stack.close)
 
     def add_on_failure_handler(self, entity: AnyEntity) -> None:
         """Call a task or workflow when this one has failed; see ``on_failure`` of `flytemp.workflow`.
@@ -160,7 +160,7 @@ class ImperativeWorkflow(Workflow[..., Any]):
             raise SettingsError(
                 f"a failure handler must be a task, workflow or launch plan, not {entity!r}",
                 hint="decorate the function with @task",
-                location=caller_place().location,
+                location=caller_site().location,
             )
         self._graph = None
         self.options = replace(self.options, on_failure=entity)
@@ -175,7 +175,7 @@ class ImperativeWorkflow(Workflow[..., Any]):
         Raises:
             SettingsError: (a ``ValueError``) for a list or dict without a type, or a name that is taken.
         """
-        location = caller_place().location
+        location = caller_site().location
         self._check_new("output", output_name, self._outputs)
         if isinstance(p, OutputTuple) and len(p) == 1:
             p = p[0]
@@ -237,7 +237,7 @@ class ImperativeWorkflow(Workflow[..., Any]):
         return self.complete(self._compilation)
 
     def _check_new(self, noun: str, name: object, known: Mapping[str, Any]) -> None:
-        location = caller_place().location
+        location = caller_site().location
         if not isinstance(name, str) or not name.isidentifier():
             raise SettingsError(
                 f"{name!r} cannot name an {noun} of workflow '{self.name}'",
@@ -254,7 +254,7 @@ class ImperativeWorkflow(Workflow[..., Any]):
             return literal_type(annotation)
         except FlytempError as error:
             raise SettingsError(
-                f"{noun} '{name}' of workflow '{self.name}': {error.message}", hint=error.hint, location=caller_place().location
+                f"{noun} '{name}' of workflow '{self.name}': {error.message}", hint=error.hint, location=caller_site().location
             ) from error
 
     def _annotation_of(self, value: Any) -> Any:

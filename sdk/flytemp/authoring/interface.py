@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flytemp.authoring.definition_site import DefinitionSite
 from flytemp.authoring.docstrings import Docstring
-from flytemp.authoring.place import Place
 from flytemp.errors import FlytempError, InputError, Problem, ProgramError
 from flytemp.literals.check import check_literal
 from flytemp.literals.convert import from_literal, to_literal
@@ -189,7 +189,7 @@ class _explained:  # noqa: N801 - used like a function
 # ------------------------------------------------------------------------------------ from a function
 
 
-def interface_of(function: Callable[..., Any], owner: str, place: Place, docstring: Docstring) -> PythonInterface:
+def interface_of(function: Callable[..., Any], owner: str, place: DefinitionSite, docstring: Docstring) -> PythonInterface:
     """Read the signature of a task's or workflow's function.
 
     Raises:
@@ -225,7 +225,7 @@ def interface_of(function: Callable[..., Any], owner: str, place: Place, docstri
 class _Reader:
     """Reads one signature and collects what is wrong with it."""
 
-    def __init__(self, owner: str, place: Place) -> None:
+    def __init__(self, owner: str, place: DefinitionSite) -> None:
         self._owner, self._place = owner, place
         self.problems: list[Problem] = []
 

@@ -9,16 +9,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypedDict, TypeVar, Unpack, cast
 
 from flytemp.authoring.arguments import require
-from flytemp.authoring.callee import Entity, Section, Simple, Step
+from flytemp.authoring.callee import Entity, LeafCallee, Section, Step
 from flytemp.authoring.compilation import current_compilation
-from flytemp.authoring.created import created
+from flytemp.authoring.definition_site import DefinitionSite, caller_site
 from flytemp.authoring.docs import Documentation, docs_spec
 from flytemp.authoring.docstrings import Docstring
+from flytemp.authoring.entity_registry import created
 from flytemp.authoring.errors import CallError, DuplicateLaunchPlan, MissingInputs, SettingsError
 from flytemp.authoring.interface import PythonInterface
 from flytemp.authoring.local import call_workflow, run_workflow
 from flytemp.authoring.options import Annotations, Labels, RawOutputDataConfig, values_of
-from flytemp.authoring.place import Place, caller_place
 from flytemp.authoring.retry import Seconds, limit
 from flytemp.authoring.security import SecurityContext, service_account
 from flytemp.authoring.settings import flag
@@ -77,7 +77,7 @@ class _Settings:
     docs: Documentation | None = field(default=None)
 
 
-class LaunchPlan(Simple, Generic[R]):
+class LaunchPlan(LeafCallee, Generic[R]):
     """A workflow with default inputs, which a caller may replace, and fixed inputs, which nobody may."""
 
     noun = "launch plan"
@@ -92,7 +92,7 @@ class LaunchPlan(Simple, Generic[R]):
         default_inputs: Mapping[str, Any] | None,
         fixed_inputs: Mapping[str, Any] | None,
         settings: _Settings,
-        place: Place,
+        place: DefinitionSite,
     ) -> None:
         self.name = name
         self.workflow = workflow
@@ -122,7 +122,7 @@ class LaunchPlan(Simple, Generic[R]):
             SettingsError: (a ``ValueError``) for a malformed option.
             NotSupported: for schedules, notifications and what else this version does not have.
         """
-        place = caller_place()
+        place = caller_site()
         plan = cls(name, workflow, default_inputs, fixed_inputs, _checked(name, workflow, options, place), place)
         plans = created().launch_plans
         if name in plans and not _same_line(plans[name], plan):
@@ -150,7 +150,7 @@ class LaunchPlan(Simple, Generic[R]):
             SettingsError: (a ``ValueError``) for options without a name, or malformed ones.
             NotSupported: as `create`.
         """
-        place = caller_place()
+        place = caller_site()
         if name is None:
             if default_inputs or fixed_inputs or any(value is not None for value in options.values()):
                 raise SettingsError(
@@ -177,7 +177,7 @@ class LaunchPlan(Simple, Generic[R]):
     @staticmethod
     def get_default_launch_plan(ctx: Any, workflow: Workflow[..., R]) -> LaunchPlan[R]:
         """The launch plan that every workflow has: of its name, with nothing given. ``ctx`` is flytekit's, unused."""
-        return _default(workflow, caller_place())
+        return _default(workflow, caller_site())
 
     # ------------------------------------------------------------------------------------ using one
 
@@ -188,7 +188,7 @@ class LaunchPlan(Simple, Generic[R]):
             CallError: (an ``AssertionError``) for positional, unknown and fixed inputs.
             MissingInputs: (a ``TypeError``) for inputs that nobody gives.
         """
-        location = caller_place().location
+        location = caller_site().location
         if args:
             raise CallError(f"launch plan '{self.name}' takes keyword arguments only", location=location)
         for name in inputs:
@@ -342,19 +342,19 @@ def default_launch_plan(workflow: Workflow[..., R]) -> LaunchPlan[R]:
     return LaunchPlan(workflow.name, workflow, None, None, _Settings(), workflow.place)
 
 
-def _default(workflow: Workflow[..., R], place: Place) -> LaunchPlan[R]:
+def _default(workflow: Workflow[..., R], place: DefinitionSite) -> LaunchPlan[R]:
     if not isinstance(workflow, Workflow):
         _not_a_workflow(workflow, place)
     return default_launch_plan(workflow)
 
 
-def _not_a_workflow(given: object, place: Place) -> NoReturn:
+def _not_a_workflow(given: object, place: DefinitionSite) -> NoReturn:
     raise SettingsError(
         f"a launch plan launches a workflow, and {given!r} is none", hint="wrap the task in a @workflow", location=place.location
     )
 
 
-def _checked(name: object, workflow: object, options: LaunchPlanOptions, place: Place) -> _Settings:
+def _checked(name: object, workflow: object, options: LaunchPlanOptions, place: DefinitionSite) -> _Settings:
     if not isinstance(workflow, Workflow):
         _not_a_workflow(workflow, place)
     if not isinstance(name, str) or not name:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flytemp.authoring.binding import Bound, Constant, Entries, FailureCause, Items
-from flytemp.authoring.compilation import Compilation, no_compilation, put_together
+from flytemp.authoring.compilation import Compilation, no_compilation, trace
 from flytemp.authoring.context import TaskId, current_context, use_context
 from flytemp.authoring.graph import Graph
 from flytemp.authoring.node import Node
@@ -163,7 +163,7 @@ def run_generated(task: Task[..., Any], literals: Mapping[str, Json], around: Sc
     with _running(task):
         try:
             compilation = Compilation(interface.owner)
-            put_together(compilation, task.function, values, interface, task.place)
+            trace(compilation, task.function, values, interface, task.place)
             graph = compilation.graph(task.place.location)
         except Exception as error:
             error.add_note(_note(task))

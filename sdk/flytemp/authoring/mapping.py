@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Optional, TypeAlias
 
 from flytemp.authoring.arguments import given_inputs
 from flytemp.authoring.binding import Constant, Items
-from flytemp.authoring.callee import Entity, Simple, Step
+from flytemp.authoring.callee import Entity, LeafCallee, Step
 from flytemp.authoring.compilation import Compilation, current_compilation
+from flytemp.authoring.definition_site import caller_site
 from flytemp.authoring.errors import CallError, SettingsError
 from flytemp.authoring.interface import PythonInterface, plain_interface
 from flytemp.authoring.launch_plan import LaunchPlan
@@ -19,7 +20,6 @@ from flytemp.authoring.local import Scope
 from flytemp.authoring.metadata import TaskMetadata, metadata_overrides
 from flytemp.authoring.node import Node
 from flytemp.authoring.overrides import overridden
-from flytemp.authoring.place import caller_place
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
 from flytemp.errors import InputError, Location, Problem
@@ -53,7 +53,7 @@ class MapOptions:
         return min(total, max(self.min_successes or 0, math.ceil(self.min_success_ratio * total)))
 
 
-class MapCall(Simple):
+class MapCall(LeafCallee):
     """One use of a map: which inputs are lists is known."""
 
     def __init__(self, target: Target, over: tuple[str, ...], interface: PythonInterface, options: MapOptions) -> None:
@@ -135,7 +135,7 @@ class MapTask:
             CallError: (an ``AssertionError``) for arguments that the target does not have, and without any list.
             InputError: for lists of different lengths.
         """
-        location = caller_place().location
+        location = caller_site().location
         for name in kwargs:
             if name in self.bound:
                 raise CallError(
@@ -249,7 +249,7 @@ def map_task(
     Raises:
         SettingsError: (a ``ValueError``) for a target with several outputs, and malformed options.
     """
-    location = caller_place().location
+    location = caller_site().location
     plain, bound = _unwrapped(target, location)
     if len(plain.python_interface.outputs) > 1:
         raise SettingsError(

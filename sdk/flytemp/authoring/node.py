@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from flytemp.authoring.binding import Bound, promises_in, spec_of
 from flytemp.authoring.callee import Callee as Callee
+from flytemp.authoring.definition_site import DefinitionSite, caller_site
 from flytemp.authoring.errors import NoSuchField
 from flytemp.authoring.overrides import NAMES, aliases_of, check_overrides, node_id, overridden
-from flytemp.authoring.place import Place, caller_place
 from flytemp.authoring.promise import Chainable, OutputTuple, Promise, VoidOutput
 from flytemp.errors import NotSupported
 from flytemp.spec.models import NodeOverrides, NodeSpec, TaskSettings
@@ -32,7 +32,7 @@ class Node(Chainable):
         parent: the conditional's node that it is a case of.
     """
 
-    def __init__(self, compilation: Compilation, default_id: str, callee: Callee, place: Place) -> None:
+    def __init__(self, compilation: Compilation, default_id: str, callee: Callee, place: DefinitionSite) -> None:
         self._compilation = compilation
         self._default_id = default_id
         self._own_id: str | None = None
@@ -77,7 +77,7 @@ class Node(Chainable):
         """
         if name not in self.outputs:
             known = ", ".join(self.outputs) or "none"
-            raise NoSuchField(f"{self} has no output '{name}'; its outputs: {known}", location=caller_place().location)
+            raise NoSuchField(f"{self} has no output '{name}'; its outputs: {known}", location=caller_site().location)
         return self.outputs[name]
 
     def result(self) -> Promise | OutputTuple | VoidOutput:
@@ -99,7 +99,7 @@ class Node(Chainable):
 
     def override(self, args: tuple[Any, ...], overrides: Mapping[str, Any]) -> None:
         """Replace settings of this node; see `flytemp.authoring.overrides`."""
-        location = caller_place().location
+        location = caller_site().location
         check_overrides(args, overrides, location)
         if overrides.get("node_name") is not None:
             self._own_id = node_id(overrides["node_name"], location)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from flytemp.authoring.compilation import current_compilation
+from flytemp.authoring.definition_site import caller_site
 from flytemp.authoring.errors import AuthoringError, CallError
 from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.mapping import MapTask
 from flytemp.authoring.node import Node
-from flytemp.authoring.place import caller_place
 from flytemp.authoring.promise import Chainable
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
@@ -22,7 +22,7 @@ def create_node(entity: Task[..., Any] | Workflow[..., Any] | LaunchPlan[Any] | 
         CallError: (an ``AssertionError``) for positional arguments, or those that the entity does not have.
         AuthoringError: outside of a workflow.
     """
-    location = caller_place().location
+    location = caller_site().location
     compilation = current_compilation()
     if not isinstance(entity, Task | Workflow | LaunchPlan | MapTask):
         raise CallError(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from flytemp.authoring.definition_site import caller_site
 from flytemp.authoring.errors import NoSuchField, PromiseMisuse
-from flytemp.authoring.place import caller_place
 from flytemp.errors import FlytempError, TypeMismatch
 from flytemp.literals.describe import describe_type
 from flytemp.literals.typepaths import type_at
@@ -45,7 +45,7 @@ class Chainable:
             raise PromiseMisuse(
                 f"{self!r} cannot run before {other!r}, which is no call of a task or workflow",
                 hint="chain calls: first() >> second()",
-                location=caller_place().location,
+                location=caller_site().location,
             )
         other._chained_node().wait_for(self._chained_node())
 
@@ -111,7 +111,7 @@ class Promise(Chainable):
         raise PromiseMisuse(
             f"{self._described()} has no value while {self._compilation.owner} is being put together: {use} is not possible",
             hint=hint,
-            location=caller_place().location,
+            location=caller_site().location,
         )
 
     def _chained_node(self) -> Node:
@@ -126,7 +126,7 @@ class Promise(Chainable):
             raise NoSuchField(
                 f"{self._described()} is {describe_type(self._type)}: {error.message}",
                 hint=error.hint,
-                location=caller_place().location,
+                location=caller_site().location,
             ) from error
         return Promise(self._compilation, self._node, self._variable, type_, (*self._path, step))
 
@@ -235,5 +235,5 @@ class VoidOutput(Chainable):
         raise PromiseMisuse(
             f"{self._node} returns nothing: {use} is not possible",
             hint=self.remedy,
-            location=caller_place().location,
+            location=caller_site().location,
         )

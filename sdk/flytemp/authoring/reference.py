@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, cast
 from flytemp.authoring.arguments import given_inputs
 from flytemp.authoring.callee import Section
 from flytemp.authoring.compilation import Compilation, Graph, current_compilation
+from flytemp.authoring.definition_site import DefinitionSite, caller_site, function_site
 from flytemp.authoring.docs import docs_spec
 from flytemp.authoring.docstrings import read_docstring
 from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.interface import PythonInterface, interface_of
 from flytemp.authoring.launch_plan import LaunchPlan
-from flytemp.authoring.place import Place, caller_place, function_place
 from flytemp.authoring.task import Task, module_name
 from flytemp.authoring.workflow import Workflow, WorkflowSettings
 from flytemp.errors import InvalidName, NotSupported, Problem, ProgramError
@@ -46,7 +46,7 @@ class _Stub:
     noun: str
     section: Section
     name: str
-    place: Place
+    place: DefinitionSite
     pointer: EntityId
     function: Callable[..., Any]
     _stub: Callable[..., Any]
@@ -54,7 +54,7 @@ class _Stub:
     def _point(self, function: Callable[..., Any], reference: EntityId) -> None:
         self.pointer = reference
         self.name = reference.name
-        self.place = function_place(function)
+        self.place = function_site(function)
         self.module = module_name(function)
         self._docstring = read_docstring(function)
         self._stub = function
@@ -65,7 +65,7 @@ class _Stub:
             raise NotSupported(
                 f"{self.noun} '{self.name}' is a reference, {reference}: it cannot run in this process",
                 hint="mock it in a test: with flytemp.testing.task_mock(it) as mock: mock.return_value = …",
-                location=caller_place().location,
+                location=caller_site().location,
             )
 
         self.function = refusing
@@ -103,7 +103,7 @@ class _Stub:
             self._check_caller(compilation)
             return compilation.call(cast(Any, self), args, kwargs).result()
         interface = self._python_interface
-        values = given_inputs(interface, args, kwargs, caller_place().location)
+        values = given_inputs(interface, args, kwargs, caller_site().location)
         literals = {**interface.defaults, **interface.input_literals(values)}
         return interface.output_values(self.run_here(literals, cast(Any, None)))
 
@@ -117,7 +117,7 @@ class _Stub:
             raise SettingsError(
                 f"{self.noun} '{self.name}' is a reference: in {compilation.owner}, which is dynamic, those are not supported",
                 hint="call it before the dynamic task and pass its result in, or refer to a launch plan",
-                location=caller_place().location,
+                location=caller_site().location,
             )
 
 
@@ -129,7 +129,7 @@ class ReferenceTask(_Stub, Task[P, R]):
     def __init__(self, function: Callable[P, R], reference: EntityId) -> None:
         self._point(function, reference)
         self.settings = TaskSettings()
-        self._created = caller_place()
+        self._created = caller_site()
         self.docs = docs_spec(None, self._docstring)
 
     def __repr__(self) -> str:
@@ -269,7 +269,7 @@ def _reference(kind: EntityKind, project: str, domain: str, name: str, version: 
     try:
         return EntityId(kind, project, domain, name, version or None)
     except InvalidName as error:
-        raise SettingsError(error.message, hint=error.hint, location=caller_place().location) from error
+        raise SettingsError(error.message, hint=error.hint, location=caller_site().location) from error
 
 
 def _checked(function: Callable[P, R], decorator: str) -> Callable[P, R]:
@@ -277,6 +277,6 @@ def _checked(function: Callable[P, R], decorator: str) -> Callable[P, R]:
         raise SettingsError(
             f"@{decorator} needs a function with types, and {function!r} is none",
             hint="def its_name(x: int) -> int: ...",
-            location=caller_place().location,
+            location=caller_site().location,
         )
     return function

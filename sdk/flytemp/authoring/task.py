@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, ParamSpec, TypeVar, Unpack, cast, overload
 
 from flytemp.authoring.arguments import given_inputs
-from flytemp.authoring.callee import Entity, Section, Simple, Step
+from flytemp.authoring.callee import Entity, LeafCallee, Section, Step
 from flytemp.authoring.compilation import current_compilation
-from flytemp.authoring.created import record
+from flytemp.authoring.definition_site import DefinitionSite, caller_site, function_site
 from flytemp.authoring.docs import docs_spec
 from flytemp.authoring.docstrings import read_docstring
+from flytemp.authoring.entity_registry import record
 from flytemp.authoring.errors import AuthoringError, SettingsError
 from flytemp.authoring.interface import PythonInterface, interface_of
 from flytemp.authoring.local import call_task, run_task
-from flytemp.authoring.place import Place, caller_place, function_place
 from flytemp.authoring.settings import TaskOptions, task_settings
 from flytemp.errors import Problem
 from flytemp.literals.types import Json
@@ -33,7 +33,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Task(Simple, Generic[P, R]):
+class Task(LeafCallee, Generic[P, R]):
     """A function as a task. Calling it inside a workflow adds a node; anywhere else it runs the function.
 
     Attributes:
@@ -50,11 +50,11 @@ class Task(Simple, Generic[P, R]):
 
     def __init__(self, function: Callable[P, R], settings: TaskSettings, docs: Any = None) -> None:
         self.function = function
-        self.place: Place = function_place(function)
+        self.place: DefinitionSite = function_site(function)
         self.module = module_name(function)
         self.name = f"{self.module}.{function.__name__}"
         self.settings = settings
-        self._created = caller_place()
+        self._created = caller_site()
         self._docstring = read_docstring(function)
         self.docs: Docs = docs_spec(docs, self._docstring)
         functools.update_wrapper(self, function, updated=())
@@ -67,7 +67,7 @@ class Task(Simple, Generic[P, R]):
         compilation = current_compilation()
         if compilation is not None:
             return cast(R, compilation.call(self, args, kwargs).result())
-        values = given_inputs(self.python_interface, args, kwargs, caller_place().location)
+        values = given_inputs(self.python_interface, args, kwargs, caller_site().location)
         return cast(R, self.call_here(values))
 
     def call_here(self, values: Mapping[str, Any]) -> Any:
@@ -99,7 +99,7 @@ class Task(Simple, Generic[P, R]):
         raise AuthoringError(
             f"task '{self.name}' is not called: only calls can be chained",
             hint=f"{self.function.__name__}() >> …",
-            location=caller_place().location,
+            location=caller_site().location,
         )
 
     @property
@@ -212,7 +212,7 @@ def check_function(function: Callable[..., Any]) -> None:
     Raises:
         SettingsError: ``function`` cannot be a task.
     """
-    place = function_place(function) if callable(function) else caller_place()
+    place = function_site(function) if callable(function) else caller_site()
     if isinstance(function, Task):
         raise SettingsError(f"task '{function.name}' is already a task", hint="use @task once", location=place.location)
     if not callable(function) or isinstance(function, type) or not getattr(function, "__name__", ""):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from flytemp.authoring.place import Place, caller_place, function_place
+from flytemp.authoring.definition_site import DefinitionSite, caller_site, function_site
 from flytemp.errors import NotSupported
 
 
@@ -15,7 +15,7 @@ def refuse(what: str, instead: str) -> NoReturn:
     Raises:
         NotSupported: always, with the caller's file and line.
     """
-    location = caller_place().location
+    location = caller_site().location
     raise NotSupported(f"{what} is not supported by this version of flytemp", hint=instead, location=location)
 
 
@@ -25,7 +25,7 @@ class UnsupportedEntity:
     def __init__(self, what: str, instead: str, function: Callable[..., Any]) -> None:
         self._what, self._instead = what, instead
         self._name = getattr(function, "__name__", repr(function))
-        self.place: Place = function_place(function)
+        self.place: DefinitionSite = function_site(function)
 
     @property
     def problem(self) -> NotSupported:
@@ -37,7 +37,7 @@ class UnsupportedEntity:
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotSupported(self.problem.message, hint=self._instead, location=caller_place().location)
+        raise NotSupported(self.problem.message, hint=self._instead, location=caller_site().location)
 
 
 def _decorator(what: str, instead: str, args: tuple[Any, ...]) -> Any:

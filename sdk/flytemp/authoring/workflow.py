@@ -10,16 +10,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from flytemp.authoring.arguments import given_inputs
-from flytemp.authoring.callee import Entity, Section, Simple, Step
-from flytemp.authoring.compilation import Compilation, Graph, current_compilation, put_together
-from flytemp.authoring.created import record
+from flytemp.authoring.callee import Entity, LeafCallee, Section, Step
+from flytemp.authoring.compilation import Compilation, Graph, current_compilation, trace
+from flytemp.authoring.definition_site import DefinitionSite, caller_site, function_site
 from flytemp.authoring.docs import Documentation, docs_spec
 from flytemp.authoring.docstrings import read_docstring
+from flytemp.authoring.entity_registry import record
 from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.interface import PythonInterface, interface_of
 from flytemp.authoring.local import call_workflow, run_workflow
 from flytemp.authoring.options import Options
-from flytemp.authoring.place import Place, caller_place, function_place
 from flytemp.authoring.retry import Seconds, limit
 from flytemp.authoring.settings import flag
 from flytemp.authoring.task import Task, module_name
@@ -56,7 +56,7 @@ class WorkflowSettings:
     timeout_seconds: float | None = None
 
 
-class Workflow(Simple, Generic[P, R]):
+class Workflow(LeafCallee, Generic[P, R]):
     """A function as a workflow. Calling it inside a workflow adds a node; anywhere else it runs, node by node."""
 
     noun = "workflow"
@@ -86,16 +86,16 @@ class Workflow(Simple, Generic[P, R]):
             raise SettingsError(
                 f"a workflow that is a function has no {', '.join(options)} here",
                 hint="@workflow(…) takes options; Workflow(name=…) makes an imperative workflow",
-                location=caller_place().location,
+                location=caller_site().location,
             )
         if not callable(function) or isinstance(function, type):
             raise SettingsError(
                 f"a workflow is a function, and {function!r} is none",
                 hint='decorate a function with @workflow; Workflow("name") makes an imperative one',
-                location=caller_place().location,
+                location=caller_site().location,
             )
         self.function = function
-        self.place: Place = function_place(function)
+        self.place: DefinitionSite = function_site(function)
         self.module = module_name(function)
         self.name = f"{self.module}.{function.__name__}"
         self.options = settings or WorkflowSettings()
@@ -112,7 +112,7 @@ class Workflow(Simple, Generic[P, R]):
         compilation = current_compilation()
         if compilation is not None:
             return cast(R, compilation.call(self, args, kwargs).result())
-        values = given_inputs(self.python_interface, args, kwargs, caller_place().location)
+        values = given_inputs(self.python_interface, args, kwargs, caller_site().location)
         return cast(R, call_workflow(self, values))
 
     @property
@@ -144,7 +144,7 @@ class Workflow(Simple, Generic[P, R]):
         interface = self.python_interface
         compilation = Compilation(interface.owner)
         inputs = {variable.name: compilation.add_input(variable.name, variable.type) for variable in interface.interface.inputs}
-        put_together(compilation, self.function, inputs, interface, self.place)
+        trace(compilation, self.function, inputs, interface, self.place)
         return self.complete(compilation)
 
     def complete(self, compilation: Compilation) -> Graph:
@@ -306,7 +306,7 @@ def workflow(
         SettingsError: (a ``ValueError``) for a malformed option.
         NotSupported: for ``pickle_untyped``.
     """
-    place = caller_place()
+    place = caller_site()
     if on_failure is not None and not hasattr(on_failure, "section"):
         raise SettingsError(
             f"on_failure must be a task, workflow or launch plan, not {on_failure!r}",

@@ -21,7 +21,7 @@ from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
 from flytemp.client import describe as describing
 from flytemp.client import gates, listing
-from flytemp.client.calls import Call, call_of
+from flytemp.client.arguments import Call, call_of
 from flytemp.client.connection import connect_temporal
 from flytemp.client.gates import WaitingGate
 from flytemp.client.handle import ExecutionHandle

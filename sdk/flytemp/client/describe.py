@@ -20,7 +20,7 @@ from flytemp.client.history import HistoryReader
 from flytemp.errors import CorruptData, NotFound, TemporalUnavailable
 from flytemp.layout import ExecutionLayout
 from flytemp.names import execution_name, node_of
-from flytemp.records.frame import execution_of
+from flytemp.records.build import execution_of
 from flytemp.records.launch import ExecutionContext, place_of
 from flytemp.records.models import ErrorInfo, Execution, NodeExecution, Pause, Phase
 from flytemp.records.nodes import nodes_from_rows, when

@@ -12,10 +12,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp.client import control, gates
 from flytemp.client import describe as describing
-from flytemp.client.again import node_path, retry
-from flytemp.client.live import LiveView
 from flytemp.client.logs import LogChunk, LogLink, LogReader, read_logs
+from flytemp.client.relaunch import node_path, retry
 from flytemp.client.terminating import terminate_children
+from flytemp.client.watch import LiveView
 from flytemp.errors import AlreadyExists, ExecutionAborted, ExecutionFailed, NotFound, TypeMismatch, WaitTimeout
 from flytemp.layout import ExecutionLayout
 from flytemp.literals.types import Json, LiteralType

@@ -89,7 +89,7 @@ class HistoryReader:
             await self._on_memo(event.workflow_properties_modified_event_attributes.upserted_memo.fields)
 
     async def _on_memo(self, fields: Any) -> None:
-        """A piece of the journal: see `flytemp_worker.workflow.version1.journal`."""
+        """A piece of the journal: see `flytemp_worker.workflow.journal`."""
         if "flytemp.rows" not in fields:
             return
         written = await self._decode([fields["flytemp.rows"]])

@@ -9,7 +9,7 @@ from pathlib import Path
 from flytemp.bundle import pack, store_bundle
 from flytemp.compiler import Entity, Program, compile_closure, content_version, program_warnings
 from flytemp.compiler.link import link_documents
-from flytemp.compiler.spec_files import Sources, compile_sources, load_sources
+from flytemp.compiler.yaml.files import Sources, compile_sources, load_sources
 from flytemp.errors import Problem, ProgramError
 from flytemp.names import check_version
 from flytemp.registry import RegistrationEntry, Registry

@@ -7,7 +7,7 @@ from flytemp.compiler.assemble import compile_entity
 from flytemp.compiler.discover import Entity, Program, load_program
 from flytemp.compiler.documents import compile_closure, compile_program, content_version
 from flytemp.compiler.lookup import find_entity
-from flytemp.compiler.warn import program_warnings
+from flytemp.compiler.warnings import program_warnings
 
 __all__ = [
     "Entity",

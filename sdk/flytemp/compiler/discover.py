@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from flytemp.authoring.created import Created, going_on, recording
+from flytemp.authoring.entity_registry import Created, recording, recording_into
 from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.task import Task
 from flytemp.authoring.unsupported import UnsupportedEntity
@@ -56,7 +56,7 @@ class Program:
     @contextmanager
     def activated(self) -> Iterator[Program]:
         """Make the program's modules importable, and those of other programs not."""
-        with self.space.activated(), going_on(self.created):
+        with self.space.activated(), recording_into(self.created):
             yield self
 
 

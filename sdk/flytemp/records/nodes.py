@@ -1,4 +1,4 @@
-"""From the engine's rows to the nodes that people see. A row is described in `flytemp_worker.engine.rows`."""
+"""From the engine's rows to the nodes that people see. A row is described in `flytemp_worker.engine.snapshot`."""
 
 from __future__ import annotations
 

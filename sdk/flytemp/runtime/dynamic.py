@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flytemp.authoring.compilation import Compilation, put_together
+from flytemp.authoring.compilation import Compilation, trace
 from flytemp.authoring.task import Task
 from flytemp.compiler.assemble import generated_document
 from flytemp.literals.transfer import FileTransfer
@@ -29,5 +29,5 @@ def generate(task: Task[..., Any], values: Mapping[str, Any], files: FileTransfe
     """
     interface = task.python_interface
     compilation = Compilation(interface.owner, files)
-    put_together(compilation, task.function, values, interface, task.place)
+    trace(compilation, task.function, values, interface, task.place)
     return generated_document(task, compilation.graph(task.place.location))

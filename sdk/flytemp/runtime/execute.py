@@ -25,7 +25,7 @@ from flytemp.literals.types import Json
 from flytemp.runtime.commit import claim_try, commit_result, now, read_result, write_try_error
 from flytemp.runtime.failures import TryFailed
 from flytemp.runtime.forks import forked_children_end_here
-from flytemp.runtime.inputs import Source
+from flytemp.runtime.inputs import BindingReader
 from flytemp.runtime.invocation import PROTOCOL_VERSION, Invocation, TaskError, TaskResult
 from flytemp.runtime.loader import load_task, use_bundle
 from flytemp.runtime.termination import Terminated, interruptible
@@ -39,7 +39,7 @@ def _nothing() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ExecutionOptions:
     """Where and how a try runs in its process.
 
     ``scratch``: the task's own folder, made and removed; None: a fresh temporary one. ``bundles``: where code bundles
@@ -56,7 +56,7 @@ class Surroundings:
 
 
 def execute(
-    invocation: Invocation, store: ObjectStore, *, owner: str, surroundings: Surroundings | None = None
+    invocation: Invocation, store: ObjectStore, *, owner: str, surroundings: ExecutionOptions | None = None
 ) -> TaskResult | None:
     """Run a try, unless somebody else does.
 
@@ -76,7 +76,7 @@ def execute(
         TryFailed: what the task needs is not to be had: store, code bundle, inputs. Noted in the try's `error.json`.
         KeyboardInterrupt: if ``surroundings`` says so.
     """
-    surroundings = surroundings or Surroundings()
+    surroundings = surroundings or ExecutionOptions()
     try:
         _check_protocol(invocation)
         if not claim_try(store, invocation, owner):
@@ -128,7 +128,7 @@ class _Failed(Exception):
 class _Try:
     """The steps between the claim and the commit."""
 
-    def __init__(self, invocation: Invocation, store: ObjectStore, surroundings: Surroundings) -> None:
+    def __init__(self, invocation: Invocation, store: ObjectStore, surroundings: ExecutionOptions) -> None:
         self._invocation = invocation
         self._store = store
         self._surroundings = surroundings
@@ -156,7 +156,7 @@ class _Try:
         invocation = self._invocation
         given = (invocation.inputs,) if invocation.items is None else invocation.items
         try:
-            source = Source(self._store, invocation.execution_root)
+            source = BindingReader(self._store, invocation.execution_root)
             calls = [{name: source.literal(value) for name, value in inputs.items()} for inputs in given]
         except InputError as error:  # a path that leads nowhere in the value that came
             raise _Failed(user_error(error, retryable=False)) from error

@@ -25,11 +25,11 @@ def resolve_inputs(
         InputError: a path leads nowhere in the value that came.
         NotFound, CorruptData, StoreError: what a value refers to cannot be read.
     """
-    source = Source(store, execution_root, constants)
+    source = BindingReader(store, execution_root, constants)
     return {name: source.literal(value) for name, value in closed.items()}
 
 
-class Source:
+class BindingReader:
     """Reads what closed values refer to, each object once."""
 
     def __init__(self, store: ObjectStore, execution_root: str, constants: Constants | None = None) -> None:

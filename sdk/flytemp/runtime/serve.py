@@ -27,8 +27,8 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
-from flytemp.runtime import parent
-from flytemp.runtime.execute import Surroundings, execute
+from flytemp.runtime import process_tree
+from flytemp.runtime.execute import ExecutionOptions, execute
 from flytemp.runtime.failures import TryFailed
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp.runtime.user_errors import user_error
@@ -62,7 +62,7 @@ class _Control:
             rest = rest[os.write(self._descriptor, rest) :]
 
 
-class _Household:
+class _ProcessState:
     """What a task may have changed in its process, and how it was before."""
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ def _left_threads() -> bool:
 
 
 def _left_processes() -> bool:
-    """Whether a child lives, or a descendant that lost its parent and became ours (`parent.adopt_orphans`)."""
+    """Whether a child lives, or a descendant that lost its parent and became ours (`process_tree.adopt_orphans`)."""
     while True:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)
@@ -126,7 +126,7 @@ def _answer(order: dict[str, Any], control: _Control) -> dict[str, Any]:
     """Execute the order; the message's fields beside ``event`` and ``reusable``."""
     try:
         invocation = Invocation.model_validate(order["invocation"])
-        surroundings = Surroundings(
+        surroundings = ExecutionOptions(
             scratch=Path(order["scratch"]),
             bundles=Path(order["bundles"]),
             on_claim=lambda: control.say('{"event": "claimed"}'),
@@ -150,7 +150,7 @@ def _with_result(result: TaskResult) -> dict[str, Any]:
 
 def serve(control: _Control) -> None:
     """Execute orders until the parent has no more."""
-    household = _Household()
+    household = _ProcessState()
     control.say('{"event": "ready"}')
     while (order := control.next_order()) is not None:
         answer = _answer(order, control)
@@ -164,8 +164,8 @@ def serve(control: _Control) -> None:
 
 def main(arguments: list[str]) -> None:
     descriptor, expected_parent = int(arguments[0]), int(arguments[1])
-    parent.die_with(expected_parent)
-    parent.adopt_orphans()
+    process_tree.die_with(expected_parent)
+    process_tree.adopt_orphans()
     faulthandler.enable()
     for stream in (sys.stdout, sys.stderr):
         # A follower of the log wants lines as they are written. A user's text must never break the output.

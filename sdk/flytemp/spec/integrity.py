@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from flytemp.errors import InvalidName
 from flytemp.names import check_node
-from flytemp.spec.bounds import failure_node_flaws, interface_flaws, node_flaws, settings_flaws, workflow_flaws
 from flytemp.spec.containers import container_flaws
+from flytemp.spec.field_checks import failure_node_flaws, interface_flaws, node_flaws, settings_flaws, workflow_flaws
 from flytemp.spec.graphs import (
     all_nodes,
     called_workflows,

@@ -13,10 +13,10 @@ from flytemp.errors import InputError, InvalidName, Location, Problem
 from flytemp.literals.check import check_literal
 from flytemp.literals.types import LiteralType
 from flytemp.names import check_entity
-from flytemp.spec.bindcheck import Sources, binding_flaws, operand_flaws
-from flytemp.spec.bounds import interface_flaws, launch_plan_flaws, settings_flaws
+from flytemp.spec.binding_types import Sources, binding_flaws, operand_flaws
 from flytemp.spec.canonical import AnyDocument
 from flytemp.spec.containers import container_flaws
+from flytemp.spec.field_checks import interface_flaws, launch_plan_flaws, settings_flaws
 from flytemp.spec.graphs import comparisons, nodes_within
 from flytemp.spec.integrity import integrity_flaws
 from flytemp.spec.interfaces import known_interface

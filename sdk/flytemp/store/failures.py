@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from flytemp.errors import NotFound, StoreError
-from flytemp.store.answers import is_denial, is_missing_bucket, is_silence
+from flytemp.store.error_codes import is_denial, is_missing_bucket, is_silence
 from flytemp.store.keys import local_path
 
 _HINTS: dict[int, str] = {

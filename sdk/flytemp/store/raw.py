@@ -17,11 +17,11 @@ from typing import IO, Any
 
 from flytemp.errors import InputError, NotFound, NotSupported
 from flytemp.store import web
-from flytemp.store.answers import is_missing_bucket
+from flytemp.store.error_codes import is_missing_bucket
 from flytemp.store.failures import absence, store_error
 from flytemp.store.filesystems import file_system
 from flytemp.store.keys import TEMPORARY_PREFIX, local_path, protocol_of
-from flytemp.store.patience import patiently
+from flytemp.store.retries import patiently
 
 
 @dataclass(frozen=True, slots=True)

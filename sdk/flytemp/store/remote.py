@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from flytemp.errors import StoreError
-from flytemp.store.answers import is_conflict, is_missing_bucket, is_refusal, is_transient
+from flytemp.store.error_codes import is_conflict, is_missing_bucket, is_refusal, is_transient
 from flytemp.store.failures import store_error
 from flytemp.store.filesystems import FileSystem, file_system
 from flytemp.store.keys import check_key
 from flytemp.store.object_store import ObjectStore
-from flytemp.store.patience import TRIES, patiently, pauses
+from flytemp.store.retries import TRIES, patiently, pauses
 from flytemp.store.s3_listing import first_names
 
 T = TypeVar("T")

@@ -20,9 +20,9 @@ from flytemp.spec.models import (
     TaskSpec,
 )
 from flytemp_activities.kubernetes import names
-from flytemp_activities.kubernetes.manifest import Circumstances, build, encoded, image_of, is_interruptible
+from flytemp_activities.kubernetes.manifest import ManifestInputs, build, encoded, image_of, is_interruptible
 from flytemp_activities.kubernetes.merge import overlay, with_defaults_spread
-from flytemp_activities.kubernetes.policy import Interruptible, Place, Policy
+from flytemp_activities.kubernetes.policy import Interruptible, Policy, PolicyOverride
 
 POLICY = Policy(image="tasks:1")
 
@@ -41,7 +41,7 @@ def made(settings: TaskSettings | None = None, policy: Policy = POLICY, template
     one = invocation(settings, **changes)
     if settings is not None:
         one = one.model_copy(update={"environment": settings.environment})
-    return build(one, Circumstances(policy, "tasks", "flytemp", template, encoded=encoded(one))).pod
+    return build(one, ManifestInputs(policy, "tasks", "flytemp", template, encoded=encoded(one))).pod
 
 
 def primary(pod: dict[str, Any], name: str = "primary") -> dict[str, Any]:
@@ -237,14 +237,14 @@ def test_the_last_attempt_is_on_a_regular_machine(settings: TaskSettings, change
 def test_places_of_projects() -> None:
     policy = Policy(
         image="i", namespace="{project}-{domain}", service_account="all", defaults=ResourceAmounts(cpu="1", memory="1Gi"),
-        places={"p": Place(service_account="of-p", defaults=ResourceAmounts(cpu="2")), "p-d": Place(namespace="special")},
+        places={"p": PolicyOverride(service_account="of-p", defaults=ResourceAmounts(cpu="2")), "p-d": PolicyOverride(namespace="special")},
     )  # fmt: skip
-    built = build(invocation(), Circumstances(policy, "context", "q"))
+    built = build(invocation(), ManifestInputs(policy, "context", "q"))
     assert built.namespace == "special"
     assert built.pod["spec"]["serviceAccountName"] == "of-p"
     assert primary(built.pod)["resources"]["requests"] == {"cpu": "2", "memory": "1Gi"}
-    assert build(invocation(domain="e"), Circumstances(policy, "context", "q")).namespace == "p-e"
-    assert build(invocation(), Circumstances(Policy(image="i"), "context", "q")).namespace == "context"
+    assert build(invocation(domain="e"), ManifestInputs(policy, "context", "q")).namespace == "p-e"
+    assert build(invocation(), ManifestInputs(Policy(image="i"), "context", "q")).namespace == "context"
 
 
 def test_the_executions_service_account_comes_first() -> None:

@@ -14,7 +14,7 @@ import pytest
 from flytemp.runtime.commit import read_try_error
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import TaskLost
-from flytemp_activities.kubernetes import Policy, stopping
+from flytemp_activities.kubernetes import Policy, deletion
 from flytemp_activities.kubernetes.names import pod_name
 from infra.testcluster import Cluster
 from tests.activities.kubernetes.conftest import Bench, StartBackend
@@ -140,7 +140,7 @@ async def test_a_task_on_a_lost_node_is_stopped_by_force(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, node: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(stopping, "GONE_SECONDS", 3.0)
+    monkeypatch.setattr(deletion, "GONE_SECONDS", 3.0)
     bench = await start_backend()
     patient = {"terminationGracePeriodSeconds": 1, "tolerations": [{"operator": "Exists"}]}  # of the node's loss, too
     invocation = of_kwok(program, FOR_LONG, template=patient)

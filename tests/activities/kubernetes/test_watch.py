@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flytemp_activities.kubernetes import watch
-from flytemp_activities.kubernetes.watch import Feed, NewPods
+from flytemp_activities.kubernetes.watch import NewPods, PodSubscription
 
 
 def pod(uid: str, name: str = "p") -> dict[str, Any]:
@@ -15,21 +15,21 @@ def pod(uid: str, name: str = "p") -> dict[str, Any]:
 
 
 def test_an_event_of_another_pod_of_the_name_is_not_its() -> None:
-    feed = Feed()
+    feed = PodSubscription()
     feed.see(pod("one"))
     feed.see(pod("other"))
     assert (feed.pod, feed.gone) == (pod("one"), False)
 
 
 def test_when_another_has_its_name_now_it_is_gone() -> None:
-    feed = Feed()
+    feed = PodSubscription()
     feed.see(pod("one"))
     feed.see_now(pod("other"))
     assert (feed.pod, feed.gone) == (pod("one"), True)
 
 
 def test_the_first_that_is_seen_is_the_pod() -> None:
-    feed = Feed()
+    feed = PodSubscription()
     feed.see_now(pod("one"))
     assert (feed.pod, feed.gone) == (pod("one"), False)
     feed.see_now(None)

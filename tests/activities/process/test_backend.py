@@ -15,7 +15,7 @@ from flytemp.spec.models import TaskSettings
 from flytemp_activities.backend import SystemFailure
 from flytemp_activities.process.guard import marked_processes
 from tests.activities.process.conftest import Bench, StartBackend
-from tests.activities.process.waiting import alive, until
+from tests.activities.process.wait_for import alive, until
 from tests.sdk.runtime.project import Project
 
 MakeProject = Callable[[str], Project]

@@ -17,7 +17,7 @@ from flytemp_activities.backend import TaskLost
 from flytemp_activities.process.child import Exit
 from flytemp_activities.process.crashes import OomCounter, crash_error
 from tests.activities.process.conftest import Bench, StartBackend
-from tests.activities.process.waiting import alive, until, until_written
+from tests.activities.process.wait_for import alive, until, until_written
 from tests.sdk.runtime.project import Project
 
 MakeProject = Callable[[str], Project]

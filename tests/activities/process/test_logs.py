@@ -16,7 +16,7 @@ from flytemp.store.local import LocalStore
 from flytemp_activities.process.logs import LogSink, OutputPipe
 from flytemp_activities.process.options import ProcessOptions
 from tests.activities.process.conftest import Bench, StartBackend
-from tests.activities.process.waiting import until
+from tests.activities.process.wait_for import until
 from tests.sdk.runtime.project import Project
 
 MakeProject = Callable[[str], Project]

@@ -26,9 +26,9 @@ from flytemp_activities.backend import SystemFailure, TaskLost
 from flytemp_activities.process import ProcessBackend, ProcessOptions, leases
 from flytemp_activities.process.guard import MARKER, kill_marked, marked_processes
 from flytemp_activities.process.leases import Lease, LeaseKeeper, Owners
-from tests.activities.process import stand_in
+from tests.activities.process import fake_backend
 from tests.activities.process.conftest import Bench
-from tests.activities.process.waiting import alive, until, until_written
+from tests.activities.process.wait_for import alive, until, until_written
 from tests.sdk.runtime.project import Project, eventually
 
 MakeProject = Callable[[str], Project]
@@ -66,7 +66,7 @@ class Worker:
         self.scratch = folder / "scratch-of-worker"
         arguments = [store.uri, str(folder / "state-of-worker"), str(self.scratch)]
         texts = [invocation.model_dump_json() for invocation in invocations]
-        command = [sys.executable, stand_in.__file__, *arguments, *texts]
+        command = [sys.executable, fake_backend.__file__, *arguments, *texts]
         self._popen = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         first = self.hear("owner")
         self.owner: str = first["owner"]

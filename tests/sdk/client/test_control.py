@@ -22,7 +22,7 @@ from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import WORKFLOW_TYPE, ExecutionContext, LaunchOptions
 from flytemp.records.models import Execution, Phase
 from tests.installation import DEADLINE_SECONDS, Installation
-from tests.sdk.client.stand_in import StandIn
+from tests.sdk.client.fake_temporal import StandIn
 
 pytestmark = pytest.mark.e2e
 

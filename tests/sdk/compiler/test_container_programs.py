@@ -9,7 +9,7 @@ import pytest
 from flytemp.authoring.container import ContainerTask
 from flytemp.compiler.discover import load_program
 from flytemp.compiler.documents import compile_program
-from flytemp.compiler.spec_files import compile_sources, load_sources
+from flytemp.compiler.yaml.files import compile_sources, load_sources
 from flytemp.errors import ProgramError
 from flytemp.runtime.loader import NotLoadable, load_task
 from flytemp.spec.models import BundleRef, TaskDocument, WorkflowDocument

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flytemp.runtime.execute import Surroundings
+from flytemp.runtime.execute import ExecutionOptions
 from flytemp.store.object_store import ObjectStore
 from tests.sdk.runtime.project import Project
 
@@ -22,10 +22,10 @@ def project(tmp_path: Path, store: ObjectStore) -> Project:
 
 
 @pytest.fixture
-def surroundings(tmp_path: Path) -> Iterator[Surroundings]:
+def surroundings(tmp_path: Path) -> Iterator[ExecutionOptions]:
     """Tasks run in this process: what they import does not stay."""
     path, modules = list(sys.path), set(sys.modules)
-    yield Surroundings(bundles=tmp_path / "bundles")
+    yield ExecutionOptions(bundles=tmp_path / "bundles")
     sys.path[:] = path
     for name in set(sys.modules) - modules:
         if name.startswith("program"):

@@ -13,7 +13,7 @@ import pytest
 
 from flytemp.errors import StoreError
 from flytemp.runtime.commit import read_claim, read_result, read_try_error
-from flytemp.runtime.execute import Surroundings, execute
+from flytemp.runtime.execute import ExecutionOptions, execute
 from flytemp.runtime.failures import TryFailed
 from flytemp.runtime.host import host_identity, process_started
 from flytemp.runtime.invocation import Invocation, TaskResult
@@ -98,13 +98,13 @@ def program(project: Project) -> Project:
     return project
 
 
-def run(program: Project, surroundings: Surroundings, task: str, *arguments: Any, **changes: Any) -> TaskResult:
+def run(program: Project, surroundings: ExecutionOptions, task: str, *arguments: Any, **changes: Any) -> TaskResult:
     result = execute(program.invocation(task, *arguments, **changes), program.store, owner="me", surroundings=surroundings)
     assert result is not None
     return result
 
 
-def test_outputs_are_committed_and_the_try_is_claimed(program: Project, surroundings: Surroundings) -> None:
+def test_outputs_are_committed_and_the_try_is_claimed(program: Project, surroundings: ExecutionOptions) -> None:
     invocation = program.invocation("add", {"x": 1})
     result = execute(invocation, program.store, owner="me", surroundings=surroundings)
     assert result is not None
@@ -126,12 +126,12 @@ def test_outputs_are_committed_and_the_try_is_claimed(program: Project, surround
     ],
 )
 def test_every_form_of_output(
-    program: Project, surroundings: Surroundings, task: str, inputs: dict[str, Any], outputs: dict[str, Any]
+    program: Project, surroundings: ExecutionOptions, task: str, inputs: dict[str, Any], outputs: dict[str, Any]
 ) -> None:
     assert run(program, surroundings, task, inputs).outputs == outputs
 
 
-def test_the_loser_of_a_claim_runs_nothing(program: Project, surroundings: Surroundings, tmp_path: Path) -> None:
+def test_the_loser_of_a_claim_runs_nothing(program: Project, surroundings: ExecutionOptions, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     invocation = program.invocation("count", {"path": str(ran)})
     assert execute(invocation, program.store, owner="first", surroundings=surroundings) is not None
@@ -142,7 +142,7 @@ def test_the_loser_of_a_claim_runs_nothing(program: Project, surroundings: Surro
     assert claim.owner == "first"
 
 
-def test_the_first_commit_of_an_attempt_stands(program: Project, surroundings: Surroundings) -> None:
+def test_the_first_commit_of_an_attempt_stands(program: Project, surroundings: ExecutionOptions) -> None:
     first = run(program, surroundings, "add", {"x": 1})
     second = run(program, surroundings, "add", {"x": 5}, try_=2)
     assert second == first
@@ -183,7 +183,7 @@ print("ran" if result is not None else "lost")
     assert ran.read_text() == "x"
 
 
-def test_inputs_come_from_results_and_from_the_execution(program: Project, surroundings: Surroundings) -> None:
+def test_inputs_come_from_results_and_from_the_execution(program: Project, surroundings: ExecutionOptions) -> None:
     layout = program.layout
     program.store.write(
         layout.result("a.b", 2),
@@ -196,7 +196,7 @@ def test_inputs_come_from_results_and_from_the_execution(program: Project, surro
     assert result.outputs == {"o0": 1 + 5 + 100 + 1000 + 4}
 
 
-def test_a_task_knows_its_execution_and_has_a_folder_of_its_own(program: Project, surroundings: Surroundings) -> None:
+def test_a_task_knows_its_execution_and_has_a_folder_of_its_own(program: Project, surroundings: ExecutionOptions) -> None:
     before = os.getcwd()
     result = run(program, surroundings, "where")
     assert result.outputs is not None
@@ -211,14 +211,14 @@ def test_a_task_knows_its_execution_and_has_a_folder_of_its_own(program: Project
     assert os.getcwd() == before
 
 
-def test_a_local_run_may_keep_its_directory(program: Project, surroundings: Surroundings) -> None:
-    here = Surroundings(bundles=surroundings.bundles, change_directory=False)
+def test_a_local_run_may_keep_its_directory(program: Project, surroundings: ExecutionOptions) -> None:
+    here = ExecutionOptions(bundles=surroundings.bundles, change_directory=False)
     result = run(program, here, "where")
     assert result.outputs is not None
     assert result.outputs["o0"]["cwd"] == os.getcwd()
 
 
-def test_a_file_is_uploaded_below_the_raw_data_prefix(program: Project, surroundings: Surroundings) -> None:
+def test_a_file_is_uploaded_below_the_raw_data_prefix(program: Project, surroundings: ExecutionOptions) -> None:
     result = run(program, surroundings, "report")
     assert result.outputs is not None
     uri = result.outputs["o0"]["uri"]
@@ -235,7 +235,7 @@ def test_a_file_is_uploaded_below_the_raw_data_prefix(program: Project, surround
     ],
 )
 def test_outputs_that_do_not_fit_are_the_users_error(
-    program: Project, surroundings: Surroundings, task: str, code: str, text: str
+    program: Project, surroundings: ExecutionOptions, task: str, code: str, text: str
 ) -> None:
     error = run(program, surroundings, task).error
     assert error is not None
@@ -243,14 +243,14 @@ def test_outputs_that_do_not_fit_are_the_users_error(
     assert text.format(module=program.module) in error.message
 
 
-def test_an_input_that_does_not_fit_is_the_users_error(program: Project, surroundings: Surroundings) -> None:
+def test_an_input_that_does_not_fit_is_the_users_error(program: Project, surroundings: ExecutionOptions) -> None:
     error = run(program, surroundings, "add", {"x": "one"}).error
     assert error is not None
     assert (error.kind, error.code, error.retryable) == ("USER", "TypeMismatch", False)
     assert f"Failed to convert inputs of task '{program.module}.add':\n  Failed argument 'x'" in error.message
 
 
-def test_a_path_that_leads_nowhere_is_the_users_error(program: Project, surroundings: Surroundings) -> None:
+def test_a_path_that_leads_nowhere_is_the_users_error(program: Project, surroundings: ExecutionOptions) -> None:
     key = program.layout.result("a", 1)
     program.store.write(key, TaskResult(status="succeeded", outputs={"o": None}).model_dump_json().encode())
     error = run(program, surroundings, "add", closed={"x": {"r": "a/1", "v": "o", "p": ["field"]}}).error
@@ -259,7 +259,7 @@ def test_a_path_that_leads_nowhere_is_the_users_error(program: Project, surround
     assert "is None, so it has no 'field'" in error.message
 
 
-def _failure(invocation: Invocation, store: ObjectStore, surroundings: Surroundings) -> TryFailed:
+def _failure(invocation: Invocation, store: ObjectStore, surroundings: ExecutionOptions) -> TryFailed:
     with pytest.raises(TryFailed) as caught:
         execute(invocation, store, owner="me", surroundings=surroundings)
     return caught.value
@@ -275,7 +275,7 @@ def _failure(invocation: Invocation, store: ObjectStore, surroundings: Surroundi
     ],
 )
 def test_inputs_that_cannot_be_read_are_not_the_users_error(
-    program: Project, surroundings: Surroundings, content: bytes | None, code: str
+    program: Project, surroundings: ExecutionOptions, content: bytes | None, code: str
 ) -> None:
     if content is not None:
         program.store.write(program.layout.result("a", 1), content)
@@ -286,7 +286,7 @@ def test_inputs_that_cannot_be_read_are_not_the_users_error(
     assert read_result(program.store, invocation) is None
 
 
-def test_a_bundle_that_is_gone_is_not_the_users_error(program: Project, surroundings: Surroundings) -> None:
+def test_a_bundle_that_is_gone_is_not_the_users_error(program: Project, surroundings: ExecutionOptions) -> None:
     invocation = program.invocation("add", {"x": 1})
     assert invocation.bundle is not None
     gone = invocation.bundle.model_copy(update={"digest": "0" * 64})
@@ -313,7 +313,7 @@ class FullStore(RefusingStore):
         raise StoreError(f"cannot write {key}: No space left on device")
 
 
-def test_a_result_that_cannot_be_committed_is_not_the_users_error(program: Project, surroundings: Surroundings) -> None:
+def test_a_result_that_cannot_be_committed_is_not_the_users_error(program: Project, surroundings: ExecutionOptions) -> None:
     store = RefusingStore(program.store.uri, program.store.uri.removeprefix("file://"))
     invocation = program.invocation("add", {"x": 1})
     failure = _failure(invocation, store, surroundings)
@@ -321,7 +321,7 @@ def test_a_result_that_cannot_be_committed_is_not_the_users_error(program: Proje
     assert read_try_error(store, invocation) == failure.error
 
 
-def test_without_a_claim_nothing_runs(program: Project, surroundings: Surroundings, tmp_path: Path) -> None:
+def test_without_a_claim_nothing_runs(program: Project, surroundings: ExecutionOptions, tmp_path: Path) -> None:
     store = FullStore(program.store.uri, program.store.uri.removeprefix("file://"))
     ran = tmp_path / "ran"
     failure = _failure(program.invocation("count", {"path": str(ran)}), store, surroundings)
@@ -329,7 +329,7 @@ def test_without_a_claim_nothing_runs(program: Project, surroundings: Surroundin
     assert not ran.exists()
 
 
-def test_another_version_of_the_protocol_is_refused(program: Project, surroundings: Surroundings) -> None:
+def test_another_version_of_the_protocol_is_refused(program: Project, surroundings: ExecutionOptions) -> None:
     failure = _failure(program.invocation("add", {"x": 1}, protocol=99), program.store, surroundings)
     assert failure.error.kind == "SYSTEM"
     assert "version 99" in failure.error.message

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flytemp.runtime.execute import Surroundings, execute
+from flytemp.runtime.execute import ExecutionOptions, execute
 from flytemp.runtime.invocation import TaskError
 from tests.sdk.runtime.project import Project
 
@@ -24,14 +24,14 @@ TASK = """
 """
 
 
-def error_of(project: Project, surroundings: Surroundings, loader: str) -> TaskError:
+def error_of(project: Project, surroundings: ExecutionOptions, loader: str) -> TaskError:
     result = execute(project.invocation(loader), project.store, owner="me", surroundings=surroundings)
     assert result is not None
     assert result.error is not None
     return result.error
 
 
-def test_import_roots_come_first_and_in_their_order(project: Project, surroundings: Surroundings) -> None:
+def test_import_roots_come_first_and_in_their_order(project: Project, surroundings: ExecutionOptions) -> None:
     name = f"program{project.number}_rooted"
     for folder, value in (("src", 2), ("lib", 3)):
         source = f"from flytemp import task\n\n@task\ndef one() -> int:\n    return {value}\n"
@@ -46,7 +46,7 @@ def test_import_roots_come_first_and_in_their_order(project: Project, surroundin
 
 
 def test_without_a_bundle_the_code_is_imported_in_place(
-    project: Project, surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+    project: Project, surroundings: ExecutionOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write(TASK)
     monkeypatch.syspath_prepend(str(project.folder))
@@ -65,7 +65,7 @@ def test_without_a_bundle_the_code_is_imported_in_place(
         ("{module}:number", "'{module}:number' is a int, not a task"),
     ],
 )
-def test_what_is_not_there_is_named(project: Project, surroundings: Surroundings, loader: str, text: str) -> None:
+def test_what_is_not_there_is_named(project: Project, surroundings: ExecutionOptions, loader: str, text: str) -> None:
     project.write(TASK)
     error = error_of(project, surroundings, loader.format(module=project.module))
     assert (error.kind, error.code, error.retryable) == ("USER", "NotLoadable", False)
@@ -84,7 +84,7 @@ def test_what_is_not_there_is_named(project: Project, surroundings: Surroundings
     ],
 )
 def test_an_error_while_importing_is_the_users_own(
-    project: Project, surroundings: Surroundings, source: str, code: str, text: str, retryable: bool
+    project: Project, surroundings: ExecutionOptions, source: str, code: str, text: str, retryable: bool
 ) -> None:
     project.write(f"from flytemp import task\n{source}\n")
     error = error_of(project, surroundings, "one")
@@ -94,14 +94,14 @@ def test_an_error_while_importing_is_the_users_own(
     assert "importlib" not in error.traceback
 
 
-def test_an_unusable_annotation_is_the_users_error(project: Project, surroundings: Surroundings) -> None:
+def test_an_unusable_annotation_is_the_users_error(project: Project, surroundings: ExecutionOptions) -> None:
     project.write("from flytemp import task\n\n@task\ndef one(x: 'Nowhere') -> int:\n    return 1\n")
     error = error_of(project, surroundings, "one")
     assert (error.kind, error.retryable) == ("USER", False)
     assert "Nowhere" in error.message
 
 
-def test_a_module_hidden_by_an_installed_one_is_explained(project: Project, surroundings: Surroundings) -> None:
+def test_a_module_hidden_by_an_installed_one_is_explained(project: Project, surroundings: ExecutionOptions) -> None:
     project.write(TASK, "json.py")  # imported long before any user's code is
     error = error_of(project, surroundings, "json:one")
     assert (error.kind, error.code, error.retryable) == ("USER", "NotLoadable", False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flytemp.runtime.execute import Surroundings, execute
+from flytemp.runtime.execute import ExecutionOptions, execute
 from flytemp.runtime.failures import TryFailed
 from flytemp.runtime.invocation import TaskError
 from flytemp.runtime.user_errors import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, user_error
@@ -113,7 +113,7 @@ def program(project: Project) -> Project:
     return project
 
 
-def error_of(program: Project, surroundings: Surroundings, task: str, **inputs: object) -> TaskError:
+def error_of(program: Project, surroundings: ExecutionOptions, task: str, **inputs: object) -> TaskError:
     result = execute(program.invocation(task, inputs), program.store, owner="me", surroundings=surroundings)
     assert result is not None
     assert result.error is not None
@@ -122,7 +122,7 @@ def error_of(program: Project, surroundings: Surroundings, task: str, **inputs: 
     return result.error
 
 
-def test_the_traceback_is_the_users_own(program: Project, surroundings: Surroundings) -> None:
+def test_the_traceback_is_the_users_own(program: Project, surroundings: ExecutionOptions) -> None:
     error = error_of(program, surroundings, "plain")
     assert (error.kind, error.code, error.retryable) == ("USER", "ValueError", True)
     assert error.message == "invalid literal for int() with base 10: 'x'"
@@ -139,14 +139,14 @@ def test_the_traceback_is_the_users_own(program: Project, surroundings: Surround
 
 
 @pytest.mark.parametrize("task", ["asynchronous", "chained", "group", "endless"])
-def test_no_frame_of_flytemp_or_of_its_machinery_is_shown(program: Project, surroundings: Surroundings, task: str) -> None:
+def test_no_frame_of_flytemp_or_of_its_machinery_is_shown(program: Project, surroundings: ExecutionOptions, task: str) -> None:
     error = error_of(program, surroundings, task)
     shown = [line for line in error.traceback.splitlines() if line.strip(' |').startswith("File ")]
     assert shown
     assert all(f'"{program.module}.py"' in line or f'"helper{program.number}.py"' in line for line in shown)
 
 
-def test_the_cause_is_shown(program: Project, surroundings: Surroundings) -> None:
+def test_the_cause_is_shown(program: Project, surroundings: ExecutionOptions) -> None:
     error = error_of(program, surroundings, "chained")
     assert (error.code, error.message) == ("RuntimeError", "it went wrong")
     cause, _, effect = error.traceback.partition("direct cause")
@@ -170,26 +170,26 @@ def test_the_cause_is_shown(program: Project, surroundings: Surroundings) -> Non
     ],
 )
 def test_every_exception_is_reported_as_it_is(
-    program: Project, surroundings: Surroundings, task: str, code: str, message: str, retryable: bool
+    program: Project, surroundings: ExecutionOptions, task: str, code: str, message: str, retryable: bool
 ) -> None:
     error = error_of(program, surroundings, task)
     assert (error.kind, error.code, error.message, error.retryable) == ("USER", code, message, retryable)
 
 
-def test_what_the_user_calls_the_platforms_fault_costs_no_retry(program: Project, surroundings: Surroundings) -> None:
+def test_what_the_user_calls_the_platforms_fault_costs_no_retry(program: Project, surroundings: ExecutionOptions) -> None:
     with pytest.raises(TryFailed, match="the cluster is on fire") as caught:
         execute(program.invocation("platform"), program.store, owner="me", surroundings=surroundings)
     assert (caught.value.error.kind, caught.value.error.code) == ("SYSTEM", "FlyteSystemException")
 
 
-def test_a_local_run_ends_at_an_interrupt(program: Project, surroundings: Surroundings) -> None:
-    local = Surroundings(bundles=surroundings.bundles, interruptible=True)
+def test_a_local_run_ends_at_an_interrupt(program: Project, surroundings: ExecutionOptions) -> None:
+    local = ExecutionOptions(bundles=surroundings.bundles, interruptible=True)
     with pytest.raises(KeyboardInterrupt):
         execute(program.invocation("interrupted"), program.store, owner="me", surroundings=local)
 
 
 @pytest.mark.parametrize("task", ["endless", "talkative"])
-def test_texts_are_bounded(program: Project, surroundings: Surroundings, task: str) -> None:
+def test_texts_are_bounded(program: Project, surroundings: ExecutionOptions, task: str) -> None:
     error = error_of(program, surroundings, task)
     note = 100
     assert len(error.message) < MESSAGE_CHARACTERS + note
@@ -199,14 +199,14 @@ def test_texts_are_bounded(program: Project, surroundings: Surroundings, task: s
 
 @pytest.mark.parametrize(("task", "code"), [("leaves", 0), ("leaves", 3), ("script", 3)])
 def test_leaving_without_the_outputs_is_a_failure(
-    program: Project, surroundings: Surroundings, task: str, code: int
+    program: Project, surroundings: ExecutionOptions, task: str, code: int
 ) -> None:
     error = error_of(program, surroundings, task, code=code)
     assert (error.kind, error.code) == ("USER", "SystemExit")
     assert error.message == f"the task called sys.exit({code}) instead of returning its outputs"
 
 
-def test_leaving_well_where_nothing_is_to_be_returned_is_success(program: Project, surroundings: Surroundings) -> None:
+def test_leaving_well_where_nothing_is_to_be_returned_is_success(program: Project, surroundings: ExecutionOptions) -> None:
     result = execute(
         program.invocation("script", {"code": 0}), program.store, owner="me", surroundings=surroundings
     )

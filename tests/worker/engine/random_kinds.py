@@ -22,7 +22,7 @@ from flytemp.spec.models import (
 from .programs import ANY, variables
 
 if TYPE_CHECKING:
-    from .random_programs import Callee, Draw, Source
+    from .random_programs import BindingReader, Callee, Draw
 
 Made = tuple[NodeSpec, dict[str, str], int]
 """The node, the kinds of its outputs, how many nodes it adds."""
@@ -33,7 +33,7 @@ MOST_DEPTH = 2
 operators = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
 
 
-def another_node(draw: Draw, node_id: str, callees: list[Callee], sources: list[Source], before: list[str]) -> Made:
+def another_node(draw: Draw, node_id: str, callees: list[Callee], sources: list[BindingReader], before: list[str]) -> Made:
     what = draw(st.sampled_from(["branch", "map", "branch", "map", "gate", "sleep"]))
     if what == "branch":
         return _branch(draw, node_id, callees, sources, before, 1)
@@ -42,7 +42,7 @@ def another_node(draw: Draw, node_id: str, callees: list[Callee], sources: list[
     return _gate(draw, node_id, sources, before) if what == "gate" else _sleep(draw, node_id, before)
 
 
-def _gate(draw: Draw, node_id: str, sources: list[Source], before: list[str]) -> Made:
+def _gate(draw: Draw, node_id: str, sources: list[BindingReader], before: list[str]) -> Made:
     from .random_programs import after, binding
 
     timeout = draw(st.sampled_from([None, None, 10.0]))
@@ -66,7 +66,7 @@ def _sleep(draw: Draw, node_id: str, before: list[str]) -> Made:
 # ------------------------------------------------------------------------------------ conditionals
 
 
-def _branch(draw: Draw, node_id: str, callees: list[Callee], sources: list[Source], before: list[str], depth: int) -> Made:
+def _branch(draw: Draw, node_id: str, callees: list[Callee], sources: list[BindingReader], before: list[str], depth: int) -> Made:
     """Either all of its cases have the outputs x and s, or the conditional has none."""
     from .random_programs import after
 
@@ -88,7 +88,9 @@ def _branch(draw: Draw, node_id: str, callees: list[Callee], sources: list[Sourc
     return made, {"x": "number", "s": "record"} if full else {}, weight + added
 
 
-def _case(draw: Draw, node_id: str, callees: list[Callee], sources: list[Source], full: bool, depth: int) -> tuple[NodeSpec, int]:
+def _case(
+    draw: Draw, node_id: str, callees: list[Callee], sources: list[BindingReader], full: bool, depth: int
+) -> tuple[NodeSpec, int]:
     from .random_programs import call
 
     if depth < MOST_DEPTH and draw(st.integers(0, 4)) == 0:
@@ -102,7 +104,7 @@ def _case(draw: Draw, node_id: str, callees: list[Callee], sources: list[Source]
     return call(draw, node_id, callee, sources, []), callee.weight
 
 
-def _condition(draw: Draw, sources: list[Source], depth: int) -> Condition:
+def _condition(draw: Draw, sources: list[BindingReader], depth: int) -> Condition:
     from .random_programs import binding
 
     if depth < 2 and draw(st.integers(0, 3)) == 0:
@@ -115,7 +117,7 @@ def _condition(draw: Draw, sources: list[Source], depth: int) -> Condition:
 # -------------------------------------------------------------------------------------------- maps
 
 
-def _map(draw: Draw, node_id: str, callees: list[Callee], sources: list[Source], before: list[str]) -> Made:
+def _map(draw: Draw, node_id: str, callees: list[Callee], sources: list[BindingReader], before: list[str]) -> Made:
     """A map over one input of what it calls, or over all of them, of which each is then a list of the same length."""
     from .random_programs import after, binding
 

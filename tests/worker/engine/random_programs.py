@@ -74,19 +74,19 @@ class Callee:
 
 
 @dataclass(frozen=True)
-class Source:
+class BindingReader:
     """A value in scope."""
 
     kind: str
     at: Callable[[tuple[str | int, ...]], Binding]
 
 
-def from_input(var: str, kind: str) -> Source:
-    return Source(kind, lambda path: InputBinding(var=var, path=path))
+def from_input(var: str, kind: str) -> BindingReader:
+    return BindingReader(kind, lambda path: InputBinding(var=var, path=path))
 
 
-def from_node(node: str, var: str, kind: str) -> Source:
-    return Source(kind, lambda path: OutputBinding(node=node, var=var, path=path))
+def from_node(node: str, var: str, kind: str) -> BindingReader:
+    return BindingReader(kind, lambda path: OutputBinding(node=node, var=var, path=path))
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Launch:
     dynamics: Mapping[str, Generator]
 
 
-def binding(draw: Draw, kind: str, sources: list[Source]) -> Binding:
+def binding(draw: Draw, kind: str, sources: list[BindingReader]) -> Binding:
     """Something of this kind, from what is in scope."""
     same = [source.at(()) for source in sources if source.kind == kind or kind == "any"]
     if kind == "number":
@@ -114,7 +114,7 @@ def binding(draw: Draw, kind: str, sources: list[Source]) -> Binding:
     return draw(st.sampled_from(same))  # type: ignore[no-any-return]
 
 
-def _made(draw: Draw, kind: str, sources: list[Source]) -> Binding | None:
+def _made(draw: Draw, kind: str, sources: list[BindingReader]) -> Binding | None:
     """A list or a map of bindings."""
     if kind == "record":
         items = ListBinding(items=tuple(binding(draw, "number", sources) for _ in range(2)))
@@ -191,7 +191,7 @@ class Library:
         self.callees.append(Callee("dynamic", "again", spec.interface, {"k": "number", "a": "any"}, 9))
 
 
-def call(draw: Draw, node_id: str, callee: Callee, sources: list[Source], before: list[str]) -> NodeSpec:
+def call(draw: Draw, node_id: str, callee: Callee, sources: list[BindingReader], before: list[str]) -> NodeSpec:
     """A node that calls."""
     optional = {variable.name for variable in callee.interface.inputs if not variable.required}
     bindings = {
@@ -245,7 +245,7 @@ def drawn_workflow(draw: Draw, name: str, library: Library, lengths: list[int]) 
     return Callee("workflow", name, interface, inputs, weight), spec
 
 
-def _handler(draw: Draw, callees: list[Callee], sources: list[Source]) -> NodeSpec | None:
+def _handler(draw: Draw, callees: list[Callee], sources: list[BindingReader]) -> NodeSpec | None:
     choice = draw(st.integers(0, 8))
     if choice == 0:
         return NodeSpec(id="fn0", kind="task", target="told", inputs={"e": ErrorBinding()})

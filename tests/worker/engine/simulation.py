@@ -20,7 +20,6 @@ from typing import Any, Literal
 from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.pages import from_pages, to_pages
 from flytemp_worker.engine import (
-    Ask,
     CancelRequested,
     ChildClosed,
     Command,
@@ -28,27 +27,28 @@ from flytemp_worker.engine import (
     Event,
     Finish,
     GateAnswered,
+    IOCompleted,
     NodePhase,
-    PartGaveBack,
     PauseRequested,
     Plan,
+    RequestIO,
     ResumeRequested,
     RetryRequested,
     RunTask,
+    SlotsReleased,
     StartChild,
-    StartPart,
+    StartChunk,
     StartTimer,
     TaskCancelled,
     TaskFailed,
     TaskLost,
     TaskSucceeded,
     TimerFired,
-    Told,
-    rows,
+    snapshot,
 )
-from flytemp_worker.engine.kinds import lending, maps
+from flytemp_worker.engine.kinds import concurrency_budget, maps
 from flytemp_worker.engine.kinds.dynamics import sources
-from flytemp_worker.engine.nodes import Scope
+from flytemp_worker.engine.nodes import GraphRun
 
 from . import books, carrying
 from .meaning import Generator, Json, compute, launched
@@ -98,7 +98,7 @@ class Simulation:
         self.deadlines: dict[str, StartTimer] = {}
         self.timeouts: dict[str, StartTimer] = {}  # of workflows
         self.stopped_timers: list[StartTimer] = []
-        self.asked: dict[str, Ask] = {}
+        self.asked: dict[str, RequestIO] = {}
         self.executions: dict[str, StartChild] = {}  # of launch plans
         self.parts: dict[tuple[str, int], Part] = {}
         self.heard: list[ChildClosed] = []  # ends of children that the engine knows of already
@@ -159,7 +159,7 @@ class Simulation:
     def tell(self, path: str, error: dict[str, Json] | None = None) -> list[Command]:
         """Answer what the node asked: from the store, or with why there is no answer."""
         ask = self.asked[path]
-        return self.do(Told(path, ask.what, error=error) if error is not None else self.stored.give(ask))
+        return self.do(IOCompleted(path, ask.what, error=error) if error is not None else self.stored.give(ask))
 
     def close(
         self, path: str, phase: str = "SUCCEEDED", *, error: dict[str, Json] | None = None, travels: bool = True
@@ -194,7 +194,7 @@ class Simulation:
     def hear_part(self, path: str, number: int) -> list[Command]:
         """The engine hears that a part gave something back."""
         part = self.parts[path, number]
-        return self.do(PartGaveBack(path, number, part.command.attempt, part.given_back.pop(0)))
+        return self.do(SlotsReleased(path, number, part.command.attempt, part.given_back.pop(0)))
 
     def lose_part(self, path: str, number: int) -> list[Command]:
         """A part goes away without a word."""
@@ -252,7 +252,7 @@ class Simulation:
         return sum(part.lent_to_it for part in self.parts.values())
 
     def row(self, path: str) -> dict[str, Any]:
-        return next(row for row in rows.rows(self.engine) if row["id"] == path)
+        return next(row for row in snapshot.rows(self.engine) if row["id"] == path)
 
     def value(self, closed: dict[str, Any]) -> Json:
         """A closed value, read as the runtime reads it."""
@@ -306,13 +306,13 @@ class Simulation:
         return commands
 
     def _restore(self, resumes: bool) -> list[Command]:
-        state = from_pages(to_pages(rows.state(self.engine)))
+        state = from_pages(to_pages(snapshot.state(self.engine)))
         before = self.phases
         dynamics = {source: self.stored.plan(source) for source in sources(state["rows"])}
         self.plan, self.engine = self._engine()
-        rows.fill(self.engine, state, dynamics)
+        snapshot.fill(self.engine, state, dynamics)
         assert self.phases == before
-        assert from_pages(to_pages(rows.state(self.engine))) == state
+        assert from_pages(to_pages(snapshot.state(self.engine))) == state
         if not resumes:
             return []
         commands = self.engine.resume(self.at)
@@ -323,7 +323,7 @@ class Simulation:
 class Part(Simulation):
     """A part of a map, as its workflow runs it."""
 
-    def __init__(self, parent: Simulation, command: StartPart) -> None:
+    def __init__(self, parent: Simulation, command: StartChunk) -> None:
         self.parent, self.command = parent, command
         self.lent_to_it = command.width  # as the parent knows it
         self.given_back: list[int] = []  # what the parent has not heard yet
@@ -344,12 +344,12 @@ class Part(Simulation):
         node = plan.root.nodes[0]
         assert node.map is not None
         node.map.item.local = command.local
-        scope = Scope(node.map.graph, None, kind="map")
+        scope = GraphRun(node.map.graph, None, kind="map")
         scope.path = command.node
         scope.given = {**command.given, **{var: {"l": items} for var, items in stored.items[command.name].items()}}
         maps.fill(scope, node.map, command.first, command.count)
         engine.root = scope
         width = command.width if self.books.width is None else self.books.width
         scope.width = width if node.map.concurrency else 0
-        lending.borrow(engine, width)
+        concurrency_budget.borrow(engine, width)
         return plan, engine

@@ -1,6 +1,6 @@
 """The object store of a simulation: what lies in it, and the activities' answers to what an engine asks.
 
-The meaning is that of `flytemp_activities.answers` and `flytemp.runtime.inputs`, without files.
+The meaning is that of `flytemp_activities.io_requests` and `flytemp.runtime.inputs`, without files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from flytemp.literals.limits import INLINE_BYTES
 from flytemp.literals.navigate import value_at
 from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.plan import constant, part_plan_of, plan_of
-from flytemp_worker.engine import Ask, StartPart, Told
+from flytemp_worker.engine import IOCompleted, RequestIO, StartChunk
 
 from .meaning import Generator
 
@@ -76,15 +76,15 @@ class Stored:
 
     # ---------------------------------------------------------------------------------- answering
 
-    def give(self, ask: Ask) -> Told:
+    def give(self, ask: RequestIO) -> IOCompleted:
         """The answer, or why there is none."""
         try:
-            return Told(ask.node, ask.what, getattr(self, f"_{ask.what}")(ask))
+            return IOCompleted(ask.node, ask.what, getattr(self, f"_{ask.what}")(ask))
         except FlytempError as error:
             told = {"kind": "USER", "code": error.code, "message": error.message, "retryable": False}
-            return Told(ask.node, ask.what, error=told)
+            return IOCompleted(ask.node, ask.what, error=told)
 
-    def _read(self, ask: Ask) -> dict[str, Any]:
+    def _read(self, ask: RequestIO) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for name, closed in ask.argument["values"].items():
             try:
@@ -93,10 +93,10 @@ class Stored:
                 values[name] = {"error": error.message}
         return {"values": values}
 
-    def _lengths(self, ask: Ask) -> dict[str, Any]:
+    def _lengths(self, ask: RequestIO) -> dict[str, Any]:
         return {"lengths": {name: len(_list(name, self.value(value))) for name, value in ask.argument["values"].items()}}
 
-    def _split(self, ask: Ask) -> dict[str, Any]:
+    def _split(self, ask: RequestIO) -> dict[str, Any]:
         lists = {name: _list(name, self.value(value)) for name, value in ask.argument["values"].items()}
         size = ask.argument["size"]
         for number, first in enumerate(range(0, ask.argument["count"], size)):
@@ -104,7 +104,7 @@ class Stored:
             self.items[f"{ask.node}/{ask.attempt}/{number}"] = part
         return {}
 
-    def _inputs(self, ask: Ask) -> dict[str, Any]:
+    def _inputs(self, ask: RequestIO) -> dict[str, Any]:
         values = self.values(ask.argument["values"])
         if len(json.dumps(values, separators=(",", ":"))) <= INLINE_BYTES:
             return {"values": values}
@@ -112,11 +112,11 @@ class Stored:
         self.objects[uri] = values
         return {"uri": uri}
 
-    def _store(self, ask: Ask) -> dict[str, Any]:
+    def _store(self, ask: RequestIO) -> dict[str, Any]:
         self.manifests[f"{ask.node}/{ask.attempt}"] = {"outputs": ask.argument["outputs"], "parts": ask.argument.get("parts")}
         return {}
 
-    def _expand(self, ask: Ask) -> Any:
+    def _expand(self, ask: RequestIO) -> Any:
         return self.plan(f"{ask.node}/{ask.attempt}")
 
     # -------------------------------------------------------------------------------------- plans
@@ -127,7 +127,7 @@ class Stored:
             self._plans[source] = json.dumps(plan_of(self.documents[source]))
         return json.loads(self._plans[source])
 
-    def part_plan(self, part: StartPart) -> Any:
+    def part_plan(self, part: StartChunk) -> Any:
         return json.loads(json.dumps(part_plan_of(self.documents[part.source], part.graph, part.local)))
 
 

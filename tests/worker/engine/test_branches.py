@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flytemp.spec.models import Junction
-from flytemp_worker.engine import Ask, Finish
+from flytemp_worker.engine import Finish, RequestIO
 
 from .meaning import evaluate
 from .programs import AT_THE_END, branch, document, given, is_, node, out, task, workflow
@@ -80,7 +80,7 @@ def test_what_is_not_inline_is_asked_for_and_terms_after_one_that_decides_may_le
     cases = branch("n1", (either, node("n0", "free")), (None, node("n2", "next", a=1)))
     run = Simulation(document(workflow("wf", node("n0", "big", a=1), cases), BIG, FREE, NEXT))
     run.succeed("n0", travels=False)
-    assert run.asked["n1"] == Ask(
+    assert run.asked["n1"] == RequestIO(
         "n1", 1, "read", {"values": {"0": {"r": "n0/1", "v": "x", "p": []}, "2": {"r": "n0/1", "v": "s", "p": ["none"]}}}
     )
     assert run.row("n1")["extra"] == {"asks": "read"}

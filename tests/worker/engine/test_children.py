@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flytemp_worker.engine import Ask, CancelChild, ChildClosed, StartChild
+from flytemp_worker.engine import CancelChild, ChildClosed, RequestIO, StartChild
 
 from .meaning import evaluate
 from .programs import document, launch_plan, node, out, task, workflow
@@ -55,7 +55,7 @@ def test_large_outputs_are_a_link() -> None:
 
 def test_inputs_that_are_not_inline_are_asked_for_and_lie_in_the_store_when_they_are_large() -> None:
     run = after_big()
-    assert run.asked["n1"] == Ask("n1", 1, "inputs", {"values": {"a": {"r": "n0/1", "v": "s", "p": []}}})
+    assert run.asked["n1"] == RequestIO("n1", 1, "inputs", {"values": {"a": {"r": "n0/1", "v": "s", "p": []}}})
     run.restore()
     assert run.tell("n1") == [StartChild("n1", 1, REFERENCE, {}, "mem://inputs/n1/1")]
     run.restore()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flytemp.spec.models import WorkflowDocument
-from flytemp_worker.engine import Ask, CancelTask, IllegalMove, TaskSucceeded
+from flytemp_worker.engine import CancelTask, IllegalMove, RequestIO, TaskSucceeded
 
 from .meaning import World, bake, evaluate
 from .programs import document, given, mapped, node, out, task, workflow
@@ -47,7 +47,7 @@ def outcome(run: Simulation) -> dict[str, Any]:
 def test_the_task_runs_then_its_graph_is_fetched_then_that_runs() -> None:
     run = dynamic()
     assert run.running == ["n0@1.1"]
-    assert run.succeed("n0") == [Ask("n0", 1, "expand", {})]
+    assert run.succeed("n0") == [RequestIO("n0", 1, "expand", {})]
     assert run.row("n0")["message"] == "its graph is being read"
     run.restore()
     run.tell("n0")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flytemp.spec.models import NodeSpec
-from flytemp_worker.engine import CancelTimer, GateAnswered, StartTimer, TellParts
+from flytemp_worker.engine import BroadcastToChunks, CancelTimer, GateAnswered, StartTimer
 
 from .meaning import evaluate, said
 from .programs import AT_THE_END, approval, asked, document, mapped, node, out, sleep, task, workflow
@@ -34,7 +34,7 @@ def test_an_input_is_what_is_answered() -> None:
     run.restore()
     commands = run.answer("threshold", said("threshold"))
     told = {"gate": "threshold", "by": "ann", "at": run.at - 7, "value": said("threshold")}
-    assert commands[0] == TellParts({"answer": told})
+    assert commands[0] == BroadcastToChunks({"answer": told})
     assert run.row("n0")["extra"]["answer"]["by"] == "ann"
     run.succeed("n1")
     assert run.outputs() == evaluate(run.program, "wf", {})

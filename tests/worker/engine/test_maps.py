@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flytemp_worker.engine import Ask, RunTask
+from flytemp_worker.engine import RequestIO, RunTask
 
 from .meaning import World, compute, evaluate
 from .programs import AT_THE_END, document, given, launch_plan, mapped, node, out, several, spread, task, workflow
@@ -125,7 +125,7 @@ def test_the_length_of_a_list_that_is_not_inline_is_asked_for() -> None:
     spec = mapped("n1", "next", a=out("n0", "s", "l"), b=0)
     run = Simulation(document(workflow("wf", node("n0", "big", a=1), spec, outputs={"x": out("n1")}), BIG, NEXT))
     run.succeed("n0", travels=False)
-    assert run.asked["n1"] == Ask("n1", 1, "lengths", {"values": {"a": {"r": "n0/1", "v": "s", "p": ["l"]}}})
+    assert run.asked["n1"] == RequestIO("n1", 1, "lengths", {"values": {"a": {"r": "n0/1", "v": "s", "p": ["l"]}}})
     run.restore()
     run.tell("n1")
     assert run.in_flight["n1.1"].inputs["a"] == {"r": "n0/1", "v": "s", "p": ["l", 1]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flytemp_worker.engine import RunTask, TellParts
+from flytemp_worker.engine import BroadcastToChunks, RunTask
 
 from .programs import document, launch_plan, mapped, node, out, sleep, task, workflow
 from .simulation import Limits, Simulation
@@ -19,7 +19,7 @@ def chain() -> Simulation:
 
 def test_what_runs_goes_on_and_nothing_new_starts() -> None:
     run = chain()
-    assert run.pause() == [TellParts({"pause": {"by": "ann", "reason": "to look at it"}})]
+    assert run.pause() == [BroadcastToChunks({"pause": {"by": "ann", "reason": "to look at it"}})]
     assert run.engine.paused == {"by": "ann", "reason": "to look at it", "at": run.at}
     run.succeed("n0")
     assert run.phases == {"n0": "SUCCEEDED", "n1": "READY", "n2": "RUNNING"}
@@ -29,7 +29,7 @@ def test_what_runs_goes_on_and_nothing_new_starts() -> None:
     run.restore()
     assert run.engine.paused is not None
     commands = run.resume()
-    assert commands[0] == TellParts({"resume": {"by": "ann"}})
+    assert commands[0] == BroadcastToChunks({"resume": {"by": "ann"}})
     assert run.running == ["n1@1.1", "n2@2.1"]
 
 

@@ -7,11 +7,12 @@ import sys
 
 PROGRAM = """
 import sys
-from flytemp_worker.engine import Engine, Plan, TaskSucceeded, rows
+from flytemp_worker.engine import Engine, Plan, TaskSucceeded
+from flytemp_worker.engine import snapshot
 plan = Plan({"root": "wf", "graphs": {"wf": {"nodes": [{"id": "n0", "kind": "task", "target": "t"}]}}})
 engine = Engine(plan, {})
 engine.begin(0)
-rows.restore(plan, rows.state(engine)).resume(0)
+snapshot.restore(plan, snapshot.state(engine)).resume(0)
 (finish,) = engine.step(TaskSucceeded("n0", 1, 1, {}, 2), 1)
 print(finish.phase)
 print(*sorted({name.partition(".")[0] for name in sys.modules}))

@@ -6,7 +6,7 @@ import pytest
 
 from flytemp.errors import FlytempError
 from flytemp_worker.engine import StartTimer
-from flytemp_worker.engine.reopening import to_retry
+from flytemp_worker.engine.manual_retry import nodes_to_retry
 
 from .meaning import evaluate
 from .programs import (
@@ -33,7 +33,7 @@ NEXT = task("next", "a")
 
 def refused(run: Simulation, *paths: str) -> str:
     with pytest.raises(FlytempError) as caught:
-        to_retry(run.engine, paths)
+        nodes_to_retry(run.engine, paths)
     before = run.phases
     assert run.retry(*paths) == []
     assert run.phases == before

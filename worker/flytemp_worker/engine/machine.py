@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from flytemp.errors import FlytempError
-from flytemp_worker.engine import limits, reopening
-from flytemp_worker.engine.kinds import HANDLERS, KINDS, MAP, lending
-from flytemp_worker.engine.ledger import Ledger
+from flytemp_worker.engine import deadlines, manual_retry
+from flytemp_worker.engine.kinds import EVENT_HANDLERS, HANDLERS, MAP, concurrency_budget
 from flytemp_worker.engine.messages import (
+    BroadcastToChunks,
     CancelRequested,
     Command,
     Event,
@@ -21,11 +21,11 @@ from flytemp_worker.engine.messages import (
     PauseRequested,
     ResumeRequested,
     RetryRequested,
-    TellParts,
 )
-from flytemp_worker.engine.nodes import Error, Node, Scope, user_error
+from flytemp_worker.engine.nodes import Error, GraphRun, Node, user_error
 from flytemp_worker.engine.phases import FINAL, IllegalMove, NodePhase
 from flytemp_worker.engine.plan import Plan
+from flytemp_worker.engine.transition_log import TransitionLog
 from flytemp_worker.engine.values import close
 
 P = NodePhase
@@ -62,7 +62,7 @@ class Engine:
         self.max_system_tries = max_system_tries
         self.max_map_items = max_map_items
         self.max_dynamic_depth = max_dynamic_depth
-        self.root = Scope(plan.root, None, inputs)
+        self.root = GraphRun(plan.root, None, inputs)
         self.running = 0  # task nodes in the backend's hands: RUNNING or CANCELLING
         self.lent = 0  # of the limit, to the parts of maps that run
         self.borrowed = 0  # of a part of a map over a task: of its execution's limit
@@ -79,7 +79,7 @@ class Engine:
         self.base = 0  # of a part of a map: attempts that its calls had when the map ran before
         self.spent: dict[str, int] = {}  # attempts of nodes that were there before and are not now, by path
         self.waiting: dict[str, Node] = {}  # gates that wait for an answer, by path
-        self.ledger = Ledger()
+        self.ledger = TransitionLog()
         self.ledger.journals = plan.structured
         self.counts = self.ledger.counts
         self.active = self.ledger.active
@@ -89,8 +89,8 @@ class Engine:
         self.ready_parts: dict[Node, deque[int]] = {}  # parts of maps, by their numbers
         self.by_path: dict[str, Node] = {}
         self.move = self.ledger.move
-        self._closing: deque[Scope] = deque()  # scopes whose last node ended
-        self._opening: deque[Scope] = deque()  # scopes that were called
+        self._closing: deque[GraphRun] = deque()  # scopes whose last node ended
+        self._opening: deque[GraphRun] = deque()  # scopes that were called
         self._commands: list[Command] = []
 
     # ---------------------------------------------------------------------------------- interface
@@ -120,18 +120,18 @@ class Engine:
         self.at = at
         self.holding = False
         for scope in self.scopes():
-            limits.resume_scope(self, scope)
+            deadlines.resume_scope(self, scope)
         for node in self.nodes():
             if node.phase not in FINAL and node.phase is not P.WAITING:
-                limits.resume_node(self, node)
-                KINDS[node.kind].resume(self, node)
+                deadlines.resume_node(self, node)
+                HANDLERS[node.kind].resume(self, node)
         return self.flush()
 
     def nodes(self) -> Iterator[Node]:
         """All nodes of all open scopes, callers before what they call."""
         return self.root.walk()
 
-    def scopes(self) -> Iterator[Scope]:
+    def scopes(self) -> Iterator[GraphRun]:
         """The root's scope and those of all nodes."""
         yield self.root
         for node in self.nodes():
@@ -154,7 +154,7 @@ class Engine:
     def emit(self, command: Command) -> None:
         self._commands.append(command)
 
-    def call(self, scope: Scope) -> None:
+    def call(self, scope: GraphRun) -> None:
         """Open a scope, once all that happens now has happened."""
         self.know(scope.nodes)
         self._opening.append(scope)
@@ -190,12 +190,12 @@ class Engine:
     def make_ready(self, node: Node) -> None:
         """All that the node waited for is there."""
         self.move(node, P.READY, "all it depends on succeeded")
-        limits.start_node(self, node)
-        KINDS[node.kind].start(self, node)
+        deadlines.start_node(self, node)
+        HANDLERS[node.kind].start(self, node)
 
     def finish(self, node: Node, phase: NodePhase, why: str) -> None:
         """The node is in a final phase; what waited for it may go on."""
-        limits.end_node(self, node)
+        deadlines.end_node(self, node)
         self.move(node, phase, why)
         node.finished = self.at
         scope = node.scope
@@ -232,7 +232,7 @@ class Engine:
         node.fail_with(error)
         self.fail(node, node.failed_phase)
 
-    def spread(self, scope: Scope | None, error: Error, reason: str) -> None:
+    def spread(self, scope: GraphRun | None, error: Error, reason: str) -> None:
         """An error in ``scope`` stops it, if it fails at once, and then what is around it."""
         while scope is not None and scope.kind != "map":
             scope.error = scope.error or error
@@ -243,11 +243,11 @@ class Engine:
                 return  # what handles a failure fails by itself
             scope = scope.parent.scope
 
-    def abort(self, scope: Scope, reason: str) -> None:
+    def abort(self, scope: GraphRun, reason: str) -> None:
         """Stop all of it; a handler of failures that runs already is left to end."""
         if scope.aborting:
             return
-        limits.end_scope(self, scope)
+        deadlines.end_scope(self, scope)
         scope.aborting = True
         scope.reason = reason
         for node in scope.nodes:
@@ -255,11 +255,11 @@ class Engine:
                 node.message = reason
                 self.finish(node, P.SKIPPED, reason)
             elif node.phase not in FINAL:
-                KINDS[node.kind].abort(self, node)
+                HANDLERS[node.kind].abort(self, node)
 
     # ------------------------------------------------------------------------------------- moving
 
-    def close(self, scope: Scope) -> None:
+    def close(self, scope: GraphRun) -> None:
         """All nodes of a scope that was set going again had ended already."""
         self._closing.append(scope)
 
@@ -276,7 +276,7 @@ class Engine:
             elif not self._start_next():
                 break
         if self.borrowed:
-            lending.give_back(self)
+            concurrency_budget.give_back(self)
         commands, self._commands = self._commands, []
         return commands
 
@@ -287,23 +287,23 @@ class Engine:
         if self.ready_children and self.children < self.max_in_flight:
             node = self.ready_children.popleft()
             if node.phase is P.READY:
-                KINDS[node.kind].run(self, node)
+                HANDLERS[node.kind].run(self, node)
             return True
         if self.ready_parts and MAP.run_part(self):
             return True
         if self.ready and self.running + self.lent < min(self.limit, self.window):
             node = self.ready.popleft()
             if node.phase is P.READY:
-                KINDS[node.kind].run(self, node)
+                HANDLERS[node.kind].run(self, node)
             return True
         return False
 
-    def _open(self, scope: Scope) -> None:
+    def _open(self, scope: GraphRun) -> None:
         if not scope.nodes:
             self._closing.append(scope)
         if not scope.aborting:  # else it was stopped before it opened
             scope.started = scope.started or self.at
-            limits.start_scope(self, scope)
+            deadlines.start_scope(self, scope)
         if scope.kind == "map":
             MAP.open_items(self, scope)
             return
@@ -311,10 +311,10 @@ class Engine:
             if node.waiting == 0 and node.phase is P.WAITING:
                 self.make_ready(node)
 
-    def _close(self, scope: Scope) -> None:
+    def _close(self, scope: GraphRun) -> None:
         if scope.open:  # something was added, or tried again, meanwhile
             return
-        limits.end_scope(self, scope)
+        deadlines.end_scope(self, scope)
         if self._needs_handler(scope):
             self._call_handler(scope)
             return
@@ -326,9 +326,9 @@ class Engine:
         elif scope.error is not None:
             node.error = scope.error
             # The first failure already stopped the scopes around this one, where they fail at once.
-            self.fail(node, limits.failed_phase(scope))
+            self.fail(node, deadlines.failed_phase(scope))
         elif scope.aborting:
-            limits.stopped(self, node)
+            deadlines.stopped(self, node)
         else:
             self.finish(node, P.SUCCEEDED, "its nodes succeeded")
 
@@ -346,11 +346,11 @@ class Engine:
                     self.finish(fed, P.SKIPPED, fed.message)
                     pending.append(fed)
 
-    def _needs_handler(self, scope: Scope) -> bool:
+    def _needs_handler(self, scope: GraphRun) -> bool:
         failed = scope.error is not None or scope.aborting
         return scope.graph.on_failure is not None and scope.handler is None and failed
 
-    def _call_handler(self, scope: Scope) -> None:
+    def _call_handler(self, scope: GraphRun) -> None:
         """All else is over: the workflow's own on_failure runs, and nothing stops it."""
         assert scope.graph.on_failure is not None
         scope.handler = Node(scope.graph.on_failure, scope)
@@ -373,19 +373,19 @@ class Engine:
     def _on_pause(self, event: PauseRequested) -> None:
         if self.paused is None and not self.finished:
             self.paused = {"by": event.by, "reason": event.reason, "at": self.at}
-            self.emit(TellParts({"pause": {"by": event.by, "reason": event.reason}}))
+            self.emit(BroadcastToChunks({"pause": {"by": event.by, "reason": event.reason}}))
 
     def _on_resume(self, event: ResumeRequested) -> None:
         if self.paused is not None and not self.finished:
             self.paused = None
-            self.emit(TellParts({"resume": {"by": event.by}}))
+            self.emit(BroadcastToChunks({"resume": {"by": event.by}}))
 
     def _finish_execution(self) -> None:
         self.finished = True
         if self.cancelled is not None:
             self.emit(Finish("ABORTED", reason=self.cancelled, error=self.root.error))
         elif self.root.error is not None:
-            self.emit(Finish(str(limits.failed_phase(self.root)), error=self.root.error))
+            self.emit(Finish(str(deadlines.failed_phase(self.root)), error=self.root.error))
         else:
             self.emit(self._outputs())
 
@@ -401,9 +401,9 @@ def _as_it_is(gate: dict[str, Any], value: Any) -> Any:
 
 
 _HANDLERS: dict[type, Callable[[Any, Any], None]] = {
-    **HANDLERS,
+    **EVENT_HANDLERS,
     CancelRequested: Engine._on_cancel,
     PauseRequested: Engine._on_pause,
     ResumeRequested: Engine._on_resume,
-    RetryRequested: reopening.on_retry,
+    RetryRequested: manual_retry.on_retry,
 }

@@ -69,8 +69,8 @@ class CancelRequested:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """The answer to an `Ask`: ``answer``, or why there is none, as in `TaskFailed`."""
+class IOCompleted:
+    """The answer to an `RequestIO`: ``answer``, or why there is none, as in `TaskFailed`."""
 
     node: str
     what: str
@@ -98,7 +98,7 @@ class ChildClosed:
 
 
 @dataclass(frozen=True, slots=True)
-class PartGaveBack:
+class SlotsReleased:
     """All calls of a part of a map have started, and no more than ``width`` of them are open."""
 
     node: str
@@ -108,7 +108,7 @@ class PartGaveBack:
 
 
 @dataclass(frozen=True, slots=True)
-class MoreLent:
+class AllocationIncreased:
     """To the engine of a part: so many of its calls may be open now."""
 
     width: int
@@ -148,10 +148,10 @@ Event: TypeAlias = (
     | TaskCancelled
     | TimerFired
     | CancelRequested
-    | Told
+    | IOCompleted
     | ChildClosed
-    | PartGaveBack
-    | MoreLent
+    | SlotsReleased
+    | AllocationIncreased
     | GateAnswered
     | PauseRequested
     | ResumeRequested
@@ -209,8 +209,8 @@ class CancelTimer:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """Do a short piece of I/O; the answer is a `Told` with the same key. It can be repeated without harm.
+class RequestIO:
+    """Do a short piece of I/O; the answer is a `IOCompleted` with the same key. It can be repeated without harm.
 
     ==============  ================================================================  =====================================
     what            argument                                                          answer
@@ -243,7 +243,7 @@ class StartChild:
 
 
 @dataclass(frozen=True, slots=True)
-class StartPart:
+class StartChunk:
     """Start a part of a map: the calls of ``count`` items from ``first`` on, at most ``width`` at once.
 
     ``given`` are closed values of the map's inputs; those it maps over begin with the part's first item.
@@ -269,7 +269,7 @@ class StartPart:
 
 @dataclass(frozen=True, slots=True)
 class CancelChild:
-    """Stop what `StartChild` or `StartPart` started; ``part`` is -1 for an execution."""
+    """Stop what `StartChild` or `StartChunk` started; ``part`` is -1 for an execution."""
 
     node: str
     part: int
@@ -278,15 +278,15 @@ class CancelChild:
 
 
 @dataclass(frozen=True, slots=True)
-class TellParts:
+class BroadcastToChunks:
     """Pass on to every part of a map that runs: an answer to a gate, a pause, a resumption."""
 
     message: dict[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
-class LendMore:
-    """Tell a part of a map that it may have ``width`` calls open: a `MoreLent` there."""
+class IncreaseAllocation:
+    """Tell a part of a map that it may have ``width`` calls open: a `AllocationIncreased` there."""
 
     node: str
     part: int
@@ -295,8 +295,8 @@ class LendMore:
 
 
 @dataclass(frozen=True, slots=True)
-class GiveBack:
-    """Tell the execution that this part of a map needs no more than ``width`` any more: a `PartGaveBack` there."""
+class ReleaseSlots:
+    """Tell the execution that this part of a map needs no more than ``width`` any more: a `SlotsReleased` there."""
 
     width: int
 
@@ -316,6 +316,6 @@ class Finish:
 
 
 Command: TypeAlias = (
-    RunTask | CancelTask | StartTimer | CancelTimer | Ask | StartChild | StartPart | CancelChild | TellParts | LendMore
-    | GiveBack | Finish
+    RunTask | CancelTask | StartTimer | CancelTimer | RequestIO | StartChild | StartChunk | CancelChild | BroadcastToChunks | IncreaseAllocation
+    | ReleaseSlots | Finish
 )  # fmt: skip

@@ -31,7 +31,7 @@ class Node:
         "plan", "scope", "size", "started", "started_attempt", "try_", "until", "waiting",
     )  # fmt: skip
 
-    def __init__(self, plan: NodePlan, scope: Scope, identifier: str | None = None, index: int | None = None) -> None:
+    def __init__(self, plan: NodePlan, scope: GraphRun, identifier: str | None = None, index: int | None = None) -> None:
         self.plan = plan
         self.scope = scope
         own = identifier or plan.id
@@ -44,7 +44,7 @@ class Node:
         self.lost = 0  # tries of this attempt that the platform lost
         self.outputs: dict[str, Any] | None = None
         self.size = 0
-        self.child: Scope | None = None
+        self.child: GraphRun | None = None
         self.error: Error | None = None
         self.message: str | None = None
         self.started: int | None = None
@@ -92,7 +92,7 @@ class Node:
         return max((self.until or at) - at, 1) / 1000
 
 
-class Scope:
+class GraphRun:
     """A graph being run: the root workflow, or what runs in a node.
 
     ``kind`` is "graph" for a workflow, "branch" for the cases of a branch, "map" for the calls of a map. ``given`` are
@@ -133,7 +133,7 @@ class Scope:
         self.width = 0  # of a map: calls that may be open at once, 0 for all
 
     @property
-    def lexical(self) -> Scope:
+    def lexical(self) -> GraphRun:
         """The scope whose names the bindings of nodes in here mean: those around a branch are its cases', too."""
         scope = self
         while scope.kind == "branch":
@@ -153,7 +153,7 @@ class Scope:
                 yield from self.handler.child.walk()
 
 
-def depth(scope: Scope, kind: str) -> int:
+def depth(scope: GraphRun, kind: str) -> int:
     """How many callers of this kind are around ``scope``."""
     count = 0
     while scope.parent is not None:

@@ -25,7 +25,7 @@ from flytemp.literals.limits import INLINE_BYTES
 from flytemp.literals.navigate import value_at
 
 if TYPE_CHECKING:
-    from flytemp_worker.engine.nodes import Node, Scope
+    from flytemp_worker.engine.nodes import GraphRun, Node
 
 REFERENCE_BYTES = 64
 """A value up to this long travels inline always: a reference to it would not be shorter."""
@@ -36,7 +36,7 @@ Path = list[Any]
 _ELSEWHERE = ("k", "r", "c", "u", "f")
 
 
-class Resolver:
+class BindingResolver:
     """Resolves bindings within a scope; ``size`` sums the sizes of results and launch inputs that were inlined."""
 
     __slots__ = ("by_reference", "size")
@@ -45,7 +45,7 @@ class Resolver:
         self.by_reference = by_reference
         self.size = 0
 
-    def resolve(self, binding: dict[str, Any], scope: Scope, path: Path | None = None) -> Closed:
+    def resolve(self, binding: dict[str, Any], scope: GraphRun, path: Path | None = None) -> Closed:
         """A loop, because a value may be handed on through any number of sub-workflows."""
         while True:
             if "l" in binding:
@@ -75,13 +75,13 @@ class Resolver:
             else:
                 return {"m": {key: self.resolve(item, scope) for key, item in binding["m"].items()}}
 
-    def _input(self, scope: Scope, var: str, path: Path | None) -> Closed:
+    def _input(self, scope: GraphRun, var: str, path: Path | None) -> Closed:
         if scope.inputs is None or (self.by_reference and scope.sizes[var] > REFERENCE_BYTES):
             return {"c": var, "p": path or []}
         self.size += scope.sizes[var]
         return {"l": value_at(scope.inputs[var], path) if path else scope.inputs[var]}
 
-    def _of_node(self, node: Node, var: str, path: Path | None) -> Closed | tuple[dict[str, Any], Scope]:
+    def _of_node(self, node: Node, var: str, path: Path | None) -> Closed | tuple[dict[str, Any], GraphRun]:
         """A node's output as a closed value, or the binding that it is and the scope in which it is meant."""
         while node.kind == "branch" and node.child is not None:
             node = node.child.nodes[node.extra["taken"]]
@@ -102,14 +102,14 @@ class Resolver:
         return {"l": value_at(node.outputs[var], path) if path else node.outputs[var]}
 
 
-def failure_of(scope: Scope) -> dict[str, Any]:
+def failure_of(scope: GraphRun) -> dict[str, Any]:
     """What a handler of failures is told: flytekit's FlyteError, as a literal."""
     if scope.error is None:
         return {"message": scope.reason or "stopped", "failed_node_id": ""}
     return {"message": scope.error["message"], "failed_node_id": scope.error.get("node") or ""}
 
 
-def _elsewhere(binding: dict[str, Any], scope: Scope, path: Path | None) -> Closed:
+def _elsewhere(binding: dict[str, Any], scope: GraphRun, path: Path | None) -> Closed:
     closed = {**binding, "p": _join(binding.get("p"), path) or []}
     if "k" in binding and scope.graph.source and "d" not in binding:
         closed["d"] = scope.graph.source
@@ -134,19 +134,19 @@ def _join(first: Path | None, second: Path | None) -> Path | None:
     return first + second if second else first
 
 
-def close(bindings: dict[str, dict[str, Any]], scope: Scope, limit: int = INLINE_BYTES) -> dict[str, Closed]:
+def close(bindings: dict[str, dict[str, Any]], scope: GraphRun, limit: int = INLINE_BYTES) -> dict[str, Closed]:
     """Resolve ``bindings`` of a node in ``scope``: inline while they are small together, else by reference.
 
     Raises:
         flytemp.errors.InputError: an attribute path leads nowhere in the value.
     """
     meant = scope.lexical
-    resolver = Resolver()
+    resolver = BindingResolver()
     closed = _close(bindings, meant, resolver)
-    return closed if resolver.size <= limit else _close(bindings, meant, Resolver(by_reference=True))
+    return closed if resolver.size <= limit else _close(bindings, meant, BindingResolver(by_reference=True))
 
 
-def _close(bindings: dict[str, dict[str, Any]], scope: Scope, resolver: Resolver) -> dict[str, Closed]:
+def _close(bindings: dict[str, dict[str, Any]], scope: GraphRun, resolver: BindingResolver) -> dict[str, Closed]:
     closed: dict[str, Closed] = {}
     for var, binding in bindings.items():
         try:

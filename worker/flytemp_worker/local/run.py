@@ -16,18 +16,17 @@ from flytemp.errors import FlytempError, NotFound
 from flytemp.layout import ExecutionLayout
 from flytemp.literals.types import Json
 from flytemp.names import workflow_id
-from flytemp.records.frame import execution_of
+from flytemp.records.build import execution_of
 from flytemp.records.launch import ExecutionContext, LaunchOptions
 from flytemp.records.models import Execution, Phase
 from flytemp.records.nodes import error_info, nodes_from_rows, when
 from flytemp.spec.models import Document, LaunchPlanDocument, TaskDocument, WorkflowDocument
 from flytemp.spec.plan import around_task, plan_of
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.close import final_outputs
+from flytemp_activities.application_errors import error_detail
 from flytemp_activities.executions import Executions
-from flytemp_activities.failures import error_detail
+from flytemp_activities.record_execution import final_outputs
 from flytemp_worker.engine import (
-    Ask,
     CancelRequested,
     CancelTask,
     ChildClosed,
@@ -36,17 +35,18 @@ from flytemp_worker.engine import (
     Event,
     Finish,
     Plan,
+    RequestIO,
     RunTask,
     StartChild,
     StartTimer,
     TaskCancelled,
     TimerFired,
-    rows,
+    snapshot,
 )
-from flytemp_worker.engine.limits import DEADLINE, TIMEOUT
+from flytemp_worker.engine.deadlines import DEADLINE, TIMEOUT
 from flytemp_worker.local.gates import ask_at_terminal
-from flytemp_worker.local.work import Answerer, TaskHere
-from flytemp_worker.workflow.calls import child_name
+from flytemp_worker.local.inline_tasks import InlineTaskRunner, IORequestHandler
+from flytemp_worker.workflow.activity_calls import child_name
 
 NAMESPACE = "local"
 
@@ -142,8 +142,8 @@ class LocalRun:
             max_map_items=10**9,  # there are no other workflows to run parts of it
         )
         self._engine.seed = self._layout.root
-        self._tasks = TaskHere(self._context, self._layout.root, self._executions)
-        self._answerer = Answerer(self._layout.root, self._executions)
+        self._tasks = InlineTaskRunner(self._context, self._layout.root, self._executions)
+        self._answerer = IORequestHandler(self._layout.root, self._executions)
         self._finish: Finish | None = None
         self._pending: dict[Key, RunTask | StartChild] = {}
         self._timers: dict[Key, float] = {}
@@ -187,7 +187,7 @@ class LocalRun:
         for command in commands:
             if isinstance(command, Finish):
                 self._finish = command
-            elif isinstance(command, Ask):
+            elif isinstance(command, RequestIO):
                 self._events.append(self._answerer.answer(command))
             elif isinstance(command, RunTask):
                 self._pending[(command.node, command.attempt, command.try_)] = command
@@ -328,7 +328,7 @@ class LocalRun:
             self._on_change(self._execution(phase))
 
     def _execution(self, phase: Phase) -> Execution:
-        nodes = nodes_from_rows(self._plan_json, rows.for_record(self._engine))
+        nodes = nodes_from_rows(self._plan_json, snapshot.for_record(self._engine))
         return execution_of(self._context, self._layout, self._store, phase, nodes)
 
 

@@ -14,33 +14,17 @@ from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from flytemp_worker.workflow import calls, version1
-from flytemp_worker.workflow.requests import Requests
+from flytemp_worker.workflow import activity_calls, execution
+from flytemp_worker.workflow.message_handlers import MessageHandlers
 
 _NOTHING = RawValue(Payload())
-
-_VERSIONS = {1: version1.run}
-
-
-class UnknownInterpreterVersion(Exception):
-    """Not a failure of the run: an older worker got a newer execution. Temporal tries the task again elsewhere."""
-
-
-async def _interpret(requests: Requests, resolved: dict[str, Any], continued: dict[str, Any] | None) -> dict[str, Any]:
-    number = resolved["interpreter"]
-    if number not in _VERSIONS:
-        raise UnknownInterpreterVersion(
-            f"the execution is of interpreter version {number}, this worker knows {sorted(_VERSIONS)}: upgrade the worker"
-        )
-    return await _VERSIONS[number](resolved, continued, requests.open)
-
 
 @workflow.defn(name="FlytempWorkflow", sandboxed=False)
 class FlytempWorkflow:
     """Runs a launch plan, workflow or task by its spec. See the reference page "Launching from any language"."""
 
     def __init__(self) -> None:
-        self._requests = Requests()
+        self._requests = MessageHandlers()
 
     @workflow.run
     async def run(self, launch: RawValue = _NOTHING) -> dict[str, Any]:
@@ -48,7 +32,7 @@ class FlytempWorkflow:
         # Only a run that continues another says what to go on with: a launch is always resolved.
         continued = given.get("continued") if workflow.info().continued_run_id else None
         resolved: dict[str, Any] = continued["resolved"] if continued else await _resolve(given)
-        return await _interpret(self._requests, resolved, continued)
+        return await execution.run(resolved, continued, self._requests.open)
 
     @workflow.update(name="flytemp.answer")
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -74,38 +58,38 @@ class FlytempWorkflow:
     def _check_retry(self, request: dict[str, Any]) -> None:
         self._requests.check_retry(request)
 
-    @workflow.signal(name=calls.CHILD_CLOSED)
+    @workflow.signal(name=activity_calls.CHILD_CLOSED)
     def child_closed(self, message: dict[str, Any]) -> None:
         self._requests.child_closed(message)
 
-    @workflow.signal(name=calls.GAVE_BACK)
+    @workflow.signal(name=activity_calls.GAVE_BACK)
     def part_gave_back(self, message: dict[str, Any]) -> None:
         self._requests.part_gave_back(message)
 
 
-@workflow.defn(name=calls.PART_WORKFLOW, sandboxed=False)
+@workflow.defn(name=activity_calls.PART_WORKFLOW, sandboxed=False)
 class FlytempMapPart:
     """The calls of some of a map's items: started by `FlytempWorkflow` alone."""
 
     def __init__(self) -> None:
-        self._requests = Requests()
+        self._requests = MessageHandlers()
 
     @workflow.run
     async def run(self, part: dict[str, Any]) -> dict[str, Any]:
         continued = part.get("continued")
         own = {name: value for name, value in part.items() if name != "resolved"}
         resolved = continued["resolved"] if continued else {**part["resolved"], "part": own}
-        return await _interpret(self._requests, resolved, continued)
+        return await execution.run(resolved, continued, self._requests.open)
 
-    @workflow.signal(name=calls.TELL)
+    @workflow.signal(name=activity_calls.TELL)
     def tell(self, message: dict[str, Any]) -> None:
         self._requests.told(message)
 
-    @workflow.signal(name=calls.CHILD_CLOSED)
+    @workflow.signal(name=activity_calls.CHILD_CLOSED)
     def child_closed(self, message: dict[str, Any]) -> None:
         self._requests.child_closed(message)
 
-    @workflow.signal(name=calls.GAVE_BACK)
+    @workflow.signal(name=activity_calls.GAVE_BACK)
     def part_gave_back(self, message: dict[str, Any]) -> None:
         self._requests.part_gave_back(message)
 
@@ -139,7 +123,7 @@ async def _resolve(launch: dict[str, Any]) -> dict[str, Any]:
         "started_at": info.workflow_start_time.isoformat(),
     }
     try:
-        resolving = calls.control(calls.RESOLVE, argument, summary="validate the launch, load the plan")
+        resolving = activity_calls.control(activity_calls.RESOLVE, argument, summary="validate the launch, load the plan")
     except (TypeError, ValueError, RecursionError) as error:
         raise _refused(f"the input is not JSON: {error}"[:500]) from error
     try:

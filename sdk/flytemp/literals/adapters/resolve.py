@@ -20,8 +20,8 @@ from pydantic import BaseModel
 from flytemp.errors import NotSupported
 from flytemp.literals.adapters.base import Adapter
 from flytemp.literals.adapters.blobs import BlobAdapter, PathAdapter
-from flytemp.literals.adapters.choices import enum_adapter, literal_adapter
 from flytemp.literals.adapters.containers import ListAdapter, MapAdapter, TupleAdapter
+from flytemp.literals.adapters.literals import enum_adapter, literal_adapter
 from flytemp.literals.adapters.models import model_adapter
 from flytemp.literals.adapters.scalars import SCALARS, AnyAdapter, ScalarAdapter
 from flytemp.literals.adapters.structs import DataclassAdapter, NamedTupleAdapter, TypedDictAdapter

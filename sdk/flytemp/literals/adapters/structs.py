@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any, NotRequired, Required, TypeVar, cast, get_args, get_origin
 
 from flytemp.errors import FlytempError, NotSupported
+from flytemp.literals.adapters.annotations import class_hints
 from flytemp.literals.adapters.base import Adapter, Fit
-from flytemp.literals.adapters.hints import class_hints
 from flytemp.literals.check import check_fields
 from flytemp.literals.mismatch import Refused
 from flytemp.literals.transfer import FileTransfer

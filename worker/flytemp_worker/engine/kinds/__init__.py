@@ -5,50 +5,50 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flytemp_worker.engine import limits
-from flytemp_worker.engine.kinds import base, children, gates, lending, parts, tasks
-from flytemp_worker.engine.kinds.branches import BranchKind
-from flytemp_worker.engine.kinds.children import LaunchPlanKind
-from flytemp_worker.engine.kinds.dynamics import DynamicKind
-from flytemp_worker.engine.kinds.gates import GateKind, SleepKind
-from flytemp_worker.engine.kinds.maps import MapKind
-from flytemp_worker.engine.kinds.tasks import TaskKind
-from flytemp_worker.engine.kinds.workflows import WorkflowKind
+from flytemp_worker.engine import deadlines
+from flytemp_worker.engine.kinds import base, children, concurrency_budget, gates, map_chunks, tasks
+from flytemp_worker.engine.kinds.branches import BranchHandler
+from flytemp_worker.engine.kinds.children import LaunchPlanHandler
+from flytemp_worker.engine.kinds.dynamics import DynamicHandler
+from flytemp_worker.engine.kinds.gates import GateHandler, SleepHandler
+from flytemp_worker.engine.kinds.maps import MapHandler
+from flytemp_worker.engine.kinds.tasks import TaskHandler
+from flytemp_worker.engine.kinds.workflows import WorkflowHandler
 from flytemp_worker.engine.messages import (
+    AllocationIncreased,
     ChildClosed,
     GateAnswered,
-    MoreLent,
-    PartGaveBack,
+    IOCompleted,
+    SlotsReleased,
     TaskCancelled,
     TaskFailed,
     TaskLost,
     TaskSucceeded,
     TimerFired,
-    Told,
 )
 
-MAP = MapKind()
+MAP = MapHandler()
 
-KINDS: dict[str, base.Kind] = {
-    "task": TaskKind(),
-    "workflow": WorkflowKind(),
-    "branch": BranchKind(),
+HANDLERS: dict[str, base.NodeHandler] = {
+    "task": TaskHandler(),
+    "workflow": WorkflowHandler(),
+    "branch": BranchHandler(),
     "map": MAP,
-    "dynamic": DynamicKind(),
-    "launch_plan": LaunchPlanKind(),
-    "gate": GateKind(),
-    "sleep": SleepKind(),
+    "dynamic": DynamicHandler(),
+    "launch_plan": LaunchPlanHandler(),
+    "gate": GateHandler(),
+    "sleep": SleepHandler(),
 }
 
-HANDLERS: dict[type, Callable[[Any, Any], None]] = {
+EVENT_HANDLERS: dict[type, Callable[[Any, Any], None]] = {
     TaskSucceeded: tasks.on_succeeded,
     TaskFailed: tasks.on_failed,
     TaskLost: tasks.on_lost,
     TaskCancelled: tasks.on_cancelled,
-    TimerFired: limits.on_timer,
-    Told: base.on_told,
+    TimerFired: deadlines.on_timer,
+    IOCompleted: base.on_told,
     ChildClosed: children.on_child_closed,
-    PartGaveBack: parts.on_gave_back,
-    MoreLent: lending.on_more_lent,
+    SlotsReleased: map_chunks.on_gave_back,
+    AllocationIncreased: concurrency_budget.on_more_lent,
     GateAnswered: gates.on_answered,
 }

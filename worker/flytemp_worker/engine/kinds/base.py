@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flytemp_worker.engine.messages import Ask
+from flytemp_worker.engine.messages import RequestIO
 from flytemp_worker.engine.phases import FINAL, IllegalMove, NodePhase
 
 if TYPE_CHECKING:
     from flytemp_worker.engine.machine import Engine
-    from flytemp_worker.engine.messages import ChildClosed, TaskSucceeded, Told
+    from flytemp_worker.engine.messages import ChildClosed, IOCompleted, TaskSucceeded
     from flytemp_worker.engine.nodes import Node
 
 P = NodePhase
 
 
-class Kind:
+class NodeHandler:
     """One row of the engine's table. Each method takes a node of the kind."""
 
     def start(self, engine: Engine, node: Node) -> None:
@@ -37,7 +37,7 @@ class Kind:
     def timer(self, engine: Engine, node: Node) -> None:
         """The timer of its attempt and try fired, or had fired when it was cancelled."""
 
-    def told(self, engine: Engine, node: Node, event: Told) -> None:
+    def told(self, engine: Engine, node: Node, event: IOCompleted) -> None:
         """The answer to what it asked."""
         raise IllegalMove(node.path, f"was told {event.what}, which a {node.kind} does not ask", ())
 
@@ -59,26 +59,26 @@ def begin(engine: Engine, node: Node, why: str) -> None:
 
 
 def ask(engine: Engine, node: Node, what: str, argument: dict[str, Any]) -> None:
-    """Ask for a piece of I/O; the answer comes to `Kind.told`. What is asked is part of the state: it is asked again."""
+    """Ask for a piece of I/O; the answer comes to `NodeHandler.told`. What is asked is part of the state: it is asked again."""
     node.extra["asks"] = what
-    engine.emit(Ask(node.path, node.attempt, what, argument))
+    engine.emit(RequestIO(node.path, node.attempt, what, argument))
 
 
-def on_told(engine: Engine, event: Told) -> None:
+def on_told(engine: Engine, event: IOCompleted) -> None:
     """An answer. One to a node that was stopped meanwhile ends it."""
-    from flytemp_worker.engine import limits
-    from flytemp_worker.engine.kinds import KINDS
+    from flytemp_worker.engine import deadlines
+    from flytemp_worker.engine.kinds import HANDLERS
 
     node = engine.known(event.node, "Told")
     if node.extra.get("asks") != event.what or node.phase in FINAL:
         raise IllegalMove(node.path, f"was told {event.what} and asked {node.extra.get('asks')}", engine.ledger.story(node.path))
     del node.extra["asks"]
     if node.phase is P.CANCELLING:
-        limits.stopped(engine, node)
+        deadlines.stopped(engine, node)
     elif event.error is not None:
         engine.fail_with(node, event.error)
     else:
-        KINDS[node.kind].told(engine, node, event)
+        HANDLERS[node.kind].told(engine, node, event)
 
 
 def abort_asking(engine: Engine, node: Node) -> bool:

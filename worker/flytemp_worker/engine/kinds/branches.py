@@ -6,26 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 from flytemp.errors import FlytempError, InputError
 from flytemp_worker.engine import conditions
-from flytemp_worker.engine.kinds.base import Kind, P, abort_asking, ask, begin
+from flytemp_worker.engine.kinds.base import NodeHandler, P, abort_asking, ask, begin
 from flytemp_worker.engine.kinds.workflows import abort_child
-from flytemp_worker.engine.nodes import Scope
-from flytemp_worker.engine.values import Closed, Resolver
+from flytemp_worker.engine.nodes import GraphRun
+from flytemp_worker.engine.values import BindingResolver, Closed
 
 if TYPE_CHECKING:
     from flytemp_worker.engine.machine import Engine
-    from flytemp_worker.engine.messages import Told
+    from flytemp_worker.engine.messages import IOCompleted
     from flytemp_worker.engine.nodes import Node
     from flytemp_worker.engine.plan import Binding
 
 
-class BranchKind(Kind):
+class BranchHandler(NodeHandler):
     """Decides at once where the values are inline; else it asks for those that are not."""
 
     def start(self, engine: Engine, node: Node) -> None:
         begin(engine, node, "its conditions are evaluated")
         self._decide(engine, node, {})
 
-    def told(self, engine: Engine, node: Node, event: Told) -> None:
+    def told(self, engine: Engine, node: Node, event: IOCompleted) -> None:
         self._decide(engine, node, event.answer["values"])
 
     def abort(self, engine: Engine, node: Node) -> None:
@@ -51,7 +51,7 @@ class BranchKind(Kind):
         known = {id(binding): values.get(str(number)) for number, binding in enumerate(_operands(node))}
 
         def read(binding: Binding) -> Any:
-            value = known[id(binding)] or Resolver().resolve(binding, node.scope.lexical)
+            value = known[id(binding)] or BindingResolver().resolve(binding, node.scope.lexical)
             if "error" in value:
                 raise InputError(value["error"])
             return value["l"]
@@ -70,7 +70,7 @@ class BranchKind(Kind):
         unread: dict[str, Closed] = {}
         for number, binding in enumerate(_operands(node)):
             try:
-                closed = Resolver().resolve(binding, node.scope.lexical)
+                closed = BindingResolver().resolve(binding, node.scope.lexical)
             except FlytempError:
                 continue
             if "l" not in closed:
@@ -98,8 +98,8 @@ def _open(engine: Engine, node: Node, taken: int) -> None:
             engine.finish(case, P.SKIPPED, case.message)
 
 
-def cases(node: Node) -> Scope:
+def cases(node: Node) -> GraphRun:
     """The scope of the branch's cases."""
     assert node.plan.branch is not None
-    node.child = Scope(node.plan.branch.graph, node, kind="branch")
+    node.child = GraphRun(node.plan.branch.graph, node, kind="branch")
     return node.child

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 from flytemp.errors import FlytempError
 from flytemp.literals.limits import INLINE_BYTES
-from flytemp_worker.engine import limits
-from flytemp_worker.engine.kinds.base import Kind, P, abort_asking, ask, begin
+from flytemp_worker.engine import deadlines
+from flytemp_worker.engine.kinds.base import NodeHandler, P, abort_asking, ask, begin
 from flytemp_worker.engine.messages import CancelChild, ChildClosed, StartChild
 from flytemp_worker.engine.phases import IllegalMove
 from flytemp_worker.engine.values import close
 
 if TYPE_CHECKING:
     from flytemp_worker.engine.machine import Engine
-    from flytemp_worker.engine.messages import Told
+    from flytemp_worker.engine.messages import IOCompleted
     from flytemp_worker.engine.nodes import Node
 
 EXECUTION = -1
 """The part number of what is no part of a map."""
 
 
-class LaunchPlanKind(Kind):
+class LaunchPlanHandler(NodeHandler):
     """Not counted among what runs at once: its execution has a limit of its own."""
 
     def start(self, engine: Engine, node: Node) -> None:
@@ -50,7 +50,7 @@ class LaunchPlanKind(Kind):
             node.extra["asked"] = True
             ask(engine, node, "inputs", {"values": closed})
 
-    def told(self, engine: Engine, node: Node, event: Told) -> None:
+    def told(self, engine: Engine, node: Node, event: IOCompleted) -> None:
         uri = event.answer.get("uri")
         if uri is not None:
             node.extra["inputs"] = uri
@@ -71,7 +71,7 @@ class LaunchPlanKind(Kind):
             engine.move(node, P.CANCELLING, "the workflow is stopping")
             engine.emit(CancelChild(node.path, EXECUTION, node.attempt, node.scope.reason or "the parent is stopping"))
         elif node.phase is P.READY:
-            limits.stopped(engine, node)
+            deadlines.stopped(engine, node)
 
     def resume(self, engine: Engine, node: Node) -> None:
         if node.phase is P.READY:
@@ -90,7 +90,7 @@ class LaunchPlanKind(Kind):
             engine.finish(node, P.SUCCEEDED, "its execution succeeded")
             return
         if node.phase is P.CANCELLING:
-            limits.stopped(engine, node)
+            deadlines.stopped(engine, node)
             return
         error = event.error or {"kind": "SYSTEM", "code": "ChildEnded", "message": f"its execution is {event.phase}"}
         engine.fail_with(node, {**error, "retryable": False})
@@ -98,9 +98,9 @@ class LaunchPlanKind(Kind):
 
 def on_child_closed(engine: Engine, event: ChildClosed) -> None:
     """The end of an execution or of a part of a map, heard once or twice."""
-    from flytemp_worker.engine.kinds import KINDS
+    from flytemp_worker.engine.kinds import HANDLERS
 
     node = engine.known(event.node, "ChildClosed")
     if node.kind not in ("launch_plan", "map"):
         raise IllegalMove(node.path, f"the end of a child for a {node.kind}", engine.ledger.story(node.path))
-    KINDS[node.kind].child_closed(engine, node, event)
+    HANDLERS[node.kind].child_closed(engine, node, event)

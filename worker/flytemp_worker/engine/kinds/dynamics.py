@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flytemp_worker.engine.kinds.base import P, abort_asking, ask
-from flytemp_worker.engine.kinds.tasks import TaskKind
+from flytemp_worker.engine.kinds.tasks import TaskHandler
 from flytemp_worker.engine.kinds.workflows import abort_child
-from flytemp_worker.engine.nodes import Scope, depth
+from flytemp_worker.engine.nodes import GraphRun, depth
 
 if TYPE_CHECKING:
     from flytemp_worker.engine.machine import Engine
-    from flytemp_worker.engine.messages import TaskSucceeded, Told
+    from flytemp_worker.engine.messages import IOCompleted, TaskSucceeded
     from flytemp_worker.engine.nodes import Node
 
 
-class DynamicKind(TaskKind):
+class DynamicHandler(TaskHandler):
     """Three stages: the task runs, its graph is fetched, the graph runs. What fails in the graph fails the node."""
 
     def start(self, engine: Engine, node: Node) -> None:
@@ -37,12 +37,12 @@ class DynamicKind(TaskKind):
         if node.phase is P.RUNNING:
             node.message = "its graph is being read"
 
-    def told(self, engine: Engine, node: Node, event: Told) -> None:
+    def told(self, engine: Engine, node: Node, event: IOCompleted) -> None:
         node.message = None
         graph = engine.plan.add(event.answer, node.ref)
         node.extra["expanded"] = True
         node.outputs = None
-        node.child = Scope(graph, node)
+        node.child = GraphRun(graph, node)
         engine.ledger.note(node)
         engine.call(node.child)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flytemp.errors import FlytempError
-from flytemp_worker.engine import limits
-from flytemp_worker.engine.kinds.base import Kind, P, begin
-from flytemp_worker.engine.messages import CancelTimer, GateAnswered, StartTimer, TellParts
+from flytemp_worker.engine import deadlines
+from flytemp_worker.engine.kinds.base import NodeHandler, P, begin
+from flytemp_worker.engine.messages import BroadcastToChunks, CancelTimer, GateAnswered, StartTimer
 
 if TYPE_CHECKING:
     from flytemp_worker.engine.machine import Engine
     from flytemp_worker.engine.nodes import Node
 
 
-class SleepKind(Kind):
+class SleepHandler(NodeHandler):
     """Succeeds after a time."""
 
     def start(self, engine: Engine, node: Node) -> None:
@@ -32,7 +32,7 @@ class SleepKind(Kind):
         engine.emit(StartTimer(node.path, node.attempt, node.try_, node.seconds_left(engine.at), "sleep, resumed"))
 
 
-class GateKind(Kind):
+class GateHandler(NodeHandler):
     """Succeeds with an answer, which may have been given before; a rejection or too long a wait fails it."""
 
     def start(self, engine: Engine, node: Node) -> None:
@@ -80,7 +80,7 @@ def on_answered(engine: Engine, event: GateAnswered) -> None:
             if node.until is not None:
                 engine.emit(CancelTimer(node.path, node.attempt, node.try_))
             _deliver(engine, node, event.answer)
-    engine.emit(TellParts({"answer": {"gate": event.gate, **event.answer}}))
+    engine.emit(BroadcastToChunks({"answer": {"gate": event.gate, **event.answer}}))
 
 
 def fits(engine: Engine, node: Node, answer: dict[str, Any]) -> bool:
@@ -128,4 +128,4 @@ def _stop_waiting(engine: Engine, node: Node) -> None:
         engine.emit(CancelTimer(node.path, node.attempt, node.try_))
     node.message = node.until = None
     engine.move(node, P.CANCELLING, "the workflow is stopping")
-    limits.stopped(engine, node)
+    deadlines.stopped(engine, node)

@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any
 from flytemp.errors import FlytempError
 from flytemp.literals.lengths import check_lengths, length_of
 from flytemp.literals.limits import INLINE_BYTES
-from flytemp_worker.engine import limits
-from flytemp_worker.engine.kinds import parts
-from flytemp_worker.engine.kinds.base import Kind, P, abort_asking, ask, begin
+from flytemp_worker.engine import deadlines
+from flytemp_worker.engine.kinds import map_chunks
+from flytemp_worker.engine.kinds.base import NodeHandler, P, abort_asking, ask, begin
 from flytemp_worker.engine.kinds.workflows import abort_child
 from flytemp_worker.engine.messages import Finish
-from flytemp_worker.engine.nodes import Node, Scope
+from flytemp_worker.engine.nodes import GraphRun, Node
 from flytemp_worker.engine.phases import FINAL
-from flytemp_worker.engine.values import Closed, Resolver, close
+from flytemp_worker.engine.values import BindingResolver, Closed, close
 
 if TYPE_CHECKING:
     from flytemp_worker.engine.machine import Engine
-    from flytemp_worker.engine.messages import ChildClosed, Told
+    from flytemp_worker.engine.messages import ChildClosed, IOCompleted
     from flytemp_worker.engine.plan import Binding, MapPlan
 
 INLINE_OUTPUT_BYTES = 256
 """A call's output up to this long is kept in the manifest of a map itself; above it stands a reference."""
 
-class MapKind(Kind):
+class MapHandler(NodeHandler):
     """First learns how many calls there are, then makes them, then stores what they gave."""
 
     def start(self, engine: Engine, node: Node) -> None:
@@ -40,12 +40,12 @@ class MapKind(Kind):
             return
         ask(engine, node, "lengths", {"values": unread})
 
-    def told(self, engine: Engine, node: Node, event: Told) -> None:
+    def told(self, engine: Engine, node: Node, event: IOCompleted) -> None:
         if event.what == "store":
             node.extra["stored"] = True
             engine.finish(node, P.SUCCEEDED, "its calls succeeded")
         elif event.what == "split":
-            parts.start(engine, node)
+            map_chunks.start(engine, node)
         else:
             try:
                 known, _ = _lengths(node)
@@ -66,14 +66,14 @@ class MapKind(Kind):
     def _ask_split(self, engine: Engine, node: Node) -> None:
         plan = _plan(node)
         values = {var: closed for var, closed in _given(node).items() if var in plan.over}
-        size = parts.part_size(engine, node)
+        size = map_chunks.part_size(engine, node)
         ask(engine, node, "split", {"values": values, "count": node.extra["items"], "size": size})
 
     def abort(self, engine: Engine, node: Node) -> None:
         if abort_asking(engine, node):
             return
         if "parts" in node.extra:
-            parts.abort(engine, node)
+            map_chunks.abort(engine, node)
         else:
             abort_child(engine, node)
 
@@ -86,18 +86,18 @@ class MapKind(Kind):
         elif asked == "store":
             store(engine, node)
         elif "parts" in node.extra:
-            parts.resume(engine, node)
+            map_chunks.resume(engine, node)
 
     def child_closed(self, engine: Engine, node: Node, event: ChildClosed) -> None:
-        parts.closed(engine, node, event)
+        map_chunks.closed(engine, node, event)
 
     # ------------------------------------------------------------------------------- the machine's
 
     def run_part(self, engine: Engine) -> bool:
         """Start a part of a map, if there is room for one; whether anything was done."""
-        return parts.run_next(engine)
+        return map_chunks.run_next(engine)
 
-    def open_items(self, engine: Engine, scope: Scope) -> None:
+    def open_items(self, engine: Engine, scope: GraphRun) -> None:
         """Make ready as many calls as may be open at once."""
         bound = scope.width or len(scope.nodes)
         for node in scope.nodes:
@@ -137,7 +137,7 @@ class MapKind(Kind):
         if scope.parent is not None:
             engine.spread(scope.parent.scope, scope.error, f"node {node.path} failed")
 
-    def close_items(self, engine: Engine, scope: Scope) -> None:
+    def close_items(self, engine: Engine, scope: GraphRun) -> None:
         """All calls are over."""
         node = scope.parent
         succeeded, failed = counts(scope)
@@ -150,7 +150,7 @@ class MapKind(Kind):
             node.error = scope.error
             engine.fail(node, P.FAILED)
         elif scope.aborting:
-            limits.stopped(engine, node)
+            deadlines.stopped(engine, node)
         else:
             _collect(engine, node, scope)
 
@@ -158,17 +158,17 @@ class MapKind(Kind):
 # ------------------------------------------------------------------------------------------- calls
 
 
-def inline_scope(node: Node) -> Scope:
+def inline_scope(node: Node) -> GraphRun:
     """The scope of all calls of a map."""
     plan = _plan(node)
-    scope = Scope(plan.graph, node, kind="map")
+    scope = GraphRun(plan.graph, node, kind="map")
     scope.width = plan.concurrency
     fill(scope, plan, 0, node.extra["items"])
     node.child = scope
     return scope
 
 
-def fill(scope: Scope, plan: MapPlan, first: int, count: int) -> None:
+def fill(scope: GraphRun, plan: MapPlan, first: int, count: int) -> None:
     """The nodes of ``count`` calls from item ``first`` on, or of the groups of several that share a start."""
     scope.map, scope.first = plan, first
     if plan.group == 1:
@@ -194,7 +194,7 @@ def items_of(node: Node) -> list[dict[str, Binding]]:
     ]
 
 
-def counts(scope: Scope) -> tuple[int, int]:
+def counts(scope: GraphRun) -> tuple[int, int]:
     """The calls that succeeded, and those that failed or were stopped."""
     succeeded = failed = 0
     for node in scope.nodes:
@@ -207,7 +207,7 @@ def counts(scope: Scope) -> tuple[int, int]:
     return succeeded, failed
 
 
-def most_failures(engine: Engine, scope: Scope) -> int:
+def most_failures(engine: Engine, scope: GraphRun) -> int:
     """How many calls may fail without the map, or this part of it, failing."""
     if scope.parent is None:
         return engine.most_failures
@@ -216,7 +216,7 @@ def most_failures(engine: Engine, scope: Scope) -> int:
     return total - scope.map.needed(total)
 
 
-def too_many_failed(scope: Scope, failed: int, node: Node) -> dict[str, Any]:
+def too_many_failed(scope: GraphRun, failed: int, node: Node) -> dict[str, Any]:
     """The map's error: that of the call that was one too many."""
     assert node.error is not None or node.phase is P.ABORTED
     error = node.error or {"kind": "SYSTEM", "code": "Stopped", "message": "stopped", "node": node.path}
@@ -226,14 +226,14 @@ def too_many_failed(scope: Scope, failed: int, node: Node) -> dict[str, Any]:
     return {**error, "retryable": False}
 
 
-def _first_failed(scope: Scope) -> Node:
+def _first_failed(scope: GraphRun) -> Node:
     return next(node for node in scope.nodes if node.phase in (P.FAILED, P.TIMED_OUT, P.ABORTED))
 
 
 # ----------------------------------------------------------------------------------------- outputs
 
 
-def _collect(engine: Engine, node: Node, scope: Scope) -> None:
+def _collect(engine: Engine, node: Node, scope: GraphRun) -> None:
     """The outputs of all calls: inline while they are small together, else as a manifest in the store."""
     outputs = closed_outputs(scope)
     literal = {name: [value["l"] for value in values if "l" in value] for name, values in outputs.items()}
@@ -248,7 +248,7 @@ def store(engine: Engine, node: Node) -> None:
     if node.child is not None:
         ask(engine, node, "store", {"outputs": closed_outputs(node.child)})
     else:
-        ask(engine, node, "store", {"outputs": dict.fromkeys(_plan(node).outputs), "parts": parts.manifest(node)})
+        ask(engine, node, "store", {"outputs": dict.fromkeys(_plan(node).outputs), "parts": map_chunks.manifest(node)})
 
 
 def _succeed_inline(engine: Engine, node: Node, outputs: dict[str, list[Any]]) -> None:
@@ -256,7 +256,7 @@ def _succeed_inline(engine: Engine, node: Node, outputs: dict[str, list[Any]]) -
     engine.finish(node, P.SUCCEEDED, "its calls succeeded")
 
 
-def closed_outputs(scope: Scope) -> dict[str, list[Closed]]:
+def closed_outputs(scope: GraphRun) -> dict[str, list[Closed]]:
     """The closed values of what the calls gave, null for those that failed."""
     assert scope.map is not None
     outputs: dict[str, list[Closed]] = {}
@@ -272,9 +272,9 @@ def _output(node: Node, name: str) -> Closed:
     if node.phase is not P.SUCCEEDED:
         return {"l": None}
     binding, scope = ({"n": 0, "v": name}, _Around(node))
-    resolver = Resolver()
+    resolver = BindingResolver()
     closed = resolver.resolve(binding, scope)
-    return closed if resolver.size <= INLINE_OUTPUT_BYTES else Resolver(by_reference=True).resolve(binding, scope)
+    return closed if resolver.size <= INLINE_OUTPUT_BYTES else BindingResolver(by_reference=True).resolve(binding, scope)
 
 
 def _group_outputs(node: Node, name: str) -> list[Closed]:
@@ -289,7 +289,7 @@ def _group_outputs(node: Node, name: str) -> list[Closed]:
     return [{"l": None} if item in failed else {"r": node.ref, "v": name, "p": [item]} for item in range(size)]
 
 
-class _Around(Scope):
+class _Around(GraphRun):
     """A scope in which the call is the only node, so that its output can be named by a binding."""
 
     def __init__(self, node: Node) -> None:
@@ -297,7 +297,7 @@ class _Around(Scope):
         self.kind = "graph"
 
 
-def _finish_part(engine: Engine, scope: Scope, done: tuple[int, int]) -> None:
+def _finish_part(engine: Engine, scope: GraphRun, done: tuple[int, int]) -> None:
     engine.finished = True
     if engine.cancelled is not None:
         engine.emit(Finish("ABORTED", reason=engine.cancelled, error=scope.error, counts=done))
@@ -317,7 +317,7 @@ def _plan(node: Node) -> MapPlan:
 
 
 def _given(node: Node) -> dict[str, Closed]:
-    return close(node.bindings, node.scope, parts.GIVEN_BYTES)
+    return close(node.bindings, node.scope, map_chunks.GIVEN_BYTES)
 
 
 def _lengths(node: Node) -> tuple[dict[str, int], dict[str, Closed]]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from flytemp.errors import FlytempError
 from flytemp.literals.limits import INLINE_BYTES
-from flytemp_worker.engine import limits, retry
-from flytemp_worker.engine.kinds.base import Kind, P
+from flytemp_worker.engine import deadlines, retry
+from flytemp_worker.engine.kinds.base import NodeHandler, P
 from flytemp_worker.engine.messages import (
     CancelTask,
     CancelTimer,
@@ -31,7 +31,7 @@ TASKS = ("task", "dynamic")
 GROUP_MIN_BYTES = 256
 
 
-class TaskKind(Kind):
+class TaskHandler(NodeHandler):
     """Runs in a backend, within the limits of what may run at once."""
 
     def start(self, engine: Engine, node: Node) -> None:
@@ -57,9 +57,9 @@ class TaskKind(Kind):
         elif node.phase is P.BACKOFF:
             engine.emit(CancelTimer(node.path, node.attempt, node.try_))
             node.message = node.until = None
-            limits.stopped(engine, node, "stopped between two attempts")
+            deadlines.stopped(engine, node, "stopped between two attempts")
         elif node.phase is P.READY and node.attempt:
-            limits.stopped(engine, node, "stopped between two attempts")
+            deadlines.stopped(engine, node, "stopped between two attempts")
 
     def resume(self, engine: Engine, node: Node) -> None:
         if node.phase in (P.RUNNING, P.CANCELLING):
@@ -121,12 +121,12 @@ def _in_flight(engine: Engine, event: TaskSucceeded | TaskFailed | TaskLost | Ta
 
 
 def on_succeeded(engine: Engine, event: TaskSucceeded) -> None:
-    from flytemp_worker.engine.kinds import KINDS
+    from flytemp_worker.engine.kinds import HANDLERS
 
     node = _in_flight(engine, event)
     node.outputs, node.size = event.outputs, event.size
     node.error = None
-    KINDS[node.kind].succeeded(engine, node, event)
+    HANDLERS[node.kind].succeeded(engine, node, event)
 
 
 def on_failed(engine: Engine, event: TaskFailed) -> None:
@@ -155,13 +155,13 @@ def on_cancelled(engine: Engine, event: TaskCancelled) -> None:
         node.fail_with({"kind": "SYSTEM", "code": "Stopped", "message": message, "retryable": True})
         _next_try(engine, node)
     else:
-        limits.stopped(engine, node)
+        deadlines.stopped(engine, node)
 
 
 def _next_try(engine: Engine, node: Node) -> None:
     node.lost += 1
     if node.phase is P.CANCELLING:
-        limits.stopped(engine, node, "lost while it was being stopped")
+        deadlines.stopped(engine, node, "lost while it was being stopped")
     elif node.lost >= engine.max_system_tries:
         assert node.error is not None
         last = node.error["message"]

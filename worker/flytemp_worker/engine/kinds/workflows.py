@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flytemp_worker.engine.kinds.base import Kind, P, begin
-from flytemp_worker.engine.nodes import Scope
+from flytemp_worker.engine.kinds.base import NodeHandler, P, begin
+from flytemp_worker.engine.nodes import GraphRun
 
 if TYPE_CHECKING:
     from flytemp_worker.engine.machine import Engine
     from flytemp_worker.engine.nodes import Node
 
 
-class WorkflowKind(Kind):
+class WorkflowHandler(NodeHandler):
     """Runs its graph in a scope of its own; it ends when that is over."""
 
     def start(self, engine: Engine, node: Node) -> None:
         begin(engine, node, "its sub-workflow starts")
-        node.child = Scope(engine.plan.graph(node.scope.graph.source, node.plan.target), node)
+        node.child = GraphRun(engine.plan.graph(node.scope.graph.source, node.plan.target), node)
         engine.call(node.child)
 
     def abort(self, engine: Engine, node: Node) -> None:

@@ -1,0 +1,93 @@
+"""Activities for the parts of large maps, and for workflows that depend on each other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client as TemporalClient
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from flytemp.layout import RootLayout
+from flytemp.spec.pages import to_pages
+from flytemp.spec.plan import part_plan_of
+from flytemp_activities.application_errors import control_activity
+from flytemp_activities.executions import Executions
+
+INLINE_ITEMS_BYTES = 64 * 1024
+"""Items of a part that are together no longer than this travel with it; else each call reads its own."""
+
+_PHASES = {
+    WorkflowExecutionStatus.COMPLETED: "SUCCEEDED",
+    WorkflowExecutionStatus.FAILED: "FAILED",
+    WorkflowExecutionStatus.CANCELED: "ABORTED",
+    WorkflowExecutionStatus.TERMINATED: "ABORTED",
+    WorkflowExecutionStatus.TIMED_OUT: "TIMED_OUT",
+}
+
+
+class MapChunks:
+    """What a part of a map reads and writes."""
+
+    def __init__(self, executions: Executions) -> None:
+        self._executions = executions
+        self._store = executions.store
+
+    @activity.defn(name="flytemp.part_plan")
+    @control_activity
+    async def part_plan(self, argument: dict[str, Any]) -> dict[str, Any]:
+        """The pages of the plan of the map's calls, and the part's items where they are short."""
+        return await asyncio.to_thread(self._plan, argument)
+
+    def _plan(self, argument: dict[str, Any]) -> dict[str, Any]:
+        document = self._executions.document_in(argument["execution"], argument["source"])
+        plan = part_plan_of(document, argument["graph"], argument["local"])
+        return {"pages": to_pages(plan), "items": self._items(argument)}
+
+    def _items(self, argument: dict[str, Any]) -> dict[str, Any] | None:
+        names = [value["f"] for value in argument["given"].values() if "f" in value]
+        data = self._store.read(RootLayout(argument["execution"]).part_items(names[0]))
+        if len(data) > INLINE_ITEMS_BYTES:
+            return None
+        items: dict[str, Any] = json.loads(data)
+        return items
+
+    @activity.defn(name="flytemp.close_part")
+    @control_activity
+    async def close_part(self, argument: dict[str, Any]) -> None:
+        """Write the part's outputs, or a page of its rows."""
+        layout = RootLayout(argument["execution"])
+        if "page" in argument:
+            key, data = layout.part_rows(argument["name"], argument["page"]), argument["text"]
+        else:
+            outputs = {name: value["a"] for name, value in argument["outputs"].items()}
+            key, data = layout.part_outputs(argument["name"]), json.dumps(outputs, separators=(",", ":"))
+        await asyncio.to_thread(self._store.write, key, data.encode())
+
+
+class WorkflowLiveness:
+    """Whether workflows that this one depends on are still there."""
+
+    def __init__(self, temporal: TemporalClient) -> None:
+        self._temporal = temporal
+
+    @activity.defn(name="flytemp.closed_children")
+    @control_activity
+    async def closed_children(self, argument: dict[str, Any]) -> dict[str, str]:
+        """Of the given workflow ids those that are not open any more, with the phase that they ended in."""
+        closed: dict[str, str] = {}
+        for identifier in argument["workflows"]:
+            try:
+                description = await self._temporal.get_workflow_handle(identifier).describe()
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:
+                    raise
+                closed[identifier] = "ABORTED"
+                continue
+            phase = _PHASES.get(description.status) if description.status is not None else None
+            if phase is not None:
+                closed[identifier] = phase
+        return closed

@@ -1,0 +1,360 @@
+"""The documents of spec files: validated, completed with what others of the same program define, and checked."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import TypeAdapter, ValidationError
+
+from flytemp.compiler.yaml.trees import Tree
+from flytemp.errors import Location, Problem
+from flytemp.literals.types import SchemaModel
+from flytemp.spec import models
+from flytemp.spec.canonical import AnyDocument, content, digest
+from flytemp.spec.graphs import all_nodes, callee_kind
+from flytemp.spec.models import (
+    BundleRef,
+    Document,
+    LaunchPlanDocument,
+    LaunchPlanReference,
+    LaunchPlanSpec,
+    TaskDocument,
+    TaskSpec,
+    WorkflowDocument,
+    WorkflowSpec,
+)
+from flytemp.spec.typecheck import document_problems
+
+Entry = TaskSpec | WorkflowSpec | LaunchPlanReference
+_Place = tuple["YamlSource", tuple[str, ...]]
+_LACKING = re.compile(r"calls the (task|dynamic|workflow|launch plan) '([^']*)', which the document lacks")
+
+
+@dataclass(frozen=True, slots=True)
+class YamlSource:
+    """A document as its author wrote it, with the tree that it was read from."""
+
+    document: AnyDocument
+    tree: Tree
+    file: str
+
+    def place(self, *path: str | int) -> Location:
+        return Location(self.file, self.tree.at(path)[0])
+
+
+def validated(tree: Tree, file: str, problems: list[Problem]) -> YamlSource | None:
+    """The document of a whole form; what is wrong with it is added to ``problems``."""
+    try:
+        return YamlSource(_adapter().validate_python(tree.plain()), tree, file)
+    except ValidationError as error:
+        for wrong in error.errors(include_url=False, include_input=False, include_context=False):
+            problems.append(_problem(tree, file, wrong["loc"], wrong["type"], wrong["msg"]))
+        return None
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[AnyDocument]:
+    return TypeAdapter(Document)
+
+
+def _problem(tree: Tree, file: str, path: tuple[str | int, ...], kind: str, message: str) -> Problem:
+    line, walked = tree.at(path)
+    last = path[-1] if path else ""
+    hint = None
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(str(last), _fields(), 1)
+        hint = f"did you mean {near[0]!r}?" if near else None
+        message, walked = f"there is no key {last!r} here", walked[:-1]
+    elif kind == "missing":
+        message = f"the key {last!r} is missing"
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in walked).lstrip(".")
+    return Problem(f"{where}: {message}" if where else message, Location(file, line), hint)
+
+
+@functools.cache
+def _fields() -> list[str]:
+    """The names of all keys that documents can have."""
+    known = [value for value in vars(models).values() if isinstance(value, type) and issubclass(value, SchemaModel)]
+    return sorted({name for model in known for name in model.model_fields})
+
+
+# --------------------------------------------------------------------------- what belongs together
+
+
+@dataclass
+class _Known:
+    """Everything that the documents of a program can call, and where it was written, for what files define."""
+
+    tasks: dict[str, TaskSpec] = field(default_factory=dict)
+    workflows: dict[str, WorkflowSpec] = field(default_factory=dict)
+    launch_plans: dict[str, LaunchPlanReference] = field(default_factory=dict)
+    bundles: dict[str, BundleRef | None] = field(default_factory=dict)  # of the workflows and tasks of files
+    places: dict[tuple[str, str], tuple[YamlSource, tuple[str, ...]]] = field(default_factory=dict)
+
+    def of(self, kind: str) -> Mapping[str, Entry]:
+        if kind in ("task", "dynamic"):
+            return self.tasks
+        return self.workflows if kind == "workflow" else self.launch_plans
+
+
+def link_up(
+    written: Sequence[YamlSource], compiled: Sequence[AnyDocument], bundle: BundleRef | None, problems: list[Problem]
+) -> list[AnyDocument]:
+    """The documents to register: those of the files, and those of the tasks and workflows inside them.
+
+    What is wrong with them is added to ``problems``.
+
+    Args:
+        compiled: the documents of the modules that the files may name.
+    """
+    known = _Known()
+    for document in compiled:
+        _add_compiled(known, document)
+    for each in written:
+        _add_written(known, each, problems)
+    for each in written:
+        if isinstance(each.document, LaunchPlanDocument):
+            _add_plan(known, each.document)
+    workflows = {
+        name: _complete(name, known, known.bundles[f"workflow {name}"] or bundle)
+        for (noun, name) in known.places
+        if noun == "workflow" and ":" not in name
+    }
+    tasks: list[AnyDocument] = [
+        TaskDocument(task=known.tasks[name], bundle=known.bundles[f"task {name}"] or bundle)
+        for (noun, name) in known.places
+        if noun == "task" and ":" not in name and known.tasks[name].kind != "reference"
+    ]
+    documents = [*tasks, *workflows.values()]
+    for document in documents:
+        problems += _checked(document, known)
+    plans = _launch_plans(written, compiled, workflows, known, problems)
+    return [*documents, *plans]
+
+
+def _add_compiled(known: _Known, document: AnyDocument) -> None:
+    if isinstance(document, TaskDocument):
+        known.tasks[document.name] = document.task
+    elif isinstance(document, WorkflowDocument):
+        known.tasks |= {key: task for key, task in document.tasks.items() if key not in known.tasks}
+        known.workflows |= {key: spec for key, spec in document.workflows.items() if key not in known.workflows}
+        known.launch_plans |= document.launch_plans
+    else:
+        known.launch_plans[document.name] = _reference(document)
+
+
+def _add_written(known: _Known, written: YamlSource, problems: list[Problem]) -> None:
+    document = written.document
+    if isinstance(document, TaskDocument):
+        _add(known, "task", document.name, document.task, (written, ("task",)), problems)
+        known.bundles.setdefault(f"task {document.name}", document.bundle)
+        return
+    if isinstance(document, LaunchPlanDocument):
+        return  # its interface is the workflow's, which may come later
+    for key, task in document.tasks.items():
+        _add(known, "task", key, task, (written, ("tasks", key)), problems)
+        known.bundles.setdefault(f"task {key}", document.bundle)
+    for key, spec in document.workflows.items():
+        _add(known, "workflow", key, spec, (written, ("workflows", key)), problems)
+        known.bundles.setdefault(f"workflow {key}", document.bundle)
+    known.launch_plans |= document.launch_plans
+    if document.name not in document.workflows:
+        hint = f"its `workflows` are {', '.join(document.workflows) or 'none'}"
+        problems.append(Problem(f"the workflow '{document.name}' is not among its workflows", written.place("name"), hint))
+
+
+def _add_plan(known: _Known, document: LaunchPlanDocument) -> None:
+    workflow = known.workflows.get(document.launch_plan.workflow)
+    if workflow is not None:
+        document = document.model_copy(update={"interface": workflow.interface})
+    known.launch_plans.setdefault(document.name, _reference(document))
+
+
+def _add(known: _Known, noun: str, key: str, entry: TaskSpec | WorkflowSpec, place: _Place, problems: list[Problem]) -> None:
+    other = known.of(noun).get(key)
+    if other is not None and content(other) != content(entry):
+        first = known.places.get((noun, key))
+        where = first[0].place(*first[1]) if first is not None else "a module of the same program"
+        message = f"two different {noun}s are named '{key}'; the other one is at {where}"
+        problems.append(Problem(message, place[0].place(*place[1]), "rename one of them"))
+        return
+    if other is None or (noun, key) in known.places:
+        known.places.setdefault((noun, key), place)
+        if isinstance(entry, TaskSpec):
+            known.tasks[key] = entry
+        else:
+            known.workflows[key] = entry
+            known.launch_plans.setdefault(key, LaunchPlanReference(name=key, interface=entry.interface))
+
+
+def _complete(name: str, known: _Known, bundle: BundleRef | None) -> WorkflowDocument:
+    """The workflow with everything that it calls, as far as it is known."""
+    workflows: dict[str, WorkflowSpec] = {}
+    tasks: dict[str, TaskSpec] = {}
+    plans: dict[str, LaunchPlanReference] = {}
+    waiting = [name]
+    while waiting:
+        key = waiting.pop()
+        if key in workflows:
+            continue
+        workflows[key] = known.workflows[key]
+        for _, node in all_nodes(workflows[key]):
+            kind, target = callee_kind(node), node.target
+            if kind == "workflow" and target in known.workflows:
+                waiting.append(target)
+            elif kind == "launch_plan" and target in known.launch_plans:
+                plans[target] = known.launch_plans[target]
+            elif kind in ("task", "dynamic") and target in known.tasks:
+                tasks[target] = known.tasks[target]
+    return WorkflowDocument(
+        name=name,
+        workflows=dict(sorted(workflows.items())),
+        tasks=dict(sorted(tasks.items())),
+        launch_plans=dict(sorted(plans.items())),
+        bundle=bundle,
+    )
+
+
+# ---------------------------------------------------------------------------------------- checking
+
+
+def _checked(document: AnyDocument, known: _Known) -> Iterator[Problem]:
+    """What is wrong with a document, at the lines of its files."""
+    lines: dict[tuple[str, str], tuple[YamlSource, tuple[str | int, ...]]] = {}
+    if isinstance(document, WorkflowDocument):
+        for key in document.workflows:
+            place = known.places.get(("workflow", key))
+            if place is not None:
+                lines |= {(key, local): (place[0], path) for local, path in _node_paths(place[0].tree, place[1])}
+                lines[key, ""] = place
+
+    def locate(workflow: str, node: str, name: str) -> Location | None:
+        if not workflow:
+            place = known.places.get((document.kind, document.name))
+            return place[0].place(*place[1]) if place is not None else None
+        found = lines.get((workflow, node)) or lines.get((workflow, ""))
+        if found is None:
+            return None
+        return found[0].place(*found[1], *(("inputs" if node else "outputs", name) if name else ()))
+
+    for problem in document_problems(document, locate, linked=False):
+        yield _hinted(problem, known)
+
+
+def _hinted(problem: Problem, known: _Known) -> Problem:
+    """With names that are near, where something is called that nobody defines."""
+    found = _LACKING.search(problem.message)
+    if found is None or problem.hint is not None:
+        return problem
+    names = list(known.of(found[1].replace(" ", "_")))
+    near = difflib.get_close_matches(found[2], names, 1)
+    hint = (
+        f"did you mean {near[0]!r}?"
+        if near
+        else f"define it in a file or module that is registered with this one: {_shown(names)}"
+    )
+    return Problem(problem.message, problem.location, hint)
+
+
+def _shown(names: list[str]) -> str:
+    return f"those have {', '.join(sorted(names)[:10])}" if names else "those have none"
+
+
+def _node_paths(tree: Tree, path: tuple[str, ...]) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """The local ids of the nodes of a workflow in a document's tree, and where they are in it."""
+    spec = tree
+    for step in path:
+        spec = spec.value[step]
+    fields = spec.value
+    for index, node in enumerate(fields["nodes"].value if "nodes" in fields else ()):
+        yield from _paths_within(node, (*path, "nodes", index), "")
+    if "on_failure" in fields and fields["on_failure"].is_map:
+        yield from _paths_within(fields["on_failure"], (*path, "on_failure"), "")
+
+
+def _paths_within(node: Tree, path: tuple[str | int, ...], around: str) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    local = around + str(node.value["id"].value)
+    yield local, path
+    branch = node.value.get("branch")
+    if branch is not None and branch.is_map:
+        for index, case in enumerate(branch.value["cases"].value):
+            if case.value.get("node") is not None and case.value["node"].is_map:
+                yield from _paths_within(case.value["node"], (*path, "branch", "cases", index, "node"), f"{local}.")
+
+
+# ------------------------------------------------------------------------------------ launch plans
+
+
+def _launch_plans(
+    written: Iterable[YamlSource],
+    compiled: Iterable[AnyDocument],
+    workflows: Mapping[str, WorkflowDocument],
+    known: _Known,
+    problems: list[Problem],
+) -> list[AnyDocument]:
+    """The launch plans of the files, and one of its own name for each of their workflows."""
+    modules = {document.name: document for document in compiled if isinstance(document, WorkflowDocument)}
+    taken = {document.name: "a module" for document in compiled if isinstance(document, LaunchPlanDocument)}
+    plans: list[AnyDocument] = []
+    for name, workflow in workflows.items():
+        plan = LaunchPlanSpec(name=name, workflow=name, location=workflow.root.location)
+        plans.append(_plan_document(plan, workflow))
+        taken[name] = "the workflow of the name"
+    for each in written:
+        if not isinstance(each.document, LaunchPlanDocument):
+            continue
+        name, place = each.document.name, each.place("launch_plan", "name")
+        if name in workflows and _is_default(each.document.launch_plan):
+            continue
+        if name in taken:
+            hint = "every workflow has a launch plan of its own name: choose another"
+            problems.append(Problem(f"two launch plans are named '{name}'; the other is of {taken[name]}", place, hint))
+            continue
+        taken[name] = str(place)
+        called = each.document.launch_plan.workflow
+        document = _own_plan(each, workflows.get(called) or modules.get(called), [*workflows, *modules], problems)
+        if document is not None:
+            plans.append(document)
+    return plans
+
+
+def _own_plan(
+    written: YamlSource, workflow: WorkflowDocument | None, names: list[str], problems: list[Problem]
+) -> LaunchPlanDocument | None:
+    """A launch plan of a file, with its workflow's interface and digest."""
+    document = written.document
+    assert isinstance(document, LaunchPlanDocument)
+    plan, place = document.launch_plan, written.place("launch_plan", "name")
+    if workflow is not None:
+        document = _plan_document(plan, workflow)
+    elif not document.workflow_digest:
+        near = difflib.get_close_matches(plan.workflow, names, 1)
+        problems.append(
+            Problem(
+                f"launch plan '{plan.name}' launches the workflow '{plan.workflow}', which is not there",
+                written.place("launch_plan", "workflow"),
+                f"did you mean {near[0]!r}?" if near else "register the workflow together with it",
+            )
+        )
+        return None
+    problems += document_problems(document, lambda workflow, node, name: place)
+    return document
+
+
+def _is_default(plan: LaunchPlanSpec) -> bool:
+    """Whether it is what every workflow has: a launch plan of its own name, with nothing given."""
+    return content(plan) == content(LaunchPlanSpec(name=plan.name, workflow=plan.name))
+
+
+def _plan_document(plan: LaunchPlanSpec, workflow: WorkflowDocument) -> LaunchPlanDocument:
+    return LaunchPlanDocument(launch_plan=plan, interface=workflow.root.interface, workflow_digest=digest(workflow))
+
+
+def _reference(document: LaunchPlanDocument) -> LaunchPlanReference:
+    from flytemp.client.targets import launch_interface
+
+    return LaunchPlanReference(name=document.name, interface=launch_interface(document))

@@ -1,0 +1,417 @@
+"""Tasks that are started before Temporal has started their activities, on a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio import activity
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.worker import Replayer, Worker
+
+from flytemp import map_task, task, workflow
+from flytemp.client import Client, LaunchOptions
+from flytemp.client.handle import ExecutionHandle
+from flytemp.records.launch import ResolvedSettings
+from flytemp.records.models import Phase
+from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
+from flytemp_activities.backend import IOCompleted, Report, TaskLost, TryKey, key_of
+from flytemp_activities.executions import Executions
+from flytemp_activities.tasks import TaskRunner
+from flytemp_worker.assembly import control_parts
+from flytemp_worker.devserver import DevServer
+from flytemp_worker.workflow.early_start import FIRST
+from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
+from flytemp_worker.workflow.runner import FIRST_WINDOW, WorkflowRunner
+from tests.worker.serving import connect
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+MANY = 120
+SECONDS = 60.0
+
+
+@task
+def number(x: int) -> int:
+    return x
+
+
+@workflow
+def fan(xs: list[int]) -> list[int]:
+    return map_task(number)(x=xs)
+
+
+class PodsAlike:
+    """Runs tries until the test lets them end; what was started goes on, whoever waits for it, and what ended is remembered."""
+
+    def __init__(self) -> None:
+        self.tries: dict[TryKey, asyncio.Future[TaskResult]] = {}
+        self.asked: Counter[TryKey] = Counter()
+        self.fresh: Counter[TryKey] = Counter()
+        self.resumed: set[TryKey] = set()
+        self.ahead: set[TryKey] = set()
+        self.room = 1_000
+        self.ready = asyncio.Event()  # tries that are started ahead are there
+        self.ready.set()
+        self.quick = 0  # so many, the first ones, end at once
+        self.done = False
+
+    async def start(self) -> None:
+        """Ready."""
+
+    async def close(self) -> None:
+        """Nothing to stop."""
+
+    async def run(
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: IOCompleted | None = None
+    ) -> TaskResult:
+        key = key_of(invocation)
+        self.asked[key] += 1
+        if resumed:
+            self.resumed.add(key)
+        if key not in self.tries:
+            self.fresh[key] += 1
+            self.tries[key] = asyncio.get_running_loop().create_future()
+            if self.done or len(self.tries) <= self.quick:
+                self.end(key)
+        report({"phase": "running"})
+        return await asyncio.shield(self.tries[key])
+
+    async def start_early(self, invocation: Invocation, *, expected: bool = False) -> bool:
+        key = key_of(invocation)
+        if len(self.ahead) >= self.room:
+            return False
+        running = asyncio.create_task(self.run(invocation, resumed=False, report=lambda state: None))
+        running.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self.ahead.add(key)
+        await self.ready.wait()
+        return True
+
+    def release(self, invocation_key: TryKey) -> None:
+        raise AssertionError("nothing was expected")
+
+    def end(self, key: TryKey) -> None:
+        if not self.tries[key].done():
+            self.tries[key].set_result(TaskResult(status="succeeded", outputs={"o0": int(key[1].rpartition(".")[2])}))
+
+    def first(self) -> list[TryKey]:
+        """The tries that were not started ahead."""
+        return [key for key in self.tries if key not in self.ahead]
+
+    def fail(self, key: TryKey) -> None:
+        error = TaskError(kind="USER", code="ValueError", message="no good", retryable=False)
+        self.tries[key].set_result(TaskResult(status="failed", error=error))
+
+    def end_all(self) -> None:
+        self.done = True
+        for key in list(self.tries):
+            self.end(key)
+
+    async def kill(self, invocation_key: TryKey) -> None:
+        run = self.tries[invocation_key]
+        if not run.done():
+            run.set_exception(TaskLost("killed"))
+            run.exception()
+
+    def running(self) -> set[TryKey]:
+        return {key for key, run in self.tries.items() if not run.done()}
+
+
+@pytest.fixture
+async def client(server: DevServer, tmp_path: Path) -> AsyncIterator[Client]:
+    connected = await connect(server, tmp_path, [fan])
+    yield connected
+    await connected.close()
+
+
+class Place:
+    """The interpreter and, when it is wanted, a worker for the tasks, on a queue of its own."""
+
+    def __init__(self, client: Client, **settings: Any) -> None:
+        self.client = client
+        self.backend = PodsAlike()
+        self.queue = f"tasks-{uuid.uuid4().hex}"
+        self.resolved = ResolvedSettings(
+            task_queue=self.queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, "starts_ahead": 1_000, **settings}
+        )
+        self.executions = Executions(client.store)
+        self.runner = TaskRunner(self.executions, self.backend, client.temporal)
+
+    def control(self) -> Worker:
+        parts = control_parts(self.executions, self.client.temporal, self.resolved)
+        queue = self.client.settings.task_queue
+        return Worker(self.client.temporal, task_queue=queue, workflows=parts.workflows, activities=parts.activities)
+
+    def tasks(self, *others: Any, slots: int = 1_000) -> Worker:
+        activities = [self.runner.run_task, *(others or (self.runner.start_tasks,))]
+        return Worker(self.client.temporal, task_queue=self.queue, activities=activities, max_concurrent_activities=slots)
+
+    async def launch(self) -> ExecutionHandle[Any]:
+        return await self.client.launch(
+            f"{__name__}.fan", inputs={"xs": list(range(MANY))}, options=LaunchOptions(max_parallelism=0)
+        )
+
+    async def scheduled(self, handle: ExecutionHandle[Any]) -> Counter[str]:
+        """Activities by their types, over all runs; each history is replayed on the way."""
+        found: Counter[str] = Counter()
+        run_id: str | None = (await self.client.temporal.get_workflow_handle(handle.workflow_id).describe()).raw_info.first_run_id
+        while run_id:
+            history = await self.client.temporal.get_workflow_handle(handle.workflow_id, run_id=run_id).fetch_history()
+            await Replayer(workflows=[FlytempWorkflow, FlytempMapPart]).replay_workflow(history)
+            for event in history.events:
+                if event.HasField("activity_task_scheduled_event_attributes"):
+                    found[event.activity_task_scheduled_event_attributes.activity_type.name] += 1
+            run_id = history.events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+        return found
+
+
+async def eventually(condition: Any, what: str) -> None:
+    async with asyncio.timeout(SECONDS):
+        while not condition():
+            await asyncio.sleep(0.02)
+    assert condition(), what
+
+
+async def test_many_tasks_are_started_by_one_activity(client: Client) -> None:
+    place = Place(client)
+    async with place.control(), place.tasks():
+        handle = await place.launch()
+        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
+        await eventually(lambda: sum(place.backend.asked.values()) == 2 * MANY - FIRST, "their activities follow")
+        place.backend.end_all()
+        execution = await handle.wait(SECONDS)
+        scheduled = await place.scheduled(handle)
+    assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": list(range(MANY))})
+    assert (scheduled["flytemp.start_tasks"], scheduled["flytemp.run_task"]) == (1, MANY)
+    assert set(place.backend.fresh.values()) == {1}
+    assert len(place.backend.resumed) == MANY - FIRST, "what may have been started is looked for"
+
+
+async def test_when_many_end_at_once_the_others_follow_though_none_ends_any_more(client: Client) -> None:
+    place = Place(client)
+    place.backend.ready.clear()
+    async with place.control(), place.tasks():
+        handle = await place.launch()
+        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
+        place.backend.ready.set()
+        for key in place.backend.first():
+            place.backend.end(key)
+        await eventually(lambda: sum(place.backend.asked.values()) == 2 * MANY - FIRST, "their activities follow")
+        place.backend.end_all()
+        execution = await handle.wait(SECONDS)
+        await place.scheduled(handle)
+    assert execution.phase is Phase.SUCCEEDED
+
+
+async def test_so_they_do_without_starting_ahead(client: Client) -> None:
+    place = Place(client, starts_ahead=0)
+    place.backend.quick = FIRST_WINDOW
+    async with place.control(), place.tasks():
+        handle = await place.launch()
+        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
+        place.backend.end_all()
+        execution = await handle.wait(SECONDS)
+        await place.scheduled(handle)
+    assert execution.phase is Phase.SUCCEEDED
+
+
+async def test_results_that_were_there_before_their_activities_count(client: Client) -> None:
+    place = Place(client)
+    place.backend.done = True
+    async with place.control(), place.tasks():
+        execution = await (await place.launch()).wait(SECONDS)
+    assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": list(range(MANY))})
+    assert set(place.backend.fresh.values()) == {1}
+
+
+async def test_a_cancellation_stops_what_no_activity_waits_for_yet(client: Client) -> None:
+    place = Place(client)
+    place.backend.ready.clear()  # the activity that starts them waits for their word
+    async with place.control(), place.tasks():
+        handle = await place.launch()
+        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
+        await handle.cancel("not wanted")
+        await eventually(lambda: len(place.backend.running()) == MANY - FIRST, "those with an activity are stopped")
+        place.backend.ready.set()
+        execution = await handle.wait(SECONDS)
+        scheduled = await place.scheduled(handle)
+    assert execution.phase is Phase.ABORTED
+    assert not place.backend.running()
+    assert set(place.backend.fresh.values()) == {1}
+    assert scheduled["flytemp.run_task"] == MANY
+    assert {str(node.phase) for node in execution.nodes} == {"ABORTED"}
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The window does not grow: what is held stays held, until tasks end."""
+    monkeypatch.setattr(WorkflowRunner, "_may_grow", False)
+
+
+@pytest.mark.usefixtures("narrow")
+async def test_a_failure_stops_what_is_held(client: Client) -> None:
+    place = Place(client)
+    async with place.control(), place.tasks():
+        handle = await place.launch()
+        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
+        await eventually_completed(place, handle, "flytemp.start_tasks")
+        place.backend.fail(place.backend.first()[0])
+        execution = await handle.wait(SECONDS)
+        await place.scheduled(handle)
+    assert execution.phase is Phase.FAILED
+    assert not place.backend.running()
+    assert set(place.backend.fresh.values()) == {1}
+
+
+@pytest.mark.usefixtures("narrow")
+async def test_a_pause_starts_nothing_that_was_not_started(client: Client) -> None:
+    place = Place(client)
+    place.backend.room = 60  # so many are started ahead; the rest could not be at once
+    async with place.control(), place.tasks():
+        handle = await place.launch()
+        await eventually_completed(place, handle, "flytemp.start_tasks")
+        await eventually(lambda: len(place.backend.fresh) == FIRST + 60, "the first and those started ahead run")
+        await handle.pause("lunch")
+        for key in list(place.backend.tries):
+            place.backend.end(key)
+        await eventually(lambda: sum(place.backend.asked.values()) == FIRST + 120, "what was started has its activities")
+        before = (await client.temporal.get_workflow_handle(handle.workflow_id).describe()).history_length
+        await asyncio.sleep(0.5)
+        assert len(place.backend.fresh) == FIRST + 60
+        after = (await client.temporal.get_workflow_handle(handle.workflow_id).describe()).history_length
+        assert after - before < 20, "a pause is quiet"
+        place.backend.room = 1_000
+        await handle.resume()
+        place.backend.end_all()
+        execution = await handle.wait(SECONDS)
+        await place.scheduled(handle)
+    assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": list(range(MANY))})
+    assert set(place.backend.fresh.values()) == {1}
+
+
+async def test_parts_of_a_map_start_theirs(client: Client) -> None:
+    place = Place(client, max_map_items=100)
+    async with place.control(), place.tasks():
+        handle = await client.launch(
+            f"{__name__}.fan", inputs={"xs": list(range(2 * MANY))}, options=LaunchOptions(max_parallelism=0)
+        )
+        await eventually(lambda: len(place.backend.asked) >= MANY, "some are started")
+        assert place.backend.ahead
+        await asyncio.sleep(1)
+        assert set(place.backend.running()) == set(place.backend.tries), "nobody took them for left alone"
+        place.backend.end_all()
+        execution = await handle.wait(SECONDS)
+    assert execution.phase is Phase.SUCCEEDED
+    assert set(place.backend.fresh.values()) == {1}
+
+
+async def test_a_cancellation_stops_what_no_worker_has_taken_yet(client: Client) -> None:
+    place = Place(client)
+    place.backend.ready.clear()  # until the first activities have their slots
+    async with place.control(), place.tasks(slots=FIRST + 1):
+        handle = await place.launch()
+        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
+        place.backend.ready.set()
+        await eventually_scheduled(place, handle, "flytemp.run_task", MANY)
+        assert sum(place.backend.asked.values()) <= MANY + 1, "most activities wait for a free slot"
+        await handle.cancel("not wanted")
+        execution = await handle.wait(SECONDS)
+    assert execution.phase is Phase.ABORTED
+    assert not place.backend.running()
+    assert set(place.backend.fresh.values()) == {1}
+
+
+async def test_without_a_worker_for_tasks_a_cancellation_needs_none(client: Client) -> None:
+    place = Place(client)
+    async with place.control():
+        handle = await place.launch()
+        await eventually_scheduled(place, handle, "flytemp.start_tasks")
+        await handle.cancel("nobody comes")
+        execution = await handle.wait(SECONDS)
+    assert execution.phase is Phase.ABORTED
+    assert not place.backend.asked
+
+
+async def test_workers_that_come_late_start_each_task_once(client: Client) -> None:
+    place = Place(client)
+    place.backend.done = True
+    async with place.control():
+        handle = await place.launch()
+        await eventually_scheduled(place, handle, "flytemp.start_tasks")
+        await asyncio.sleep(6)  # it waits five seconds for a worker
+        async with place.tasks():
+            execution = await handle.wait(SECONDS)
+            assert not place.backend.resumed, "nobody can have started them"
+    assert execution.phase is Phase.SUCCEEDED
+    assert set(place.backend.asked.values()) == {1}
+
+
+async def test_a_start_that_fails_is_no_failure(client: Client) -> None:
+    @activity.defn(name="flytemp.start_tasks")
+    async def broken(argument: dict[str, Any]) -> None:
+        raise RuntimeError("the worker is broken")
+
+    place = Place(client)
+    place.backend.done = True
+    async with place.control(), place.tasks(broken):
+        execution = await (await place.launch()).wait(SECONDS)
+    assert execution.phase is Phase.SUCCEEDED
+    assert len(place.backend.resumed) == MANY - FIRST, "it may have started them, who knows"
+
+
+async def test_what_was_started_is_found_by_the_run_that_continues(client: Client) -> None:
+    place = Place(client, continue_as_new_events=60)
+    async with place.control(), place.tasks():
+        handle = await place.launch()
+        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
+        for key in place.backend.first():
+            place.backend.end(key)
+        temporal = client.temporal.get_workflow_handle(handle.workflow_id)
+        async with asyncio.timeout(SECONDS):
+            while (description := await temporal.describe()).run_id == description.raw_info.first_run_id:
+                assert description.status is WorkflowExecutionStatus.RUNNING
+                await asyncio.sleep(0.05)
+        place.backend.end_all()
+        execution = await handle.wait(SECONDS)
+        await place.scheduled(handle)
+    assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": list(range(MANY))})
+    assert set(place.backend.fresh.values()) == {1}
+
+
+async def test_the_users_limit_holds(client: Client) -> None:
+    place = Place(client)
+    async with place.control(), place.tasks():
+        handle = await client.launch(
+            f"{__name__}.fan", inputs={"xs": list(range(MANY))}, options=LaunchOptions(max_parallelism=90)
+        )
+        await eventually(lambda: len(place.backend.asked) >= 90, "as many as may run are started")
+        await asyncio.sleep(0.5)
+        assert len(place.backend.asked) == 90
+        place.backend.end_all()
+        assert (await handle.wait(SECONDS)).phase is Phase.SUCCEEDED
+
+
+async def eventually_scheduled(place: Place, handle: ExecutionHandle[Any], name: str, count: int = 1) -> None:
+    temporal = place.client.temporal.get_workflow_handle(handle.workflow_id)
+    async with asyncio.timeout(SECONDS):
+        while True:
+            events = (await temporal.fetch_history()).events
+            if sum(event.activity_task_scheduled_event_attributes.activity_type.name == name for event in events) >= count:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def eventually_completed(place: Place, handle: ExecutionHandle[Any], name: str) -> None:
+    temporal = place.client.temporal.get_workflow_handle(handle.workflow_id)
+    async with asyncio.timeout(SECONDS):
+        while True:
+            events = (await temporal.fetch_history()).events
+            begun = [e.event_id for e in events if e.activity_task_scheduled_event_attributes.activity_type.name == name]
+            if any(e.activity_task_completed_event_attributes.scheduled_event_id in begun for e in events if begun):
+                return
+            await asyncio.sleep(0.05)

@@ -1,0 +1,176 @@
+"""Tasks, gates and short pieces of I/O of an execution that runs in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import getpass
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from flytemp.authoring.entity_registry import Created, recording_into
+from flytemp.bundle.extraction import extract
+from flytemp.compiler.imports import ModuleSpace
+from flytemp.errors import FlytempError
+from flytemp.literals.types import Json
+from flytemp.records.launch import ExecutionContext, raw_data_uri
+from flytemp.runtime.execute import ExecutionOptions, execute, temporary_bundles
+from flytemp.runtime.inputs import BindingReader
+from flytemp.runtime.invocation import Invocation
+from flytemp.spec.models import BundleRef
+from flytemp.spec.pages import from_pages
+from flytemp_activities.application_errors import error_detail
+from flytemp_activities.executions import Executions, inline_bytes, task_of
+from flytemp_activities.io_requests import IORequests
+from flytemp_activities.tasks import with_constants
+from flytemp_worker.engine import (
+    Engine,
+    Event,
+    GateAnswered,
+    IOCompleted,
+    RequestIO,
+    RunTask,
+    TaskFailed,
+    TaskLost,
+    TaskSucceeded,
+)
+from flytemp_worker.engine.values import BindingResolver
+
+
+class InlineTaskRunner:
+    """Runs tries in this process, and keeps the tracebacks of those that failed, by node."""
+
+    def __init__(self, context: ExecutionContext, root: str, executions: Executions) -> None:
+        self._context = context
+        self._root = root
+        self._executions = executions
+        self.tracebacks: dict[str, str | None] = {}
+
+    def run(self, command: RunTask) -> Event:
+        """Run one try to its end."""
+        key = (command.node, command.attempt, command.try_)
+        try:
+            invocation = self._invocation(command)
+            with _surrounded(invocation.environment), self._importable(invocation.bundle):
+                surroundings = ExecutionOptions(interruptible=True)
+                owner = f"local-{os.getpid()}"
+                result = execute(invocation, self._executions.store, owner=owner, surroundings=surroundings)
+        except FlytempError as failure:
+            return TaskFailed(*key, error_detail("SYSTEM", failure.code, failure.message, True))
+        if result is None:
+            return TaskLost(*key, "another process claimed the try")
+        if result.status == "succeeded":
+            return TaskSucceeded(*key, result.outputs, inline_bytes(result.outputs))
+        assert result.error is not None
+        error = result.error
+        self.tracebacks[command.node] = error.traceback
+        detail = error_detail(error.kind, error.code, error.message, error.retryable)
+        if error.failed_items is not None:
+            detail["failed_items"] = list(error.failed_items)
+        return TaskFailed(*key, detail)
+
+    @contextlib.contextmanager
+    def _importable(self, bundle: BundleRef | None) -> Iterator[None]:
+        """The modules of another program, from its code bundle, and out of the way of this program's."""
+        if bundle is None:
+            yield
+            return
+        folder = extract(self._executions.store, bundle, temporary_bundles())
+        space, created = _program(folder.resolve(), bundle.import_roots)
+        with space.activated(), recording_into(created):
+            yield
+
+    def _invocation(self, command: RunTask) -> Invocation:
+        document = self._executions.document_in(self._root, command.source)
+        task = task_of(document, command.graph, command.local, command.task)
+        constants, context = self._executions.constants(self._root), self._context
+        items = command.items
+        return Invocation(
+            store=self._executions.store.uri,
+            execution_root=self._root,
+            node=command.node,
+            attempt=command.attempt,
+            try_=command.try_,
+            task=task,
+            bundle=task.bundle or document.bundle,  # None for the program itself: it is imported where it lies
+            inputs=with_constants(command.inputs, constants),
+            items=None if items is None else tuple(with_constants(inputs, constants) for inputs in items),
+            raw_data_prefix=f"{raw_data_uri(context.raw_data_prefix, self._root)}/{command.node}/{command.attempt}",
+            project=context.project,
+            domain=context.domain,
+            execution=context.execution,
+            workflow=context.workflow,
+            version=context.version,
+            started_at=context.started_at,
+            environment=task.settings.environment,
+        )
+
+
+class IORequestHandler:
+    """Answers what the engine asks, and asks people what it waits for."""
+
+    def __init__(self, root: str, executions: Executions) -> None:
+        self._root = root
+        self._executions = executions
+        self._answers = IORequests(executions)
+
+    def answer(self, command: RequestIO) -> IOCompleted:
+        argument = {"execution": self._root, "node": command.node, "attempt": command.attempt, **command.argument}
+        try:
+            given = self._answers.give(command.what, argument)
+        except FlytempError as error:
+            return IOCompleted(command.node, command.what, error=error_detail("USER", error.code, error.message, False))
+        return IOCompleted(command.node, command.what, from_pages(given["pages"]) if command.what == "expand" else given)
+
+    def stored(self, uri: str) -> dict[str, Json]:
+        """An object that an answer named."""
+        store = self._executions.store
+        found: dict[str, Json] = json.loads(store.read(uri.removeprefix(f"{store.uri}/")))
+        return found
+
+    def ask_gate(self, engine: Engine, ask: Callable[[dict[str, Any], Json], dict[str, Json]]) -> GateAnswered:
+        """Ask for the first gate that waits.
+
+        Raises:
+            InputError: nobody answers it.
+        """
+        path, node = next(iter(engine.waiting.items()))
+        assert node.plan.gate is not None
+        value = None
+        if node.plan.gate["kind"] == "approve":
+            closed = BindingResolver().resolve(node.bindings["value"], node.scope.lexical)
+            constants = self._executions.constants(self._root)
+            value = BindingReader(self._executions.store, self._root, constants).literal(closed)
+        given = ask(node.plan.gate, value)
+        return GateAnswered(path, {"by": _user(), "at": time.time_ns() // 1_000_000, **given})
+
+
+@functools.cache
+def _program(folder: Path, import_roots: tuple[str, ...]) -> tuple[ModuleSpace, Created]:
+    """Another program's modules, which are imported once, and the launch plans that they make."""
+    return ModuleSpace([(folder / root).resolve() for root in import_roots]), Created()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number that has no name
+        return ""
+
+
+@contextlib.contextmanager
+def _surrounded(environment: Mapping[str, str]) -> Iterator[None]:
+    """The task's own variables beside this process's; they, and the working folder, are put back afterwards."""
+    folder, variables = os.getcwd(), dict(os.environ)
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+        for name in os.environ.keys() - variables.keys():
+            del os.environ[name]
+        os.environ.update(variables)
