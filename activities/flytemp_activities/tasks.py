@@ -110,7 +110,8 @@ class TaskRunner:
     @activity.defn(name="flytemp.start_tasks")
     async def start_tasks(self, argument: dict[str, Any]) -> dict[str, list[int]]:
         """Start tries, as many as there is room for and can be started at once. ``argument`` is that of
-        `flytemp_worker.workflow.activity_calls.start_tasks`; the answer has the numbers of those that were ``started``, or may have been.
+        `flytemp_worker.workflow.activity_calls.start_tasks`; the answer has the numbers of those that were ``started``, or
+        may have been.
 
         Their activities come later, and find them. Until then they go on by themselves, as long as their execution does.
         """

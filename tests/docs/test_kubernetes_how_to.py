@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from flytemp.compiler import load_program, program_warnings
 from flytemp.config import load_settings
 from flytemp_activities.kubernetes import classify, read_policy
-from flytemp_activities.kubernetes.policy import Accelerators, Memory, Place, Policy, Waits
+from flytemp_activities.kubernetes.policy import Accelerators, Memory, Policy, PolicyOverride, WaitLimits
 from tests.docs.blocks import DOCS, Block, blocks
 from tests.docs.test_code import write_project
 from tests.docs.test_reference import names, rows
@@ -30,9 +30,9 @@ def on_the_page(file: str) -> list[Block]:
     ("mark", "model"),
     [
         pytest.param("## The policy", Policy, id="policy"),
-        pytest.param("A place is called", Place, id="place"),
+        pytest.param("A place is called", PolicyOverride, id="place"),
         pytest.param("## GPUs", Accelerators, id="accelerators"),
-        pytest.param("It may wait for so many seconds", Waits, id="waits"),
+        pytest.param("It may wait for so many seconds", WaitLimits, id="waits"),
     ],
 )
 def test_every_key_has_a_row(mark: str, model: type[BaseModel]) -> None:
@@ -40,7 +40,7 @@ def test_every_key_has_a_row(mark: str, model: type[BaseModel]) -> None:
 
 
 def test_defaults_are_as_documented() -> None:
-    waits, accelerators = Waits(), Accelerators()
+    waits, accelerators = WaitLimits(), Accelerators()
     assert {row[0].strip("`"): float(row[1]) for row in rows(PAGE, "It may wait for so many seconds")} == waits.model_dump()
     stated = {row[0].strip("`"): row[1].strip("`") for row in rows(PAGE, "## GPUs")}
     for name in ("resource", "device_label", "partition_label"):

@@ -20,7 +20,7 @@ from flytemp.registry import Registry
 from flytemp.runtime.execute import ExecutionOptions, execute
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import Backend, IOCompleted, Report, TaskLost, TryKey, key_of
+from flytemp_activities.backend import Backend, HeartbeatDetails, Report, TaskLost, TryKey, key_of
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_parts, task_parts
@@ -45,7 +45,7 @@ class ThreadBackend:
         """Nothing to stop."""
 
     async def run(
-        self, invocation: Invocation, *, resumed: bool, report: Report, before: IOCompleted | None = None
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
     ) -> TaskResult:
         key = key_of(invocation)
         if key not in self._runs:

@@ -20,7 +20,7 @@ from flytemp.client.handle import ExecutionHandle
 from flytemp.records.launch import ResolvedSettings
 from flytemp.records.models import Phase
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
-from flytemp_activities.backend import IOCompleted, Report, TaskLost, TryKey, key_of
+from flytemp_activities.backend import HeartbeatDetails, Report, TaskLost, TryKey, key_of
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_parts
@@ -68,7 +68,7 @@ class PodsAlike:
         """Nothing to stop."""
 
     async def run(
-        self, invocation: Invocation, *, resumed: bool, report: Report, before: IOCompleted | None = None
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
     ) -> TaskResult:
         key = key_of(invocation)
         self.asked[key] += 1

@@ -25,7 +25,7 @@ from flytemp.records.launch import ResolvedSettings
 from flytemp.records.models import Phase
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp_activities import early_start
-from flytemp_activities.backend import IOCompleted, Report, TaskLost, TryKey, key_of
+from flytemp_activities.backend import HeartbeatDetails, Report, TaskLost, TryKey, key_of
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
 from flytemp_worker import early_start_interceptor, plugin
@@ -96,7 +96,7 @@ class Pods:
         """Nothing to stop."""
 
     async def run(
-        self, invocation: Invocation, *, resumed: bool, report: Report, before: IOCompleted | None = None
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
     ) -> TaskResult:
         key, cluster = key_of(invocation), self.cluster
         self.ran.append((key, resumed))

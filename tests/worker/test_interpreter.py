@@ -24,10 +24,10 @@ from flytemp.config import load_settings
 from flytemp.records.launch import ResolvedSettings
 from flytemp.records.models import Execution, Phase
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
-from flytemp_activities.backend import IOCompleted, Report, TaskLost, TryKey, key_of
+from flytemp_activities.backend import HeartbeatDetails, Report, TaskLost, TryKey, key_of
 from flytemp_activities.executions import Executions
 from flytemp_activities.record_execution import ExecutionRecorder
-from flytemp_activities.resolve import Resolver
+from flytemp_activities.resolve import LaunchResolver
 from flytemp_activities.tasks import TaskRunner
 from flytemp_worker.assembly import control_parts, task_parts
 from flytemp_worker.devserver import DevServer
@@ -56,7 +56,7 @@ class QuickBackend:
         """Nothing runs."""
 
     async def run(
-        self, invocation: Invocation, *, resumed: bool, report: Report, before: IOCompleted | None = None
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
     ) -> TaskResult:
         key = key_of(invocation)
         if key not in self.held:
@@ -222,7 +222,7 @@ async def test_an_unknown_interpreter_waits_for_a_worker_that_knows_it(
 
 @pytest.mark.usefixtures("worker")
 async def test_cancelled_while_it_is_resolved(client: Client, backend: QuickBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = Gate(monkeypatch, Resolver, "_prepare")
+    gate = Gate(monkeypatch, LaunchResolver, "_prepare")
     handle = await client.launch("diamond")
     await gate.is_reached()
     await handle.cancel("too early")

@@ -24,7 +24,7 @@ from flytemp.registry import Registry
 from flytemp.runtime.execute import execute
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import WorkflowDocument
-from flytemp_activities.backend import IOCompleted, Report
+from flytemp_activities.backend import HeartbeatDetails, Report
 from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_activities.tasks import TaskRunner
@@ -53,7 +53,7 @@ class GraphsOnly(NoopBackend):
         self._store = client.store
 
     async def run(
-        self, invocation: Invocation, *, resumed: bool, report: Report, before: IOCompleted | None = None
+        self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
     ) -> TaskResult:
         if invocation.task.kind != "dynamic":
             return TaskResult(status="succeeded", outputs={"o0": 0})

@@ -21,7 +21,7 @@ from flytemp.spec.models import (
 )
 from flytemp_activities.kubernetes import names
 from flytemp_activities.kubernetes.manifest import ManifestInputs, build, encoded, image_of, is_interruptible
-from flytemp_activities.kubernetes.merge import overlay, with_defaults_spread
+from flytemp_activities.kubernetes.merge import overlay, with_defaults
 from flytemp_activities.kubernetes.policy import Interruptible, Policy, PolicyOverride
 
 POLICY = Policy(image="tasks:1")
@@ -131,7 +131,7 @@ def test_templates_from_the_namespace_and_from_the_task() -> None:
 def test_containers_named_default_and_primary_are_laid_under_the_others() -> None:
     every = {"name": "default", "env": [{"name": "A", "value": "1"}]}
     spec = {"containers": [every, {"name": "primary", "image": "own"}, {"name": "side", "image": "s"}]}
-    merged = with_defaults_spread(spec, "main")["containers"]
+    merged = with_defaults(spec, "main")["containers"]
     assert {container["name"]: container.get("image") for container in merged} == {"main": "own", "side": "s"}
     assert all(container["env"] == [{"name": "A", "value": "1"}] for container in merged)
 
@@ -237,7 +237,10 @@ def test_the_last_attempt_is_on_a_regular_machine(settings: TaskSettings, change
 def test_places_of_projects() -> None:
     policy = Policy(
         image="i", namespace="{project}-{domain}", service_account="all", defaults=ResourceAmounts(cpu="1", memory="1Gi"),
-        places={"p": PolicyOverride(service_account="of-p", defaults=ResourceAmounts(cpu="2")), "p-d": PolicyOverride(namespace="special")},
+        places={
+            "p": PolicyOverride(service_account="of-p", defaults=ResourceAmounts(cpu="2")),
+            "p-d": PolicyOverride(namespace="special"),
+        },
     )  # fmt: skip
     built = build(invocation(), ManifestInputs(policy, "context", "q"))
     assert built.namespace == "special"

@@ -37,7 +37,7 @@ from flytemp_worker.engine import (
     TimerFired,
 )
 
-from .books import Budget, check_start
+from .invariants import Budget, check_start
 
 if TYPE_CHECKING:
     from .simulation import Simulation

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from flytemp_worker.engine import TimerFired
 
-from .meaning import said
+from .reference_interpreter import said
 from .simulation import Limits, Simulation
 
 often = st.sampled_from([0, 0, 10, 30])  # of a hundred

@@ -15,7 +15,7 @@ from flytemp_worker.engine.nodes import GraphRun, Node
 from flytemp_worker.engine.phases import ACTIVE, FINAL
 from flytemp_worker.engine.plan import GraphPlan
 
-from .meaning import allowed_failures
+from .reference_interpreter import allowed_failures
 
 if TYPE_CHECKING:
     from .simulation import Part, Simulation
@@ -85,7 +85,7 @@ class Books:
 
     def note_lost(self, part: Part) -> None:
         """A part of a map ended: which of its calls failed."""
-        from .weather import lost_calls
+        from .fault_schedule import lost_calls
 
         command = part.command
         items = [f"{command.node}.{index}" for index in range(command.first, command.first + command.count)]

@@ -32,9 +32,9 @@ from flytemp.spec.models import (
     WorkflowSpec,
 )
 
-from .meaning import Generator, Json, bake
 from .programs import ANY, AT_ONCE, AT_THE_END, document, given, launch_plan, node, out, task, workflow
 from .random_kinds import another_node
+from .reference_interpreter import Generator, Json, bake
 
 MOST_NODES = 40
 """Of an execution, those of its sub-workflows included."""

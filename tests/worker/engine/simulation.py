@@ -50,8 +50,8 @@ from flytemp_worker.engine.kinds import concurrency_budget, maps
 from flytemp_worker.engine.kinds.dynamics import sources
 from flytemp_worker.engine.nodes import GraphRun
 
-from . import books, carrying
-from .meaning import Generator, Json, compute, launched
+from . import command_checks, invariants
+from .reference_interpreter import Generator, Json, compute, launched
 from .stored import Stored
 
 Answer = TaskSucceeded | TaskFailed | TaskLost | TaskCancelled
@@ -102,7 +102,7 @@ class Simulation:
         self.executions: dict[str, StartChild] = {}  # of launch plans
         self.parts: dict[tuple[str, int], Part] = {}
         self.heard: list[ChildClosed] = []  # ends of children that the engine knows of already
-        self.books = books.Books()
+        self.books = invariants.Books()
         self.finish: Finish | None = None
         self.plan, self.engine = self._engine()
 
@@ -114,7 +114,7 @@ class Simulation:
     # ------------------------------------------------------------------------- what a test says
 
     def succeed(self, path: str, outputs: dict[str, Json] | None = _ABSENT, *, travels: bool = True) -> list[Command]:
-        """The try ends well; its outputs are those of `meaning.compute` unless said. Large ones do not travel."""
+        """The try ends well; its outputs are those of `reference_interpreter.compute` unless said. Large ones do not travel."""
         run = self.in_flight[path]
         if run.task in self.stored.dynamics:
             self.stored.documents[f"{path}/{run.attempt}"] = self.stored.dynamics[run.task](self.stored.values(run.inputs))
@@ -281,25 +281,25 @@ class Simulation:
             commands: list[Command] = []
         elif action == "begin":
             commands = self.engine.begin(self.at)
-            carrying.carry_out(self, commands)
+            command_checks.carry_out(self, commands)
         elif action == "restore" or action == "reload":
             commands = self._restore(action == "restore")
         else:
             commands = self._step(action)
         self.issued.append(commands)
-        books.check(self)
+        invariants.check(self)
         return commands
 
     def _step(self, event: Event) -> list[Command]:
-        expected = carrying.enter(self, event)
+        expected = command_checks.enter(self, event)
         retrying = isinstance(event, RetryRequested)
         ended, self.finish = self.finish, None if retrying else self.finish
         commands = self.engine.step(event, self.at)
         if retrying and self.engine.finished and not commands:
             self.finish = ended  # refused
         elif retrying:
-            books.reopened(self)
-        carrying.carry_out(self, commands)
+            invariants.reopened(self)
+        command_checks.carry_out(self, commands)
         if expected is not None:
             node = event.node if isinstance(event, Answer) else ""
             assert self.phases[node] == expected, self.engine.ledger.story(node)
@@ -316,7 +316,7 @@ class Simulation:
         if not resumes:
             return []
         commands = self.engine.resume(self.at)
-        carrying.carry_on(self, commands)
+        command_checks.carry_on(self, commands)
         return commands
 
 

@@ -16,7 +16,7 @@ from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.plan import constant, part_plan_of, plan_of
 from flytemp_worker.engine import IOCompleted, RequestIO, StartChunk
 
-from .meaning import Generator
+from .reference_interpreter import Generator
 
 Json = Any
 

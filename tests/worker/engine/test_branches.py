@@ -5,8 +5,8 @@ from __future__ import annotations
 from flytemp.spec.models import Junction
 from flytemp_worker.engine import Finish, RequestIO
 
-from .meaning import evaluate
 from .programs import AT_THE_END, branch, document, given, is_, node, out, task, workflow
+from .reference_interpreter import evaluate
 from .simulation import Simulation
 
 NEXT = task("next", "a")

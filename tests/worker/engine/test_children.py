@@ -6,8 +6,8 @@ from typing import Any
 
 from flytemp_worker.engine import CancelChild, ChildClosed, RequestIO, StartChild
 
-from .meaning import evaluate
 from .programs import document, launch_plan, node, out, task, workflow
+from .reference_interpreter import evaluate
 from .simulation import Limits, Simulation
 
 BIG = task("big", "a")

@@ -10,8 +10,8 @@ import pytest
 from flytemp.spec.models import WorkflowDocument
 from flytemp_worker.engine import CancelTask, IllegalMove, RequestIO, TaskSucceeded
 
-from .meaning import World, bake, evaluate
 from .programs import document, given, mapped, node, out, task, workflow
+from .reference_interpreter import World, bake, evaluate
 from .simulation import Limits, Simulation
 
 NEXT = task("next", "a")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flytemp.spec.models import NodeSpec
 from flytemp_worker.engine import BroadcastToChunks, CancelTimer, GateAnswered, StartTimer
 
-from .meaning import evaluate, said
 from .programs import AT_THE_END, approval, asked, document, mapped, node, out, sleep, task, workflow
+from .reference_interpreter import evaluate, said
 from .simulation import Limits, Simulation
 
 NEXT = task("next", "a")

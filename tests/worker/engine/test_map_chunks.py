@@ -7,8 +7,8 @@ from dataclasses import replace
 from flytemp.spec.models import NodeSpec, TaskSpec, WorkflowSpec
 from flytemp_worker.engine import CancelChild, ChildClosed, IncreaseAllocation, RequestIO, StartChunk
 
-from .meaning import World, evaluate
 from .programs import document, given, mapped, node, out, spread, task, workflow
+from .reference_interpreter import World, evaluate
 from .simulation import Limits, Part, Simulation
 
 NEXT = task("next", "a", "b")

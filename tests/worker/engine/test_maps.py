@@ -8,8 +8,8 @@ import pytest
 
 from flytemp_worker.engine import RequestIO, RunTask
 
-from .meaning import World, compute, evaluate
 from .programs import AT_THE_END, document, given, launch_plan, mapped, node, out, several, spread, task, workflow
+from .reference_interpreter import World, compute, evaluate
 from .simulation import Limits, Simulation
 
 NEXT = task("next", "a", "b")

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from flytemp_worker.engine import IllegalMove, TaskSucceeded, TimerFired
 
-from .meaning import Failed, Json, World, evaluate
+from .fault_schedule import Weather, bounds, drive, fair, foul, lost_calls
 from .random_programs import Launch, launches
+from .reference_interpreter import Failed, Json, World, evaluate
 from .simulation import Limits, Simulation
-from .weather import Weather, bounds, drive, fair, foul, lost_calls
 
 # FLYTEMP_ENGINE_EXAMPLES asks for a longer search than every run of the suite can afford.
 moderate = settings(

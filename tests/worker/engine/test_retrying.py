@@ -8,7 +8,6 @@ from flytemp.errors import FlytempError
 from flytemp_worker.engine import StartTimer
 from flytemp_worker.engine.manual_retry import nodes_to_retry
 
-from .meaning import evaluate
 from .programs import (
     AT_THE_END,
     approval,
@@ -25,6 +24,7 @@ from .programs import (
     task,
     workflow,
 )
+from .reference_interpreter import evaluate
 from .simulation import Limits, Simulation
 
 FREE = task("free")

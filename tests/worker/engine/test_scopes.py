@@ -8,8 +8,8 @@ from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.plan import plan_of
 from flytemp_worker.engine import Engine, Finish, NodePhase, Plan, RunTask, TaskSucceeded
 
-from .meaning import evaluate
 from .programs import AT_ONCE, AT_THE_END, Policy, document, given, node, out, task, workflow
+from .reference_interpreter import evaluate
 from .simulation import Simulation
 
 NEXT = task("next", "a")

@@ -8,8 +8,8 @@ from flytemp.spec.pages import from_pages, to_pages
 from flytemp.spec.plan import plan_of
 from flytemp_worker.engine import CancelTask, Engine, Plan, RunTask, StartTimer, snapshot
 
-from .meaning import evaluate
 from .programs import AT_THE_END, document, given, node, out, task, workflow
+from .reference_interpreter import evaluate
 from .simulation import Limits, Simulation
 
 FREE = task("free", retries=1)

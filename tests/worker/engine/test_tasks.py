@@ -16,8 +16,8 @@ from flytemp_worker.engine import (
 )
 from flytemp_worker.engine.retry import system_backoff, user_backoff
 
-from .meaning import evaluate
 from .programs import document, given, node, out, several, task, workflow
+from .reference_interpreter import evaluate
 from .simulation import Limits, Simulation
 
 ADD = task("add", "a", "b")

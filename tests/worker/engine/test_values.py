@@ -10,8 +10,8 @@ from flytemp.errors import InputError
 from flytemp.spec.models import LiteralBinding, MapBinding
 from flytemp_worker.engine import Finish
 
-from .meaning import evaluate
 from .programs import Json, bind, document, given, node, out, several, task, workflow
+from .reference_interpreter import evaluate
 from .simulation import Simulation
 
 ONE = task("one", "a")

@@ -316,6 +316,16 @@ class Finish:
 
 
 Command: TypeAlias = (
-    RunTask | CancelTask | StartTimer | CancelTimer | RequestIO | StartChild | StartChunk | CancelChild | BroadcastToChunks | IncreaseAllocation
-    | ReleaseSlots | Finish
-)  # fmt: skip
+    RunTask
+    | CancelTask
+    | StartTimer
+    | CancelTimer
+    | RequestIO
+    | StartChild
+    | StartChunk
+    | CancelChild
+    | BroadcastToChunks
+    | IncreaseAllocation
+    | ReleaseSlots
+    | Finish
+)

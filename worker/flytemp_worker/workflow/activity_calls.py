@@ -94,8 +94,10 @@ def start_tasks(commands: Sequence[RunTask], root: str, task_queue: str) -> work
 def run_task(
     command: RunTask, root: str, task_queue: str, heartbeat_seconds: float, *, stop: bool = False
 ) -> workflow.ActivityHandle[Any]:
-    """Start the activity that runs one try of a task; or that stops one which was started before. `EarlyStartInterceptor` adds to its
-    argument that the try was ``announced``, where it was."""
+    """Start the activity that runs one try of a task, or, with ``stop``, that stops one which was started before.
+
+    `EarlyStartInterceptor` adds ``announced`` to the argument of a try that it started early.
+    """
     argument = {"execution": root, **_try(command)}
     if stop:
         argument["stop"] = True
