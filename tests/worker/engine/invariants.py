@@ -296,7 +296,8 @@ def _branch(sim: Simulation, node: Node, stops: Stops) -> bool:
         refused = node.path in sim.books.refused | sim.books.nowhere
         return refused or node.error["code"] in ("UserProvidedError", "NoBranchTaken") or _is_users(node)
     taken = node.child.nodes[node.extra["taken"]]
-    assert all(other.phase is P.SKIPPED and not other.attempt for other in node.child.nodes if other is not taken)
+    others = [other for other in node.child.nodes if other is not taken]
+    assert all(other.phase is P.SKIPPED and other.attempt == other.extra.get("base", 0) for other in others)
     return taken.phase is P.SUCCEEDED if node.phase is P.SUCCEEDED else node.phase is P.FAILED and stops.has_failures(node.child)
 
 

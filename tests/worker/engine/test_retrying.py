@@ -283,3 +283,29 @@ def test_a_handler_that_is_a_workflow_runs_again_with_attempts_of_its_own() -> N
     run.succeed("n0")
     assert run.finish is not None
     assert run.finish.phase == "SUCCEEDED"
+
+
+def test_chunk_of_a_retried_map_is_restored_without_graphs_that_have_not_begun() -> None:
+    inner = workflow("inner", node("n0", "free"))
+    cases = branch("b", (is_(1, "==", 1), node("n0", "free")), (None, node("n1", "free")), outputs=())
+    item = workflow("item", node("n0", "next", a=given("a")), node("s", "inner", "n0", sub=True), cases, inputs=("a",))
+    root = workflow("wf", mapped("m", "item", of="workflow", a=[1, 2]))
+    run = Simulation(document(root, item, inner, FREE, NEXT), limits=Limits(max_map_items=1))
+    run.tell("m")
+    run.parts["m", 0].fail("m.0.n0")
+    run.close_part("m", 0)
+    run.parts["m", 1].stopped("m.1.n0")
+    run.close_part("m", 1)
+    run.retry()
+    run.tell("m")
+    for part in list(run.parts.values()):
+        path = f"m.{part.command.first}"
+        assert part.phases[f"{path}.s"] == "WAITING"
+        part.restore()
+        assert f"{path}.s.n0" not in part.phases
+        for task_path in ("n0", "b.n0", "s.n0"):
+            part.succeed(f"{path}.{task_path}")
+        run.close_part("m", part.command.part)
+    run.tell("m")
+    assert run.finish is not None
+    assert run.finish.phase == "SUCCEEDED"

@@ -209,7 +209,7 @@ def _restore_node(engine: Engine, node: Node, item: Row, known: dict[str, Row], 
 
 def _child(engine: Engine, node: Node, stops: dict[str, Any]) -> GraphRun | None:
     """What had been opened in the node."""
-    if node.kind == "workflow" and node.attempt:
+    if node.kind == "workflow" and node.try_:
         return GraphRun(engine.plan.graph(node.scope.graph.source, node.plan.target), node)
     if node.kind == "branch" and "taken" in node.extra:
         return cases(node)
