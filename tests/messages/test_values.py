@@ -1,0 +1,81 @@
+"""Texts of the errors about values and types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from flytemp.literals.check import check_literal
+from flytemp.literals.convert import from_literal, to_literal
+from flytemp.literals.infer import literal_type
+from flytemp.literals.limits import check_size
+from flytemp.literals.text import parse_text
+from flytemp.literals.typepaths import type_at
+from flytemp.types.file import FlyteFile
+from tests.messages.golden import Case, check_golden
+
+
+class Color(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@dataclass
+class Order:
+    amount: int
+    note: str = ""
+
+
+class Unknown:
+    """A class without a conversion."""
+
+
+def writes(value: Any, annotation: Any) -> Case:
+    return lambda: to_literal(value, annotation)
+
+
+def reads(literal: Any, annotation: Any) -> Case:
+    return lambda: from_literal(literal, annotation)
+
+
+def parses(text: str, annotation: Any) -> Case:
+    return lambda: parse_text(text, literal_type(annotation))
+
+
+CASES: dict[str, Case] = {
+    "an int for a float": writes(3, float),
+    "None where None is not declared": writes(None, int),
+    "a text inside a list of integers": writes([1, "2"], list[int]),
+    "a wrong field of a dataclass": writes(Order("1"), Order),  # type: ignore[arg-type]
+    "a dict for a dataclass": writes({"amount": 1}, Order),
+    "a value that an enum does not have": writes("green", Color),
+    "a datetime without a time zone": writes(datetime(2026, 1, 1), datetime),
+    "an integer of more than 64 bits": writes(2**63, int),
+    "a set": writes({1}, list[int]),
+    "a Python object as untyped JSON": writes({"when": datetime(2026, 1, 1)}, dict),
+    "an empty path of a file": writes("", FlyteFile),
+    "a text for an integer": reads("x", int),
+    "an unknown field": reads({"amount": 1, "nots": ""}, Order),
+    "a missing field": reads({}, Order),
+    "a file without a URI": reads({"url": "x"}, FlyteFile),
+    "a file of another format": reads({"uri": "x", "format": "json"}, FlyteFile["csv"]),
+    "an unknown union variant": reads({"$variant": 7, "value": 1}, int | float),
+    "an ambiguous untagged literal": lambda: check_literal("2026-01-31T00:00:00Z", literal_type(str | datetime)),
+    "a value that is too large": lambda: check_size("rows", "x" * 3 * 2**20),
+    "a flag with a text for a number": parses("abc", int),
+    "a flag with a text for a bool": parses("maybe", bool),
+    "a flag with broken JSON": parses("[1,", list[int]),
+    "a flag with an unknown unit": parses("3 fortnights", timedelta),
+    "a class without a conversion": lambda: literal_type(Unknown),
+    "a set as annotation": lambda: literal_type(set[int]),
+    "an iterator as annotation": lambda: literal_type(Iterator[int]),
+    "a dict with dataclass keys": lambda: literal_type(dict[Order, int]),
+    "an attribute path that leads nowhere": lambda: type_at(literal_type(Order), ("amont",)),
+}
+
+
+def test_texts() -> None:
+    check_golden("values", CASES)
