@@ -22,7 +22,7 @@ from flytemp import layout
 from flytemp.errors import AlreadyExists, CorruptData, FlytempError, StoreError
 from flytemp.names import EntityId, EntityKind
 from flytemp.registry.difference import difference
-from flytemp.spec.canonical import AnyDocument, content, digest, stored
+from flytemp.spec.canonical import AnyDocument, complete, digest, stored
 from flytemp.spec.read import read_document
 from flytemp.store.object_store import ObjectStore
 
@@ -92,7 +92,7 @@ class Registration:
             if state == "gone" or existing is None:
                 continue  # its registration was refused
             if digest(existing) != digest(item.document):
-                raise conflict([(item.entity, difference(content(existing), content(item.document)))])
+                raise conflict([(item.entity, difference(complete(existing), complete(item.document)))])
             return state
 
     def _wait(self, item: Pending) -> Literal["published", "adopted", "gone"]:

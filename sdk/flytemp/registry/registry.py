@@ -23,7 +23,7 @@ from flytemp.registry.registration import (
     read_if_there,
     split_latest,
 )
-from flytemp.spec.canonical import AnyDocument, content, digest
+from flytemp.spec.canonical import AnyDocument, complete, digest
 from flytemp.store.object_store import ObjectStore
 
 _NEAR = 3
@@ -145,7 +145,7 @@ class Registry:
             return RegistrationEntry(item.entity, "new")
         if digest(existing) == digest(item.document):
             return RegistrationEntry(item.entity, "unchanged")
-        return RegistrationEntry(item.entity, "conflict", difference(content(existing), content(item.document)))
+        return RegistrationEntry(item.entity, "conflict", difference(complete(existing), complete(item.document)))
 
     def _not_found(self, entity: EntityId) -> NotFound:
         noun, place = entity.kind.noun, f"{entity.project}/{entity.domain}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from pydantic import SerializerFunctionWrapHandler, model_serializer
+from typing import Literal
 
 from flytemp.literals.types import Json, LiteralType, SchemaModel
 
@@ -182,11 +180,3 @@ class TaskSpec(SchemaModel):
     def image(self) -> str | None:
         """The image it runs in: what its settings (or a node's) say, else the command's; None: the platform's default."""
         return self.settings.container_image or (self.container.image if self.container is not None else None)
-
-    @model_serializer(mode="wrap")
-    def _without_container(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Digests of tasks from before there were containers stay what they are.
-        data: dict[str, Any] = write(self)
-        if self.container is None:
-            data.pop("container", None)
-        return data

@@ -23,9 +23,9 @@ from flytemp import (
 )
 from flytemp.compiler.assemble import compile_entity, task_document
 from flytemp.errors import InputError, NotSupported, ProgramError
-from flytemp.spec.canonical import content, digest
+from flytemp.spec.canonical import digest
 from flytemp.spec.integrity import check_integrity
-from flytemp.spec.models import ContainerSpec, TaskDocument, TaskSettings, TaskSpec, WorkflowDocument
+from flytemp.spec.models import ContainerSpec, WorkflowDocument
 from flytemp.spec.plan import plan_of
 from flytemp.spec.typecheck import document_problems
 from flytemp.testing import task_mock
@@ -298,14 +298,6 @@ def test_calls_of_a_map_are_not_grouped() -> None:
 
 
 # ------------------------------------------------------------------------------------------ documents
-
-
-def test_other_tasks_keep_their_digests() -> None:
-    spec = TaskSpec(name="m.t", interface=size.spec().interface, loader="m:t", settings=TaskSettings())
-    assert "container" not in spec.model_dump()
-    assert "container" not in content(TaskDocument(task=spec))["task"]
-    before = "325fa10433d7aa18bd215c7b017cacbea2a8fd6447ebe6f67d009dbe8e848012"
-    assert digest(TaskDocument(task=spec)) == before
 
 
 def test_the_command_is_part_of_the_digest() -> None:
