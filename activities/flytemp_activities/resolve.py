@@ -21,6 +21,7 @@ from flytemp.errors import FlytempError, InputError, NotFound
 from flytemp.layout import ExecutionLayout
 from flytemp.literals.limits import INLINE_BYTES
 from flytemp.names import check_domain, check_project, execution_name
+from flytemp.protocol.search_attributes import searchable_labels
 from flytemp.records.launch import (
     ExecutionContext,
     LaunchOptions,
@@ -30,7 +31,6 @@ from flytemp.records.launch import (
     place_of,
 )
 from flytemp.records.models import Phase
-from flytemp.records.search_attributes import searchable_labels
 from flytemp.spec.models import Document, LaunchPlanDocument
 from flytemp.spec.pages import to_pages
 from flytemp.spec.plan import plan_of

@@ -14,8 +14,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
 from flytemp.layout import ExecutionLayout
+from flytemp.protocol.search_attributes import KEYWORD_LISTS, KEYWORDS
 from flytemp.records.launch import ExecutionContext, ResolvedSettings
-from flytemp.records.search_attributes import KEYWORD_LISTS, KEYWORDS
 from flytemp.spec.pages import from_pages
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.executions import Executions

@@ -16,7 +16,7 @@ import pytest
 from temporalio.worker import Worker
 
 from flytemp.client import Client
-from flytemp.records.launch import WORKFLOW_TYPE
+from flytemp.protocol.workflow import WORKFLOW_TYPE
 from tests.command_line import Done, environment, flytemp
 from tests.installation import DEADLINE_SECONDS, Installation
 from tests.sdk.client.fake_temporal import StandIn

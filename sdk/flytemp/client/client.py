@@ -33,7 +33,8 @@ from flytemp.config import Settings, load_settings
 from flytemp.errors import AlreadyExists, InvalidName
 from flytemp.literals.types import Json
 from flytemp.names import EntityId, check_execution, execution_name, workflow_id
-from flytemp.records.launch import INLINE_INPUTS_BYTES, WORKFLOW_TYPE, LaunchOptions, LaunchRequest
+from flytemp.protocol.workflow import CONTENT_MEMO, WORKFLOW_TYPE
+from flytemp.records.launch import INLINE_INPUTS_BYTES, LaunchOptions, LaunchRequest
 from flytemp.records.models import ExecutionSummary, Phase
 from flytemp.registry import Registry
 from flytemp.spec.models import Document
@@ -41,10 +42,6 @@ from flytemp.store.object_store import ObjectStore
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-CONTENT_MEMO = "flytemp.content"
-"""The memo that holds the digest of what was launched: the same name with the same content is the same execution."""
-
 
 class Client:
     """A connection to one Temporal namespace and one store.

@@ -21,9 +21,10 @@ from flytemp.literals.transfer import FileTransfer
 from flytemp.literals.types import Json, LiteralType
 from flytemp.literals.uploads import upload_local_files
 from flytemp.names import EntityId, EntityKind, execution_name
-from flytemp.records.launch import PART_WORKFLOW_TYPE, WORKFLOW_TYPE, place_of
+from flytemp.protocol.search_attributes import DOMAIN, PROJECT
+from flytemp.protocol.workflow import CHUNK_WORKFLOW_TYPE, WAITING_MEMO, WORKFLOW_TYPE
+from flytemp.records.launch import place_of
 from flytemp.records.models import Execution, NodeExecution, Phase, RecordModel
-from flytemp.records.search_attributes import DOMAIN, PROJECT
 from flytemp.registry import Registry
 from flytemp.spec.models import GateSpec, NodeSpec, WorkflowDocument
 from flytemp.store.object_store import ObjectStore
@@ -31,7 +32,6 @@ from flytemp.store.object_store import ObjectStore
 if TYPE_CHECKING:
     from flytemp.client.client import Client
 
-WAITING_MEMO = "flytemp.waiting"
 """The memo in which a running execution says which of its gates wait."""
 
 _TYPE: TypeAdapter[LiteralType] = TypeAdapter(LiteralType)
@@ -54,7 +54,7 @@ class WaitingGate(RecordModel):
 
 async def waiting_gates(client: Client, limit: int) -> list[WaitingGate]:
     """Those of the running executions of the client's project and domain, the newest execution first."""
-    types = f"WorkflowType IN ('{WORKFLOW_TYPE}', '{PART_WORKFLOW_TYPE}')"
+    types = f"WorkflowType IN ('{WORKFLOW_TYPE}', '{CHUNK_WORKFLOW_TYPE}')"
     query = f"{types} AND ExecutionStatus = 'Running'"
     found: list[WaitingGate] = []
     try:

@@ -15,9 +15,10 @@ from flytemp.client import describe as describing
 from flytemp.errors import CorruptData
 from flytemp.layout import index_folder
 from flytemp.names import execution_name
-from flytemp.records.launch import WORKFLOW_TYPE, place_of
+from flytemp.protocol.search_attributes import DOMAIN, LAUNCH_PLAN, PROJECT, VERSION, WORKFLOW
+from flytemp.protocol.workflow import WORKFLOW_TYPE
+from flytemp.records.launch import place_of
 from flytemp.records.models import ExecutionSummary, Phase
-from flytemp.records.search_attributes import DOMAIN, LAUNCH_PLAN, PROJECT, VERSION, WORKFLOW
 from flytemp.store.object_store import ObjectStore
 
 if TYPE_CHECKING:

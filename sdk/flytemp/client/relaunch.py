@@ -17,7 +17,8 @@ from flytemp.client import describe as describing
 from flytemp.client.control import RETRY, update, who
 from flytemp.errors import AlreadyExists, InputError, NotFound
 from flytemp.layout import ExecutionLayout
-from flytemp.records.launch import WORKFLOW_TYPE, ExecutionContext
+from flytemp.protocol.workflow import CONTENT_MEMO, WORKFLOW_TYPE
+from flytemp.records.launch import ExecutionContext
 from flytemp.records.models import Execution, Phase
 
 if TYPE_CHECKING:
@@ -131,8 +132,6 @@ def _launched(client: Client, execution: Execution) -> str:
 
 async def _memo(client: Client, workflow_id: str) -> dict[str, Any]:
     """The content's digest stays, so that launching the same under the same name still finds this execution."""
-    from flytemp.client.client import CONTENT_MEMO
-
     description = await describing.describe_workflow(client.temporal, workflow_id)
     if description is None or description.status is WorkflowExecutionStatus.RUNNING:
         return {}

@@ -15,7 +15,7 @@ from temporalio.client import Client as TemporalClient
 from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp.errors import ConfigError, FlytempError
-from flytemp.records.search_attributes import KEYWORD_LISTS, KEYWORDS
+from flytemp.protocol.search_attributes import KEYWORD_LISTS, KEYWORDS
 
 if TYPE_CHECKING:
     from flytemp.client.client import Client

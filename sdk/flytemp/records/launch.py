@@ -14,12 +14,6 @@ from flytemp.errors import InvalidName
 from flytemp.literals.types import Json
 from flytemp.names import DEFAULT_DOMAIN, DEFAULT_PROJECT, check_domain, check_project
 
-WORKFLOW_TYPE = "FlytempWorkflow"
-PART_WORKFLOW_TYPE = "FlytempMapPart"
-"""The parts of a large map, which an execution starts itself."""
-
-DEFAULT_TASK_QUEUE = "flytemp"
-
 INLINE_INPUTS_BYTES = 64 * 1024
 """Inputs up to this many bytes travel in the start request; larger ones as ``inputs_uri`` (design: a small input)."""
 

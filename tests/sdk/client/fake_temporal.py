@@ -8,7 +8,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from flytemp.records.launch import WORKFLOW_TYPE
+from flytemp.protocol.workflow import WORKFLOW_TYPE
 
 CODES = ("wrong-type", "not-found", "already-exists", "something-else")
 

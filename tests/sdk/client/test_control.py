@@ -19,7 +19,8 @@ from flytemp.client import control as controlling
 from flytemp.client.describe import describe_workflow
 from flytemp.errors import AlreadyExists, FlytempError, InputError, NotFound, TemporalUnavailable, TypeMismatch
 from flytemp.layout import ExecutionLayout
-from flytemp.records.launch import WORKFLOW_TYPE, ExecutionContext, LaunchOptions
+from flytemp.protocol.workflow import WORKFLOW_TYPE
+from flytemp.records.launch import ExecutionContext, LaunchOptions
 from flytemp.records.models import Execution, Phase
 from tests.installation import DEADLINE_SECONDS, Installation
 from tests.sdk.client.fake_temporal import StandIn

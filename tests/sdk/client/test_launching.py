@@ -11,10 +11,10 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp.client import Client, LaunchOptions
-from flytemp.client.client import CONTENT_MEMO
 from flytemp.config import load_settings
 from flytemp.errors import AlreadyExists, InputError, InvalidName, NotFound, TemporalUnavailable
 from flytemp.layout import ExecutionLayout
+from flytemp.protocol.workflow import CONTENT_MEMO
 from flytemp.records.launch import LaunchRequest
 from flytemp.records.models import Execution, Phase
 from flytemp.store.object_store import ObjectStore

@@ -15,7 +15,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from flytemp.names import activity_id, slug
-from flytemp.records.launch import PART_WORKFLOW_TYPE
+from flytemp.protocol.workflow import CHUNK_WORKFLOW_TYPE
 from flytemp.spec.pages import to_pages
 from flytemp_worker.engine import RunTask
 
@@ -32,7 +32,7 @@ CLOSE_PART = "flytemp.close_part"
 CLOSED_CHILDREN = "flytemp.closed_children"
 DYNAMIC_PLANS = "flytemp.dynamic_plans"
 PAUSE = "flytemp.pause"
-PART_WORKFLOW = PART_WORKFLOW_TYPE
+PART_WORKFLOW = CHUNK_WORKFLOW_TYPE
 
 ASKS = {
     "read": "flytemp.read_values",

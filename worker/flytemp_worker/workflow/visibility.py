@@ -7,7 +7,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
-from flytemp.records.search_attributes import DOMAIN, LABELS, LAUNCH_PLAN, PROJECT, VERSION, WORKFLOW
+from flytemp.protocol.search_attributes import DOMAIN, LABELS, LAUNCH_PLAN, PROJECT, VERSION, WORKFLOW
 from flytemp_worker.engine import Engine, NodePhase
 
 _SHOWN_NODES = 15

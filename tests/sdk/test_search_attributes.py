@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from flytemp.records.search_attributes import searchable_labels
+from flytemp.protocol.search_attributes import searchable_labels
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The names of flytemp's search attributes. A SQL visibility store has room for few (10 keywords, 3 lists)."""
+"""Search attributes of an execution. A SQL visibility store has room for few: 10 keywords and 3 keyword lists."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ KEYWORDS = (PROJECT, DOMAIN, WORKFLOW, VERSION, LAUNCH_PLAN)
 KEYWORD_LISTS = (LABELS,)
 
 LABEL_CHARACTERS = 255
-"""A SQL visibility store keeps no longer keyword."""
+"""Maximum length of a keyword in a SQL visibility store."""
 
 LABELS_BYTES = 2_000
-"""Of all labels together, as JSON: the server refuses a value over 2 KiB, and with it the workflow task."""
+"""Maximum length of all labels as JSON. The server rejects a workflow task that sets a value of more than 2 KiB."""
 
 
 def searchable_labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """The labels that fit into the search attribute, in their order; the others are kept in the record alone."""
+    """Return the labels that fit into the search attribute, in the same order. The record keeps all labels."""
     kept: dict[str, str] = {}
     size = len("[]")
     for key, value in labels.items():
