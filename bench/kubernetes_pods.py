@@ -28,11 +28,11 @@ from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowHandle
 
 from bench.runtime_start import runtime_start
-from flytemp.client.setup import add_search_attributes
 from flytemp.names import workflow_id
 from flytemp.registry import Registry
 from flytemp.spec.models import ContainerSpec, Interface, NodeSpec, TaskSettings, TaskSpec, WorkflowDocument, WorkflowSpec
 from flytemp.store.object_store import ObjectStore
+from flytemp.temporal.search_attributes import add_search_attributes
 from flytemp_activities.kubernetes.api import ApiError, KubernetesApi
 from flytemp_worker.devserver import start_dev_server
 from infra.testcluster import Cluster

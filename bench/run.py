@@ -22,11 +22,11 @@ from temporalio.client import Client as TemporalClient
 from temporalio.worker import Worker
 
 from flytemp.bundle import pack, store_bundle
-from flytemp.client.setup import add_search_attributes
 from flytemp.names import workflow_id
 from flytemp.records.launch import ResolvedSettings
 from flytemp.registry import Registry
 from flytemp.store.object_store import ObjectStore
+from flytemp.temporal.search_attributes import add_search_attributes
 from flytemp_activities.backend import Backend
 from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend

@@ -24,7 +24,6 @@ from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 
 from flytemp.bundle import pack, store_bundle
-from flytemp.client.setup import add_search_attributes
 from flytemp.names import workflow_id
 from flytemp.records.launch import ResolvedSettings
 from flytemp.registry import Registry
@@ -32,6 +31,7 @@ from flytemp.runtime.execute import execute
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import WorkflowDocument
 from flytemp.store.object_store import ObjectStore
+from flytemp.temporal.search_attributes import add_search_attributes
 from flytemp_activities.backend import HeartbeatDetails, Report
 from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend

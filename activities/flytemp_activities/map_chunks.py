@@ -8,25 +8,17 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.client import Client as TemporalClient
-from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp.layout import RootLayout
 from flytemp.spec.pages import to_pages
 from flytemp.spec.plan import part_plan_of
+from flytemp.temporal.workflows import phase_of
 from flytemp_activities.application_errors import control_activity
 from flytemp_activities.executions import Executions
 
 INLINE_ITEMS_BYTES = 64 * 1024
 """Items of a part that are together no longer than this travel with it; else each call reads its own."""
-
-_PHASES = {
-    WorkflowExecutionStatus.COMPLETED: "SUCCEEDED",
-    WorkflowExecutionStatus.FAILED: "FAILED",
-    WorkflowExecutionStatus.CANCELED: "ABORTED",
-    WorkflowExecutionStatus.TERMINATED: "ABORTED",
-    WorkflowExecutionStatus.TIMED_OUT: "TIMED_OUT",
-}
 
 
 class MapChunks:
@@ -87,7 +79,7 @@ class WorkflowLiveness:
                     raise
                 closed[identifier] = "ABORTED"
                 continue
-            phase = _PHASES.get(description.status) if description.status is not None else None
-            if phase is not None:
+            phase = phase_of(description.status)
+            if phase.is_final:
                 closed[identifier] = phase
         return closed

@@ -10,8 +10,8 @@ from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from flytemp.client.describe import first_run_id
 from flytemp.names import activity_id
+from flytemp.temporal.workflows import first_run_id
 from flytemp_activities.backend import Backend, TryKey
 
 LOOK_SECONDS = 5.0

@@ -12,28 +12,25 @@ from temporalio import activity
 from temporalio.client import Client as TemporalClient
 from temporalio.service import RPCError
 
-from flytemp.client.describe import newest_record
-from flytemp.client.inputs import merge_inputs
-from flytemp.client.options import effective_options
-from flytemp.client.setup import missing_search_attributes
-from flytemp.client.targets import find_target, runnable
 from flytemp.errors import FlytempError, InputError, NotFound
+from flytemp.launching.context import execution_context
+from flytemp.launching.targets import find_target, load_target
 from flytemp.layout import ExecutionLayout
 from flytemp.literals.limits import INLINE_BYTES
-from flytemp.names import check_domain, check_project, execution_name
+from flytemp.names import check_domain, check_project
 from flytemp.protocol.search_attributes import searchable_labels
 from flytemp.records.launch import (
     ExecutionContext,
-    LaunchOptions,
     LaunchRequest,
     Resolved,
     ResolvedSettings,
     place_of,
 )
 from flytemp.records.models import Phase
-from flytemp.spec.models import Document, LaunchPlanDocument
+from flytemp.records.stored import newest_record
 from flytemp.spec.pages import to_pages
 from flytemp.spec.plan import plan_of
+from flytemp.temporal.search_attributes import missing_search_attributes
 from flytemp_activities.application_errors import control_activity
 from flytemp_activities.executions import Executions, inline_bytes
 
@@ -143,28 +140,12 @@ class LaunchResolver:
         entity, document = find_target(
             self._executions.registry, request.launch_plan, project=project, domain=domain, version=request.version
         )
-        ran, spec = runnable(self._executions.registry, entity, document)
-        asked = request.options if request.parent is None else _inherited(request, document)
-        options = effective_options(asked, document, spec)
-        prefix = options.raw_data_prefix or self._raw_data_prefix
-        assert ran.version is not None
-        return ExecutionContext(
-            execution=execution_name(layout.workflow_id),
-            project=entity.project,
-            domain=entity.domain,
-            entity=str(entity),
-            spec=str(ran),
-            workflow=ran.name,
-            version=ran.version,
-            launch_plan=document.name if isinstance(document, LaunchPlanDocument) else None,
-            inputs=merge_inputs(document, self._given(request)),
-            options=options,
-            labels=options.labels or {},
-            annotations=options.annotations or {},
-            raw_data_prefix=prefix.rstrip("/"),
-            namespace=layout.namespace,
-            workflow_id=layout.workflow_id,
-            first_run_id=layout.first_run_id,
+        return execution_context(
+            load_target(self._executions.registry, entity, document),
+            layout,
+            inputs=self._given(request),
+            options=request.options,
+            raw_data_prefix=self._raw_data_prefix,
             started_at=argument["started_at"],
             parent=request.parent,
         )
@@ -208,25 +189,6 @@ def _parse(launch: Any) -> LaunchRequest:
             f"the launch is not understood: {where}: {first['msg']}",
             hint='the workflow\'s input is {"launch_plan": name, "inputs": {…}, "options": {…}}',
         ) from error
-
-
-def _inherited(request: LaunchRequest, document: Document) -> LaunchOptions:
-    """What a child execution is asked for: flytekit's rules, in which the parent's settings are a request of the caller's.
-
-    Limits and labels that the launch plan has are its own; those that it lacks are the parent's. A time-out is never
-    inherited: the parent's stops its children anyway.
-    """
-    assert request.parent is not None
-    parent = request.parent.options
-    plan = document.launch_plan if isinstance(document, LaunchPlanDocument) else None
-    own = {
-        name: getattr(parent, name)
-        for name in ("max_parallelism", "labels", "annotations")
-        if plan is None or getattr(plan, name) is None
-    }
-    over = {name: getattr(parent, name) for name in ("interruptible", "overwrite_cache", "raw_data_prefix", "service_account")}
-    given = {name: value for name, value in {**own, **over}.items() if value is not None}
-    return LaunchOptions(**{**given, **request.options.model_dump(exclude_none=True)})
 
 
 def _place(request: LaunchRequest, workflow_id: str) -> tuple[str, str]:

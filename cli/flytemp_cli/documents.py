@@ -31,7 +31,7 @@ def docs_text(document: Document) -> str:
 
 def entity_view(entity: EntityId, document: Document, versions: list[str], style: Style) -> list[str]:
     """A registered entity: identity, interface, and what it is made of."""
-    from flytemp.client.targets import launch_interface
+    from flytemp.launching.inputs import launch_interface
 
     bundle = getattr(document, "bundle", None)
     lines = pairs(

@@ -12,11 +12,12 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flytemp.client.describe import describe_workflow, last_heartbeat
+from flytemp.client.describe import last_heartbeat
 from flytemp.client.logs import LogChunk
 from flytemp.client.relaunch import node_path
 from flytemp.errors import ConfigError, FlytempError
 from flytemp.layout import ExecutionLayout
+from flytemp.temporal.workflows import describe_workflow
 
 if TYPE_CHECKING:
     from temporalio.client import WorkflowExecutionDescription

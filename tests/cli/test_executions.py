@@ -349,7 +349,7 @@ def test_the_service_account_of_its_pods(flytemp: CommandLine) -> None:
     assert context["options"]["service_account"] == "trainer"
     refused = flytemp("launch", "twice", "--text", "x", "--service-account", "not a name")
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "service_account 'not a name' is no name of a Kubernetes service account" in refused.stderr
+    assert "service_account 'not a name'" in refused.stderr
 
 
 def test_a_reader_that_goes_away_is_no_error(flytemp: CommandLine) -> None:

@@ -166,8 +166,8 @@ def test_a_bad_input_is_a_usage_error(words: list[str], says: str, hint: str) ->
     [
         (["run", "runnable.py", "../wf"], "no task, workflow or launch plan '../wf'", "it has"),
         (["run", "runnable.py", "error_wf"], "no task, workflow or launch plan 'error_wf'", "did you mean errors_wf"),
-        (["launch", "../wf"], "is called '../wf'", ""),
-        (["launch", "error_wf"], "is called 'error_wf'", r"did you mean runnable\.errors_wf"),
+        (["launch", "../wf"], "is named '../wf'", ""),
+        (["launch", "error_wf"], "is named 'error_wf'", r"did you mean runnable\.errors_wf"),
         (["launch", "wf:default:development:../x:v1"], r"\.\./x", ""),
         (["launch", "errors_wf", "--version", "v0", "--x", "1"], "has no version 'v0'", "latest"),
         (["get", "workflow", "../../x"], r"\.\./\.\./x", ""),

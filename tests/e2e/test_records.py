@@ -10,8 +10,8 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 
 from flytemp.client import Client
-from flytemp.client.describe import describe_workflow
 from flytemp.records.models import Phase
+from flytemp.temporal.workflows import describe_workflow
 from tests.e2e.programs import write_program
 from tests.installation import DEADLINE_SECONDS, Installation, eventually
 

@@ -19,11 +19,12 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from flytemp.client import Client, LaunchOptions
-from flytemp.client.setup import add_search_attributes, setup_temporal
+from flytemp.client.setup import setup_temporal
 from flytemp.config import load_settings
 from flytemp.records.launch import ResolvedSettings
 from flytemp.records.models import Execution, Phase
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
+from flytemp.temporal.search_attributes import add_search_attributes
 from flytemp_activities.backend import HeartbeatDetails, Report, TaskLost, TryKey, key_of
 from flytemp_activities.executions import Executions
 from flytemp_activities.record_execution import ExecutionRecorder

@@ -15,11 +15,11 @@ from importlib.metadata import PackageNotFoundError, version
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Worker
 
-from flytemp.client.connection import connect_temporal
 from flytemp.config import Settings
 from flytemp.errors import ConfigError
 from flytemp.records.launch import ResolvedSettings
 from flytemp.store.object_store import ObjectStore
+from flytemp.temporal.connection import connect_temporal
 from flytemp_activities.backend import Backend
 from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend

@@ -17,11 +17,11 @@ from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from flytemp.client.describe import first_run_id
 from flytemp.errors import FlytempError
 from flytemp.layout import RootLayout
 from flytemp.records.launch import ExecutionContext
 from flytemp.store.object_store import ObjectStore
+from flytemp.temporal.workflows import first_run_id
 from flytemp_activities.kubernetes import names
 from flytemp_activities.kubernetes.api import ApiError, KubernetesApi
 from flytemp_activities.kubernetes.cleanup import write_output

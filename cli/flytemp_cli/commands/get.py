@@ -93,7 +93,7 @@ def _command(label: str, kind: EntityKind | None, what: str) -> click.Command:
 def _find(
     registry: Registry, kind: EntityKind | None, name: str, project: str, domain: str, version: str | None
 ) -> tuple[EntityId, Document]:
-    from flytemp.client.targets import find_target
+    from flytemp.launching.targets import find_target
 
     if kind is None or is_urn(name):
         return find_target(registry, name, project=project, domain=domain, version=version)

@@ -59,14 +59,14 @@ def _from_file(words: tuple[str, ...]) -> Document:
 
 
 def _from_registry(session: Session, name: str, version: str | None) -> Document:
-    from flytemp.client.targets import find_target, runnable
+    from flytemp.launching.targets import find_target, load_target
     from flytemp.registry import Registry
     from flytemp.store.object_store import ObjectStore
 
     settings = session.settings()
     registry = Registry(ObjectStore.open(settings.store))
     found = find_target(registry, name, project=settings.project, domain=settings.domain, version=version)
-    return runnable(registry, *found)[1]
+    return load_target(registry, *found).spec
 
 
 _READABLE_NODES = 1_000

@@ -25,7 +25,8 @@ def _options() -> list[click.Parameter]:
 
 
 def _load(session: Session, words: Sequence[str], options: Mapping[str, Any]) -> Target:
-    from flytemp.client.targets import find_target, launch_interface
+    from flytemp.launching.inputs import launch_interface
+    from flytemp.launching.targets import find_target
     from flytemp.registry import Registry
     from flytemp.store.object_store import ObjectStore
     from flytemp_cli.documents import docs_text

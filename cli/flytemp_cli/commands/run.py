@@ -33,7 +33,7 @@ def _options() -> list[click.Parameter]:
 
 
 def _load(session: Session, words: Sequence[str], options: Mapping[str, Any]) -> Target:
-    from flytemp.client.targets import launch_interface
+    from flytemp.launching.inputs import launch_interface
     from flytemp_cli.documents import docs_text
 
     chosen = choose_one(load_sources(words[:1]), words[1] if len(words) > 1 else None, words[0])

@@ -10,9 +10,9 @@ from typing import Any
 from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
-from flytemp.client.targets import launch_interface
 from flytemp.client.uploads import ContentUploads, upload_inputs
 from flytemp.errors import FlytempError, InputError
+from flytemp.launching.inputs import launch_interface
 from flytemp.literals.convert import to_literal
 from flytemp.literals.types import Json
 from flytemp.records.launch import LaunchOptions

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import secrets
 from collections.abc import Mapping
@@ -19,26 +18,28 @@ from temporalio.service import RPCError
 from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
-from flytemp.client import describe as describing
 from flytemp.client import gates, listing
 from flytemp.client.arguments import Call, call_of
-from flytemp.client.connection import connect_temporal
 from flytemp.client.gates import WaitingGate
 from flytemp.client.handle import ExecutionHandle
-from flytemp.client.inputs import merge_inputs
-from flytemp.client.options import check_options
 from flytemp.client.registration import Registration, register_paths
-from flytemp.client.targets import find_target
 from flytemp.config import Settings, load_settings
 from flytemp.errors import AlreadyExists, InvalidName
+from flytemp.launching.execution_names import generate_name, launch_digest
+from flytemp.launching.inputs import merge_inputs
+from flytemp.launching.launch_options import check_options
+from flytemp.launching.targets import find_target
 from flytemp.literals.types import Json
 from flytemp.names import EntityId, check_execution, execution_name, workflow_id
 from flytemp.protocol.workflow import CONTENT_MEMO, WORKFLOW_TYPE
 from flytemp.records.launch import INLINE_INPUTS_BYTES, LaunchOptions, LaunchRequest
 from flytemp.records.models import ExecutionSummary, Phase
+from flytemp.records.stored import newest_record
 from flytemp.registry import Registry
 from flytemp.spec.models import Document
 from flytemp.store.object_store import ObjectStore
+from flytemp.temporal.connection import connect_temporal
+from flytemp.temporal.workflows import describe_workflow, unavailable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -172,13 +173,13 @@ class Client:
         Raises:
             InputError, AlreadyExists: as `launch`.
         """
-        merged = merge_inputs(document, literals)  # refuse here what `resolve` would refuse there
+        merged = merge_inputs(document, literals)
         chosen = check_options(options or LaunchOptions())
         generated = name is None
         execution = check_execution(name) if name is not None else generate_name()
         identifier = workflow_id(entity.project, entity.domain, execution)
         request = LaunchRequest(launch_plan=str(entity), inputs=literals, options=chosen)
-        content = _content(asked or str(entity), literals, chosen)
+        content = launch_digest(asked or str(entity), literals, chosen)
         if not generated and await self._is_recorded(identifier, entity, merged):
             return ExecutionHandle(self, identifier, result)
         if len(json.dumps(literals)) > INLINE_INPUTS_BYTES:
@@ -202,7 +203,7 @@ class Client:
                 return ExecutionHandle(self, identifier, result)
             raise _taken(execution) from error
         except RPCError as error:
-            raise describing.unavailable(error) from error
+            raise unavailable(error) from error
         return ExecutionHandle(self, identifier, result)
 
     def _store_inputs(self, literals: dict[str, Json]) -> str:
@@ -218,15 +219,15 @@ class Client:
         Raises:
             AlreadyExists: it ran something else.
         """
-        record = await asyncio.to_thread(describing.newest_record, self.store, self.temporal.namespace, identifier)
-        if record is None or await describing.describe_workflow(self.temporal, identifier) is not None:
+        record = await asyncio.to_thread(newest_record, self.store, self.temporal.namespace, identifier)
+        if record is None or await describe_workflow(self.temporal, identifier) is not None:
             return False
         if entity.name in (record.launch_plan, record.workflow) and record.inputs == inputs:
             return True
         raise _taken(execution_name(identifier))
 
     async def _content_of(self, identifier: str) -> str | None:
-        description = await describing.describe_workflow(self.temporal, identifier)
+        description = await describe_workflow(self.temporal, identifier)
         memo = await description.memo() if description is not None else {}
         content = memo.get(CONTENT_MEMO)
         return content if isinstance(content, str) else None
@@ -256,13 +257,13 @@ class Client:
             ours: ExecutionHandle[Any] | None = self.execution(name)
         except InvalidName:  # not a name of ours: then it may be somebody's workflow id
             ours = None
-        if ours is not None and await describing.describe_workflow(self.temporal, ours.workflow_id) is not None:
+        if ours is not None and await describe_workflow(self.temporal, ours.workflow_id) is not None:
             return ours
-        if await describing.describe_workflow(self.temporal, name) is not None:
+        if await describe_workflow(self.temporal, name) is not None:
             return ExecutionHandle(self, name)
         for known in (ours.workflow_id if ours is not None else name, name):
             if (
-                await asyncio.to_thread(describing.newest_record, self.store, self.temporal.namespace, known)
+                await asyncio.to_thread(newest_record, self.store, self.temporal.namespace, known)
                 is not None
             ):
                 return ExecutionHandle(self, known)
@@ -301,22 +302,9 @@ class Launcher:
         return await self._client._launch(call, self._name, self._options)
 
 
-def generate_name() -> str:
-    """A name as Flyte generates them: "a" and 19 random characters."""
-    alphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
-    return "a" + "".join(secrets.choice(alphabet) for _ in range(19))
-
-
 def _taken(name: str) -> AlreadyExists:
     return AlreadyExists(
         f"an execution named {name!r} exists and was launched with other content",
         hint=f"choose another name; flytemp get execution {name} shows the one that exists",
     )
 
-
-def _content(target: str, literals: Mapping[str, Json], options: LaunchOptions) -> str:
-    text = json.dumps([target, literals, options.model_dump(mode="json")], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-__all__ = ["Client", "ExecutionHandle", "Launcher", "generate_name"]

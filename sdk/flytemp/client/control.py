@@ -18,10 +18,10 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp import errors
-from flytemp.client import describe as describing
 from flytemp.errors import FlytempError, NotFound, TemporalUnavailable
 from flytemp.literals.types import Json
 from flytemp.names import execution_name
+from flytemp.temporal.workflows import describe_workflow, phase_of, unavailable
 
 ANSWER = "flytemp.answer"
 PAUSE = "flytemp.pause"
@@ -69,19 +69,19 @@ async def update(
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             raise await over(temporal, workflow_id) from error
-        raise describing.unavailable(error) from error
+        raise unavailable(error) from error
     return result if isinstance(result, dict) else {}
 
 
 async def over(temporal: TemporalClient, workflow_id: str) -> NotFound:
     """The error for an execution that cannot be told anything."""
     name = execution_name(workflow_id)
-    description = await describing.describe_workflow(temporal, workflow_id)
+    description = await describe_workflow(temporal, workflow_id)
     if description is None:
         return NotFound(f"there is no execution {name!r}", hint="flytemp list executions shows what there is")
     if description.status is WorkflowExecutionStatus.RUNNING:
         return NotFound(f"execution {name} ended meanwhile, and was started again", hint="say it again")
-    phase = describing.phase_of(description.status)
+    phase = phase_of(description.status)
     return NotFound(f"execution {name} is not running: it is {phase}", hint=f"flytemp get execution {name}")
 
 

@@ -4,47 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import ValidationError
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from flytemp.client.history import HistoryReader
-from flytemp.errors import CorruptData, NotFound, TemporalUnavailable
+from flytemp.errors import NotFound
 from flytemp.layout import ExecutionLayout
 from flytemp.names import execution_name, node_of
 from flytemp.records.build import execution_of
-from flytemp.records.launch import ExecutionContext, place_of
+from flytemp.records.launch import place_of
 from flytemp.records.models import ErrorInfo, Execution, NodeExecution, Pause, Phase
 from flytemp.records.nodes import nodes_from_rows, when
+from flytemp.records.stored import newest_record, read_context, read_record
 from flytemp.store.object_store import ObjectStore
-
-_PHASES = {
-    WorkflowExecutionStatus.RUNNING: Phase.RUNNING,
-    WorkflowExecutionStatus.COMPLETED: Phase.SUCCEEDED,
-    WorkflowExecutionStatus.FAILED: Phase.FAILED,
-    WorkflowExecutionStatus.CANCELED: Phase.ABORTED,
-    WorkflowExecutionStatus.TERMINATED: Phase.ABORTED,
-    WorkflowExecutionStatus.TIMED_OUT: Phase.TIMED_OUT,
-    WorkflowExecutionStatus.CONTINUED_AS_NEW: Phase.RUNNING,
-}
-
-
-def phase_of(status: WorkflowExecutionStatus | None) -> Phase:
-    """The phase that a Temporal status stands for."""
-    return _PHASES.get(status, Phase.UNDEFINED) if status is not None else Phase.UNDEFINED
-
-
-def first_run_id(description: WorkflowExecutionDescription) -> str:
-    """The first run of the chain of continued runs: what records are keyed by."""
-    return description.raw_description.workflow_execution_info.first_run_id or description.run_id
+from flytemp.temporal.workflows import describe_workflow, first_run_id, phase_of, unavailable
 
 
 async def describe(temporal: TemporalClient, store: ObjectStore, workflow_id: str) -> Execution:
@@ -78,48 +58,10 @@ def layout_of(store: ObjectStore, namespace: str, workflow_id: str, first_run: s
     One that was tried again after it had ended is kept where it was: what `resolve` wrote for the new run says so.
     """
     layout = ExecutionLayout(namespace, workflow_id, first_run)
-    context = _read_context(store, layout)
+    context = read_context(store, layout)
     if context is None or context.first_run_id == first_run:
         return layout
     return ExecutionLayout(namespace, workflow_id, context.first_run_id)
-
-
-async def describe_workflow(temporal: TemporalClient, workflow_id: str) -> WorkflowExecutionDescription | None:
-    """Temporal's description, or None when it does not know the id."""
-    try:
-        return await temporal.get_workflow_handle(workflow_id).describe()
-    except RPCError as error:
-        if error.status == RPCStatusCode.NOT_FOUND:
-            return None
-        raise unavailable(error) from error
-
-
-def unavailable(error: RPCError) -> TemporalUnavailable:
-    return TemporalUnavailable(
-        f"Temporal answered {error.status.name}: {error.message}", hint="is the server running? flytemp dev starts one"
-    )
-
-
-def read_record(store: ObjectStore, layout: ExecutionLayout) -> Execution | None:
-    """The record of a closed execution, or None when there is none (yet)."""
-    data = store.read_or_none(layout.record)
-    if data is None:
-        return None
-    try:
-        return Execution.model_validate_json(data)
-    except ValidationError as error:
-        raise CorruptData(
-            f"{store.uri_of(layout.record)} is not an execution's record: {error.error_count()} errors"
-        ) from error
-
-
-def newest_record(store: ObjectStore, namespace: str, workflow_id: str) -> Execution | None:
-    """The newest record of an execution that Temporal has forgotten."""
-    any_run = ExecutionLayout(namespace, workflow_id, "x")
-    folder = any_run.root.rpartition("/")[0]
-    records = [read_record(store, ExecutionLayout(namespace, workflow_id, run)) for run in store.list(folder)]
-    found = [record for record in records if record is not None]
-    return max(found, key=lambda record: record.started_at or datetime.min.replace(tzinfo=UTC), default=None)
 
 
 async def assemble(
@@ -158,7 +100,7 @@ async def assemble(
 def _read_missing(store: ObjectStore, layout: ExecutionLayout, reader: HistoryReader) -> None:
     """From the store, what the run's history does not tell, or not yet: a run that has just begun has loaded nothing."""
     if reader.context is None:
-        reader.context = _read_context(store, layout)
+        reader.context = read_context(store, layout)
     if reader.lacks_plan and reader.resolved is not None:
         pages = _read_pages(store, [layout.plan_page(page) for page in range(reader.resolved.plan_pages)])
         if pages:
@@ -240,17 +182,6 @@ def last_heartbeat(pending: PendingActivityInfo) -> dict[str, Any]:
     except ValueError:  # a team's own codec may have encrypted it
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _read_context(store: ObjectStore, layout: ExecutionLayout) -> ExecutionContext | None:
-    data = store.read_or_none(layout.execution)
-    if data is None:
-        return None
-    try:
-        return ExecutionContext.model_validate_json(data)
-    except ValidationError as error:
-        uri = store.uri_of(layout.execution)
-        raise CorruptData(f"{uri} is not an execution's context: {error.error_count()} errors") from error
 
 
 def _unresolved(

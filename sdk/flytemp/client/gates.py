@@ -12,7 +12,6 @@ from pydantic import TypeAdapter, ValidationError
 from temporalio.client import WorkflowExecution
 from temporalio.service import RPCError
 
-from flytemp.client import describe as describing
 from flytemp.client.uploads import ContentUploads
 from flytemp.errors import NotFound
 from flytemp.literals.check import check_literal
@@ -28,6 +27,7 @@ from flytemp.records.models import Execution, NodeExecution, Phase, RecordModel
 from flytemp.registry import Registry
 from flytemp.spec.models import GateSpec, NodeSpec, WorkflowDocument
 from flytemp.store.object_store import ObjectStore
+from flytemp.temporal.workflows import unavailable
 
 if TYPE_CHECKING:
     from flytemp.client.client import Client
@@ -64,7 +64,7 @@ async def waiting_gates(client: Client, limit: int) -> list[WaitingGate]:
             if len(found) >= limit:
                 break
     except RPCError as error:
-        raise describing.unavailable(error) from error
+        raise unavailable(error) from error
     return found[:limit]
 
 

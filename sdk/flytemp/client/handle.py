@@ -21,6 +21,7 @@ from flytemp.layout import ExecutionLayout
 from flytemp.literals.types import Json, LiteralType
 from flytemp.names import execution_name
 from flytemp.records.models import Execution, NodeExecution, Phase
+from flytemp.temporal.workflows import describe_workflow, phase_of, unavailable
 
 if TYPE_CHECKING:
     from flytemp.client.client import Client
@@ -73,7 +74,7 @@ class ExecutionHandle(Generic[R]):
 
     async def _closed(self) -> None:
         """Returns when Temporal has closed the workflow: a long poll for the close event, no polling of ours."""
-        description = await describing.describe_workflow(self._client.temporal, self.workflow_id)
+        description = await describe_workflow(self._client.temporal, self.workflow_id)
         if description is None:
             return
         run_id = description.run_id
@@ -87,7 +88,7 @@ class ExecutionHandle(Generic[R]):
                 if error.status == RPCStatusCode.NOT_FOUND:
                     return
                 if error.status not in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED):
-                    raise describing.unavailable(error) from error
+                    raise unavailable(error) from error
                 await asyncio.sleep(1)
 
     async def outputs(self, timeout: float | timedelta | None = None) -> dict[str, Json]:
@@ -157,7 +158,7 @@ class ExecutionHandle(Generic[R]):
         return LogReader(self._client.store, layout, path, attempt)
 
     async def _is_over(self) -> bool:
-        description = await describing.describe_workflow(self._client.temporal, self.workflow_id)
+        description = await describe_workflow(self._client.temporal, self.workflow_id)
         return description is None or description.status is not WorkflowExecutionStatus.RUNNING
 
     # ------------------------------------------------------------------------------ gates, pause, retry
@@ -265,11 +266,11 @@ class ExecutionHandle(Generic[R]):
         await terminate_children(self._client.temporal, self.workflow_id, reason)
 
     async def _stop(self, call: Any, *, reason: str) -> None:
-        description = await describing.describe_workflow(self._client.temporal, self.workflow_id)
+        description = await describe_workflow(self._client.temporal, self.workflow_id)
         if description is None:
             raise NotFound(f"there is no execution {self.name!r}", hint="flytemp list executions shows what there is")
         if description.status is not WorkflowExecutionStatus.RUNNING:
-            phase = describing.phase_of(description.status)
+            phase = phase_of(description.status)
             raise NotFound(
                 f"execution {self.name} is not running: it is {phase}", hint=f"flytemp get execution {self.name}"
             )
@@ -278,7 +279,7 @@ class ExecutionHandle(Generic[R]):
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 raise NotFound(f"execution {self.name} ended meanwhile") from error
-            raise describing.unavailable(error) from error
+            raise unavailable(error) from error
 
 
 def raise_for_phase(execution: Execution) -> None:

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from temporalio.client import WorkflowExecution
 from temporalio.service import RPCError
 
-from flytemp.client import describe as describing
 from flytemp.errors import CorruptData
 from flytemp.layout import index_folder
 from flytemp.names import execution_name
@@ -20,6 +19,7 @@ from flytemp.protocol.workflow import WORKFLOW_TYPE
 from flytemp.records.launch import place_of
 from flytemp.records.models import ExecutionSummary, Phase
 from flytemp.store.object_store import ObjectStore
+from flytemp.temporal.workflows import phase_of, unavailable
 
 if TYPE_CHECKING:
     from flytemp.client.client import Client
@@ -96,7 +96,7 @@ async def _from_temporal(client: Client, limit: int, phase: Phase | None) -> lis
             if len(found) >= limit:
                 break
     except RPCError as error:
-        raise describing.unavailable(error) from error
+        raise unavailable(error) from error
     return found
 
 
@@ -107,7 +107,7 @@ def _summary(item: WorkflowExecution) -> ExecutionSummary:
         name=execution_name(item.id),
         project=str(attributes.get(PROJECT) or project),
         domain=str(attributes.get(DOMAIN) or domain),
-        phase=describing.phase_of(item.status),
+        phase=phase_of(item.status),
         workflow=attributes.get(WORKFLOW),
         version=attributes.get(VERSION),
         launch_plan=attributes.get(LAUNCH_PLAN),

@@ -20,6 +20,8 @@ from flytemp.layout import ExecutionLayout
 from flytemp.protocol.workflow import CONTENT_MEMO, WORKFLOW_TYPE
 from flytemp.records.launch import ExecutionContext
 from flytemp.records.models import Execution, Phase
+from flytemp.records.stored import newest_record
+from flytemp.temporal.workflows import describe_workflow, unavailable
 
 if TYPE_CHECKING:
     from flytemp.client.client import Client
@@ -100,12 +102,12 @@ async def _start_again(client: Client, execution: Execution, paths: Sequence[str
             f"execution {execution.name} runs again already", hint=f"flytemp get execution {execution.name}"
         ) from error
     except RPCError as error:
-        raise describing.unavailable(error) from error
+        raise unavailable(error) from error
 
 
 def _check_record(client: Client, execution: Execution) -> None:
     """A run that finds no record only fails, under the name of the execution that it should have gone on with."""
-    if describing.newest_record(client.store, execution.namespace, execution.workflow_id) is None:
+    if newest_record(client.store, execution.namespace, execution.workflow_id) is None:
         raise NotFound(
             f"execution {execution.name} left no record from which it could go on",
             hint="it was terminated, never began, or the store is another: launch it again under a new name",
@@ -132,7 +134,7 @@ def _launched(client: Client, execution: Execution) -> str:
 
 async def _memo(client: Client, workflow_id: str) -> dict[str, Any]:
     """The content's digest stays, so that launching the same under the same name still finds this execution."""
-    description = await describing.describe_workflow(client.temporal, workflow_id)
+    description = await describe_workflow(client.temporal, workflow_id)
     if description is None or description.status is WorkflowExecutionStatus.RUNNING:
         return {}
     content = (await description.memo()).get(CONTENT_MEMO)

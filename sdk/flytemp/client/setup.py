@@ -7,15 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
-from temporalio.client import Client as TemporalClient
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
-from flytemp.errors import ConfigError, FlytempError
+from flytemp.errors import FlytempError
 from flytemp.protocol.search_attributes import KEYWORD_LISTS, KEYWORDS
+from flytemp.temporal.search_attributes import add_search_attributes
 
 if TYPE_CHECKING:
     from flytemp.client.client import Client
@@ -52,41 +51,6 @@ async def _namespace(client: Client) -> SetupStep:
     )
     retention = found.config.workflow_execution_retention_ttl.ToTimedelta()
     return SetupStep("namespace", "ok", f"{client.temporal.namespace}, keeps closed workflows {retention.days} days")
-
-
-async def missing_search_attributes(temporal: TemporalClient) -> dict[str, IndexedValueType.ValueType]:
-    """flytemp's search attributes that the namespace does not know, or knows with another type."""
-    listed = await temporal.operator_service.list_search_attributes(
-        ListSearchAttributesRequest(namespace=temporal.namespace)
-    )
-    wanted = dict.fromkeys(KEYWORDS, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD)
-    wanted |= dict.fromkeys(KEYWORD_LISTS, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST)
-    return {name: kind for name, kind in wanted.items() if listed.custom_attributes.get(name) != kind}
-
-
-async def add_search_attributes(temporal: TemporalClient) -> list[str]:
-    """Register those of flytemp's search attributes that are missing; returns their names.
-
-    Raises:
-        ConfigError: a name is taken by an attribute of another type.
-    """
-    missing = await missing_search_attributes(temporal)
-    if not missing:
-        return []
-    request = AddSearchAttributesRequest(namespace=temporal.namespace, search_attributes=missing)
-    try:
-        await temporal.operator_service.add_search_attributes(request)
-    except RPCError as error:
-        left = await missing_search_attributes(temporal)
-        if left and error.status in (RPCStatusCode.ALREADY_EXISTS, RPCStatusCode.INVALID_ARGUMENT):
-            raise ConfigError(
-                f"the namespace {temporal.namespace} does not take the search attributes {', '.join(left)}: {error.message}",
-                hint="is one of them there with another type? temporal operator search-attribute list shows them",
-            ) from error
-        if left:
-            raise
-        return []  # another setup was faster
-    return list(missing)
 
 
 async def _search_attributes(client: Client) -> SetupStep:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from temporalio.client import Client as TemporalClient
 from temporalio.service import RPCError, RPCStatusCode
 
-from flytemp.client import describe as describing
+from flytemp.temporal.workflows import unavailable
 
 _WAITS = (0.0, 0.2, 0.5, 1.0)
 """Seconds before each look: a workflow that has just started is listed a moment later."""
@@ -44,7 +44,7 @@ async def _running_children(temporal: TemporalClient, parents: Sequence[str]) ->
     try:
         return [item.id async for item in temporal.list_workflows(query)]
     except RPCError as error:
-        raise describing.unavailable(error) from error
+        raise unavailable(error) from error
 
 
 def _quoted(text: str) -> str:
@@ -57,4 +57,4 @@ async def _terminate(temporal: TemporalClient, workflow_id: str, reason: str) ->
         await temporal.get_workflow_handle(workflow_id).terminate(reason=reason)
     except RPCError as error:
         if error.status != RPCStatusCode.NOT_FOUND:  # it may have ended by itself
-            raise describing.unavailable(error) from error
+            raise unavailable(error) from error

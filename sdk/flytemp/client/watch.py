@@ -14,6 +14,7 @@ from flytemp.client import describe as describing
 from flytemp.client.history import HistoryReader
 from flytemp.records.models import Execution
 from flytemp.store.object_store import ObjectStore
+from flytemp.temporal.workflows import describe_workflow, first_run_id
 
 LOOK_SECONDS = 0.5
 """How often Temporal is asked what history does not tell: which tasks a worker has taken."""
@@ -59,13 +60,13 @@ class LiveView:
             await asyncio.wait([self._stream])
 
     async def _look(self) -> Execution:
-        description = await describing.describe_workflow(self._temporal, self._workflow_id)
+        description = await describe_workflow(self._temporal, self._workflow_id)
         if description is None or description.status is not WorkflowExecutionStatus.RUNNING:
             return await describing.describe(self._temporal, self._store, self._workflow_id)
         if description.run_id != self._run_id or self._stream is None or self._stream.done():
             await self._follow(description.run_id)
         await self._catch_up(description)
-        first = describing.first_run_id(description)
+        first = first_run_id(description)
         layout = await asyncio.to_thread(
             describing.layout_of, self._store, self._temporal.namespace, self._workflow_id, first
         )

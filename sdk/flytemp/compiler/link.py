@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from flytemp.compiler.failures import unique
 from flytemp.errors import InvalidName, Location, NotFound, Problem, ProgramError
+from flytemp.launching.inputs import launch_interface
 from flytemp.literals.cast import castable, variant_for
 from flytemp.literals.describe import describe_type
 from flytemp.names import EntityId, EntityKind
@@ -222,8 +223,6 @@ def with_bundle(task: TaskSpec, bundle: BundleRef | None) -> TaskSpec:
 
 def caller_interface(document: AnyDocument) -> Interface:
     """What who calls the entity may give, and what comes back."""
-    from flytemp.client.targets import launch_interface
-
     return launch_interface(document)
 
 

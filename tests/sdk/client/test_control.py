@@ -16,12 +16,12 @@ from temporalio.worker import Worker
 
 from flytemp.client import Client, ExecutionHandle
 from flytemp.client import control as controlling
-from flytemp.client.describe import describe_workflow
 from flytemp.errors import AlreadyExists, FlytempError, InputError, NotFound, TemporalUnavailable, TypeMismatch
 from flytemp.layout import ExecutionLayout
 from flytemp.protocol.workflow import WORKFLOW_TYPE
 from flytemp.records.launch import ExecutionContext, LaunchOptions
 from flytemp.records.models import Execution, Phase
+from flytemp.temporal.workflows import describe_workflow
 from tests.installation import DEADLINE_SECONDS, Installation
 from tests.sdk.client.fake_temporal import StandIn
 

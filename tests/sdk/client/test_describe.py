@@ -11,12 +11,12 @@ import pytest
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.converter import DataConverter
 
-from flytemp.client.describe import _error_of, _outputs_of, _read_missing, _unresolved, newest_record
+from flytemp.client.describe import _error_of, _outputs_of, _read_missing, _unresolved
 from flytemp.client.history import HistoryReader
 from flytemp.errors import CorruptData
 from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import Resolved
-from flytemp.records.models import Execution, Phase
+from flytemp.records.models import Phase
 from flytemp.spec.pages import to_pages
 from flytemp.store.object_store import ObjectStore
 
@@ -107,16 +107,3 @@ def test_a_context_that_is_none_is_told(store: ObjectStore) -> None:
     store.write(LAYOUT.execution, b"{}")
     with pytest.raises(CorruptData, match="is not an execution's context"):
         _read_missing(store, LAYOUT, HistoryReader(DataConverter.default))
-
-
-def test_the_newest_of_several_records(store: ObjectStore) -> None:
-    assert newest_record(store, "default", LAYOUT.workflow_id) is None
-    for run, day in (("run-1", 1), ("run-2", 3), ("run-3", 2)):
-        record = Execution.model_validate(
-            {"name": run, "project": "p", "domain": "d", "phase": "SUCCEEDED", "started_at": f"2026-01-0{day}T00:00:00Z"}
-        )
-        store.write(ExecutionLayout("default", LAYOUT.workflow_id, run).record, record.model_dump_json().encode())
-    store.write(ExecutionLayout("default", LAYOUT.workflow_id, "run-4").execution, b"{}")
-    newest = newest_record(store, "default", LAYOUT.workflow_id)
-    assert newest is not None
-    assert newest.name == "run-2"

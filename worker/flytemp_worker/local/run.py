@@ -6,18 +6,19 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from flytemp.client.inputs import merge_inputs
-from flytemp.client.options import effective_options
 from flytemp.errors import FlytempError, NotFound
+from flytemp.launching.context import execution_context
+from flytemp.launching.execution_names import child_name, generate_local_name
+from flytemp.launching.targets import LaunchTarget, find_target, load_target, program_target
 from flytemp.layout import ExecutionLayout
 from flytemp.literals.types import Json
 from flytemp.names import workflow_id
 from flytemp.records.build import execution_of
-from flytemp.records.launch import ExecutionContext, LaunchOptions
+from flytemp.records.launch import LaunchOptions, ParentCall
 from flytemp.records.models import Execution, Phase
 from flytemp.records.nodes import error_info, nodes_from_rows, when
 from flytemp.spec.models import Document, LaunchPlanDocument, TaskDocument, WorkflowDocument
@@ -46,7 +47,6 @@ from flytemp_worker.engine import (
 from flytemp_worker.engine.deadlines import DEADLINE, TIMEOUT
 from flytemp_worker.local.gates import ask_at_terminal
 from flytemp_worker.local.inline_tasks import InlineTaskRunner, IORequestHandler
-from flytemp_worker.workflow.activity_calls import child_name
 
 NAMESPACE = "local"
 
@@ -57,20 +57,27 @@ AskGate = Callable[[dict[str, Any], Json], dict[str, Json]]
 
 @dataclass(frozen=True, slots=True)
 class LocalLaunch:
-    """What is run: the entity that was asked for, and the workflow document behind it (the same, but for a launch plan).
+    """A launch of a local execution.
 
-    ``others`` are the documents that launch plans called from it may need.
+    Attributes:
+        target: the entity to launch and the document that runs.
+        inputs: the caller's inputs.
+        project: the project of the execution.
+        domain: the domain of the execution.
+        name: the name of the execution.
+        options: the options of the launch.
+        others: documents of the program that nodes of launch plans may need.
+        parent: the call by the parent execution, for a child execution.
     """
 
-    entity: Document
-    document: WorkflowDocument | TaskDocument
+    target: LaunchTarget
     inputs: dict[str, Json]
     project: str
     domain: str
     name: str
-    version: str = "local"
-    options: LaunchOptions = field(default_factory=LaunchOptions)
-    others: tuple[Document, ...] = ()
+    options: LaunchOptions
+    others: tuple[Document, ...]
+    parent: ParentCall | None = None
 
 
 def run_local(
@@ -105,14 +112,15 @@ def run_local(
     Raises:
         InputError: an input is unknown, missing or of the wrong type.
     """
-    ran = workflow if isinstance(document, LaunchPlanDocument) else document
-    assert ran is not None
-    assert not isinstance(ran, LaunchPlanDocument)
-    chosen = effective_options(options or LaunchOptions(), document, ran)
     launch = LocalLaunch(
-        document, ran, merge_inputs(document, literals), project, domain, name or f"local-{uuid.uuid4().hex[:12]}",
-        options=chosen, others=tuple(others),
-    )  # fmt: skip
+        target=program_target(document, workflow, project, domain),
+        inputs=literals,
+        project=project,
+        domain=domain,
+        name=name or generate_local_name(),
+        options=options or LaunchOptions(),
+        others=tuple(others),
+    )
     return LocalRun(launch, store, on_change, ask_gate).run()
 
 
@@ -126,17 +134,26 @@ class LocalRun:
         self._store = store
         self._on_change = on_change
         self._ask_gate = ask_gate
-        self._document = around_task(launch.document) if isinstance(launch.document, TaskDocument) else launch.document
+        spec = launch.target.spec
+        self._document = around_task(spec) if isinstance(spec, TaskDocument) else spec
         identifier = workflow_id(launch.project, launch.domain, launch.name)
         self._layout = ExecutionLayout(NAMESPACE, identifier, str(uuid.uuid4()))
-        self._context = self._make_context(launch)
+        self._context = execution_context(
+            launch.target,
+            self._layout,
+            inputs=launch.inputs,
+            options=launch.options,
+            raw_data_prefix=store.uri_of("data"),
+            started_at=datetime.now(UTC).isoformat(),
+            parent=launch.parent,
+        )
         self._executions = Executions(store)
         self._executions.introduce(self._layout.root, self._context, self._document)
         self._plan_json = plan_of(self._document)
-        parallelism = launch.options.max_parallelism
+        parallelism = self._context.options.max_parallelism
         self._engine = Engine(
             Plan(self._plan_json),
-            launch.inputs,
+            self._context.inputs,
             max_parallelism=25 if parallelism is None else parallelism,
             max_system_tries=1,
             max_map_items=10**9,  # there are no other workflows to run parts of it
@@ -148,27 +165,6 @@ class LocalRun:
         self._pending: dict[Key, RunTask | StartChild] = {}
         self._timers: dict[Key, float] = {}
         self._events: deque[Event] = deque()
-
-    def _make_context(self, launch: LocalLaunch) -> ExecutionContext:
-        return ExecutionContext(
-            execution=launch.name,
-            project=launch.project,
-            domain=launch.domain,
-            entity=launch.entity.name,
-            spec=self._document.name,
-            workflow=self._document.name,
-            version=launch.version,
-            launch_plan=launch.entity.name if isinstance(launch.entity, LaunchPlanDocument) else None,
-            inputs=launch.inputs,
-            options=launch.options,
-            labels=launch.options.labels or {},
-            annotations=launch.options.annotations or {},
-            raw_data_prefix=(launch.options.raw_data_prefix or self._store.uri_of("data")).rstrip("/"),
-            namespace=NAMESPACE,
-            workflow_id=self._layout.workflow_id,
-            first_run_id=self._layout.first_run_id,
-            started_at=datetime.now(UTC).isoformat(),
-        )
 
     @property
     def workflow_id(self) -> str:
@@ -263,41 +259,48 @@ class LocalRun:
         launch, inputs = self._launch, command.inputs
         if command.inputs_uri is not None:
             inputs = self._answerer.stored(command.inputs_uri)
-        plan, document = self._find(command.launch_plan)
+        parent = ParentCall(
+            workflow_id=self.workflow_id,
+            node=command.node,
+            attempt=command.attempt,
+            execution=launch.name,
+            options=self._context.options,
+        )
         child = LocalLaunch(
-            plan, document, merge_inputs(plan, inputs),
-            command.launch_plan["project"] or launch.project, command.launch_plan["domain"] or launch.domain,
-            child_name(launch.name, self._layout.root, command.node, command.attempt),
-            options=effective_options(LaunchOptions(), plan, document), others=launch.others,
-        )  # fmt: skip
+            target=self._find(command.launch_plan),
+            inputs=inputs,
+            project=command.launch_plan["project"] or launch.project,
+            domain=command.launch_plan["domain"] or launch.domain,
+            name=child_name(launch.name, self._layout.root, command.node, command.attempt),
+            options=LaunchOptions(),
+            others=launch.others,
+            parent=parent,
+        )
         run = LocalRun(child, self._store, None, self._ask_gate)
         self._engine.by_path[command.node].extra["child"] = run.workflow_id
         return run.run()
 
-    def _find(self, wanted: dict[str, Any]) -> tuple[LaunchPlanDocument, WorkflowDocument]:
-        """The launch plan of this program, else that of the registry."""
-        name = wanted["launch_plan"]
+    def _find(self, wanted: dict[str, Any]) -> LaunchTarget:
+        """Return the launch plan of this program, else the one in the registry."""
+        name, launch = wanted["launch_plan"], self._launch
         if not wanted["project"] and not wanted["domain"]:
-            known = {(other.kind, other.name): other for other in self._launch.others}
+            known = {(other.kind, other.name): other for other in launch.others}
             plan = known.get(("launch_plan", name))
             if isinstance(plan, LaunchPlanDocument):
                 workflow = known.get(("workflow", plan.launch_plan.workflow))
                 if isinstance(workflow, WorkflowDocument):
-                    return plan, workflow
-        return self._registered(wanted)
-
-    def _registered(self, wanted: dict[str, Any]) -> tuple[LaunchPlanDocument, WorkflowDocument]:
-        from flytemp.client.targets import find_target, runnable
-
+                    return program_target(plan, workflow, launch.project, launch.domain)
         registry = self._executions.registry
         entity, document = find_target(
-            registry, wanted["launch_plan"], project=wanted["project"] or self._launch.project,
-            domain=wanted["domain"] or self._launch.domain, version=wanted["version"],
-        )  # fmt: skip
-        ran = runnable(registry, entity, document)[1]
-        if not isinstance(document, LaunchPlanDocument) or not isinstance(ran, WorkflowDocument):
-            raise NotFound(f"there is no launch plan {wanted['launch_plan']!r}", hint="register it first")
-        return document, ran
+            registry,
+            name,
+            project=wanted["project"] or launch.project,
+            domain=wanted["domain"] or launch.domain,
+            version=wanted["version"],
+        )
+        if not isinstance(document, LaunchPlanDocument):
+            raise NotFound(f"there is no launch plan {name!r}", hint="register it first")
+        return load_target(registry, entity, document)
 
     # ---------------------------------------------------------------------------------------- end
 

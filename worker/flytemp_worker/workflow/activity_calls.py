@@ -14,7 +14,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
-from flytemp.names import activity_id, slug
+from flytemp.names import activity_id
 from flytemp.protocol.workflow import CHUNK_WORKFLOW_TYPE
 from flytemp.spec.pages import to_pages
 from flytemp_worker.engine import RunTask
@@ -141,12 +141,6 @@ def part_id(workflow_id: str, node: str, part: int, attempt: int) -> str:
     """The workflow id of a part of a map. Temporal takes up to 1,000 characters."""
     text = f"{workflow_id}/{node}/{part}.{attempt}"
     return text if len(text) <= 900 else f"{text[:800]}…{hashlib.sha256(text.encode()).hexdigest()[:32]}"
-
-
-def child_name(execution: str, root: str, node: str, attempt: int) -> str:
-    """The name of the execution that a launch plan's node starts: readable, and the same whenever it is asked for."""
-    digest = hashlib.sha256(f"{root}/{node}/{attempt}".encode()).hexdigest()[:10]
-    return f"{slug(execution, 30)}-{slug(node, 18)}-{digest}"
 
 
 def short(text: str) -> str:

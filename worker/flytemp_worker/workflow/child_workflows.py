@@ -15,7 +15,9 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlreadyStartedError
 
+from flytemp.launching.execution_names import child_name
 from flytemp.names import workflow_id as execution_id
+from flytemp.temporal.workflows import phase_of_failure
 from flytemp_worker.engine import CancelChild, ChildClosed, Event, IncreaseAllocation, StartChild, StartChunk
 from flytemp_worker.workflow import activity_calls
 
@@ -41,7 +43,7 @@ class ChildWorkflows:
     def execution_of(self, command: StartChild) -> str:
         """The workflow id of the execution that a launch plan's node starts."""
         resolved = self._resolved
-        name = activity_calls.child_name(resolved["execution"], resolved["root"], command.node, command.attempt)
+        name = child_name(resolved["execution"], resolved["root"], command.node, command.attempt)
         return execution_id(*self._place_of(command), name)
 
     def _place_of(self, command: StartChild) -> tuple[str, str]:
@@ -113,7 +115,7 @@ class ChildWorkflows:
             await handle
             self._gone(key, "FAILED", "it ended without a word")  # its word comes before its end
         except (FailureError, asyncio.CancelledError) as error:
-            self._gone(key, _phase_of(error), str(error.cause) if isinstance(error, ChildWorkflowError) else str(error))
+            self._gone(key, phase_of_failure(error), str(error.cause) if isinstance(error, ChildWorkflowError) else str(error))
 
     def _is_there(self, key: Key) -> None:
         for act in self._starting.pop(key):
@@ -212,9 +214,3 @@ async def _quietly(call: Any) -> None:
         await call
     except (FailureError, asyncio.CancelledError) as error:
         workflow.logger.info("not delivered: %s", error)
-
-
-def _phase_of(error: BaseException) -> str:
-    cause = error.cause if isinstance(error, ChildWorkflowError) else error
-    name = type(cause).__name__
-    return {"TimeoutError": "TIMED_OUT", "TerminatedError": "ABORTED", "CancelledError": "ABORTED"}.get(name, "FAILED")

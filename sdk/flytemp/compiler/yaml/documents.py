@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from flytemp.compiler.yaml.trees import Tree
 from flytemp.errors import Location, Problem
+from flytemp.launching.inputs import launch_interface
 from flytemp.literals.types import SchemaModel
 from flytemp.spec import models
 from flytemp.spec.canonical import AnyDocument, content, digest
@@ -355,6 +356,4 @@ def _plan_document(plan: LaunchPlanSpec, workflow: WorkflowDocument) -> LaunchPl
 
 
 def _reference(document: LaunchPlanDocument) -> LaunchPlanReference:
-    from flytemp.client.targets import launch_interface
-
     return LaunchPlanReference(name=document.name, interface=launch_interface(document))

@@ -1,4 +1,4 @@
-"""Connect to Temporal as its own configuration says: profiles, ``TEMPORAL_*``, and flytemp's settings on top."""
+"""Connections to Temporal from its own configuration (profiles, ``TEMPORAL_*``) and flytemp's settings."""
 
 from __future__ import annotations
 
@@ -13,22 +13,27 @@ from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
-from flytemp.client.payloads import DATA_CONVERTER
 from flytemp.config import Settings
 from flytemp.errors import ConfigError, TemporalUnavailable
+from flytemp.temporal.payloads import DATA_CONVERTER
 
 CONNECT_SECONDS = 10.0
-"""How long a connection may take before Temporal counts as not running."""
+"""Seconds after which a connection attempt fails with `TemporalUnavailable`."""
 
 
 async def connect_temporal(
     settings: Settings, *, runtime: Runtime | None = None, plugins: list[Plugin] | None = None
 ) -> TemporalClient:
-    """A connected Temporal client for ``settings``.
+    """Return a connected Temporal client.
+
+    Args:
+        settings: address, namespace and profile.
+        runtime: Temporal's runtime, for its metrics and logs; the default one if None.
+        plugins: plugins of the client.
 
     Raises:
-        TemporalUnavailable: nothing answers at the address, or it refuses the credentials.
-        ConfigError: the profile does not load, or the namespace does not exist.
+        TemporalUnavailable: no server answers at the address, or the server refuses the credentials.
+        ConfigError: the profile cannot be loaded, or the namespace does not exist.
     """
     options = _connect_options(settings)
     where = f"{settings.address}, namespace {settings.namespace} ({settings.origins.get('address', 'default')})"
@@ -46,22 +51,22 @@ async def connect_temporal(
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             hint = f"create it: temporal operator namespace create --namespace {settings.namespace}"
-            raise ConfigError(f"the Temporal at {where} has no such namespace", hint=hint) from error
+            raise ConfigError(f"the Temporal server at {where} has no such namespace", hint=hint) from error
         raise TemporalUnavailable(
-            f"the Temporal at {where} answered {error.status.name}: {error.message}",
+            f"the Temporal server at {where} answered {error.status.name}: {error.message}",
             hint="check the address, the profile and its credentials",
         ) from error
     return client
 
 
 def _reason(error: Exception) -> str:
-    """What the system said, out of the text of temporalio's core: ``… Os { code: 111, message: "Connection refused" }``."""
+    """Return the system's message from the text of temporalio's core: ``… Os { code: 111, message: "Connection refused" }``."""
     found = re.search(r'(?:message|error): "([^"]+)"', str(error))
     return found[1] if found else str(error) or "timed out"
 
 
 def _connect_options(settings: Settings) -> dict[str, Any]:
-    if settings.dev is not None:  # the embedded server: no profile's credentials belong there
+    if settings.dev is not None:  # the embedded server takes no credentials of a profile
         return {"target_host": settings.address, "namespace": settings.namespace}
     try:
         options: dict[str, Any] = dict(
@@ -70,9 +75,7 @@ def _connect_options(settings: Settings) -> dict[str, Any]:
             )
         )
     except Exception as error:  # temporalio raises plain RuntimeError and ValueError from its core
-        raise ConfigError(
-            f"the Temporal profile does not load: {error}", hint="temporal config list shows it"
-        ) from error
+        raise ConfigError(f"cannot load the Temporal profile: {error}", hint="temporal config list shows it") from error
     options["target_host"] = settings.address
     options["namespace"] = settings.namespace
     return options

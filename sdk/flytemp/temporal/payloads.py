@@ -1,6 +1,6 @@
-"""JSON for Temporal as Temporal's own converters write it, but with the keys of maps in their order.
+"""JSON payloads as Temporal's own converters write them, except that the keys of maps keep their order.
 
-A Python dict has an order, and tasks may rely on it: a run on Temporal must not differ there from a local one. The
+A Python dict is ordered, and a task may depend on that: it must receive the same order from Temporal as in a local run. The
 encoding stays ``json/plain``, so every SDK and the `temporal` CLI read and write the same payloads.
 """
 
@@ -21,16 +21,16 @@ from temporalio.converter import (
 
 
 class OrderedJSONPayloadConverter(JSONPlainPayloadConverter):
-    """`JSONPlainPayloadConverter` without its sorting of keys."""
+    """`JSONPlainPayloadConverter` that does not sort keys."""
 
     def to_payload(self, value: Any) -> Payload | None:
-        """See the base class."""
+        """Return ``value`` as a JSON payload; see the base class."""
         data = json.dumps(value, cls=AdvancedJSONEncoder, separators=(",", ":"))
         return Payload(metadata={"encoding": self.encoding.encode()}, data=data.encode())
 
 
 class OrderedPayloadConverter(CompositePayloadConverter):
-    """Temporal's default converters, with the ordered one for JSON."""
+    """Temporal's default converters, with `OrderedJSONPayloadConverter` for JSON."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -42,4 +42,4 @@ class OrderedPayloadConverter(CompositePayloadConverter):
 
 
 DATA_CONVERTER = dataclasses.replace(DataConverter.default, payload_converter_class=OrderedPayloadConverter)
-"""What flytemp's clients and workers talk to Temporal with."""
+"""Data converter of every Temporal client and worker of flytemp."""

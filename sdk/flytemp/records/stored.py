@@ -1,0 +1,56 @@
+"""Contexts and records of executions, read from the store."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from flytemp.errors import CorruptData
+from flytemp.layout import ExecutionLayout
+from flytemp.records.launch import ExecutionContext
+from flytemp.records.models import Execution
+from flytemp.store.object_store import ObjectStore
+
+
+def read_context(store: ObjectStore, layout: ExecutionLayout) -> ExecutionContext | None:
+    """Return the context of an execution, or None if `resolve` has not written one.
+
+    Raises:
+        CorruptData: the object is not a context.
+    """
+    data = store.read_or_none(layout.execution)
+    if data is None:
+        return None
+    try:
+        return ExecutionContext.model_validate_json(data)
+    except ValidationError as error:
+        uri = store.uri_of(layout.execution)
+        raise CorruptData(f"{uri} is not an execution's context: {error.error_count()} errors") from error
+
+
+def read_record(store: ObjectStore, layout: ExecutionLayout) -> Execution | None:
+    """Return the record of a closed execution, or None if it has none yet.
+
+    Raises:
+        CorruptData: the object is not a record.
+    """
+    data = store.read_or_none(layout.record)
+    if data is None:
+        return None
+    try:
+        return Execution.model_validate_json(data)
+    except ValidationError as error:
+        uri = store.uri_of(layout.record)
+        raise CorruptData(f"{uri} is not an execution's record: {error.error_count()} errors") from error
+
+
+def newest_record(store: ObjectStore, namespace: str, workflow_id: str) -> Execution | None:
+    """Return the record of the latest execution with this workflow id, or None if there is none.
+
+    Use it for executions that Temporal no longer keeps.
+    """
+    folder = ExecutionLayout(namespace, workflow_id, "x").root.rpartition("/")[0]
+    records = [read_record(store, ExecutionLayout(namespace, workflow_id, run)) for run in store.list(folder)]
+    found = [record for record in records if record is not None]
+    return max(found, key=lambda record: record.started_at or datetime.min.replace(tzinfo=UTC), default=None)
