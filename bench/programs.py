@@ -10,6 +10,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from flytemp.literals.types import SimpleType
+from flytemp.spec.bindings import literal
 from flytemp.spec.models import (
     Binding,
     Interface,
@@ -69,7 +70,7 @@ def _call(job: dict[str, Any], index: int, value: Any) -> Any:
         "task": STEP.name,
         "attempt": 1,
         "try": 1,
-        "inputs": {"x": {"l": value}},
+        "inputs": {"x": literal(value)},
     }
     return workflow.start_activity(
         "flytemp.run_task",

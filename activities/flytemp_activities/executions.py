@@ -15,8 +15,8 @@ from flytemp.layout import RootLayout
 from flytemp.names import EntityId
 from flytemp.records.launch import ExecutionContext
 from flytemp.registry import Registry
-from flytemp.runtime.inputs import Constants
 from flytemp.runtime.invocation import TaskResult
+from flytemp.spec.bindings import Constants
 from flytemp.spec.models import LaunchPlanDocument, TaskDocument, TaskSpec, WorkflowDocument
 from flytemp.spec.plan import Plan, around_task, constant, node_at, plan_of
 from flytemp.spec.read import read_document

@@ -14,6 +14,7 @@ from flytemp.literals.lengths import length_of
 from flytemp.literals.limits import INLINE_BYTES, check_size
 from flytemp.literals.types import Json
 from flytemp.runtime.inputs import BindingReader
+from flytemp.spec import bindings
 from flytemp.spec.integrity import check_integrity
 from flytemp.spec.pages import to_pages
 from flytemp.spec.typecheck import type_problems
@@ -61,7 +62,7 @@ class IORequests:
 
     def _lengths(self, argument: dict[str, Any]) -> dict[str, Any]:
         source = self._source(argument)
-        return {"lengths": {name: length_of(name, source.literal(value)) for name, value in argument["values"].items()}}
+        return {"lengths": {name: length_of(name, source.read(value)) for name, value in argument["values"].items()}}
 
     @activity.defn(name="flytemp.split_lists")
     @control_activity
@@ -71,7 +72,7 @@ class IORequests:
 
     def _split(self, argument: dict[str, Any]) -> dict[str, Any]:
         source, layout = self._source(argument), RootLayout(argument["execution"])
-        lists = {name: source.literal(value) for name, value in argument["values"].items()}
+        lists = {name: source.read(value) for name, value in argument["values"].items()}
         for name, items in lists.items():
             length_of(name, items)
         size = argument["size"]
@@ -89,7 +90,7 @@ class IORequests:
 
     def _child_inputs(self, argument: dict[str, Any]) -> dict[str, Any]:
         source = self._source(argument)
-        values = {name: check_size(name, source.literal(value)) for name, value in argument["values"].items()}
+        values = {name: check_size(name, source.read(value)) for name, value in argument["values"].items()}
         if inline_bytes(values) <= INLINE_BYTES:
             return {"values": values}
         key = RootLayout(argument["execution"]).child_inputs(argument["node"], argument["attempt"])
@@ -146,11 +147,11 @@ class IORequests:
 
 def _read(source: BindingReader, value: Json) -> dict[str, Any]:
     try:
-        literal = source.literal(value)
+        literal = source.read(value)
     except FlytempError as error:
         if isinstance(error, StoreError) and not isinstance(error, CorruptData):
             raise  # the store is away: asked again
         return {"error": error.message}
     if inline_bytes(literal) > MOST_ANSWER_BYTES:
         raise LimitExceeded("a value that a condition compares is too long", hint="compare it in a task")
-    return {"l": literal}
+    return bindings.literal(literal)

@@ -11,6 +11,7 @@ from temporalio.client import Client as TemporalClient
 from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp.layout import RootLayout
+from flytemp.spec import bindings
 from flytemp.spec.pages import to_pages
 from flytemp.spec.plan import part_plan_of
 from flytemp.temporal.workflows import phase_of
@@ -40,7 +41,7 @@ class MapChunks:
         return {"pages": to_pages(plan), "items": self._items(argument)}
 
     def _items(self, argument: dict[str, Any]) -> dict[str, Any] | None:
-        names = [value["f"] for value in argument["given"].values() if "f" in value]
+        names = [value[bindings.CHUNK] for value in argument["given"].values() if bindings.CHUNK in value]
         data = self._store.read(RootLayout(argument["execution"]).part_items(names[0]))
         if len(data) > INLINE_ITEMS_BYTES:
             return None
@@ -55,7 +56,7 @@ class MapChunks:
         if "page" in argument:
             key, data = layout.part_rows(argument["name"], argument["page"]), argument["text"]
         else:
-            outputs = {name: value["a"] for name, value in argument["outputs"].items()}
+            outputs = {name: value[bindings.ITEMS] for name, value in argument["outputs"].items()}
             key, data = layout.part_outputs(argument["name"]), json.dumps(outputs, separators=(",", ":"))
         await asyncio.to_thread(self._store.write, key, data.encode())
 

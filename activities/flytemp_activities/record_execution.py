@@ -16,8 +16,9 @@ from flytemp.records.build import execution_of
 from flytemp.records.launch import RESULT_INLINE_BYTES, ExecutionContext
 from flytemp.records.models import Execution, ExecutionSummary, Phase
 from flytemp.records.nodes import error_info, nodes_from_rows, when
-from flytemp.runtime.inputs import Constants, resolve_inputs
+from flytemp.runtime.inputs import resolve_inputs
 from flytemp.runtime.invocation import TaskResult
+from flytemp.spec.bindings import Constants
 from flytemp.spec.pages import from_pages
 from flytemp.spec.plan import plan_of
 from flytemp.store.object_store import ObjectStore

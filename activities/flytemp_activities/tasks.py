@@ -14,10 +14,9 @@ from temporalio.exceptions import ApplicationError
 
 from flytemp.errors import FlytempError
 from flytemp.literals.limits import INLINE_BYTES
-from flytemp.literals.navigate import value_at
 from flytemp.records.launch import ExecutionContext, raw_data_uri
-from flytemp.runtime.inputs import Constants
 from flytemp.runtime.invocation import Invocation, TaskResult
+from flytemp.spec.bindings import with_constants
 from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.pages import from_pages
 from flytemp_activities.application_errors import bounded, error_detail
@@ -233,22 +232,6 @@ def _last_heartbeat() -> HeartbeatDetails | None:
     """What the activity's attempt before this one said last."""
     details = activity.info().heartbeat_details
     return details[0] if details and isinstance(details[0], dict) else None
-
-
-def with_constants(inputs: dict[str, Any], constants: Constants) -> dict[str, Any]:
-    """Closed values with the plan's large literals put in."""
-    return {name: _with_constants(value, constants) for name, value in inputs.items()}
-
-
-def _with_constants(value: dict[str, Any], constants: Constants) -> dict[str, Any]:
-    if "k" in value:
-        literal = constants(value.get("d", ""), value["k"])
-        return {"l": value_at(literal, value["p"]) if value.get("p") else literal}
-    if "a" in value:
-        return {"a": [_with_constants(item, constants) for item in value["a"]]}
-    if "m" in value:
-        return {"m": {key: _with_constants(item, constants) for key, item in value["m"].items()}}
-    return value
 
 
 def _answer(result: TaskResult) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def record(store: ObjectStore) -> Execution:
 
 async def test_a_success(recorder: ExecutionRecorder, store: ObjectStore) -> None:
     launched(store)
-    result = await close(recorder, outputs={"o0": {"l": 19}}, warnings=["w"])
+    result = await close(recorder, outputs={"o0": {"literal": 19}}, warnings=["w"])
 
     assert result == {"phase": "SUCCEEDED", "execution": "one", "outputs": {"o0": 19}}
     execution = record(store)
@@ -82,10 +82,10 @@ async def test_a_success(recorder: ExecutionRecorder, store: ObjectStore) -> Non
 
 async def test_the_same_again_writes_the_same(recorder: ExecutionRecorder, store: ObjectStore) -> None:
     launched(store)
-    first = await close(recorder, outputs={"o0": {"l": 19}})
+    first = await close(recorder, outputs={"o0": {"literal": 19}})
     data = store.read(LAYOUT.record)
 
-    assert await close(recorder, outputs={"o0": {"l": 19}}) == first
+    assert await close(recorder, outputs={"o0": {"literal": 19}}) == first
     assert store.read(LAYOUT.record) == data
     assert len(store.list("index/default/default/development")) == 1
 
@@ -95,7 +95,7 @@ async def test_large_outputs_lie_in_the_store(recorder: ExecutionRecorder, store
     values = list(range(30_000))
     result = TaskResult(status="succeeded", outputs={"o0": values})
     store.create(LAYOUT.result("n0", 1), result.model_dump_json().encode())
-    closed = await close(recorder, outputs={"o0": {"r": "n0/1", "v": "o0", "p": []}}, rows=to_pages(ROWS[:1])[0])
+    closed = await close(recorder, outputs={"o0": {"result": "n0/1", "output": "o0"}}, rows=to_pages(ROWS[:1])[0])
 
     assert "outputs" not in closed
     assert json.loads(store.read(closed["outputs_uri"].removeprefix(f"{store.uri}/"))) == {"o0": values}
@@ -105,11 +105,11 @@ async def test_large_outputs_lie_in_the_store(recorder: ExecutionRecorder, store
 @pytest.mark.parametrize(
     ("stored", "outputs", "code"),
     [
-        pytest.param(None, {"o0": {"r": "n0/1", "v": "o0", "p": []}}, "not-found", id="the result is gone"),
-        pytest.param(b"{", {"o0": {"r": "n0/1", "v": "o0", "p": []}}, "corrupt-data", id="the result is corrupt"),
-        pytest.param(b'{"outputs": {}}', {"o0": {"r": "n0/1", "v": "o0", "p": []}}, "corrupt-data", id="no such output"),
-        pytest.param(None, {"o0": {"l": "x" * (3 * 2**20)}}, "LimitExceeded", id="too large"),
-        pytest.param(None, {"o0": {"c": "x", "p": ["deeper"]}}, "wrong-type", id="a path that leads nowhere"),
+        pytest.param(None, {"o0": {"result": "n0/1", "output": "o0"}}, "not-found", id="the result is gone"),
+        pytest.param(b"{", {"o0": {"result": "n0/1", "output": "o0"}}, "corrupt-data", id="the result is corrupt"),
+        pytest.param(b'{"outputs": {}}', {"o0": {"result": "n0/1", "output": "o0"}}, "corrupt-data", id="no such output"),
+        pytest.param(None, {"o0": {"literal": "x" * (3 * 2**20)}}, "LimitExceeded", id="too large"),
+        pytest.param(None, {"o0": {"execution_input": "x", "path": ["deeper"]}}, "wrong-type", id="a path that leads nowhere"),
     ],
 )
 async def test_outputs_that_cannot_be_had_fail_the_execution_and_are_recorded(
@@ -139,7 +139,7 @@ async def test_a_store_that_is_away_is_tried_again(
 
     monkeypatch.setattr(store, "write", refuses)
     with pytest.raises(ApplicationError, match="full") as caught:
-        await close(recorder, outputs={"o0": {"l": 1}})
+        await close(recorder, outputs={"o0": {"literal": 1}})
     assert not caught.value.non_retryable
 
 

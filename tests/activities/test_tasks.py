@@ -39,7 +39,7 @@ ARGUMENT = {
     "task": "tests.small.add",
     "attempt": 1,
     "try": 1,
-    "inputs": {"a": {"l": 1}, "b": {"l": 2}},
+    "inputs": {"a": {"literal": 1}, "b": {"literal": 2}},
 }
 
 

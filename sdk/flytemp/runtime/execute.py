@@ -157,7 +157,7 @@ class _Try:
         given = (invocation.inputs,) if invocation.items is None else invocation.items
         try:
             source = BindingReader(self._store, invocation.execution_root)
-            calls = [{name: source.literal(value) for name, value in inputs.items()} for inputs in given]
+            calls = [{name: source.read(value) for name, value in inputs.items()} for inputs in given]
         except InputError as error:  # a path that leads nowhere in the value that came
             raise _Failed(user_error(error, retryable=False)) from error
         if invocation.bundle is not None:

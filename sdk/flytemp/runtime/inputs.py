@@ -1,19 +1,17 @@
-"""Closed values (see `flytemp.runtime.invocation`) become literals."""
+"""Reading of closed values (see `flytemp.spec.bindings`) from the object store."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flytemp.errors import CorruptData, FlytempBug
 from flytemp.layout import RootLayout
 from flytemp.literals.navigate import value_at
 from flytemp.literals.types import Json
+from flytemp.spec.bindings import ClosedValueReader, Constants, Path
 from flytemp.store.object_store import ObjectStore
-
-Constants = Callable[[str, list[Any]], Json]
-"""Gives a large literal of a plan by the document that it is in and its key; see `flytemp.spec.plan.constant`."""
 
 
 def resolve_inputs(
@@ -26,11 +24,11 @@ def resolve_inputs(
         NotFound, CorruptData, StoreError: what a value refers to cannot be read.
     """
     source = BindingReader(store, execution_root, constants)
-    return {name: source.literal(value) for name, value in closed.items()}
+    return {name: source.read(value) for name, value in closed.items()}
 
 
-class BindingReader:
-    """Reads what closed values refer to, each object once."""
+class BindingReader(ClosedValueReader):
+    """Reader of what closed values refer to; each object is read once."""
 
     def __init__(self, store: ObjectStore, execution_root: str, constants: Constants | None = None) -> None:
         self._store = store
@@ -38,30 +36,23 @@ class BindingReader:
         self._constants = constants
         self._objects: dict[str, dict[str, Any]] = {}
 
-    def literal(self, value: Json) -> Json:
-        """The literal of one closed value; raises as `resolve_inputs`."""
-        path = value.get("p") or []
-        if "l" in value:
-            return value["l"]
-        if "r" in value:
-            return self._result(value["r"], value["v"], path)
-        if "c" in value:
-            return value_at(self._field(self._layout.execution, "inputs", value["c"]), path)
-        if "u" in value:
-            return value_at(self._named(self._key_of(value["u"]), value["v"]), path)
-        if "f" in value:
-            return value_at(self._named(self._layout.part_items(value["f"]), value["v"]), path)
-        if "a" in value:
-            return [self.literal(item) for item in value["a"]]
-        if "m" in value:
-            return {key: self.literal(item) for key, item in value["m"].items()}
-        if "k" in value and self._constants is not None:
-            return value_at(self._constants(value.get("d", ""), value["k"]), path)
-        raise FlytempBug(f"a closed value has none of the known forms: {sorted(value)}")
+    def read_execution_input(self, name: str, path: Path) -> Json:
+        return value_at(self._field(self._layout.execution, "inputs", name), path)
 
-    def _result(self, ref: str, name: str, path: list[Any]) -> Json:
+    def read_object(self, uri: str, output: str, path: Path) -> Json:
+        return value_at(self._named(self._key_of(uri), output), path)
+
+    def read_chunk(self, chunk: str, name: str, path: Path) -> Json:
+        return value_at(self._named(self._layout.part_items(chunk), name), path)
+
+    def read_constant(self, document: str, key: list[Any], path: Path) -> Json:
+        if self._constants is None:
+            raise FlytempBug(f"the constant {key} was not put in before the task was started")
+        return value_at(self._constants(document, key), path)
+
+    def read_result(self, reference: str, name: str, path: Path) -> Json:
         """An output of a task, or of a map, whose result is a manifest: of that no more is read than the path needs."""
-        key = self._layout.result_of_ref(ref)
+        key = self._layout.result_of_ref(reference)
         found = self._object(key)
         if "manifest" not in found:
             return value_at(self._field(key, "outputs", name), path)
@@ -74,14 +65,14 @@ class BindingReader:
             if position is None or 0 <= position < count:
                 closed = found["manifest"][name] if part is None else self._named(self._layout.part_outputs(part), name)
                 if position is not None:
-                    return value_at(self.literal(closed[position]), path[1:])
-                values += [self.literal(item) for item in closed]
+                    return value_at(self.read(closed[position]), path[1:])
+                values += [self.read(item) for item in closed]
             if position is not None:
                 position -= count
         return value_at(values, path)
 
     @staticmethod
-    def _position(path: list[Any], count: int) -> int | None:
+    def _position(path: Path, count: int) -> int | None:
         """The item that the path leads to; None for the whole list, or where it leads nowhere in it."""
         if not path or isinstance(path[0], bool) or not isinstance(path[0], int) or not -count <= path[0] < count:
             return None

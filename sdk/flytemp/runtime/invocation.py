@@ -22,16 +22,7 @@ class RuntimeModel(BaseModel):
 class Invocation(RuntimeModel):
     """One try of one attempt of one task.
 
-    ``inputs`` maps each input to a *closed value*:
-
-    * ``{"l": literal}``;
-    * ``{"r": "<node path>/<attempt>", "v": output, "p": [path…]}``: read from that result in ``execution_root``;
-    * ``{"c": input, "p": [path…]}``: an input of the execution, read from its ``execution.json``;
-    * ``{"u": uri, "v": output, "p": [path…]}``: an output of a child execution;
-    * ``{"f": part, "v": input, "p": [path…]}``: an item of a list that was split for the parts of a map;
-    * ``{"a": [value…]}`` and ``{"m": {key: value}}``.
-
-    Large literals of the plan (``{"k": …}`` in what the engine sends) were put in by whoever made the invocation.
+    ``inputs`` maps each input to a closed value; see `flytemp.spec.bindings`. Constants have been replaced by literals.
 
     ``items`` are the inputs of each call, where one try makes several calls of a map: then each output is a list, and
     ``inputs`` is empty.

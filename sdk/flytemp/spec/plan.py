@@ -20,8 +20,8 @@ its kind:
 * gate: ``gate``: ``{"kind", "name", "type", "timeout"}``;
 * sleep: ``seconds``.
 
-Bindings are those of `flytemp_worker.engine.values`. Literals that are large together stay in the document and
-are named by ``{"k": [workflow, local node id, input, …]}``, so that they never travel through a history.
+Bindings have the form that `flytemp.spec.bindings` defines. Literals that are large together stay in the document; the
+plan has constants with the key ``[workflow, local node id, input, …]`` instead, so that they never enter a history.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from typing import Any
 
 from flytemp.errors import CorruptData
 from flytemp.literals.types import Json
+from flytemp.spec import bindings
 from flytemp.spec.graphs import entry_name, needs_of
 from flytemp.spec.integrity import check_integrity
 from flytemp.spec.models import (
@@ -119,7 +120,7 @@ def around_task(document: TaskDocument) -> WorkflowDocument:
 
 
 def constant(document: WorkflowDocument, key: list[Any]) -> Json:
-    """The literal that ``{"k": key}`` names; what follows the input leads into lists and maps of bindings."""
+    """Return the literal of a constant; the key's steps after the input lead into lists and maps of bindings."""
     workflow, node_id, var, *path = key
     graph = document.workflows[workflow]
     if node_id == "":
@@ -191,15 +192,15 @@ class _GraphWriter:
         self._graph, self._document, self._index = graph, document, index
 
     def node(self, node: NodeSpec, within: str = "") -> dict[str, Any]:
-        bindings = {**_defaults(callee_interface(node, self._document), node), **node.inputs}
-        large = _is_large(bindings.values())
+        inputs = {**_defaults(callee_interface(node, self._document), node), **node.inputs}
+        large = _is_large(inputs.values())
         key = [self._graph, f"{within}{node.id}"]
         data: dict[str, Any] = {
             "id": node.id,
             "kind": node.kind,
             "target": node.target,
             "name": node.overrides.name or _short_name(node),
-            "in": {var: _binding(b, self._index, [*key, var] if large else None) for var, b in bindings.items()},
+            "in": {var: _binding(b, self._index, [*key, var] if large else None) for var, b in inputs.items()},
             "needs": [] if within else sorted({self._index[needed] for needed in needs_of(node)}),
         }
         self._of_kind(node, data, within)
@@ -274,30 +275,27 @@ def _defaults(interface: Interface, node: NodeSpec) -> dict[str, Binding]:
 
 
 def _binding(binding: Binding, index: dict[str, int], name: list[Any] | None) -> dict[str, Any]:
-    """``name`` is the key under which a literal in here is to be named instead of carried; None: it is carried."""
+    """Return the plan's form of a binding. With ``name``, literals become constants whose keys begin with it."""
     if isinstance(binding, LiteralBinding):
-        return {"l": binding.value} if name is None else {"k": name}
+        return bindings.literal(binding.value) if name is None else bindings.constant(name)
     if isinstance(binding, ErrorBinding):
-        return {"e": 1}
+        return bindings.failure()
     if isinstance(binding, ListBinding):
-        return {"a": [_binding(item, index, name and [*name, position]) for position, item in enumerate(binding.items)]}
+        return bindings.items_of([_binding(item, index, name and [*name, n]) for n, item in enumerate(binding.items)])
     if isinstance(binding, MapBinding):
-        return {"m": {key: _binding(item, index, name and [*name, key]) for key, item in binding.entries.items()}}
-    data: dict[str, Any] = (
-        {"i": binding.var} if isinstance(binding, InputBinding) else {"n": index[binding.node], "v": binding.var}
-    )
-    if binding.path:
-        data["p"] = list(binding.path)
-    return data
+        return bindings.entries_of({key: _binding(item, index, name and [*name, key]) for key, item in binding.entries.items()})
+    if isinstance(binding, InputBinding):
+        return bindings.graph_input(binding.var, binding.path)
+    return bindings.node_output(index[binding.node], binding.var, binding.path)
 
 
-def _is_large(bindings: Iterable[Binding]) -> bool:
-    literals = list(_literals(bindings))
+def _is_large(values: Iterable[Binding]) -> bool:
+    literals = list(_literals(values))
     return bool(literals) and len(json.dumps(literals)) > INLINE_LITERAL_BYTES
 
 
-def _literals(bindings: Iterable[Binding]) -> Iterator[Json]:
-    for binding in bindings:
+def _literals(values: Iterable[Binding]) -> Iterator[Json]:
+    for binding in values:
         if isinstance(binding, LiteralBinding):
             yield binding.value
         elif isinstance(binding, ListBinding):

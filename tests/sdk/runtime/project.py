@@ -90,7 +90,7 @@ class Project:
                 settings=settings or TaskSettings(),
             ),
             "bundle": self.bundle(),
-            "inputs": {name: {"l": value} for name, value in (inputs or {}).items()} if closed is None else closed,
+            "inputs": {name: {"literal": value} for name, value in (inputs or {}).items()} if closed is None else closed,
             "raw_data_prefix": f"{self.store.uri}/data/{self.number}/{node}",
             "project": "p",
             "domain": "d",

@@ -190,8 +190,8 @@ def test_inputs_come_from_results_and_from_the_execution(program: Project, surro
         TaskResult(status="succeeded", outputs={"o": {"items": [4, 5]}}).model_dump_json().encode(),
     )
     program.store.write(layout.execution, json.dumps({"inputs": {"x": {"deep": 100}}}).encode())
-    numbers = {"a": [{"l": 1}, {"r": "a.b/2", "v": "o", "p": ["items", 1]}, {"c": "x", "p": ["deep"]}]}
-    named = {"m": {"one": {"l": 1000}, "two": {"r": "a.b/2", "v": "o", "p": ["items", 0]}}}
+    numbers = {"items": [{"literal": 1}, {"result": "a.b/2", "output": "o", "path": ["items", 1]}, {"execution_input": "x", "path": ["deep"]}]}
+    named = {"entries": {"one": {"literal": 1000}, "two": {"result": "a.b/2", "output": "o", "path": ["items", 0]}}}
     result = run(program, surroundings, "total", closed={"numbers": numbers, "named": named})
     assert result.outputs == {"o0": 1 + 5 + 100 + 1000 + 4}
 
@@ -253,7 +253,7 @@ def test_an_input_that_does_not_fit_is_the_users_error(program: Project, surroun
 def test_a_path_that_leads_nowhere_is_the_users_error(program: Project, surroundings: ExecutionOptions) -> None:
     key = program.layout.result("a", 1)
     program.store.write(key, TaskResult(status="succeeded", outputs={"o": None}).model_dump_json().encode())
-    error = run(program, surroundings, "add", closed={"x": {"r": "a/1", "v": "o", "p": ["field"]}}).error
+    error = run(program, surroundings, "add", closed={"x": {"result": "a/1", "output": "o", "path": ["field"]}}).error
     assert error is not None
     assert (error.kind, error.retryable) == ("USER", False)
     assert "is None, so it has no 'field'" in error.message
@@ -279,7 +279,7 @@ def test_inputs_that_cannot_be_read_are_not_the_users_error(
 ) -> None:
     if content is not None:
         program.store.write(program.layout.result("a", 1), content)
-    invocation = program.invocation("add", closed={"x": {"r": "a/1", "v": "o"}})
+    invocation = program.invocation("add", closed={"x": {"result": "a/1", "output": "o"}})
     failure = _failure(invocation, program.store, surroundings)
     assert (failure.error.kind, failure.error.code) == ("SYSTEM", code)
     assert read_try_error(program.store, invocation) == failure.error

@@ -93,7 +93,7 @@ def test_a_plan_in_full() -> None:
                         "kind": "task",
                         "target": "program.train",
                         "name": "train",
-                        "in": {"rate": {"l": 0.1}, "data": {"i": "x", "p": ["rows", 0]}},
+                        "in": {"rate": {"literal": 0.1}, "data": {"input": "x", "path": ["rows", 0]}},
                         "needs": [],
                         "retries": 2,
                         "backoff": backoff,
@@ -103,13 +103,13 @@ def test_a_plan_in_full() -> None:
                         "kind": "task",
                         "target": "program.train",
                         "name": "train",
-                        "in": {"rate": {"l": 0.1}, "data": {"n": 0, "v": "o"}},
+                        "in": {"rate": {"literal": 0.1}, "data": {"node": 0, "output": "o"}},
                         "needs": [0],
                         "retries": 2,
                         "backoff": backoff,
                     },
                 ],
-                "out": {"model": {"n": 1, "v": "o", "p": ["best"]}},
+                "out": {"model": {"node": 1, "output": "o", "path": ["best"]}},
             }
         },
     }
@@ -119,7 +119,7 @@ def test_what_a_node_needs_is_found_at_any_depth() -> None:
     deep = MapBinding(entries={"l": ListBinding(items=(OutputBinding(node="n1", var="o"), OutputBinding(node="n0", var="o")))})
     document = program(train("n0", literal(1)), train("n1", literal(2)), train("n2", deep, "n3", "n0"), train("n3", literal(3)))
     assert [node["needs"] for node in nodes_of(document)] == [[], [], [0, 1, 3], []]
-    assert nodes_of(document)[2]["in"]["data"] == {"m": {"l": {"a": [{"n": 1, "v": "o"}, {"n": 0, "v": "o"}]}}}
+    assert nodes_of(document)[2]["in"]["data"] == {"entries": {"l": {"items": [{"node": 1, "output": "o"}, {"node": 0, "output": "o"}]}}}
 
 
 def test_overrides_of_a_node_replace_its_tasks_settings() -> None:
@@ -131,7 +131,7 @@ def test_overrides_of_a_node_replace_its_tasks_settings() -> None:
 def test_a_given_input_replaces_the_default_be_it_null() -> None:
     node = train("n0", literal(1))
     node = node.model_copy(update={"inputs": {**node.inputs, "rate": literal(None)}})
-    assert nodes_of(program(node))[0]["in"]["rate"] == {"l": None}
+    assert nodes_of(program(node))[0]["in"]["rate"] == {"literal": None}
 
 
 def test_a_sub_workflow_is_a_graph_of_its_own() -> None:
@@ -150,7 +150,7 @@ def test_a_sub_workflow_is_a_graph_of_its_own() -> None:
             "kind": "workflow",
             "target": "program.sub",
             "name": "sub",
-            "in": {"x": {"i": "x"}},
+            "in": {"x": {"input": "x"}},
             "needs": [],
         }
     ]
@@ -162,8 +162,8 @@ def test_a_task_launched_by_itself_is_a_workflow_of_one_node() -> None:
     graph = plan["graphs"][plan["root"]]
     (node,) = graph["nodes"]
     assert (node["id"], node["target"]) == ("n0", "program.train")
-    assert node["in"] == {"data": {"i": "data"}, "rate": {"i": "rate"}}  # the launch applies the default
-    assert graph["out"] == {"o": {"n": 0, "v": "o"}}
+    assert node["in"] == {"data": {"input": "data"}, "rate": {"input": "rate"}}  # the launch applies the default
+    assert graph["out"] == {"o": {"node": 0, "output": "o"}}
 
 
 def test_a_plan_is_plain_json() -> None:
@@ -176,9 +176,9 @@ def test_a_plan_is_plain_json() -> None:
 
 def named(binding: Any) -> list[list[Any]]:
     """The keys of all literals that a binding of a plan names."""
-    if "k" in binding:
-        return [binding["k"]]
-    parts = binding.get("a", ()) or binding.get("m", {}).values()
+    if "constant" in binding:
+        return [binding["constant"]]
+    parts = binding.get("items", ()) or binding.get("entries", {}).values()
     return [key for part in parts for key in named(part)]
 
 
@@ -187,13 +187,13 @@ def test_literals_that_are_large_together_are_named() -> None:
     document = program(train("n0", data))
     inputs = nodes_of(document)[0]["in"]
     assert inputs["data"] == {
-        "a": [
-            {"k": ["program.wf", "n0", "data", 0]},
-            {"i": "x"},
-            {"m": {"of": {"k": ["program.wf", "n0", "data", 2, "of"]}, "in": {"k": ["program.wf", "n0", "data", 2, "in"]}}},
+        "items": [
+            {"constant": ["program.wf", "n0", "data", 0]},
+            {"input": "x"},
+            {"entries": {key: {"constant": ["program.wf", "n0", "data", 2, key]} for key in ("of", "in")}},
         ]
     }
-    assert inputs["rate"] == {"k": ["program.wf", "n0", "rate"]}
+    assert inputs["rate"] == {"constant": ["program.wf", "n0", "rate"]}
     keys = [key for binding in inputs.values() for key in named(binding)]
     assert sorted(json.dumps(constant(document, key)) for key in keys) == sorted(
         json.dumps(value) for value in (LARGE, 5, [1], 0.1)
@@ -204,16 +204,16 @@ def test_large_literals_among_the_outputs_are_named_too() -> None:
     document = program(outputs={"text": literal(LARGE), "pair": ListBinding(items=(literal(1), literal(None)))})
     out = plan_of(document)["graphs"]["program.wf"]["out"]
     assert out == {
-        "text": {"k": ["program.wf", "", "text"]},
-        "pair": {"a": [{"k": ["program.wf", "", "pair", 0]}, {"k": ["program.wf", "", "pair", 1]}]},
+        "text": {"constant": ["program.wf", "", "text"]},
+        "pair": {"items": [{"constant": ["program.wf", "", "pair", 0]}, {"constant": ["program.wf", "", "pair", 1]}]},
     }
-    assert constant(document, out["text"]["k"]) == LARGE
-    assert constant(document, out["pair"]["a"][1]["k"]) is None
+    assert constant(document, out["text"]["constant"]) == LARGE
+    assert constant(document, out["pair"]["items"][1]["constant"]) is None
 
 
 def test_the_large_literals_of_one_node_do_not_concern_another() -> None:
     nodes = nodes_of(program(train("n0", literal(LARGE)), train("n1", literal("small"))))
-    assert nodes[1]["in"]["data"] == {"l": "small"}
+    assert nodes[1]["in"]["data"] == {"literal": "small"}
 
 
 # -------------------------------------------------------------------------------------------- pages

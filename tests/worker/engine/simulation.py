@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from flytemp.spec.bindings import ITEMS, literal
 from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.pages import from_pages, to_pages
 from flytemp_worker.engine import (
@@ -185,7 +186,7 @@ class Simulation:
             self.hear_part(path, number)
         end = part.finish
         if end.outputs is not None:
-            outputs = {name: value["a"] for name, value in end.outputs.items()}
+            outputs = {name: value[ITEMS] for name, value in end.outputs.items()}
             self.stored.part_outputs[f"{part.command.name}/{part.command.attempt}"] = outputs
         assert end.counts is not None
         self.books.note_lost(part)
@@ -346,7 +347,7 @@ class Part(Simulation):
         node.map.item.local = command.local
         scope = GraphRun(node.map.graph, None, kind="map")
         scope.path = command.node
-        scope.given = {**command.given, **{var: {"l": items} for var, items in stored.items[command.name].items()}}
+        scope.given = {**command.given, **{var: literal(items) for var, items in stored.items[command.name].items()}}
         maps.fill(scope, node.map, command.first, command.count)
         engine.root = scope
         width = command.width if self.books.width is None else self.books.width

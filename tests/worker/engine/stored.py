@@ -12,6 +12,7 @@ from typing import Any
 from flytemp.errors import FlytempError, TypeMismatch
 from flytemp.literals.limits import INLINE_BYTES
 from flytemp.literals.navigate import value_at
+from flytemp.spec.bindings import Closed, ClosedValueReader, Path, literal
 from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.plan import constant, part_plan_of, plan_of
 from flytemp_worker.engine import IOCompleted, RequestIO, StartChunk
@@ -21,7 +22,7 @@ from .reference_interpreter import Generator
 Json = Any
 
 
-class Stored:
+class Stored(ClosedValueReader):
     """``documents`` are the execution's own, as "", and those of dynamics, by their attempts."""
 
     def __init__(self, program: WorkflowDocument, inputs: Mapping[str, Json], dynamics: Mapping[str, Generator]) -> None:
@@ -37,26 +38,24 @@ class Stored:
 
     # ------------------------------------------------------------------------------------ reading
 
-    def value(self, closed: dict[str, Any]) -> Json:
-        """A closed value, read as the runtime reads it."""
-        match closed:
-            case {"l": literal}:
-                return literal
-            case {"r": reference, "v": var, "p": path}:
-                return value_at(self._output(reference, var), path)
-            case {"c": var, "p": path}:
-                return value_at(self.inputs[var], path)
-            case {"u": uri, "v": var, "p": path}:
-                return value_at(self.objects[uri][var], path)
-            case {"f": name, "v": var, "p": path}:
-                return value_at(self.items[name][var], path)
-            case {"k": key, "p": path}:
-                return value_at(constant(self.documents[closed.get("d", "")], key), path)
-            case {"a": items}:
-                return [self.value(item) for item in items]
-            case {"m": entries}:
-                return {key: self.value(item) for key, item in entries.items()}
-        raise AssertionError(f"not a closed value: {closed}")
+    def value(self, closed: Closed) -> Json:
+        """Return the literal of a closed value, as the runtime reads it."""
+        return self.read(closed)
+
+    def read_result(self, reference: str, output: str, path: Path) -> Json:
+        return value_at(self._output(reference, output), path)
+
+    def read_execution_input(self, name: str, path: Path) -> Json:
+        return value_at(self.inputs[name], path)
+
+    def read_object(self, uri: str, output: str, path: Path) -> Json:
+        return value_at(self.objects[uri][output], path)
+
+    def read_chunk(self, chunk: str, name: str, path: Path) -> Json:
+        return value_at(self.items[chunk][name], path)
+
+    def read_constant(self, document: str, key: list[Any], path: Path) -> Json:
+        return value_at(constant(self.documents[document], key), path)
 
     def values(self, closed: Mapping[str, dict[str, Any]]) -> dict[str, Json]:
         return {name: self.value(value) for name, value in closed.items()}
@@ -88,7 +87,7 @@ class Stored:
         values: dict[str, Any] = {}
         for name, closed in ask.argument["values"].items():
             try:
-                values[name] = {"l": self.value(closed)}
+                values[name] = literal(self.value(closed))
             except FlytempError as error:
                 values[name] = {"error": error.message}
         return {"values": values}

@@ -47,7 +47,7 @@ def test_an_execution_is_started_with_literals_and_its_outputs_are_the_nodes() -
 def test_large_outputs_are_a_link() -> None:
     run = launching()
     run.close("n0", travels=False)
-    assert run.in_flight["n1"].inputs == {"a": {"u": "mem://executions/n0/1", "v": "x", "p": []}}
+    assert run.in_flight["n1"].inputs == {"a": {"object": "mem://executions/n0/1", "output": "x"}}
     run.restore()
     run.succeed("n1")
     assert run.outputs() == evaluate(run.program, "wf", {})
@@ -55,7 +55,7 @@ def test_large_outputs_are_a_link() -> None:
 
 def test_inputs_that_are_not_inline_are_asked_for_and_lie_in_the_store_when_they_are_large() -> None:
     run = after_big()
-    assert run.asked["n1"] == RequestIO("n1", 1, "inputs", {"values": {"a": {"r": "n0/1", "v": "s", "p": []}}})
+    assert run.asked["n1"] == RequestIO("n1", 1, "inputs", {"values": {"a": {"result": "n0/1", "output": "s"}}})
     run.restore()
     assert run.tell("n1") == [StartChild("n1", 1, REFERENCE, {}, "mem://inputs/n1/1")]
     run.restore()

@@ -52,7 +52,7 @@ def test_the_task_runs_then_its_graph_is_fetched_then_that_runs() -> None:
     run.restore()
     run.tell("n0")
     first = run.in_flight["n0.n0"]
-    assert (first.graph, first.source, first.inputs) == ("dyn", "n0/1", {"a": {"l": 4}})
+    assert (first.graph, first.source, first.inputs) == ("dyn", "n0/1", {"a": {"literal": 4}})
     assert run.phases == {"n0": "RUNNING", "n0.n0": "RUNNING", "n0.n1": "WAITING", "n1": "WAITING"}
     run.restore()
     for path in ("n0.n0", "n0.n1", "n1"):
@@ -67,7 +67,7 @@ def test_a_graph_without_nodes_has_constants_which_stay_in_its_document_when_the
     run.succeed("n1")
     assert run.finish is not None
     assert run.finish.outputs is not None
-    assert run.finish.outputs["s"] == {"k": ["dyn", "", "s"], "p": [], "d": "n0/1"}
+    assert run.finish.outputs["s"] == {"constant": ["dyn", "", "s"], "document": "n0/1"}
     assert run.outputs() == outcome(run)
 
 

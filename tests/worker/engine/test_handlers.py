@@ -37,8 +37,8 @@ def test_it_runs_after_all_else_and_is_told_what_failed() -> None:
     run.fail("s.n0", "ValueError", "odd", retryable=False)
     assert "s.fn0" not in run.phases  # s.n1 is being stopped
     commands = run.stopped("s.n1")
-    told = {"l": {"message": "odd", "failed_node_id": "s.n0"}}
-    assert commands == [RunTask("s.fn0", "inner", "fn0", "told", "told", 1, 1, {"e": told, "a": {"l": 5}})]
+    told = {"literal": {"message": "odd", "failed_node_id": "s.n0"}}
+    assert commands == [RunTask("s.fn0", "inner", "fn0", "told", "told", 1, 1, {"e": told, "a": {"literal": 5}})]
     assert run.phases["s"] == "RUNNING"
     run.restore()
     run.succeed("s.fn0")
@@ -78,7 +78,7 @@ def test_it_runs_when_its_workflow_is_cancelled() -> None:
     for path in ("s.n0", "s.n1", "t"):
         run.stopped(path)
     told = run.in_flight["s.fn0"].inputs["e"]
-    assert told == {"l": {"message": "the workflow is stopping", "failed_node_id": ""}}
+    assert told == {"literal": {"message": "the workflow is stopping", "failed_node_id": ""}}
     run.succeed("s.fn0")
     assert run.phases["s"] == "ABORTED"
 

@@ -41,14 +41,14 @@ def error_of(run: Simulation) -> dict[str, object]:
 
 def test_the_lists_are_split_and_each_part_makes_its_calls() -> None:
     run = large()
-    lists = {"a": {"l": [0, 1, 2, 3, 4]}}
+    lists = {"a": {"literal": [0, 1, 2, 3, 4]}}
     assert run.asked["n0"] == RequestIO("n0", 1, "split", {"values": lists, "count": 5, "size": 2})
     run.restore()
     parts = split(run)
     assert [(part.command.first, part.command.count) for part in parts] == [(0, 2), (2, 2), (4, 1)]
     assert parts[1].command == StartChunk(
         "n0", "n0/1/1", 1, 1, "", "wf", "n0", 2, 2, parts[1].command.width,
-        {"b": {"l": 7}, "a": {"f": "n0/1/1", "v": "a", "p": []}}, most_failures=0,
+        {"b": {"literal": 7}, "a": {"chunk": "n0/1/1", "list": "a"}}, most_failures=0,
     )  # fmt: skip
     assert parts[1].running == ["n0.2@1.1", "n0.3@1.1"]
     for number in (2, 0, 1):

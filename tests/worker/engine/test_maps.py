@@ -32,7 +32,7 @@ def error_of(run: Simulation) -> dict[str, object]:
 def test_one_call_for_each_item() -> None:
     run = over([5, 6])
     assert run.running == ["n0.0@1.1", "n0.1@1.1"]
-    assert run.in_flight["n0.1"] == RunTask("n0.1", "wf", "n0", "next", "next", 1, 1, {"a": {"l": 6}, "b": {"l": 7}})
+    assert run.in_flight["n0.1"] == RunTask("n0.1", "wf", "n0", "next", "next", 1, 1, {"a": {"literal": 6}, "b": {"literal": 7}})
     run.succeed("n0.1")
     run.restore()
     run.succeed("n0.0")
@@ -125,10 +125,10 @@ def test_the_length_of_a_list_that_is_not_inline_is_asked_for() -> None:
     spec = mapped("n1", "next", a=out("n0", "s", "l"), b=0)
     run = Simulation(document(workflow("wf", node("n0", "big", a=1), spec, outputs={"x": out("n1")}), BIG, NEXT))
     run.succeed("n0", travels=False)
-    assert run.asked["n1"] == RequestIO("n1", 1, "lengths", {"values": {"a": {"r": "n0/1", "v": "s", "p": ["l"]}}})
+    assert run.asked["n1"] == RequestIO("n1", 1, "lengths", {"values": {"a": {"result": "n0/1", "output": "s", "path": ["l"]}}})
     run.restore()
     run.tell("n1")
-    assert run.in_flight["n1.1"].inputs["a"] == {"r": "n0/1", "v": "s", "p": ["l", 1]}
+    assert run.in_flight["n1.1"].inputs["a"] == {"result": "n0/1", "output": "s", "path": ["l", 1]}
     run.succeed("n1.0")
     run.succeed("n1.1")
     assert run.outputs() == evaluate(run.program, "wf", {})
@@ -141,11 +141,11 @@ def test_large_outputs_become_a_manifest_in_the_store() -> None:
     run.succeed("n0.1")
     ask = run.asked["n0"]
     assert ask.what == "store"
-    assert ask.argument["outputs"]["s"][1] == {"r": "n0.1/1", "v": "s", "p": []}
+    assert ask.argument["outputs"]["s"][1] == {"result": "n0.1/1", "output": "s"}
     run.restore()
     run.tell("n0")
     assert run.finish is not None
-    assert run.finish.outputs == {"s": {"r": "n0/1", "v": "s", "p": [1, "a"]}}
+    assert run.finish.outputs == {"s": {"result": "n0/1", "output": "s", "path": [1, "a"]}}
     assert run.outputs() == {"s": compute("big", {"a": 2})["s"]["a"]}
     assert run.row("n0")["extra"] == {"items": 2, "stored": True}
 
@@ -155,7 +155,7 @@ def test_several_calls_share_a_start() -> None:
     assert run.running == ["n0.g0@1.1", "n0.g1@1.1"]
     command = run.in_flight["n0.g0"]
     assert command.inputs == {}
-    assert command.items == ({"a": {"l": 1}, "b": {"l": 7}}, {"a": {"l": 2}, "b": {"l": 7}})
+    assert command.items == ({"a": {"literal": 1}, "b": {"literal": 7}}, {"a": {"literal": 2}, "b": {"literal": 7}})
     run.succeed("n0.g1")
     run.fail("n0.g0", failed_items=(1,))
     run.fire("n0.g0")

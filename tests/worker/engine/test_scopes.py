@@ -209,9 +209,9 @@ def test_a_chain_of_10_000_nodes() -> None:
     for index in range(length):
         (command,) = commands
         assert isinstance(command, RunTask)
-        assert command.inputs == {"a": {"l": index}}
+        assert command.inputs == {"a": {"literal": index}}
         commands = engine.step(TaskSucceeded(command.node, 1, 1, {"x": index + 1}, 10), index)
-    assert commands == [Finish("SUCCEEDED", outputs={"o": {"l": length}})]
+    assert commands == [Finish("SUCCEEDED", outputs={"o": {"literal": length}})]
 
 
 def test_a_failure_skips_a_chain_of_10_000_nodes() -> None:
@@ -229,7 +229,7 @@ def test_a_chain_of_1_000_sub_workflows_that_only_hand_on_their_input() -> None:
     nodes += [node(f"n{index}", "same", sub=True, v=out(f"n{index - 1}", "v")) for index in range(1, length)]
     program = document(workflow("wf", *nodes, inputs=("x",), outputs={"o": out(f"n{length - 1}", "v")}), same)
     commands = Engine(Plan(plan_of(program)), {"x": 7}).begin(0)
-    assert commands == [Finish("SUCCEEDED", outputs={"o": {"l": 7}})]
+    assert commands == [Finish("SUCCEEDED", outputs={"o": {"literal": 7}})]
 
 
 def test_sub_workflows_nested_100_deep() -> None:

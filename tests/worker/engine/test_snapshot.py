@@ -82,7 +82,7 @@ def test_hold_drain_snapshot_restore_resume() -> None:
     commands = run.restore()  # the next run: another engine, from what was written
     assert commands[:2] == [
         StartTimer("n1", 2, 1, left - 0.007, "resumed"),  # 7 ms later
-        RunTask("n2", "wf", "n2", "next", "next", 1, 1, {"a": {"l": 3}}, resumed=True),
+        RunTask("n2", "wf", "n2", "next", "next", 1, 1, {"a": {"literal": 3}}, resumed=True),
     ]
     assert run.running == ["n2@1.1", "n3@1.1", "n4@1.1"]
 

@@ -54,7 +54,7 @@ def test_chain() -> None:
     run = Simulation(program, {"x": 1})
     assert run.running == ["n0@1.1"]
     first = run.in_flight["n0"]
-    assert first == RunTask("n0", "wf", "n0", "next", "next", attempt=1, try_=1, inputs={"a": {"l": 1}})
+    assert first == RunTask("n0", "wf", "n0", "next", "next", attempt=1, try_=1, inputs={"a": {"literal": 1}})
     run.succeed("n0")
     assert run.running == ["n1@1.1"]
     run.succeed("n1")

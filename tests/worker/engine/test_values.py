@@ -37,22 +37,22 @@ def fed(size: int, *, travels: bool = True) -> Simulation:
 
 def test_small_outputs_travel_as_values() -> None:
     run = fed(8_000)
-    assert inputs_of(run, "n1") == {"a": {"l": "t" * 8_000}, "b": {"a": [{"l": 1}, {"l": 2}, {"l": 5}]}}
+    assert inputs_of(run, "n1") == {"a": {"literal": "t" * 8_000}, "b": {"items": [{"literal": 1}, {"literal": 2}, {"literal": 5}]}}
 
 
 def test_over_8_kib_they_travel_as_references_and_tiny_ones_stay_values() -> None:
     run = fed(8_192)
     assert inputs_of(run, "n1") == {
-        "a": {"r": "n0/1", "v": "s", "p": ["text"]},
-        "b": {"a": [{"l": 1}, {"l": 2}, {"l": 5}]},
+        "a": {"result": "n0/1", "output": "s", "path": ["text"]},
+        "b": {"items": [{"literal": 1}, {"literal": 2}, {"literal": 5}]},
     }
     assert run.value(inputs_of(run, "n1")["a"]) == "t" * 8_192
 
 
 def test_outputs_that_did_not_travel_are_referred_to_whatever_else_is_small() -> None:
     run = fed(10, travels=False)
-    assert inputs_of(run, "n1")["a"] == {"r": "n0/1", "v": "s", "p": ["text"]}
-    assert inputs_of(run, "n1")["b"] == {"a": [{"l": 1}, {"l": 2}, {"l": 5}]}
+    assert inputs_of(run, "n1")["a"] == {"result": "n0/1", "output": "s", "path": ["text"]}
+    assert inputs_of(run, "n1")["b"] == {"items": [{"literal": 1}, {"literal": 2}, {"literal": 5}]}
 
 
 def test_many_small_outputs_are_together_too_large() -> None:
@@ -61,8 +61,8 @@ def test_many_small_outputs_are_together_too_large() -> None:
     run = Simulation(document(workflow("wf", *nodes, join), ONE))
     for item in nodes:
         run.succeed(item.id, {"x": 0, "s": "t" * 1_000})
-    references = inputs_of(run, "join")["a"]["a"]
-    assert references == [{"r": f"n{index}/1", "v": "s", "p": []} for index in range(20)]
+    references = inputs_of(run, "join")["a"]["items"]
+    assert references == [{"result": f"n{index}/1", "output": "s"} for index in range(20)]
 
 
 def test_a_reference_names_the_attempt_that_succeeded() -> None:
@@ -71,16 +71,16 @@ def test_a_reference_names_the_attempt_that_succeeded() -> None:
     run.fail("n0")
     run.fire("n0")
     run.succeed("n0", travels=False)
-    assert inputs_of(run, "n1") == {"a": {"r": "n0/2", "v": "x", "p": []}}
+    assert inputs_of(run, "n1") == {"a": {"result": "n0/2", "output": "x"}}
 
 
 @pytest.mark.parametrize(
     ("text", "inline", "closed"),
     [
-        ("short", True, {"l": "short"}),
-        ("t" * 8_000, True, {"l": "t" * 8_000}),
-        ("t" * 9_000, True, {"c": "x", "p": ["text"]}),
-        ("short", False, {"c": "x", "p": ["text"]}),
+        ("short", True, {"literal": "short"}),
+        ("t" * 8_000, True, {"literal": "t" * 8_000}),
+        ("t" * 9_000, True, {"execution_input": "x", "path": ["text"]}),
+        ("short", False, {"execution_input": "x", "path": ["text"]}),
     ],
 )
 def test_the_launchs_inputs(text: str, inline: bool, closed: dict[str, Json]) -> None:
@@ -106,19 +106,19 @@ def test_large_literals_of_the_program_are_named() -> None:
         ONE,
     )
     run = Simulation(program)
-    assert inputs_of(run, "sub.n0") == {"a": {"k": ["wf", "sub", "v", "of", 0], "p": ["text"]}}
+    assert inputs_of(run, "sub.n0") == {"a": {"constant": ["wf", "sub", "v", "of", 0], "path": ["text"]}}
     assert run.value(inputs_of(run, "sub.n0")["a"]) == text
     assert inputs_of(run, "sub.n1") == {
         "a": {
-            "m": {
-                "of": {"a": [{"k": ["wf", "sub", "v", "of", 0], "p": []}, {"k": ["wf", "sub", "v", "of", 1], "p": []}]},
-                "n": {"k": ["wf", "sub", "v", "n"], "p": []},
+            "entries": {
+                "of": {"items": [{"constant": ["wf", "sub", "v", "of", 0]}, {"constant": ["wf", "sub", "v", "of", 1]}]},
+                "n": {"constant": ["wf", "sub", "v", "n"]},
             }
         }
     }
     run.succeed("sub.n0")
     run.succeed("sub.n1")
-    assert run.finish == Finish("SUCCEEDED", outputs={"o": {"k": ["wf", "sub", "v", "of", 1], "p": []}})
+    assert run.finish == Finish("SUCCEEDED", outputs={"o": {"constant": ["wf", "sub", "v", "of", 1]}})
     assert run.outputs() == evaluate(program, "wf", {}) == {"o": 5}
 
 
@@ -142,7 +142,7 @@ def test_a_path_goes_on_behind_what_a_sub_workflow_hands_out() -> None:
     )
     run = Simulation(program)
     run.succeed("sub.n0", {"x": 1, "s": {"l": [3, 4]}})
-    assert inputs_of(run, "n1") == {"a": {"l": 4}, "b": {"l": 7}}
+    assert inputs_of(run, "n1") == {"a": {"literal": 4}, "b": {"literal": 7}}
 
 
 @pytest.mark.parametrize(

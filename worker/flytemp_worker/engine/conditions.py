@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from flytemp.literals.compare import compare
-from flytemp_worker.engine.plan import Binding, Condition
+from flytemp.spec.bindings import Binding
+from flytemp_worker.engine.plan import Condition
 
 Read = Callable[[Binding], Any]
 """Gives the literal of a binding."""

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from flytemp.errors import FlytempError
+from flytemp.spec.bindings import Binding, graph_input
 from flytemp_worker.engine.phases import NodePhase
-from flytemp_worker.engine.plan import Binding, GraphPlan, MapPlan, NodePlan
+from flytemp_worker.engine.plan import GraphPlan, MapPlan, NodePlan
 
 Error = dict[str, Any]
 """``{"kind", "code", "message", "retryable"}``, and where it happened: ``node``, ``task``, ``attempt``."""
@@ -69,7 +70,7 @@ class Node:
         if self.scope.map is None or self.index is None:
             return self.plan.inputs
         position, over = self.index - self.scope.first, self.scope.map.over
-        return {var: {"i": var, "p": [position]} if var in over else {"i": var} for var in self.scope.map.inputs}
+        return {var: graph_input(var, [position] if var in over else None) for var in self.scope.map.inputs}
 
     def fail_with(self, error: Error) -> None:
         """Remember why, with where it happened; what an inner node has told already stays."""

@@ -5,11 +5,11 @@ The JSON is written by `flytemp.spec.plan` (there is its description) and reache
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, TypeAlias
 
+from flytemp.spec.bindings import Binding, nodes_in
+
 Json: TypeAlias = Any
-Binding: TypeAlias = dict[str, Any]
 Condition: TypeAlias = list[Any]
 
 OUTPUT = "o0"
@@ -63,7 +63,7 @@ class GraphPlan:
         self.fail_immediately: bool = data.get("policy", "fail-immediately") == "fail-immediately"
         self.nodes = [NodePlan(index, node, self, within) for index, node in enumerate(data["nodes"])]
         self.outputs: dict[str, Binding] = data.get("out", {})
-        self.exported = {index for binding in self.outputs.values() for index in _nodes_in(binding)}
+        self.exported = {index for binding in self.outputs.values() for index in nodes_in(binding)}
         self.timeout: float | None = data.get("timeout")
         handler = data.get("on_failure")
         self.on_failure = NodePlan(len(self.nodes), handler, self) if handler else None
@@ -138,13 +138,6 @@ class Plan:
 def graph_key(source: str, name: str) -> str:
     """Dynamics may make graphs of the same name: each is kept with its own."""
     return f"{source}:{name}" if source else name
-
-
-def _nodes_in(binding: Binding) -> Iterator[int]:
-    if "n" in binding:
-        yield binding["n"]
-    for part in binding["a"] if "a" in binding else binding["m"].values() if "m" in binding else ():
-        yield from _nodes_in(part)
 
 
 def _is_structured(plan: GraphPlan) -> bool:

@@ -1,19 +1,7 @@
-"""Bindings, and the closed values that they resolve to.
+"""Resolution of bindings to closed values; `flytemp.spec.bindings` describes both.
 
-Binding (in a plan)                                      closed value (in a command)
--------------------------------------------------------  ---------------------------------------------------------
-``{"l": literal}``                                       the same
-``{"k": […], "p": path}``  a large literal of the plan   the same, with ``"d": source`` for that of a dynamic's plan
-``{"i": input, "p": path}``                              ``{"l": …}`` or ``{"c": input, "p": path}``
-``{"n": node index, "v": output, "p": path}``            ``{"l": …}`` or ``{"r": "<node>/<attempt>", "v": …, "p": …}``
-``{"a": [binding…]}``, ``{"m": {key: binding}}``         the same, of closed values
-``{"e": 1}``  why the workflow failed                    ``{"l": …}``
-
-Two closed values come from elsewhere: ``{"u": uri, "v": …, "p": …}``, an output of a child execution, and
-``{"f": key, "v": …, "p": …}``, a part of a list that was split for the parts of a map.
-
-Nothing is copied from scope to scope: an input of a sub-workflow resolves through its caller's binding, an
-output through the sub-workflow's own.
+Nothing is copied from graph to graph: an input of a sub-workflow is resolved through its caller's binding, an output through
+the sub-workflow's own.
 """
 
 from __future__ import annotations
@@ -23,21 +11,22 @@ from typing import TYPE_CHECKING, Any
 from flytemp.errors import InputError
 from flytemp.literals.limits import INLINE_BYTES
 from flytemp.literals.navigate import value_at
+from flytemp.spec import bindings as form
+from flytemp.spec.bindings import Binding, Closed
 
 if TYPE_CHECKING:
     from flytemp_worker.engine.nodes import GraphRun, Node
 
 REFERENCE_BYTES = 64
-"""A value up to this long travels inline always: a reference to it would not be shorter."""
+"""Values up to this many bytes always travel inline, because a reference to them would not be shorter."""
 
-Closed = dict[str, Any]
 Path = list[Any]
 
-_ELSEWHERE = ("k", "r", "c", "u", "f")
+_STORED = (form.CONSTANT, form.RESULT, form.EXECUTION_INPUT, form.OBJECT, form.CHUNK)
 
 
 class BindingResolver:
-    """Resolves bindings within a scope; ``size`` sums the sizes of results and launch inputs that were inlined."""
+    """Resolver of bindings; ``size`` is the sum of the sizes of results and launch inputs that were inlined."""
 
     __slots__ = ("by_reference", "size")
 
@@ -45,44 +34,47 @@ class BindingResolver:
         self.by_reference = by_reference
         self.size = 0
 
-    def resolve(self, binding: dict[str, Any], scope: GraphRun, path: Path | None = None) -> Closed:
-        """A loop, because a value may be handed on through any number of sub-workflows."""
+    def resolve(self, binding: Binding, scope: GraphRun, path: Path | None = None) -> Closed:
+        """Return the closed value of a binding in ``scope``.
+
+        This is a loop, because a value may be passed through any number of sub-workflows.
+        """
         while True:
-            if "l" in binding:
-                return {"l": value_at(binding["l"], path)} if path else binding
-            if "n" in binding:
-                path = _join(binding.get("p"), path)
-                found = self._of_node(scope.nodes[binding["n"]], binding["v"], path)
+            if form.LITERAL in binding:
+                return form.literal(value_at(binding[form.LITERAL], path)) if path else binding
+            if form.NODE in binding:
+                path = _join(binding.get(form.PATH), path)
+                found = self._of_node(scope.nodes[binding[form.NODE]], binding[form.OUTPUT], path)
                 if isinstance(found, dict):
                     return found
                 binding, scope = found
-            elif "i" in binding:
-                path = _join(binding.get("p"), path)
+            elif form.INPUT in binding:
+                path = _join(binding.get(form.PATH), path)
                 if scope.given is not None:
-                    binding = scope.given[binding["i"]]
+                    binding = scope.given[binding[form.INPUT]]
                 elif scope.parent is None:
-                    return self._input(scope, binding["i"], path)
+                    return self._input(scope, binding[form.INPUT], path)
                 else:
-                    binding, scope = scope.parent.bindings[binding["i"]], scope.parent.scope.lexical
-            elif any(form in binding for form in _ELSEWHERE):
-                return _elsewhere(binding, scope, path)
-            elif "e" in binding:
-                return {"l": failure_of(scope)}
+                    binding, scope = scope.parent.bindings[binding[form.INPUT]], scope.parent.scope.lexical
+            elif any(key in binding for key in _STORED):
+                return _stored(binding, scope, path)
+            elif form.FAILURE in binding:
+                return form.literal(failure_of(scope))
             elif path:
-                binding, path = _part(binding, path), path[1:]
-            elif "a" in binding:
-                return {"a": [self.resolve(item, scope) for item in binding["a"]]}
+                binding, path = form.child_at(binding, path[0]), path[1:]
+            elif form.ITEMS in binding:
+                return form.items_of([self.resolve(item, scope) for item in binding[form.ITEMS]])
             else:
-                return {"m": {key: self.resolve(item, scope) for key, item in binding["m"].items()}}
+                return form.entries_of({key: self.resolve(item, scope) for key, item in binding[form.ENTRIES].items()})
 
     def _input(self, scope: GraphRun, var: str, path: Path | None) -> Closed:
         if scope.inputs is None or (self.by_reference and scope.sizes[var] > REFERENCE_BYTES):
-            return {"c": var, "p": path or []}
+            return form.execution_input(var, path)
         self.size += scope.sizes[var]
-        return {"l": value_at(scope.inputs[var], path) if path else scope.inputs[var]}
+        return form.literal(value_at(scope.inputs[var], path) if path else scope.inputs[var])
 
-    def _of_node(self, node: Node, var: str, path: Path | None) -> Closed | tuple[dict[str, Any], GraphRun]:
-        """A node's output as a closed value, or the binding that it is and the scope in which it is meant."""
+    def _of_node(self, node: Node, var: str, path: Path | None) -> Closed | tuple[Binding, GraphRun]:
+        """Return a node's output as a closed value, or as a binding and the scope that it belongs to."""
         while node.kind == "branch" and node.child is not None:
             node = node.child.nodes[node.extra["taken"]]
         if node.kind in ("workflow", "dynamic") and node.child is not None:
@@ -92,40 +84,27 @@ class BindingResolver:
         return self.output(node, var, path)
 
     def output(self, node: Node, var: str, path: Path | None = None) -> Closed:
-        """An output that the node itself has."""
+        """Return an output that the node itself has."""
         link = node.extra.get("link")
         stored = link is not None or node.kind in ("task", "dynamic") or node.extra.get("stored", False)
         if node.outputs is None or (self.by_reference and stored and node.size > REFERENCE_BYTES):
-            where = {"r": node.ref} if link is None else {"u": link}
-            return {**where, "v": var, "p": path or []}
+            return form.result(node.ref, var, path) if link is None else form.object_output(link, var, path)
         self.size += node.size
-        return {"l": value_at(node.outputs[var], path) if path else node.outputs[var]}
+        return form.literal(value_at(node.outputs[var], path) if path else node.outputs[var])
 
 
 def failure_of(scope: GraphRun) -> dict[str, Any]:
-    """What a handler of failures is told: flytekit's FlyteError, as a literal."""
+    """Return flytekit's FlyteError as a literal: the input of a node that handles the scope's failure."""
     if scope.error is None:
         return {"message": scope.reason or "stopped", "failed_node_id": ""}
     return {"message": scope.error["message"], "failed_node_id": scope.error.get("node") or ""}
 
 
-def _elsewhere(binding: dict[str, Any], scope: GraphRun, path: Path | None) -> Closed:
-    closed = {**binding, "p": _join(binding.get("p"), path) or []}
-    if "k" in binding and scope.graph.source and "d" not in binding:
-        closed["d"] = scope.graph.source
+def _stored(binding: Binding, scope: GraphRun, path: Path | None) -> Closed:
+    closed = form.with_path(binding, _join(binding.get(form.PATH), path))
+    if form.CONSTANT in binding and scope.graph.source and form.DOCUMENT not in binding:
+        return {**closed, form.DOCUMENT: scope.graph.source}
     return closed
-
-
-def _part(binding: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The binding that the first step of ``path`` leads to, in a list or map of bindings."""
-    items, step = (binding["a"], path[0]) if "a" in binding else (binding["m"], str(path[0]))
-    try:
-        part: dict[str, Any] = items[step]
-    except (LookupError, TypeError):
-        what = f"a list of {len(items)}" if "a" in binding else f"a map with the keys {', '.join(sorted(items))}"
-        hint = "check the index, key or attribute in the workflow"
-        raise InputError(f"there is no {path[0]!r} in {what}", hint=hint) from None
-    return part
 
 
 def _join(first: Path | None, second: Path | None) -> Path | None:
@@ -134,19 +113,19 @@ def _join(first: Path | None, second: Path | None) -> Path | None:
     return first + second if second else first
 
 
-def close(bindings: dict[str, dict[str, Any]], scope: GraphRun, limit: int = INLINE_BYTES) -> dict[str, Closed]:
-    """Resolve ``bindings`` of a node in ``scope``: inline while they are small together, else by reference.
+def close(bindings: dict[str, Binding], scope: GraphRun, limit: int = INLINE_BYTES) -> dict[str, Closed]:
+    """Resolve a node's bindings: inline while they are small together, else by reference.
 
     Raises:
         flytemp.errors.InputError: an attribute path leads nowhere in the value.
     """
-    meant = scope.lexical
+    lexical = scope.lexical
     resolver = BindingResolver()
-    closed = _close(bindings, meant, resolver)
-    return closed if resolver.size <= limit else _close(bindings, meant, BindingResolver(by_reference=True))
+    closed = _close(bindings, lexical, resolver)
+    return closed if resolver.size <= limit else _close(bindings, lexical, BindingResolver(by_reference=True))
 
 
-def _close(bindings: dict[str, dict[str, Any]], scope: GraphRun, resolver: BindingResolver) -> dict[str, Closed]:
+def _close(bindings: dict[str, Binding], scope: GraphRun, resolver: BindingResolver) -> dict[str, Closed]:
     closed: dict[str, Closed] = {}
     for var, binding in bindings.items():
         try:

@@ -21,12 +21,12 @@ from flytemp.records.launch import ExecutionContext, raw_data_uri
 from flytemp.runtime.execute import ExecutionOptions, execute, temporary_bundles
 from flytemp.runtime.inputs import BindingReader
 from flytemp.runtime.invocation import Invocation
+from flytemp.spec.bindings import with_constants
 from flytemp.spec.models import BundleRef
 from flytemp.spec.pages import from_pages
 from flytemp_activities.application_errors import error_detail
 from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.io_requests import IORequests
-from flytemp_activities.tasks import with_constants
 from flytemp_worker.engine import (
     Engine,
     Event,
@@ -144,7 +144,7 @@ class IORequestHandler:
         if node.plan.gate["kind"] == "approve":
             closed = BindingResolver().resolve(node.bindings["value"], node.scope.lexical)
             constants = self._executions.constants(self._root)
-            value = BindingReader(self._executions.store, self._root, constants).literal(closed)
+            value = BindingReader(self._executions.store, self._root, constants).read(closed)
         given = ask(node.plan.gate, value)
         return GateAnswered(path, {"by": _user(), "at": time.time_ns() // 1_000_000, **given})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flytemp.spec.bindings import literal
 from flytemp.spec.pages import from_pages
 from flytemp_worker.engine import Engine, PauseRequested, Plan, RetryRequested, snapshot
 from flytemp_worker.engine.kinds import concurrency_budget, maps
@@ -80,7 +81,7 @@ async def _part(shell: WorkflowRunner) -> Engine:
     node.map.item.local = part["local"]
     scope = GraphRun(node.map.graph, None, kind="map")
     scope.path = part["node"]
-    scope.given = {**part["given"], **{var: {"l": items} for var, items in (loaded["items"] or {}).items()}}
+    scope.given = {**part["given"], **{var: literal(items) for var, items in (loaded["items"] or {}).items()}}
     scope.width = part["width"] if node.map.concurrency else 0  # its share of what the map may make at once
     maps.fill(scope, node.map, part["first"], part["count"])
     engine.root = scope

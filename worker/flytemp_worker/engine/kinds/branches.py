@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flytemp.errors import FlytempError, InputError
+from flytemp.spec.bindings import LITERAL, Binding, Closed
 from flytemp_worker.engine import conditions
 from flytemp_worker.engine.kinds.base import NodeHandler, P, abort_asking, ask, begin
 from flytemp_worker.engine.kinds.workflows import abort_child
 from flytemp_worker.engine.nodes import GraphRun
-from flytemp_worker.engine.values import BindingResolver, Closed
+from flytemp_worker.engine.values import BindingResolver
 
 if TYPE_CHECKING:
     from flytemp_worker.engine.machine import Engine
     from flytemp_worker.engine.messages import IOCompleted
     from flytemp_worker.engine.nodes import Node
-    from flytemp_worker.engine.plan import Binding
 
 
 class BranchHandler(NodeHandler):
@@ -54,7 +54,7 @@ class BranchHandler(NodeHandler):
             value = known[id(binding)] or BindingResolver().resolve(binding, node.scope.lexical)
             if "error" in value:
                 raise InputError(value["error"])
-            return value["l"]
+            return value[LITERAL]
 
         for condition, index, message in branch.cases:
             if conditions.holds(condition, read):
@@ -73,7 +73,7 @@ class BranchHandler(NodeHandler):
                 closed = BindingResolver().resolve(binding, node.scope.lexical)
             except FlytempError:
                 continue
-            if "l" not in closed:
+            if LITERAL not in closed:
                 unread[str(number)] = closed
         return unread
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flytemp.errors import FlytempError
 from flytemp.literals.limits import INLINE_BYTES
+from flytemp.spec.bindings import literals_in
 from flytemp_worker.engine import deadlines
 from flytemp_worker.engine.kinds.base import NodeHandler, P, abort_asking, ask, begin
 from flytemp_worker.engine.messages import CancelChild, ChildClosed, StartChild
@@ -44,8 +45,8 @@ class LaunchPlanHandler(NodeHandler):
             return
         if uri is not None:
             self._launch(engine, node, {}, uri)
-        elif all("l" in value for value in closed.values()):
-            self._launch(engine, node, {name: value["l"] for name, value in closed.items()}, None)
+        elif (literals := literals_in(closed)) is not None:
+            self._launch(engine, node, literals, None)
         else:
             node.extra["asked"] = True
             ask(engine, node, "inputs", {"values": closed})

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from flytemp.spec.bindings import chunk_items
 from flytemp_worker.engine import deadlines
 from flytemp_worker.engine.kinds import concurrency_budget
 from flytemp_worker.engine.kinds.base import P
@@ -94,7 +95,7 @@ def _command(engine: Engine, node: Node, number: int, resumed: bool = False) -> 
     size, items = part_size(engine, node), node.extra["items"]
     first = number * size
     whole = close({var: b for var, b in node.bindings.items() if var not in plan.over}, node.scope, GIVEN_BYTES)
-    split = {var: {"f": chunk_name(node, number), "v": var, "p": []} for var in plan.over}
+    split = {var: chunk_items(chunk_name(node, number), var) for var in plan.over}
     graph = node.scope.graph
     return StartChunk(
         node.path, chunk_name(node, number), number, part["attempt"], graph.source, graph.name, node.plan.local, first,

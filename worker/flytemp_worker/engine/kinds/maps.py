@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from flytemp.errors import FlytempError
 from flytemp.literals.lengths import check_lengths, length_of
 from flytemp.literals.limits import INLINE_BYTES
+from flytemp.spec import bindings as form
+from flytemp.spec.bindings import Binding, Closed
 from flytemp_worker.engine import deadlines
 from flytemp_worker.engine.kinds import map_chunks
 from flytemp_worker.engine.kinds.base import NodeHandler, P, abort_asking, ask, begin
@@ -15,12 +17,12 @@ from flytemp_worker.engine.kinds.workflows import abort_child
 from flytemp_worker.engine.messages import Finish
 from flytemp_worker.engine.nodes import GraphRun, Node
 from flytemp_worker.engine.phases import FINAL
-from flytemp_worker.engine.values import BindingResolver, Closed, close
+from flytemp_worker.engine.values import BindingResolver, close
 
 if TYPE_CHECKING:
     from flytemp_worker.engine.machine import Engine
     from flytemp_worker.engine.messages import ChildClosed, IOCompleted
-    from flytemp_worker.engine.plan import Binding, MapPlan
+    from flytemp_worker.engine.plan import MapPlan
 
 INLINE_OUTPUT_BYTES = 256
 """A call's output up to this long is kept in the manifest of a map itself; above it stands a reference."""
@@ -189,7 +191,7 @@ def items_of(node: Node) -> list[dict[str, Binding]]:
     assert node.index is not None
     position = node.index - node.scope.first
     return [
-        {var: {"i": var, "p": [position + offset]} if var in plan.over else {"i": var} for var in plan.inputs}
+        {var: form.graph_input(var, [position + offset] if var in plan.over else None) for var in plan.inputs}
         for offset in range(node.extra["size"])
     ]
 
@@ -236,7 +238,7 @@ def _first_failed(scope: GraphRun) -> Node:
 def _collect(engine: Engine, node: Node, scope: GraphRun) -> None:
     """The outputs of all calls: inline while they are small together, else as a manifest in the store."""
     outputs = closed_outputs(scope)
-    literal = {name: [value["l"] for value in values if "l" in value] for name, values in outputs.items()}
+    literal = {name: [value[form.LITERAL] for value in values if form.LITERAL in value] for name, values in outputs.items()}
     whole = all(len(literal[name]) == len(values) for name, values in outputs.items())
     if whole and _length(literal) <= INLINE_BYTES:
         _succeed_inline(engine, node, literal)
@@ -270,8 +272,8 @@ def closed_outputs(scope: GraphRun) -> dict[str, list[Closed]]:
 
 def _output(node: Node, name: str) -> Closed:
     if node.phase is not P.SUCCEEDED:
-        return {"l": None}
-    binding, scope = ({"n": 0, "v": name}, _Around(node))
+        return form.literal(None)
+    binding, scope = (form.node_output(0, name), _Around(node))
     resolver = BindingResolver()
     closed = resolver.resolve(binding, scope)
     return closed if resolver.size <= INLINE_OUTPUT_BYTES else BindingResolver(by_reference=True).resolve(binding, scope)
@@ -280,13 +282,13 @@ def _output(node: Node, name: str) -> Closed:
 def _group_outputs(node: Node, name: str) -> list[Closed]:
     size = node.extra["size"]
     if node.phase is P.SUCCEEDED and node.outputs is not None and node.size <= INLINE_OUTPUT_BYTES:
-        return [{"l": value} for value in node.outputs[name]]
+        return [form.literal(value) for value in node.outputs[name]]
     failed = set(range(size))
     if node.phase is P.SUCCEEDED:
         failed = set()
     elif node.error and "failed_items" in node.error:
         failed = set(node.error["failed_items"])
-    return [{"l": None} if item in failed else {"r": node.ref, "v": name, "p": [item]} for item in range(size)]
+    return [form.literal(None) if item in failed else form.result(node.ref, name, [item]) for item in range(size)]
 
 
 class _Around(GraphRun):
@@ -304,7 +306,7 @@ def _finish_part(engine: Engine, scope: GraphRun, done: tuple[int, int]) -> None
     elif scope.error is not None:
         engine.emit(Finish("FAILED", error=scope.error, counts=done))
     else:
-        outputs = {name: {"a": values} for name, values in closed_outputs(scope).items()}
+        outputs = {name: form.items_of(values) for name, values in closed_outputs(scope).items()}
         engine.emit(Finish("SUCCEEDED", outputs=outputs, counts=done))
 
 
@@ -326,10 +328,10 @@ def _lengths(node: Node) -> tuple[dict[str, int], dict[str, Closed]]:
     unread: dict[str, Closed] = {}
     closed = close({var: node.bindings[var] for var in _plan(node).over}, node.scope)
     for var, value in closed.items():
-        if "l" in value:
-            lengths[var] = length_of(var, value["l"])
-        elif "a" in value:
-            lengths[var] = len(value["a"])
+        if form.LITERAL in value:
+            lengths[var] = length_of(var, value[form.LITERAL])
+        elif form.ITEMS in value:
+            lengths[var] = len(value[form.ITEMS])
         else:
             unread[var] = value
     return lengths, unread
