@@ -110,9 +110,7 @@ class Executions:
         try:
             return ExecutionContext.model_validate_json(data)
         except ValidationError as error:
-            raise CorruptData(
-                f"{self.store.uri_of(key)} is not an execution's context: {error.error_count()} errors"
-            ) from error
+            raise CorruptData(f"{self.store.uri_of(key)} is not an execution's context: {error.error_count()} errors") from error
 
     def document_in(self, root: str, source: str) -> WorkflowDocument:
         """The document that a graph of the execution is in: its own, or that of the dynamic ``source``."""

@@ -227,9 +227,7 @@ async def test_an_execution_that_does_not_load_is_the_platforms_failure(store: O
     assert (caught.value.details[0]["kind"], caught.value.details[0]["retryable"]) == ("SYSTEM", True)
 
 
-@pytest.mark.parametrize(
-    ("argument", "attempt", "resumed"), [({}, 1, False), ({"resumed": True}, 1, True), ({}, 2, True)]
-)
+@pytest.mark.parametrize(("argument", "attempt", "resumed"), [({}, 1, False), ({"resumed": True}, 1, True), ({}, 2, True)])
 async def test_a_try_that_may_have_been_started_before(
     store: ObjectStore, argument: dict[str, bool], attempt: int, resumed: bool
 ) -> None:

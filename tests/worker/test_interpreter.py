@@ -67,7 +67,9 @@ class QuickBackend:
             return await asyncio.shield(run)
         if self.error is not None:
             return TaskResult(status="failed", error=self.error)
-        return TaskResult(status="succeeded", outputs={"o0": sum(value.get("literal", 0) for value in invocation.inputs.values())})
+        return TaskResult(
+            status="succeeded", outputs={"o0": sum(value.get("literal", 0) for value in invocation.inputs.values())}
+        )
 
     async def kill(self, invocation_key: TryKey) -> None:
         self.killed.append(invocation_key[1])

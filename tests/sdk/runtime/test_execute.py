@@ -154,20 +154,18 @@ def test_of_many_processes_that_race_for_a_try_one_runs(program: Project, tmp_pa
     code = """
 import sys
 from pathlib import Path
-from flytemp.runtime.execute import Surroundings, execute
+from flytemp.runtime.execute import ExecutionOptions, execute
 from flytemp.runtime.invocation import Invocation
 from flytemp.store.object_store import ObjectStore
 invocation = Invocation.model_validate_json(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
-result = execute(invocation, ObjectStore.open(invocation.store), owner="x", surroundings=Surroundings(bundles=Path(sys.argv[2])))
+options = ExecutionOptions(bundles=Path(sys.argv[2]))
+result = execute(invocation, ObjectStore.open(invocation.store), owner="x", surroundings=options)
 print("ran" if result is not None else "lost")
 """
     command = [sys.executable, "-c", code, invocation.model_dump_json(), str(tmp_path / "bundles")]
-    racers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
-        for _ in range(4)
-    ]
+    racers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path) for _ in range(4)]
     for racer in racers:
         assert racer.stdout is not None
         assert racer.stdout.readline() == "ready\n"
@@ -190,7 +188,13 @@ def test_inputs_come_from_results_and_from_the_execution(program: Project, surro
         TaskResult(status="succeeded", outputs={"o": {"items": [4, 5]}}).model_dump_json().encode(),
     )
     program.store.write(layout.execution, json.dumps({"inputs": {"x": {"deep": 100}}}).encode())
-    numbers = {"items": [{"literal": 1}, {"result": "a.b/2", "output": "o", "path": ["items", 1]}, {"execution_input": "x", "path": ["deep"]}]}
+    numbers = {
+        "items": [
+            {"literal": 1},
+            {"result": "a.b/2", "output": "o", "path": ["items", 1]},
+            {"execution_input": "x", "path": ["deep"]},
+        ]
+    }
     named = {"entries": {"one": {"literal": 1000}, "two": {"result": "a.b/2", "output": "o", "path": ["items", 0]}}}
     result = run(program, surroundings, "total", closed={"numbers": numbers, "named": named})
     assert result.outputs == {"o0": 1 + 5 + 100 + 1000 + 4}

@@ -119,7 +119,9 @@ def test_what_a_node_needs_is_found_at_any_depth() -> None:
     deep = MapBinding(entries={"l": ListBinding(items=(OutputBinding(node="n1", var="o"), OutputBinding(node="n0", var="o")))})
     document = program(train("n0", literal(1)), train("n1", literal(2)), train("n2", deep, "n3", "n0"), train("n3", literal(3)))
     assert [node["needs"] for node in nodes_of(document)] == [[], [], [0, 1, 3], []]
-    assert nodes_of(document)[2]["in"]["data"] == {"entries": {"l": {"items": [{"node": 1, "output": "o"}, {"node": 0, "output": "o"}]}}}
+    assert nodes_of(document)[2]["in"]["data"] == {
+        "entries": {"l": {"items": [{"node": 1, "output": "o"}, {"node": 0, "output": "o"}]}}
+    }
 
 
 def test_overrides_of_a_node_replace_its_tasks_settings() -> None:

@@ -81,7 +81,10 @@ def test_what_is_not_inline_is_asked_for_and_terms_after_one_that_decides_may_le
     run = Simulation(document(workflow("wf", node("n0", "big", a=1), cases), BIG, FREE, NEXT))
     run.succeed("n0", travels=False)
     assert run.asked["n1"] == RequestIO(
-        "n1", 1, "read", {"values": {"0": {"result": "n0/1", "output": "x"}, "2": {"result": "n0/1", "output": "s", "path": ["none"]}}}
+        "n1",
+        1,
+        "read",
+        {"values": {"0": {"result": "n0/1", "output": "x"}, "2": {"result": "n0/1", "output": "s", "path": ["none"]}}},
     )
     assert run.row("n1")["extra"] == {"asks": "read"}
     run.restore()

@@ -37,7 +37,10 @@ def fed(size: int, *, travels: bool = True) -> Simulation:
 
 def test_small_outputs_travel_as_values() -> None:
     run = fed(8_000)
-    assert inputs_of(run, "n1") == {"a": {"literal": "t" * 8_000}, "b": {"items": [{"literal": 1}, {"literal": 2}, {"literal": 5}]}}
+    assert inputs_of(run, "n1") == {
+        "a": {"literal": "t" * 8_000},
+        "b": {"items": [{"literal": 1}, {"literal": 2}, {"literal": 5}]},
+    }
 
 
 def test_over_8_kib_they_travel_as_references_and_tiny_ones_stay_values() -> None:

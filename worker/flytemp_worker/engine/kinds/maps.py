@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 INLINE_OUTPUT_BYTES = 256
 """A call's output up to this long is kept in the manifest of a map itself; above it stands a reference."""
 
+
 class MapHandler(NodeHandler):
     """First learns how many calls there are, then makes them, then stores what they gave."""
 
