@@ -42,10 +42,10 @@ lint: _setup
     {{ python }} -m ruff check .
     {{ python }} -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
-# Both type checkers; the examples are checked as a user's own code would be
+# mypy for the product; the examples, and the calls in tests/typing, as a user's own code; those calls with basedpyright, too
 types: _setup
     {{ python }} -m mypy
-    {{ python }} -m mypy examples
+    {{ python }} -m mypy examples tests/typing
     {{ python }} -m basedpyright --pythonpath {{ python }}
 
 # Cost per node against a hand-written workflow, as ratios of one run; writes bench-results.json
