@@ -35,6 +35,13 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
         signal.signal(signal.SIGALRM, before)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group the tests for pytest-xdist: one group a module, as its fixtures start servers; one for the cluster, which is shared."""
+    for item in items:
+        group = "kubernetes" if item.get_closest_marker("kubernetes") else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One real installation with one worker for the whole session: tests use names of their own in it."""
