@@ -31,8 +31,8 @@ async def use(client: Client, sync: SyncClient) -> None:
     other: str = sync.launch(wf, x=1).result()
     await client.launch(wf, x="a")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     await client.launch(wf, z=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
-    await client.launch("name", x=1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
-    await client.launch("name", inputs={"x": 1}, nam="n")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await client.launch("name", x=1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await client.launch("name", inputs={"x": 1}, nam="n")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     await client.named("n").launch(wf, x="a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     sync.launch(wf, x="a")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     wrong: int = await good.result()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]

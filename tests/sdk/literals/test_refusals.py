@@ -54,7 +54,7 @@ MISSING: Any = object()
         (None, int, "Expected value of type <class 'int'> but got 'None'", "Optional[int]"),
         (b"x", str, "Expected value of type <class 'str'> but got 'b'x''", None),
         (0, None, "Expected value of type <class 'NoneType'> but got '0'", None),
-        (datetime.now(UTC), date, "Expected value of type <class 'datetime.date'> but got", None),
+        (datetime(2026, 1, 1, tzinfo=UTC), date, "Expected value of type <class 'datetime.date'> but got", None),
         (date(2026, 1, 1), datetime, "Expected value of type <class 'datetime.datetime'> but got '2026-01-01'", None),
         (datetime(2026, 1, 1), datetime, "the datetime '2026-01-01 00:00:00' has no time zone", "timezone.utc"),
         (2**63, int, "an integer of 64 bits is outside the 64 bits that an int may have", "pass it as str"),
@@ -149,7 +149,7 @@ def test_a_value_of_another_type(value: Any, annotation: Any, message: str, hint
         ({"url": "x"}, FlyteFile, "expected a file: its path or URI", None),
         ({"uri": ""}, FlyteFile, "needs its path or URI as text", "s3://"),
         ({"uri": "x", "format": "json"}, FlyteFile["csv"], "a file of format 'csv' but got one of format 'json'", None),
-        (object(), int, "which is no JSON", None),
+        (complex(1), int, "which is no JSON", None),
     ],
     ids=str,
 )  # fmt: skip
