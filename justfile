@@ -25,9 +25,13 @@ demo-kubernetes *args: _setup
 dev *args: _setup
     @{{ python }} -m flytemp_cli dev "$@"
 
-# Everything: lint, types and all tests
+# Everything: lint, types and all tests, but for those marked long; two processes
 test *args: lint types
-    {{ python }} -m pytest "$@"
+    {{ python }} -m pytest -n 2 --dist loadgroup "$@"
+
+# The long tests: full products, chaos and large sizes, of which `just test` runs shorter forms (an hour)
+test-long *args: _setup
+    {{ python }} -m pytest --long "$@"
 
 # The tests that need no server; they finish in seconds
 test-unit *args: _setup

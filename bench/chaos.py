@@ -63,6 +63,7 @@ class Plan:
     at_once: int = 20
     workers: int = 2
     seed: int = 1
+    each_once: bool = False  # one failure of each kind in a round, instead of several of the cheap ones
 
 
 @dataclass
@@ -193,6 +194,7 @@ class Havoc:
         self._faults: list[Fault] = []
         self.deleted: set[str] = set()
         self._deck: list[str] = []
+        self._each_once = chaos.plan.each_once
         self._deeds: dict[str, tuple[int, Callable[[], Awaitable[None]]]] = {
             "worker killed": (4, self._kill_worker),
             "pod deleted": (6, self._delete_pod),
@@ -208,7 +210,7 @@ class Havoc:
         while True:
             await asyncio.sleep(self._chance.uniform(0.3, 1.5))
             if not self._deck:
-                self._deck = [deed for deed, (count, _) in self._deeds.items() for _ in range(count)]
+                self._deck = [deed for deed, (count, _) in self._deeds.items() for _ in range(1 if self._each_once else count)]
                 self._chance.shuffle(self._deck)
             deed = self._deck.pop()
             deeds = self._chaos.outcome.deeds

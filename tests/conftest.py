@@ -1,4 +1,4 @@
-"""Fixtures that several packages' tests share."""
+"""Fixtures and options that the tests of several packages share."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import pytest
 
 from tests.installation import Installation
 
-TEARDOWN_SECONDS, AGAIN_SECONDS = 150.0, 30.0
+TEARDOWN_SECONDS, REPEAT_SECONDS = 150.0, 30.0
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """What is taken down has a time limit of its own.
+    """Limit the time of a teardown.
 
-    The plug-in's limit rings once for each test. When it has rung in the event loop, what the test had open (a Temporal worker)
-    is closed only with the loop, perhaps never, and nothing would stop that. An alarm within a callback is swallowed by the loop,
-    so this one rings again.
+    The time limit of pytest-timeout fires once for each test. When it has fired within the event loop, the objects that the
+    test had open, such as a Temporal worker, are closed only with the loop, which may never happen. The event loop swallows an
+    alarm that fires within a callback, so this alarm fires repeatedly.
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
         pytest.fail(f"the teardown of {item.nodeid} took more than {TEARDOWN_SECONDS:.0f} s")
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, TEARDOWN_SECONDS, AGAIN_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, TEARDOWN_SECONDS, REPEAT_SECONDS)
     try:
         return (yield)
     finally:
@@ -35,8 +35,20 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
         signal.signal(signal.SIGALRM, before)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the tests for pytest-xdist: one group a module, as its fixtures start servers; one for the cluster, which is shared."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the tests marked long only: full products, chaos and large sizes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Select the short or the long tests, and group them for pytest-xdist.
+
+    A module is a group, as its fixtures start servers. All tests of the cluster are one group, as they share the cluster.
+    """
+    is_long = config.getoption("--long")
+    selected = [item for item in items if (item.get_closest_marker("long") is not None) == is_long]
+    if len(selected) < len(items):
+        config.hook.pytest_deselected(items=list(set(items).difference(selected)))
+        items[:] = selected
     for item in items:
         group = "kubernetes" if item.get_closest_marker("kubernetes") else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
@@ -44,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """One real installation with one worker for the whole session: tests use names of their own in it."""
+    """Start one real installation with one worker for the whole session; each test uses its own names in it."""
     running = Installation.start(tmp_path_factory.mktemp("installation"))
     try:
         running.flytemp("setup")
@@ -56,7 +68,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 @pytest.fixture
 def fresh_installation(tmp_path: Path) -> Iterator[Installation]:
-    """An installation of the test's own, without a worker: for tests that kill things."""
+    """Start an installation for one test, without a worker: for tests that kill processes."""
     running = Installation.start(tmp_path / "installation")
     try:
         yield running

@@ -1,4 +1,4 @@
-"""kill -9 of workers while an execution of every shape runs, in small pieces: the same result as without."""
+"""kill -9 of workers while an execution of every shape runs, in small chunks: the result is the same as without kills."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from tests.e2e.programs import write_program
 from tests.installation import DEADLINE_SECONDS, Installation, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.durability, pytest.mark.timeout(900)]
-
-KILLS = int(os.environ.get("FLYTEMP_TEST_KILLS", "5" if os.environ.get("CI") else "12"))
 
 ITEMS, WIDE = 24, 12
 
@@ -123,7 +121,8 @@ def expected() -> int:
     return (mapped + 2) + grouped + nested + grown + (102 + 202)
 
 
-def test_workers_killed_during_every_shape(fresh_installation: Installation, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [pytest.param(4, id="short"), pytest.param(12, id="long", marks=pytest.mark.long)])
+def test_workers_killed_during_every_shape(fresh_installation: Installation, tmp_path: Path, kills: int) -> None:
     installation = fresh_installation
     folder = tmp_path / "tries"
     folder.mkdir()
@@ -147,7 +146,7 @@ def test_workers_killed_during_every_shape(fresh_installation: Installation, tmp
     def now() -> Execution:
         return Execution.model_validate_json(installation.flytemp("get", "execution", "shapes", "-o", "json").stdout)
 
-    for kill in range(KILLS):
+    for kill in range(kills):
         worker = installation.start_worker(small)
         goal = results() + chance.randint(1, 6)
         eventually(lambda goal=goal: results() >= goal or is_over(), "progress")
@@ -166,4 +165,3 @@ def test_workers_killed_during_every_shape(fresh_installation: Installation, tmp
     assert not list(folder.glob("overlap-*")), "two tries of a task were alive together"
     succeeded = [node for node in execution.nodes if node.phase is Phase.SUCCEEDED]
     assert {node.attempts for node in succeeded} == {1}, "a lost try cost one of the user's retries"
-
