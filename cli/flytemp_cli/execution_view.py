@@ -1,4 +1,4 @@
-"""How an execution ended: its outputs on stdout, why it failed on stderr, and the exit code."""
+"""Views of an execution: the full view, the result of a finished execution, its failure, and its exit code."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from flytemp_cli.describe import utc_now, value_text
-from flytemp_cli.failures import EXIT_EXECUTION_ABORTED, EXIT_EXECUTION_FAILED, EXIT_OK
+from flytemp_cli.error_report import EXIT_EXECUTION_ABORTED, EXIT_EXECUTION_FAILED, EXIT_OK
+from flytemp_cli.formatting import utc_now, value_text
 from flytemp_cli.output import pairs
-from flytemp_cli.style import Style, harmless, one_line
+from flytemp_cli.style import Style, one_line, printable
 
 if TYPE_CHECKING:
     from flytemp.records.models import ErrorInfo, Execution, NodeExecution
@@ -20,7 +20,7 @@ _TRACEBACK = "Traceback (most recent call last):"
 
 
 def final_exit_code(execution: Execution) -> int:
-    """0 succeeded, 3 failed or timed out, 4 cancelled or terminated."""
+    """Return 0 if the execution succeeded, 3 if it failed or timed out, 4 if it was cancelled or terminated."""
     match execution.phase.value:
         case "SUCCEEDED":
             return EXIT_OK
@@ -31,9 +31,9 @@ def final_exit_code(execution: Execution) -> int:
 
 
 def show_end(execution: Execution, output: Output, *, local: bool = False) -> None:
-    """Print a final execution: its JSON, its name, or its outputs; and why, if it did not succeed.
+    """Print a finished execution (JSON, name or outputs) and its failure, if any.
 
-    ``local``: it ran in this process, so what its tasks printed stands above.
+    ``local``: the execution ran in this process, so the output of its tasks is above on the terminal.
     """
     for warning in execution.warnings:
         output.warning(warning)
@@ -44,44 +44,44 @@ def show_end(execution: Execution, output: Output, *, local: bool = False) -> No
 
 
 def output_lines(execution: Execution, style: Style) -> list[str]:
-    """Name and value of every output."""
+    """Return the name and value of every output."""
     return pairs([(name, value_text(value)) for name, value in (execution.outputs or {}).items()], style)
 
 
 def failure_lines(execution: Execution, style: Style, *, verbose: bool = False, local: bool = False) -> list[str]:
-    """What failed, why, where in the user's code, and what to look at next."""
+    """Return what failed, why, the place in the user's code, and the next command."""
     error = execution.error
     phase = execution.phase.value
-    lines = [f"{style.error('error: ')}execution {execution.name} is {style.phase(phase)}{_why(error)}"]
+    lines = [f"{style.error('error: ')}execution {execution.name} is {style.phase(phase)}{_reason(error)}"]
     if error is not None:
-        lines += _where(error, style, verbose=verbose)
-    culprit = error.node if error is not None else None
-    others = [node for node in _failed_nodes(execution) if node.id != culprit]
+        lines += _location_lines(error, style, verbose=verbose)
+    failed_node = error.node if error is not None else None
+    others = [node for node in _failed_nodes(execution) if node.id != failed_node]
     for node in others[:_OTHERS_SHOWN]:
         reason = f": {one_line(f'{node.error.code}: {node.error.message}', 200)}" if node.error else ""
         lines.append(f"also {node.phase.value.lower()}: node {node.id} ({one_line(node.name)}){reason}")
     if len(others) > _OTHERS_SHOWN:
         lines.append(f"and {len(others) - _OTHERS_SHOWN} more")
-    look_at = culprit or (others[0].id if others else None)
-    return [*lines, style.hint("hint: ") + _what_next(execution, look_at, local=local)]
+    shown = failed_node or (others[0].id if others else None)
+    return [*lines, style.hint("hint: ") + _next_step(execution, shown, local=local)]
 
 
-def _what_next(execution: Execution, look_at: str | None, *, local: bool) -> str:
+def _next_step(execution: Execution, node: str | None, *, local: bool) -> str:
     if local:
-        return "what the task printed stands above; -v shows the whole traceback"
+        return "the task's output is above; -v shows the complete traceback"
     kinds = {node.id: node.kind for node in execution.nodes}
-    if look_at is None or kinds.get(look_at, "task") not in ("task", "dynamic"):
-        return f"`flytemp get execution {execution.name}` shows all there is to know"
-    return f"`flytemp logs {execution.name} {look_at}` shows what it printed"
+    if node is None or kinds.get(node, "task") not in ("task", "dynamic"):
+        return f"`flytemp get execution {execution.name}` shows the details"
+    return f"`flytemp logs {execution.name} {node}` shows its output"
 
 
 def error_text(error: ErrorInfo) -> str:
-    """The exception's type and text, once: some messages begin with the type already."""
-    message = harmless(error.message.strip())
+    """Return ``code: message``; only the message if it starts with the code."""
+    message = printable(error.message.strip())
     return message if message.lower().startswith(error.code.lower()) else f"{error.code}: {message}"
 
 
-def _why(error: ErrorInfo | None) -> str:
+def _reason(error: ErrorInfo | None) -> str:
     if error is None:
         return ""
     if error.node is None:
@@ -91,22 +91,22 @@ def _why(error: ErrorInfo | None) -> str:
     return f": node {error.node}{task}{attempt}: {error_text(error)}"
 
 
-def _where(error: ErrorInfo, style: Style, *, verbose: bool) -> list[str]:
-    text = harmless(error.traceback or "").rstrip().splitlines()
+def _location_lines(error: ErrorInfo, style: Style, *, verbose: bool) -> list[str]:
+    text = printable(error.traceback or "").rstrip().splitlines()
     lines = [style.dim(f"  {line}") for line in (text if verbose else _frames(text))]
     if error.kind == "SYSTEM" and error.code not in ("Terminated", "Cancelled"):
-        lines.append(style.dim("note: the platform failed here, not the code of the task"))
+        lines.append(style.dim("note: this is a failure of the platform, not of the task's code"))
     return lines
 
 
 def _frames(traceback: list[str]) -> list[str]:
-    """The calls of the last exception in a traceback: its type and text are in the message already."""
+    """Return the frames of the last exception in a traceback, without its type and text."""
     start = max((index for index, line in enumerate(traceback) if line == _TRACEBACK), default=-1)
     return list(itertools.takewhile(lambda line: line.startswith(" "), traceback[start + 1 :]))
 
 
 def _failed_nodes(execution: Execution) -> list[NodeExecution]:
-    """The nodes at which a failure began: not those that only have one below."""
+    """Return the nodes at which a failure began, without the nodes that failed because of a node inside them."""
     failed = [node for node in execution.nodes if node.phase.value in ("FAILED", "TIMED_OUT")]
     callers = {caller for node in failed for caller in _callers(node.id)}
     return [node for node in failed if node.id not in callers and node.kind != "workflow"]
@@ -119,13 +119,12 @@ def _callers(path: str) -> Iterator[str]:
 
 
 def execution_view(execution: Execution, style: Style, ui: str, *, every_node: bool = False) -> list[str]:
-    """`get execution` for a person: header, inputs, nodes, error, outputs, and where its files lie.
+    """Return the lines of `flytemp get execution`: header with URIs, inputs, outputs, nodes, warnings and error.
 
-    Of many nodes only those worth seeing are shown, unless ``every_node`` is wanted.
+    Large executions show only their most relevant nodes, unless ``every_node`` is set.
     """
-    from flytemp_cli.describe import ago_text, elapsed_text
-    from flytemp_cli.node_view import pause_text
-    from flytemp_cli.tree import LINES, tree_lines
+    from flytemp_cli.formatting import ago_text, elapsed_text
+    from flytemp_cli.node_tree import MAX_LINES, pause_text, tree_lines
 
     now = utc_now()
     workflow = f"{execution.workflow} {style.dim('version')} {execution.version}" if execution.workflow else ""
@@ -154,7 +153,7 @@ def execution_view(execution: Execution, style: Style, ui: str, *, every_node: b
             lines += ["", style.bold(title), *(f"  {row}" for row in rows)]
     if execution.nodes:
         until = execution.finished_at or now
-        height = None if every_node else LINES
+        height = None if every_node else MAX_LINES
         lines += ["", style.bold("Nodes"), *tree_lines(execution.nodes, until, style, height=height, name=execution.name)]
     if execution.warnings:
         lines += ["", style.bold("Warnings"), *(f"  {one_line(text)}" for text in execution.warnings)]
@@ -162,7 +161,7 @@ def execution_view(execution: Execution, style: Style, ui: str, *, every_node: b
         lines += [
             "",
             style.bold("Error"),
-            f"  {_why(execution.error).removeprefix(': ')}",
-            *_where(execution.error, style, verbose=True),
+            f"  {_reason(execution.error).removeprefix(': ')}",
+            *_location_lines(execution.error, style, verbose=True),
         ]
     return lines

@@ -1,4 +1,4 @@
-"""Following an execution: a live tree on a terminal, else a line per change. Both on stderr."""
+"""Live display of an execution on stderr: a tree on a terminal, otherwise one line per change."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from flytemp.errors import WaitTimeout
-from flytemp_cli.describe import elapsed_text, utc_now
-from flytemp_cli.node_view import node_details, pause_text
+from flytemp_cli.formatting import elapsed_text, utc_now
+from flytemp_cli.node_tree import ITEMS_SHOWN, MAX_LINES, Tree, headline, node_details, pause_text
 from flytemp_cli.style import Style, one_line
-from flytemp_cli.tree import ITEMS_SHOWN, LINES, Tree, headline
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -20,11 +19,11 @@ if TYPE_CHECKING:
     from flytemp.records.models import Execution, NodeExecution
     from flytemp_cli.output import Output
 
-_MARGIN_LINES = 4  # of the terminal's height: the headline, the prompt, and air
+_MARGIN_LINES = 4  # lines of the terminal kept free for the headline and the prompt
 
 
 class ChangeLines:
-    """Tells what changed since the last look, a line for each change."""
+    """Prints one line for each change between two states of an execution."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -33,7 +32,7 @@ class ChangeLines:
     def show(self, execution: Execution) -> None:
         if not execution.phase.is_final:
             self._show_own(execution)
-        # The items of a large map would tell more than anybody reads: it tells of them itself, of each tenth.
+        # Items of a large map are not listed; the map node itself prints its progress after every tenth.
         large = {node.id for node in execution.nodes if node.items is not None and node.items.total > ITEMS_SHOWN}
         for node in execution.nodes:
             if not _is_quiet_item(node, large):
@@ -50,9 +49,9 @@ class ChangeLines:
         items = node.items
         tenth = 10 * (items.succeeded + items.failed) // items.total if items is not None and items.total else 0
         answered = node.gate is not None and node.gate.answer is not None
-        news = self._changed(node.id, node.phase.value, node.attempts, tenth, items.failed if items else 0, answered)
-        # A node that has only been planned is no news.
-        if news and (node.phase.value, node.attempts) != ("QUEUED", 0):
+        changed = self._changed(node.id, node.phase.value, node.attempts, tenth, items.failed if items else 0, answered)
+        # A node that is only queued is not printed.
+        if changed and (node.phase.value, node.attempts) != ("QUEUED", 0):
             label = f"{node.id} {one_line(node.name)}" if node.name != node.id else node.id
             elapsed = elapsed_text(node.started_at, node.finished_at, utc_now()) if node.phase.is_final else ""
             self._line(node.phase.value, label, [elapsed, *node_details(node, execution, utc_now())])
@@ -71,26 +70,26 @@ class ChangeLines:
 
 
 def _is_quiet_item(node: NodeExecution, large: set[str]) -> bool:
-    """Whether it is within one of the ``large`` maps, and did not fail."""
+    """Return whether the node is in one of the ``large`` maps and has not failed."""
     if not large or node.phase.value in ("FAILED", "TIMED_OUT"):
         return False
-    parts = node.id.split(".")
-    return any(".".join(parts[:length]) in large for length in range(1, len(parts)))
+    ids = node.id.split(".")
+    return any(".".join(ids[:length]) in large for length in range(1, len(ids)))
 
 
 class _LiveTree:
-    """The tree as rich draws it again and again; durations go on between two looks."""
+    """Renderable tree for rich; the durations advance between two updates of the execution."""
 
     def __init__(self, style: Style) -> None:
         self.execution: Execution | None = None
         self._style = style
-        self._grown: tuple[Execution, Tree] | None = None
+        self._cached: tuple[Execution, Tree] | None = None
 
     def _tree(self, execution: Execution) -> Tree:
-        """The same tree is drawn several times, and may be large."""
-        if self._grown is None or self._grown[0] is not execution:
-            self._grown = execution, Tree(execution.nodes)
-        return self._grown[1]
+        """Return the tree of ``execution``, cached because rich draws each one several times."""
+        if self._cached is None or self._cached[0] is not execution:
+            self._cached = execution, Tree(execution.nodes)
+        return self._cached[1]
 
     def __call__(self) -> Text:
         from rich.text import Text
@@ -102,10 +101,10 @@ class _LiveTree:
         return Text.from_ansi("\n".join(lines), no_wrap=True)
 
 
-def whole_tree(execution: Execution, style: Style, height: int | None = LINES, grown: Tree | None = None) -> list[str]:
-    """The execution's line and its nodes' lines, at most ``height``; ``grown`` is their tree, if it is at hand."""
+def whole_tree(execution: Execution, style: Style, height: int | None = MAX_LINES, tree: Tree | None = None) -> list[str]:
+    """Return the line of the execution and at most ``height`` lines of its nodes; ``tree`` avoids building the tree again."""
     now = execution.finished_at or utc_now()
-    tree = grown or Tree(execution.nodes)
+    tree = tree or Tree(execution.nodes)
     return [headline(execution, now, style), *tree.lines(now, style, height=height, name=execution.name)]
 
 
@@ -117,15 +116,15 @@ def _terminal_height() -> int:
 
 
 def wants_live(output: Output) -> bool:
-    """Whether stderr is a terminal that can draw over itself."""
+    """Return whether stderr is a terminal with cursor control."""
     return output.is_table and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 async def follow_execution(handle: ExecutionHandle[Any], output: Output, timeout: float | None = None) -> Execution:
-    """Show what happens until the execution is final, and return it.
+    """Show the execution until it finishes, and return its final state.
 
     Raises:
-        WaitTimeout: it is not final after ``timeout`` seconds.
+        WaitTimeout: the execution has not finished after ``timeout`` seconds.
     """
     try:
         async with asyncio.timeout(timeout):
@@ -133,7 +132,7 @@ async def follow_execution(handle: ExecutionHandle[Any], output: Output, timeout
     except TimeoutError as error:
         if isinstance(error, WaitTimeout):
             raise
-        raise WaitTimeout(f"execution {handle.name} is not over after {timeout:g} s") from None
+        raise WaitTimeout(f"execution {handle.name} has not finished after {timeout:g} s") from None
 
 
 async def _lines(handle: ExecutionHandle[Any], output: Output) -> Execution:
@@ -151,7 +150,7 @@ async def _live(handle: ExecutionHandle[Any], output: Output) -> Execution:
 
     tree = _LiveTree(output.messages)
     console = Console(stderr=True, highlight=False, no_color=not output.messages.enabled)
-    # transient: while it is live the tree may be cut to the terminal's height; at the end all of it is printed.
+    # transient: the live tree may be cut to the terminal's height; the final tree is printed completely.
     with Live(get_renderable=tree, console=console, refresh_per_second=4, transient=True):
         async for execution in handle.watch():
             tree.execution = execution

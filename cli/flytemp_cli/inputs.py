@@ -1,5 +1,6 @@
-"""Inputs from the command line: flags made from an interface, ``--inputs`` documents, and what was given turned into
-literals. Everything that is wrong here is a usage error.
+"""Inputs from the command line.
+
+An interface becomes flags; flags and ``--inputs`` documents become literals. All errors here are usage errors.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flytemp.errors import FlytempError
-from flytemp_cli.describe import json_text, parts_text, variable_text
-from flytemp_cli.failures import InputUsageError
+from flytemp.errors import FlytempError, TypeMismatch
+from flytemp_cli.error_report import InputUsageError
+from flytemp_cli.formatting import json_text, type_details, variable_text
 
 if TYPE_CHECKING:
+    from flytemp.literals.transfer import FileTransfer
     from flytemp.literals.types import Json, LiteralType
     from flytemp.spec.models import Interface, Variable
 
@@ -25,14 +27,14 @@ _NOT_GIVEN = (None, ())
 
 
 class InputOption(click.Option):
-    """One input as an option. ``negates``: the ``--no-…`` form of a boolean."""
+    """Option for one input. ``negates``: this is the ``--no-…`` form of a boolean input."""
 
     def __init__(self, flags: list[str], name: str, variable: Variable, *, negates: bool = False, optional_value: bool) -> None:
-        # flag_value with is_flag=False is an option whose value may be left out.
+        # flag_value with is_flag=False makes the option's value optional.
         more: dict[str, Any] = {"is_flag": True} if negates else {"type": str}
         if optional_value:
             more |= {"is_flag": False, "flag_value": "true"}
-        super().__init__([*flags, name], expose_value=False, callback=_keep, default=None, **more)
+        super().__init__([*flags, name], expose_value=False, callback=_store_text, default=None, **more)
         self.variable = variable
         self.negates = negates
         self.flags = flags
@@ -45,7 +47,7 @@ class InputOption(click.Option):
         return f"{self.flags[0]} {describe_type(self.variable.type)}", describe_input(self.variable)
 
 
-def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+def _store_text(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     assert isinstance(param, InputOption)
     if value in _NOT_GIVEN or value is False:
         return
@@ -56,22 +58,22 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 
 
 def given_texts(ctx: click.Context) -> dict[str, str]:
-    """The texts of the input flags of this command line, by the inputs' names."""
+    """Return the texts of the input flags on this command line by input name."""
     texts = ctx.meta.setdefault("flytemp_cli.inputs", {})
     assert isinstance(texts, dict)
     return texts
 
 
 def describe_input(variable: Variable) -> str:
-    """The help text of an input: its description, its fields, whether it may be left out."""
-    detail = parts_text(variable.type)
+    """Return the help text of an input: description, fields, and default or 'required'."""
+    detail = type_details(variable.type)
     parts = [variable.description.strip(), f"({detail})" if detail else ""]
     parts.append("[required]" if variable.required else f"[default: {json_text(variable.default)}]")
     return "  ".join(part for part in parts if part)
 
 
 def input_options(interface: Interface, taken: Collection[str]) -> list[InputOption]:
-    """An option per input: ``--my-input``, ``--my_input`` (unless ``taken``) and ``--input.my_input``."""
+    """Return the options of the inputs: ``--my-input`` and ``--my_input`` (unless ``taken``) and ``--input.my_input``."""
     names = {f"--{variable.name}" for variable in interface.inputs}
     names |= {flag.replace("_", "-") for flag in names}
     options = []
@@ -93,11 +95,11 @@ def _is_boolean(type_: LiteralType) -> bool:
     return type_.kind == "boolean"
 
 
-def gather(interface: Interface, texts: Mapping[str, str], document: Mapping[str, Json]) -> dict[str, Json]:
-    """The literals of everything given; flags (``texts``) win over the ``document`` of ``--inputs``.
+def collect_literals(interface: Interface, texts: Mapping[str, str], document: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the literals of all given inputs. Flags (``texts``) take precedence over the ``document`` of ``--inputs``.
 
     Raises:
-        InputUsageError: an unknown or missing input, or a text or value that does not fit the input's type.
+        InputUsageError: an unknown or missing input, or a value that does not match the input's type.
     """
     variables = {variable.name: variable for variable in interface.inputs}
     literals: dict[str, Json] = {}
@@ -120,14 +122,14 @@ def gather(interface: Interface, texts: Mapping[str, str], document: Mapping[str
 
 
 def unknown_input(name: str, interface: Interface) -> InputUsageError:
-    """The error for an input that does not exist."""
+    """Return the error for an input that does not exist."""
     near = difflib.get_close_matches(name.replace("-", "_"), [variable.name for variable in interface.inputs], n=1)
     meant = f"; did you mean {near[0]}?" if near else ""
-    return InputUsageError(f"there is no input {name}{meant}", hint=f"the inputs are {inputs_text(interface)}")
+    return InputUsageError(f"unknown input {name}{meant}", hint=f"the inputs are {inputs_text(interface)}")
 
 
 def inputs_text(interface: Interface) -> str:
-    """All inputs in one line."""
+    """Return all inputs in one line."""
     return ", ".join(variable_text(variable) for variable in interface.inputs) or "none"
 
 
@@ -138,7 +140,7 @@ def _from_document(variable: Variable, value: Json) -> Json:
     try:
         return check_size(variable.name, check_literal(value, variable.type))
     except FlytempError as error:
-        raise InputUsageError(f"--inputs: {variable.name}: {error.message}", hint=error.hint or _wanted(variable)) from error
+        raise InputUsageError(f"--inputs: {variable.name}: {error.message}", hint=error.hint or _expected(variable)) from error
 
 
 def _from_text(variable: Variable, text: str) -> Json:
@@ -152,15 +154,15 @@ def _from_text(variable: Variable, text: str) -> Json:
         return check_size(variable.name, parse_text(text, variable.type))
     except FlytempError as error:
         flag = f"--{variable.name.replace('_', '-')}"
-        raise InputUsageError(f"{flag}: {error.message}", hint=error.hint or _wanted(variable)) from error
+        raise InputUsageError(f"{flag}: {error.message}", hint=error.hint or _expected(variable)) from error
 
 
-def _wanted(variable: Variable) -> str:
+def _expected(variable: Variable) -> str:
     return f"the input is {variable_text(variable)}"
 
 
 def _takes_json(type_: LiteralType) -> bool:
-    """Whether ``@file`` means "read it": where a text could be meant, an @ is only a character."""
+    """Return whether ``@file`` reads a file; for types that accept text, @ is an ordinary character."""
     if type_.kind == "union":
         return all(_takes_json(variant) for variant in type_.variants)
     return type_.kind not in ("string", "enum", "file", "directory")
@@ -176,7 +178,7 @@ def _read_json(path: Path) -> Json:
 
 
 def read_document(source: str | None) -> dict[str, Json]:
-    """What ``--inputs`` names: a JSON or YAML file, or ``-`` for stdin, holding one object of inputs."""
+    """Return the object in the file named by ``--inputs``: JSON or YAML, ``-`` for stdin."""
     if source is None:
         return {}
     try:
@@ -187,7 +189,7 @@ def read_document(source: str | None) -> dict[str, Json]:
         raise InputUsageError(f"--inputs: {source} is not UTF-8 text") from error
     value = _parse_document(text, "stdin" if source == "-" else source)
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise InputUsageError(f"--inputs: {source} must hold one object: the inputs by their names")
+        raise InputUsageError(f"--inputs: {source} must contain one object with the inputs by name")
     return value
 
 
@@ -199,7 +201,7 @@ def _parse_document(text: str, name: str) -> Json:
             raise InputUsageError(f"--inputs: {name} is not JSON: {error}") from error
     import yaml
 
-    # YAML 1.1 turns 2026-01-31 into a date object; an input's type decides that here, so times stay text.
+    # YAML 1.1 parses 2026-01-31 as a date; here the input's type decides, so dates stay text.
     class Loader(yaml.SafeLoader):
         yaml_implicit_resolvers = {
             first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
@@ -210,3 +212,22 @@ def _parse_document(text: str, name: str) -> Json:
         return {} if not text.strip() else yaml.load(text, Loader=Loader)
     except yaml.YAMLError as error:
         raise InputUsageError(f"--inputs: {name} is neither JSON nor YAML: {' '.join(str(error).split())}") from error
+
+
+def upload_inputs(literals: dict[str, Json], interface: Interface, files: FileTransfer) -> dict[str, Json]:
+    """Return ``literals`` with every local path, at any depth, replaced by the URI that ``files`` assigns.
+
+    Raises:
+        InputUsageError: a path does not exist, or has the wrong kind (file or directory).
+        StoreError: the upload failed.
+    """
+    from flytemp.literals.uploads import upload_local_files
+
+    types = {variable.name: variable.type for variable in interface.inputs}
+    uploaded = {}
+    for name, value in literals.items():
+        try:
+            uploaded[name] = upload_local_files(value, types[name], files)
+        except TypeMismatch as error:
+            raise InputUsageError(f"--{name.replace('_', '-')}: {error.message}", hint=error.hint) from error
+    return uploaded

@@ -1,4 +1,4 @@
-"""What `launch` and `run` share: the launch's options, starting it, waiting for it, printing how it ended."""
+"""Launching for `launch` and `run`: options, start of the execution, waiting, and the printed result."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flytemp_cli.error_report import InputUsageError
 from flytemp_cli.execution_view import final_exit_code, show_end
-from flytemp_cli.failures import InputUsageError
-from flytemp_cli.inputs import gather, read_document
+from flytemp_cli.inputs import collect_literals, read_document
 from flytemp_cli.options import EXECUTION
 from flytemp_cli.targets import LaunchOption
 
@@ -36,7 +36,7 @@ def _key_value(text: str) -> tuple[str, str]:
 
 
 def _duration(text: str) -> float:
-    """The seconds of ``90``, ``90s``, ``1h30m`` or ``PT1H30M``."""
+    """Return the seconds of ``90``, ``90s``, ``1h30m`` or ``PT1H30M``."""
     from flytemp.errors import InputError
     from flytemp.literals.simple import read_duration
     from flytemp.literals.text import parse_text
@@ -47,38 +47,42 @@ def _duration(text: str) -> float:
     except InputError as error:
         raise click.BadParameter(error.message) from error
     if seconds <= 0:
-        raise click.BadParameter(f"{text} is no time at all")
+        raise click.BadParameter(f"the duration must be positive: {text}")
     return seconds
 
 
 def launch_options(*, always_follows: bool) -> list[click.Parameter]:
-    """Fresh option objects of one launch. A command that always follows takes --wait and --follow, and need not tell."""
+    """Return new options of a launch. ``always_follows``: --wait and --follow are accepted but hidden."""
     hidden = always_follows
     seconds = click.FloatRange(min=0)
-    several = "Can be given several times"
-    spot = "Whether tasks may run on spot machines"
+    repeatable = "Can be given several times"
+    spot = "Allow or forbid spot machines for tasks"
     return [
-        LaunchOption("--name", type=EXECUTION, metavar="NAME", help="The execution's name [default: made up]"),
-        LaunchOption("--inputs", metavar="FILE", help="Inputs as a JSON or YAML object, - for stdin; flags win over it"),
-        LaunchOption("--wait", is_flag=True, hidden=hidden, help="Wait for its end; the exit code says how it ended"),
-        LaunchOption("--follow", is_flag=True, hidden=hidden, help="Like --wait, and show the nodes meanwhile"),
-        LaunchOption("--timeout", type=seconds, metavar="SECONDS", help="Wait no longer: exit code 5"),
+        LaunchOption("--name", type=EXECUTION, metavar="NAME", help="Name of the execution [default: generated]"),
+        LaunchOption("--inputs", metavar="FILE", help="Inputs as a JSON or YAML object, - for stdin; flags override it"),
+        LaunchOption("--wait", is_flag=True, hidden=hidden, help="Wait until the execution finishes and exit by its phase"),
+        LaunchOption("--follow", is_flag=True, hidden=hidden, help="Like --wait, and show the nodes"),
+        LaunchOption("--timeout", type=seconds, metavar="SECONDS", help="Stop waiting after this time (exit code 5)"),
         LaunchOption(
-            "--time-limit", type=_duration, metavar="DURATION", help="Of the execution, as 90s or 1h30m: then TIMED_OUT"
+            "--time-limit", type=_duration, metavar="DURATION", help="Time limit of the execution (90s, 1h30m); then TIMED_OUT"
         ),
-        LaunchOption("--max-parallelism", type=click.IntRange(min=0), metavar="N", help="Task nodes at once, 0: any number"),
-        LaunchOption("--label", type=_key_value, multiple=True, metavar="KEY=VALUE", help=several),
-        LaunchOption("--annotation", type=_key_value, multiple=True, metavar="KEY=VALUE", help=several),
-        LaunchOption("--raw-data-prefix", metavar="URI", help="Where files that tasks write are put"),
+        LaunchOption("--max-parallelism", type=click.IntRange(min=0), metavar="N", help="Tasks at once; 0 for no limit"),
+        LaunchOption("--label", type=_key_value, multiple=True, metavar="KEY=VALUE", help=repeatable),
+        LaunchOption("--annotation", type=_key_value, multiple=True, metavar="KEY=VALUE", help=repeatable),
+        LaunchOption("--raw-data-prefix", metavar="URI", help="Location of the files that tasks write"),
         LaunchOption("--interruptible/--no-interruptible", default=None, help=spot),
-        LaunchOption("--service-account", metavar="NAME", help="Kubernetes' service account of its tasks' pods"),
-        LaunchOption("--overwrite-cache", is_flag=True, help="Run every task, and replace what is cached"),
+        LaunchOption("--service-account", metavar="NAME", help="Kubernetes service account of the tasks' pods"),
+        LaunchOption("--overwrite-cache", is_flag=True, help="Run every task and replace cached results"),
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Everything one launch needs."""
+    """One launch: entity, inputs and options.
+
+    Attributes:
+        requested_as: the name that the user gave; part of the comparison with an existing execution of the same name.
+    """
 
     entity: EntityId
     document: Document
@@ -86,25 +90,25 @@ class Start:
     name: str | None
     options: LaunchOptions
     timeout: float | None
-    asked: str | None = None  # what the user called it: the same words under the same name are the same launch
+    requested_as: str | None = None
 
 
 def literals_of(interface: Interface, texts: Mapping[str, str], inputs: str | None) -> dict[str, Json]:
-    """The literals that flags and ``--inputs`` give; local paths are checked, and are still local.
+    """Return the literals of flags and ``--inputs``. Local paths are checked but not uploaded.
 
     Raises:
-        InputUsageError: see `flytemp_cli.inputs.gather` and `flytemp_cli.uploads.move_local_files`.
+        InputUsageError: see `collect_literals` and `upload_inputs` in `flytemp_cli.inputs`.
     """
     from flytemp.client.uploads import StayLocal
-    from flytemp_cli.uploads import move_local_files
+    from flytemp_cli.inputs import upload_inputs
 
-    literals = gather(interface, texts, read_document(inputs))
-    move_local_files(literals, interface, StayLocal())  # a wrong path is told before anything is done
+    literals = collect_literals(interface, texts, read_document(inputs))
+    upload_inputs(literals, interface, StayLocal())  # report wrong paths before anything is stored
     return literals
 
 
 def options_of(given: Mapping[str, Any]) -> LaunchOptions:
-    """The launch's options; None where nothing was said, so that the launch plan's own holds."""
+    """Return the options of the launch. None means that the launch plan's value applies."""
     from flytemp.records.launch import LaunchOptions
 
     return LaunchOptions(
@@ -120,10 +124,10 @@ def options_of(given: Mapping[str, Any]) -> LaunchOptions:
 
 
 def waits(given: Mapping[str, Any]) -> bool:
-    """Whether the command waits for the end.
+    """Return whether the command waits until the execution finishes.
 
     Raises:
-        InputUsageError: a time-out without waiting means nothing.
+        InputUsageError: ``--timeout`` is given without ``--wait`` or ``--follow``.
     """
     if given["timeout"] is not None and not (given["wait"] or given["follow"]):
         raise InputUsageError("--timeout needs --wait or --follow")
@@ -131,21 +135,21 @@ def waits(given: Mapping[str, Any]) -> bool:
 
 
 Prepare = Callable[["ObjectStore"], Start]
-"""Registers what is to be launched, uploads files: whatever must be in the store first."""
+"""Prepares the store for a launch: registers the entity and uploads files."""
 
 
 async def launch(settings: Settings, prepare: Prepare, output: Output, *, wait: bool, follow: bool) -> int:
-    """Start an execution, wait for it when asked to, print, and return the exit code.
+    """Start an execution, optionally wait for it, print the result, and return the exit code.
 
-    Temporal is connected to before anything is prepared: where it is not running, nothing is left behind.
+    The connection to Temporal is made before ``prepare`` runs, so nothing is stored if Temporal is not available.
     """
     from flytemp.client.client import Client
 
     client = await Client.connect(settings)
     try:
-        start = prepare(client.store)  # in this thread: it may run the user's code, and nothing else waits meanwhile
+        start = prepare(client.store)  # blocks the event loop, which has no other work
         handle = await client.launch_entity(
-            start.entity, start.document, start.literals, name=start.name, options=start.options, asked=start.asked
+            start.entity, start.document, start.literals, name=start.name, options=start.options, asked=start.requested_as
         )
         if not wait:
             await _show_start(handle, client, output)
@@ -155,7 +159,7 @@ async def launch(settings: Settings, prepare: Prepare, output: Output, *, wait: 
         await _warn_without_worker(client, output)
         if not wait:
             return 0
-        execution = await _until_end(handle, start, output, follow=follow)
+        execution = await _wait_for_end(handle, start, output, follow=follow)
         show_end(execution, output)
         return final_exit_code(execution)
     finally:
@@ -169,11 +173,11 @@ async def _show_start(handle: ExecutionHandle[Any], client: Client, output: Outp
     output.text(handle.name)
     if output.is_table:
         _note_ui(handle, client, output)
-        output.hint(f"`flytemp get execution {handle.name}` shows it, `flytemp logs {handle.name} -f` what its tasks print")
+        output.hint(f"`flytemp get execution {handle.name}` shows its state, `flytemp logs {handle.name} -f` shows its output")
 
 
 async def _warn_without_worker(client: Client, output: Output) -> None:
-    """An execution that nobody takes up waits for ever and looks like any other: say so at once."""
+    """Warn if no worker polls the task queue, because the execution would wait without an error."""
     from temporalio.api.enums.v1 import TaskQueueType
     from temporalio.api.taskqueue.v1 import TaskQueue
     from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -185,8 +189,8 @@ async def _warn_without_worker(client: Client, output: Output) -> None:
     )
     found = await client.temporal.workflow_service.describe_task_queue(request)
     if not found.pollers:
-        output.warning(f"no worker polls the task queue {client.settings.task_queue}: the execution waits for one")
-        output.hint("`flytemp worker` starts one, `flytemp dev` has one")
+        output.warning(f"no worker polls the task queue {client.settings.task_queue}; the execution waits until one does")
+        output.hint("start one with `flytemp worker` or `flytemp dev`")
 
 
 def _note_ui(handle: ExecutionHandle[Any], client: Client, output: Output) -> None:
@@ -196,13 +200,13 @@ def _note_ui(handle: ExecutionHandle[Any], client: Client, output: Output) -> No
 
 
 def ui_link(ui_url: str | None, namespace: str, workflow_id: str) -> str:
-    """The execution's page in Temporal's UI; empty when no UI is known."""
+    """Return the URL of the execution in Temporal's UI; empty if no UI is configured."""
     from urllib.parse import quote
 
     return f"{ui_url.rstrip('/')}/namespaces/{quote(namespace)}/workflows/{quote(workflow_id, safe='')}" if ui_url else ""
 
 
-async def _until_end(handle: ExecutionHandle[Any], start: Start, output: Output, *, follow: bool) -> Execution:
+async def _wait_for_end(handle: ExecutionHandle[Any], start: Start, output: Output, *, follow: bool) -> Execution:
     from flytemp.errors import WaitTimeout
     from flytemp_cli.follow import follow_execution
 
@@ -213,10 +217,10 @@ async def _until_end(handle: ExecutionHandle[Any], start: Start, output: Output,
     except WaitTimeout as error:
         if output.format in ("json", "yaml"):
             output.data(await handle.describe(), table=lambda _: [])
-        error.hint = f"it goes on: `flytemp get execution {handle.name}` shows it, `flytemp cancel {handle.name}` stops it"
+        error.hint = f"it still runs: `flytemp get execution {handle.name}` shows it, `flytemp cancel {handle.name}` stops it"
         raise
     except asyncio.CancelledError:  # Ctrl-C
         output.note()
-        output.note(f"execution {handle.name} goes on")
+        output.note(f"execution {handle.name} still runs")
         output.hint(f"`flytemp get execution {handle.name}` shows it, `flytemp cancel {handle.name}` stops it")
         raise

@@ -1,4 +1,4 @@
-"""Groups whose listing imports no command, and commands that take the global options anywhere."""
+"""Command groups that import a command when it is used, and commands that accept the global options."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flytemp_cli.options import GlobalOption, global_options
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A command that is imported when it is used: ``module`` has it as ``command``."""
+    """Location and summary of a command. ``module`` is ``package.module:attribute``; the attribute defaults to ``command``."""
 
     module: str
     summary: str
@@ -25,8 +25,8 @@ class Entry:
 
 
 @contextmanager
-def _named(ctx: click.Context) -> Iterator[None]:
-    """Usage errors know their command: what is said of them may name it."""
+def _usage_errors_of(ctx: click.Context) -> Iterator[None]:
+    """Attach ``ctx`` to usage errors, so that their report can name the command."""
     try:
         yield
     except click.UsageError as error:
@@ -35,7 +35,7 @@ def _named(ctx: click.Context) -> Iterator[None]:
 
 
 class _GlobalOptionsMixin(click.Command):
-    """Adds the global options, and shows them apart from the command's own."""
+    """Adds the global options to a command, in a separate section of its help."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -43,11 +43,11 @@ class _GlobalOptionsMixin(click.Command):
         self.params = [*self.params, *global_options(taken)]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with _named(ctx):
+        with _usage_errors_of(ctx):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _named(ctx):
+        with _usage_errors_of(ctx):
             return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -65,16 +65,16 @@ class _GlobalOptionsMixin(click.Command):
                 formatter.write_dl(shared)
 
     def is_listed(self, param: click.Parameter) -> bool:
-        """Whether ``param`` is a row of the options' sections; arguments are told of in the command's text."""
+        """Return whether the help lists ``param`` as an option; the command's text describes arguments."""
         return isinstance(param, click.Option)
 
 
 class Command(_GlobalOptionsMixin):
-    """Every command of flytemp."""
+    """Command of flytemp with the global options."""
 
 
 class LazyGroup(_GlobalOptionsMixin, click.Group):
-    """A group whose commands are imported when they are used."""
+    """Group that imports a command when it is used."""
 
     def __init__(self, *args: Any, entries: Mapping[str, Entry], aliases: Mapping[str, str] | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -114,5 +114,5 @@ class LazyGroup(_GlobalOptionsMixin, click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
         names = [CompletionItem(name, help=entry.summary) for name, entry in self.entries.items() if name.startswith(incomplete)]
-        # click.Group's own would import every command for its help; an option's name is all that is left.
+        # click.Group.shell_complete would import every command for its help, so only options are completed here.
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]

@@ -1,4 +1,4 @@
-"""Printing data, in the format that was asked for, on stdout; and everything else on stderr."""
+"""Printing: data in the requested format on stdout, all messages on stderr."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import click
 from flytemp_cli.style import Style, stderr_style, stdout_style, width
 
 
-class ReaderGone(Exception):
-    """Nobody reads our stdout any more (`| head`). Not an OSError: click would end the process on that."""
+class StdoutClosed(Exception):
+    """The reader of stdout has closed the pipe (`| head`). Not an OSError, because click exits on OSError."""
 
 
 class Output:
-    """One command's printer. ``format`` is table, json, yaml or name; ``verbose``: whether tracebacks are shown whole."""
+    """Printer of one command. ``format`` is table, json, yaml or name; ``verbose``: print complete tracebacks."""
 
     def __init__(self, format_: str, color: str = "auto", *, verbose: bool = False) -> None:
         self.format = format_
@@ -29,7 +29,7 @@ class Output:
 
     @property
     def is_table(self) -> bool:
-        """Whether a person reads stdout, and not a program."""
+        """True if the output is for people and not for programs."""
         return self.format == "table"
 
     def data(self, value: Any, *, table: Callable[[Style], Iterable[str]], names: Iterable[str] = ()) -> None:
@@ -47,11 +47,11 @@ class Output:
                     self.text(line)
 
     def text(self, line: str) -> None:
-        """One line of data."""
+        """Print one line of data."""
         self._write(line + "\n", self.style.enabled)
 
     def raw(self, text: str) -> None:
-        """Data as it is, at once, without a line's end."""
+        """Print data unchanged and unbuffered, without adding a newline."""
         self._write(text, True)
 
     @staticmethod
@@ -59,10 +59,10 @@ class Output:
         try:
             click.echo(text, nl=False, color=color)
         except BrokenPipeError as error:
-            raise ReaderGone from error
+            raise StdoutClosed from error
 
     def note(self, text: str = "") -> None:
-        """Something worth knowing, on stderr."""
+        """Print a message on stderr."""
         click.echo(text, err=True, color=self.messages.enabled)
 
     def warning(self, text: str) -> None:
@@ -73,7 +73,7 @@ class Output:
 
 
 def as_json(value: Any) -> Any:
-    """``value`` with every pydantic model as JSON."""
+    """Return ``value`` with every pydantic model converted to JSON."""
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     if isinstance(value, dict):
@@ -96,7 +96,7 @@ def dump_yaml(value: Any) -> str:
 
 
 def columns(header: Sequence[str], rows: Iterable[Sequence[str]], style: Style) -> list[str]:
-    """A table as kubectl prints it: upper-case titles, two spaces between columns, nothing cut off."""
+    """Return the lines of a table in kubectl's form: upper-case titles, two spaces between columns, nothing truncated."""
     body = [list(row) for row in rows]
     widths = [max(width(cell) for cell in column) for column in zip(header, *body, strict=True)]
     titles = [style.dim(line) for line in _aligned([list(header)], widths)]
@@ -104,7 +104,7 @@ def columns(header: Sequence[str], rows: Iterable[Sequence[str]], style: Style) 
 
 
 def pairs(rows: Iterable[tuple[str, str]], style: Style) -> list[str]:
-    """Titles and values, one pair a line; an empty value leaves its line out, a value's further lines are indented."""
+    """Return lines of titles and values. Empty values are omitted; continuation lines of a value are indented."""
     shown = [(title, value.rstrip("\n").split("\n")) for title, value in rows if value]
     longest = max((width(title) for title, _ in shown), default=0)
     lines = []
@@ -121,11 +121,11 @@ def _aligned(rows: Iterable[Sequence[str]], widths: Sequence[int]) -> Iterator[s
 
 
 @contextlib.contextmanager
-def prints_to_stderr() -> Iterator[None]:
-    """While the user's code runs in this process, what it prints must not mix with our data on stdout.
+def stdout_to_stderr() -> Iterator[None]:
+    """Redirect stdout to stderr while the user's code runs in this process, so that its output does not mix with data.
 
-    The file descriptor itself is moved, so that subprocesses of the user's code are covered and a debugger still
-    sees a terminal. Where stdout is not the process's own (a test's stream), only ``sys.stdout`` is replaced.
+    The file descriptor is redirected, so subprocesses of the user's code are covered and a debugger still has a terminal.
+    If ``sys.stdout`` has no file descriptor (in tests), only ``sys.stdout`` is replaced.
     """
     sys.stdout.flush()
     try:

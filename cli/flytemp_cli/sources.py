@@ -1,4 +1,7 @@
-"""Loading the user's modules, and spec files in YAML and JSON, and choosing what one of them defines."""
+"""Loading of Python modules and spec files (YAML, JSON), and selection of one entity.
+
+Loading runs the user's code; its output is redirected to stderr.
+"""
 
 from __future__ import annotations
 
@@ -8,40 +11,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flytemp.errors import NotFound
-from flytemp_cli.failures import InputUsageError
-from flytemp_cli.output import prints_to_stderr
-from flytemp_cli.program_loading import choose, compiled, only_workflow
+from flytemp_cli.error_report import InputUsageError
+from flytemp_cli.output import stdout_to_stderr
 
 if TYPE_CHECKING:
+    from flytemp.compiler import Program
     from flytemp.compiler.yaml.files import Sources
     from flytemp.spec.models import Document
 
-_ORDER = ("workflow", "task", "launch_plan")
+_KIND_ORDER = ("workflow", "task", "launch_plan")
 
 
 def load_sources(paths: Sequence[str]) -> Sources:
-    """The modules and spec files that these files and folders are or hold.
+    """Load the modules and spec files at ``paths`` (files or folders).
 
     Raises:
         InputUsageError: a path does not exist.
-        ProgramError: a module does not import.
+        ProgramError: a module cannot be imported.
     """
     for path in paths:
         if not Path(path).exists():
-            raise InputUsageError(f"there is no file or folder {path}", hint="check the path: it is relative to this folder")
+            raise InputUsageError(f"no such file or folder: {path}", hint="the path is relative to the current folder")
     from flytemp.compiler.yaml.files import load_sources
 
-    with prints_to_stderr():
+    with stdout_to_stderr():
         return load_sources([Path(path) for path in paths])
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """One entity of what was loaded.
+class SelectedEntity:
+    """The selected entity.
 
     Attributes:
-        entity: what a module defines; None when a spec file does.
-        document: without a code bundle, and with its references as they are written.
+        entity: the Python object; None for an entity of a spec file.
+        document: the compiled document without code bundle and with unresolved references.
     """
 
     sources: Sources
@@ -49,58 +52,94 @@ class Chosen:
     document: Document
 
     def workflow(self) -> Document:
-        """The document of a launch plan's workflow; else its own."""
+        """Return the document of the launch plan's workflow, or the entity's own document."""
         if self.document.kind != "launch_plan":
             return self.document
         if self.entity is not None:
-            return compiled(self.entity.workflow)
+            return _compiled(self.entity.workflow)
         name = self.document.launch_plan.workflow
         return next(one for one in self.documents() if (one.kind, one.name) == ("workflow", name))
 
     def documents(self) -> list[Document]:
-        """Its own document, and those of all that it may launch."""
+        """Return the entity's document and the documents of everything that it can launch."""
         from flytemp.compiler import compile_closure
         from flytemp.compiler.yaml.files import compile_sources
 
-        with prints_to_stderr():
+        with stdout_to_stderr():
             if self.entity is not None and self.sources.program is not None:
                 return compile_closure(self.sources.program, self.entity, None)
             return compile_sources(self.sources, None)
 
 
-def choose_one(sources: Sources, name: str | None, path: str) -> Chosen:
-    """The entity called ``name``, or the only workflow there is.
+def select_entity(sources: Sources, name: str | None, path: str) -> SelectedEntity:
+    """Return the entity ``name``, or the only workflow if no name is given.
 
-    What a module defines is compiled by itself: other parts of the modules may be broken. Spec files are compiled together.
+    An entity of a module is compiled alone, so errors in other parts of the module do not matter. Spec files are compiled
+    together.
 
     Raises:
-        NotFound: nothing is called ``name``.
-        InputUsageError: no name is given, and there is not exactly one workflow.
-        ProgramError: what it needs does not compile.
+        NotFound: no entity has that name.
+        InputUsageError: no name is given, and the sources do not have exactly one workflow.
+        ProgramError: the entity or a dependency does not compile.
     """
     program = sources.program
     if program is not None and (not sources.files or name is not None):
         try:
-            entity = choose(program, name, path)
+            entity = _find_in_program(program, name, path)
         except NotFound:
             if not sources.files:
                 raise
         else:
-            return Chosen(sources, entity, compiled(entity))
+            return SelectedEntity(sources, entity, _compiled(entity))
     from flytemp.compiler.yaml.files import compile_sources
 
-    with prints_to_stderr():
+    with stdout_to_stderr():
         documents = compile_sources(sources, None)
     if name is None:
-        name = only_workflow([document.name for document in documents if document.kind == "workflow"], path)
-    return Chosen(sources, None, _called(documents, name, path))
+        name = _only_workflow([document.name for document in documents if document.kind == "workflow"], path)
+    return SelectedEntity(sources, None, _find_document(documents, name, path))
 
 
-def _called(documents: Sequence[Document], name: str, path: str) -> Document:
-    by_kind = sorted(documents, key=lambda document: _ORDER.index(document.kind))
+def _find_document(documents: Sequence[Document], name: str, path: str) -> Document:
+    by_kind = sorted(documents, key=lambda document: _KIND_ORDER.index(document.kind))
     found = [document for document in by_kind if document.name == name]
     found = found or [document for document in by_kind if document.name.rpartition(".")[2] == name]
     if found:
         return found[0]
     names = ", ".join(dict.fromkeys(document.name for document in by_kind))
-    raise NotFound(f"there is no task, workflow or launch plan '{name}' in {path}", hint=f"it has {names}")
+    raise NotFound(f"no task, workflow or launch plan '{name}' in {path}", hint=f"{path} defines {names}")
+
+
+def _find_in_program(program: Program, name: str | None, path: str) -> Any:
+    """Return the entity ``name``, or the only workflow of the program if no name is given.
+
+    Raises:
+        NotFound: no entity has that name.
+        InputUsageError: no name is given, and the program does not have exactly one workflow.
+    """
+    if name is not None:
+        from flytemp.compiler import find_entity
+
+        return find_entity(program, name)
+    return program.workflows[_only_workflow(list(program.workflows), path)]
+
+
+def _only_workflow(names: Sequence[str], path: str) -> str:
+    """Return the only name.
+
+    Raises:
+        InputUsageError: there is not exactly one.
+    """
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise InputUsageError(f"{path} has no workflow", hint="to run a task, give its name")
+    raise InputUsageError(f"{path} has {len(names)} workflows; give the name of one", hint=f"it has {', '.join(sorted(names))}")
+
+
+def _compiled(entity: Any) -> Document:
+    """Return the document of one entity, without a code bundle."""
+    from flytemp.compiler import compile_entity
+
+    with stdout_to_stderr():
+        return compile_entity(entity, None)

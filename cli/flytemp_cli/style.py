@@ -1,4 +1,4 @@
-"""Colours: what they stand for, and whether they are wanted. Nothing is said by colour alone."""
+"""Colours, symbols and widths of text on a terminal. Colour never carries information alone."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _GLYPHS = {
 
 
 class Style:
-    """Paints text, or returns it as it is when colours are not wanted."""
+    """Adds colour to text; returns text unchanged if colours are disabled."""
 
     def __init__(self, enabled: bool) -> None:
         self.enabled = enabled
@@ -63,7 +63,7 @@ class Style:
         return self.paint(text, bold=True)
 
     def phase(self, phase: str, text: str | None = None) -> str:
-        """``text`` (by default the phase's name) in the phase's colour."""
+        """Return ``text`` (default: the phase's name) in the phase's colour."""
         return self.paint(phase if text is None else text, phase_color(phase))
 
 
@@ -72,12 +72,12 @@ def phase_color(phase: str) -> str | None:
 
 
 def glyph(phase: str) -> str:
-    """One sign for a phase."""
+    """Return the symbol of a phase."""
     return _GLYPHS.get(phase, "?")
 
 
 def wants_color(choice: str, stream: TextIO) -> bool:
-    """``--color``, then NO_COLOR and TERM=dumb, then whether ``stream`` is a terminal."""
+    """Return whether to use colours: decided by ``--color``, then NO_COLOR and TERM=dumb, then by ``stream``'s type."""
     if choice != "auto":
         return choice == "always"
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
@@ -94,18 +94,18 @@ def stdout_style(choice: str) -> Style:
 
 
 def one_line(text: str, limit: int | None = None) -> str:
-    """``text`` for one line of a terminal: no control characters, at most ``limit`` characters."""
+    """Return ``text`` on one line without control characters, at most ``limit`` characters."""
     clean = " ".join("".join(" " if unicodedata.category(char) in {"Cc", "Cf"} else char for char in text).split())
     return clean if limit is None or len(clean) <= limit else clean[: limit - 1] + "…"
 
 
-def harmless(text: str) -> str:
-    """``text`` of several lines without the control characters that move a terminal's cursor or change its state."""
+def printable(text: str) -> str:
+    """Return ``text`` without control characters, which could move the cursor or change the terminal's state."""
     return "".join(char for char in text if char in "\n\t" or unicodedata.category(char) != "Cc")
 
 
 def width(text: str) -> int:
-    """How many columns a terminal needs for ``text``, escape sequences aside."""
+    """Return the number of terminal columns of ``text`` without escape sequences."""
     columns = 0
     for char in click.unstyle(text):
         if unicodedata.combining(char):

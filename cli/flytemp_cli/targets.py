@@ -1,4 +1,4 @@
-"""Commands whose flags are made from the interface of what they are given: `launch NAME`, `run FILE [NAME]`."""
+"""Commands whose flags depend on the interface of their target: `launch NAME`, `run FILE [NAME]`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from flytemp_cli.completion import Complete, input_flags
-from flytemp_cli.failures import InputUsageError
+from flytemp_cli.error_report import InputUsageError
 from flytemp_cli.inputs import InputOption, given_texts, input_options
 from flytemp_cli.lazy_imports import Command
-from flytemp_cli.options import SETTING_OPTIONS, Session, global_options, session_of
+from flytemp_cli.options import SETTING_OPTIONS, global_options
+from flytemp_cli.session import Session, session_of
 
 if TYPE_CHECKING:
     from flytemp.spec.models import Interface
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the leading words of the command line named. ``value`` is the command's own."""
+    """Entity named by the leading words of the command line. ``value`` is private to the command."""
 
     title: str
     summary: str
@@ -31,18 +32,18 @@ class Target:
 
 
 Load = Callable[[Session, Sequence[str], Mapping[str, Any]], Target]
-"""From the leading words and the options (as far as they can be told before the inputs are known) to the target."""
+"""Loads the target from the leading words and the options that can be parsed before the inputs are known."""
 
 Run = Callable[[Session, Target, dict[str, str], Mapping[str, Any]], int]
-"""Runs the command: session, target, texts of the input flags, options; returns the exit code."""
+"""Runs the command with session, target, texts of the input flags and options; returns the exit code."""
 
 
 class LaunchOption(click.Option):
-    """An option that gives way to an input of the same name.
+    """Option that an input of the same name replaces.
 
-    Behind the target ``--name`` is then the input; before the target, and as ``--launch.name`` anywhere, it is the
-    option. Global options give way as well, but for those that say where a registered target is found: an input of
-    such a name is given as ``--input.NAME``.
+    After the target, ``--name`` is then the input. Before the target, ``--name`` is the option; ``--launch.name`` is the
+    option everywhere. An input replaces a global option in the same way, except the options that locate a registered
+    target; an input with the name of such an option is given as ``--input.NAME``.
     """
 
     def __init__(self, flag: str, **more: Any) -> None:
@@ -50,12 +51,12 @@ class LaunchOption(click.Option):
         explicit = "/".join(f"--launch.{part}" for part in plain)
         super().__init__([flag, explicit, plain[0].replace("-", "_")], **more)
 
-    def give_way_to(self, flags: Collection[str]) -> list[str]:
-        """Drop the flags that are an input's, and return them."""
-        lost = [flag for flag in (*self.opts, *self.secondary_opts) if flag in flags]
-        self.opts = [flag for flag in self.opts if flag not in lost]
-        self.secondary_opts = [flag for flag in self.secondary_opts if flag not in lost]
-        return lost
+    def remove_flags(self, flags: Collection[str]) -> list[str]:
+        """Remove the flags that inputs use, and return them."""
+        removed = [flag for flag in (*self.opts, *self.secondary_opts) if flag in flags]
+        self.opts = [flag for flag in self.opts if flag not in removed]
+        self.secondary_opts = [flag for flag in self.secondary_opts if flag not in removed]
+        return removed
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
         return f"'{self.opts[0]}'"
@@ -69,8 +70,13 @@ class LaunchOption(click.Option):
 
 @dataclass(slots=True)
 class _Scan:
-    """What the first look at a command line finds: its leading words, the first flag that no option has, and the
-    places of the flags before the first word."""
+    """Result of scanning a command line.
+
+    Attributes:
+        words: the leading words.
+        stopped_at: the first unknown flag before the words were complete.
+        early_flags: the positions of the flags before the first word.
+    """
 
     words: list[str] = field(default_factory=list)
     stopped_at: str | None = None
@@ -78,18 +84,18 @@ class _Scan:
 
 
 class TargetCommand(Command):
-    """A command that learns its input flags from its leading words.
+    """Command whose input flags depend on its leading words.
 
-    It parses twice. First the leading words are found and loaded; then a command with the target's inputs as options
-    parses the whole line, strictly.
+    The command line is parsed twice. The first pass finds the leading words and loads the target. The second pass parses the
+    complete line strictly, with the target's inputs as options.
 
     Args:
-        words: the metavariables of the leading words, and how a shell completes each.
-        required: how many of them must be there.
-        options: makes fresh option objects.
-        load: loads what the words name.
+        words: the metavariables of the leading words, with the shell completion of each.
+        required: the number of required words.
+        options: returns new option objects.
+        load: loads the target that the words name.
         run: runs the command.
-        completes_inputs: whether a shell completes the inputs' flags: where the first word names something registered.
+        completes_inputs: complete the flags of inputs; only for commands whose first word names a registered entity.
     """
 
     def __init__(
@@ -104,7 +110,7 @@ class TargetCommand(Command):
         completes_inputs: bool = False,
         **more: Any,
     ) -> None:
-        super().__init__(name, params=[*_arguments(words, required), *options()], callback=_never, **more)
+        super().__init__(name, params=[*_arguments(words, required), *options()], callback=_unreachable, **more)
         self.words = tuple(words)
         self.completions = words
         self.required = required
@@ -122,8 +128,8 @@ class TargetCommand(Command):
             if scan.stopped_at is not None and not resilient:
                 first = self.words[len(scan.words)]
                 raise InputUsageError(
-                    f"{scan.stopped_at} comes before {first}",
-                    hint=f"inputs come after {first}: flytemp {self.name} {' '.join(self.words)} {scan.stopped_at} …",
+                    f"{scan.stopped_at} must not come before {first}",
+                    hint=f"put inputs after {first}: flytemp {self.name} {' '.join(self.words)} {scan.stopped_at} …",
                 )
             return super().make_context(info_name, args, parent, **extra)
         bound = self._bind(scan, args, parent)
@@ -186,7 +192,7 @@ class TargetCommand(Command):
             context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "resilient_parsing": True},
         )
         options = early.make_context(self.name, list(args), obj=scratch).params
-        # What an error looks like must not depend on whether it is found before or after the second parse.
+        # The form of an error must not depend on which of the two passes finds the error.
         session.verbose, session.color = scratch.verbose, scratch.color
         bound = _Bound(self, self.load(scratch, scan.words, options))
         if "--color" in bound.input_flags:
@@ -196,12 +202,12 @@ class TargetCommand(Command):
         return bound
 
     @property
-    def firm_flags(self) -> set[str]:
-        """Flags that no input takes: those that say where a registered target is found."""
+    def reserved_flags(self) -> set[str]:
+        """Flags that no input can replace: the options that locate a registered target."""
         return {"--help", *(f"--{name}" for name in SETTING_OPTIONS if self.completes_inputs)}
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
-        # The explicit form is for the rare clash of names; it would only double the list.
+        # --launch.NAME is only needed for a clash of names; offering it would double the list.
         explicit = incomplete.startswith("--launch.")
         options = [
             one for one in super().shell_complete(ctx, incomplete) if explicit or not str(one.value).startswith("--launch.")
@@ -222,21 +228,21 @@ def _usage(command: TargetCommand) -> list[str]:
 
 
 class _Bound(Command):
-    """A `TargetCommand` whose target is known."""
+    """`TargetCommand` with a loaded target."""
 
     def __init__(self, command: TargetCommand, target: Target) -> None:
         own = command.make_options()
-        yielding = [param for param in own if isinstance(param, LaunchOption)]
-        firm = [param for param in own if param not in yielding]
-        taken = {flag for param in firm for flag in (*param.opts, *param.secondary_opts)}
-        inputs = input_options(target.interface, taken | command.firm_flags)
+        replaceable = [param for param in own if isinstance(param, LaunchOption)]
+        reserved = [param for param in own if param not in replaceable]
+        taken = {flag for param in reserved for flag in (*param.opts, *param.secondary_opts)}
+        inputs = input_options(target.interface, taken | command.reserved_flags)
         flags = {flag: option.variable.name for option in inputs for flag in option.opts}
         self.input_flags = frozenset(flags)
-        self._shadowed = [(flag, flags[flag], param.name) for param in yielding for flag in param.give_way_to(flags)]
+        self._shadowed = [(flag, flags[flag], param.name) for param in replaceable for flag in param.remove_flags(flags)]
         super().__init__(
             command.name,
-            params=[*_arguments(command.completions, command.required), *own, *inputs, *_short(self.input_flags)],
-            callback=_never,
+            params=[*_arguments(command.completions, command.required), *own, *inputs, *_short_options(self.input_flags)],
+            callback=_unreachable,
         )
         self.help = f"{target.title}\n\n{target.summary}".strip()
         self._target = target
@@ -272,16 +278,16 @@ class _Bound(Command):
         super().format_options(ctx, formatter)
 
 
-def _short(flags: Collection[str]) -> list[click.Option]:
-    """What is left of the global options whose long flag is an input's: -o and -v."""
-    yielding = [option for option in global_options() if set(option.opts) & set(flags)]
-    for option in yielding:
+def _short_options(flags: Collection[str]) -> list[click.Option]:
+    """Return the global options whose long flag an input replaces, with their short flags (-o, -v) only."""
+    replaced = [option for option in global_options() if set(option.opts) & set(flags)]
+    for option in replaced:
         option.opts = [flag for flag in option.opts if flag not in flags]
-    return [option for option in yielding if option.opts]
+    return [option for option in replaced if option.opts]
 
 
 def _global_places(args: Sequence[str], places: Sequence[int]) -> list[int]:
-    """The places of the global options, and of their values, among the flags at ``places``."""
+    """Return the positions of global options and their values among the flags at ``places``."""
     known = {flag: option for option in global_options() for flag in option.opts}
     found = []
     for place in places:
@@ -304,5 +310,5 @@ def _arguments(words: Mapping[str, Complete | None], required: int) -> list[clic
     ]
 
 
-def _never() -> None:
+def _unreachable() -> None:
     raise AssertionError("a command whose target is not loaded must not run")

@@ -198,7 +198,7 @@ def test_a_failure_is_explained_and_exits_3(flytemp: CommandLine) -> None:
     assert (done.returncode, done.stdout) == (3, "")
     assert "error: execution failed-1 is FAILED: node n1 (says.fail), attempt 1: ValueError: cannot say X" in done.stderr
     assert "says.py" in done.stderr
-    assert "hint: `flytemp logs failed-1 n1` shows what it printed" in done.stderr
+    assert "hint: `flytemp logs failed-1 n1` shows its output" in done.stderr
     assert "about to fail" in flytemp("logs", "failed-1", "n1").stdout
     assert flytemp("get", "execution", "failed-1").returncode == 0
     assert flytemp("launch", "failing", "--text", "x", "--wait", "-o", "json").returncode == 3
@@ -245,7 +245,7 @@ def test_ctrl_c_leaves_the_execution_running(flytemp: CommandLine, tmp_path: Pat
 
     _, err = following.communicate(timeout=DEADLINE_SECONDS)
     assert following.returncode == 130
-    assert "execution detached-1 goes on" in err
+    assert "execution detached-1 still runs" in err
     (tmp_path / "go").touch()
     done = flytemp("logs", "detached-1", "--follow")
     assert done.stdout == "n0 │ waiting\n"

@@ -22,8 +22,8 @@ from flytemp.errors import (
     TemporalUnavailable,
     WaitTimeout,
 )
-from flytemp_cli.failures import InputUsageError, exit_code, report
-from flytemp_cli.options import Session
+from flytemp_cli.error_report import InputUsageError, exit_code, report
+from flytemp_cli.session import Session
 
 from .conftest import Cli
 
@@ -62,14 +62,14 @@ def test_exit_codes(error: Exception, code: int) -> None:
             [
                 "error: the store is full",
                 "hint: make room",
-                "note: this is for whoever operates Temporal and the store; the workflow's code is not at fault",
+                "note: the operator of Temporal and the store must act; the workflow's code is not the cause",
             ],
         ),
         (
             FlytempBug("a node ended twice"),
             [
                 "error: a node ended twice",
-                "note: this is a bug of flytemp and not yours; please report it with the output of -v",
+                "note: this is a bug in flytemp; please report it with the output of -v",
             ],
         ),
         (
@@ -84,8 +84,8 @@ def test_exit_codes(error: Exception, code: int) -> None:
             ZeroDivisionError("division by zero"),
             [
                 "error: unexpected ZeroDivisionError: division by zero",
-                "hint: the same command with -v shows the traceback",
-                "note: this is a bug of flytemp and not yours; please report it with the output of -v",
+                "hint: repeat the command with -v to see the traceback",
+                "note: this is a bug in flytemp; please report it with the output of -v",
             ],
         ),
         (
@@ -140,11 +140,11 @@ def test_colour_is_used_when_asked_for(capsys: pytest.CaptureFixture[str]) -> No
         (["list", "executions", "--limit", "0"], 2, "'--limit'"),
         (["get", "execution"], 2, "missing argument 'NAME'"),
         (["--project", "Not A Name", "config", "view"], 2, "cannot be a project's name"),
-        (["launch", "--x", "3", "wf"], 2, "--x comes before NAME"),
-        (["run", "--x", "3", "wf.py"], 2, "--x comes before FILE"),
-        (["run", "nothing.py"], 2, "there is no file or folder nothing.py"),
-        (["check", "nothing.py"], 2, "there is no file or folder nothing.py"),
-        (["graph", "a", "b", "c"], 2, "too many words"),
+        (["launch", "--x", "3", "wf"], 2, "--x must not come before NAME"),
+        (["run", "--x", "3", "wf.py"], 2, "--x must not come before FILE"),
+        (["run", "nothing.py"], 2, "no such file or folder: nothing.py"),
+        (["check", "nothing.py"], 2, "no such file or folder: nothing.py"),
+        (["graph", "a", "b", "c"], 2, "too many arguments"),
         (["launch", "nothing"], 1, "nothing is registered there yet"),
         (["get", "workflow", "nothing"], 1, "there is no workflow"),
         (["get", "entity", "wf:x"], 1, "is not a URN"),

@@ -79,7 +79,7 @@ async def test_answers(client: Client, tmp_path: Path) -> None:
     assert now == Done(0, "", "gate now of execution answered is approved\n")
     assert json.loads(later.out) == {"name": "answered", "gate": "later", "approved": False, "reason": "", "nodes": []}
     assert number.err == (
-        "gate rate of execution answered is given -3\nthe run has not reached it: the answer is kept until it does\n"
+        "gate rate of execution answered is set to -3\nthe run has not reached the gate; the answer is kept until it does\n"
     )
     assert (text.code, document.out, document.err) == (0, "answered\n", "")
     assert [answer for _, answer in await told(client, "answered")] == [
@@ -111,7 +111,7 @@ async def test_pause_and_resume(client: Client) -> None:
     resumed = await call("resume", "paused", "-o", "json")
 
     assert paused.err == (
-        "execution paused is paused: what runs goes on, nothing new is started\nhint: `flytemp resume paused` lets it go on\n"
+        "execution paused is paused: running tasks continue, no new nodes start\nhint: `flytemp resume paused` resumes it\n"
     )
     assert json.loads(resumed.out) == {"name": "paused", "requested": "resume"}
     assert await told(client, "paused") == [["pause", {"by": ME, "reason": "maintenance"}], ["resume", {"by": ME}]]
@@ -148,7 +148,7 @@ async def test_retry(client: Client) -> None:
     running = await call("retry", "retried")
 
     assert (unknown.code, unknown.err.splitlines()[0]) == (1, "error: there is no node 'n7' in execution retried")
-    assert again.err == ("execution retried goes on with what failed\nhint: `flytemp get execution retried` shows it\n")
+    assert again.err == ("execution retried retries its failed nodes\nhint: `flytemp get execution retried` shows its progress\n")
     assert running.code == 1  # the stand-in does not know the update
 
 

@@ -346,7 +346,7 @@ def test_ten_thousand_nodes_are_drawn_with_a_hint(monkeypatch: pytest.MonkeyPatc
     chart = flytemp("graph", "large")
 
     assert drawn.out.count('<rect class="task"') == 10_000
-    assert drawn.err.startswith("hint: the picture has 10000 nodes")
+    assert drawn.err.startswith("hint: the drawing has 10000 nodes")
     assert "here are 9999" in chart.err
 
 

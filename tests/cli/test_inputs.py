@@ -23,10 +23,10 @@ from flytemp.literals.types import (
     UnionType,
 )
 from flytemp.spec.models import Interface, Variable
-from flytemp_cli.failures import InputUsageError
-from flytemp_cli.inputs import gather, read_document
+from flytemp_cli.error_report import InputUsageError
+from flytemp_cli.inputs import collect_literals, read_document
 from flytemp_cli.launching import launch_options, options_of
-from flytemp_cli.options import Session
+from flytemp_cli.session import Session
 from flytemp_cli.targets import LaunchOption, Target, TargetCommand
 
 INT = SimpleType(kind="integer")
@@ -62,7 +62,7 @@ def parse(words: Sequence[str], inputs: Interface) -> tuple[dict[str, str], Mapp
 
 
 def literals(words: Sequence[str], inputs: Interface, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    return gather(inputs, parse(["wf", *words], inputs)[0], document or {})
+    return collect_literals(inputs, parse(["wf", *words], inputs)[0], document or {})
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_json_is_read_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--xx", "1"], "there is no input xx; did you mean x?"),
+        (["--xx", "1"], "unknown input xx; did you mean x?"),
         (["--x", "1", "--flag", "--no-flag"], "contradicts the other flag of flag"),
         (["--x", "abc"], "--x: expected an integer"),
         ([], "missing inputs: --x, --flag"),
@@ -193,9 +193,9 @@ def test_flags_win_over_the_document() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("[1, 2]", "must hold one object"),
+        ("[1, 2]", "must contain one object"),
         ("{x: 1", "neither JSON nor YAML"),
-        ("1: x", "must hold one object"),
+        ("1: x", "must contain one object"),
     ],
 )
 def test_documents_that_are_none(text: str, expected: str, tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_documents_that_are_none(text: str, expected: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
-        ({"z": 1}, "there is no input z"),
+        ({"z": 1}, "unknown input z"),
         ({"x": "text"}, "--inputs: x: expected an integer"),
         ({"x": True}, "--inputs: x: expected an integer"),
     ],

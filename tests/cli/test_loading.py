@@ -40,7 +40,7 @@ def loaded(arguments: list[str], **environment: str) -> tuple[str, int, set[str]
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--help"], "Start an execution of something registered"),
+        (["--help"], "Start an execution of a registered entity"),
         (["--version"], "flytemp "),
         (["launch", "--help"], "--max-parallelism"),
         (["run", "--help"], "--local"),

@@ -140,15 +140,15 @@ class TestRunLocal:
         ("words", "code", "expected"),
         [
             (["scaled"], 2, "missing input: --point"),
-            (["scaled", "--pint", "1"], 2, "there is no input pint; did you mean point?"),
+            (["scaled", "--pint", "1"], 2, "unknown input pint; did you mean point?"),
             (["scaled", "--point", "[]"], 2, "--point: "),
             (["scaled", "--point", '{"x": 1}'], 2, "--point: "),
             (["measured", "--data", "nothing.txt"], 2, "--data: 'nothing.txt' is not a file"),
             (["measured", "--data", "src"], 2, "--data: 'src' is not a file"),
             (["scaled", "--point", '{"x": 1, "y": 1}', "--name", "../x"], 2, "cannot be an execution's name"),
-            (["scaled", "--point", '{"x": 1, "y": 1}', "--timeout", "3"], 2, "--local uses none"),
+            (["scaled", "--point", '{"x": 1, "y": 1}', "--timeout", "3"], 2, "cannot be combined with --local"),
             (["scaldd"], 1, "scaled"),
-            ([], 2, "has 3 workflows; say which one"),
+            ([], 2, "has 3 workflows; give the name of one"),
         ],
     )
     def test_mistakes(self, words: list[str], code: int, expected: str, flytemp: Cli, program: Path) -> None:
@@ -336,7 +336,7 @@ class TestLookingAtWhatIsRegistered:
         result = flytemp("launch", "tripled", "--by", "4")
 
         assert result.code == 2
-        assert "there is no input by" in result.err
+        assert "unknown input by" in result.err
 
     @pytest.mark.parametrize("source", [["scaled"], ["src/shapes.py", "scaled"], ["tripled"]])
     def test_graphs(self, source: list[str], flytemp: Cli) -> None:

@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 from flytemp.records.models import AttemptInfo, ErrorInfo, Execution, NodeExecution, Phase
-from flytemp_cli.describe import ago_text, duration_text, size_text, value_text
 from flytemp_cli.execution_view import execution_view, failure_lines, final_exit_code, show_end
 from flytemp_cli.follow import ChangeLines, whole_tree
+from flytemp_cli.formatting import ago_text, duration_text, size_text, value_text
 from flytemp_cli.launching import ui_link
+from flytemp_cli.node_tree import tree_lines
 from flytemp_cli.output import Output, columns, pairs
 from flytemp_cli.style import Style, one_line, width
-from flytemp_cli.tree import tree_lines
 
 PLAIN = Style(False)
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -162,7 +162,7 @@ def test_a_failure_says_what_why_where_and_what_next() -> None:
         "error: execution nightly-1 is FAILED: node n1.n0 (wf.train), attempt 2: ValueError: no rows",
         '    File "wf.py", line 7, in train',
         "also timed_out: node n2 (wait): Timeout: after 3 s",
-        "hint: `flytemp logs nightly-1 n1.n0` shows what it printed",
+        "hint: `flytemp logs nightly-1 n1.n0` shows its output",
     ]
 
 
@@ -173,13 +173,13 @@ def test_the_whole_traceback_is_for_the_verbose() -> None:
 
 
 def test_a_failure_in_this_process_has_no_logs_to_look_at() -> None:
-    assert failure_lines(failed(), PLAIN, local=True)[-1].startswith("hint: what the task printed stands above")
+    assert failure_lines(failed(), PLAIN, local=True)[-1].startswith("hint: the task's output is above")
 
 
 def test_a_failure_of_the_platform_is_told_as_such() -> None:
     broken = failed().model_copy(update={"error": ErrorInfo(code="Lost", message="the process is gone", kind="SYSTEM")})
 
-    assert "note: the platform failed here, not the code of the task" in failure_lines(broken, PLAIN)
+    assert "note: this is a failure of the platform, not of the task's code" in failure_lines(broken, PLAIN)
 
 
 def test_a_failure_without_a_node_leads_to_the_execution() -> None:
@@ -189,7 +189,7 @@ def test_a_failure_without_a_node_leads_to_the_execution() -> None:
 
     assert failure_lines(refused, PLAIN) == [
         "error: execution e1 is FAILED: NotFound: no such workflow",
-        "hint: `flytemp get execution e1` shows all there is to know",
+        "hint: `flytemp get execution e1` shows the details",
     ]
 
 

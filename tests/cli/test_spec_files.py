@@ -66,7 +66,7 @@ def test_all_problems_with_their_lines(flytemp: Cli, project: Path) -> None:
     assert f"{project / 'spec.json'}:4" in done.err
     missing = flytemp("register", "no.yaml")
     assert missing.code != 0
-    assert "there is no file or folder no.yaml" in missing.err
+    assert "no such file or folder: no.yaml" in missing.err
 
 
 MIXED = """
@@ -133,9 +133,9 @@ def test_run_here(flytemp: Cli, spec: Path, project: Path) -> None:
     assert outputs(".", "fourfold", "--x", "4") == {"y": 16}
     several = flytemp("run", ".", "--local")
     assert several.code == 2
-    assert "has 2 workflows; say which one" in several.err
+    assert "has 2 workflows; give the name of one" in several.err
     missing = flytemp("run", ".", "fivefold", "--local")
-    assert "there is no task, workflow or launch plan 'fivefold' in ." in missing.err
+    assert "no task, workflow or launch plan 'fivefold' in ." in missing.err
 
 
 def test_code_that_only_its_loader_names(flytemp: Cli, project: Path) -> None:

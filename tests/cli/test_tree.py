@@ -18,12 +18,12 @@ from flytemp.records.models import (
     Pause,
     Phase,
 )
-from flytemp_cli.describe import time_text
 from flytemp_cli.execution_view import execution_view, failure_lines
 from flytemp_cli.follow import ChangeLines, whole_tree
+from flytemp_cli.formatting import time_text
+from flytemp_cli.node_tree import MAX_LINES, tree_lines
 from flytemp_cli.output import Output
 from flytemp_cli.style import Style
-from flytemp_cli.tree import LINES, tree_lines
 
 PLAIN = Style(False)
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -144,7 +144,7 @@ def test_a_launch_plans_node_names_the_execution_it_started() -> None:
         (
             GateInfo(name="rate", kind="input", answer=GateAnswer(by="ann@lab", at=NOW, value={"a": [1]})),
             Phase.SUCCEEDED,
-            f'given {{"a": [1]}} by ann@lab at {time_text(NOW)}',
+            f'set to {{"a": [1]}} by ann@lab at {time_text(NOW)}',
         ),
     ],
 )
@@ -232,7 +232,7 @@ def test_no_tree_is_too_large_or_too_deep(build: Callable[[int], str]) -> None:
 
     lines = whole_tree(large, PLAIN)
 
-    assert len(lines) == LINES + 1
+    assert len(lines) == MAX_LINES + 1
     assert "more nodes" in lines[-1]
     assert len(execution_view(large, PLAIN, "", every_node=True)) > count
 
@@ -278,5 +278,5 @@ def test_a_failure_is_told_where_it_began() -> None:
 
     assert failure_lines(failed, PLAIN) == [
         "error: execution nightly-1 is FAILED: node n0.n1: ReceivedRejectSignal: rejected by ann: too few rows",
-        "hint: `flytemp get execution nightly-1` shows all there is to know",
+        "hint: `flytemp get execution nightly-1` shows the details",
     ]

@@ -106,7 +106,7 @@ def test_all_problems_are_told_at_once(own_store: Path, tmp_path: Path) -> None:
 def test_a_file_without_anything(own_store: Path, tmp_path: Path) -> None:
     (tmp_path / "src" / "good.py").write_text("")
     refused(flytemp("register", tmp_path / "src"), r"good\.py:1: there is no task", "@task", code=1)
-    refused(flytemp("register", tmp_path / "nowhere"), "there is no file or folder", "check the path", code=2)
+    refused(flytemp("register", tmp_path / "nowhere"), "no such file or folder:", "relative to the current folder", code=2)
     (tmp_path / "notes.txt").write_text("notes")
     refused(flytemp("register", tmp_path / "notes.txt"), "is not a Python module", r"\.py", code=1)
 
@@ -119,9 +119,9 @@ INPUTS = [
     pytest.param(["errors_wf", "--x", "1.5"], "--x: expected an integer", "x: int", id="a float for an int"),
     pytest.param(["errors_wf", "--x", str(2**63)], "--x: .*64", "", id="more than 64 bits"),
     pytest.param(["errors_wf", "--x"], "'--x' requires an argument", "--help", id="no value"),
-    pytest.param(["errors_wf", "--x", "1", "--z", "2"], "there is no input z", "x: int", id="unknown"),
+    pytest.param(["errors_wf", "--x", "1", "--z", "2"], "unknown input z", "x: int", id="unknown"),
     pytest.param(["errors_wf", "--x", "1", "extra"], "extra argument", "--help", id="an extra word"),
-    pytest.param(["errors_fixed", "--x", "1", "--y", "2"], "there is no input y", "x: int", id="fixed by the launch plan"),
+    pytest.param(["errors_fixed", "--x", "1", "--y", "2"], "unknown input y", "x: int", id="fixed by the launch plan"),
     pytest.param(["total", "--a", "1", "--points", '[{"x":1},{"x":"b"}]'], r"--points: .*\[1\]\.x", "", id="inside a list"),
     pytest.param(["total", "--a", "1", "--points", '[{"z":1}]'], "Point has no field 'z'", "x, name", id="unknown field"),
     pytest.param(["total", "--a", "1", "--points", "[{"], "expected JSON", "quote it", id="not JSON"),
@@ -131,9 +131,9 @@ INPUTS = [
     pytest.param(["count", "--folder", "/no/such"], "nothing at /no/such", "check the path", id="no such folder"),
     pytest.param(["length", "--inputs", "large.json"], "'text' measures 2.9 MiB", "FlyteFile", id="a 3 MB value"),
     pytest.param(["length", "--inputs", "broken.json"], "broken.json is not JSON", "", id="broken inputs file"),
-    pytest.param(["length", "--inputs", "list.json"], "must hold one object", "", id="inputs are no object"),
+    pytest.param(["length", "--inputs", "list.json"], "must contain one object", "", id="inputs are no object"),
     pytest.param(
-        ["length", "--inputs", "unknown.json"], "there is no input tekst; did you mean text", "", id="unknown in a file"
+        ["length", "--inputs", "unknown.json"], "unknown input tekst; did you mean text", "", id="unknown in a file"
     ),
     pytest.param(["length", "--inputs", "nowhere.json"], "cannot read nowhere.json", "", id="no inputs file"),
     pytest.param(["errors_wf", "--x", "1", "--name", "../../x"], "'../../x' cannot be an execution's name", "", id="../ name"),
@@ -262,7 +262,7 @@ def test_other_content_under_a_version_is_a_conflict(own_store: Path, tmp_path: 
     file.write_text(GOOD.replace("x: int", "x: int, y: int = 3"))
     done = flytemp("register", file, "--version", "v1")
     assert done.code == 1
-    assert "error: version v1 exists with other content" in done.err
+    assert "error: version v1 exists with different content" in done.err
     assert '"name":"y"' in done.err
     assert "hint: " in done.err
     assert "Traceback" not in done.err

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flytemp.errors import Location, Problem, ProgramError
-from flytemp_cli.describe import plural
-from flytemp_cli.failures import EXIT_ERROR, EXIT_OK
+from flytemp_cli.error_report import EXIT_ERROR, EXIT_OK
+from flytemp_cli.formatting import plural
 from flytemp_cli.lazy_imports import Command
-from flytemp_cli.options import Session, pass_session
-from flytemp_cli.output import Output, columns, prints_to_stderr
+from flytemp_cli.output import Output, columns, stdout_to_stderr
+from flytemp_cli.session import Session, pass_session
 from flytemp_cli.sources import load_sources
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, required=True, metavar="PATHS...", type=click.Path())
 @pass_session
 def command(session: Session, paths: tuple[str, ...]) -> int:
-    """Load and compile files and folders, and report everything that is wrong, with file and line.
+    """Compile files and folders, and report all problems with file and line.
 
-    Files are Python modules, or YAML and JSON specs: in folders those named *.flytemp.yaml, .yml and .json.
+    Files are Python modules, or YAML and JSON specs. In folders, specs are named *.flytemp.yaml, .yml or .json.
 
-    Needs no server and no store; where references lead is checked by registering. The exit code is 1 when there is a
-    problem.
+    The command needs no server and no store. References to other projects are checked when the program is registered.
+    The exit code is 1 if there is a problem.
 
     \b
     Examples:
@@ -42,7 +42,7 @@ def command(session: Session, paths: tuple[str, ...]) -> int:
     output = session.output()
     try:
         sources = load_sources(paths)
-        with prints_to_stderr():
+        with stdout_to_stderr():
             documents = compile_sources(sources, None)
             warnings = program_warnings(sources.program) if sources.program is not None else []
     except ProgramError as error:

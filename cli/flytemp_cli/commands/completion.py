@@ -7,17 +7,17 @@ from click.shell_completion import get_completion_class
 
 from flytemp_cli.lazy_imports import Command
 
-_COMPLETION_VARIABLE = "_FLYTEMP_COMPLETE"  # what click derives from the program's name
+_COMPLETION_VARIABLE = "_FLYTEMP_COMPLETE"  # the name that click derives from the program's name
 
 
 @click.command("completion", cls=Command)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
-    """Print the script that makes a shell complete flytemp's commands, options and names.
+    """Print the shell script for completion of flytemp's commands, options and names.
 
     \b
-    Set it up with one of:
+    Install it with one of:
       bash:  flytemp completion bash > ~/.local/share/bash-completion/completions/flytemp
       zsh:   flytemp completion zsh > "${fpath[1]}/_flytemp"
       fish:  flytemp completion fish > ~/.config/fish/completions/flytemp.fish

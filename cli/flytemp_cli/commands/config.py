@@ -7,20 +7,20 @@ import re
 import click
 
 from flytemp_cli.lazy_imports import Command, Entry, LazyGroup
-from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import columns
+from flytemp_cli.session import Session, pass_session
 
 command = LazyGroup(
     name="config",
-    entries={"view": Entry("flytemp_cli.commands.config:view", "Every value and where it comes from")},
-    help="The configuration: flags, then environment variables, then flytemp.toml, then Temporal's profile.",
+    entries={"view": Entry("flytemp_cli.commands.config:view", "Show every setting, its value and its origin")},
+    help="Show the configuration. Precedence: options, environment variables, flytemp.toml, Temporal's profile.",
 )
 
 
 @click.command("view", cls=Command)
 @pass_session
 def view(session: Session) -> None:
-    """Show every setting, its value and where it comes from. Secrets are never shown: they are not settings.
+    """Show every setting, its value and its origin. Secrets are not settings and are never shown.
 
     \b
     Examples:
@@ -42,5 +42,5 @@ def view(session: Session) -> None:
 
 
 def _without_password(value: str) -> str:
-    """A URI may carry a user and a password before its host."""
+    """Return a URI without the user and password before its host."""
     return re.sub(r"(?<=://)[^/@]*@", "***@", value)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from flytemp_cli.lazy_imports import Command
-from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import Output, pairs
+from flytemp_cli.session import Session, pass_session
 
 if TYPE_CHECKING:
     from flytemp.config import Settings
@@ -20,16 +20,16 @@ _PORT = click.IntRange(0, 65535)
 
 
 @click.command("dev", cls=Command)
-@click.option("--ephemeral", is_flag=True, help="Keep nothing: Temporal in memory, the store in a folder that goes")
-@click.option("--port", type=_PORT, metavar="PORT", help="Of Temporal [default: 7233, or a free one]")
-@click.option("--ui-port", type=_PORT, metavar="PORT", help="Of Temporal's UI [default: 8233, or a free one]")
-@click.option("--no-ui", is_flag=True, help="Run no UI")
-@click.option("--slots", type=click.IntRange(min=1), metavar="N", help="Tasks at once [default: one per CPU]")
+@click.option("--ephemeral", is_flag=True, help="Keep no data: Temporal in memory, the store in a temporary folder")
+@click.option("--port", type=_PORT, metavar="PORT", help="Port of Temporal [default: 7233, or a free port]")
+@click.option("--ui-port", type=_PORT, metavar="PORT", help="Port of Temporal's UI [default: 8233, or a free port]")
+@click.option("--no-ui", is_flag=True, help="Do not run the UI")
+@click.option("--slots", type=click.IntRange(min=1), metavar="N", help="Number of tasks at once [default: one per CPU]")
 @pass_session
 def command(session: Session, ephemeral: bool, port: int | None, ui_port: int | None, no_ui: bool, slots: int | None) -> int:
     """Run Temporal, its UI, a worker and a store on this machine, until Ctrl-C.
 
-    The other commands in this project find it by themselves. Its state is in .flytemp/ and survives a restart.
+    Other commands in this project find it automatically. The state is in .flytemp/ and survives a restart.
 
     \b
     Examples:
@@ -55,7 +55,7 @@ def _show(state: DevState, settings: Settings, session: Session, output: Output)
     ]
     output.data(asdict(state), table=lambda style: pairs(rows, style), names=[state.address])
     sys.stdout.flush()
-    # What the other commands will use is what counts: a variable or a profile may lead them past this server.
+    # An environment variable or a profile may direct other commands to another server.
     effective = session.settings()
     for key, value in (("address", state.address), ("store", state.store)):
         if getattr(effective, key) != value:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from flytemp.names import EntityId, EntityKind, is_urn
-from flytemp_cli.client_session import on_execution
 from flytemp_cli.completion import complete_executions, complete_names
 from flytemp_cli.lazy_imports import Command, Entry, LazyGroup
-from flytemp_cli.options import VERSION, Session, pass_session
+from flytemp_cli.options import VERSION
+from flytemp_cli.session import Session, pass_session
 
 if TYPE_CHECKING:
     from flytemp.registry import Registry
@@ -21,11 +21,11 @@ _HERE = "flytemp_cli.commands.get"
 command = LazyGroup(
     name="get",
     entries={
-        "execution": Entry(f"{_HERE}:execution", "Its phase, nodes, inputs, outputs, error, and where its files lie"),
-        "workflow": Entry(f"{_HERE}:workflow", "Its interface, nodes and versions"),
-        "task": Entry(f"{_HERE}:task", "Its interface, settings and versions"),
-        "launch-plan": Entry(f"{_HERE}:launch_plan", "Its interface, workflow and versions"),
-        "entity": Entry(f"{_HERE}:entity", "Whatever is registered under a name or a URN"),
+        "execution": Entry(f"{_HERE}:execution", "Show phase, nodes, inputs, outputs, error and URIs of an execution"),
+        "workflow": Entry(f"{_HERE}:workflow", "Show interface, nodes and versions of a workflow"),
+        "task": Entry(f"{_HERE}:task", "Show interface, settings and versions of a task"),
+        "launch-plan": Entry(f"{_HERE}:launch_plan", "Show interface, workflow and versions of a launch plan"),
+        "entity": Entry(f"{_HERE}:entity", "Show the entity registered under a name or URN"),
     },
     aliases={
         "executions": "execution",
@@ -34,19 +34,19 @@ command = LazyGroup(
         "launch-plans": "launch-plan",
         "launchplan": "launch-plan",
     },
-    help="Show one thing in full. `flytemp list` finds the names.",
+    help="Show one execution or registered entity. `flytemp list` shows the names.",
 )
 
 
 @click.command("execution", cls=Command)
 @click.argument("name", shell_complete=complete_executions())
-@click.option("--all", "every_node", is_flag=True, help="Every node, however many there are")
+@click.option("--all", "every_node", is_flag=True, help="Show every node")
 @pass_session
 def execution(session: Session, name: str, every_node: bool) -> None:
-    """Show an execution: live while it runs, from its record afterwards.
+    """Show an execution: its current state while it runs, its record afterwards.
 
-    NAME is its name, its URN, or any Temporal workflow id. Of an execution with many nodes those are shown that run,
-    wait for an answer or failed, and the others are summarised; -o json has all.
+    NAME is the execution's name, its URN, or any Temporal workflow id. For an execution with many nodes, nodes that run,
+    wait for an answer or failed are shown and the others are summarised; -o json contains all nodes.
 
     \b
     Examples:
@@ -56,20 +56,20 @@ def execution(session: Session, name: str, every_node: bool) -> None:
     from flytemp_cli.execution_view import execution_view
     from flytemp_cli.launching import ui_link
 
-    found = on_execution(session, name, lambda handle: handle.describe())
+    found = session.with_execution(name, lambda handle: handle.describe())
     ui = ui_link(session.settings().ui_url, found.namespace, found.workflow_id)
     session.output().data(found, table=lambda style: execution_view(found, style, ui, every_node=every_node), names=[found.name])
 
 
-def _command(label: str, kind: EntityKind | None, what: str) -> click.Command:
-    @click.command(label, cls=Command, help=f"Show {what}.\n\nNAME is a registered name, the last part of one, or a URN.")
+def _command(label: str, kind: EntityKind | None, description: str) -> click.Command:
+    @click.command(label, cls=Command, help=f"Show {description}.\n\nNAME is a registered name, the last part of one, or a URN.")
     @click.argument("name", shell_complete=complete_names(*([kind] if kind else [])))
     @click.option("--version", type=VERSION, metavar="VERSION", help="[default: the latest]")
     @pass_session
     def show(session: Session, name: str, version: str | None) -> None:
         from flytemp.registry import Registry
         from flytemp.store.object_store import ObjectStore
-        from flytemp_cli.documents import entity_view
+        from flytemp_cli.entity_view import entity_view
 
         settings = session.settings()
         registry = Registry(ObjectStore.open(settings.store))
@@ -106,4 +106,4 @@ def _find(
 workflow = _command("workflow", EntityKind.WORKFLOW, "a registered workflow")
 task = _command("task", EntityKind.TASK, "a registered task")
 launch_plan = _command("launch-plan", EntityKind.LAUNCH_PLAN, "a registered launch plan")
-entity = _command("entity", None, "whatever is registered under a name: a launch plan, else a workflow, else a task")
+entity = _command("entity", None, "the launch plan, workflow or task registered under a name, in this order")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from flytemp_cli.completion import complete_names
-from flytemp_cli.failures import InputUsageError
+from flytemp_cli.error_report import InputUsageError
 from flytemp_cli.lazy_imports import Command
-from flytemp_cli.options import VERSION, Session, pass_session
+from flytemp_cli.options import VERSION
+from flytemp_cli.session import Session, pass_session
 
 if TYPE_CHECKING:
     from flytemp.spec.models import Document
@@ -22,11 +23,11 @@ _FILES = (".py", ".yaml", ".yml", ".json")
 @click.command("graph", cls=Command)
 @click.argument("words", nargs=-1, required=True, metavar="NAME | FILE [NAME]", shell_complete=complete_names())
 @click.option("-o", "--output", "format_", type=click.Choice(["mermaid", "dot", "svg", "json"]), default="mermaid",
-              show_default=True, help="The drawing's format")  # fmt: skip
-@click.option("--version", type=VERSION, metavar="VERSION", help="Of what is registered [default: the latest]")
+              show_default=True, help="Format of the drawing")  # fmt: skip
+@click.option("--version", type=VERSION, metavar="VERSION", help="Version of a registered workflow [default: the latest]")
 @pass_session
 def command(session: Session, words: tuple[str, ...], format_: str, version: str | None) -> None:
-    """Draw a workflow, from the registry or from a file: a Python module, or a YAML or JSON spec.
+    """Draw a workflow from the registry or from a file (Python module, or YAML or JSON spec).
 
     \b
     Examples:
@@ -38,7 +39,7 @@ def command(session: Session, words: tuple[str, ...], format_: str, version: str
     from flytemp_cli.graph.build import graph_of
 
     if len(words) not in (1, 2):
-        raise InputUsageError("too many words", hint="`flytemp graph NAME`, or `flytemp graph FILE [NAME]`")
+        raise InputUsageError("too many arguments", hint="use `flytemp graph NAME` or `flytemp graph FILE [NAME]`")
     first, *rest = words
     from_file = bool(rest) or first.endswith(_FILES) or "/" in first
     document = _from_file(words) if from_file else _from_registry(session, first, version)
@@ -51,11 +52,11 @@ def command(session: Session, words: tuple[str, ...], format_: str, version: str
 
 
 def _from_file(words: tuple[str, ...]) -> Document:
-    from flytemp_cli.sources import choose_one, load_sources
+    from flytemp_cli.sources import load_sources, select_entity
 
     if not Path(words[0]).exists():
-        raise InputUsageError(f"there is no file {words[0]}")
-    return choose_one(load_sources(words[:1]), words[1] if len(words) == 2 else None, words[0]).workflow()
+        raise InputUsageError(f"no such file: {words[0]}")
+    return select_entity(load_sources(words[:1]), words[1] if len(words) == 2 else None, words[0]).workflow()
 
 
 def _from_registry(session: Session, name: str, version: str | None) -> Document:
@@ -70,19 +71,19 @@ def _from_registry(session: Session, name: str, version: str | None) -> Document
 
 
 _READABLE_NODES = 1_000
-"""A picture of more is complete, and no longer easy to look at."""
+"""Number of nodes above which a hint suggests drawing a sub-workflow."""
 
 
 def _size_hint(graph: Graph, format_: str) -> str:
-    """What to do where the picture is larger than its readers are made for; empty where it is not."""
+    """Return a hint if the drawing is too large for common viewers; empty otherwise."""
     from flytemp_cli.graph.mermaid import EDGES_DRAWN
     from flytemp_cli.graph.model import count_edges, count_nodes
 
     nodes, edges = count_nodes(graph), count_edges(graph)
     if format_ == "mermaid" and edges > EDGES_DRAWN:
-        return f"Mermaid draws at most {EDGES_DRAWN} arrows unless its maxEdges says otherwise, and here are {edges}: try -o svg"
+        return f"Mermaid draws at most {EDGES_DRAWN} arrows by default (maxEdges), this graph has {edges}; try -o svg"
     if format_ in ("svg", "dot") and nodes > _READABLE_NODES:
-        return f"the picture has {nodes} nodes and opens slowly; `flytemp graph` of a sub-workflow draws a part of it"
+        return f"the drawing has {nodes} nodes and opens slowly; `flytemp graph` of a sub-workflow draws a smaller graph"
     return ""
 
 

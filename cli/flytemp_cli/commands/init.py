@@ -10,8 +10,8 @@ import click
 from flytemp.errors import AlreadyExists
 from flytemp.names import slug
 from flytemp_cli.lazy_imports import Command
-from flytemp_cli.options import Session, pass_session
 from flytemp_cli.scaffold.files import project_files
+from flytemp_cli.session import Session, pass_session
 
 
 @click.command("init", cls=Command)
@@ -20,7 +20,7 @@ from flytemp_cli.scaffold.files import project_files
 def command(session: Session, directory: str) -> None:
     """Create a project in DIR: a workflow, its test, a configuration and a README.
 
-    Nothing that exists is overwritten.
+    Existing files are not overwritten.
 
     \b
     Example:
@@ -31,7 +31,7 @@ def command(session: Session, directory: str) -> None:
     taken = [path for path in files if (folder / path).exists()]
     if taken:
         raise AlreadyExists(
-            f"{directory} has {', '.join(taken)} already; nothing was written", hint="choose an empty or a new folder"
+            f"nothing was written, because {directory} already contains: {', '.join(taken)}", hint="choose an empty or new folder"
         )
     for path, text in files.items():
         target = folder / path
@@ -51,5 +51,5 @@ def _show_next_steps(session: Session, directory: str) -> None:
     if Path(directory).resolve() != Path.cwd():
         output.note(f"  cd {shlex.quote(directory)}")
     output.note("  flytemp run src/workflows.py word_statistics --local     in this process, without a server")
-    output.note("  flytemp dev                                              Temporal, UI, worker and store; in its own terminal")
+    output.note("  flytemp dev                                              Temporal, UI, worker, store; in a separate terminal")
     output.note("  flytemp run src/workflows.py word_statistics --top 2     on that Temporal")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from flytemp_cli.lazy_imports import Command
-from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import columns
+from flytemp_cli.session import Session, pass_session
 from flytemp_cli.style import Style
 
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 @click.command("janitor", cls=Command)
-@click.option("--dry-run", is_flag=True, help="Only say what would be removed")
+@click.option("--dry-run", is_flag=True, help="Only list the pods that would be deleted")
 @pass_session
 def command(session: Session, dry_run: bool) -> None:
-    """Remove the pods that nobody looks after: of executions that are over, and those that were kept for long enough.
+    """Delete the pods that no execution needs: pods of finished executions, and kept pods whose time has passed.
 
-    Workers on Kubernetes do this every five minutes by a Temporal schedule; here it is done once, now.
+    Workers on Kubernetes run the janitor every five minutes through a Temporal schedule. This command runs it once.
 
     \b
     Examples:
@@ -37,9 +37,9 @@ def command(session: Session, dry_run: bool) -> None:
     ]
     output.data(rows, table=lambda style: _table(found, style), names=[f"{one.namespace}/{one.name}" for one in found])
     if not found:
-        output.note("every pod has somebody who looks after it")
+        output.note("no pods to delete")
     elif dry_run:
-        output.hint("nothing was removed: without --dry-run these pods are")
+        output.hint("nothing was deleted; without --dry-run these pods would be")
 
 
 async def _sweep(session: Session, dry_run: bool) -> list[RemovalCandidate]:
@@ -58,8 +58,8 @@ async def _sweep(session: Session, dry_run: bool) -> list[RemovalCandidate]:
             janitor = Janitor(api, store, client.temporal, kubernetes_setup.policy_of(settings), settings.task_queue)
             return await janitor.sweep(dry_run=dry_run)
     except ApiError as error:
-        hint = "may this user list and delete pods?"
-        raise KubernetesUnavailable(f"the pods could not be swept: {error}", hint=hint) from error
+        hint = "check that this user may list and delete pods"
+        raise KubernetesUnavailable(f"cannot list or delete pods: {error}", hint=hint) from error
     finally:
         await client.close()
 

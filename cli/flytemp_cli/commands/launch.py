@@ -9,7 +9,8 @@ import click
 
 from flytemp_cli.completion import complete_names
 from flytemp_cli.launching import Start, launch, launch_options, literals_of, options_of, waits
-from flytemp_cli.options import VERSION, Session
+from flytemp_cli.options import VERSION
+from flytemp_cli.session import Session
 from flytemp_cli.targets import Target, TargetCommand
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 def _options() -> list[click.Parameter]:
     return [
         *launch_options(always_follows=False),
-        # Not a LaunchOption: it says what is loaded, so it must be known before any input is.
-        click.Option(["--version"], type=VERSION, metavar="VERSION", help="Of what is launched [default: the latest]"),
+        # Not a LaunchOption: the version selects the entity, so it must be known before the inputs are.
+        click.Option(["--version"], type=VERSION, metavar="VERSION", help="Version to launch [default: the latest]"),
     ]
 
 
@@ -29,7 +30,7 @@ def _load(session: Session, words: Sequence[str], options: Mapping[str, Any]) ->
     from flytemp.launching.targets import find_target
     from flytemp.registry import Registry
     from flytemp.store.object_store import ObjectStore
-    from flytemp_cli.documents import docs_text
+    from flytemp_cli.entity_view import docs_text
 
     settings = session.settings()
     entity, document = find_target(
@@ -47,16 +48,16 @@ def _run(session: Session, target: Target, texts: dict[str, str], given: Mapping
     import asyncio
 
     from flytemp.client.uploads import ContentUploads
-    from flytemp_cli.uploads import move_local_files
+    from flytemp_cli.inputs import upload_inputs
 
     wait = waits(given)
     entity, document, word = target.value
     literals = literals_of(target.interface, texts, given["inputs"])
 
     def prepare(store: ObjectStore) -> Start:
-        moved = move_local_files(literals, target.interface, ContentUploads(store))
-        asked = word if given["version"] is None else str(entity)
-        return Start(entity, document, moved, given["name"], options_of(given), given["timeout"], asked)
+        uploaded = upload_inputs(literals, target.interface, ContentUploads(store))
+        requested_as = word if given["version"] is None else str(entity)
+        return Start(entity, document, uploaded, given["name"], options_of(given), given["timeout"], requested_as)
 
     return asyncio.run(launch(session.settings(), prepare, session.output(), wait=wait, follow=bool(given["follow"])))
 
@@ -70,11 +71,11 @@ command = TargetCommand(
     load=_load,
     run=_run,
     help=(
-        "Start an execution of a launch plan, a workflow or a task that is registered, and print its name.\n\n"
-        "NAME is a registered name, its last part if that is unique, or a URN. Its inputs are flags: "
+        "Start an execution of a registered launch plan, workflow or task, and print its name.\n\n"
+        "NAME is a registered name, its last part if that is unique, or a URN. The inputs are flags: "
         "`flytemp launch NAME --help` shows them. Lists and structures are JSON, @file reads JSON from a file, "
-        "a file input takes a path or a URI. Where an input and an option have the same name, --input.NAME is the input "
-        "and --launch.NAME the option.\n\n"
+        "a file input takes a path or a URI. If an input and an option have the same name, use --input.NAME for the input "
+        "and --launch.NAME for the option.\n\n"
         "\b\nExamples:\n"
         "  flytemp launch my_wf --x 3\n"
         "  flytemp launch my_wf --inputs inputs.yaml --name nightly-1 --follow\n"

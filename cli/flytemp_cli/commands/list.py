@@ -9,8 +9,8 @@ import click
 
 from flytemp.names import EntityKind
 from flytemp_cli.lazy_imports import Command, Entry, LazyGroup
-from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import columns
+from flytemp_cli.session import Session, pass_session
 from flytemp_cli.style import Style, glyph, one_line
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ _PHASES = ("QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT")
 command = LazyGroup(
     name="list",
     entries={
-        "executions": Entry(f"{_HERE}:executions", "Executions, the newest first"),
-        "waiting": Entry(f"{_HERE}:waiting", "Gates that wait for an answer, and in which execution"),
-        "workflows": Entry(f"{_HERE}:workflows", "Registered workflows and their latest versions"),
-        "tasks": Entry(f"{_HERE}:tasks", "Registered tasks and their latest versions"),
-        "launch-plans": Entry(f"{_HERE}:launch_plans", "Registered launch plans and their latest versions"),
+        "executions": Entry(f"{_HERE}:executions", "List executions, newest first"),
+        "waiting": Entry(f"{_HERE}:waiting", "List the gates that wait for an answer"),
+        "workflows": Entry(f"{_HERE}:workflows", "List registered workflows and their latest versions"),
+        "tasks": Entry(f"{_HERE}:tasks", "List registered tasks and their latest versions"),
+        "launch-plans": Entry(f"{_HERE}:launch_plans", "List registered launch plans and their latest versions"),
     },
     aliases={
         "execution": "executions",
@@ -36,17 +36,17 @@ command = LazyGroup(
         "launch-plan": "launch-plans",
         "launchplans": "launch-plans",
     },
-    help="List what runs and ran, and what is registered, in one project and domain.",
+    help="List executions, waiting gates and registered entities of one project and domain.",
 )
 
 
 @click.command("executions", cls=Command)
-@click.option("--phase", type=click.Choice(_PHASES, case_sensitive=False), help="Only those in this phase")
-@click.option("--workflow", metavar="NAME", help="Only those of this workflow")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="At most so many")
+@click.option("--phase", type=click.Choice(_PHASES, case_sensitive=False), help="Only executions in this phase")
+@click.option("--workflow", metavar="NAME", help="Only executions of this workflow")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="Maximum number")
 @pass_session
 def executions(session: Session, phase: str | None, workflow: str | None, limit: int) -> None:
-    """List executions, the newest first.
+    """List executions, newest first.
 
     \b
     Examples:
@@ -74,7 +74,7 @@ async def _find(session: Session, phase: str | None, workflow: str | None, limit
 
 
 def _execution_table(found: list[ExecutionSummary], style: Style) -> list[str]:
-    from flytemp_cli.describe import elapsed_text, time_text, utc_now
+    from flytemp_cli.formatting import elapsed_text, time_text, utc_now
 
     now = utc_now()
     rows = [
@@ -92,12 +92,12 @@ def _execution_table(found: list[ExecutionSummary], style: Style) -> list[str]:
 
 
 @click.command("waiting", cls=Command)
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="At most so many")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="Maximum number")
 @pass_session
 def waiting(session: Session, limit: int) -> None:
-    """List the gates that wait for an approval or a value, in all running executions, the newest first.
+    """List the gates that wait for an approval or a value in running executions, newest first.
 
-    With -o name, each line is an execution and a gate: what `flytemp approve` takes.
+    With -o name, each line contains an execution and a gate: the arguments of `flytemp approve`.
 
     \b
     Examples:
@@ -110,13 +110,13 @@ def waiting(session: Session, limit: int) -> None:
     if not output.is_table:
         return
     if not found:
-        output.note("no gate waits")
+        output.note("no waiting gates")
     for kind, command in (("approve", "approve"), ("input", "set-input")):
         first = next((one for one in found if one.kind == kind), None)
         if first is not None:
             value = " VALUE" if kind == "input" else ""
             output.hint(
-                f"`flytemp {command} {first.execution} {first.gate}{value}` answers the first that waits for an {_ANSWERS[kind]}"
+                f"`flytemp {command} {first.execution} {first.gate}{value}` answers the first one waiting for an {_ANSWERS[kind]}"
             )
 
 
@@ -134,7 +134,7 @@ async def _find_waiting(session: Session, limit: int) -> list[WaitingGate]:
 
 
 def _waiting_table(found: list[WaitingGate], style: Style) -> list[str]:
-    from flytemp_cli.describe import elapsed_text, literal_type_text, utc_now
+    from flytemp_cli.formatting import elapsed_text, literal_type_text, utc_now
 
     now = utc_now()
     rows = [
@@ -158,7 +158,7 @@ def _entities(kind: EntityKind) -> click.Command:
     def list_entities(session: Session) -> None:
         from flytemp.registry import Registry
         from flytemp.store.object_store import ObjectStore
-        from flytemp_cli.describe import time_text
+        from flytemp_cli.formatting import time_text
 
         settings = session.settings()
         found = Registry(ObjectStore.open(settings.store)).list(kind, settings.project, settings.domain)

@@ -10,8 +10,8 @@ import click
 
 from flytemp_cli.completion import complete_executions
 from flytemp_cli.lazy_imports import Command
-from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import dump_yaml
+from flytemp_cli.session import Session, pass_session
 
 if TYPE_CHECKING:
     from flytemp.client.logs import LogChunk
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 @click.command("logs", cls=Command)
 @click.argument("name", shell_complete=complete_executions())
 @click.argument("node", required=False)
-@click.option("-f", "--follow", is_flag=True, help="Go on until the execution is over")
+@click.option("-f", "--follow", is_flag=True, help="Continue until the execution finishes")
 @click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Only this attempt")
 @pass_session
 def command(session: Session, name: str, node: str | None, follow: bool, attempt: int | None) -> None:
-    """Print what the tasks of an execution wrote to stdout and stderr, while they run and long after.
+    """Print the stdout and stderr of an execution's tasks, while they run and afterwards.
 
-    NODE is a node's id or name; without it every line begins with the id of its node. With -o json, every chunk is a
+    NODE is a node's id or name; without it, every line begins with the id of its node. With -o json, every chunk is a
     line of JSON; with -o yaml, an item of a list.
 
     \b
@@ -49,7 +49,7 @@ async def _print(session: Session, name: str, node: str | None, follow: bool, at
     writer = _Prefixed(output, interleaved=follow) if node is None and output.format not in ("json", "yaml") else None
     try:
         handle = await client.find(name)
-        if node is not None:  # of all nodes they would be many
+        if node is not None:  # the links of all nodes would be too many
             for link in await handle.log_links(node, attempt=attempt):
                 output.note(f"{link.name}: {link.url}")
         chunks = Follower(pods, handle, node, attempt).chunks() if follow else read_all(pods, handle, node, attempt)
@@ -68,15 +68,15 @@ async def _print(session: Session, name: str, node: str | None, follow: bool, at
 
 
 def _as_data(chunk: LogChunk, format_: str) -> str:
-    """One chunk in a stream: a line of JSON, or an item of one YAML list."""
+    """Return a chunk as a line of JSON or as an item of a YAML list."""
     value = {"node": chunk.node, "attempt": chunk.attempt, "try": chunk.try_, "text": chunk.text}
     return json.dumps(value, ensure_ascii=False) if format_ == "json" else dump_yaml([value])
 
 
 class _Prefixed:
-    """Whole lines, each beginning with its node, out of chunks that end within lines.
+    """Printer of complete lines, prefixed with their node, from chunks that may end within a line.
 
-    ``interleaved``: a task's chunks may come between another's, as when they are followed; else they come together.
+    ``interleaved``: chunks of different tasks may alternate, as with --follow; otherwise the chunks of a task are adjacent.
     """
 
     def __init__(self, output: Output, *, interleaved: bool) -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from flytemp.errors import AlreadyExists
-from flytemp_cli.describe import plural, size_text
+from flytemp_cli.formatting import plural, size_text
 from flytemp_cli.lazy_imports import Command
-from flytemp_cli.options import VERSION, Session, pass_session
-from flytemp_cli.output import Output, columns, prints_to_stderr
+from flytemp_cli.options import VERSION
+from flytemp_cli.output import Output, columns, stdout_to_stderr
+from flytemp_cli.session import Session, pass_session
 from flytemp_cli.sources import load_sources
 from flytemp_cli.style import Style
 
@@ -25,16 +26,16 @@ _CODE_PATHS = {"/bundle/digest", "/bundle/size", "/workflow_digest"}
 
 @click.command("register", cls=Command)
 @click.argument("paths", nargs=-1, required=True, metavar="PATHS...", type=click.Path())
-@click.option("--dry-run", is_flag=True, help="Change nothing; say what registering would do")
-@click.option("--version", type=VERSION, metavar="VERSION", help="To register under [default: a hash of the content]")
+@click.option("--dry-run", is_flag=True, help="Show the result without storing anything")
+@click.option("--version", type=VERSION, metavar="VERSION", help="Version to register [default: a hash of the content]")
 @pass_session
 def command(session: Session, paths: tuple[str, ...], dry_run: bool, version: str | None) -> None:
-    """Compile the workflows, tasks and launch plans of files and folders, bundle their code, and store both.
+    """Compile the workflows, tasks and launch plans of files and folders, and store them with their code.
 
-    Files are Python modules, or YAML and JSON specs: in folders those named *.flytemp.yaml, .yml and .json.
+    Files are Python modules, or YAML and JSON specs. In folders, specs are named *.flytemp.yaml, .yml or .json.
 
-    It is all or nothing. The same content under the same version changes nothing; other content under a version that
-    exists is a conflict, and the difference is shown.
+    Either all entities are registered or none. Registering the same content under the same version changes nothing.
+    Different content under an existing version is a conflict, and the difference is shown.
 
     \b
     Examples:
@@ -51,7 +52,7 @@ def command(session: Session, paths: tuple[str, ...], dry_run: bool, version: st
     store = ObjectStore.open(settings.store)
 
     def register(dry: bool) -> Registration:
-        with prints_to_stderr():
+        with stdout_to_stderr():
             return register_program(
                 store, sources, project=settings.project, domain=settings.domain, version=version, dry_run=dry,
                 task_queue=settings.task_queue,
@@ -60,17 +61,17 @@ def command(session: Session, paths: tuple[str, ...], dry_run: bool, version: st
     try:
         registration = register(dry_run)
     except AlreadyExists:
-        # Whoever reads the table must see which entity is in conflict, and that the others were not registered either.
+        # A dry run finds the conflicting entities for the table.
         registration = register(True)
         if not _conflicts(registration):
-            raise  # another process registered meanwhile: the table would not explain it
+            raise  # another process registered the version in the meantime; the table would not show a conflict
     _show(registration, output, dry_run=dry_run, verbose=session.verbose)
     conflicts = _conflicts(registration)
     if conflicts:
         _explain(conflicts, output)
         raise AlreadyExists(
-            f"version {registration.version} exists with other content; nothing was registered",
-            hint="a version is immutable: give another --version, or none, which names the content by its hash",
+            f"version {registration.version} exists with different content; nothing was registered",
+            hint="versions are immutable: give another --version, or omit it to use a hash of the content",
         )
 
 
@@ -104,7 +105,7 @@ def _show(registration: Registration, output: Output, *, dry_run: bool, verbose:
     if output.is_table:
         _show_bundle(registration, output, verbose=verbose)
         if dry_run:
-            output.note("nothing was changed: this was a dry run")
+            output.note("dry run: nothing was stored")
 
 
 def _table(rows: list[dict[str, str | None]], style: Style) -> list[str]:
@@ -124,20 +125,20 @@ def _show_bundle(registration: Registration, output: Output, *, verbose: bool) -
     for name in shown:
         output.note(output.messages.dim(f"  {name}"))
     if len(shown) < len(files):
-        output.note(output.messages.dim(f"  … and {len(files) - len(shown)} more, -v shows them"))
+        output.note(output.messages.dim(f"  … and {len(files) - len(shown)} more; -v shows them"))
 
 
 def _explain(conflicts: list[RegistrationEntry], output: Output) -> None:
-    """The differences that tell something. New code changes the bundle of every entity, so that is said once."""
-    told = [entry for entry in conflicts if _paths(entry.diff or "") - _CODE_PATHS]
-    for entry in told:
+    """Print the differences. Entities that differ only in their code bundle are summarised in one line."""
+    detailed = [entry for entry in conflicts if _paths(entry.diff or "") - _CODE_PATHS]
+    for entry in detailed:
         output.note()
-        output.note(f"{entry.entity} exists with other content:")
+        output.note(f"{entry.entity} exists with different content:")
         for line in (entry.diff or "").splitlines():
             output.note("  " + line.replace("\t", "  "))
-    if len(told) < len(conflicts):
+    if len(detailed) < len(conflicts):
         output.note()
-        output.note(f"{plural(len(conflicts) - len(told), 'entity')} in conflict by the code bundle alone")
+        output.note(f"{plural(len(conflicts) - len(detailed), 'entity')} in conflict only because of the code bundle")
 
 
 def _paths(diff: str) -> set[str]:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flytemp_cli.failures import InputUsageError
+from flytemp_cli.error_report import InputUsageError
 from flytemp_cli.launching import Start, launch, launch_options, literals_of, options_of
-from flytemp_cli.options import VERSION, Session
-from flytemp_cli.output import Output, prints_to_stderr
-from flytemp_cli.sources import Chosen, choose_one, load_sources
+from flytemp_cli.options import VERSION
+from flytemp_cli.output import Output, stdout_to_stderr
+from flytemp_cli.session import Session
+from flytemp_cli.sources import SelectedEntity, load_sources, select_entity
 from flytemp_cli.targets import LaunchOption, Target, TargetCommand
 
 if TYPE_CHECKING:
@@ -28,15 +29,15 @@ def _options() -> list[click.Parameter]:
     return [
         LaunchOption("--local", is_flag=True, help="Run in this process, without a server: breakpoints work"),
         *launch_options(always_follows=True),
-        LaunchOption("--version", type=VERSION, metavar="VERSION", help="To register under [default: a hash of the content]"),
+        LaunchOption("--version", type=VERSION, metavar="VERSION", help="Version to register [default: a hash of the content]"),
     ]
 
 
 def _load(session: Session, words: Sequence[str], options: Mapping[str, Any]) -> Target:
     from flytemp.launching.inputs import launch_interface
-    from flytemp_cli.documents import docs_text
+    from flytemp_cli.entity_view import docs_text
 
-    chosen = choose_one(load_sources(words[:1]), words[1] if len(words) > 1 else None, words[0])
+    chosen = select_entity(load_sources(words[:1]), words[1] if len(words) > 1 else None, words[0])
     document = chosen.document
     title = f"Run {document.kind.replace('_', ' ')} {document.name}."
     return Target(title, docs_text(document), launch_interface(document), chosen)
@@ -46,7 +47,7 @@ def _run(session: Session, target: Target, texts: dict[str, str], given: Mapping
     literals = literals_of(target.interface, texts, given["inputs"])
     if given["local"]:
         if given["timeout"] is not None:
-            raise InputUsageError("--timeout waits for a server, and --local uses none")
+            raise InputUsageError("--timeout cannot be combined with --local")
         return _run_local(session, target, literals, given)
     return _run_remote(session, target, literals, given)
 
@@ -55,15 +56,15 @@ def _run_remote(session: Session, target: Target, literals: dict[str, Json], giv
     import asyncio
 
     from flytemp.client.uploads import ContentUploads
-    from flytemp_cli.uploads import move_local_files
+    from flytemp_cli.inputs import upload_inputs
 
     settings = session.settings()
     output = session.output()
 
     def prepare(store: ObjectStore) -> Start:
         entity, registered = _register(target, store, settings, given["version"], output)
-        moved = move_local_files(literals, target.interface, ContentUploads(store))
-        return Start(entity, registered, moved, given["name"], options_of(given), given["timeout"])
+        uploaded = upload_inputs(literals, target.interface, ContentUploads(store))
+        return Start(entity, registered, uploaded, given["name"], options_of(given), given["timeout"])
 
     return asyncio.run(launch(settings, prepare, output, wait=True, follow=True))
 
@@ -74,9 +75,9 @@ def _register(
     from flytemp.client.registration import register_program
     from flytemp.registry import Registry
 
-    chosen: Chosen = target.value
+    chosen: SelectedEntity = target.value
     document = chosen.document
-    with prints_to_stderr():
+    with stdout_to_stderr():
         registration = register_program(
             store, chosen.sources, project=settings.project, domain=settings.domain, version=version, only=chosen.entity,
             task_queue=settings.task_queue,
@@ -89,7 +90,7 @@ def _register(
 
 
 def _registered(document: Document, settings: Settings, version: str, entries: Sequence[Any]) -> EntityId:
-    """The default launch plan where a workflow has one, as `launch` would choose; else the entity itself."""
+    """Return the workflow's default launch plan if it has one, as `launch` does; otherwise the entity itself."""
     from flytemp.names import EntityId, EntityKind
 
     own = {"task": EntityKind.TASK, "workflow": EntityKind.WORKFLOW, "launch_plan": EntityKind.LAUNCH_PLAN}[document.kind]
@@ -106,21 +107,21 @@ def _run_local(session: Session, target: Target, literals: dict[str, Json], give
     from flytemp.spec.models import WorkflowDocument
     from flytemp.store.object_store import ObjectStore
     from flytemp_cli.execution_view import final_exit_code, show_end
-    from flytemp_cli.uploads import move_local_files
+    from flytemp_cli.inputs import upload_inputs
     from flytemp_worker.local import run_local
 
     settings = session.settings()
     output = session.output()
-    chosen: Chosen = target.value
+    chosen: SelectedEntity = target.value
     store = ObjectStore.open(settings.store)
     documents = {(one.kind, one.name): one for one in link_documents(chosen.documents(), Registry(store))}
     document = documents[chosen.document.kind, chosen.document.name]
     workflow = documents["workflow", document.launch_plan.workflow] if document.kind == "launch_plan" else None
     assert workflow is None or isinstance(workflow, WorkflowDocument)
-    with prints_to_stderr(), _importable(chosen):
+    with stdout_to_stderr(), _importable(chosen):
         execution = run_local(
             document,
-            move_local_files(literals, target.interface, StayLocal()),
+            upload_inputs(literals, target.interface, StayLocal()),
             store=store,
             project=settings.project,
             domain=settings.domain,
@@ -134,8 +135,8 @@ def _run_local(session: Session, target: Target, literals: dict[str, Json], give
     return final_exit_code(execution)
 
 
-def _importable(chosen: Chosen) -> AbstractContextManager[object]:
-    """The code that spec files name can be imported where it lies; modules that were loaded are at hand already."""
+def _importable(chosen: SelectedEntity) -> AbstractContextManager[object]:
+    """Return a context in which the modules named by spec files can be imported; loaded modules need no context."""
     from flytemp.compiler.imports import ModuleSpace
 
     sources = chosen.sources
@@ -145,7 +146,7 @@ def _importable(chosen: Chosen) -> AbstractContextManager[object]:
 
 
 def _show_changes(output: Output) -> Any:
-    """A line per change, never a live tree: the tasks print to, and debuggers read from, the same terminal."""
+    """Return a callback that prints one line per change. No live tree, because tasks and debuggers use the same terminal."""
     from flytemp_cli.follow import ChangeLines
 
     changes = ChangeLines(output)
@@ -164,10 +165,10 @@ command = TargetCommand(
     load=_load,
     run=_run,
     help=(
-        "Register a file's workflow, launch it, follow it, and print its outputs.\n\n"
+        "Register a workflow of a file, launch it, follow it, and print its outputs.\n\n"
         "FILE is a Python module, a YAML or JSON spec, or a folder of them. "
-        "NAME is a workflow, a task or a launch plan, by the variable's name in FILE or by its registered name; it may "
-        "be left out where FILE has exactly one workflow. Inputs are flags, as for `flytemp launch`: "
+        "NAME is a workflow, task or launch plan: its variable in FILE or its registered name. "
+        "NAME is optional if FILE has exactly one workflow. Inputs are flags, as for `flytemp launch`: "
         "`flytemp run FILE NAME --help` shows them.\n\n"
         "\b\nExamples:\n"
         "  flytemp run src/wf.py my_wf --x 3\n"

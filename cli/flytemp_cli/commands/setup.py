@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flytemp_cli.failures import EXIT_ERROR, EXIT_OK
+from flytemp_cli.error_report import EXIT_ERROR, EXIT_OK
 from flytemp_cli.lazy_imports import Command
-from flytemp_cli.options import Session, pass_session
 from flytemp_cli.output import columns
+from flytemp_cli.session import Session, pass_session
 from flytemp_cli.style import Style
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ _COLORS = {"created": "green", "exists": None, "ok": "green", "skipped": "yellow
 @click.command("setup", cls=Command)
 @pass_session
 def command(session: Session) -> int:
-    """Prepare an existing Temporal namespace and store: checks both and registers the search attributes.
+    """Check an existing Temporal namespace and store, and register the search attributes.
 
-    Says what it did; repeating it is safe. The exit code is 1 when a step failed.
+    Repeating the command is safe. The exit code is 1 if a step failed.
 
     \b
     Example:
@@ -38,7 +38,7 @@ def command(session: Session) -> int:
     for step in failed:
         output.note(f"{output.messages.error('error: ')}{step.what}: {step.detail}")
     if failed:
-        output.hint("put it right and repeat `flytemp setup`: what is done already stays as it is")
+        output.hint("correct the cause and repeat `flytemp setup`; completed steps are kept")
     return EXIT_ERROR if failed else EXIT_OK
 
 
@@ -54,6 +54,6 @@ async def _setup(session: Session) -> list[SetupStep]:
 
 
 def step_table(steps: list[SetupStep], style: Style) -> list[str]:
-    """The steps as a table."""
+    """Return the steps as a table."""
     rows = [[step.what, style.paint(step.outcome, _COLORS.get(step.outcome)), step.detail] for step in steps]
     return columns(["STEP", "OUTCOME", "DETAIL"], rows, style)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import click
 
 from flytemp_cli.lazy_imports import Command
-from flytemp_cli.options import Session, pass_session
+from flytemp_cli.session import Session, pass_session
 
 
 @click.command("worker", cls=Command)
-@click.option("--task-queue", metavar="NAME", help="The Temporal task queue to poll [default: flytemp]")
-@click.option("--slots", type=click.IntRange(min=1), metavar="N", help="Tasks at once [default: one per CPU]")
-@click.option("--metrics-address", metavar="HOST:PORT", help="Where Prometheus metrics and health are served")
+@click.option("--task-queue", metavar="NAME", help="Temporal task queue to poll [default: flytemp]")
+@click.option("--slots", type=click.IntRange(min=1), metavar="N", help="Number of tasks at once [default: one per CPU]")
+@click.option("--metrics-address", metavar="HOST:PORT", help="Address that serves Prometheus metrics and health")
 @pass_session
 def command(session: Session, task_queue: str | None, slots: int | None, metrics_address: str | None) -> int:
     """Run a worker for the configured Temporal and store.
 
-    TERM or Ctrl-C drains it: it takes no new work and lets running tasks end. Killing it loses nothing, another
-    worker takes its work up.
+    TERM or Ctrl-C drains the worker: it takes no new work, and running tasks finish. Killing a worker loses no work,
+    because another worker continues it.
 
     \b
     Example:

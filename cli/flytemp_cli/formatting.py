@@ -1,4 +1,4 @@
-"""Types, values, times and durations as a person reads them."""
+"""Text forms of types, values, times, durations and sizes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from flytemp_cli.style import harmless, one_line
+from flytemp_cli.style import one_line, printable
 
 if TYPE_CHECKING:
     from flytemp.literals.types import LiteralType
     from flytemp.spec.models import Variable
 
 
-def parts_text(type_: LiteralType) -> str:
-    """What a type's name does not tell: a structure's fields, an enum's values; empty for any other type."""
+def type_details(type_: LiteralType) -> str:
+    """Return the fields of a structure or the values of an enum; empty for other types."""
     from flytemp.literals.describe import describe_type
 
     if type_.kind == "struct":
@@ -25,7 +25,7 @@ def parts_text(type_: LiteralType) -> str:
 
 
 def literal_type_text(type_: Any) -> str:
-    """The name of a literal type that is JSON, as records have it; "a value" for what is none."""
+    """Return the name of a literal type given as JSON (as in records); "a value" if it is not a literal type."""
     from pydantic import TypeAdapter, ValidationError
 
     from flytemp.literals.describe import describe_type
@@ -39,7 +39,7 @@ def literal_type_text(type_: Any) -> str:
 
 
 def variable_text(variable: Variable) -> str:
-    """``name: type`` and the default, as in a signature."""
+    """Return ``name: type = default`` as in a signature."""
     from flytemp.literals.describe import describe_type
 
     default = "" if variable.required else f" = {json_text(variable.default)}"
@@ -47,21 +47,21 @@ def variable_text(variable: Variable) -> str:
 
 
 def json_text(value: Any) -> str:
-    """Compact JSON for one line."""
+    """Return compact JSON on one line."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def value_text(value: Any) -> str:
-    """A literal for a table: text and files' URIs bare, everything else as JSON."""
+    """Return a literal for a table: text and URIs of files without quotes, other values as JSON."""
     if isinstance(value, str):
-        return harmless(value)
+        return printable(value)
     if isinstance(value, dict) and set(value) <= {"uri", "format"} and isinstance(value.get("uri"), str):
         return one_line(value["uri"])
     return json_text(value)
 
 
 def duration_text(seconds: float) -> str:
-    """``40ms``, ``1.4s``, ``12s``, ``3m 04s``, ``2h 05m``, ``3d 4h``."""
+    """Return a duration as ``40ms``, ``1.4s``, ``12s``, ``3m 04s``, ``2h 05m`` or ``3d 4h``."""
     if seconds < 0.95:
         return f"{max(seconds, 0) * 1000:.0f}ms"
     if seconds < 10:
@@ -77,14 +77,14 @@ def duration_text(seconds: float) -> str:
 
 
 def elapsed_text(started: datetime | None, finished: datetime | None, now: datetime) -> str:
-    """How long something took or has taken; empty when it has not begun."""
+    """Return the time from ``started`` to ``finished`` or ``now``; empty if not started."""
     if started is None:
         return ""
     return duration_text(((finished or now) - started).total_seconds())
 
 
 def time_text(moment: datetime | None) -> str:
-    """A time in this machine's zone."""
+    """Return a time in the local time zone."""
     return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
@@ -97,7 +97,7 @@ def utc_now() -> datetime:
 
 
 def size_text(size: int) -> str:
-    """Bytes as ``812 B``, ``1.4 KiB``, ``20 MiB``."""
+    """Return a number of bytes as ``812 B``, ``1.4 KiB`` or ``20 MiB``."""
     amount = float(size)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if amount < 1024 or unit == "GiB":

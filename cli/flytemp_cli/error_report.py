@@ -1,4 +1,4 @@
-"""Turning what went wrong into one message on stderr and an exit code. No other module prints an error."""
+"""Error messages on stderr and exit codes. All errors are printed by this module."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from flytemp.errors import (
 from flytemp_cli.style import Style, stderr_style
 
 if TYPE_CHECKING:
-    from flytemp_cli.options import Session
+    from flytemp_cli.session import Session
 
 EXIT_OK = 0
 EXIT_ERROR = 1
@@ -32,16 +32,16 @@ EXIT_EXECUTION_FAILED = 3
 EXIT_EXECUTION_ABORTED = 4
 EXIT_WAIT_TIMEOUT = 5
 EXIT_INTERRUPTED = 130
-EXIT_BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
+EXIT_BROKEN_PIPE = 141  # the code that a shell reports after SIGPIPE
 
-_WHO_ELSE = {
-    Actor.PLATFORM: "this is for whoever operates Temporal and the store; the workflow's code is not at fault",
-    Actor.FLYTEMP: "this is a bug of flytemp and not yours; please report it with the output of -v",
+_ACTOR_NOTES = {
+    Actor.PLATFORM: "the operator of Temporal and the store must act; the workflow's code is not the cause",
+    Actor.FLYTEMP: "this is a bug in flytemp; please report it with the output of -v",
 }
 
 
 class InputUsageError(click.UsageError):
-    """A value on the command line is wrong; ``hint`` says what would be right."""
+    """Invalid value on the command line; ``hint`` describes valid values."""
 
     def __init__(self, message: str, *, hint: str | None = None, ctx: click.Context | None = None) -> None:
         super().__init__(message, ctx)
@@ -49,7 +49,7 @@ class InputUsageError(click.UsageError):
 
 
 def exit_code(error: BaseException) -> int:
-    """The exit code that stands for ``error``."""
+    """Return the exit code of ``error``."""
     match error:
         case click.UsageError():
             return EXIT_USAGE
@@ -65,7 +65,7 @@ def exit_code(error: BaseException) -> int:
 def report(error: Exception, session: Session) -> int:
     """Print ``error`` on stderr and return the exit code."""
     style = stderr_style(session.color)
-    # A server that was expected elsewhere is the usual reason: say what was looked at and passed over.
+    # The notes name the configuration files that were ignored: a common cause of a wrong server address.
     notes = session.notes if isinstance(error, TemporalUnavailable) else ()
     for line in message_lines(error, style, verbose=session.verbose, notes=notes):
         click.echo(line, err=True, color=style.enabled)
@@ -74,7 +74,7 @@ def report(error: Exception, session: Session) -> int:
 
 
 def message_lines(error: Exception, style: Style, *, verbose: bool, notes: Sequence[str] = ()) -> list[str]:
-    """The whole message, line by line; ``notes`` are what else may explain it."""
+    """Return the lines of the message; ``notes`` are possible explanations."""
     match error:
         case click.ClickException():
             return _usage_lines(error, style)
@@ -83,12 +83,12 @@ def message_lines(error: Exception, style: Style, *, verbose: bool, notes: Seque
         case FlytempError():
             lines = [style.error("error: ") + str(error), *_hint(error.hint, style)]
         case OSError() if error.filename is not None:
-            # The user named a file that cannot be read or written: that is not a bug.
+            # The user named a file that cannot be read or written. This is not a bug in flytemp.
             lines = [style.error("error: ") + f"{error.filename}: {error.strerror}"]
         case _:
             return _unexpected_lines(error, style, verbose=verbose)
     if isinstance(error, FlytempError):
-        lines += _who_must_act(error, style)
+        lines += _actor_note(error, style)
         lines += [style.dim(f"note: {note}") for note in notes]
         if verbose:
             lines.append(style.dim(f"code: {error.code}"))
@@ -100,15 +100,15 @@ def message_lines(error: Exception, style: Style, *, verbose: bool, notes: Seque
 def _usage_lines(error: click.ClickException, style: Style) -> list[str]:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return [error.format_message()]
-    lines = [style.error("error: ") + _as_own_style(error.format_message())]
+    lines = [style.error("error: ") + _in_flytemp_style(error.format_message())]
     hint = getattr(error, "hint", None)
     if hint is None and isinstance(error, click.UsageError) and error.ctx is not None:
-        hint = f"`{error.ctx.command_path} --help` shows what can be given"
+        hint = f"`{error.ctx.command_path} --help` shows the valid arguments"
     return [*lines, *_hint(hint, style)]
 
 
-def _as_own_style(message: str) -> str:
-    """click ends sentences with a full stop and begins them with a capital; flytemp's messages do neither."""
+def _in_flytemp_style(message: str) -> str:
+    """Convert a message of click: lower-case first letter, no full stop."""
     text = message.strip().removesuffix(".")
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
@@ -133,17 +133,17 @@ def _hint(hint: str | None, style: Style, indent: str = "") -> list[str]:
     return [f"{indent}{style.hint('hint: ')}{hint}"] if hint else []
 
 
-def _who_must_act(error: FlytempError, style: Style) -> list[str]:
-    who = _WHO_ELSE.get(error.actor)
-    return [style.dim(f"note: {who}")] if who else []
+def _actor_note(error: FlytempError, style: Style) -> list[str]:
+    note = _ACTOR_NOTES.get(error.actor)
+    return [style.dim(f"note: {note}")] if note else []
 
 
 def _unexpected_lines(error: Exception, style: Style, *, verbose: bool) -> list[str]:
     text = f": {error}" if str(error) else ""
     lines = [
         style.error("error: ") + f"unexpected {type(error).__name__}{text}",
-        *_hint(None if verbose else "the same command with -v shows the traceback", style),
-        style.dim(f"note: {_WHO_ELSE[Actor.FLYTEMP]}"),
+        *_hint(None if verbose else "repeat the command with -v to see the traceback", style),
+        style.dim(f"note: {_ACTOR_NOTES[Actor.FLYTEMP]}"),
     ]
     if verbose:
         lines.append(style.dim(f"code: {FlytempBug.code}"))

@@ -1,10 +1,10 @@
-"""Registered documents for a person: their docs, their interface, their nodes."""
+"""View of a registered entity: documentation, interface and content."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flytemp_cli.describe import json_text, variable_text
+from flytemp_cli.formatting import json_text, variable_text
 from flytemp_cli.output import pairs
 from flytemp_cli.style import Style, one_line
 
@@ -24,13 +24,13 @@ def docs_of(document: Document) -> Docs:
 
 
 def docs_text(document: Document) -> str:
-    """What its docstring says, as one text."""
+    """Return the documentation of an entity as one text."""
     docs = docs_of(document)
     return "\n\n".join(part for part in (docs.short.strip(), docs.long.strip()) if part)
 
 
 def entity_view(entity: EntityId, document: Document, versions: list[str], style: Style) -> list[str]:
-    """A registered entity: identity, interface, and what it is made of."""
+    """Return the lines of a registered entity: identity, interface and content."""
     from flytemp.launching.inputs import launch_interface
 
     bundle = getattr(document, "bundle", None)
@@ -59,8 +59,8 @@ def _interface_lines(interface: Interface, style: Style) -> list[str]:
     return lines
 
 
-def _called(node: NodeSpec) -> str:
-    """What a node calls, or what is waited for in it."""
+def _node_content(node: NodeSpec) -> str:
+    """Return the target of a node's call, the name of its gate, or its sleep time."""
     if node.gate is not None:
         return node.gate.name
     return f"{node.sleep_seconds:g} s" if node.sleep_seconds is not None else node.target
@@ -69,7 +69,7 @@ def _called(node: NodeSpec) -> str:
 def _content_lines(document: Document, style: Style) -> list[str]:
     match document.kind:
         case "workflow":
-            rows = [(node.id, f"{_called(node)}  {style.dim(node.kind)}".strip()) for node in document.root.nodes]
+            rows = [(node.id, f"{_node_content(node)}  {style.dim(node.kind)}".strip()) for node in document.root.nodes]
             return ["", style.bold("Nodes"), *(f"  {line}" for line in pairs(rows, style))] if rows else []
         case "launch_plan":
             plan = document.launch_plan
