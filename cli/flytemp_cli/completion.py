@@ -111,17 +111,18 @@ def _latest_document(folder: Path) -> dict[str, Any]:
 
 
 def _inputs(document: dict[str, Any], name: str) -> Iterable[str]:
+    # Stored documents leave out fields that have their default.
     fixed: dict[str, Any] = {}
     match document.get("kind"):
         case "launch_plan":
-            interface, fixed = document["interface"], document["launch_plan"]["fixed_inputs"]
+            interface, fixed = document.get("interface", {}), document["launch_plan"].get("fixed_inputs", {})
         case "workflow":
-            interface = document["workflows"][name]["interface"]
+            interface = document["workflows"][name].get("interface", {})
         case "task":
-            interface = document["task"]["interface"]
+            interface = document["task"].get("interface", {})
         case _:
             return
-    for variable in interface["inputs"]:
+    for variable in interface.get("inputs", ()):
         if variable["name"] not in fixed:
             yield variable["name"]
 

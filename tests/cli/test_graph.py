@@ -347,7 +347,7 @@ def test_ten_thousand_nodes_are_drawn_with_a_hint(monkeypatch: pytest.MonkeyPatc
 
     assert drawn.out.count('<rect class="task"') == 10_000
     assert drawn.err.startswith("hint: the drawing has 10000 nodes")
-    assert "here are 9999" in chart.err
+    assert "this graph has 9999" in chart.err
 
 
 def test_a_long_chain_is_no_problem() -> None:
