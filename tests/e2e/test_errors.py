@@ -92,7 +92,7 @@ def test_a_bad_program_is_refused_at_its_line(own_store: Path, tmp_path: Path, p
     assert registered() == set()
 
 
-def test_all_problems_are_told_at_once(own_store: Path, tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(own_store: Path, tmp_path: Path) -> None:
     wanted = [program for program in BAD_PROGRAMS if program.name in ("wrong_type", "cycle", "promise_if")]
     for program in wanted:
         (tmp_path / "src" / f"{program.name}.py").write_text(program.source)
@@ -103,7 +103,7 @@ def test_all_problems_are_told_at_once(own_store: Path, tmp_path: Path) -> None:
     assert registered() == set()
 
 
-def test_a_file_without_anything(own_store: Path, tmp_path: Path) -> None:
+def test_a_file_without_entities_is_refused(own_store: Path, tmp_path: Path) -> None:
     (tmp_path / "src" / "good.py").write_text("")
     refused(flytemp("register", tmp_path / "src"), r"good\.py:1: there is no task", "@task", code=1)
     refused(flytemp("register", tmp_path / "nowhere"), "no such file or folder:", "relative to the current folder", code=2)
@@ -223,7 +223,7 @@ def test_a_failure_inside_a_workflow_names_the_node(here: Installation) -> None:
     assert "node n0 (runnable.raises), attempt 1: ValueError: a bad thing" in done.err
 
 
-def test_a_crash_is_told_as_one(here: Installation) -> None:
+def test_a_crash_is_reported_as_a_crash(here: Installation) -> None:
     done = flytemp("run", "runnable.py", "crashes", "--a", "1")
     assert (done.code, done.out) == (3, "")
     assert "code 7" in done.err
@@ -323,7 +323,7 @@ def test_a_spec_that_is_damaged_after_the_launch_plan_was_read(here: Installatio
 # ---------------------------------------------------------------------------------------------- store
 
 
-def test_a_store_where_no_folder_can_be(own_store: Path, tmp_path: Path) -> None:
+def test_a_store_in_a_folder_that_cannot_be_created(own_store: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     store = str(tmp_path / "file" / "store")
     good = tmp_path / "src" / "good.py"
@@ -349,7 +349,7 @@ def test_a_store_where_no_folder_can_be(own_store: Path, tmp_path: Path) -> None
         ("", "store", ""),
     ],
 )
-def test_a_store_that_is_none(own_store: Path, tmp_path: Path, store: str, says: str, hint: str) -> None:
+def test_an_invalid_store_uri(own_store: Path, tmp_path: Path, store: str, says: str, hint: str) -> None:
     refused(flytemp("register", tmp_path / "src", "--store", store), says, hint, code=1)
 
 
@@ -357,7 +357,7 @@ def test_a_store_that_is_none(own_store: Path, tmp_path: Path, store: str, says:
     ("number", "says", "hint"),
     [(errno.EROFS, "Read-only file system", "read-only"), (errno.EACCES, "Permission denied", "permission")],
 )
-def test_a_store_that_may_only_be_read(
+def test_a_read_only_store(
     own_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, says: str, hint: str
 ) -> None:
     def refuse(temporary: str, folder: str) -> int:
@@ -371,7 +371,7 @@ def test_a_store_that_may_only_be_read(
     assert flytemp("list", "workflows").code == 0
 
 
-def test_a_store_that_becomes_full_has_all_of_a_version_or_nothing(
+def test_a_full_store_has_all_of_a_version_or_nothing(
     own_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever write is the first that does not fit."""
@@ -416,7 +416,7 @@ COMMANDS_OF_TEMPORAL = [
 
 
 @pytest.mark.parametrize("words", COMMANDS_OF_TEMPORAL, ids=" ".join)
-def test_temporal_does_not_run(here: Installation, words: list[str]) -> None:
+def test_temporal_is_not_running(here: Installation, words: list[str]) -> None:
     before = registered()
     done = flytemp(*words, "--address", NOWHERE)
     refused(done, f"no Temporal server answers at {NOWHERE}.*: Connection refused\n", "flytemp dev", code=1)
@@ -424,7 +424,7 @@ def test_temporal_does_not_run(here: Installation, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("words", [COMMANDS_OF_TEMPORAL[0], ["register", "runnable.py"], ["list", "executions"]], ids=" ".join)
-def test_a_profile_or_namespace_that_is_not_there(here: Installation, tmp_path: Path, words: list[str]) -> None:
+def test_an_unknown_profile_or_namespace(here: Installation, tmp_path: Path, words: list[str]) -> None:
     refused(flytemp(*words, "--profile", "nonesuch"), "no Temporal profile 'nonesuch'", "temporal config", code=1)
     config = tmp_path / "temporal.toml"
     config.write_text('[profile.prod]\naddress = "localhost:7233"\n')
@@ -465,7 +465,7 @@ def test_unknown_commands_and_options(here: Installation) -> None:
     refused(flytemp("list", "executions", "--address", "nonsense"), "host:port", "", code=1)
 
 
-def test_a_process_says_the_same(here: Installation) -> None:
+def test_the_installed_command_reports_the_same_errors(here: Installation) -> None:
     """The table above runs in this process; this is the console script."""
     words = ["run", "runnable.py", "errors_wf", "--x", "three", "-o", "json"]
     done = subprocess.run(

@@ -88,7 +88,7 @@ async def test_a_time_out_kills_the_task(client: Client) -> None:
     assert execution.error.code == "Timeout"
 
 
-async def test_a_crash_is_reported_as_what_it_was(client: Client) -> None:
+async def test_a_crash_is_reported_with_its_cause(client: Client) -> None:
     execution = await launched(client, "shapes.crash")
 
     assert execution.phase is Phase.FAILED
@@ -132,7 +132,7 @@ async def test_cancel_stops_the_task_and_records(client: Client, tmp_path: Path)
         await handle.outputs()
 
 
-async def test_a_terminated_run_is_shown_truthfully(client: Client, tmp_path: Path) -> None:
+async def test_a_terminated_execution_is_shown_as_ended(client: Client, tmp_path: Path) -> None:
     folder = tmp_path / "started"
     handle = await client.launch("waiting", inputs={"folder": str(folder)})
     await running(handle, folder)
@@ -159,7 +159,7 @@ async def test_the_same_name_with_the_same_content_is_the_same_execution(client:
         await client.launch("shapes.diamond", inputs={"x": 4}, name="same-name")
 
 
-async def test_waiting_has_an_end(client: Client, tmp_path: Path) -> None:
+async def test_waiting_stops_at_the_time_limit(client: Client, tmp_path: Path) -> None:
     handle = await client.launch("waiting", inputs={"folder": str(tmp_path / "started")})
 
     with pytest.raises(WaitTimeout, match=r"is not over"):

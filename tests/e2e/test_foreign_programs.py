@@ -55,7 +55,7 @@ def shape(execution: dict[str, Any]) -> list[tuple[str, str, int]]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['file']}:{case['entity']}")
-def test_it_runs_the_same_each_way(here: Installation, case: dict[str, Any]) -> None:
+def test_every_way_to_run_gives_the_same_result(here: Installation, case: dict[str, Any]) -> None:
     given = flags(case["inputs"])
     run = succeeded(flytemp("run", PROGRAMS / case["file"], case["entity"], *given, "-o", "json"), case)
     local = succeeded(flytemp("run", "--local", PROGRAMS / case["file"], case["entity"], *given, "-o", "json"), case)
@@ -96,14 +96,14 @@ def test_a_file_of_this_machine_is_an_input(here: Installation, tmp_path: Path, 
 
 
 @pytest.mark.parametrize("way", [(), ("--local",)], ids=["run", "local"])
-def test_what_the_program_prints_is_no_data(here: Installation, way: tuple[str, ...]) -> None:
+def test_output_of_the_program_is_kept_out_of_stdout(here: Installation, way: tuple[str, ...]) -> None:
     done = here.flytemp("run", str(PROGRAMS / "qualified.py"), "qualified_wf", "-o", "json", *way)
     assert json.loads(done.stdout)["outputs"]["o1"] == 3
     assert "the module is being imported" in done.stderr
     assert "the workflow is being put together" in done.stderr
 
 
-def test_logs_have_what_tasks_print(here: Installation) -> None:
+def test_logs_contain_the_output_of_tasks(here: Installation) -> None:
     done = flytemp("run", PROGRAMS / "constants.py", "void_wf", "--text", "a message", "-o", "json")
     logs = flytemp("logs", json.loads(done.out)["name"])
     assert "noted: a message" in logs.out

@@ -167,7 +167,7 @@ def test_a_worker_that_is_killed_while_the_pod_runs(
     assert {p["metadata"]["uid"] for p in pods(cluster, tasks_namespace)} <= {pod["metadata"]["uid"]}
 
 
-def test_what_the_platform_takes_away_costs_no_retry(
+def test_a_pod_taken_by_the_platform_costs_no_user_retry(
     pods_installation: Installation, cluster: KubernetesAccess, tasks_namespace: str
 ) -> None:
     pods_installation.flytemp("launch", "program.waits_with_retries", "--seconds", "5", "--name", "evicted-1")
@@ -192,7 +192,7 @@ def test_running_out_of_memory_costs_a_retry(
     eventually(lambda: not pods(cluster, tasks_namespace), "the pods are removed")
 
 
-def test_logs_come_from_a_pod_that_is_over_until_the_store_has_them(
+def test_logs_are_read_from_a_finished_pod_until_the_store_has_them(
     pods_installation: Installation, cluster: KubernetesAccess, tasks_namespace: str
 ) -> None:
     pods_installation.flytemp("launch", "program.waits", "--seconds", "0", "--name", "logs-2", "--wait")
@@ -220,7 +220,7 @@ def test_logs_come_from_a_pod_that_is_over_until_the_store_has_them(
     cluster.kubectl("delete", "pod", "over", "-n", tasks_namespace)
 
 
-def test_logs_come_from_the_pod_while_it_runs(
+def test_logs_are_read_from_a_running_pod(
     pods_installation: Installation, cluster: KubernetesAccess, tasks_namespace: str
 ) -> None:
     pods_installation.flytemp("launch", "program.waits", "--seconds", "20", "--name", "logs-1")
@@ -240,7 +240,7 @@ def test_logs_come_from_the_pod_while_it_runs(
     assert pods_installation.flytemp("logs", "logs-1", "n0").stdout == f"waiting\n{rest}"
 
 
-def test_the_janitor_removes_what_a_terminated_execution_left(
+def test_the_janitor_removes_the_pods_of_a_terminated_execution(
     pods_installation: Installation, cluster: KubernetesAccess, tasks_namespace: str
 ) -> None:
     pods_installation.flytemp("launch", "program.waits", "--seconds", "600", "--name", "left-1")

@@ -18,7 +18,7 @@ from tests.installation import DEADLINE_SECONDS, Installation, eventually
 pytestmark = pytest.mark.e2e
 
 
-async def test_after_retention_the_record_answers(client: Client) -> None:
+async def test_the_record_is_read_after_temporals_retention(client: Client) -> None:
     handle = await client.launch("shapes.nested", inputs={"x": 2}, name="forgotten")
     before = await handle.wait(DEADLINE_SECONDS)
     request = DeleteWorkflowExecutionRequest(
@@ -67,7 +67,7 @@ async def test_without_a_worker_the_live_state_is_read_from_temporal(fresh_insta
     assert [node.phase for node in ended.nodes] == [Phase.SUCCEEDED] * 3 + [Phase.ABORTED, Phase.SKIPPED]
 
 
-async def test_without_search_attributes_it_goes_on_and_says_so_once(fresh_installation: Installation, tmp_path: Path) -> None:
+async def test_missing_search_attributes_cause_one_warning(fresh_installation: Installation, tmp_path: Path) -> None:
     installation = fresh_installation
     installation.flytemp("register", str(write_program(tmp_path / "project").parent))
     installation.start_worker()

@@ -212,7 +212,7 @@ def user(installation: Installation) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("way", [(), ("--local",)], ids=["run", "local"])
-def test_it_gives_what_they_give(user: Path, way: tuple[str, ...]) -> None:
+def test_references_give_the_results_of_their_targets(user: Path, way: tuple[str, ...]) -> None:
     done = flytemp("run", user, "uses", *ROWS, *way, "--project", "mine", "-o", "json")
     execution = execution_of(done)
     assert execution["error"] is None
@@ -222,7 +222,7 @@ def test_it_gives_what_they_give(user: Path, way: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("way", [(), ("--local",)], ids=["run", "local"])
-def test_one_handles_a_failure(user: Path, way: tuple[str, ...]) -> None:
+def test_a_reference_can_handle_a_failure(user: Path, way: tuple[str, ...]) -> None:
     done = flytemp("run", user, "fails", *ROWS, *way, "--project", "mine", "-o", "json")
     execution = execution_of(done)
     assert (done.code, execution["phase"], execution["error"]["code"]) == (3, "FAILED", "ValueError")
@@ -230,7 +230,7 @@ def test_one_handles_a_failure(user: Path, way: tuple[str, ...]) -> None:
     assert (handler["phase"], handler["target"]) == ("SUCCEEDED", "tsk:shared:production:lib.alarm:v1")
 
 
-def test_what_is_registered_keeps_what_it_was_registered_with(user: Path, installation: Installation) -> None:
+def test_a_registered_workflow_keeps_the_versions_it_refers_to(user: Path, installation: Installation) -> None:
     assert flytemp("register", user, "--project", "mine", "--version", "u1").code == 0
     changed = {**LIBRARY, "lib.py": LIBRARY["lib.py"].replace("x * x", "x + 1000")}
     later = write(installation.folder / "library-later", changed)
@@ -245,7 +245,7 @@ def test_what_is_registered_keeps_what_it_was_registered_with(user: Path, instal
         flytemp("register", installation.folder / "library", "--project", "shared", "--domain", "production", "--version", "v1")
 
 
-def test_where_they_lead_nowhere(user: Path, tmp_path: Path) -> None:
+def test_references_to_missing_entities_are_refused(user: Path, tmp_path: Path) -> None:
     wrong = USER["user.py"].replace('"lib.whole"', '"lib.wholly"').replace("squares(n: int)", "squares(n: int, m: int = 1)")
     file = write(tmp_path / "wrong", {**USER, "user.py": wrong}) / "user.py"
     for command in (("register", file), ("run", file, "uses", *ROWS), ("run", file, "uses", *ROWS, "--local")):

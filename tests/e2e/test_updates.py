@@ -91,7 +91,7 @@ async def test_answers_pauses_and_refusals(here: Installation) -> None:
     await client.close()
 
 
-async def test_what_is_over_goes_on(here: Installation, tmp_path: Path) -> None:
+async def test_a_finished_execution_can_be_retried(here: Installation, tmp_path: Path) -> None:
     client = await here.client()
     file = tmp_path / "text"
     handle = await start(client, "updates-2", "updates_reads", path=str(file))

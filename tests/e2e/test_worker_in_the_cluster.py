@@ -121,7 +121,7 @@ def worker(image: str, variables: Mapping[str, str]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "worker"}, "spec": spec}
 
 
-def test_it_runs_tasks_beside_itself(
+def test_a_worker_in_a_pod_runs_tasks_in_other_pods(
     outside: Installation, temporal: str, own_cluster: Cluster, namespace: str, s3_server: S3Server, task_image: str,
     worker_image: str,
 ) -> None:  # fmt: skip

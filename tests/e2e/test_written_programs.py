@@ -167,7 +167,7 @@ def test_it_is_listed_and_drawn(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_it_gives_the_same_each_way(folder: Path, name: str) -> None:
+def test_every_way_to_run_gives_the_same_outputs(folder: Path, name: str) -> None:
     launched = run("launch", name, "--version", "w1", "--wait", *INPUTS[name])
     ran = run("run", folder / FILES[name], name, *INPUTS[name])
     local = run("run", folder / FILES[name], name, *INPUTS[name], "--local")
