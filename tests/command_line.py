@@ -1,4 +1,4 @@
-"""The command line in this process: what a command printed, without the second that starting Python takes."""
+"""The command line run in this process, which saves the second that starting Python takes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def flytemp(*arguments: object) -> Done:
 
 @contextlib.contextmanager
 def environment(variables: Mapping[str, str], folder: Path) -> Iterator[None]:
-    """Exactly these variables of flytemp and Temporal, in this working directory."""
+    """Set exactly these flytemp and Temporal variables, and the working directory."""
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith(("FLYTEMP_", "TEMPORAL_"))]:
         del os.environ[name]

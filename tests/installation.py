@@ -1,6 +1,6 @@
 """A real installation for tests: Temporal's dev server, a store on disk, and worker processes.
 
-What users run is what is started here: `flytemp worker` as a process of its own, found through ``FLYTEMP_*`` and
+The worker is started as users start it: `flytemp worker` in a process of its own, configured by ``FLYTEMP_*`` and
 ``TEMPORAL_*`` variables.
 """
 
@@ -22,11 +22,11 @@ from flytemp_worker.devserver import DevServer, start_dev_server
 T = TypeVar("T")
 
 DEADLINE_SECONDS = 120.0
-"""How long a test waits for something that must happen; only a broken program gets near it."""
+"""Seconds to wait for an event that must happen. Only a fault makes a test wait this long."""
 
 
 def eventually(condition: Callable[[], T], what: str, seconds: float = DEADLINE_SECONDS) -> T:
-    """The first true value of ``condition``; fails when there is none in time."""
+    """Return the first true value of ``condition``; fail the test when there is none within ``seconds``."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < end, f"never happened: {what}"
@@ -51,7 +51,7 @@ class Installation:
         return cls(folder, server)
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The variables that point a flytemp process here."""
+        """Return the environment variables that connect a flytemp process to this installation."""
         plain = {key: value for key, value in os.environ.items() if not key.startswith(("FLYTEMP_", "TEMPORAL_"))}
         return {
             **plain,
@@ -72,7 +72,7 @@ class Installation:
         return load_settings(self.folder, environ=self.environment(extra))
 
     def start_worker(self, extra: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """A worker process; it is ready when it has polled, which a launch waits for anyway."""
+        """Start a worker process. It is ready once it polls; a launch waits for that."""
         log = (self.folder / f"worker-{len(self.workers)}.log").open("wb")
         worker = subprocess.Popen(
             [sys.executable, "-m", "flytemp_cli", "worker"],
@@ -90,7 +90,7 @@ class Installation:
         return "\n".join(path.read_text(errors="replace") for path in sorted(self.folder.glob("worker-*.log")))
 
     def flytemp(self, *arguments: str, cwd: Path | None = None, check: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run the command line here; ``check`` is the exit code that is expected, None for any."""
+        """Run a flytemp command here. ``check`` is the expected exit code; None accepts any."""
         done = subprocess.run(
             [sys.executable, "-m", "flytemp_cli", *arguments],
             cwd=cwd or self.folder,
@@ -121,7 +121,7 @@ class Installation:
 
 
 def marked_processes(text: str) -> list[int]:
-    """Processes whose command line or environment contains ``text``: what a test left behind."""
+    """Return the ids of processes whose command line or environment contains ``text``."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():

@@ -1,4 +1,4 @@
-"""Small tasks and workflows, and the registry that holds them, for tests that need a program and no server."""
+"""Small tasks and workflows, and the registry that holds them, for tests that need a program but no server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add(a: int, b: int) -> int:
 
 @task(retries=2)
 def flaky(folder: str) -> int:
-    """Succeeds in its third attempt."""
+    """Succeed in the third attempt."""
     attempts = Path(folder)
     (attempts / str(len(list(attempts.iterdir())))).touch()
     count = len(list(attempts.iterdir()))
@@ -127,7 +127,7 @@ def documents() -> list[Document]:
 
 
 def register(store: ObjectStore, version: str = VERSION) -> Registry:
-    """A registry that holds them all."""
+    """Return a registry that holds all of these entities."""
     registry = Registry(store)
     registry.register(documents(), project="default", domain="development", version=version)
     return registry

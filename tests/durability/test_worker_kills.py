@@ -81,7 +81,7 @@ def expected(nodes: int) -> int:
 
 
 class Progress:
-    """What the tasks left on the disk."""
+    """Progress of the execution, read from the files that its tasks wrote."""
 
     def __init__(self, folder: Path, results: Path, nodes: int = NODES) -> None:
         self.folder = folder
@@ -97,7 +97,7 @@ class Progress:
         return done == self._nodes or (done >= goal and len(self.alive()) > 0)
 
     def alive(self) -> list[str]:
-        """Task processes, and their children, that are alive."""
+        """Return the task processes, and children of tasks, that are alive."""
         tries = [file.name for node in self.folder.glob("s*") for file in node.iterdir()]
         alive = [name for name in tries if is_alive(int(name.partition("-")[0]), name.partition("-")[2])]
         children = [int(file.name.removeprefix("child-")) for file in self.folder.glob("child-*")]
@@ -149,7 +149,7 @@ def test_workers_killed_at_random_moments(fresh_installation: Installation, tmp_
 
 
 def _check_store(installation: Installation, execution: Execution) -> None:
-    """One committed result per attempt; one claim per try, and as many tries as the record tells at most."""
+    """Check that each attempt has one result, and each try at most one claim."""
     layout = ExecutionLayout(execution.namespace, execution.workflow_id, execution.run_id)
     nodes = installation.store / layout.root / "nodes"
     results = Counter(path.parent.parent.name for path in nodes.glob("*/*/result.json"))

@@ -32,7 +32,7 @@ def show(a: int):
 
 @dataclass(frozen=True)
 class BadProgram:
-    """A module's text below `HEAD`, and what the one message must say."""
+    """Text of a module below `HEAD`, and the parts of the one expected message."""
 
     name: str
     body: str
@@ -45,7 +45,7 @@ class BadProgram:
 
     @property
     def line(self) -> int:
-        """The marked line, from 1."""
+        """Return the number of the marked line, counted from 1."""
         return next(number for number, line in enumerate(self.source.splitlines(), 1) if line.endswith("# here"))
 
 

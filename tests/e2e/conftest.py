@@ -11,7 +11,7 @@ from tests.installation import Installation
 
 @pytest.fixture(scope="session")
 def shapes(installation: Installation) -> Installation:
-    """The installation with the shapes registered."""
+    """Register the programs of `programs` in the installation."""
     file = write_program(installation.folder / "shapes-project" / "src")
     installation.flytemp("register", str(file.parent))
     return installation

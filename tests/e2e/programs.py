@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 SHAPES = '''
-"""Small workflows, one for each thing that can happen."""
+"""Small workflows, one for each kind of result."""
 import os
 import time
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def fails(a: int) -> int:
 
 @task(retries=2)
 def flaky(folder: str) -> int:
-    """Fails twice, then succeeds; the folder counts."""
+    """Fail twice, then succeed; files in the folder count the calls."""
     attempts = Path(folder)
     attempts.mkdir(parents=True, exist_ok=True)
     (attempts / str(len(list(attempts.iterdir())))).touch()
@@ -63,7 +63,7 @@ def sleeps_too_long() -> int:
 
 @task
 def waits(folder: str) -> int:
-    """Runs until it is stopped; says that it began."""
+    """Create a file, then run until the task is stopped."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     (Path(folder) / f"pid-{os.getpid()}").touch()
     print("waiting", flush=True)
@@ -73,7 +73,7 @@ def waits(folder: str) -> int:
 
 @task
 def waits_for(folder: str, name: str) -> int:
-    """Runs until a file is there."""
+    """Run until a file exists."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     with (Path(folder) / "starts").open("a") as starts:
         starts.write(f"{name}\\n")
@@ -170,7 +170,7 @@ def waiting_for(folder: str, x: int = 0) -> int:
 
 @workflow
 def empty() -> None:
-    """No nodes at all."""
+    """A workflow without nodes."""
 
 
 plan = LaunchPlan.get_or_create(diamond, name="diamond-of-5", default_inputs={"x": 5})
@@ -179,7 +179,7 @@ fixed = LaunchPlan.get_or_create(diamond, name="diamond-of-7", fixed_inputs={"x"
 
 
 def write_program(folder: Path, text: str = SHAPES, name: str = "shapes") -> Path:
-    """The program as a file in a folder of its own; returns the file."""
+    """Write the program to a file in a new folder and return the file."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}.py"
     file.write_text(text)

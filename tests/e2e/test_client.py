@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="module")
 def program(shapes: Installation) -> ModuleType:
-    """The registered module, as a service that imports its workflows has it."""
+    """Import the registered module, as a service that launches its workflows does."""
     file = shapes.folder / "shapes-project" / "src" / "shapes.py"
     spec = importlib.util.spec_from_file_location("shapes", file)
     assert spec is not None

@@ -1,4 +1,4 @@
-"""Runs that continue as new while tasks are in flight: the tasks never notice."""
+"""Runs that continue as new while tasks are in flight; the tasks run on without interruption."""
 
 from __future__ import annotations
 

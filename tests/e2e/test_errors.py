@@ -1,4 +1,4 @@
-"""Bad programs and bad inputs: one clear message with the user's line, a hint, an exit code, and nothing half-done."""
+"""Bad programs and bad inputs: one clear message with the user's line, a hint, an exit code, and no partial effect."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def keep_wf(x: int) -> int:
 
 @pytest.fixture(scope="module")
 def here(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """The installation, with `runnable.py` in the working directory and registered."""
+    """Write `runnable.py` to the working directory and register it."""
     folder = tmp_path_factory.mktemp("errors")
     (folder / "runnable.py").write_text(RUNNABLE)
     with environment({**installation.environment(), "NO_COLOR": "1"}, folder):
@@ -49,7 +49,7 @@ def here(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def own_store(here: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty store of the test's own, and `good.py` in its folder."""
+    """Create an empty store for this test, and `good.py` beside it."""
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "good.py").write_text(GOOD)
     monkeypatch.setenv("FLYTEMP_STORE", str(tmp_path / "store"))
@@ -57,13 +57,13 @@ def own_store(here: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def registered() -> set[str]:
-    """Every object of the registry: what is there is what others can see."""
+    """Return every object of the registry."""
     registry = Path(os.environ["FLYTEMP_STORE"]) / "registry"
     return {str(path) for path in registry.rglob("*") if path.is_file()}
 
 
 def refused(done: Done, says: str, hint: str = "", *, code: int) -> None:
-    """One message, one hint, no data, no traceback."""
+    """Check that there is one message and one hint, and neither data nor a traceback."""
     lines = done.err.splitlines()
     errors = [line for line in lines if line.startswith("error: ")]
     assert (done.code, done.out, len(errors)) == (code, "", 1), done
@@ -374,7 +374,7 @@ def test_a_read_only_store(
 def test_a_full_store_has_all_of_a_version_or_nothing(
     own_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever write is the first that does not fit."""
+    """Fill the store so that each write in turn is the first one that fails."""
     write_all, room = local._write_all, 0
 
     def write(descriptor: int, data: bytes) -> None:
@@ -466,7 +466,7 @@ def test_unknown_commands_and_options(here: Installation) -> None:
 
 
 def test_the_installed_command_reports_the_same_errors(here: Installation) -> None:
-    """The table above runs in this process; this is the console script."""
+    """The tests above call the command in this process; this one runs the console script."""
     words = ["run", "runnable.py", "errors_wf", "--x", "three", "-o", "json"]
     done = subprocess.run(
         [sys.executable, "-m", "flytemp_cli", *words], capture_output=True, text=True, check=False, timeout=DEADLINE_SECONDS

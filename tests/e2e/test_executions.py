@@ -104,7 +104,7 @@ async def test_no_credential_of_the_worker_reaches_a_task(client: Client) -> Non
 
 
 async def running(handle: ExecutionHandle[object], folder: Path) -> None:
-    """Until the task has begun."""
+    """Wait until the task has started."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         while not folder.exists() or not list(folder.iterdir()):
             await asyncio.wait([asyncio.ensure_future(handle.describe())])

@@ -1,4 +1,4 @@
-"""Programs in the style of Flyte's documentation, run each way there is, always with the same results."""
+"""Programs in the style of Flyte's documentation, run in every available way, always with the same results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAMED = ["name", "phase", "inputs", "outputs", "error", "nodes"]
 
 @pytest.fixture(scope="module")
 def here(installation: Installation) -> Iterator[Installation]:
-    """The installation with everything registered, as one would: each project's root."""
+    """Register every project from its root folder."""
     with environment(installation.environment(), installation.folder):
         for root in (PROGRAMS, PROJECTS / "src_layout" / "src", PROJECTS / "siblings", PROJECTS / "package"):
             done = flytemp("register", root, "--version", VERSION)
@@ -34,7 +34,7 @@ def here(installation: Installation) -> Iterator[Installation]:
 
 
 def flags(inputs: dict[str, Any]) -> list[str]:
-    """Inputs as a person types them: texts as they are, all else as JSON."""
+    """Return the inputs as command-line options: text unchanged, other values as JSON."""
     return [part for name, value in inputs.items() for part in (f"--{name}", _typed(value))]
 
 

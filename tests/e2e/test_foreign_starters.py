@@ -1,4 +1,4 @@
-"""Executions that flytemp's client did not start: the temporal command line, and a parent workflow of a team's own."""
+"""Executions that were started without flytemp's client: by the temporal command line and by a parent workflow."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_a_bad_launch_fails_the_run_with_a_clear_error(shapes: Installatio
 
 @workflow.defn(sandboxed=False)
 class TeamWorkflow:
-    """An ordinary workflow: it knows the type's name, the queue and the JSON, and nothing else of flytemp."""
+    """An ordinary workflow that uses only the workflow type's name, the task queue and the JSON of a launch."""
 
     @workflow.run
     async def run(self, x: int) -> int:

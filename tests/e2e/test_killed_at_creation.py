@@ -1,4 +1,4 @@
-"""A worker that dies between the creation of a pod and its knowing of it."""
+"""A worker that is killed after it sent the request to create a pod and before it received the response."""
 
 from __future__ import annotations
 

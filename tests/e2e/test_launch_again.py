@@ -1,4 +1,4 @@
-"""The same command under the same name is the same launch, also when the program was registered anew in between."""
+"""Repeating a launch under the same name returns the same execution, even after the program was registered again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of an execution without a worker, and after Temporal has forgotten it."""
+"""Reading executions without a worker, and after Temporal's retention has removed them."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ def execution_of(done: Done) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def user(installation: Installation) -> Iterator[Path]:
-    """The user's program, with the library's registered in another project."""
+    """Register the library in another project and return the folder of the program that uses it."""
     with environment(installation.environment(), installation.folder):
         library = write(installation.folder / "library", LIBRARY)
         done = flytemp("register", library, "--project", "shared", "--domain", "production", "--version", "v1")

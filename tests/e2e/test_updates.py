@@ -1,4 +1,4 @@
-"""What any Temporal client can tell an execution: updates with JSON, as the reference of the launch has them."""
+"""Updates that any Temporal client can send to an execution, with the JSON of the launch reference."""
 
 from __future__ import annotations
 

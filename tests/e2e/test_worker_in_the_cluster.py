@@ -1,4 +1,4 @@
-"""A worker that is a pod itself, from the project's image, with the rights of infra/rbac and no others."""
+"""A worker that runs in a pod of the project's image, with exactly the rights of infra/rbac."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ POLICY = 'environment_secrets = ["store"]\ndefaults = {cpu = "500m", memory = "1
 
 
 class Relay(socketserver.BaseRequestHandler):
-    """Passes a connection on to Temporal, whose development server can listen on loopback alone."""
+    """Forwards a connection to Temporal, whose development server listens on loopback only."""
 
     target: tuple[str, int]
 
@@ -71,7 +71,7 @@ class Relay(socketserver.BaseRequestHandler):
 
 @contextlib.contextmanager
 def relayed(address: str, ip: str) -> Iterator[str]:
-    """An address on ``ip`` at which what listens on ``address`` is reached."""
+    """Yield an address on ``ip`` whose connections are forwarded to ``address``."""
     host, _, port = address.rpartition(":")
     handler = type("ToTemporal", (Relay,), {"target": (host, int(port))})
     with socketserver.ThreadingTCPServer((ip, 0), handler) as server:
@@ -96,13 +96,13 @@ def outside(tmp_path: Path, s3_server: S3Server) -> Iterator[Installation]:
 
 @pytest.fixture
 def temporal(outside: Installation, own_cluster: Cluster) -> Iterator[str]:
-    """The server's address for pods."""
+    """Yield the address at which pods reach the Temporal server."""
     with relayed(outside.server.address, own_cluster.bridge_ip) as address:
         yield address
 
 
 def worker(image: str, variables: Mapping[str, str]) -> dict[str, Any]:
-    """The worker as an operator would run it, here as a single pod."""
+    """Return the manifest of a worker pod, as an operator would write it."""
     container = {
         "name": "worker",
         "image": image,

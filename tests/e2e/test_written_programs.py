@@ -1,4 +1,4 @@
-"""Programs that are no functions: YAML specs over Python tasks, and imperative workflows, each way there is."""
+"""YAML specs over Python tasks, and imperative workflows, run in every available way."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ INPUTS = {"written.report": ("--note", "hello"), "imperative.report": ("--rows",
 
 @pytest.fixture(scope="module")
 def folder(installation: Installation) -> Iterator[Path]:
-    """A project with both, registered."""
+    """Register a project with both kinds of programs."""
     folder = installation.folder / "written"
     folder.mkdir()
     for name, text in (("steps.py", TASKS), ("spec.flytemp.yaml", SPEC), ("imperative.py", IMPERATIVE)):
