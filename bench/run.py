@@ -32,7 +32,8 @@ from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_activities.process import ProcessBackend, ProcessOptions, new_worker_id
 from flytemp_activities.tasks import TaskRunner
-from flytemp_worker.assembly import WORKFLOW_SLOTS, control_worker, task_worker
+from flytemp_activities.workflow_liveness import WorkflowLiveness
+from flytemp_worker.assembly import WORKFLOW_SLOTS, control_worker, started, task_worker
 from flytemp_worker.devserver import start_dev_server
 from programs import STEP, HandWritten, document
 
@@ -64,11 +65,11 @@ class Installation:
     async def enter(self, stack: AsyncExitStack) -> None:
         settings = ResolvedSettings(task_queue=self.tasks, max_parallelism=0, heartbeat_seconds=10)
         executions = Executions(self.store)
-        await self.backend.start()
-        stack.push_async_callback(self.backend.close)
+        runner = TaskRunner(executions, self.backend, WorkflowLiveness(self.temporal))
+        await stack.enter_async_context(started(self.backend, runner))
         workers = [
             control_worker(self.temporal, executions, self.queue, settings),
-            task_worker(self.temporal, TaskRunner(executions, self.backend, self.temporal), settings, slots=100, drain_seconds=0),
+            task_worker(self.temporal, runner, settings, slots=100, drain_seconds=0),
             Worker(
                 self.temporal,
                 task_queue=self.hand,

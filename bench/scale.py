@@ -36,6 +36,7 @@ from flytemp_activities.backend import HeartbeatDetails, Report
 from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_activities.tasks import TaskRunner
+from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.assembly import control_worker, task_worker
 from flytemp_worker.devserver import start_dev_server
 from flytemp_worker.serve import spare_garbage_collection
@@ -165,7 +166,7 @@ async def measure(cases: list[Case], folder: Path, part: float, cancel: bool) ->
         _register(store, folder, cases, part)
         settings = ResolvedSettings(task_queue=TASKS, max_parallelism=0, continue_as_new_events=7_500)
         executions = Executions(store)
-        runner = TaskRunner(executions, ScaleBackend(store), temporal)
+        runner = TaskRunner(executions, ScaleBackend(store), WorkflowLiveness(temporal))
         async with AsyncExitStack() as stack:
             for worker in (
                 control_worker(temporal, executions, QUEUE, settings),

@@ -62,22 +62,23 @@ class Backend(Protocol):
         """
         ...
 
-    async def start_early(self, invocation: Invocation, *, expected: bool = False) -> bool:
-        """Start a fresh try that no `run` waits for yet, if that is possible at once. It goes on by itself; cancelling this call
-        lets go of it.
+    async def start_early(self, invocation: Invocation, *, deadline: float) -> bool:
+        """Start a fresh try before its activity arrives, if that is possible at once.
+
+        The try runs until an activity claims it with `run`, here or in another worker. Cancelling this call releases the try.
 
         Args:
-            invocation: what to start.
-            expected: its `run` follows in a moment, here or in another worker, and the try's end is left to it. When it is killed
-                before that, nothing is said of the try.
+            invocation: the try.
+            deadline: monotonic time, in seconds, after which nothing may be started. By then an activity in another worker may
+                have claimed and ended the try.
 
         Returns:
-            False when nothing of it is there: a later `run` need not look for it.
+            False if nothing was started, so that a later `run` need not look for the try.
         """
         ...
 
     def release(self, invocation_key: TryKey) -> None:
-        """Look no more after a try that was started ahead and that no `run` waits for here: another worker does. It goes on."""
+        """Stop following an early-started try that no `run` waits for here. The try continues: another worker follows it."""
         ...
 
     async def kill(self, invocation_key: TryKey) -> None:

@@ -1,9 +1,11 @@
-"""Tasks that the interpreter of this very process has decided to run: begun while the server still learns of it.
+"""Early start: begins tries before their activities arrive, and keeps the tries that no activity has claimed.
 
-From the decision until the task's activity is here the server writes the decision down, the activity's start too, and tells a
-worker: a third of the time between two pods of a chain. A pod needs none of that to be created, as its name follows from the try.
-So the decision is announced within the process, and the activity, here or in another worker, finds the pod. Most come in
-milliseconds. It may come never, when the decision was not written down, or the task was cancelled before a worker had it.
+Between the decision to run a task and the arrival of its activity, the Temporal server writes the decision and the activity's
+start, and dispatches the activity to a worker. A pod needs none of that to be created, as its name follows from the try. So the
+interpreter announces each task within its process, and one activity starts the tasks of a large fan-out.
+
+The activity is the owner of its try. A try that no activity has claimed by the next poll of its workflow is released if another
+worker has the activity, is stopped if the execution is over or if no activity will follow, and is kept otherwise.
 """
 
 from __future__ import annotations
@@ -11,173 +13,210 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass
 from typing import Any
 
-from temporalio.client import Client as TemporalClient
-from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
-from temporalio.service import RPCError, RPCStatusCode
-
 from flytemp.errors import FlytempError
+from flytemp.names import activity_id
 from flytemp.runtime.invocation import Invocation
-from flytemp_activities.backend import Backend, TryKey
+from flytemp_activities.backend import Backend, TryKey, key_of
 from flytemp_activities.background import Background
-from flytemp_activities.orphan_monitor import Detached, Run, pending_activities
+from flytemp_activities.workflow_liveness import WorkflowLiveness, WorkflowRun, WorkflowState
 
-START_SECONDS = 1.0
-"""What has not begun after so long is left to its activity, which may be over elsewhere before long."""
+ANNOUNCED_SECONDS = 1.0
+"""A task that was announced starts early within this time or not at all: later, its activity may have ended elsewhere."""
 
-LOOK_SECONDS, LAST_LOOK_SECONDS = 1.0, 10.0
-"""An activity that has not come after so long is looked for, less and less often."""
-
-MOST_ABANDONED = 1_000
+MOST_STOPPED = 1_000
+"""Number of stopped tries that are remembered."""
 
 logger = logging.getLogger("flytemp.tasks")
 
 
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """That a workflow's run is about to have an activity, with that argument of `run_task`. ``at``: monotonic seconds."""
-
-    argument: dict[str, Any]
-    run: Run
-    activity_id: str
-    at: float
-
-    @property
-    def key(self) -> TryKey:
-        """The try's."""
-        return try_of(self.argument)
-
-
 def try_of(argument: dict[str, Any]) -> TryKey:
-    """What the try is called that an argument of `run_task` is for."""
+    """Return the key of the try that an argument of `run_task` names."""
     return argument["execution"], argument["node"], argument["attempt"], argument["try"]
 
 
+@dataclass(slots=True)
+class _Unclaimed:
+    """A try that no activity of this worker has claimed.
+
+    Attributes:
+        run: the workflow run that schedules the activity.
+        since: monotonic time in seconds at which the try was announced, started or left.
+        is_announced: the workflow task that announced the try schedules its activity.
+        is_started: the backend was asked to start the try.
+        is_stopping: the backend is stopping the try.
+    """
+
+    run: WorkflowRun
+    since: float
+    is_announced: bool = False
+    is_started: bool = True
+    is_stopping: bool = False
+
+
 class EarlyStarter:
-    """Starts what is announced, and looks after it until its activity comes.
+    """Owner of the unclaimed tries of one backend.
 
     Args:
-        load: makes the invocation of an activity's argument.
-        slots: tries that may be in hand at once, beyond which nothing is started; None: no bound.
+        backend: the backend that runs the tries.
+        liveness: the poller of the workflows that the tries belong to.
+        load: reads the invocation of an argument of `run_task`.
+        slots: number of tries at which no further one is started early. None means no limit.
     """
 
     def __init__(
         self,
         backend: Backend,
-        temporal: TemporalClient,
-        detached: Detached,
+        liveness: WorkflowLiveness,
         load: Callable[[dict[str, Any]], Awaitable[Invocation]],
         slots: int | None = None,
     ) -> None:
         self._backend = backend
-        self._temporal = temporal
-        self._detached = detached
+        self._liveness = liveness
         self._load = load
         self._slots = slots
-        self._expected: dict[TryKey, Announcement] = {}
-        self._begun: set[TryKey] = set()  # of those expected
-        self._abandoned: dict[TryKey, None] = {}  # the last that were stopped, as nobody came for them
-        self._lookers: dict[Run, asyncio.Task[None]] = {}
-        self._background = Background(logger, "an announced task could not be begun, or stopped")
+        self._unclaimed: dict[TryKey, _Unclaimed] = {}
+        self._stopped: dict[TryKey, None] = {}  # the latest ones that were stopped before an activity claimed them
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._background = Background(logger, "an early-started try could not be started or stopped")
+
+    def open(self) -> None:
+        """Accept announcements from now on, on the running event loop. The backend must have started."""
+        self._loop = asyncio.get_running_loop()
 
     @property
     def has_room(self) -> bool:
-        """Whether one more can be begun. May be asked on any thread."""
+        """Return True if one more try may be started early. This is thread-safe."""
         return self._slots is None or len(self._backend.running()) < self._slots
 
-    def hear(self, announcement: Announcement) -> None:
-        """Start it, if that is possible at once. What was announced before and then abandoned is left to its activity."""
-        run = announcement.run
-        if announcement.key in self._abandoned:
-            return
-        self._expected[announcement.key] = announcement
-        self._background.do(self._start(announcement))
-        if run not in self._lookers:
-            self._lookers[run] = asyncio.create_task(self._look_after(run))
+    @property
+    def unclaimed(self) -> Set[TryKey]:
+        """The tries that no activity has claimed, as a view that changes with them."""
+        return self._unclaimed.keys()
 
-    def taken(self, key: TryKey) -> bool:
-        """The activity has come of a task that was announced, here or in another worker. Whether nobody can have begun it."""
-        begun = key in self._begun
-        return self._forget(key) and not begun
+    # ------------------------------------------------------------------------------------- starting
 
-    def withdraw(self, key: TryKey) -> None:
-        """The activity was cancelled, perhaps before any worker had it: then what was begun here is stopped."""
-        if self._forget(key):
-            self._abandon(key)
+    def announce(self, argument: dict[str, Any], run: WorkflowRun) -> None:
+        """Start the try of an activity that the run is about to schedule, if that is possible at once. This is thread-safe."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._on_announced, argument, run, time.monotonic())
 
-    async def _start(self, announcement: Announcement) -> None:
-        key = announcement.key
+    def _on_announced(self, argument: dict[str, Any], run: WorkflowRun, at: float) -> None:
+        key = try_of(argument)
+        if key not in self._stopped:  # a try that was announced again after it was stopped is left to its activity
+            self._add(key, _Unclaimed(run, at, is_announced=True, is_started=False))
+            self._background.do(self._start_announced(key, argument, at + ANNOUNCED_SECONDS))
+
+    async def _start_announced(self, key: TryKey, argument: dict[str, Any], deadline: float) -> None:
         try:
-            invocation = await self._load(announcement.argument)
-            is_new = time.monotonic() < announcement.at + START_SECONDS
-            if is_new and self.has_room and key in self._expected:
-                self._begun.add(key)
-                await self._backend.start_early(invocation, expected=True)
-        except FlytempError as error:  # its activity meets the same, and tells the engine
-            logger.info("node %s of %s, which was announced, is not begun: %s", key[1], key[0], error)
+            invocation = await self._load(argument)
+        except FlytempError as error:  # the activity meets the same error and reports it
+            logger.info("node %s of %s is not started early: %s", key[1], key[0], error)
+            return
+        unclaimed = self._unclaimed.get(key)
+        if unclaimed is not None and time.monotonic() < deadline and self.has_room:
+            unclaimed.is_started = True
+            await self._backend.start_early(invocation, deadline=deadline)
 
-    # ---------------------------------------------------------------------- those that do not come
+    async def start(self, invocation: Invocation, run: WorkflowRun, deadline: float) -> bool:
+        """Start a try whose activity the run schedules later.
 
-    async def _look_after(self, run: Run) -> None:
-        """Look where the activities are that have not come, once for all of the run."""
-        pause = LOOK_SECONDS
-        while expected := [one for one in self._expected.values() if one.run == run]:
-            await asyncio.sleep(pause)
-            missing = self._missing(expected)
-            pause = min(pause * 2, LAST_LOOK_SECONDS) if missing else LOOK_SECONDS
-            if missing:
-                try:
-                    await self._look_for(run, missing)
-                except Exception:
-                    logger.exception("announced tasks of %s could not be looked after", run[0])
-        del self._lookers[run]
+        Args:
+            invocation: the try.
+            run: the workflow run that will schedule the activity.
+            deadline: see `Backend.start_early`.
 
-    def _missing(self, expected: list[Announcement]) -> list[Announcement]:
-        """Of those expected, what still goes on without its activity. What has ended is left to that."""
+        Returns:
+            False if nothing was started.
+        """
+        key = key_of(invocation)
+        unclaimed = self._add(key, _Unclaimed(run, time.monotonic()))
+        started = False
+        try:
+            started = await self._backend.start_early(invocation, deadline=deadline)
+        finally:
+            if not started:
+                self._discard(key, unclaimed)
+        return started
+
+    # ------------------------------------------------------------------------------------- claiming
+
+    def claim(self, key: TryKey) -> bool:
+        """Hand the try over to its activity. Return True if the try was announced here and has not been started."""
+        unclaimed = self._unclaimed.pop(key, None)
+        return unclaimed is not None and not unclaimed.is_started
+
+    def take_back(self, key: TryKey, run: WorkflowRun) -> None:
+        """Keep a running try whose activity has left it, because the activity was paused or reset or its run is over."""
+        self._add(key, _Unclaimed(run, time.monotonic()))
+
+    def cancel(self, key: TryKey) -> None:
+        """Stop the try if no activity has claimed it: its activity was cancelled. This is thread-safe."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop, key)
+
+    def _add(self, key: TryKey, unclaimed: _Unclaimed) -> _Unclaimed:
+        self._unclaimed[key] = unclaimed
+        self._liveness.watch(unclaimed.run, self)
+        return unclaimed
+
+    def _discard(self, key: TryKey, unclaimed: _Unclaimed) -> None:
+        if self._unclaimed.get(key) is unclaimed:
+            del self._unclaimed[key]
+
+    # ------------------------------------------------------------------------- tries without activity
+
+    def is_watching(self, run: WorkflowRun) -> bool:
+        """Return True if a try of the run is unclaimed. The outcome of a try that has ended is left to its activity."""
         running = self._backend.running()
-        old = [one for one in expected if time.monotonic() - one.at >= LOOK_SECONDS]
-        for one in old:
-            if one.key not in running:
-                self._forget(one.key)
-        return [one for one in old if one.key in self._expected]
+        start_by = time.monotonic() - ANNOUNCED_SECONDS
+        is_watching = False
+        for key, unclaimed in self._of(run):
+            if key in running or not (unclaimed.is_started or unclaimed.since < start_by):
+                is_watching = True
+            else:
+                del self._unclaimed[key]
+        return is_watching
 
-    async def _look_for(self, run: Run, missing: list[Announcement]) -> None:
-        description: WorkflowExecutionDescription | None = None
-        try:
-            description = await self._temporal.get_workflow_handle(run[0]).describe()
-        except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND:
-                logger.info("announced tasks of %s could not be looked for: %s", run[0], error)
-                return
-        missing = [one for one in missing if one.key in self._expected]  # some may have come meanwhile
-        if description is None or description.run_id != run[1] or description.status is not WorkflowExecutionStatus.RUNNING:
-            for one in missing:
-                self._forget(one.key)
-                self._detached.watch(one.key, *run)
+    def on_state(self, run: WorkflowRun, state: WorkflowState) -> None:
+        """Release or stop the tries of the run that no activity here will claim."""
+        for key, unclaimed in self._of(run):
+            if unclaimed.is_stopping or unclaimed.since >= state.asked_at:
+                continue
+            activity = activity_id(*key[1:])
+            if state.has_worker(activity):
+                del self._unclaimed[key]
+                self._backend.release(key)
+            elif state.is_over or (unclaimed.is_announced and _will_not_follow(activity, state)):
+                self._stop(key)
+
+    def _of(self, run: WorkflowRun) -> list[tuple[TryKey, _Unclaimed]]:
+        return [(key, unclaimed) for key, unclaimed in self._unclaimed.items() if unclaimed.run == run]
+
+    def _stop(self, key: TryKey) -> None:
+        unclaimed = self._unclaimed.get(key)
+        if unclaimed is None or unclaimed.is_stopping:
             return
-        pending = pending_activities(description)
-        for one in missing:
-            if pending.get(one.activity_id):
-                self._forget(one.key)
-                self._backend.release(one.key)
-            elif one.activity_id not in pending and not _decides(description):
-                self.withdraw(one.key)
+        self._stopped[key] = None
+        if len(self._stopped) > MOST_STOPPED:
+            del self._stopped[next(iter(self._stopped))]
+        if not unclaimed.is_started:
+            del self._unclaimed[key]
+            return
+        unclaimed.is_stopping = True
+        self._background.do(self._kill(key, unclaimed))
 
-    def _abandon(self, key: TryKey) -> None:
-        self._abandoned[key] = None
-        if len(self._abandoned) > MOST_ABANDONED:
-            del self._abandoned[next(iter(self._abandoned))]
-        self._background.do(self._backend.kill(key))
-
-    def _forget(self, key: TryKey) -> bool:
-        """Expect it no more; whether it was."""
-        self._begun.discard(key)
-        return self._expected.pop(key, None) is not None
+    async def _kill(self, key: TryKey, unclaimed: _Unclaimed) -> None:
+        try:
+            await self._backend.kill(key)
+            self._discard(key, unclaimed)
+        finally:
+            unclaimed.is_stopping = False  # after an error, the next poll stops the try again
 
 
-def _decides(description: WorkflowExecutionDescription) -> bool:
-    """The workflow is deciding just now: what it decided may not be written down yet."""
-    return description.raw_description.HasField("pending_workflow_task")
+def _will_not_follow(activity: str, state: WorkflowState) -> bool:
+    """Return True if the decision to schedule the activity did not reach the history, or the activity is over."""
+    return state.is_current and not state.is_deciding and not state.is_pending(activity)

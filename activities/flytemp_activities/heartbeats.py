@@ -1,129 +1,116 @@
-"""When the tasks of a worker report to Temporal, and how they hear soon of a cancellation without reporting often.
+"""Heartbeats of the tasks of a worker, and early notice of their cancellation.
 
-A heartbeat is a write on the server, and a cancellation comes in the answer to one. A worker with few tasks lets each report
-at every change and once a second. Thousands share a budget: each reports rarely, and the worker looks at its workflows
-instead, where one answer tells of all tasks whose cancellation was requested; those report at once.
+A heartbeat is a write on the Temporal server, and the answer to a heartbeat carries a cancellation. In a worker with few tasks,
+each task sends a heartbeat at every change and once a second. Thousands of tasks share a budget: each sends heartbeats rarely,
+and the worker polls the workflows instead. One answer names all cancelled tasks of a workflow. They send a heartbeat at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
-from temporalio.api.enums.v1 import PendingActivityState
-from temporalio.client import Client as TemporalClient
-from temporalio.service import RPCError
 
-HEARTBEATS = 20
-"""A second, of all tasks of a worker together, as long as none is in danger of being taken for lost."""
+from flytemp_activities.workflow_liveness import WorkflowLiveness, WorkflowRun, WorkflowState
 
-LOOK_SECONDS = 2.0
-"""A workflow with many tasks here is looked at so often, or less often where there are many workflows."""
-
-LOOKS = 10
-"""Workflows that are looked at in a second."""
-
-_CANCEL_REQUESTED = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
-
-Run = tuple[str, str]
-"""Workflow id and run id."""
+HEARTBEATS_PER_SECOND = 20
+"""Budget of all tasks of a worker together, unless a task would be in danger of being taken for lost."""
 
 
 @dataclass(slots=True)
 class HeartbeatState:
-    """Of one task: what it reports, and whether it is to do so now."""
+    """Heartbeat of one task.
 
-    report: dict[str, Any] = field(default_factory=dict)
-    now: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    many: bool = False
+    Attributes:
+        details: what the next heartbeat reports.
+        due: done when a heartbeat is due at once.
+        is_rationed: a change alone does not make a heartbeat due.
+    """
 
-    def tell(self, state: dict[str, Any]) -> None:
-        """What is told now is all that holds: a reason to wait is over when it is not told any more."""
-        if state != self.report:
-            self.report = state
-            if not self.many:
-                self.hurry()
+    details: dict[str, Any] = field(default_factory=dict)
+    due: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    is_rationed: bool = False
 
-    def hurry(self) -> None:
-        """Report now."""
-        if not self.now.done():
-            self.now.set_result(None)
+    def update(self, details: dict[str, Any]) -> None:
+        """Replace the details. A reason to wait that the new details lack is over."""
+        if details != self.details:
+            self.details = details
+            if not self.is_rationed:
+                self.request()
+
+    def request(self) -> None:
+        """Make a heartbeat due at once."""
+        if not self.due.done():
+            self.due.set_result(None)
 
     def reset(self) -> None:
-        self.now = asyncio.get_running_loop().create_future()
+        """Take note that a heartbeat was sent."""
+        self.due = asyncio.get_running_loop().create_future()
 
 
 class Heartbeats:
-    """Of all tasks that one worker has in hand."""
+    """Heartbeats of all tasks that one worker runs."""
 
-    def __init__(self, temporal: TemporalClient) -> None:
-        self._temporal = temporal
-        self._in_hand: dict[Run, dict[str, HeartbeatState]] = {}
+    def __init__(self, liveness: WorkflowLiveness) -> None:
+        self._liveness = liveness
+        self._states: dict[WorkflowRun, dict[str, HeartbeatState]] = {}
         self._count = 0
-        self._looker: asyncio.Task[None] | None = None
 
     @contextmanager
     def of_this_activity(self) -> Iterator[HeartbeatState]:
-        """The pulse of the activity that runs here, which must be one; while it is in hand."""
+        """Register the activity that is running, and yield the state of its heartbeat."""
         info = activity.info()
-        run = (info.workflow_id or "", info.workflow_run_id or "")
-        pulses = self._in_hand.setdefault(run, {})
-        pulse = pulses[info.activity_id] = HeartbeatState(many=self._are_many())
+        run = WorkflowRun(info.workflow_id or "", info.workflow_run_id or "")
+        states = self._states.setdefault(run, {})
+        were_many = self._are_many
         self._count += 1
-        self._look()
+        state = states[info.activity_id] = HeartbeatState(is_rationed=self._are_many)
+        if self._are_many:
+            for watched in [run] if were_many else self._states:
+                self._liveness.watch(watched, self)
         try:
-            yield pulse
+            yield state
         finally:
             self._count -= 1
-            if pulses.get(info.activity_id) is pulse:
-                del pulses[info.activity_id]
-            if not pulses and self._in_hand.get(run) is pulses:
-                del self._in_hand[run]
+            if states.get(info.activity_id) is state:
+                del states[info.activity_id]
+            if not states and self._states.get(run) is states:
+                del self._states[run]
 
-    async def until(self, running: asyncio.Task[Any], pulse: HeartbeatState) -> None:
-        """Report until ``running`` is done, in the activity of the pulse."""
+    async def send_until_done(self, work: asyncio.Task[Any], state: HeartbeatState) -> None:
+        """Send the heartbeats of the activity that is running until ``work`` is done."""
         timeout = activity.info().heartbeat_timeout
-        while not running.done():
-            pulse.many = self._are_many()
-            await asyncio.wait({running, pulse.now}, timeout=interval(timeout, self._count), return_when=asyncio.FIRST_COMPLETED)
-            if pulse.now.done():
-                pulse.reset()
-            if not running.done():
-                activity.heartbeat(pulse.report)
+        while not work.done():
+            state.is_rationed = self._are_many
+            await asyncio.wait({work, state.due}, timeout=interval(timeout, self._count), return_when=asyncio.FIRST_COMPLETED)
+            if state.due.done():
+                state.reset()
+            if not work.done():
+                activity.heartbeat(state.details)
 
     # -------------------------------------------------------------------------------- cancellations
 
+    @property
     def _are_many(self) -> bool:
-        return self._count > HEARTBEATS
+        return self._count > HEARTBEATS_PER_SECOND
 
-    def _look(self) -> None:
-        if self._are_many() and (self._looker is None or self._looker.done()):
-            self._looker = asyncio.create_task(self._look_for_cancellations())
+    def is_watching(self, run: WorkflowRun) -> bool:
+        """Return True if tasks of the run cannot rely on frequent heartbeats."""
+        return self._are_many and run in self._states
 
-    async def _look_for_cancellations(self) -> None:
-        while self._are_many():
-            runs = list(self._in_hand)
-            for run in runs:
-                await asyncio.sleep(max(1 / LOOKS, LOOK_SECONDS / len(runs)))
-                if run in self._in_hand:
-                    await self._look_at(run)
-
-    async def _look_at(self, run: Run) -> None:
-        handle = self._temporal.get_workflow_handle(run[0], run_id=run[1])
-        with suppress(RPCError):  # heartbeats tell as well, if later
-            described = await handle.describe()
-            pulses = self._in_hand.get(run, {})
-            for pending in described.raw_description.pending_activities:
-                if pending.state == _CANCEL_REQUESTED and pending.activity_id in pulses:
-                    pulses[pending.activity_id].hurry()
+    def on_state(self, run: WorkflowRun, state: WorkflowState) -> None:
+        """Make a heartbeat of each task due whose cancellation was requested."""
+        for activity_id, heartbeat in self._states.get(run, {}).items():
+            if state.is_current and state.is_cancel_requested(activity_id):
+                heartbeat.request()
 
 
-def interval(timeout: timedelta | None, in_hand: int) -> float:
-    """Seconds between two heartbeats of one task, of ``in_hand`` of this worker."""
+def interval(timeout: timedelta | None, count: int) -> float:
+    """Return the seconds between two heartbeats of one task, of ``count`` tasks in this worker."""
     seconds = timeout.total_seconds() if timeout is not None else 10.0
-    return max(0.2, min(seconds / 3, max(min(1.0, seconds / 4), in_hand / HEARTBEATS)))
+    return max(0.2, min(seconds / 3, max(min(1.0, seconds / 4), count / HEARTBEATS_PER_SECOND)))

@@ -1,4 +1,4 @@
-"""Activities for the parts of large maps, and for workflows that depend on each other."""
+"""Activities for the parts of large maps."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import json
 from typing import Any
 
 from temporalio import activity
-from temporalio.client import Client as TemporalClient
-from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp.layout import RootLayout
 from flytemp.spec import bindings
 from flytemp.spec.pages import to_pages
 from flytemp.spec.plan import part_plan_of
-from flytemp.temporal.workflows import phase_of
 from flytemp_activities.application_errors import control_activity
 from flytemp_activities.executions import Executions
 
@@ -59,28 +56,3 @@ class MapChunks:
             outputs = {name: value[bindings.ITEMS] for name, value in argument["outputs"].items()}
             key, data = layout.part_outputs(argument["name"]), json.dumps(outputs, separators=(",", ":"))
         await asyncio.to_thread(self._store.write, key, data.encode())
-
-
-class WorkflowLiveness:
-    """Whether workflows that this one depends on are still there."""
-
-    def __init__(self, temporal: TemporalClient) -> None:
-        self._temporal = temporal
-
-    @activity.defn(name="flytemp.closed_children")
-    @control_activity
-    async def closed_children(self, argument: dict[str, Any]) -> dict[str, str]:
-        """Of the given workflow ids those that are not open any more, with the phase that they ended in."""
-        closed: dict[str, str] = {}
-        for identifier in argument["workflows"]:
-            try:
-                description = await self._temporal.get_workflow_handle(identifier).describe()
-            except RPCError as error:
-                if error.status != RPCStatusCode.NOT_FOUND:
-                    raise
-                closed[identifier] = "ABORTED"
-                continue
-            phase = phase_of(description.status)
-            if phase.is_final:
-                closed[identifier] = phase
-        return closed

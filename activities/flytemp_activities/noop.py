@@ -25,12 +25,12 @@ class NoopBackend:
             status="succeeded", outputs={variable.name: None for variable in invocation.task.interface.outputs}
         )
 
-    async def start_early(self, invocation: Invocation, *, expected: bool = False) -> bool:
-        """Nothing that could be started."""
+    async def start_early(self, invocation: Invocation, *, deadline: float) -> bool:
+        """Start nothing: a try takes no time."""
         return False
 
     def release(self, invocation_key: TryKey) -> None:
-        """Nothing is started ahead."""
+        """Do nothing: no try is started early."""
 
     async def kill(self, invocation_key: TryKey) -> None:
         """Nothing runs."""

@@ -1,6 +1,4 @@
-"""`run_task`: one try of a task, as an activity: heartbeats, cancellation, and the verdict for the engine. And `start_tasks`:
-many tries started at once, before their activities are.
-"""
+"""Activities that run tasks: `run_task` for one try, and `start_tasks` to start many tries before their activities arrive."""
 
 from __future__ import annotations
 
@@ -9,7 +7,6 @@ import time
 from typing import Any, Protocol
 
 from temporalio import activity
-from temporalio.client import Client as TemporalClient
 from temporalio.exceptions import ApplicationError
 
 from flytemp.errors import FlytempError
@@ -24,66 +21,67 @@ from flytemp_activities.backend import Backend, HeartbeatDetails, SystemFailure,
 from flytemp_activities.early_start import EarlyStarter
 from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.heartbeats import Heartbeats
-from flytemp_activities.orphan_monitor import Detached
+from flytemp_activities.workflow_liveness import WorkflowLiveness, WorkflowRun
 
 START_SECONDS = 10.0
-"""So long `start_tasks` takes at most; what has not started by then is left to the activities of the tries."""
+"""Longest duration of `start_tasks`. Tries that have not started by then are left to their activities."""
 
 
 class TryObserver(Protocol):
-    """Hears of every try that a worker supervises; its metrics."""
+    """Receiver of the starts and ends of a worker's tries, for its metrics."""
 
     def started(self, task: str) -> None:
-        """A try was taken."""
+        """Take note that an activity has begun a try of the task."""
         ...
 
     def ended(self, task: str, outcome: str, seconds: float) -> None:
-        """It is over for this worker. ``outcome`` is succeeded, failed, lost, system-failure, cancelled or detached."""
+        """Take note that an activity has ended. ``outcome`` is succeeded, failed, lost, system-failure, cancelled or detached."""
         ...
 
 
 class TaskRunner:
-    """The activity, over one backend.
+    """Activities that run tasks on one backend.
 
     Args:
-        executions: where a task's spec and its execution's context are read.
-        backend: what runs it.
-        temporal: to learn whether a workflow whose activity is gone still runs.
-        observer: hears of each try, or None.
-        slots: tries that may be in hand at once, beyond which none is started ahead; None: no bound.
+        executions: reader of the tasks' specs and their executions' contexts.
+        backend: the backend that runs the tries.
+        liveness: poller of the workflows that the tries belong to.
+        observer: receives the start and end of each try, if given.
+        slots: number of tries at which no further one is started early. None means no limit.
     """
 
     def __init__(
         self,
         executions: Executions,
         backend: Backend,
-        temporal: TemporalClient,
+        liveness: WorkflowLiveness,
         observer: TryObserver | None = None,
         slots: int | None = None,
     ) -> None:
         self._observer = observer
         self._executions = executions
         self._backend = backend
-        self._heartbeats = Heartbeats(temporal)
-        self._detached = Detached(backend, temporal)
-        self.announced = EarlyStarter(backend, temporal, self._detached, self._invocation, slots)
+        self._heartbeats = Heartbeats(liveness)
+        self.early_starter = EarlyStarter(backend, liveness, self._invocation, slots)
 
     @activity.defn(name="flytemp.run_task")
     async def run_task(self, argument: dict[str, Any]) -> dict[str, Any]:
-        """Run one try. The argument is that of `flytemp_worker.workflow.activity_calls.run_task`."""
+        """Run one try and return its outputs.
+
+        Raises:
+            ApplicationError: the try failed. Its detail is the error for the engine.
+        """
         try:
             invocation = await self._invocation(argument)
         except FlytempError as error:
-            # The spec or the context does not load: no fault of the task. The engine tries again, within bounds.
+            # An error of the platform: the spec or the context does not load. The engine tries again, within bounds.
             raise _failure("SYSTEM", error.code, error.message, True) from error
-        key = key_of(invocation)
-        self._detached.taken(key)
-        resumed = self._may_be_there(argument, key)
+        resumed = self._may_have_started(argument, key_of(invocation))
         return _answer(await self._observed(invocation, resumed, stop=bool(argument.get("stop"))))
 
-    def _may_be_there(self, argument: dict[str, Any], key: TryKey) -> bool:
-        """Whether this try may have been started before, other than by what this worker has in hand."""
-        is_fresh = self.announced.taken(key) or not argument.get("announced") or key in self._backend.running()
+    def _may_have_started(self, argument: dict[str, Any], key: TryKey) -> bool:
+        """Claim the try. Return True if it may have been started, other than as a try that this worker's backend runs."""
+        is_fresh = self.early_starter.claim(key) or not argument.get("announced") or key in self._backend.running()
         return bool(argument.get("resumed")) or activity.info().attempt > 1 or not is_fresh
 
     async def _observed(self, invocation: Invocation, resumed: bool, stop: bool) -> TaskResult:
@@ -108,26 +106,28 @@ class TaskRunner:
 
     @activity.defn(name="flytemp.start_tasks")
     async def start_tasks(self, argument: dict[str, Any]) -> dict[str, list[int]]:
-        """Start tries, as many as there is room for and can be started at once. ``argument`` is that of
-        `flytemp_worker.workflow.activity_calls.start_tasks`; the answer has the numbers of those that were ``started``, or
-        may have been.
+        """Start as many tries as have room and can be started at once, before their activities arrive.
 
-        Their activities come later, and find them. Until then they go on by themselves, as long as their execution does.
+        Returns:
+            ``started``: the indexes of the tries that were started, or may have been.
         """
         tries: Any = from_pages(argument["tries"])
-        end = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_SECONDS
         starts: list[asyncio.Task[bool]] = []
+        info = activity.info()
+        run = WorkflowRun(info.workflow_id or "", info.workflow_run_id or "")
         try:
             for one in tries:
-                if time.monotonic() > end or not self.announced.has_room:
+                if time.monotonic() > deadline or not self.early_starter.has_room:
                     break
-                starts.append(asyncio.create_task(self._start(await self._invocation({**argument, **one}))))
-                await asyncio.sleep(0)  # the first pods are not to wait until the last are thought of
-        except FlytempError as error:  # the activities meet the same, and tell the engine
-            activity.logger.info("tasks are not started ahead, as their execution does not load: %s", error)
+                invocation = await self._invocation({**argument, **one})
+                starts.append(asyncio.create_task(self.early_starter.start(invocation, run, deadline)))
+                await asyncio.sleep(0)  # the request of the first pod is sent before the last pod is prepared
+        except FlytempError as error:  # the activities meet the same error and report it
+            activity.logger.info("tasks are not started early: their execution does not load: %s", error)
         try:
             waiting = set(starts)
-            while waiting and time.monotonic() < end:
+            while waiting and time.monotonic() < deadline:
                 activity.heartbeat({"phase": "starting", "started": len(starts) - len(waiting)})
                 _, waiting = await asyncio.wait(waiting, timeout=1.0)
         finally:
@@ -135,13 +135,6 @@ class TaskRunner:
                 start.cancel()
         outcomes = await asyncio.gather(*starts, return_exceptions=True)
         return {"started": [number for number, outcome in enumerate(outcomes) if outcome is not False]}
-
-    async def _start(self, invocation: Invocation) -> bool:
-        started = await self._backend.start_early(invocation)
-        if started:
-            info = activity.info()
-            self._detached.watch(key_of(invocation), info.workflow_id or "", info.workflow_run_id or "")
-        return started
 
     async def _invocation(self, argument: dict[str, Any]) -> Invocation:
         root, source = argument["execution"], argument.get("source", "")
@@ -181,14 +174,14 @@ class TaskRunner:
         )
 
     async def _supervised(self, invocation: Invocation, resumed: bool, stop: bool) -> TaskResult:
-        """The backend's result, with heartbeats meanwhile; a cancellation is judged by its cause. ``stop``: end it first."""
-        with self._heartbeats.of_this_activity() as pulse:
+        """Return the backend's result, and send heartbeats until then. With ``stop``, stop the try first."""
+        with self._heartbeats.of_this_activity() as heartbeat:
             running = asyncio.create_task(
-                self._backend.run(invocation, resumed=resumed, report=pulse.tell, before=_last_heartbeat())
+                self._backend.run(invocation, resumed=resumed, report=heartbeat.update, before=_last_heartbeat())
             )
             stopping = asyncio.create_task(self._stop(invocation)) if stop else None
             try:
-                await self._heartbeats.until(running, pulse)
+                await self._heartbeats.send_until_done(running, heartbeat)
                 return running.result()
             except asyncio.CancelledError:
                 return await self._cancelled(invocation, running)
@@ -208,10 +201,10 @@ class TaskRunner:
         await self._backend.kill(key)
 
     async def _cancelled(self, invocation: Invocation, running: asyncio.Task[TaskResult]) -> TaskResult:
-        """The activity was cancelled: by the engine, or because something around it went away.
+        """Stop the try, or leave it running, as the cause of the activity's cancellation requires.
 
-        Only the engine's own request, or an execution that is over, stops the task. A worker that shuts down, a
-        paused activity or a run that continued as new leaves it: a later activity joins it, or finds it lost.
+        Only the engine's own request and the end of the execution stop a try. It is left running if the worker shuts down, if
+        the activity is paused or reset, and if the run continues as new: a later activity joins the try or finds it lost.
         """
         details = activity.cancellation_details()
         key = key_of(invocation)
@@ -219,23 +212,23 @@ class TaskRunner:
             await self._backend.kill(key)
             finished = await asyncio.gather(running, return_exceptions=True)
             if isinstance(finished[0], TaskResult):
-                return finished[0]  # it was done before it could be stopped: a committed result counts
+                return finished[0]  # committed before the try could be stopped
             raise asyncio.CancelledError
         running.cancel()
-        if details is None or not details.worker_shutdown:  # a worker that ends stops its tasks itself
+        if details is None or not details.worker_shutdown:  # at a shutdown, the backend decides about its tries
             info = activity.info()
-            self._detached.watch(key, info.workflow_id or "", info.workflow_run_id or "")
+            self.early_starter.take_back(key, WorkflowRun(info.workflow_id or "", info.workflow_run_id or ""))
         raise asyncio.CancelledError
 
 
 def _last_heartbeat() -> HeartbeatDetails | None:
-    """What the activity's attempt before this one said last."""
+    """Return the last heartbeat of the activity's previous attempt, if there was one."""
     details = activity.info().heartbeat_details
     return details[0] if details and isinstance(details[0], dict) else None
 
 
 def _answer(result: TaskResult) -> dict[str, Any]:
-    """The activity's result, or the failure that the engine will judge."""
+    """Return the activity's result, or raise the failure for the engine."""
     if result.status == "failed":
         assert result.error is not None
         error = result.error

@@ -15,8 +15,8 @@ class HeldBackend:
     def __init__(self) -> None:
         self.tries: dict[TryKey, asyncio.Future[TaskResult]] = {}
         self.killed: list[TryKey] = []
-        self.expected: list[TryKey] = []
-        self.let_go_of: list[TryKey] = []
+        self.early: list[TryKey] = []
+        self.released: list[TryKey] = []
         self.invocations: list[tuple[Invocation, bool]] = []
         self.started = asyncio.Event()
         self.room = 1_000
@@ -38,11 +38,11 @@ class HeldBackend:
         self.started.set()
         return await asyncio.shield(self.tries[key])
 
-    async def start_early(self, invocation: Invocation, *, expected: bool = False) -> bool:
+    async def start_early(self, invocation: Invocation, *, deadline: float) -> bool:
         if len(self.tries) >= self.room:
             return False
         key = key_of(invocation)
-        self.expected += [key] if expected else []
+        self.early.append(key)
         self.tries[key] = asyncio.get_running_loop().create_future()
         running = asyncio.create_task(self.run(invocation, resumed=False, report=lambda state: None))
         running.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -50,7 +50,7 @@ class HeldBackend:
         return True
 
     def release(self, invocation_key: TryKey) -> None:
-        self.let_go_of.append(invocation_key)
+        self.released.append(invocation_key)
         self.tries.pop(invocation_key)
 
     async def kill(self, invocation_key: TryKey) -> None:

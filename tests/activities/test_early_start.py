@@ -1,4 +1,4 @@
-"""Tasks that are announced before the server knows of them: begun at once, and looked for when their activities do not come."""
+"""Tries that start before their activities arrive: claimed by their activities, released or stopped."""
 
 from __future__ import annotations
 
@@ -10,88 +10,39 @@ from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import PendingActivityState
-from temporalio.api.workflow.v1 import PendingActivityInfo, PendingWorkflowTaskInfo
-from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
-from temporalio.client import WorkflowExecutionStatus
-from temporalio.service import RPCError, RPCStatusCode
 
-from flytemp.errors import NotFound
-from flytemp.runtime.invocation import Invocation
+from flytemp.errors import NotFound, StoreError
+from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities import early_start
 from flytemp_activities.backend import TryKey, key_of
-from flytemp_activities.early_start import Announcement, EarlyStarter
+from flytemp_activities.early_start import EarlyStarter
+from flytemp_activities.workflow_liveness import WorkflowLiveness, WorkflowRun, WorkflowState
 from tests.activities.blocked_tasks import HeldBackend
+from tests.activities.fake_temporal import CANCEL_REQUESTED, OPEN, PAUSED, SCHEDULED, STARTED, FakeTemporal
 from tests.sdk.runtime.project import Project
 
-RUN = ("workflow", "run-1")
-SCHEDULED, STARTED, CANCELLING = (
-    PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED,
-    PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
-    PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
-)
-AWAY = RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
-
-
-class Described:
-    """As `WorkflowExecutionDescription`, as far as it is asked."""
-
-    def __init__(
-        self, *, run_id: str = RUN[1], status: WorkflowExecutionStatus = WorkflowExecutionStatus.RUNNING, decides: bool = False,
-        **states: PendingActivityState.ValueType,
-    ) -> None:  # fmt: skip
-        self.run_id, self.status = run_id, status
-        self.raw_description = DescribeWorkflowExecutionResponse(
-            pending_activities=[PendingActivityInfo(activity_id=name, state=state) for name, state in states.items()],
-            pending_workflow_task=PendingWorkflowTaskInfo() if decides else None,
-        )
-
-
-class Temporal:
-    """Answers from a list; the last answer stays."""
-
-    def __init__(self, answers: list[Described | RPCError]) -> None:
-        self.answers = answers
-        self.asked = 0
-
-    def get_workflow_handle(self, workflow_id: str) -> Temporal:
-        assert workflow_id == RUN[0]
-        return self
-
-    async def describe(self) -> Described:
-        answer = self.answers[min(self.asked, len(self.answers) - 1)]
-        self.asked += 1
-        if isinstance(answer, RPCError):
-            raise answer
-        return answer
-
-
-class Detached:
-    """Takes over what goes on for now."""
-
-    def __init__(self) -> None:
-        self.watched: list[tuple[TryKey, str, str]] = []
-
-    def watch(self, key: TryKey, workflow_id: str, run_id: str) -> None:
-        self.watched.append((key, workflow_id, run_id))
+RUN = WorkflowRun("workflow", "run-1")
 
 
 class Trial:
-    """`EarlyStarter`, with everything around it."""
+    """An `EarlyStarter` with everything around it. The test says what the polls of the workflow find."""
 
-    def __init__(self, project: Project, *answers: Described | RPCError, slots: int | None = None) -> None:
+    def __init__(self, project: Project, slots: int | None = None) -> None:
         self.project = project
-        self.backend, self.temporal, self.detached = HeldBackend(), Temporal(list(answers or (AWAY,))), Detached()
-        self.root = key_of(self._invocation("n0"))[0]
+        self.backend = HeldBackend()
+        self.root = key_of(self.invocation("n0"))[0]
         self.may_load = asyncio.Event()
         self.may_load.set()
-        self.announced = EarlyStarter(self.backend, self.temporal, self.detached, self._load, slots)  # type: ignore[arg-type]
+        liveness = WorkflowLiveness(FakeTemporal(OPEN))  # type: ignore[arg-type]
+        self.starter = EarlyStarter(self.backend, liveness, self._load, slots)
+        self.starter.open()
 
     async def _load(self, argument: dict[str, Any]) -> Invocation:
         await self.may_load.wait()
-        return self._invocation(argument["node"])
+        return self.invocation(argument["node"])
 
-    def _invocation(self, node: str) -> Invocation:
+    def invocation(self, node: str) -> Invocation:
         if node == "nowhere":
             raise NotFound("there is no node nowhere")
         return self.project.invocation("add", {"a": 1, "b": 2}).model_copy(update={"node": node})
@@ -99,24 +50,28 @@ class Trial:
     def key(self, node: str = "n0") -> TryKey:
         return self.root, node, 1, 1
 
-    def hear(self, node: str = "n0", *, ago: float = 0.0) -> None:
-        argument = {"execution": self.root, "node": node, "attempt": 1, "try": 1}
-        self.announced.hear(Announcement(argument, RUN, f"{node}@1.1", time.monotonic() - ago))
+    async def announce(self, *nodes: str) -> None:
+        for node in nodes or ("n0",):
+            self.starter.announce({"execution": self.root, "node": node, "attempt": 1, "try": 1}, RUN)
+        await settle()
 
-    async def announce(self, node: str = "n0", *, ago: float = 0.0) -> None:
-        self.hear(node, ago=ago)
-        await asyncio.sleep(0.01)
-
-    async def looked(self) -> None:
-        """Until nothing is expected any more, and what was to be stopped is."""
-        async with asyncio.timeout(10):
-            while self.announced._lookers or self.announced._background._tasks:
-                await asyncio.sleep(0.005)
+    async def poll(self, *, is_current: bool = True, is_deciding: bool = False, is_over: bool = False, **states: Any) -> None:
+        """Poll the workflow, whose pending activities are those of the nodes named."""
+        if self.starter.is_watching(RUN):
+            activities = {f"{node}@1.1": state for node, state in states.items()}
+            self.starter.on_state(RUN, WorkflowState(time.monotonic(), is_over, is_current, is_deciding, activities))
+        await settle()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(10):
             while not condition():
                 await asyncio.sleep(0.005)
+
+
+async def settle() -> None:
+    """Let everything run that can run at once."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -126,168 +81,227 @@ def program(tmp_path: Path) -> Project:
     return project
 
 
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(early_start, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(early_start, "LAST_LOOK_SECONDS", 0.05)
+# ------------------------------------------------------------------------------- announced tasks
 
 
-async def test_what_is_announced_begins_and_its_activity_finds_it(program: Project) -> None:
+async def test_announced_try_starts_and_its_activity_claims_it(program: Project) -> None:
     trial = Trial(program)
     await trial.announce()
-    assert trial.backend.expected == [trial.key()]
+    assert trial.backend.early == [trial.key()]
     assert trial.backend.running() == {trial.key()}
-    assert not trial.announced.taken(trial.key()), "it has begun: what became of it is to be found"
-    await trial.looked()
-    assert trial.temporal.asked == 0
+    assert not trial.starter.claim(trial.key()), "it was started"
+    assert not trial.starter.unclaimed
+    assert not trial.starter.is_watching(RUN)
 
 
-async def test_an_activity_that_is_faster_finds_nothing_begun(program: Project) -> None:
+async def test_activity_that_arrives_before_the_start_finds_nothing_started(program: Project) -> None:
     trial = Trial(program)
     trial.may_load.clear()
     await trial.announce()
-    assert trial.announced.taken(trial.key()), "nobody has begun it"
+    assert trial.starter.claim(trial.key())
     trial.may_load.set()
-    await trial.looked()
-    assert not trial.backend.expected
+    await settle()
+    assert not trial.backend.early
 
 
-async def test_an_activity_that_was_announced_elsewhere(program: Project) -> None:
-    assert not Trial(program).announced.taken(("root", "n0", 1, 1)), "another may have begun it"
+async def test_try_that_another_worker_announced_may_have_started(program: Project) -> None:
+    assert not Trial(program).starter.claim(("root", "n0", 1, 1))
 
 
-async def test_without_room_nothing_begins(program: Project) -> None:
+async def test_try_without_a_free_slot_is_left_to_its_activity(program: Project) -> None:
     trial = Trial(program, slots=1)
-    await trial.announce("n0")
-    await trial.announce("n1")
+    await trial.announce("n0", "n1")
     assert trial.backend.running() == {trial.key("n0")}
-    assert trial.announced.taken(trial.key("n1")), "nobody has begun it"
+    assert trial.starter.claim(trial.key("n1"))
 
 
-async def test_what_was_announced_long_ago_is_left_to_its_activity(program: Project) -> None:
+async def test_announced_try_that_could_not_start_in_time_is_left_to_its_activity(
+    program: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(early_start, "ANNOUNCED_SECONDS", 0.0)
     trial = Trial(program)
-    await trial.announce(ago=early_start.START_SECONDS)
-    assert not trial.backend.expected
+    await trial.announce()
+    assert not trial.backend.early
+    await trial.poll()
+    assert not trial.starter.unclaimed
+    assert not trial.starter.claim(trial.key())
 
 
-async def test_what_does_not_load_is_left_to_its_activity(program: Project) -> None:
+async def test_try_that_does_not_load_is_left_to_its_activity(program: Project) -> None:
     trial = Trial(program)
     await trial.announce("nowhere")
-    assert not trial.backend.expected
-    assert trial.announced.taken(trial.key("nowhere"))
+    assert not trial.backend.early
+    assert trial.starter.claim(trial.key("nowhere"))
 
 
-async def test_what_ended_before_its_activity_came_is_looked_for_by_it(program: Project) -> None:
+async def test_try_that_ended_before_its_activity_arrived_may_have_started(program: Project) -> None:
     trial = Trial(program)
     await trial.announce()
     trial.backend.tries.pop(trial.key())  # its pod was deleted, say
-    await trial.looked()
-    assert trial.temporal.asked == 0
-    assert not trial.announced.taken(trial.key())
+    await trial.poll()
+    assert not trial.starter.unclaimed
+    assert not trial.starter.claim(trial.key())
 
 
-async def test_a_task_without_an_activity_is_stopped(program: Project) -> None:
-    trial = Trial(program, AWAY, Described(decides=True), Described(**{"n1@1.1": SCHEDULED}), Described(**{"n1@1.1": STARTED}))
-    await trial.announce("n0")
-    await trial.announce("n1")
-    at_kill: list[tuple[int, set[TryKey]]] = []
-    trial.backend.on_kill = lambda run: at_kill.append((trial.temporal.asked, trial.backend.running()))
-    await trial.looked()
-    assert at_kill == [(3, {trial.key("n1")})], "not while nobody knows or the workflow decides; one activity waits for a worker"
-    await trial.announce("n0")
+# -------------------------------------------------------------------------- the rule for unclaimed tries
+
+
+@pytest.mark.parametrize("state", [SCHEDULED, PAUSED])
+async def test_announced_try_goes_on_while_its_activity_waits_for_a_worker(
+    program: Project, state: PendingActivityState.ValueType
+) -> None:
+    trial = Trial(program)
+    await trial.announce()
+    await trial.poll(n0=state)
+    assert (trial.backend.running(), trial.backend.killed, trial.backend.released) == ({trial.key()}, [], [])
+    assert trial.starter.is_watching(RUN)
+
+
+async def test_announced_try_goes_on_while_the_workflow_decides(program: Project) -> None:
+    trial = Trial(program)
+    await trial.announce()
+    await trial.poll(is_deciding=True)
+    assert trial.backend.running() == {trial.key()}
+
+
+async def test_announced_try_without_an_activity_is_stopped_and_not_started_again(program: Project) -> None:
+    trial = Trial(program)
+    await trial.announce("n0", "n1")
+    await trial.poll(n1=SCHEDULED)
     assert trial.backend.killed == [trial.key("n0")]
-    assert trial.backend.expected == [trial.key("n0"), trial.key("n1")], "it was stopped, and is not begun again"
-    assert not trial.announced.taken(trial.key("n0")), "its activity looks for what is left of it"
-    assert trial.backend.let_go_of == [trial.key("n1")], "another worker has it"
+    assert trial.backend.running() == {trial.key("n1")}
+    await trial.announce("n0")
+    assert trial.backend.early == [trial.key("n0"), trial.key("n1")]
+    assert not trial.starter.claim(trial.key("n0")), "its activity looks for what is left of it"
 
 
-async def test_a_task_whose_activity_was_cancelled_is_stopped_at_once(program: Project) -> None:
+async def test_answer_from_before_the_announcement_stops_nothing(program: Project) -> None:
+    trial = Trial(program)
+    asked_at = time.monotonic()
+    await trial.announce()
+    trial.starter.on_state(RUN, WorkflowState(asked_at, is_over=False, is_current=True))
+    await settle()
+    assert trial.backend.running() == {trial.key()}
+
+
+@pytest.mark.parametrize("state", [STARTED, CANCEL_REQUESTED])
+async def test_try_whose_activity_runs_in_another_worker_is_released(
+    program: Project, state: PendingActivityState.ValueType
+) -> None:
     trial = Trial(program)
     await trial.announce()
-    trial.announced.withdraw(trial.key())
-    await trial.until(lambda: trial.backend.killed == [trial.key()])
-    await trial.looked()
-    assert trial.temporal.asked == 0
+    await trial.poll(n0=state)
+    assert (trial.backend.released, trial.backend.killed) == ([trial.key()], [])
+    assert not trial.starter.claim(trial.key())
 
 
-async def test_a_task_that_has_its_activity_is_not_withdrawn(program: Project) -> None:
+async def test_announced_try_of_a_run_that_continued_goes_on_until_its_execution_is_over(program: Project) -> None:
     trial = Trial(program)
     await trial.announce()
-    trial.announced.taken(trial.key())
-    trial.announced.withdraw(trial.key())
-    await trial.looked()
+    await trial.poll(is_current=False)
+    assert (trial.backend.running(), trial.backend.released) == ({trial.key()}, [])
+    await trial.poll(is_over=True)
+    assert trial.backend.killed == [trial.key()]
+
+
+async def test_started_try_waits_for_an_activity_that_the_workflow_schedules_later(program: Project) -> None:
+    trial = Trial(program)
+    assert await trial.starter.start(trial.invocation("n0"), RUN, time.monotonic() + 10)
+    await trial.poll()
+    assert trial.backend.running() == {trial.key()}
+    await trial.poll(is_over=True)
+    assert trial.backend.killed == [trial.key()]
+
+
+async def test_try_that_could_not_be_started_is_not_kept(program: Project) -> None:
+    trial = Trial(program)
+    trial.backend.room = 0
+    assert not await trial.starter.start(trial.invocation("n0"), RUN, time.monotonic() + 10)
+    assert not trial.starter.unclaimed
+
+
+async def test_try_that_its_activity_has_left_is_stopped_when_its_execution_is_over(program: Project) -> None:
+    trial = Trial(program)
+    await trial.announce()
+    trial.starter.claim(trial.key())
+    trial.starter.take_back(trial.key(), RUN)
+    await trial.poll()
+    assert trial.backend.running() == {trial.key()}
+    await trial.poll(is_over=True)
+    assert trial.backend.killed == [trial.key()]
+
+
+async def test_stop_that_fails_is_logged_and_repeated(program: Project, caplog: pytest.LogCaptureFixture) -> None:
+    trial = Trial(program)
+    kill, failures = trial.backend.kill, [StoreError("the store is full")]
+
+    async def fails_at_first(key: TryKey) -> None:
+        if failures:
+            raise failures.pop()
+        await kill(key)
+
+    trial.backend.kill = fails_at_first  # type: ignore[method-assign]
+    await trial.announce()
+    await trial.poll(is_over=True)
+    assert "could not be started or stopped" in caplog.text
+    assert trial.backend.running() == {trial.key()}
+    await trial.poll(is_over=True)
+    assert trial.backend.killed == [trial.key()]
+    assert not trial.starter.unclaimed
+
+
+async def test_try_is_stopped_once_while_the_stop_is_in_progress(program: Project) -> None:
+    trial = Trial(program)
+    kill, may_end = trial.backend.kill, asyncio.Event()
+
+    async def slow(key: TryKey) -> None:
+        await may_end.wait()
+        await kill(key)
+
+    trial.backend.kill = slow  # type: ignore[method-assign]
+    await trial.announce("n0")
+    await trial.poll(is_over=True)
+    await trial.announce("n1")
+    await trial.poll(is_over=True)
+    may_end.set()
+    await trial.until(lambda: not trial.starter.unclaimed)
+    assert sorted(key[1] for key in trial.backend.killed) == ["n0", "n1"]
+
+
+# ----------------------------------------------------------------------------------- cancellation
+
+
+async def test_try_whose_activity_was_cancelled_is_stopped_at_once(program: Project) -> None:
+    trial = Trial(program)
+    await trial.announce()
+    trial.starter.cancel(trial.key())
+    await settle()
+    assert trial.backend.killed == [trial.key()]
+
+
+async def test_claimed_try_is_not_stopped_by_a_late_cancellation(program: Project) -> None:
+    trial = Trial(program)
+    await trial.announce()
+    trial.starter.claim(trial.key())
+    trial.starter.cancel(trial.key())
+    await settle()
     assert (trial.backend.running(), trial.backend.killed) == ({trial.key()}, [])
 
 
-async def test_a_task_that_is_withdrawn_before_it_begins(program: Project) -> None:
+async def test_try_that_is_cancelled_before_its_start_is_not_started(program: Project) -> None:
     trial = Trial(program)
     trial.may_load.clear()
     await trial.announce()
-    trial.announced.withdraw(trial.key())
+    trial.starter.cancel(trial.key())
+    await settle()
     trial.may_load.set()
-    await trial.looked()
-    assert not trial.backend.expected
+    await settle()
+    assert not trial.backend.early
 
 
-async def test_an_activity_that_a_user_has_paused_before_any_worker_had_it(program: Project) -> None:
-    paused = PendingActivityState.PENDING_ACTIVITY_STATE_PAUSED
-    trial = Trial(program, Described(**{"n0@1.1": paused}))
+async def test_ended_try_is_not_killed(program: Project) -> None:
+    trial = Trial(program)
     await trial.announce()
-    await trial.until(lambda: trial.temporal.asked > 1)
-    assert (trial.backend.running(), trial.backend.killed, trial.backend.let_go_of) == ({trial.key()}, [], [])
-    trial.announced.taken(trial.key())
-    await trial.looked()
-
-
-@pytest.mark.parametrize("state", [STARTED, CANCELLING])
-async def test_what_another_worker_has_is_its_own(program: Project, state: PendingActivityState.ValueType) -> None:
-    trial = Trial(program, Described(**{"n0@1.1": state}))
-    await trial.announce()
-    await trial.looked()
-    assert (trial.backend.let_go_of, trial.backend.killed) == ([trial.key()], [])
-    assert not trial.announced.taken(trial.key())
-
-
-@pytest.mark.parametrize(
-    "described",
-    [
-        pytest.param(Described(run_id="run-2"), id="continued as new"),
-        pytest.param(Described(status=WorkflowExecutionStatus.TERMINATED), id="terminated"),
-        pytest.param(RPCError("gone", RPCStatusCode.NOT_FOUND, b""), id="forgotten"),
-    ],
-)
-async def test_of_a_run_that_is_over_it_goes_on_as_long_as_its_execution(
-    program: Project, described: Described | RPCError
-) -> None:
-    trial = Trial(program, described)
-    await trial.announce()
-    await trial.looked()
-    assert trial.detached.watched == [(trial.key(), *RUN)]
-    assert (trial.backend.let_go_of, trial.backend.killed) == ([], [])
-
-
-async def test_an_activity_that_comes_during_the_look_keeps_its_task(program: Project) -> None:
-    trial = Trial(program, Described())
-    describe, looks, may_answer = trial.temporal.describe, asyncio.Event(), asyncio.Event()
-
-    async def slow() -> Described:
-        looks.set()
-        await may_answer.wait()
-        return await describe()
-
-    trial.temporal.describe = slow  # type: ignore[method-assign]
-    await trial.announce()
-    await looks.wait()
-    assert not trial.announced.taken(trial.key())
-    may_answer.set()
-    await trial.looked()
+    trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={"o0": 3}))
+    await trial.poll(is_over=True)
     assert not trial.backend.killed
-
-
-async def test_one_look_for_all_of_a_run(program: Project) -> None:
-    trial = Trial(program, Described())
-    for number in range(10):
-        trial.hear(f"n{number}")
-    await trial.looked()
-    assert len(trial.backend.killed) == 10
-    assert trial.temporal.asked <= 2

@@ -9,26 +9,32 @@ from typing import Any
 
 import pytest
 from temporalio.activity import ActivityCancellationDetails
-from temporalio.api.enums.v1 import PendingActivityState
-from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
-from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
-from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
-from flytemp.errors import StoreError
 from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import ExecutionContext, LaunchOptions
 from flytemp.runtime.invocation import TaskError, TaskResult
 from flytemp.spec.pages import to_pages
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities import orphan_monitor
-from flytemp_activities.backend import SystemFailure, TaskLost, TryKey
+from flytemp_activities.backend import SystemFailure, TaskLost
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
+from flytemp_activities.workflow_liveness import WorkflowLiveness
 from tests import small
 from tests.activities.blocked_tasks import HeldBackend
+from tests.activities.fake_temporal import (
+    CLOSED,
+    NOT_FOUND,
+    OPEN,
+    SCHEDULED,
+    STARTED,
+    UNAVAILABLE,
+    USED_AGAIN,
+    Description,
+    FakeTemporal,
+)
 
 LAYOUT = ExecutionLayout("default", "ex:default:development:one", "run-1")
 SPEC = "wf:default:development:tests.small.diamond:v1"
@@ -41,63 +47,6 @@ ARGUMENT = {
     "try": 1,
     "inputs": {"a": {"literal": 1}, "b": {"literal": 2}},
 }
-
-
-@dataclasses.dataclass
-class Description:
-    """As `WorkflowExecutionDescription`, as far as it is asked."""
-
-    status: WorkflowExecutionStatus
-    first_run: str = "run-1"
-    run_id: str = "run-3"
-    taken: tuple[str, ...] = ()
-
-    @property
-    def raw_description(self) -> DescribeWorkflowExecutionResponse:
-        return DescribeWorkflowExecutionResponse(
-            workflow_execution_info=WorkflowExecutionInfo(first_run_id=self.first_run),
-            pending_activities=[
-                PendingActivityInfo(activity_id="n1@1.1", state=PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED),
-                *(PendingActivityInfo(activity_id=name, state=STARTED) for name in self.taken),
-            ],
-        )
-
-
-@dataclasses.dataclass
-class AskedRun:
-    """The run that an activity was of."""
-
-    first_run: str
-
-    async def describe(self) -> Description:
-        return Description(WorkflowExecutionStatus.RUNNING, self.first_run)
-
-
-class Temporal:
-    """Answers what the workflow's state is, from a list; the last answer stays."""
-
-    def __init__(self, *answers: Description | RPCError) -> None:
-        self.answers = list(answers)
-        self.asked = 0
-        self.first_run = "run-1"
-
-    def get_workflow_handle(self, workflow_id: str, *, run_id: str | None = None) -> Temporal | AskedRun:
-        return self if run_id is None else AskedRun(self.first_run)
-
-    async def describe(self) -> Description:
-        self.asked += 1
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, RPCError):
-            raise answer
-        return answer
-
-
-STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-OPEN = Description(WorkflowExecutionStatus.RUNNING)
-CLOSED = Description(WorkflowExecutionStatus.TERMINATED)
-USED_AGAIN = Description(WorkflowExecutionStatus.RUNNING, first_run="run-9")
-GONE = RPCError("gone", RPCStatusCode.NOT_FOUND, b"")
-AWAY = RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
 
 
 class Observer:
@@ -129,9 +78,10 @@ class Trial:
 
     def __init__(self, store: ObjectStore, *answers: Description | RPCError, slots: int | None = None) -> None:
         self.backend = HeldBackend()
-        self.temporal = Temporal(*answers or (OPEN,))
+        self.temporal = FakeTemporal(*answers or (OPEN,))
         self.observer = Observer()
-        self.runner = TaskRunner(Executions(store), self.backend, self.temporal, self.observer, slots)  # type: ignore[arg-type]
+        liveness = WorkflowLiveness(self.temporal, poll_seconds=0.001)  # type: ignore[arg-type]
+        self.runner = TaskRunner(Executions(store), self.backend, liveness, self.observer, slots)
         self.environment = ActivityEnvironment()
         self.heartbeats: list[Any] = []
         self.environment.on_heartbeat = lambda *details: self.heartbeats.append(dict(details[0]))
@@ -144,13 +94,20 @@ class Trial:
         await self.backend.started.wait()
         return activity
 
-    async def watched(self) -> None:
-        """Until the watchers of detached tasks are done."""
-        while self.runner._detached._watchers:
-            await asyncio.wait(list(self.runner._detached._watchers.values()))
+    async def all_claimed_or_over(self) -> None:
+        """Return when no try is left without an activity."""
+        async with asyncio.timeout(10):
+            while self.runner.early_starter.unclaimed:
+                await asyncio.sleep(0.001)
+
+    async def polled(self, times: int) -> None:
+        """Return when the workflow was described so often."""
+        async with asyncio.timeout(10):
+            while self.temporal.asked < times:
+                await asyncio.sleep(0.001)
 
 
-async def test_a_result(store: ObjectStore) -> None:
+async def test_outputs_are_returned(store: ObjectStore) -> None:
     trial = Trial(store)
     activity = await trial.begun()
     trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={"o0": 3}))
@@ -170,7 +127,7 @@ async def test_large_outputs_stay_in_the_store(store: ObjectStore) -> None:
     assert await activity == {"size": 10_009}
 
 
-async def test_heartbeats_carry_what_the_backend_says(store: ObjectStore) -> None:
+async def test_heartbeats_carry_the_details_of_the_backend(store: ObjectStore) -> None:
     trial = Trial(store)
     beaten = asyncio.Event()
 
@@ -203,7 +160,9 @@ def user(code: str, *, retryable: bool = True) -> TaskResult:
         ),
     ],
 )  # fmt: skip
-async def test_failures_carry_a_verdict(store: ObjectStore, outcome: TaskResult | Exception, detail: Any, seen: str) -> None:
+async def test_failures_carry_kind_code_and_retryability(
+    store: ObjectStore, outcome: TaskResult | Exception, detail: Any, seen: str
+) -> None:
     trial = Trial(store)
     activity = await trial.begun()
     if isinstance(outcome, TaskResult):
@@ -220,7 +179,7 @@ async def test_failures_carry_a_verdict(store: ObjectStore, outcome: TaskResult 
     assert trial.observer.seen[-1] == seen
 
 
-async def test_an_execution_that_does_not_load_is_the_platforms_failure(store: ObjectStore) -> None:
+async def test_execution_that_does_not_load_is_a_failure_of_the_platform(store: ObjectStore) -> None:
     trial = Trial(store)
     with pytest.raises(ApplicationError) as caught:
         await trial.begin(execution="executions/default/other/run-1")
@@ -228,7 +187,7 @@ async def test_an_execution_that_does_not_load_is_the_platforms_failure(store: O
 
 
 @pytest.mark.parametrize(("argument", "attempt", "resumed"), [({}, 1, False), ({"resumed": True}, 1, True), ({}, 2, True)])
-async def test_a_try_that_may_have_been_started_before(
+async def test_try_is_resumed_if_it_may_have_started_before(
     store: ObjectStore, argument: dict[str, bool], attempt: int, resumed: bool
 ) -> None:
     trial = Trial(store)
@@ -245,7 +204,7 @@ async def cancelled(trial: Trial, activity: asyncio.Task[Any], **causes: bool) -
         await activity
 
 
-async def test_the_engines_own_request_kills(store: ObjectStore) -> None:
+async def test_cancellation_by_the_engine_stops_the_try(store: ObjectStore) -> None:
     trial = Trial(store)
     activity = await trial.begun()
     await cancelled(trial, activity, cancel_requested=True)
@@ -255,7 +214,7 @@ async def test_the_engines_own_request_kills(store: ObjectStore) -> None:
     assert trial.temporal.asked == 0
 
 
-async def test_what_was_committed_before_it_was_killed_counts(store: ObjectStore) -> None:
+async def test_result_committed_before_the_stop_counts(store: ObjectStore) -> None:
     trial = Trial(store)
     trial.backend.on_kill = lambda run: run.set_result(TaskResult(status="succeeded", outputs={"o0": 3}))
     activity = await trial.begun()
@@ -279,31 +238,28 @@ async def test_what_was_committed_before_it_was_killed_counts(store: ObjectStore
     ("answers", "killed"),
     [
         pytest.param([CLOSED], True, id="closed"),
-        pytest.param([GONE], True, id="forgotten"),
+        pytest.param([NOT_FOUND], True, id="forgotten"),
         pytest.param([USED_AGAIN], True, id="the id is used again"),
-        pytest.param([OPEN, AWAY, OPEN, CLOSED], True, id="closed later"),
+        pytest.param([OPEN, UNAVAILABLE, OPEN, CLOSED], True, id="closed later"),
         pytest.param([OPEN], False, id="open"),
     ],
 )
-async def test_what_nobody_waits_for_ends_with_its_execution(
+async def test_try_without_an_activity_ends_with_its_execution(
     store: ObjectStore,
-    monkeypatch: pytest.MonkeyPatch,
     causes: dict[str, bool],
     answers: list[Description | RPCError],
     killed: bool,
 ) -> None:
-    monkeypatch.setattr(orphan_monitor, "LOOK_SECONDS", 0.001)
     trial = Trial(store, *answers)
     activity = await trial.begun()
     await cancelled(trial, activity, **causes)
 
     assert trial.observer.seen[-1] == "detached"
     if not killed:
-        while trial.temporal.asked < 3:
-            await asyncio.wait(list(trial.runner._detached._watchers.values()), timeout=0.001)
+        await trial.polled(3)
         assert trial.backend.running() == {(LAYOUT.root, "n0", 1, 1)}
         trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={}))
-    await trial.watched()
+    await trial.all_claimed_or_over()
     assert bool(trial.backend.killed) is killed
 
 
@@ -314,7 +270,7 @@ def several(*nodes: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("slots", "started"), [(None, 3), (3, 3), (2, 2), (0, 0)])
-async def test_tries_are_started_ahead_as_far_as_there_is_room(store: ObjectStore, slots: int | None, started: int) -> None:
+async def test_tries_are_started_early_as_long_as_slots_are_free(store: ObjectStore, slots: int | None, started: int) -> None:
     trial = Trial(store, slots=slots)
     answer = await trial.environment.run(trial.runner.start_tasks, several("n0", "n1", "n2"))
 
@@ -323,46 +279,44 @@ async def test_tries_are_started_ahead_as_far_as_there_is_room(store: ObjectStor
     assert not any(resumed for _, resumed in trial.backend.invocations)
 
 
-async def test_what_was_started_ahead_has_its_activity_later(store: ObjectStore) -> None:
+async def test_early_started_try_is_claimed_by_its_activity(store: ObjectStore) -> None:
     trial = Trial(store)
     await trial.environment.run(trial.runner.start_tasks, several("n0"))
     activity = await trial.begun(resumed=True)
     trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={"o0": 3}))
 
     assert (await activity)["outputs"] == {"o0": 3}
-    await trial.watched()
+    await trial.all_claimed_or_over()
     assert not trial.backend.killed
 
 
-async def test_what_was_started_ahead_ends_with_its_execution(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orphan_monitor, "LOOK_SECONDS", 0.001)
+async def test_early_started_tries_end_with_their_execution(store: ObjectStore) -> None:
     trial = Trial(store, OPEN, OPEN, CLOSED)
     await trial.environment.run(trial.runner.start_tasks, several("n0", "n1"))
-    await trial.watched()
+    await trial.all_claimed_or_over()
 
     assert sorted(key[1] for key in trial.backend.killed) == ["n0", "n1"]
     assert trial.temporal.asked == 3, "one question for all of them"
 
 
-async def test_what_another_worker_has_the_activity_of_is_left_to_it(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orphan_monitor, "LOOK_SECONDS", 0.001)
-    taken = Description(WorkflowExecutionStatus.RUNNING, taken=("n0@1.1", "n2@1.1"))
+async def test_early_started_try_is_released_to_the_worker_with_its_activity(store: ObjectStore) -> None:
+    taken = Description(activities={"n0@1.1": STARTED, "n1@1.1": SCHEDULED, "n2@1.1": STARTED})
     trial = Trial(store, OPEN, taken, OPEN, CLOSED)
     await trial.environment.run(trial.runner.start_tasks, several("n0", "n1"))
-    await trial.watched()
+    await trial.all_claimed_or_over()
 
-    assert [key[1] for key in trial.backend.let_go_of] == ["n0"]
+    assert [key[1] for key in trial.backend.released] == ["n0"]
     assert [key[1] for key in trial.backend.killed] == ["n1"], "its activity waits for a worker"
 
 
-async def test_nothing_is_started_ahead_of_an_execution_that_does_not_load(store: ObjectStore) -> None:
+async def test_tries_of_an_execution_that_does_not_load_are_not_started_early(store: ObjectStore) -> None:
     trial = Trial(store)
     argument = {**several("n0"), "execution": "executions/default/other/run-1"}
     assert await trial.environment.run(trial.runner.start_tasks, argument) == {"started": []}
     assert not trial.backend.invocations
 
 
-async def test_what_was_started_ahead_can_be_stopped(store: ObjectStore) -> None:
+async def test_early_started_try_can_be_stopped(store: ObjectStore) -> None:
     trial = Trial(store)
     await trial.environment.run(trial.runner.start_tasks, several("n0"))
     with pytest.raises(ApplicationError) as caught:
@@ -373,18 +327,17 @@ async def test_what_was_started_ahead_can_be_stopped(store: ObjectStore) -> None
     assert trial.observer.seen[-1] == "cancelled"
 
 
-async def test_a_worker_that_ends_leaves_its_tasks_to_the_backend(store: ObjectStore) -> None:
+async def test_worker_shutdown_leaves_tries_to_the_backend(store: ObjectStore) -> None:
     trial = Trial(store, CLOSED)
     activity = await trial.begun()
     await cancelled(trial, activity, worker_shutdown=True)
 
-    assert not trial.runner._detached._watchers
+    assert not trial.runner.early_starter.unclaimed
     assert not trial.backend.killed
     assert trial.backend.running() == {(LAYOUT.root, "n0", 1, 1)}
 
 
-async def test_a_later_activity_joins_what_an_earlier_one_left(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orphan_monitor, "LOOK_SECONDS", 0.001)
+async def test_later_activity_joins_the_try_that_an_earlier_one_left(store: ObjectStore) -> None:
     trial = Trial(store, OPEN)
     activity = await trial.begun()
     await cancelled(trial, activity, not_found=True, timed_out=True)
@@ -393,70 +346,13 @@ async def test_a_later_activity_joins_what_an_earlier_one_left(store: ObjectStor
     trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={"o0": 3}))
 
     assert (await again)["outputs"] == {"o0": 3}
-    await trial.watched()
+    await trial.all_claimed_or_over()
     assert not trial.backend.killed
 
 
-async def test_one_watcher_per_try(store: ObjectStore) -> None:
+async def test_try_that_several_activities_left_is_kept_once(store: ObjectStore) -> None:
     trial = Trial(store, OPEN)
     for _ in range(3):
         trial.environment = ActivityEnvironment()
         await cancelled(trial, await trial.begun(), paused=True)
-    assert len(trial.runner._detached._watchers) == 1
-    for watcher in trial.runner._detached._watchers.values():
-        watcher.cancel()
-    await trial.watched()
-
-
-async def test_a_kill_that_fails_is_told_and_done_again(
-    store: ObjectStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(orphan_monitor, "LOOK_SECONDS", 0.001)
-    trial = Trial(store, CLOSED)
-    kill, failures = trial.backend.kill, [StoreError("the store is full"), StoreError("the store is full")]
-
-    async def refuses_at_first(key: TryKey) -> None:
-        if failures:
-            raise failures.pop()
-        await kill(key)
-
-    monkeypatch.setattr(trial.backend, "kill", refuses_at_first)
-    await cancelled(trial, await trial.begun(), not_found=True)
-    await trial.watched()
-    assert "could not be stopped" in caplog.text
-    assert trial.backend.killed == [(LAYOUT.root, "n0", 1, 1)]
-
-
-async def test_what_is_left_alone_while_others_are_killed_is_killed_too(
-    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(orphan_monitor, "LOOK_SECONDS", 0.01)
-    trial = Trial(store, CLOSED)
-    kill, may_go = trial.backend.kill, asyncio.Event()
-
-    async def slowly(key: TryKey) -> None:
-        await may_go.wait()
-        await kill(key)
-
-    monkeypatch.setattr(trial.backend, "kill", slowly)
-    await cancelled(trial, await trial.begun(), not_found=True)
-    await asyncio.sleep(0.03)  # the first is being killed
-    trial.environment = ActivityEnvironment()
-    await trial.environment.run(trial.runner.start_tasks, several("n1", "n2"))
-    may_go.set()
-    await trial.watched()
-    assert sorted(key[1] for key in trial.backend.killed) == ["n0", "n1", "n2"]
-
-
-async def test_parts_and_retried_executions_have_first_runs_of_their_own(
-    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(orphan_monitor, "LOOK_SECONDS", 0.001)
-    trial = Trial(store, USED_AGAIN)  # as it is for a part: another first run than the root's
-    trial.temporal.first_run = "run-9"
-    await cancelled(trial, await trial.begun(), paused=True)
-    while trial.temporal.asked < 5:
-        await asyncio.sleep(0.001)
-    assert not trial.backend.killed
-    trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={}))
-    await trial.watched()
+    assert len(trial.runner.early_starter.unclaimed) == 1

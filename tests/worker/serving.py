@@ -23,6 +23,7 @@ from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Backend, HeartbeatDetails, Report, TaskLost, TryKey, key_of
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
+from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.assembly import control_parts, task_parts
 from flytemp_worker.devserver import DevServer
 
@@ -69,7 +70,7 @@ class ThreadBackend:
             else:
                 run.set_result(result)
 
-    async def start_early(self, invocation: Invocation, *, expected: bool = False) -> bool:
+    async def start_early(self, invocation: Invocation, *, deadline: float) -> bool:
         asyncio.create_task(self.run(invocation, resumed=False, report=lambda state: None))  # noqa: RUF006 - the thread goes on
         await asyncio.sleep(0)
         return True
@@ -104,7 +105,7 @@ async def serving(client: Client, backend: Backend, **settings: Any) -> AsyncIte
     resolved = ResolvedSettings(task_queue=queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, **settings})
     executions = Executions(client.store)
     control = control_parts(executions, client.temporal, resolved)
-    tasks = task_parts(TaskRunner(executions, backend, client.temporal))
+    tasks = task_parts(TaskRunner(executions, backend, WorkflowLiveness(client.temporal)))
     activities = [*control.activities, *tasks.activities]
     async with Worker(client.temporal, task_queue=queue, workflows=control.workflows, activities=activities):
         yield

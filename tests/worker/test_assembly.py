@@ -16,6 +16,7 @@ from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_activities.process import ProcessBackend
 from flytemp_activities.tasks import TaskRunner
+from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.assembly import control_parts, task_parts, tasks_queue
 from flytemp_worker.plugin import FlytempPlugin
 from flytemp_worker.serve import _runtime, make_backend, resolved_settings
@@ -38,7 +39,7 @@ def test_every_activity_that_the_workflow_calls_is_registered(tmp_path: Path) ->
     executions = Executions(ObjectStore.open(chosen.store))
     temporal: Any = None
     control = control_parts(executions, temporal, resolved_settings(chosen))
-    tasks = task_parts(TaskRunner(executions, NoopBackend(), temporal))
+    tasks = task_parts(TaskRunner(executions, NoopBackend(), WorkflowLiveness(temporal)))
 
     others = {
         activity_calls.PART_WORKFLOW,

@@ -23,6 +23,7 @@ from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp_activities.backend import HeartbeatDetails, Report, TaskLost, TryKey, key_of
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
+from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.assembly import control_parts
 from flytemp_worker.devserver import DevServer
 from flytemp_worker.workflow.early_start import FIRST
@@ -82,7 +83,7 @@ class PodsAlike:
         report({"phase": "running"})
         return await asyncio.shield(self.tries[key])
 
-    async def start_early(self, invocation: Invocation, *, expected: bool = False) -> bool:
+    async def start_early(self, invocation: Invocation, *, deadline: float) -> bool:
         key = key_of(invocation)
         if len(self.ahead) >= self.room:
             return False
@@ -140,7 +141,7 @@ class Place:
             task_queue=self.queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, "starts_ahead": 1_000, **settings}
         )
         self.executions = Executions(client.store)
-        self.runner = TaskRunner(self.executions, self.backend, client.temporal)
+        self.runner = TaskRunner(self.executions, self.backend, WorkflowLiveness(client.temporal))
 
     def control(self) -> Worker:
         parts = control_parts(self.executions, self.client.temporal, self.resolved)

@@ -24,10 +24,10 @@ from flytemp.client.handle import ExecutionHandle
 from flytemp.records.launch import ResolvedSettings
 from flytemp.records.models import Phase
 from flytemp.runtime.invocation import Invocation, TaskResult
-from flytemp_activities import early_start
 from flytemp_activities.backend import HeartbeatDetails, Report, TaskLost, TryKey, key_of
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
+from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker import early_start_interceptor, plugin
 from flytemp_worker.assembly import control_parts
 from flytemp_worker.devserver import DevServer
@@ -113,8 +113,7 @@ class Pods:
         finally:
             self.in_hand.discard(key)
 
-    async def start_early(self, invocation: Invocation, *, expected: bool = False) -> bool:
-        assert expected
+    async def start_early(self, invocation: Invocation, *, deadline: float) -> bool:
         key = key_of(invocation)
         self.began.append(key)
         if key not in self.cluster.tries:
@@ -174,20 +173,22 @@ async def client(server: DevServer, tmp_path: Path) -> AsyncIterator[Client]:
 class Place:
     """A process of `flytemp worker`, of which there may be several on the same queues."""
 
-    def __init__(self, client: Client, cluster: Cluster, queue: str, others_queue: str | None = None) -> None:
+    def __init__(
+        self, client: Client, cluster: Cluster, queue: str, others_queue: str | None = None, poll_seconds: float = 2.0
+    ) -> None:
         self.client = client
         self.backend = Pods(cluster)
         self.settings = ResolvedSettings(task_queue=queue, heartbeat_seconds=2, starts_ahead=100)
         self.executions = Executions(client.store)
-        self.runner = TaskRunner(self.executions, self.backend, client.temporal)
-        self.announcing = EarlyStartInterceptor(self.runner.announced, others_queue or queue)
-        self.announcing.begin()
+        self.runner = TaskRunner(self.executions, self.backend, WorkflowLiveness(client.temporal, poll_seconds))
+        self.interceptor = EarlyStartInterceptor(self.runner.early_starter, others_queue or queue)
+        self.runner.early_starter.open()
 
     def control(self, *others: Interceptor, cached: int = 1_000) -> Worker:
         parts = control_parts(self.executions, self.client.temporal, self.settings)
         return Worker(
             self.client.temporal, task_queue=self.client.settings.task_queue, workflows=parts.workflows,
-            activities=parts.activities, interceptors=[*others, self.announcing], max_cached_workflows=cached,
+            activities=parts.activities, interceptors=[*others, self.interceptor], max_cached_workflows=cached,
         )  # fmt: skip
 
     def tasks(self) -> Worker:
@@ -290,8 +291,7 @@ async def test_a_decision_that_was_not_written_down_begins_once(client: Client, 
 async def test_a_task_that_is_cancelled_before_a_worker_has_it_is_stopped(client: Client, queue: str) -> None:
     cluster = Cluster()
     cluster.finishes = False
-    place = Place(client, cluster, queue)
-    place.runner.announced._look_after = forever  # type: ignore[method-assign] - it hears of the cancellation itself
+    place = Place(client, cluster, queue, poll_seconds=3_600)  # only the interceptor sees the cancellation
     async with place.control():  # nobody runs activities
         handle = await launched(client)
         await until(lambda: cluster.tries)
@@ -300,10 +300,6 @@ async def test_a_task_that_is_cancelled_before_a_worker_has_it_is_stopped(client
         assert execution.phase is Phase.ABORTED
         await until(lambda: not cluster.tries)
     assert not place.backend.running()
-
-
-async def forever(run: Any) -> None:
-    await asyncio.Event().wait()
 
 
 async def test_workflows_that_leave_their_worker_leave_their_tasks(client: Client, queue: str) -> None:
@@ -323,13 +319,10 @@ async def test_workflows_that_leave_their_worker_leave_their_tasks(client: Clien
     assert set(cluster.made.values()) == {1}
 
 
-async def test_a_task_whose_activity_waits_for_a_worker_goes_on(
-    client: Client, queue: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(early_start, "LOOK_SECONDS", 0.1)
+async def test_a_task_whose_activity_waits_for_a_worker_goes_on(client: Client, queue: str) -> None:
     cluster = Cluster()
     cluster.finishes = False
-    place = Place(client, cluster, queue)
+    place = Place(client, cluster, queue, poll_seconds=0.1)
     async with place.control():
         handle = await launched(client)
         await until(lambda: cluster.tries)
@@ -385,7 +378,7 @@ def test_which_decisions_are_new(monkeypatch: pytest.MonkeyPatch, decisions: lis
     monkeypatch.setattr(workflow, "info", Info)
     monkeypatch.setattr(workflow.unsafe, "is_replaying", lambda: state["replays"])
     monkeypatch.setattr(workflow, "extern_functions", lambda: {
-        "flytemp_announce": lambda queue, argument, run, activity_id, is_new: told.append(is_new), "flytemp_withdraw": None,
+        "flytemp_announce": lambda queue, argument, run, is_new: told.append(is_new), "flytemp_cancel_early_start": None,
     })  # fmt: skip
     outbound = early_start_interceptor._Outbound(Server())  # type: ignore[arg-type]
     for length, replays in decisions:

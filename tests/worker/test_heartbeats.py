@@ -16,6 +16,7 @@ from flytemp.registry import Registry
 from flytemp_activities import heartbeats
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
+from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.assembly import control_worker, task_worker
 from flytemp_worker.devserver import start_dev_server
 from tests.activities.blocked_tasks import HeldBackend
@@ -26,7 +27,7 @@ TASKS = 60
 
 
 async def test_many_tasks_are_cancelled_long_before_they_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heartbeats, "HEARTBEATS", 0.01)  # by itself each would report after twenty minutes
+    monkeypatch.setattr(heartbeats, "HEARTBEATS_PER_SECOND", 0.01)  # by itself each would report after twenty minutes
     server = start_dev_server(db=None, log=tmp_path / "log")
     environ = {"TEMPORAL_ADDRESS": server.address, "FLYTEMP_STORE": str(tmp_path / "store"), "FLYTEMP_TASK_QUEUE": "many"}
     client = await Client.connect(load_settings(tmp_path, environ=environ))
@@ -35,7 +36,7 @@ async def test_many_tasks_are_cancelled_long_before_they_report(tmp_path: Path, 
         Registry(client.store).register([document], project="default", domain="development", version="v1")
         settings = ResolvedSettings(task_queue="many-tasks", heartbeat_seconds=3_600)
         executions, backend = Executions(client.store), HeldBackend()
-        runner = TaskRunner(executions, backend, client.temporal)
+        runner = TaskRunner(executions, backend, WorkflowLiveness(client.temporal))
         async with (
             control_worker(client.temporal, executions, "many", settings),
             task_worker(client.temporal, runner, settings, slots=TASKS, drain_seconds=0),

@@ -30,6 +30,7 @@ from flytemp_activities.executions import Executions
 from flytemp_activities.record_execution import ExecutionRecorder
 from flytemp_activities.resolve import LaunchResolver
 from flytemp_activities.tasks import TaskRunner
+from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.assembly import control_parts, task_parts
 from flytemp_worker.devserver import DevServer
 from flytemp_worker.workflow import interpreter
@@ -136,7 +137,7 @@ async def serving(client: Client, backend: QuickBackend, **settings: Any) -> Asy
     resolved = ResolvedSettings(task_queue=queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, **settings})
     executions = Executions(client.store)
     control = control_parts(executions, client.temporal, resolved)
-    tasks = task_parts(TaskRunner(executions, backend, client.temporal))
+    tasks = task_parts(TaskRunner(executions, backend, WorkflowLiveness(client.temporal)))
     async with Worker(
         client.temporal, task_queue=queue, workflows=control.workflows, activities=[*control.activities, *tasks.activities]
     ):

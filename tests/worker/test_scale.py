@@ -28,6 +28,7 @@ from flytemp_activities.backend import HeartbeatDetails, Report
 from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_activities.tasks import TaskRunner
+from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.assembly import control_worker, task_worker
 from flytemp_worker.devserver import DevServer
 
@@ -106,7 +107,7 @@ async def place(server: DevServer, tmp_path: Path) -> AsyncIterator[Place]:
     )
     executions = Executions(client.store)
     control = control_worker(client.temporal, executions, queue, settings)
-    runner = TaskRunner(executions, GraphsOnly(client), client.temporal)
+    runner = TaskRunner(executions, GraphsOnly(client), WorkflowLiveness(client.temporal))
     tasks: Worker = task_worker(client.temporal, runner, settings, slots=10, drain_seconds=0)
     async with control, tasks:
         yield Place(client, queue)

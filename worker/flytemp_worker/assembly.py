@@ -6,7 +6,8 @@ of their own, so that no number of waiting tasks starves control (design: queues
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,14 +16,16 @@ from temporalio.client import Client as TemporalClient
 from temporalio.worker import Interceptor, Worker
 
 from flytemp.records.launch import ResolvedSettings
+from flytemp_activities.backend import Backend
 from flytemp_activities.executions import Executions
 from flytemp_activities.io_requests import IORequests
-from flytemp_activities.map_chunks import MapChunks, WorkflowLiveness
+from flytemp_activities.map_chunks import MapChunks
 from flytemp_activities.record_execution import ExecutionRecorder
 from flytemp_activities.resolve import LaunchResolver
 from flytemp_activities.short_timer import pause
 from flytemp_activities.state import StatePages
 from flytemp_activities.tasks import TaskRunner
+from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.early_start_interceptor import EarlyStartInterceptor
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
 from flytemp_worker.workflow.janitor import FlytempJanitor
@@ -53,14 +56,14 @@ def control_parts(
     resolver = LaunchResolver(executions, temporal, settings, prefix)
     pages = StatePages(executions.store)
     recorder = ExecutionRecorder(executions)
-    answers, parts, relations = IORequests(executions), MapChunks(executions), WorkflowLiveness(temporal)
+    answers, parts, liveness = IORequests(executions), MapChunks(executions), WorkflowLiveness(temporal)
     return WorkerComponents(
         [FlytempWorkflow, FlytempMapPart, FlytempJanitor],
         [
             resolver.resolve, recorder.close,
             pages.plan_page, pages.save_plan, pages.load_state, pages.save_state,
             answers.read_values, answers.list_lengths, answers.split_lists, answers.child_inputs, answers.store_map,
-            answers.expand_dynamic, answers.dynamic_plans, parts.part_plan, parts.close_part, relations.closed_children,
+            answers.expand_dynamic, answers.dynamic_plans, parts.part_plan, parts.close_part, liveness.closed_children,
             pause,
         ],
     )  # fmt: skip
@@ -71,10 +74,20 @@ def task_parts(runner: TaskRunner) -> WorkerComponents:
     return WorkerComponents([], [runner.run_task, runner.start_tasks])
 
 
-def announcing(runner: TaskRunner, settings: ResolvedSettings) -> Sequence[EarlyStartInterceptor]:
-    """What has tasks begun as soon as the interpreter of the same process decides on them; nothing where the settings, which
-    are the worker's, start no tasks ahead."""
-    return [EarlyStartInterceptor(runner.announced, settings.task_queue)] if settings.starts_ahead else []
+def early_start(runner: TaskRunner, settings: ResolvedSettings) -> Sequence[Interceptor]:
+    """Return the interceptors that let the runner start tasks of an interpreter in the same process early, if the settings do."""
+    return [EarlyStartInterceptor(runner.early_starter, settings.task_queue)] if settings.starts_ahead else []
+
+
+@contextlib.asynccontextmanager
+async def started(backend: Backend, runner: TaskRunner) -> AsyncIterator[None]:
+    """Start the backend of a task runner, and close it at the end."""
+    await backend.start()
+    runner.early_starter.open()
+    try:
+        yield
+    finally:
+        await backend.close()
 
 
 def polls_of(slots: int) -> int:

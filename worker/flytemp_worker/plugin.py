@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import functools
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from temporalio.client import Client as TemporalClient
 from temporalio.plugin import SimplePlugin
+from temporalio.worker import Interceptor
 
 from flytemp.config import Settings, load_settings
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
-from flytemp_worker.assembly import announcing, control_parts, task_parts, tasks_queue
-from flytemp_worker.early_start_interceptor import EarlyStartInterceptor
+from flytemp_activities.workflow_liveness import WorkflowLiveness
+from flytemp_worker.assembly import control_parts, early_start, started, task_parts, tasks_queue
 from flytemp_worker.serve import make_backend, resolved_settings, slots_of
 
 
@@ -49,25 +51,13 @@ class FlytempPlugin(SimplePlugin):
         control = control_parts(executions, temporal, resolved, chosen.raw_data_prefix)
         activities = list(control.activities)
         backend = make_backend(chosen, store) if run_tasks else None
-        early: Sequence[EarlyStartInterceptor] = ()
+        interceptors: Sequence[Interceptor] = ()
+        context: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
         if backend is not None:
-            runner = TaskRunner(executions, backend, temporal, slots=slots_of(chosen))
+            runner = TaskRunner(executions, backend, WorkflowLiveness(temporal), slots=slots_of(chosen))
             activities += task_parts(runner).activities
-            early = announcing(runner, resolved)
-
-        @asynccontextmanager
-        async def run_context() -> AsyncIterator[None]:
-            if backend is None:
-                yield
-                return
-            await backend.start()
-            for one in early:
-                one.begin()
-            try:
-                yield
-            finally:
-                await backend.close()
-
+            interceptors = early_start(runner, resolved)
+            context = functools.partial(started, backend, runner)
         super().__init__(
-            "flytemp", workflows=control.workflows, activities=activities, interceptors=early, run_context=run_context
+            "flytemp", workflows=control.workflows, activities=activities, interceptors=interceptors, run_context=context
         )

@@ -25,8 +25,9 @@ from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_activities.process import ProcessBackend, ProcessOptions, new_worker_id
 from flytemp_activities.tasks import TaskRunner
+from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker import kubernetes_setup
-from flytemp_worker.assembly import announcing, control_worker, task_worker, tasks_queue
+from flytemp_worker.assembly import control_worker, early_start, started, task_worker, tasks_queue
 from flytemp_worker.metrics import MetricsServer, WorkerMetrics
 
 logger = logging.getLogger("flytemp.worker")
@@ -82,14 +83,11 @@ async def _serve(settings: Settings) -> int:
             server.start()
             stack.callback(server.close)
             logger.info("metrics and health at http://%s/metrics, /healthz, /readyz", server.address)
-        await backend.start()
-        stack.push_async_callback(backend.close)
         executions = Executions(store)
-        runner = TaskRunner(executions, backend, temporal, metrics, slots)
-        early = announcing(runner, resolved)
-        for one in early:
-            one.begin()
-        control = control_worker(temporal, executions, settings.task_queue, resolved, settings.raw_data_prefix, early)
+        runner = TaskRunner(executions, backend, WorkflowLiveness(temporal), metrics, slots)
+        await stack.enter_async_context(started(backend, runner))
+        interceptors = early_start(runner, resolved)
+        control = control_worker(temporal, executions, settings.task_queue, resolved, settings.raw_data_prefix, interceptors)
         more = await kubernetes_setup.sweeping(backend, temporal, settings.task_queue)
         tasks = task_worker(temporal, runner, resolved, slots=slots, drain_seconds=drain, more=more)
         ready = True

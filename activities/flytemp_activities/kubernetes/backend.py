@@ -113,36 +113,36 @@ class KubernetesBackend:
             one.subscribe(report)
             try:
                 return await asyncio.shield(one.task)
-            except NotStarted:  # it was to be started ahead, and could not at once
+            except NotStarted:  # an early start, which was not possible at once
                 resumed = True
             finally:
                 one.unsubscribe(report)
 
-    async def start_early(self, invocation: Invocation, *, expected: bool = False) -> bool:
-        """Create the try's pod, by one request alone: what waits for room is no use. See `Backend.start_ahead`."""
+    async def start_early(self, invocation: Invocation, *, deadline: float) -> bool:
+        """Create the try's pod by one request alone. A pod that would wait for quota is left to its activity."""
         assert self._yard is not None, "the Kubernetes backend was not started"
         key = key_of(invocation)
         if key in self._tries:
             return True
-        one = self._begin(key, PodAttempt(self._yard, invocation, ahead=True, expected=expected))
+        one = self._begin(key, PodAttempt(self._yard, invocation, early_deadline=deadline))
         try:
             waiting: list[asyncio.Future[Any]] = [one.task, one.begun]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             if not one.is_joined:
-                self._let_go(key, one)
+                self._detach(key, one)
             raise
         error = one.task.exception() if one.task.done() and not one.task.cancelled() else None
         return error.is_unclear if isinstance(error, NotStarted) else True
 
     def release(self, invocation_key: TryKey) -> None:
-        """Follow the try's pod no more, unless a `run` waits for it here."""
+        """Stop following the try's pod, unless a `run` waits for it here."""
         one = self._tries.get(invocation_key)
-        if one is not None and not one.is_attended:
-            self._let_go(invocation_key, one)
+        if one is not None and not one.has_activity:
+            self._detach(invocation_key, one)
 
-    def _let_go(self, key: TryKey, one: PodAttempt) -> None:
-        """At once: who asks for the try from now on takes it up anew."""
+    def _detach(self, key: TryKey, one: PodAttempt) -> None:
+        """Forget the attempt at once, so that a `run` of the same try begins a new attempt."""
         self._forget(key, one)
         one.detach()
 

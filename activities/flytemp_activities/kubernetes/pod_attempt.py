@@ -36,11 +36,8 @@ CLAIM_SECONDS = 3.0
 """A container without a runtime that runs for so long is claimed by its worker. Shorter ones are spared the write: when their pod
 vanishes, and the worker too before any heartbeat told of it, the command runs again."""
 
-EXPECTED_SECONDS = 1.0
-"""After so long without a pod the try may be over in another worker, and a pod would run it again."""
-
 LEFT_SECONDS = 10.0
-"""The end of a pod that was started ahead is left so long to the worker that has its activity, or both would ask for the same."""
+"""The end of an unclaimed pod is left for so long to the worker that has the activity, to not send the same requests twice."""
 
 LOOK_SECONDS = 90.0
 """A pod of which nothing was heard for so long is looked at, in case its watch missed something."""
@@ -51,9 +48,12 @@ logger = logging.getLogger("flytemp.kubernetes")
 class PodAttempt:
     """Runs one try, or takes it up where another worker left it. ``task`` ends with what became of it.
 
-    ``begun`` is done when it has a pod. One that is started ``ahead`` asks for its pod once, and ends with `NotStarted` if it
-    gets none. It leaves its pod's end to whoever comes and subscribes, perhaps in another worker; for a while, or, when that is
-    ``expected``, altogether: then it makes no pod after `EXPECTED_SECONDS`, and says nothing of the try when it is to be stopped.
+    ``begun`` is done when the try has a pod.
+
+    Args:
+        early_deadline: starts the try early, before an activity claims it by `subscribe`: the pod is requested once, and not
+            after this monotonic time. The attempt ends with `NotStarted` if there is no pod. While the try is unclaimed, its
+            pod's end is left to the activity, which may be in another worker, and stopping it records no outcome.
     """
 
     def __init__(
@@ -63,8 +63,7 @@ class PodAttempt:
         resumed: bool = False,
         seen_uid: str | None = None,
         *,
-        ahead: bool = False,
-        expected: bool = False,
+        early_deadline: float | None = None,
     ) -> None:
         self._yard = yard
         self._verdicts = Verdicts(yard.store, invocation)
@@ -78,10 +77,8 @@ class PodAttempt:
         self._running_since: float | None = None
         self._deleting_since: float | None = None
         self._ended_since: float | None = None
-        self._ahead = ahead
-        self._expected = expected
-        self.is_attended = not ahead
-        self._since = time.monotonic()
+        self._early_deadline = early_deadline
+        self.has_activity = early_deadline is None
         self._is_claimed = needs_runtime(invocation)  # in time: the runtime does it before the user's code runs
         self._trouble = Trouble(yard.pods)
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -94,15 +91,10 @@ class PodAttempt:
         """Somebody waits for its result now."""
         return bool(self._reports)
 
-    @property
-    def _is_only_expected(self) -> bool:
-        """It is another's to say what becomes of it."""
-        return self._expected and not self.is_attended
-
     def subscribe(self, report: Report) -> None:
         """Tell ``report`` the state now, and at every change."""
         self._reports.add(report)
-        self.is_attended = True
+        self.has_activity = True
         self._wake()
 
     def unsubscribe(self, report: Report) -> None:
@@ -168,10 +160,11 @@ class PodAttempt:
                     return found
                 if seen_uid is not None or await self._verdicts.is_claimed():
                     raise await self._verdicts.lost("its pod is gone")
-            if self._is_only_expected and time.monotonic() - self._since > EXPECTED_SECONDS:
-                raise NotStarted("it took too long until its pod could be asked for")
+            deadline = self._early_deadline
+            if deadline is not None and not self.has_activity and time.monotonic() > deadline:
+                raise NotStarted("the pod could not be requested in time")
             with self._yard.creations:
-                return await (creation.create_once() if self._ahead else creation.create(self._on_wait))
+                return await (creation.create(self._on_wait) if deadline is None else creation.create_once())
         except NotCreated as failure:
             if failure.killed:
                 raise await self._verdicts.lost(self._kill_reason or "it was stopped") from None
@@ -198,7 +191,7 @@ class PodAttempt:
             sight = self._trouble.told_in(classify.look(feed.pod, self._built.primary))
             self._report(feed.pod, sight)
             if (reason := self._kill_reason) is not None:
-                return await (self._stop(feed, reason) if self.is_attended else self._abandon(feed, reason))
+                return await (self._stop(feed, reason) if self.has_activity else self._abandon(feed, reason))
             if sight.end is not None and not self._is_collecting(feed.pod, sight.end) and not self._leaves_end(feed.pod, sight):
                 return await self._ended(feed.pod, sight.end)
             if feed.gone:
@@ -222,7 +215,7 @@ class PodAttempt:
         moments = [look_at]
         if (patient := self._patience.until()) is not None:
             moments.append(patient)
-        if self._ended_since is not None and not self.is_attended:
+        if self._ended_since is not None and not self.has_activity:
             moments.append(self._ended_since + LEFT_SECONDS)
         if self._deleting_since is not None:
             moments.append(self._deleting_since + self._stuck_after(feed.pod))
@@ -318,11 +311,11 @@ class PodAttempt:
         return end.error is None and collects(self._invocation) and is_collecting(pod)
 
     def _leaves_end(self, pod: Pod, sight: PodStatus) -> bool:
-        """Nobody has come for it here, so another worker may see to it. A pod that still holds room is not left."""
-        if self.is_attended:
+        """Return True if the end of an unclaimed pod is left to another worker. A pod that still uses resources is not left."""
+        if self.has_activity:
             return False
         is_being_stopped = sight.deleting and self._ended_since is None
-        if self._expected or is_being_stopped:
+        if is_being_stopped:
             return True
         self._ended_since = self._ended_since or time.monotonic()
         return time.monotonic() - self._ended_since < LEFT_SECONDS and not has_running_containers(pod, self._built.primary)
@@ -360,19 +353,16 @@ class PodAttempt:
         return settled
 
     async def _abandon(self, feed: PodSubscription, reason: str) -> TaskResult:
-        """Nobody came for the pod here. One that was only expected gets no verdict: should somebody ask for this try after all,
-        he will find its claim, or nothing."""
+        """Delete the pod of an unclaimed try and record no outcome. A later activity of the try finds its claim, if any."""
         assert feed.pod is not None
         settled = await self._verdicts.standing()
         has_ended = classify.look(feed.pod, self._built.primary).end is not None  # perhaps meanwhile
         if settled is not None and has_ended:
             await self._tidy(feed.pod, failed=settled.status == "failed")
             return settled
-        if not self._expected:
-            return await self._stop(feed, reason)
         await delete_and_wait(self._yard, feed, self._over(feed))
         if settled is None:
-            raise TaskLost("nobody came for it")
+            raise TaskLost(reason)
         return settled
 
     async def _tidy(self, pod: Pod, *, failed: bool) -> None:

@@ -143,12 +143,12 @@ class ProcessBackend:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.info("node %s, attempt %d, try %d ended without a result: %s", *key[1:], error)
 
-    async def start_early(self, invocation: Invocation, *, expected: bool = False) -> bool:
-        """Processes are few, and Temporal starts their activities fast enough."""
+    async def start_early(self, invocation: Invocation, *, deadline: float) -> bool:
+        """Start nothing: Temporal starts activities fast enough for the few processes of a worker."""
         return False
 
     def release(self, invocation_key: TryKey) -> None:
-        """Nothing is started ahead."""
+        """Do nothing: no try is started early."""
 
     async def kill(self, invocation_key: TryKey) -> None:
         """End the try and everything it started: TERM, grace, KILL. Returns when all are gone.

@@ -1,12 +1,14 @@
-"""Pods that are created before anybody waits for them: joined, left alone, or removed."""
+"""Pods that are created before their activities arrive: joined, released or removed."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 
+from flytemp.runtime.invocation import Invocation
 from flytemp.spec.models import ResourceAmounts, ResourceSpec, TaskSettings
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import TaskLost, key_of
@@ -22,19 +24,23 @@ __all__ = ["program"]
 pytestmark = pytest.mark.kubernetes
 
 
+async def started_early(bench: Bench, invocation: Invocation) -> bool:
+    return await bench.backend.start_early(invocation, deadline=time.monotonic() + 30)
+
+
 async def until_idle(bench: Bench, seconds: float) -> None:
     async with asyncio.timeout(seconds):
         while bench.backend.running():
             await asyncio.sleep(0.05)
 
 
-async def test_a_try_that_is_started_ahead_is_joined_by_any_worker(
+async def test_early_started_pod_is_joined_by_any_worker(
     start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
 ) -> None:
     one, other = await start_backend(), await start_backend()
     invocation = program.invocation("wait", {"seconds": 3.0})
-    assert await one.backend.start_early(invocation)
-    assert await one.backend.start_early(invocation), "it is there"
+    assert await started_early(one, invocation)
+    assert await started_early(one, invocation), "it is there"
     assert len(pods(cluster, namespace)) == 1
     results = await asyncio.gather(other.run(invocation, resumed=True), one.run(invocation, resumed=True))
     assert [result.outputs for result in results] == [{"o0": "waited"}] * 2
@@ -42,12 +48,12 @@ async def test_a_try_that_is_started_ahead_is_joined_by_any_worker(
     await until_no_pods(cluster, namespace)
 
 
-async def test_the_end_is_seen_to_by_the_worker_that_has_the_activity_alone(
+async def test_only_the_worker_with_the_activity_handles_the_end(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = await start_backend(), await start_backend()
     invocation = program.invocation("wait", {"seconds": 2.0})
-    assert await one.backend.start_early(invocation)
+    assert await started_early(one, invocation)
     asked: list[str] = []
     for request in ("log", "follow_log", "delete"):
         monkeypatch.setattr(one.backend._yard.pods, request, lambda *of, **others: asked.append(str(of)))
@@ -57,13 +63,12 @@ async def test_the_end_is_seen_to_by_the_worker_that_has_the_activity_alone(
     assert asked == []
 
 
-@pytest.mark.parametrize("expected", [True, False], ids=["expected", "started"])
-async def test_a_pod_that_is_to_stay_stays_though_its_execution_is_over_at_once(
-    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, expected: bool
+async def test_kept_pod_stays_when_its_execution_is_over_at_once(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
     one, other = await start_backend(keep_pods="failed"), await start_backend(keep_pods="failed")
     invocation = program.invocation("fail", {})
-    assert await one.backend.start_early(invocation, expected=expected)
+    assert await started_early(one, invocation)
     assert (await other.run(invocation, resumed=True)).status == "failed"
     await asyncio.sleep(1)  # both have seen its end
     await one.backend.kill(key_of(invocation))
@@ -72,11 +77,11 @@ async def test_a_pod_that_is_to_stay_stays_though_its_execution_is_over_at_once(
     assert "deletionTimestamp" not in pod["metadata"]
 
 
-async def test_the_end_of_a_pod_that_no_worker_has_an_activity_for_is_seen_to_after_a_while(
+async def test_end_of_an_unclaimed_pod_is_handled_after_a_while(
     start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
 ) -> None:
     bench, invocation = await start_backend(), program.invocation("add", {"a": 1, "b": 2})
-    assert await bench.backend.start_early(invocation)
+    assert await started_early(bench, invocation)
     await until_phase(cluster, namespace, "Succeeded")
     await asyncio.sleep(1)
     assert len(bench.backend.running()) == 1
@@ -86,11 +91,11 @@ async def test_the_end_of_a_pod_that_no_worker_has_an_activity_for_is_seen_to_af
     assert (await bench.run(invocation, resumed=True)).outputs == {"o0": 3}
 
 
-async def test_an_end_that_was_left_counts_though_its_pod_is_removed(
+async def test_end_that_was_seen_counts_after_the_pod_is_deleted(
     start_backend: StartBackend, project: Project, cluster: KubernetesAccess, namespace: str, task_image: str
 ) -> None:
     bench, invocation = await start_backend(), container(project, task_image, "true")
-    assert await bench.backend.start_early(invocation)
+    assert await started_early(bench, invocation)
     await until_phase(cluster, namespace, "Succeeded")
     (pod,) = pods(cluster, namespace)
     cluster.kubectl("delete", "pod", pod["metadata"]["name"], "-n", namespace, "--now")
@@ -98,11 +103,11 @@ async def test_an_end_that_was_left_counts_though_its_pod_is_removed(
     assert (await bench.run(invocation, resumed=True)).status == "succeeded"
 
 
-async def test_the_end_of_an_expected_pod_is_left_to_whoever_comes(
+async def test_end_of_an_unclaimed_pod_is_left_to_its_activity(
     start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
 ) -> None:
     bench, invocation = await start_backend(), program.invocation("add", {"a": 1, "b": 2})
-    assert await bench.backend.start_early(invocation, expected=True)
+    assert await started_early(bench, invocation)
     await until_phase(cluster, namespace, "Succeeded")
     await asyncio.sleep(1)
     assert (len(pods(cluster, namespace)), len(bench.backend.running())) == (1, 1)
@@ -111,11 +116,11 @@ async def test_the_end_of_an_expected_pod_is_left_to_whoever_comes(
     assert log_of(store, invocation) == "adding 1 2\n"
 
 
-async def test_an_expected_pod_that_nobody_comes_for_is_removed(
+async def test_ended_pod_of_a_stopped_try_is_removed_and_its_log_is_kept(
     start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
 ) -> None:
     bench, invocation = await start_backend(), program.invocation("add", {"a": 1, "b": 2})
-    assert await bench.backend.start_early(invocation, expected=True)
+    assert await started_early(bench, invocation)
     await until_phase(cluster, namespace, "Succeeded")
     await bench.backend.kill(key_of(invocation))
     assert not bench.backend.running()
@@ -123,12 +128,12 @@ async def test_an_expected_pod_that_nobody_comes_for_is_removed(
     assert log_of(store, invocation) == "adding 1 2\n"
 
 
-async def test_an_expected_pod_that_another_worker_saw_to_its_end_stays_if_pods_are_to_stay(
+async def test_kept_pod_that_another_worker_handled_stays_when_the_try_is_stopped(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
     one, other = await start_backend(keep_pods="always"), await start_backend(keep_pods="always")
     invocation = program.invocation("add", {"a": 1, "b": 2})
-    assert await one.backend.start_early(invocation, expected=True)
+    assert await started_early(one, invocation)
     assert (await other.run(invocation, resumed=True)).outputs == {"o0": 3}
     await one.backend.kill(key_of(invocation))
     await asyncio.sleep(1)
@@ -136,13 +141,13 @@ async def test_an_expected_pod_that_another_worker_saw_to_its_end_stays_if_pods_
     assert "deletionTimestamp" not in pod["metadata"]
 
 
-async def test_who_asks_for_an_expected_try_that_was_stopped_finds_no_verdict(
+async def test_unclaimed_try_that_was_stopped_has_no_outcome(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
     bench = await start_backend()
     settings = TaskSettings(resources=ResourceSpec(requests=ResourceAmounts(gpu="9"), limits=ResourceAmounts(gpu="9")))
     invocation = program.invocation("add", {"a": 1, "b": 2}, settings=settings)  # it finds no node
-    assert await bench.backend.start_early(invocation, expected=True)
+    assert await started_early(bench, invocation)
     await bench.backend.kill(key_of(invocation))
     assert pods(cluster, namespace) == []
     running = bench.start(invocation, resumed=True)
@@ -152,15 +157,15 @@ async def test_who_asks_for_an_expected_try_that_was_stopped_finds_no_verdict(
         await running
 
 
-async def test_nobody_turns_in_circles_over_a_pod_that_has_ended(
+async def test_ended_pod_is_not_examined_in_a_busy_loop(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = await start_backend()
     settings = TaskSettings(timeout_seconds=8.0)  # the interpreter's start on a busy machine is part of it
     invocation = program.invocation("add", {"a": 1, "b": 2}, settings=settings)
-    assert await bench.backend.start_early(invocation, expected=True)
+    assert await started_early(bench, invocation)
     await until_phase(cluster, namespace, "Succeeded")
-    await asyncio.sleep(8)
+    await asyncio.sleep(3)  # within the time for which the end is left to the activity
     looks: list[str] = []
     look = classify.look
 
@@ -174,12 +179,12 @@ async def test_nobody_turns_in_circles_over_a_pod_that_has_ended(
     assert (await bench.run(invocation)).outputs == {"o0": 3}
 
 
-async def test_an_expected_pod_is_taken_up_without_asking_for_it(
+async def test_pod_seen_by_the_watch_is_joined_without_a_request(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = await start_backend(), await start_backend()
     invocation = program.invocation("wait", {"seconds": 2.0})
-    assert await one.backend.start_early(invocation, expected=True)
+    assert await started_early(one, invocation)
     await until_phase(cluster, namespace, "Running")
     monkeypatch.setattr(other.backend._yard.pods, "get", None)  # the watch has told of it
     monkeypatch.setattr(other.backend._yard.pods, "create", None)
@@ -189,34 +194,42 @@ async def test_an_expected_pod_is_taken_up_without_asking_for_it(
     await until_no_pods(cluster, namespace)
 
 
-@pytest.mark.parametrize("expected", [True, False], ids=["expected", "started"])
-async def test_a_pod_that_was_let_go_is_taken_up_anew_by_who_comes_at_once(
-    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, expected: bool
+async def test_released_pod_is_joined_again_by_its_activity(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
     bench, invocation = await start_backend(), program.invocation("wait", {"seconds": 2.0})
-    assert await bench.backend.start_early(invocation, expected=expected)
+    assert await started_early(bench, invocation)
     bench.backend.release(key_of(invocation))
     assert not bench.backend.running()
     assert (await bench.run(invocation, resumed=True)).outputs == {"o0": "waited"}
     await until_no_pods(cluster, namespace)
 
 
-async def test_who_waits_for_an_expected_pod_keeps_it(start_backend: StartBackend, program: Project) -> None:
+async def test_claimed_pod_is_not_released(start_backend: StartBackend, program: Project) -> None:
     bench, invocation = await start_backend(), program.invocation("wait", {"seconds": 2.0})
-    assert await bench.backend.start_early(invocation, expected=True)
+    assert await started_early(bench, invocation)
     running = bench.start(invocation)
     await bench.reported(phase="running")
     bench.backend.release(key_of(invocation))
     assert (await running).outputs == {"o0": "waited"}
 
 
-async def test_what_cannot_be_started_at_once_is_not_started_ahead(
+async def test_pod_is_not_created_after_the_deadline(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
+) -> None:
+    bench, invocation = await start_backend(), program.invocation("add", {"a": 1, "b": 2})
+    assert not await bench.backend.start_early(invocation, deadline=time.monotonic())
+    assert not bench.backend.running()
+    assert pods(cluster, namespace) == []
+
+
+async def test_pod_without_quota_is_not_started_early(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
     cluster.kubectl("create", "quota", "none", "--hard=pods=0", "-n", namespace)
     await until_counted(cluster, namespace)
     bench, invocation = await start_backend(), program.invocation("add", {"a": 1, "b": 2})
-    assert not await bench.backend.start_early(invocation)
+    assert not await started_early(bench, invocation)
     assert not bench.backend.running()
     cluster.kubectl("delete", "quota", "none", "-n", namespace)
     await asyncio.sleep(1)
