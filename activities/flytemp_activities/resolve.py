@@ -24,7 +24,7 @@ from flytemp.records.launch import (
     LaunchRequest,
     Resolved,
     ResolvedSettings,
-    place_of,
+    project_and_domain,
 )
 from flytemp.records.models import Phase
 from flytemp.records.stored import newest_record
@@ -193,5 +193,5 @@ def _parse(launch: Any) -> LaunchRequest:
 
 def _place(request: LaunchRequest, workflow_id: str) -> tuple[str, str]:
     """Project and domain: as the request says, else as the workflow id does."""
-    project, domain = place_of(workflow_id)
+    project, domain = project_and_domain(workflow_id)
     return check_project(request.project or project), check_domain(request.domain or domain)

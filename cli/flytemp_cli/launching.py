@@ -99,11 +99,11 @@ def literals_of(interface: Interface, texts: Mapping[str, str], inputs: str | No
     Raises:
         InputUsageError: see `collect_literals` and `upload_inputs` in `flytemp_cli.inputs`.
     """
-    from flytemp.client.uploads import StayLocal
+    from flytemp.client.uploads import LocalPaths
     from flytemp_cli.inputs import upload_inputs
 
     literals = collect_literals(interface, texts, read_document(inputs))
-    upload_inputs(literals, interface, StayLocal())  # report wrong paths before anything is stored
+    upload_inputs(literals, interface, LocalPaths())  # report wrong paths before anything is stored
     return literals
 
 
@@ -149,7 +149,7 @@ async def launch(settings: Settings, prepare: Prepare, output: Output, *, wait: 
     try:
         start = prepare(client.store)  # blocks the event loop, which has no other work
         handle = await client.launch_entity(
-            start.entity, start.document, start.literals, name=start.name, options=start.options, asked=start.requested_as
+            start.entity, start.document, start.literals, name=start.name, options=start.options, requested=start.requested_as
         )
         if not wait:
             await _show_start(handle, client, output)

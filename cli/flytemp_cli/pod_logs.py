@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flytemp.client.describe import last_heartbeat
+from flytemp.client.execution_state import last_heartbeat
 from flytemp.client.logs import LogChunk
 from flytemp.client.relaunch import node_path
 from flytemp.errors import ConfigError, FlytempError

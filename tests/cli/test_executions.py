@@ -150,7 +150,7 @@ def test_the_same_launch_under_its_name_again_is_no_error(flytemp: CommandLine) 
 
     assert first.stdout == again.stdout == "o0  ADA\n"
     assert other.returncode == 1
-    assert "exists and was launched with other content" in other.stderr
+    assert "exists and was launched with another target, inputs or options" in other.stderr
 
 
 @pytest.mark.parametrize(

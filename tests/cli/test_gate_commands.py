@@ -100,7 +100,7 @@ async def test_a_refused_answer_is_an_error_with_a_hint(client: Client) -> None:
         1,
         "",
         "error: execution refusing: it is refused\n"
-        "hint: flytemp get execution refusing shows its gates, and who answered which\n",
+        "hint: flytemp get execution refusing shows its gates and their answers\n",
     )
 
 

@@ -14,7 +14,7 @@ from flytemp_cli.session import Session, pass_session
 from flytemp_cli.style import Style, glyph, one_line
 
 if TYPE_CHECKING:
-    from flytemp.client.gates import WaitingGate
+    from flytemp.client.waiting_gates import WaitingGate
     from flytemp.records.models import ExecutionSummary
 
 _HERE = "flytemp_cli.commands.list"

@@ -16,7 +16,7 @@ from flytemp_cli.sources import load_sources
 from flytemp_cli.style import Style
 
 if TYPE_CHECKING:
-    from flytemp.client.registration import Registration
+    from flytemp.client.registration import RegistrationResult
     from flytemp.registry import RegistrationEntry
 
 _STATUS_COLORS = {"new": "green", "unchanged": None, "conflict": "red"}
@@ -51,7 +51,7 @@ def command(session: Session, paths: tuple[str, ...], dry_run: bool, version: st
     sources = load_sources(paths)
     store = ObjectStore.open(settings.store)
 
-    def register(dry: bool) -> Registration:
+    def register(dry: bool) -> RegistrationResult:
         with stdout_to_stderr():
             return register_program(
                 store, sources, project=settings.project, domain=settings.domain, version=version, dry_run=dry,
@@ -75,11 +75,11 @@ def command(session: Session, paths: tuple[str, ...], dry_run: bool, version: st
         )
 
 
-def _conflicts(registration: Registration) -> list[RegistrationEntry]:
+def _conflicts(registration: RegistrationResult) -> list[RegistrationEntry]:
     return [entry for entry in registration.entries if entry.status == "conflict"]
 
 
-def _show(registration: Registration, output: Output, *, dry_run: bool, verbose: bool) -> None:
+def _show(registration: RegistrationResult, output: Output, *, dry_run: bool, verbose: bool) -> None:
     entries = registration.entries
     rows = [
         {
@@ -117,7 +117,7 @@ def _table(rows: list[dict[str, str | None]], style: Style) -> list[str]:
     return columns(["KIND", "NAME", "VERSION", "STATUS"], cells, style)
 
 
-def _show_bundle(registration: Registration, output: Output, *, verbose: bool) -> None:
+def _show_bundle(registration: RegistrationResult, output: Output, *, verbose: bool) -> None:
     files = registration.files
     done = "would be bundled" if registration.dry_run else "bundled"
     output.note(f"{plural(len(files), 'file')} {done}, {size_text(registration.bundle.size)}")

@@ -101,7 +101,7 @@ def _registered(document: Document, settings: Settings, version: str, entries: S
 
 
 def _run_local(session: Session, target: Target, literals: dict[str, Json], given: Mapping[str, Any]) -> int:
-    from flytemp.client.uploads import StayLocal
+    from flytemp.client.uploads import LocalPaths
     from flytemp.compiler.link import link_documents
     from flytemp.registry import Registry
     from flytemp.spec.models import WorkflowDocument
@@ -121,7 +121,7 @@ def _run_local(session: Session, target: Target, literals: dict[str, Json], give
     with stdout_to_stderr(), _importable(chosen):
         execution = run_local(
             document,
-            upload_inputs(literals, target.interface, StayLocal()),
+            upload_inputs(literals, target.interface, LocalPaths()),
             store=store,
             project=settings.project,
             domain=settings.domain,

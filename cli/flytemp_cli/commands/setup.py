@@ -31,12 +31,12 @@ def command(session: Session) -> int:
       flytemp setup --profile prod --store s3://bucket/flytemp
     """
     steps = asyncio.run(_setup(session))
-    value = [{"what": step.what, "outcome": step.outcome, "detail": step.detail} for step in steps]
+    value = [{"what": step.subject, "outcome": step.outcome, "detail": step.detail} for step in steps]
     output = session.output()
-    output.data(value, table=lambda style: step_table(steps, style), names=[step.what for step in steps])
+    output.data(value, table=lambda style: step_table(steps, style), names=[step.subject for step in steps])
     failed = [step for step in steps if step.outcome == "failed"]
     for step in failed:
-        output.note(f"{output.messages.error('error: ')}{step.what}: {step.detail}")
+        output.note(f"{output.messages.error('error: ')}{step.subject}: {step.detail}")
     if failed:
         output.hint("correct the cause and repeat `flytemp setup`; completed steps are kept")
     return EXIT_ERROR if failed else EXIT_OK
@@ -55,5 +55,5 @@ async def _setup(session: Session) -> list[SetupStep]:
 
 def step_table(steps: list[SetupStep], style: Style) -> list[str]:
     """Return the steps as a table."""
-    rows = [[step.what, style.paint(step.outcome, _COLORS.get(step.outcome)), step.detail] for step in steps]
+    rows = [[step.subject, style.paint(step.outcome, _COLORS.get(step.outcome)), step.detail] for step in steps]
     return columns(["STEP", "OUTCOME", "DETAIL"], rows, style)

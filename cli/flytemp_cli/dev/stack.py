@@ -137,7 +137,7 @@ class DevStack:
     def _prepare(self, state: DevState) -> None:
         failed = [step for step in asyncio.run(_setup(self._settings_for(state))) if step.outcome == "failed"]
         if failed:
-            details = "; ".join(f"{step.what}: {step.detail}" for step in failed)
+            details = "; ".join(f"{step.subject}: {step.detail}" for step in failed)
             raise TemporalUnavailable(f"the Temporal server could not be prepared: {details}")
 
     def _settings_for(self, state: DevState) -> Settings:

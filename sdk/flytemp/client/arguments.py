@@ -1,4 +1,4 @@
-"""From the arguments of `Client.launch` to a target and literals."""
+"""Arguments of `Client.launch`, converted to a target, options and literals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,17 @@ _OPTION_NAMES = {"inputs", "name", "version", "options"}
 
 @dataclass(frozen=True)
 class Call:
-    """What `launch` was asked for. ``annotations`` are the inputs' Python types, where an object was given."""
+    """Parsed arguments of a launch.
+
+    Attributes:
+        target: the name or URN of the entity.
+        values: the inputs as the caller gave them.
+        annotations: the Python types of the inputs, if an object was given.
+        name: the name of the execution.
+        version: the version of the entity.
+        options: the options of the execution.
+        result: converts outputs to the Python result, if an object was given.
+    """
 
     target: str
     values: Mapping[str, Any]
@@ -35,17 +45,22 @@ class Call:
     result: Callable[[dict[str, Json]], Any] | None = None
 
     def with_version(self, version: str | None) -> Call:
+        """Return a copy with another version."""
         return replace(self, version=version)
 
     def literals(self, document: Document, store: ObjectStore) -> dict[str, Json]:
-        """The values as JSON; local files among them are uploaded. Blocks on the store."""
+        """Return the inputs as JSON. Local files are uploaded, which blocks.
+
+        Raises:
+            InputError: a value has the wrong type.
+        """
         if self.annotations is None:
             return upload_inputs(self.values, launch_interface(document), store)
         uploads = ContentUploads(store)
         literals = {}
         for name, value in self.values.items():
             if name not in self.annotations:
-                literals[name] = value  # merge_inputs explains it
+                literals[name] = value  # merge_inputs reports it
                 continue
             try:
                 literals[name] = to_literal(value, self.annotations[name], uploads)
@@ -55,16 +70,25 @@ class Call:
 
 
 def call_of(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any], *, typed: bool = False) -> Call:
-    """Tell the two forms of `launch` apart.
+    """Return the parsed arguments of either form of `Client.launch`.
 
-    An object called with its own arguments is the typed form; ``inputs=`` (where the object has no input of that
-    name) and every launch by name is the other.
+    The typed form passes the arguments of an object's function. The other form passes ``inputs``, ``name``, ``version``
+    and ``options``; it applies to every launch by name, and to an object that has no inputs of these names.
+
+    Args:
+        target: an object, a name or a URN.
+        args: the positional arguments.
+        kwargs: the keyword arguments.
+        typed: accept only the typed form.
+
+    Raises:
+        InputError: the target is neither an object nor a text, or the arguments fit neither form.
     """
     if isinstance(target, str):
         return _by_options(target, args, kwargs, None, None)
     if not isinstance(target, LaunchPlan | Workflow | Task):
         raise InputError(
-            f"{target!r} is no workflow, task or launch plan",
+            f"cannot launch {target!r}: it is not a workflow, task or launch plan",
             hint="give the decorated function, a LaunchPlan, a registered name or a URN",
         )
     workflow = target.workflow if isinstance(target, LaunchPlan) else target
@@ -83,9 +107,9 @@ def _by_options(
 ) -> Call:
     unknown = set(kwargs) - _OPTION_NAMES
     if args or unknown:
-        what = f"unknown option {sorted(unknown)[0]!r}" if unknown else "positional arguments"
+        problem = f"unknown option {sorted(unknown)[0]!r}" if unknown else "positional arguments are not supported"
         raise InputError(
-            f"launch of {target!r}: {what}",
+            f"cannot launch {target!r}: {problem}",
             hint="give the inputs as inputs={...}; options are name, version and options",
         )
     return Call(

@@ -1,4 +1,4 @@
-"""The client: register programs, launch and find executions. Asynchronous; `flytemp.client.sync` is its facade."""
+"""Asynchronous client: register programs, launch and find executions. `flytemp.client.sync` is its synchronous form."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from temporalio.service import RPCError
 from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
-from flytemp.client import gates, listing
+from flytemp.client import listing, waiting_gates
 from flytemp.client.arguments import Call, call_of
-from flytemp.client.gates import WaitingGate
 from flytemp.client.handle import ExecutionHandle
-from flytemp.client.registration import Registration, register_paths
+from flytemp.client.registration import RegistrationResult, register_paths
+from flytemp.client.waiting_gates import WaitingGate
 from flytemp.config import Settings, load_settings
 from flytemp.errors import AlreadyExists, InvalidName
 from flytemp.launching.execution_names import generate_name, launch_digest
@@ -45,11 +45,13 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 class Client:
-    """A connection to one Temporal namespace and one store.
+    """Client of one Temporal namespace and one store.
 
     Attributes:
-        temporal: the Temporal client underneath, for whatever flytemp does not cover.
-        settings: where everything is, and why.
+        temporal: the Temporal client, for everything that flytemp does not cover.
+        store: the store of registered programs, inputs and outputs.
+        settings: the addresses of both, and the defaults of launches.
+        registry: the registered tasks, workflows and launch plans.
     """
 
     def __init__(self, temporal: TemporalClient, store: ObjectStore, settings: Settings) -> None:
@@ -60,22 +62,40 @@ class Client:
 
     @classmethod
     async def connect(cls, settings: Settings | None = None, *, temporal: TemporalClient | None = None) -> Client:
-        """Connect as the configuration says (`flytemp config view` shows it), or over a client you already have.
+        """Return a connected client.
+
+        Args:
+            settings: the settings; None reads the configuration, which `flytemp config view` shows.
+            temporal: a connected Temporal client to use instead of a new connection.
 
         Raises:
-            TemporalUnavailable: no server answers.
-            ConfigError: the settings contradict each other.
+            TemporalUnavailable: no Temporal server answers.
+            ConfigError: the settings are invalid or contradict each other.
         """
         chosen = settings or load_settings()
         return cls(temporal or await connect_temporal(chosen), ObjectStore.open(chosen.store), chosen)
 
     async def close(self) -> None:
-        """Nothing is held open: Temporal's client closes with the program. Here for symmetry with `connect`."""
+        """Do nothing. Temporal's client holds no resource that must be closed; the method completes `connect`."""
 
     # ----------------------------------------------------------------------------------- registry
 
-    async def register(self, *paths: str | Path, version: str | None = None, dry_run: bool = False) -> Registration:
-        """Compile and register the modules at ``paths`` (files or folders); see `register_program`."""
+    async def register(self, *paths: str | Path, version: str | None = None, dry_run: bool = False) -> RegistrationResult:
+        """Compile the modules and spec files at ``paths`` and register all their entities or none.
+
+        Args:
+            *paths: files or folders.
+            version: the version of the entities; by default a hash of their content.
+            dry_run: compile and compare with the registry, but store nothing.
+
+        Returns:
+            The version, the bundle and the registered entities.
+
+        Raises:
+            ProgramError: the program does not compile, or a task exceeds the platform's limits.
+            AlreadyExists: the version exists with other content.
+            StoreError: the store failed.
+        """
         return await asyncio.to_thread(
             register_paths,
             self.store,
@@ -121,21 +141,37 @@ class Client:
     async def launch(self, target: Any, /, *args: Any, **kwargs: Any) -> ExecutionHandle[Any]:
         """Start an execution of a registered workflow, task or launch plan.
 
-        ``launch(my_wf, x=3)`` takes the function's own arguments and is checked by your type checker;
-        ``launch("my_wf", inputs={"x": 3}, name="nightly-1")`` takes a name or URN (or the object) and options.
+        ``launch(my_wf, x=3)`` takes the arguments of the function, and type checkers check them.
+        ``launch("my_wf", inputs={"x": 3}, name="nightly-1")`` takes a name or URN (or the object), and these options:
 
-        ``name`` makes it idempotent: the same name with the same content returns the execution that exists.
+        Args:
+            target: the object, its registered name, or its URN.
+            inputs: the inputs by name.
+            name: the name of the execution. A second launch with the same name and content returns the existing execution.
+                By default the name is random.
+            version: the version of the target; the latest if None.
+            options: the options of the execution.
+
+        Returns:
+            A handle of the execution, which may still be waiting for a worker.
 
         Raises:
             NotFound: the target is not registered.
-            InputError: an input is unknown, missing or of the wrong type.
-            AlreadyExists: the name is taken by an execution of other content.
+            InputError: an input is unknown, missing or of the wrong type, or an option is invalid.
+            AlreadyExists: an execution with this name and other content exists.
+            TemporalUnavailable: Temporal does not answer.
         """
         call = call_of(target, args, kwargs)
         return await self._launch(call, call.name, call.options)
 
     def named(self, name: str, *, version: str | None = None, options: LaunchOptions | None = None) -> Launcher:
-        """For the typed form with options: ``client.named("nightly-1").launch(my_wf, x=3)``."""
+        """Return a launcher for the typed form with options: ``client.named("nightly-1").launch(my_wf, x=3)``.
+
+        Args:
+            name: the name of the execution.
+            version: the version of the target; the latest if None.
+            options: the options of the execution.
+        """
         return Launcher(self, name, version, options or LaunchOptions())
 
     async def _launch(self, call: Call, name: str | None, options: LaunchOptions) -> ExecutionHandle[Any]:
@@ -149,9 +185,9 @@ class Client:
             version=call.version,
         )
         literals = await asyncio.to_thread(call.literals, document, self.store)
-        asked = call.target if call.version is None else f"{call.target}@{call.version}"
+        requested = call.target if call.version is None else f"{call.target}@{call.version}"
         return await self.launch_entity(
-            entity, document, literals, name=name, options=options, result=call.result, asked=asked
+            entity, document, literals, name=name, options=options, result=call.result, requested=requested
         )
 
     async def launch_entity(
@@ -163,15 +199,22 @@ class Client:
         name: str | None = None,
         options: LaunchOptions | None = None,
         result: Any = None,
-        asked: str | None = None,
+        requested: str | None = None,
     ) -> ExecutionHandle[Any]:
-        """Start an execution of a document that was found already; ``literals`` are the caller's inputs as JSON.
+        """Start an execution of an entity whose document was read before.
 
-        ``asked`` is what the caller named it: the same words under the same name are the same launch, whatever
-        version is the latest by then. By default it is the entity with its version.
+        Args:
+            entity: the id of the entity, with its version.
+            document: the document of the entity.
+            literals: the caller's inputs as JSON.
+            name: the name of the execution; random if None.
+            options: the options of the execution.
+            result: converts outputs to the result of `ExecutionHandle.result`.
+            requested: the target as the caller named it, by default ``entity``. A repeated launch under the same name
+                with the same text is the same launch, even if the latest version has changed.
 
         Raises:
-            InputError, AlreadyExists: as `launch`.
+            InputError, AlreadyExists, TemporalUnavailable: as for `launch`.
         """
         merged = merge_inputs(document, literals)
         chosen = check_options(options or LaunchOptions())
@@ -179,7 +222,7 @@ class Client:
         execution = check_execution(name) if name is not None else generate_name()
         identifier = workflow_id(entity.project, entity.domain, execution)
         request = LaunchRequest(launch_plan=str(entity), inputs=literals, options=chosen)
-        content = launch_digest(asked or str(entity), literals, chosen)
+        content = launch_digest(requested or str(entity), literals, chosen)
         if not generated and await self._is_recorded(identifier, entity, merged):
             return ExecutionHandle(self, identifier, result)
         if len(json.dumps(literals)) > INLINE_INPUTS_BYTES:
@@ -212,12 +255,12 @@ class Client:
         return self.store.uri_of(key)
 
     async def _is_recorded(self, identifier: str, entity: EntityId, inputs: dict[str, Json]) -> bool:
-        """Whether Temporal has forgotten an execution of this name, and the store remembers it.
+        """Return True if Temporal no longer keeps the execution, and its record shows the same launch.
 
-        A record keeps no digest, so what ran and its inputs are compared; the version may be another by now.
+        A record has no digest, so the entity and the inputs are compared. The versions may differ.
 
         Raises:
-            AlreadyExists: it ran something else.
+            AlreadyExists: the record is that of another launch.
         """
         record = await asyncio.to_thread(newest_record, self.store, self.temporal.namespace, identifier)
         if record is None or await describe_workflow(self.temporal, identifier) is not None:
@@ -235,9 +278,15 @@ class Client:
     # --------------------------------------------------------------------------------- executions
 
     def execution(self, name: str, *, project: str | None = None, domain: str | None = None) -> ExecutionHandle[Any]:
-        """A handle of an execution by its name, its ``ex:`` URN, or any Temporal workflow id with a ":" in it.
+        """Return a handle of an execution, without checking that it exists.
 
-        Nothing is asked of Temporal yet; the handle's methods raise NotFound.
+        Args:
+            name: the execution's name, its ``ex:`` URN, or any Temporal workflow id that contains ":".
+            project: the execution's project; by default that of the settings.
+            domain: the execution's domain; by default that of the settings.
+
+        Raises:
+            InvalidName: ``name`` cannot be the name of an execution.
         """
         if ":" in name:
             return ExecutionHandle(self, name)
@@ -246,16 +295,21 @@ class Client:
         )
 
     async def find(self, name: str) -> ExecutionHandle[Any]:
-        """A handle by any name that `executions` shows, also of runs that other programs started under their own ids.
+        """Return a handle of the execution with a name that `executions` shows.
 
-        An unknown name gives a handle too, whose methods raise NotFound.
+        Unlike `execution`, this method also finds executions that other programs started under workflow ids of their own. The
+        methods of a handle of an unknown execution raise NotFound.
+
+        Args:
+            name: the execution's name or workflow id.
 
         Raises:
-            InvalidName: nothing has that id, and no execution could have that name.
+            InvalidName: no execution has this workflow id, and ``name`` cannot be the name of an execution.
+            TemporalUnavailable: Temporal does not answer.
         """
         try:
             ours: ExecutionHandle[Any] | None = self.execution(name)
-        except InvalidName:  # not a name of ours: then it may be somebody's workflow id
+        except InvalidName:  # it may still be a workflow id that another program chose
             ours = None
         if ours is not None and await describe_workflow(self.temporal, ours.workflow_id) is not None:
             return ours
@@ -273,19 +327,34 @@ class Client:
     async def executions(
         self, *, limit: int = 50, phase: Phase | None = None, workflow: str | None = None
     ) -> list[ExecutionSummary]:
-        """The newest executions of the project and domain, running or not, also those Temporal has forgotten."""
+        """Return the newest executions of the project and domain, including those that Temporal no longer keeps.
+
+        Args:
+            limit: the maximum number of executions.
+            phase: return only executions in this phase.
+            workflow: return only executions of the workflow with this name, or this last part of its name.
+
+        Raises:
+            TemporalUnavailable: Temporal does not answer.
+        """
         return await listing.executions(self, limit=limit, phase=phase, workflow=workflow)
 
     async def waiting_gates(self, *, limit: int = 50) -> list[WaitingGate]:
-        """The gates that wait for an answer now, in all running executions of the project and domain.
+        """Return the gates that wait for an answer, in all running executions of the project and domain.
 
-        An execution tells of its first 20; `ExecutionHandle.gates` has all of one.
+        At most 20 gates of each execution are listed; `ExecutionHandle.gates` returns all gates of one execution.
+
+        Args:
+            limit: the maximum number of gates.
+
+        Raises:
+            TemporalUnavailable: Temporal does not answer.
         """
-        return await gates.waiting_gates(self, limit)
+        return await waiting_gates.waiting_gates(self, limit)
 
 
 class Launcher:
-    """`Client.launch` with a name and options; see `Client.named`."""
+    """Form of `Client.launch` with a name and options; see `Client.named`."""
 
     def __init__(self, client: Client, name: str, version: str | None, options: LaunchOptions) -> None:
         self._client = client
@@ -296,7 +365,7 @@ class Launcher:
     async def launch(
         self, target: Workflow[P, R] | Task[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> ExecutionHandle[R]:
-        """As the typed form of `Client.launch`."""
+        """Start an execution like the typed form of `Client.launch`."""
         call = call_of(target, args, dict(kwargs), typed=True)
         call = call.with_version(self._version)
         return await self._client._launch(call, self._name, self._options)
@@ -304,7 +373,7 @@ class Launcher:
 
 def _taken(name: str) -> AlreadyExists:
     return AlreadyExists(
-        f"an execution named {name!r} exists and was launched with other content",
-        hint=f"choose another name; flytemp get execution {name} shows the one that exists",
+        f"execution {name!r} exists and was launched with another target, inputs or options",
+        hint=f"choose another name; flytemp get execution {name} shows the existing execution",
     )
 

@@ -1,12 +1,12 @@
-"""What people tell an execution while it runs, as Temporal updates; and what its refusals mean."""
+"""Control of a running execution: Temporal updates with their errors, and termination of its child workflows."""
 
 from __future__ import annotations
 
 import asyncio
 import getpass
 import socket
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from temporalio.client import Client as TemporalClient
 from temporalio.client import (
@@ -19,24 +19,27 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp import errors
 from flytemp.errors import FlytempError, NotFound, TemporalUnavailable
-from flytemp.literals.types import Json
 from flytemp.names import execution_name
+from flytemp.protocol.message import Message, Update
 from flytemp.temporal.workflows import describe_workflow, phase_of, unavailable
 
-ANSWER = "flytemp.answer"
-PAUSE = "flytemp.pause"
-RESUME = "flytemp.resume"
-RETRY = "flytemp.retry"
+A = TypeVar("A", bound=Message)
+R = TypeVar("R")
 
-REACTION_SECONDS = 30.0
-"""How long an execution may take to say what it makes of an update; a worker that is there takes milliseconds."""
+UPDATE_TIMEOUT_SECONDS = 30.0
+"""Seconds to wait for the result of an update. A worker that is running answers within milliseconds."""
 
-# Of the server, when a workflow ends before it has said anything of the update.
-_ENDED = "AcceptedUpdateCompletedWorkflow"
+_CLOSED_DURING_UPDATE = "AcceptedUpdateCompletedWorkflow"
+"""Error type of the Temporal server for a workflow that closed before it answered an update."""
+
+_TERMINATION_DELAYS = (0.0, 0.2, 0.5, 1.0)
+"""Seconds before each search for child workflows. Temporal lists a workflow a moment after it has started."""
+
+_PARENTS_PER_QUERY = 50
 
 
-def who() -> str:
-    """``user@host``: who asks, for the record."""
+def requester() -> str:
+    """Return ``user@host`` of this process, which is stored with a request."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
@@ -44,61 +47,69 @@ def who() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-async def update(
-    temporal: TemporalClient, workflow_id: str, name: str, argument: Mapping[str, Json], hints: Mapping[str, str]
-) -> dict[str, Any]:
-    """Have the execution do ``name``, and return what it says; ``hints`` are for its refusals, by their codes.
+async def execute_update(
+    temporal: TemporalClient, workflow_id: str, update: Update[A, R], request: A, hints: Mapping[str, str]
+) -> R:
+    """Send an update to an execution and return its result.
+
+    Args:
+        temporal: the client.
+        workflow_id: the id of the execution's workflow.
+        update: the update to execute.
+        request: its argument.
+        hints: hints for the errors of the execution, by error code.
 
     Raises:
-        NotFound: there is no such execution, or it is over; or what the execution does not find itself.
-        TypeMismatch, AlreadyExists, …: what the execution refuses, by its error's code.
-        TemporalUnavailable: Temporal or the workers do not react.
+        NotFound: there is no such execution, it is closed, or it does not find what the request names.
+        FlytempError: the execution rejects the request; the class follows from the error's code.
+        TemporalUnavailable: Temporal does not answer, or no worker handles the update in time.
     """
     handle = temporal.get_workflow_handle(workflow_id)
     execution = execution_name(workflow_id)
     try:
-        async with asyncio.timeout(REACTION_SECONDS):
-            result = await handle.execute_update(name, dict(argument))
+        async with asyncio.timeout(UPDATE_TIMEOUT_SECONDS):
+            result = await handle.execute_update(update.name, request.to_json())
     except WorkflowUpdateFailedError as error:
-        raise await refusal(temporal, workflow_id, error, hints) from error
+        raise await update_error(temporal, workflow_id, error, hints) from error
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         raise TemporalUnavailable(
-            f"execution {execution} does not react: no worker took it up within {REACTION_SECONDS:g} s",
-            hint="is one running? flytemp worker starts one; then say it again",
+            f"execution {execution} did not respond within {UPDATE_TIMEOUT_SECONDS:g} s",
+            hint="is a worker running? start one with `flytemp worker` and retry",
         ) from error
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
-            raise await over(temporal, workflow_id) from error
+            raise await not_running(temporal, workflow_id) from error
         raise unavailable(error) from error
-    return result if isinstance(result, dict) else {}
+    return update.read_result(result)
 
 
-async def over(temporal: TemporalClient, workflow_id: str) -> NotFound:
-    """The error for an execution that cannot be told anything."""
+async def not_running(temporal: TemporalClient, workflow_id: str) -> NotFound:
+    """Return the error for a request to an execution that is not running."""
     name = execution_name(workflow_id)
     description = await describe_workflow(temporal, workflow_id)
     if description is None:
-        return NotFound(f"there is no execution {name!r}", hint="flytemp list executions shows what there is")
+        return NotFound(f"there is no execution {name!r}", hint="flytemp list executions lists the executions")
     if description.status is WorkflowExecutionStatus.RUNNING:
-        return NotFound(f"execution {name} ended meanwhile, and was started again", hint="say it again")
+        return NotFound(f"execution {name} ended and was started again meanwhile", hint="retry the request")
     phase = phase_of(description.status)
     return NotFound(f"execution {name} is not running: it is {phase}", hint=f"flytemp get execution {name}")
 
 
-async def refusal(
+async def update_error(
     temporal: TemporalClient, workflow_id: str, error: WorkflowUpdateFailedError, hints: Mapping[str, str]
 ) -> FlytempError:
-    """The error of flytemp's own that an execution's refusal stands for."""
+    """Return flytemp's error for an update that an execution rejected."""
     cause = error.cause
     name = execution_name(workflow_id)
     code = cause.type if isinstance(cause, ApplicationError) else None
-    if code == _ENDED:
-        return await over(temporal, workflow_id)
+    if code == _CLOSED_DURING_UPDATE:
+        return await not_running(temporal, workflow_id)
     message = cause.message if isinstance(cause, ApplicationError) else str(cause)
     kind = _KINDS.get(code or "")
     if kind is None:
         return FlytempError(
-            f"execution {name} does not do that: {message}", hint="is its worker of this version? flytemp version"
+            f"execution {name} rejected the request: {message}",
+            hint="client and worker may have different versions; flytemp version shows this one",
         )
     given = cause.details[0] if isinstance(cause, ApplicationError) and cause.details else None
     hint = given if isinstance(given, str) and given else hints.get(kind.code)
@@ -106,7 +117,7 @@ async def refusal(
 
 
 def _kinds() -> dict[str, type[FlytempError]]:
-    """The errors that need no more than a message, by their codes."""
+    """Return the error classes that take only a message and a hint, by code."""
     plain = (
         errors.FlytempError,
         errors.InputError,
@@ -126,3 +137,49 @@ def _kinds() -> dict[str, type[FlytempError]]:
 
 
 _KINDS = _kinds()
+
+
+async def terminate_children(temporal: TemporalClient, workflow_id: str, reason: str) -> int:
+    """Terminate the running descendants of a terminated workflow and return their number.
+
+    Temporal terminates a single workflow only. The search is repeated, because a descendant may start another one meanwhile.
+
+    Raises:
+        TemporalUnavailable: Temporal does not answer.
+    """
+    parents = [workflow_id]
+    terminated: set[str] = set()
+    for delay in _TERMINATION_DELAYS:
+        await asyncio.sleep(delay)
+        searched = 0
+        while searched < len(parents):
+            queried = parents[searched : searched + _PARENTS_PER_QUERY]
+            searched += len(queried)
+            for child in await _running_children(temporal, queried):
+                if child not in terminated:
+                    terminated.add(child)
+                    parents.append(child)
+                await _terminate(temporal, child, reason)
+    return len(terminated)
+
+
+async def _running_children(temporal: TemporalClient, parents: Sequence[str]) -> list[str]:
+    ids = ", ".join(_quoted(parent) for parent in parents)
+    query = f"ParentWorkflowId IN ({ids}) AND ExecutionStatus = 'Running'"
+    try:
+        return [item.id async for item in temporal.list_workflows(query)]
+    except RPCError as error:
+        raise unavailable(error) from error
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"
+
+
+async def _terminate(temporal: TemporalClient, workflow_id: str, reason: str) -> None:
+    try:
+        await temporal.get_workflow_handle(workflow_id).terminate(reason=reason)
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:  # it has closed by itself
+            raise unavailable(error) from error

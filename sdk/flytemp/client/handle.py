@@ -1,27 +1,27 @@
-"""A launched execution: wait for it, watch it, read what it left, stop it."""
+"""Handle of an execution: wait for it, watch it, read its outputs and logs, control it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from flytemp.client import control, gates
-from flytemp.client import describe as describing
+from flytemp.client import execution_state, waiting_gates
+from flytemp.client.control import execute_update, not_running, requester, terminate_children
 from flytemp.client.logs import LogChunk, LogLink, LogReader, read_logs
 from flytemp.client.relaunch import node_path, retry
-from flytemp.client.terminating import terminate_children
 from flytemp.client.watch import LiveView
 from flytemp.errors import AlreadyExists, ExecutionAborted, ExecutionFailed, NotFound, TypeMismatch, WaitTimeout
 from flytemp.layout import ExecutionLayout
 from flytemp.literals.types import Json, LiteralType
 from flytemp.names import execution_name
+from flytemp.protocol.workflow import ANSWER, PAUSE, RESUME, AnswerRequest, Pause, ResumeRequest
 from flytemp.records.models import Execution, NodeExecution, Phase
-from flytemp.temporal.workflows import describe_workflow, phase_of, unavailable
+from flytemp.temporal.workflows import describe_workflow, unavailable
 
 if TYPE_CHECKING:
     from flytemp.client.client import Client
@@ -30,7 +30,14 @@ R = TypeVar("R", covariant=True)
 
 
 class ExecutionHandle(Generic[R]):
-    """One execution, by its name. ``R`` is what the launched function returns, when it was launched as an object."""
+    """Reference to one execution.
+
+    ``R`` is the return type of the launched function, if the execution was launched from an object.
+
+    Attributes:
+        name: the execution's name.
+        workflow_id: the id of its Temporal workflow.
+    """
 
     def __init__(self, client: Client, workflow_id: str, result: Any = None) -> None:
         self._client = client
@@ -42,45 +49,53 @@ class ExecutionHandle(Generic[R]):
         return f"ExecutionHandle({self.name!r})"
 
     async def describe(self) -> Execution:
-        """The execution as it is now: live, or its record.
+        """Return the present state of the execution: live while it runs, its record once it is closed.
 
         Raises:
-            NotFound: nothing is known of it.
+            NotFound: neither Temporal nor the store has the execution.
+            TemporalUnavailable: Temporal does not answer.
         """
-        return await describing.describe(self._client.temporal, self._client.store, self.workflow_id)
+        return await execution_state.describe(self._client.temporal, self._client.store, self.workflow_id)
 
     async def nodes(self) -> list[NodeExecution]:
-        """Its nodes as they are now."""
+        """Return the present state of the execution's nodes.
+
+        Raises:
+            NotFound: neither Temporal nor the store has the execution.
+        """
         return (await self.describe()).nodes
 
     async def wait(self, timeout: float | timedelta | None = None) -> Execution:
-        """The execution once it is final, whatever its phase. ``timeout`` is in seconds, None for ever.
+        """Wait until the execution is closed, and return it, whatever its phase.
+
+        Args:
+            timeout: the maximum time to wait, in seconds if it is a number; None waits without limit.
 
         Raises:
-            WaitTimeout: it is not final in time; it goes on.
-            NotFound: nothing is known of it.
+            WaitTimeout: the execution was not closed in time. It continues to run.
+            NotFound: neither Temporal nor the store has the execution.
         """
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         try:
             await asyncio.wait_for(self._closed(), seconds)
         except TimeoutError:
-            execution = await self.describe()  # it may just have ended, and without time to wait, long ago
+            execution = await self.describe()  # the execution may have closed just now, or long ago if the timeout is 0
             if execution.phase.is_final:
                 return execution
             raise WaitTimeout(
-                f"execution {self.name} is not over after {seconds:g} s", hint="it goes on: wait again, or cancel it"
+                f"execution {self.name} is still running after {seconds:g} s", hint="it continues: wait again, or cancel it"
             ) from None
         return await self.describe()
 
     async def _closed(self) -> None:
-        """Returns when Temporal has closed the workflow: a long poll for the close event, no polling of ours."""
+        """Return when Temporal has closed the workflow. Each run's close event is awaited by a long poll."""
         description = await describe_workflow(self._client.temporal, self.workflow_id)
         if description is None:
             return
         run_id = description.run_id
         while run_id:
             try:
-                last = await describing.close_event(self._client.temporal, self.workflow_id, run_id, wait=True)
+                last = await execution_state.close_event(self._client.temporal, self.workflow_id, run_id, wait=True)
                 if last is None:
                     return
                 run_id = last.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
@@ -92,39 +107,51 @@ class ExecutionHandle(Generic[R]):
                 await asyncio.sleep(1)
 
     async def outputs(self, timeout: float | timedelta | None = None) -> dict[str, Json]:
-        """Its outputs by name, as plain JSON, once it succeeded.
+        """Wait for the execution to succeed, and return its outputs by name as plain JSON.
+
+        Args:
+            timeout: as for `wait`.
 
         Raises:
-            ExecutionFailed: it failed or timed out.
-            ExecutionAborted: it was cancelled or terminated.
-            WaitTimeout: as in `wait`.
-            NotFound: its outputs are not in this store.
+            ExecutionFailed: the execution failed or timed out.
+            ExecutionAborted: the execution was cancelled or terminated.
+            WaitTimeout: the execution was not closed in time.
+            NotFound: the outputs are not in this store.
         """
         execution = await self.wait(timeout)
         raise_for_phase(execution)
         if execution.outputs is None:
             raise NotFound(
-                f"the outputs of {self.name} are not in the store {self._client.store.uri}",
-                hint="is it the store of the worker that ran it? flytemp config view shows this one",
+                f"the outputs of execution {self.name} are not in the store {self._client.store.uri}",
+                hint="use the store of the worker that ran it; flytemp config view shows this client's store",
             )
         return execution.outputs
 
     async def result(self, timeout: float | timedelta | None = None) -> R:
-        """What the launched function returns, as Python values; for executions launched from an object.
+        """Wait for an execution that was launched from an object, and return its result as Python values.
+
+        Args:
+            timeout: as for `wait`.
 
         Raises:
-            NotFound: the execution was launched by name, so its Python types are not known here; use `outputs`.
-            ExecutionFailed, ExecutionAborted, WaitTimeout: as in `outputs`.
+            NotFound: the execution was launched by name, so that its Python types are unknown; use `outputs`.
+            ExecutionFailed, ExecutionAborted, WaitTimeout: as for `outputs`.
         """
         if self._result is None:
             raise NotFound(
-                f"the Python types of {self.name} are not known here", hint="it was launched by name: use outputs()"
+                f"the Python types of the outputs of execution {self.name} are unknown",
+                hint="it was launched by name: use outputs()",
             )
         value: R = self._result(await self.outputs(timeout))
         return value
 
     async def watch(self) -> AsyncIterator[Execution]:
-        """The execution after each change; the last one is final."""
+        """Yield the execution now and after each change. The last one is closed.
+
+        Raises:
+            NotFound: neither Temporal nor the store has the execution.
+            TemporalUnavailable: Temporal does not answer.
+        """
         view = LiveView(self._client.temporal, self._client.store, self.workflow_id)
         try:
             async for execution in view.changes():
@@ -135,16 +162,25 @@ class ExecutionHandle(Generic[R]):
     async def logs(
         self, node: str | None = None, *, attempt: int | None = None, follow: bool = False
     ) -> AsyncIterator[LogChunk]:
-        """What its tasks printed; of one node, or one attempt of it. ``follow`` goes on until it is final.
+        """Yield the output of the execution's tasks.
+
+        Args:
+            node: the path or the name of a node, for the output of this node and the nodes inside it; None for all nodes.
+            attempt: the number of an attempt; None for all attempts.
+            follow: continue to yield new output until the execution is closed.
 
         Raises:
             NotFound: there is no such execution or node.
         """
-        async for chunk in read_logs(await self._log_reader(node, attempt), self._is_over, follow):
+        async for chunk in read_logs(await self._log_reader(node, attempt), self._is_closed, follow):
             yield chunk
 
     async def log_links(self, node: str | None = None, *, attempt: int | None = None) -> list[LogLink]:
-        """Where else the output of its tasks can be read, as the operator's policy says; of one node, or one attempt of it.
+        """Return links to the output of the execution's tasks in other log systems, as the operator configured them.
+
+        Args:
+            node: as for `logs`.
+            attempt: as for `logs`.
 
         Raises:
             NotFound: there is no such execution or node.
@@ -157,123 +193,148 @@ class ExecutionHandle(Generic[R]):
         layout = ExecutionLayout(execution.namespace, execution.workflow_id, execution.run_id)
         return LogReader(self._client.store, layout, path, attempt)
 
-    async def _is_over(self) -> bool:
+    async def _is_closed(self) -> bool:
         description = await describe_workflow(self._client.temporal, self.workflow_id)
         return description is None or description.status is not WorkflowExecutionStatus.RUNNING
 
     # ------------------------------------------------------------------------------ gates, pause, retry
 
     async def gates(self) -> list[NodeExecution]:
-        """Its gates that wait (phase RUNNING) or were answered (``gate.answer``), those that wait first."""
-        return gates.gates_of(await self.describe())
+        """Return the gates that are waiting (phase RUNNING), then those that were answered (``gate.answer``).
+
+        Raises:
+            NotFound: neither Temporal nor the store has the execution.
+        """
+        return waiting_gates.gates_of(await self.describe())
 
     async def gate_type(self, gate: str) -> LiteralType | None:
-        """The type of the value that an input gate takes; None where nobody knows it yet."""
-        return await gates.gate_type(await self.describe(), gate, self._client.registry)
+        """Return the type of the value that an input gate takes, or None if the type is not known yet.
+
+        Args:
+            gate: the gate's name, or the path of its node.
+        """
+        return await waiting_gates.gate_type(await self.describe(), gate, self._client.registry)
 
     async def approve(self, gate: str, reason: str | None = None) -> list[str]:
-        """Let ``gate``, a gate's name or its node's path, pass. The answer is kept until the run reaches it.
+        """Approve a gate. An answer to a gate that the execution has not reached yet is kept until then.
 
-        Returns the paths of the nodes that waited for it.
+        Args:
+            gate: the gate's name, or the path of its node.
+            reason: a text that is recorded with the answer.
+
+        Returns:
+            The paths of the nodes that were waiting for the answer.
 
         Raises:
             NotFound: there is no such gate, or the execution is not running.
-            AlreadyExists: it was answered already.
-            TypeMismatch: it waits for a value, see `set_input`.
+            AlreadyExists: the gate was answered before.
+            TypeMismatch: the gate takes a value; use `set_input`.
+            TemporalUnavailable: no worker answers.
         """
-        return await self._answer(gate, {"approved": True, "reason": reason or ""})
+        return await self._answer(AnswerRequest(gate, approved=True, reason=reason or "", by=requester()))
 
     async def reject(self, gate: str, reason: str | None = None) -> list[str]:
-        """Have ``gate`` fail: its node is FAILED with ``reason``. Otherwise as `approve`."""
-        return await self._answer(gate, {"approved": False, "reason": reason or ""})
+        """Reject a gate: its node fails with ``reason``. Arguments, result and errors are those of `approve`."""
+        return await self._answer(AnswerRequest(gate, approved=False, reason=reason or "", by=requester()))
 
     async def set_input(self, gate: str, value: Any) -> list[str]:
-        """Give ``gate`` the value that it waits for. Otherwise as `approve`.
+        """Give an input gate its value.
 
         Args:
-            gate: its name, or its node's path.
-            value: JSON as for an input, or a Python value: dates, enums, dataclasses, … and local files, which are
-                uploaded where the gate's type is known.
+            gate: the gate's name, or the path of its node.
+            value: JSON, or a Python value (date, enum, dataclass, …). Local files are uploaded if the gate's type is known.
+
+        Returns:
+            The paths of the nodes that were waiting for the value.
 
         Raises:
-            TypeMismatch: the value is of another type, or it waits for an approval.
+            TypeMismatch: the value has another type, or the gate takes an approval.
+            NotFound, AlreadyExists, TemporalUnavailable: as for `approve`.
         """
         type_ = await self.gate_type(gate)
-        literal = await asyncio.to_thread(gates.answer_literal, value, type_, self._client.store)
-        return await self._answer(gate, {"value": literal})
+        literal = await asyncio.to_thread(waiting_gates.answer_literal, value, type_, self._client.store)
+        return await self._answer(AnswerRequest(gate, value=literal, by=requester()))
 
-    async def _answer(self, gate: str, answer: Mapping[str, Json]) -> list[str]:
-        hint = f"flytemp get execution {self.name} shows its gates, and who answered which"
+    async def _answer(self, request: AnswerRequest) -> list[str]:
+        hint = f"flytemp get execution {self.name} shows its gates and their answers"
         hints = {kind.code: hint for kind in (NotFound, AlreadyExists, TypeMismatch)}
-        result = await self._update(control.ANSWER, {"gate": gate, **answer}, hints)
-        return [str(path) for path in result.get("nodes", [])]
+        return (await execute_update(self._client.temporal, self.workflow_id, ANSWER, request, hints)).nodes
 
     async def pause(self, reason: str = "") -> None:
-        """Start nothing new until `resume`: what runs goes on, and its phase is PAUSED.
+        """Pause the execution: no new task starts until `resume`, and running tasks continue. The phase becomes PAUSED.
+
+        Args:
+            reason: a text that is recorded with the pause.
 
         Raises:
-            NotFound: it is not running.
+            NotFound: the execution is not running.
+            TemporalUnavailable: no worker answers.
         """
-        await self._update(control.PAUSE, {"reason": reason}, {})
+        await execute_update(self._client.temporal, self.workflow_id, PAUSE, Pause(by=requester(), reason=reason), {})
 
     async def resume(self) -> None:
-        """Go on after `pause`.
+        """Resume a paused execution.
 
         Raises:
-            NotFound: it is not running.
+            NotFound: the execution is not running.
+            TemporalUnavailable: no worker answers.
         """
-        await self._update(control.RESUME, {}, {})
+        await execute_update(self._client.temporal, self.workflow_id, RESUME, ResumeRequest(by=requester()), {})
 
     async def retry(self, nodes: Sequence[str] | None = None) -> ExecutionHandle[R]:
-        """Try failed nodes again, by their paths or names; None: every one. What succeeded is not repeated.
+        """Retry failed nodes. Nodes that succeeded are not repeated.
 
-        An execution that runs takes them up again, one that is over goes on under its name where it ended.
+        A running execution retries the nodes at once. A closed execution continues under its name where it ended.
+
+        Args:
+            nodes: the paths or names of failed nodes; None for every failed node.
+
+        Returns:
+            This handle.
 
         Raises:
-            NotFound: there is no such execution or node, or its record is not in this store.
-            InputError: nothing of it failed.
-            AlreadyExists: it was started again meanwhile.
+            NotFound: there is no such execution or node, or the execution's record is not in this store.
+            InputError: no node failed.
+            AlreadyExists: the execution was started again meanwhile.
         """
         await retry(self._client, self.workflow_id, nodes)
         return self
 
-    async def _update(self, name: str, argument: Mapping[str, Json], hints: Mapping[str, str]) -> dict[str, Any]:
-        told = {**argument, "by": control.who()}
-        return await control.update(self._client.temporal, self.workflow_id, name, told, hints)
-
     # --------------------------------------------------------------------------------------------- stop
 
     async def cancel(self, reason: str = "") -> None:
-        """Ask it to stop: tasks are stopped in order, the record is written, the phase becomes ABORTED.
+        """Request the execution to stop: its tasks are stopped, its record is written, its phase becomes ABORTED.
+
+        Args:
+            reason: a text that is recorded with the request.
 
         Raises:
-            NotFound: it is not running.
+            NotFound: the execution is not running.
+            TemporalUnavailable: Temporal does not answer.
         """
         await self._stop(
             self._client.temporal.get_workflow_handle(self.workflow_id).cancel, reason=reason or "cancelled by the user"
         )
 
     async def terminate(self, reason: str = "") -> None:
-        """End it at once: no code of the workflow runs any more; workers stop its tasks when they hear of it.
+        """End the execution and its child executions at once, without running any more workflow code.
 
-        The executions that it started end with it.
+        Workers stop its tasks when they notice. The execution leaves no record in the store and cannot be retried.
+
+        Args:
+            reason: a text that Temporal records.
 
         Raises:
-            NotFound: it is not running.
+            NotFound: the execution is not running.
+            TemporalUnavailable: Temporal does not answer.
         """
         reason = reason or "terminated by the user"
         await self._stop(self._client.temporal.get_workflow_handle(self.workflow_id).terminate, reason=reason)
         await terminate_children(self._client.temporal, self.workflow_id, reason)
 
     async def _stop(self, call: Any, *, reason: str) -> None:
-        description = await describe_workflow(self._client.temporal, self.workflow_id)
-        if description is None:
-            raise NotFound(f"there is no execution {self.name!r}", hint="flytemp list executions shows what there is")
-        if description.status is not WorkflowExecutionStatus.RUNNING:
-            phase = phase_of(description.status)
-            raise NotFound(
-                f"execution {self.name} is not running: it is {phase}", hint=f"flytemp get execution {self.name}"
-            )
+        if await self._is_closed():
+            raise await not_running(self._client.temporal, self.workflow_id)
         try:
             await call(reason=reason)
         except RPCError as error:
@@ -283,17 +344,17 @@ class ExecutionHandle(Generic[R]):
 
 
 def raise_for_phase(execution: Execution) -> None:
-    """Raise what a final phase other than SUCCEEDED means.
+    """Raise the error for a closed execution that did not succeed.
 
     Raises:
-        ExecutionFailed, ExecutionAborted: see `ExecutionHandle.outputs`.
+        ExecutionFailed: the execution failed or timed out.
+        ExecutionAborted: the execution was cancelled or terminated.
     """
     if execution.phase is Phase.SUCCEEDED:
         return
-    why = execution.error.message if execution.error else "no reason is recorded"
-    node = (
-        f" in node {execution.error.node} ({execution.error.task})" if execution.error and execution.error.node else ""
-    )
-    text = f"execution {execution.name} is {execution.phase}{node}: {why}"
+    error = execution.error
+    reason = error.message if error else "no reason is recorded"
+    node = f" in node {error.node} ({error.task})" if error and error.node else ""
+    text = f"execution {execution.name} is {execution.phase}{node}: {reason}"
     kind = ExecutionAborted if execution.phase is Phase.ABORTED else ExecutionFailed
     raise kind(text, execution=execution.name, hint=f"flytemp get execution {execution.name}")

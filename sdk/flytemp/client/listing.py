@@ -1,4 +1,4 @@
-"""Lists of executions: what Temporal remembers, and what the store remembers beyond it."""
+"""Lists of executions, from Temporal and from the records of executions that Temporal no longer keeps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flytemp.layout import index_folder
 from flytemp.names import execution_name
 from flytemp.protocol.search_attributes import DOMAIN, LAUNCH_PLAN, PROJECT, VERSION, WORKFLOW
 from flytemp.protocol.workflow import WORKFLOW_TYPE
-from flytemp.records.launch import place_of
+from flytemp.records.launch import project_and_domain
 from flytemp.records.models import ExecutionSummary, Phase
 from flytemp.store.object_store import ObjectStore
 from flytemp.temporal.workflows import phase_of, unavailable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flytemp.client.client import Client
 
 _SCANNED = 1_000
-"""Entries looked at when a filter is given, before giving up."""
+"""Maximum number of entries that are searched if a filter is given."""
 
 _READERS = 16
 
@@ -41,19 +41,31 @@ _STATUSES = {
 async def executions(
     client: Client, *, limit: int, phase: Phase | None, workflow: str | None
 ) -> list[ExecutionSummary]:
-    """The newest first; each execution once (by workflow id and first run)."""
+    """Return executions of the client's project and domain, newest first.
+
+    Args:
+        client: the client.
+        limit: the maximum number of executions.
+        phase: return only executions in this phase.
+        workflow: return only executions of the workflow with this name, or this last part of its name.
+
+    Raises:
+        TemporalUnavailable: Temporal does not answer.
+        CorruptData: an entry of the store's index cannot be read.
+    """
     scanned = limit if phase is None and workflow is None else _SCANNED
     live = await _from_temporal(client, scanned, phase)
     recorded = await asyncio.to_thread(_from_store, client, scanned)
-    found = [s for s in _merged(live, recorded) if phase in (None, s.phase) and (workflow is None or _is_of(s, workflow))]
+    found = [s for s in _merged(live, recorded) if phase in (None, s.phase) and (workflow is None or _is_named(s, workflow))]
     found.sort(key=lambda summary: summary.started_at.timestamp() if summary.started_at else 0.0, reverse=True)
     return found[:limit]
 
 
 def _merged(live: list[ExecutionSummary], recorded: list[ExecutionSummary]) -> list[ExecutionSummary]:
-    """What Temporal lists, in the words of the record where there is one, and the records that it does not list.
+    """Return all records, and the executions listed by Temporal that have no record.
 
-    Temporal lists the last run of an execution, a record is of all of them: the same one ended while that run was open.
+    A record belongs to a listed run if the execution ended while that run was open: Temporal lists the last run of an
+    execution, and a record describes all its runs.
     """
     runs: dict[str, list[ExecutionSummary]] = {}
     for summary in live:
@@ -71,14 +83,14 @@ def _spans(run: ExecutionSummary, moment: datetime | None) -> bool:
 
 
 async def find_by_name(client: Client, name: str) -> str | None:
-    """The workflow id of a listed execution with this name: for ids that are not flytemp's own."""
+    """Return the workflow id of a listed execution with this name, or None. Other programs choose their own workflow ids."""
     for summary in await executions(client, limit=_SCANNED, phase=None, workflow=None):
         if summary.name == name:
             return summary.workflow_id
     return None
 
 
-def _is_of(summary: ExecutionSummary, workflow: str) -> bool:
+def _is_named(summary: ExecutionSummary, workflow: str) -> bool:
     name = summary.workflow or ""
     return name == workflow or name.rpartition(".")[2] == workflow
 
@@ -102,7 +114,7 @@ async def _from_temporal(client: Client, limit: int, phase: Phase | None) -> lis
 
 def _summary(item: WorkflowExecution) -> ExecutionSummary:
     attributes = {pair.key.name: pair.value for pair in item.typed_search_attributes}
-    project, domain = place_of(item.id)
+    project, domain = project_and_domain(item.id)
     return ExecutionSummary(
         name=execution_name(item.id),
         project=str(attributes.get(PROJECT) or project),

@@ -1,10 +1,10 @@
-"""What tasks printed: chunk objects in the store, read while they are written and long after."""
+"""Output of tasks, which is stored as a sequence of chunks."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,19 @@ from flytemp.layout import ExecutionLayout
 from flytemp.store.object_store import ObjectStore
 
 POLL_SECONDS = 0.5
-"""How often `follow` looks for new chunks; they are written every second or two."""
+"""Seconds between searches for new chunks. A running task writes a chunk every second or two."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogChunk:
-    """Some output of one try, stdout and stderr as they came. A chunk may end within a line."""
+    """A piece of the output of one try: stdout and stderr in the order of writing. It may end within a line.
+
+    Attributes:
+        node: the path of the node.
+        attempt: the number of the attempt, from 1.
+        try_: the number of the try within the attempt, from 1.
+        text: the output.
+    """
 
     node: str
     attempt: int
@@ -27,7 +34,15 @@ class LogChunk:
 
 @dataclass(frozen=True, slots=True)
 class LogLink:
-    """An address in another log system, by the name that the operator gave it."""
+    """A link to the output of one try in another log system.
+
+    Attributes:
+        node: the path of the node.
+        attempt: the number of the attempt, from 1.
+        try_: the number of the try within the attempt, from 1.
+        name: the operator's name for the log system.
+        url: the address.
+    """
 
     node: str
     attempt: int
@@ -37,7 +52,7 @@ class LogLink:
 
 
 class LogReader:
-    """Reads each chunk of an execution once, in the order of nodes, attempts and tries."""
+    """Reader of an execution's chunks, in the order of nodes, attempts and tries. Each chunk is returned once."""
 
     def __init__(self, store: ObjectStore, layout: ExecutionLayout, node: str | None, attempt: int | None) -> None:
         self._store = store
@@ -47,15 +62,15 @@ class LogReader:
         self._read: dict[tuple[str, int, int], int] = {}
 
     def new_chunks(self) -> list[LogChunk]:
-        """The chunks that were not read before. Blocks on the store."""
-        chunks: list[LogChunk] = []
+        """Return the chunks that were not returned before. Blocks on the store."""
+        return [chunk for node, attempt, try_ in self._tries() for chunk in self._try_chunks(node, attempt, try_)]
+
+    def _tries(self) -> Iterator[tuple[str, int, int]]:
         for node in self._nodes():
             for attempt in self._numbers(f"{self._layout.root}/nodes/{node}"):
-                if self._attempt not in (None, attempt):
-                    continue
-                for try_ in self._numbers(self._layout.attempt(node, attempt)):
-                    chunks += self._try_chunks(node, attempt, try_)
-        return chunks
+                if self._attempt in (None, attempt):
+                    for try_ in self._numbers(self._layout.attempt(node, attempt)):
+                        yield node, attempt, try_
 
     def _nodes(self) -> list[str]:
         nodes = self._store.list(f"{self._layout.root}/nodes")
@@ -76,27 +91,28 @@ class LogReader:
         self._read[node, attempt, try_] = done + len(names)
         return chunks
 
-
     def links(self) -> list[LogLink]:
-        """Where else the output of the tries can be read, in their order. Blocks on the store."""
+        """Return the links to the tries' output in other log systems. Blocks on the store."""
         found: list[LogLink] = []
-        for node in self._nodes():
-            for attempt in self._numbers(f"{self._layout.root}/nodes/{node}"):
-                if self._attempt not in (None, attempt):
-                    continue
-                for try_ in self._numbers(self._layout.attempt(node, attempt)):
-                    data = self._store.read_or_none(self._layout.log_links(node, attempt, try_))
-                    links = json.loads(data) if data is not None else {}
-                    found += [LogLink(node, attempt, try_, name, url) for name, url in links.items()]
+        for node, attempt, try_ in self._tries():
+            data = self._store.read_or_none(self._layout.log_links(node, attempt, try_))
+            links = json.loads(data) if data is not None else {}
+            found += [LogLink(node, attempt, try_, name, url) for name, url in links.items()]
         return found
 
 
 async def read_logs(
-    reader: LogReader, is_over: Callable[[], Coroutine[Any, Any, bool]], follow: bool
+    reader: LogReader, is_closed: Callable[[], Coroutine[Any, Any, bool]], follow: bool
 ) -> AsyncIterator[LogChunk]:
-    """All chunks there are; with ``follow``, also those to come until the execution is over."""
+    """Yield all chunks of an execution.
+
+    Args:
+        reader: the reader.
+        is_closed: returns True once the execution is closed.
+        follow: yield new chunks until the execution is closed.
+    """
     while True:
-        final = not follow or await is_over()
+        final = not follow or await is_closed()
         for chunk in await asyncio.to_thread(reader.new_chunks):
             yield chunk
         if final:
@@ -105,7 +121,7 @@ async def read_logs(
 
 
 def _natural(path: str) -> list[tuple[int, int | str]]:
-    """n2 before n10, and names after numbers."""
+    """Return a sort key that puts n2 before n10, and other names after numbers."""
     parts: list[tuple[int, int | str]] = []
     for part in path.split("."):
         digits = part[1:]

@@ -1,4 +1,4 @@
-"""Register a program: compile, bundle, store. Needs the store and no Temporal."""
+"""Registration of a program: compile it, bundle its code, publish its documents. It needs the store, but not Temporal."""
 
 from __future__ import annotations
 
@@ -20,8 +20,17 @@ from flytemp.store.object_store import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
-class Registration:
-    """What a registration did, or would do when ``dry_run``."""
+class RegistrationResult:
+    """Result of a registration.
+
+    Attributes:
+        version: the version of the entities.
+        bundle: the code bundle.
+        files: the files in the bundle, relative to the program's root.
+        entries: the entities, with the change that each made to the registry.
+        warnings: problems that do not prevent registration.
+        dry_run: nothing was stored; the entries show the changes that a registration would make.
+    """
 
     version: str
     bundle: BundleRef
@@ -40,8 +49,21 @@ def register_paths(
     version: str | None = None,
     dry_run: bool = False,
     task_queue: str | None = None,
-) -> Registration:
-    """Load the modules and spec files at ``paths`` and register what they define; see `register_program`."""
+) -> RegistrationResult:
+    """Register the modules and spec files at ``paths``.
+
+    Args:
+        store: the store of the registry.
+        paths: files or folders.
+        project: the project of the entities.
+        domain: the domain of the entities.
+        version: as for `register_program`.
+        dry_run: as for `register_program`.
+        task_queue: as for `register_program`.
+
+    Raises:
+        ProgramError, AlreadyExists, StoreError: as for `register_program`.
+    """
     return register_program(
         store, load_sources(paths), project=project, domain=domain, version=version, dry_run=dry_run, task_queue=task_queue
     )
@@ -57,20 +79,26 @@ def register_program(
     dry_run: bool = False,
     only: Entity | None = None,
     task_queue: str | None = None,
-) -> Registration:
-    """Compile the program, bundle its code and publish its tasks, workflows and launch plans, all or nothing.
+) -> RegistrationResult:
+    """Compile a program, bundle its code, and publish all its tasks, workflows and launch plans or none.
 
-    References are replaced by what the registry holds now, and the version that they have now.
+    References to registered entities are replaced by the present version of these entities.
 
-    ``version`` is by default a hash of the content, so that the same program is the same version. ``only`` registers
-    one entity of the modules and what it refers to: other parts of them may be broken. ``task_queue`` is that of the workers
-    whose limits the tasks are to keep.
+    Args:
+        store: the store of the registry.
+        program: the loaded program, or its modules and spec files.
+        project: the project of the entities.
+        domain: the domain of the entities.
+        version: the version of the entities; by default a hash of their content, so that equal programs have equal versions.
+        dry_run: compile and compare, but store nothing.
+        only: register only this entity and the entities that it refers to; the rest of the modules may be broken.
+        task_queue: the queue of the workers whose platform limits apply; None checks no limits.
 
     Raises:
-        ProgramError: the program does not compile, a reference leads nowhere, or a task asks for more than the platform
-            gives; nothing was stored.
-        AlreadyExists: the version is taken by other content; nothing was registered.
-        StoreError: the store refused; "latest" still means what it meant before.
+        ProgramError: the program does not compile, a reference cannot be resolved, or a task exceeds the platform's limits.
+            Nothing was stored.
+        AlreadyExists: the version exists with other content. Nothing was registered.
+        StoreError: the store failed. The latest versions are those from before.
     """
     if version is not None:
         check_version(version)
@@ -87,16 +115,16 @@ def register_program(
         store_bundle(store, bundle)
         entries = registry.register(documents, project=project, domain=domain, version=chosen)
     warnings = program_warnings(sources.program, only) if sources.program is not None else []
-    return Registration(chosen, bundle.ref, bundle.files, entries, [*warnings, *excesses], dry_run)
+    return RegistrationResult(chosen, bundle.ref, bundle.files, entries, [*warnings, *excesses], dry_run)
 
 
 def _check_limits(
     store: ObjectStore, documents: Sequence[AnyDocument], task_queue: str | None, project: str, domain: str
 ) -> list[Problem]:
-    """What tasks ask for beyond the platform's limits, where they then get less.
+    """Return a warning for each task whose resources exceed the platform's limits, which then reduce them.
 
     Raises:
-        ProgramError: the platform refuses such tasks.
+        ProgramError: the platform refuses such tasks instead.
     """
     known = read_limits(store, task_queue) if task_queue is not None else PlatformLimits()
     problems = over_limits(documents, known, project, domain)

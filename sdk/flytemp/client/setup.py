@@ -1,4 +1,4 @@
-"""Prepare a Temporal namespace and a store for flytemp; safe to repeat."""
+"""Setup of a Temporal namespace and a store for flytemp. It can be repeated safely."""
 
 from __future__ import annotations
 
@@ -22,27 +22,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SetupStep:
-    """One thing that was looked at, and what was done about it."""
+    """Result of one step of the setup.
 
-    what: str
+    Attributes:
+        subject: the part that was checked: "namespace", "search attributes", "store" or "task queue".
+        outcome: the result of the check.
+        detail: a sentence for people.
+    """
+
+    subject: str
     outcome: Literal["created", "exists", "ok", "skipped", "failed"]
     detail: str
 
 
 async def setup_temporal(client: Client) -> list[SetupStep]:
-    """Check the namespace, register the search attributes, check the store and the task queue's workers."""
+    """Check the namespace, the store and the task queue's workers, and register missing search attributes.
+
+    Returns:
+        The result of each step, also of failed ones.
+    """
     steps: list[Callable[[Client], Awaitable[SetupStep]]] = [_namespace, _search_attributes, _store, _task_queue]
     return [await _guarded(step, client) for step in steps]
 
 
 async def _guarded(step: Callable[[Client], Awaitable[SetupStep]], client: Client) -> SetupStep:
-    what = step.__name__.strip("_").replace("_", " ")
+    subject = step.__name__.strip("_").replace("_", " ")
     try:
         return await step(client)
     except RPCError as error:
-        return SetupStep(what, "failed", f"Temporal answered {error.status.name}: {error.message}")
+        return SetupStep(subject, "failed", f"Temporal answered {error.status.name}: {error.message}")
     except FlytempError as error:
-        return SetupStep(what, "failed", f"{error}" + (f" ({error.hint})" if error.hint else ""))
+        return SetupStep(subject, "failed", f"{error}" + (f" ({error.hint})" if error.hint else ""))
 
 
 async def _namespace(client: Client) -> SetupStep:

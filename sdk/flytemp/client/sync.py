@@ -1,6 +1,6 @@
-"""The client for programs without an event loop: the same code, driven from a thread of its own.
+"""Client for programs without an event loop. It runs the asynchronous client in a thread of its own.
 
-Safe to use where a loop already runs (a notebook, a FastAPI handler that is a plain ``def``).
+It can be used where a loop is already running, as in a notebook.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
 from flytemp.client.client import Client
-from flytemp.client.gates import WaitingGate
 from flytemp.client.handle import ExecutionHandle
 from flytemp.client.logs import LogChunk
-from flytemp.client.registration import Registration
+from flytemp.client.registration import RegistrationResult
+from flytemp.client.waiting_gates import WaitingGate
 from flytemp.config import Settings
 from flytemp.literals.types import Json, LiteralType
 from flytemp.records.launch import LaunchOptions
@@ -33,7 +33,7 @@ S = TypeVar("S", covariant=True)
 
 
 class _Loop:
-    """An event loop in a daemon thread."""
+    """Event loop in a daemon thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -41,7 +41,7 @@ class _Loop:
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """The coroutine's result; Ctrl-C here cancels it there."""
+        """Run the coroutine and return its result. An exception in the waiting thread, as Ctrl-C, cancels it."""
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result()
@@ -50,22 +50,22 @@ class _Loop:
             raise
 
     def close(self) -> None:
-        self.run(_cancel_the_rest())
+        self.run(_cancel_remaining())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
 
-async def _cancel_the_rest() -> None:
-    """What an abandoned call or iteration left running ends before the loop does."""
-    rest = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in rest:
+async def _cancel_remaining() -> None:
+    """Cancel the tasks of abandoned calls and iterations before the loop stops."""
+    remaining = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in remaining:
         task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
+    await asyncio.gather(*remaining, return_exceptions=True)
 
 
 class SyncExecutionHandle(Generic[S]):
-    """`ExecutionHandle` without await."""
+    """Synchronous form of `ExecutionHandle`."""
 
     def __init__(self, loop: _Loop, handle: ExecutionHandle[Any]) -> None:
         self._loop = loop
@@ -158,7 +158,7 @@ _END = object()
 
 
 class SyncClient:
-    """`Client` without await. Use it as a context manager, or call `close`."""
+    """Synchronous form of `Client`. Use it as a context manager, or call `close`."""
 
     def __init__(self, loop: _Loop, client: Client) -> None:
         self._loop = loop
@@ -183,11 +183,11 @@ class SyncClient:
         self.close()
 
     def close(self) -> None:
-        """End the client's thread. Handles of this client work no more."""
+        """Stop the client's thread. Handles of this client cannot be used any more."""
         self._loop.run(self._client.close())
         self._loop.close()
 
-    def register(self, *paths: str | Path, version: str | None = None, dry_run: bool = False) -> Registration:
+    def register(self, *paths: str | Path, version: str | None = None, dry_run: bool = False) -> RegistrationResult:
         """See `Client.register`."""
         return self._loop.run(self._client.register(*paths, version=version, dry_run=dry_run))
 

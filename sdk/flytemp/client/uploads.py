@@ -1,4 +1,4 @@
-"""Files and directories of a caller's machine, given as inputs: moved to where tasks can read them."""
+"""Uploads of local files and directories that are given as inputs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from flytemp.store.object_store import ObjectStore
 
 
 class ContentUploads(RawDataTransfer):
-    """Copies each path to a place in the store that its content names.
+    """Transfer that copies each path to a key in the store that is derived from its content.
 
-    So the same launch with the same files is the same content: launching it again under its name is no conflict.
+    A repeated launch with the same files therefore has the same inputs, and is accepted under the same name.
     """
 
     def __init__(self, store: ObjectStore) -> None:
@@ -35,8 +35,8 @@ class ContentUploads(RawDataTransfer):
         return f"{self.raw_data_prefix.rstrip('/')}/{_content_hash(path)[:32]}/{path.name}"
 
 
-class StayLocal(RawDataTransfer):
-    """For a run in this process: nothing is copied, tasks read the path itself."""
+class LocalPaths(RawDataTransfer):
+    """Transfer for a run in this process: nothing is copied, and tasks read the local path."""
 
     def __init__(self) -> None:
         super().__init__("", Path())
@@ -49,12 +49,17 @@ class StayLocal(RawDataTransfer):
 
 
 def upload_inputs(literals: Mapping[str, Json], interface: Interface, store: ObjectStore) -> dict[str, Json]:
-    """``literals`` with every path of this machine in them, at any depth, copied into the store.
+    """Return ``literals`` with every local path in them copied into the store.
 
-    Inputs that the interface does not know are left as they are: `merge_inputs` explains them.
+    Unknown inputs are returned unchanged; `merge_inputs` reports them.
+
+    Args:
+        literals: the caller's inputs.
+        interface: the interface of the launched entity.
+        store: the store to copy to.
 
     Raises:
-        InputError: a value is of the wrong type, or a path does not exist.
+        InputError: a value has the wrong type, or a path does not exist.
         StoreError: a file cannot be copied.
     """
     types = {variable.name: variable.type for variable in interface.inputs}
@@ -71,7 +76,7 @@ def upload_inputs(literals: Mapping[str, Json], interface: Interface, store: Obj
 
 
 def _content_hash(path: Path) -> str:
-    """sha256 of a file, or of all files of a directory with their names."""
+    """Return the sha256 of a file, or of a directory's files and their names."""
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""What an execution's context says of it: the same for a live view, the record and a run without a server."""
+"""Execution built from its context: the same for a live view, a record and a local run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flytemp.store.object_store import ObjectStore
 def execution_of(
     context: ExecutionContext, layout: ExecutionLayout, store: ObjectStore, phase: Phase, nodes: list[NodeExecution]
 ) -> Execution:
-    """The execution, without its end."""
+    """Return the execution without its outputs, error and end."""
     return Execution(
         name=context.execution,
         project=context.project,

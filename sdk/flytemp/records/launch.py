@@ -1,4 +1,4 @@
-"""A launch as Temporal carries it, and what `resolve` makes of it.
+"""Launch request of an execution, and the context that `resolve` derives from it.
 
 `LaunchRequest` is the stable, public input of the workflow type ``FlytempWorkflow``: any Temporal SDK, the
 ``temporal`` command line, a schedule or a parent workflow may write it.
@@ -15,18 +15,24 @@ from flytemp.literals.types import Json
 from flytemp.names import DEFAULT_DOMAIN, DEFAULT_PROJECT, check_domain, check_project
 
 INLINE_INPUTS_BYTES = 64 * 1024
-"""Inputs up to this many bytes travel in the start request; larger ones as ``inputs_uri`` (design: a small input)."""
+"""Maximum size of inputs in the start request. Larger inputs are stored, and the request has their ``inputs_uri``."""
 
 RESULT_INLINE_BYTES = 64 * 1024
-"""A result up to this many bytes is in the workflow's result; a larger one is ``outputs_uri``."""
+"""Maximum size of outputs in the workflow's result. Larger outputs are stored, and the result has their ``outputs_uri``."""
 
 
 class LaunchOptions(BaseModel):
-    """What an execution may set for itself; each one wins over the launch plan's value.
+    """Options of one execution. Each takes precedence over the launch plan's value.
 
-    ``labels`` and ``annotations`` replace the launch plan's, they are not merged with them. ``max_parallelism``
-    is the number of task nodes that may run at once, 0 for no limit; 25 where nobody says. After ``timeout_seconds``
-    the execution is stopped and TIMED_OUT. ``service_account`` is Kubernetes', for the pods of its tasks.
+    Attributes:
+        max_parallelism: the maximum number of tasks that run at once, 0 for no limit; 25 by default.
+        timeout_seconds: the time after which the execution is stopped and TIMED_OUT.
+        labels: labels, instead of the launch plan's.
+        annotations: annotations, instead of the launch plan's.
+        raw_data_prefix: the URI under which files are stored.
+        interruptible: run tasks on interruptible cluster nodes.
+        overwrite_cache: run cached tasks again and replace their results.
+        service_account: the Kubernetes service account of the tasks' pods.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -42,9 +48,14 @@ class LaunchOptions(BaseModel):
 
 
 class ParentCall(BaseModel):
-    """The launch plan's node that this execution is: flytemp's own, no part of the public input.
+    """Call of a launch plan by a node of a parent execution. It is not part of the public input.
 
-    ``options`` are the parent's: `flytemp_activities.resolve` says what becomes of them.
+    Attributes:
+        workflow_id: the id of the workflow that runs the node.
+        node: the path of the node.
+        attempt: the number of the node's attempt.
+        execution: the name of the parent execution.
+        options: the options of the parent execution; `flytemp.launching.launch_options` has the rules of inheritance.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -57,7 +68,7 @@ class ParentCall(BaseModel):
 
 
 class RetryCall(BaseModel):
-    """An execution that had ended goes on: ``nodes`` are tried again, without any all that failed."""
+    """Retry of a closed execution: of the given nodes, or of every failed node if there are none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -66,10 +77,18 @@ class RetryCall(BaseModel):
 
 
 class LaunchRequest(BaseModel):
-    """The workflow's input.
+    """Input of the workflow type ``FlytempWorkflow``.
 
-    ``launch_plan`` is a name or a URN (``lp:…``; ``wf:…`` and ``tsk:…`` are taken too); without a version the
-    latest one runs. ``inputs`` are plain JSON; large ones may lie at ``inputs_uri``, a JSON object in the store.
+    Attributes:
+        launch_plan: the name or URN of a launch plan (``lp:…``), workflow (``wf:…``) or task (``tsk:…``).
+        inputs: the inputs as plain JSON.
+        inputs_uri: the URI of a JSON object in the store with more inputs, if they are large.
+        options: the options of the execution.
+        project: the project to search; by default that of the workflow id.
+        domain: the domain to search; by default that of the workflow id.
+        version: the version; the latest if None.
+        parent: the call by a parent execution. flytemp sets it.
+        retry: the retry of a closed execution. flytemp sets it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -86,7 +105,17 @@ class LaunchRequest(BaseModel):
 
 
 class ExecutionContext(BaseModel):
-    """`execution.json`: what `resolve` decided, read by everything that works for the execution."""
+    """Content of ``execution.json``: the decisions of `resolve`, for everything that works for the execution.
+
+    Attributes:
+        execution: the name of the execution.
+        entity: the URN of the launched entity, with its version.
+        spec: the URN of the workflow or task whose plan runs.
+        inputs: the complete inputs.
+        options: the effective options.
+        started_at: the start time, as RFC 3339.
+        parent: the call by the parent execution, for a child execution.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -94,8 +123,8 @@ class ExecutionContext(BaseModel):
     execution: str
     project: str
     domain: str
-    entity: str  # the URN that was asked for, with the version that was chosen
-    spec: str  # the URN of the document whose plan runs: a wf: or tsk:
+    entity: str
+    spec: str
     workflow: str
     version: str
     launch_plan: str | None = None
@@ -107,7 +136,7 @@ class ExecutionContext(BaseModel):
     namespace: str
     workflow_id: str
     first_run_id: str
-    started_at: str  # RFC 3339
+    started_at: str
     warnings: list[str] = []
     parent: ParentCall | None = None
 
@@ -159,17 +188,17 @@ class Resolved(BaseModel):
         return self.model_dump(mode="json")
 
 
-def place_of(workflow_id: str) -> tuple[str, str]:
-    """Project and domain: as an id of ours says, else the defaults."""
+def project_and_domain(workflow_id: str) -> tuple[str, str]:
+    """Return the project and the domain in a workflow id of flytemp, or the defaults for any other id."""
     parts = workflow_id.split(":")
     if len(parts) == 4 and parts[0] == "ex":
         try:
             return check_project(parts[1]), check_domain(parts[2])
-        except InvalidName:  # somebody else's id that looks like ours
+        except InvalidName:  # an id of another program that has the same form
             pass
     return DEFAULT_PROJECT, DEFAULT_DOMAIN
 
 
 def raw_data_uri(prefix: str, root: str) -> str:
-    """Where the files of an execution lie; ``root`` is that of its layout."""
+    """Return the URI of the folder of an execution's files; ``root`` is the root of its layout."""
     return f"{prefix.rstrip('/')}/{root.partition('/')[2]}"

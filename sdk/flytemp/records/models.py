@@ -1,4 +1,4 @@
-"""An execution and its nodes: one shape from `run`, `launch --wait`, `get execution`, the client and the record."""
+"""Executions and their nodes, in the one form that commands print, the client returns and records store."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from flytemp.literals.types import Json
 
 
 class Phase(StrEnum):
-    """Flyte's phases, for executions and nodes.
+    """Phases of executions and nodes, as in Flyte.
 
-    A node is QUEUED until its task is handed to a backend, and SKIPPED if it never was. ABORTED is an
-    execution that was cancelled or terminated, or a node that ran and was stopped from outside. PAUSED is an execution
-    of which nothing new is started until somebody resumes it.
+    A node is QUEUED until a backend runs its task, and SKIPPED if it is never run. An execution is ABORTED if it was cancelled
+    or terminated; a node is ABORTED if it was stopped while it ran. A PAUSED execution starts no new task until it is resumed.
     """
 
     UNDEFINED = "UNDEFINED"
@@ -33,6 +32,7 @@ class Phase(StrEnum):
 
     @property
     def is_final(self) -> bool:
+        """True if no other phase can follow."""
         return self in _FINAL
 
 
@@ -40,13 +40,24 @@ _FINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.ABORTED, Phase.SKIPPED,
 
 
 class RecordModel(BaseModel):
-    """Unlike a spec, a record may gain fields: a reader ignores what it does not know."""
+    """Base of records. Readers ignore unknown fields, so that records can gain fields."""
 
     model_config = ConfigDict(extra="ignore")
 
 
 class ErrorInfo(RecordModel):
-    """Why something failed. ``kind`` says who is at fault: the user's code or what runs it."""
+    """Error of an execution, a node or an attempt.
+
+    Attributes:
+        code: the error's code, as in the reference of errors.
+        message: the error's text.
+        kind: USER for an error of the user's code or inputs, SYSTEM for one of the platform.
+        node: the path of the node that failed.
+        task: the name of the task that failed.
+        attempt: the number of the attempt that failed.
+        traceback: the Python traceback.
+        retryable: False if a retry cannot help.
+    """
 
     code: str
     message: str
@@ -59,7 +70,7 @@ class ErrorInfo(RecordModel):
 
 
 class AttemptInfo(RecordModel):
-    """One attempt of a task node. ``tries`` counts its starts: more than one when the platform lost it."""
+    """Attempt of a task node. ``tries`` counts its starts: the platform starts an attempt again if it was lost."""
 
     attempt: int
     phase: Phase
@@ -70,7 +81,7 @@ class AttemptInfo(RecordModel):
 
 
 class MapItems(RecordModel):
-    """How many calls a map makes, and where they stand; the others wait."""
+    """Numbers of the items of a map: in total and by state. The remaining items are waiting."""
 
     total: int
     succeeded: int = 0
@@ -79,7 +90,7 @@ class MapItems(RecordModel):
 
 
 class GateAnswer(RecordModel):
-    """Who answered a gate, when, and what: ``approved`` (with the ``reason`` given) or a ``value``."""
+    """Answer to a gate: the user, the time, and either ``approved`` with a ``reason``, or a ``value``."""
 
     by: str = ""
     at: datetime | None = None
@@ -89,7 +100,7 @@ class GateAnswer(RecordModel):
 
 
 class GateInfo(RecordModel):
-    """A gate, by the ``name`` that an answer names. It waits from ``since``, at most until ``deadline``."""
+    """Gate of a node. Answers refer to it by ``name``. It waits from ``since`` until ``deadline`` at most."""
 
     name: str
     kind: Literal["approve", "input"]
@@ -100,10 +111,25 @@ class GateInfo(RecordModel):
 
 
 class NodeExecution(RecordModel):
-    """One node. ``id`` is its path: nodes of sub-workflows, branches, maps and dynamics are below their caller's.
+    """Node of an execution.
 
-    ``kind`` is that of `flytemp.spec.models.NodeSpec`. A gate that waits is RUNNING. ``child_execution`` is the
-    workflow id of the execution that a launch plan's node started.
+    Attributes:
+        id: the path of the node. Nodes of sub-workflows, branches, maps and dynamic tasks are below their caller's path.
+        name: the name of the node.
+        kind: the kind, as in `flytemp.spec.models.NodeSpec`.
+        target: the task, workflow or launch plan that the node calls.
+        phase: the phase; a gate that waits is RUNNING.
+        attempts: the number of attempts so far.
+        started_at: the start of the first attempt.
+        finished_at: the end of the last attempt.
+        message: the reason for waiting, skipping or retrying.
+        error: the error of the last attempt, if it failed.
+        attempt_history: the attempts of a task.
+        outputs_ref: "<path>/<attempt>" of the result in the store; see `flytemp.layout`.
+        items: the items of a map.
+        gate: the gate, for a gate node.
+        child_execution: the workflow id of the execution that a launch plan's node started.
+        lookup: the answer of the result look-up before the last try, empty if there was none.
     """
 
     id: str
@@ -117,14 +143,15 @@ class NodeExecution(RecordModel):
     message: str | None = None
     error: ErrorInfo | None = None
     attempt_history: list[AttemptInfo] = []
-    outputs_ref: str | None = None  # "<path>/<attempt>": where the node's result lies, see `layout`
+    outputs_ref: str | None = None
     items: MapItems | None = None
     gate: GateInfo | None = None
     child_execution: str | None = None
+    lookup: str = ""
 
 
 class Pause(RecordModel):
-    """Who paused an execution, and when."""
+    """Pause of an execution: the user, the time and the reason."""
 
     by: str = ""
     at: datetime | None = None
@@ -132,6 +159,21 @@ class Pause(RecordModel):
 
 
 class Execution(RecordModel):
+    """Execution with its nodes.
+
+    Attributes:
+        inputs: the complete inputs.
+        outputs: the outputs, once the execution succeeded.
+        error: the first error, if the execution failed.
+        nodes: the nodes in the order of the plan, callers before the nodes that they call.
+        warnings: problems that did not prevent the launch.
+        paused: the pause in effect.
+        workflow_id: the id of the Temporal workflow.
+        run_id: the id of the workflow's first run.
+        metadata_uri: the folder of the execution's inputs, results and logs.
+        raw_data_uri: the folder of the execution's files.
+    """
+
     name: str
     project: str
     domain: str
@@ -151,14 +193,14 @@ class Execution(RecordModel):
     paused: Pause | None = None
     namespace: str = ""
     workflow_id: str = ""
-    run_id: str = ""  # the first run's id
-    metadata_uri: str | None = None  # where the execution's inputs, results and logs lie
-    raw_data_uri: str | None = None  # where its files lie
+    run_id: str = ""
+    metadata_uri: str | None = None
+    raw_data_uri: str | None = None
     schema_version: int = 1
 
 
 class ExecutionSummary(RecordModel):
-    """A line of a list of executions."""
+    """Entry in a list of executions."""
 
     name: str
     project: str

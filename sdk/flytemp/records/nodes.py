@@ -1,4 +1,4 @@
-"""From the engine's rows to the nodes that people see. A row is described in `flytemp_worker.engine.snapshot`."""
+"""Nodes of an execution, converted from the engine's rows. `flytemp_worker.engine.snapshot` describes rows."""
 
 from __future__ import annotations
 
@@ -10,26 +10,30 @@ from flytemp.records.models import AttemptInfo, ErrorInfo, GateAnswer, GateInfo,
 
 Row = dict[str, Any]
 
-# The engine's phases that are not Flyte's, and what a person sees for them.
+# Phases that only the engine has, with the phase to show.
 _SHOWN = {"WAITING": Phase.QUEUED, "READY": Phase.QUEUED, "BACKOFF": Phase.RUNNING, "CANCELLING": Phase.ABORTING}
 
 
 def nodes_from_rows(plan: dict[str, Any], rows: Iterable[Row], dynamics: dict[str, Any] | None = None) -> list[NodeExecution]:
-    """Every node of the plan, in its order, callers before what they call.
+    """Return the nodes of an execution in the order of the plan, callers before the nodes that they call.
 
-    What runs in a node appears once that has started. ``plan`` is the JSON of `flytemp.spec.plan`; ``dynamics`` are the
-    plans of dynamics, as far as they are known, by ``<node path>/<attempt>``: of the others only nodes that have a row
-    appear.
+    Nodes inside another node appear once the other node has started.
+
+    Args:
+        plan: the JSON of `flytemp.spec.plan`.
+        rows: the rows of the nodes.
+        dynamics: the plans of dynamic tasks by "<node path>/<attempt>". Without its plan, only the nodes of a dynamic task that
+            have a row appear.
     """
     return list(_Nodes(plan, {row["id"]: row for row in rows}, dynamics or {}).all())
 
 
 class _Nodes:
-    """Walks the plan along the rows."""
+    """Walk over a plan and the rows of its nodes."""
 
     def __init__(self, plan: dict[str, Any], known: dict[str, Row], dynamics: dict[str, Any]) -> None:
         self._plan, self._known, self._dynamics = plan, known, dynamics
-        self._below: dict[str, list[str]] = {}  # paths by what they are in; for nodes that no plan tells
+        self._below: dict[str, list[str]] = {}  # paths by the path around them, for nodes without a plan
         for path in known:
             self._below.setdefault(path.rpartition(".")[0], []).append(path)
 
@@ -56,7 +60,7 @@ class _Nodes:
             yield from self._cases(plan, node, path, row)
         elif node["kind"] == "dynamic":
             made = self._dynamics.get(f"{path}/{row.get('attempt', 1)}")
-            yield from self._graph(made, made["root"], f"{path}.") if made is not None else self._untold(path)
+            yield from self._graph(made, made["root"], f"{path}.") if made is not None else self._nodes_without_plan(path)
         elif node["kind"] == "map":
             yield from self._items(plan, node, path)
 
@@ -69,22 +73,22 @@ class _Nodes:
             yield from self._node(plan, case, f"{path}.")
 
     def _items(self, plan: dict[str, Any], node: dict[str, Any], path: str) -> Iterator[NodeExecution]:
-        """The calls of a map that have begun, by their numbers."""
+        """Yield the started calls of a map by their numbers."""
         item = node["map"]["item"]
         for child in sorted(self._below.get(path, ()), key=_number):
             yield from self._node(plan, {**item, "id": child.rpartition(".")[2]}, f"{path}.")
 
-    def _untold(self, path: str) -> Iterator[NodeExecution]:
-        """Nodes that no plan tells, by what their rows say of them."""
+    def _nodes_without_plan(self, path: str) -> Iterator[NodeExecution]:
+        """Yield nodes that are in no known plan, from their rows."""
         for child in sorted(self._below.get(path, ()), key=_number):
             row = self._known[child]
             node = {"kind": row.get("kind", "task"), "name": row.get("name", ""), "target": row.get("target", "")}
             yield _node(node, child, row)
-            yield from self._untold(child)
+            yield from self._nodes_without_plan(child)
 
 
 def _number(path: str) -> tuple[str, int, str]:
-    """Sorts ``n2`` before ``n10``."""
+    """Return a sort key that puts ``n2`` before ``n10``."""
     last = path.rpartition(".")[2]
     letters = last.rstrip("0123456789")
     digits = last[len(letters) :]
@@ -120,6 +124,7 @@ def _node(node: dict[str, Any], path: str, row: Row) -> NodeExecution:
         items=_map_items(row) if node["kind"] == "map" else None,
         gate=_gate(node, row) if node["kind"] == "gate" else None,
         child_execution=extra.get("child"),
+        lookup=row.get("lookup", ""),
     )
 
 
@@ -154,7 +159,7 @@ def _gate(node: dict[str, Any], row: Row) -> GateInfo | None:
 
 
 def _has_begun(row: Row) -> bool:
-    """Whether the attempt that the row names has: between two attempts it may name the next one, or still the last."""
+    """Return True if the row's attempt has started. Between two attempts a row names either of them."""
     past = row.get("history")
     started = row.get("started_attempt")
     return not past or (started is not None and started >= past[-1]["finished"])
@@ -183,7 +188,7 @@ def _past_attempt(past: dict[str, Any]) -> AttemptInfo:
 
 
 def error_info(error: dict[str, Any]) -> ErrorInfo:
-    """The engine's error as people see it."""
+    """Return the engine's error as a record."""
     return ErrorInfo.model_validate(error)
 
 
@@ -192,5 +197,5 @@ def _shown(phase: str) -> Phase:
 
 
 def when(milliseconds: int | None) -> datetime | None:
-    """A time in UTC from milliseconds since the epoch."""
+    """Return the UTC time of ``milliseconds`` since the epoch."""
     return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)

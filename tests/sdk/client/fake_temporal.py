@@ -1,4 +1,4 @@
-"""A workflow of flytemp's type that knows the updates and nothing else: for tests of those who call them."""
+"""Test workflow of flytemp's type that only handles updates, for tests of clients."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CODES = ("wrong-type", "not-found", "already-exists", "something-else")
 
 @workflow.defn(name=WORKFLOW_TYPE, sandboxed=False)
 class StandIn:
-    """Input: ``{"fail": bool}`` ends at once, ``{"children": n}`` starts a chain of children; else it waits.
+    """Workflow that fails for the input ``{"fail": true}``, starts a chain of children for ``{"children": n}``, or waits.
 
     What it was told is its query ``told``. A gate named like an error's code is refused with that code.
     """

@@ -1,4 +1,4 @@
-"""Answers, pauses, retries and terminations against a real server; the workflow there is a stand-in."""
+"""Answers, pauses, retries and terminations of a test workflow on a real Temporal server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ME = f"{getpass.getuser()}@{socket.gethostname()}"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """A server without flytemp's worker."""
+    """Return a client of a server that has no flytemp worker."""
     running = Installation.start(tmp_path_factory.mktemp("stand-in"))
     try:
         yield running
@@ -65,7 +65,7 @@ async def told(client: Client, handle: ExecutionHandle[Any]) -> list[list[Any]]:
 
 
 @pytest.mark.usefixtures("worker")
-async def test_answers_say_who_gave_them_and_where_they_went(client: Client) -> None:
+async def test_answers_name_their_user_and_return_the_waiting_nodes(client: Client) -> None:
     handle = await start(client, "answers")
 
     assert await handle.approve("now", "looks good") == ["n3", "n4.n0"]
@@ -74,7 +74,7 @@ async def test_answers_say_who_gave_them_and_where_they_went(client: Client) -> 
 
     assert await told(client, handle) == [
         ["answer", {"gate": "now", "approved": True, "reason": "looks good", "by": ME}],
-        ["answer", {"gate": "later", "approved": False, "reason": "", "by": ME}],
+        ["answer", {"gate": "later", "approved": False, "by": ME}],
         ["answer", {"gate": "later", "value": [1, {"a": None}], "by": ME}],
     ]
 
@@ -94,14 +94,16 @@ async def test_pause_and_resume(client: Client) -> None:
     ("code", "kind", "hint"),
     [
         ("wrong-type", TypeMismatch, "look closer"),
-        ("not-found", NotFound, "flytemp get execution refuses shows its gates, and who answered which"),
-        ("already-exists", AlreadyExists, "flytemp get execution refuses shows its gates, and who answered which"),
+        ("not-found", NotFound, "flytemp get execution refuses shows its gates and their answers"),
+        ("already-exists", AlreadyExists, "flytemp get execution refuses shows its gates and their answers"),
     ],
 )
-async def test_a_refusal_is_an_error_of_flytemp(client: Client, code: str, kind: type[FlytempError], hint: str) -> None:
+async def test_a_rejected_update_raises_the_error_with_its_code(
+    client: Client, code: str, kind: type[FlytempError], hint: str
+) -> None:
     handle = await start(client, "refuses", id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING)
 
-    with pytest.raises(kind, match=r"^execution refuses: it is refused$") as raised:
+    with pytest.raises(kind) as raised:
         await handle.approve(code)
 
     assert type(raised.value) is kind
@@ -109,34 +111,35 @@ async def test_a_refusal_is_an_error_of_flytemp(client: Client, code: str, kind:
 
 
 @pytest.mark.usefixtures("worker")
-async def test_a_refusal_that_nobody_knows_is_told_as_it_is(client: Client) -> None:
+async def test_a_rejection_with_an_unknown_code_is_a_general_error(client: Client) -> None:
     handle = await start(client, "refuses-oddly")
 
-    with pytest.raises(FlytempError, match="does not do that: it is refused"):
+    with pytest.raises(FlytempError, match="it is refused") as raised:
         await handle.approve("something-else")
-    with pytest.raises(FlytempError, match=r"does not do that: .*flytemp[.]retry"):  # a worker that does not know the update
+    assert type(raised.value) is FlytempError
+    with pytest.raises(FlytempError, match=r"flytemp[.]retry"):  # the worker has no handler of this update
         await handle.retry()
 
 
 @pytest.mark.usefixtures("worker")
-async def test_an_execution_that_is_over_is_told_nothing(client: Client) -> None:
+async def test_an_update_of_a_closed_execution_is_not_found(client: Client) -> None:
     failed = await start(client, "is-over", {"fail": True})
     await failed.wait(DEADLINE_SECONDS)
     ends = await start(client, "ends-meanwhile")
 
-    with pytest.raises(NotFound, match=r"^execution is-over is not running: it is FAILED$"):
+    with pytest.raises(NotFound, match=r"is-over.* FAILED"):
         await failed.approve("now")
-    with pytest.raises(NotFound, match=r"^there is no execution 'is-unknown'$"):
+    with pytest.raises(NotFound, match="is-unknown"):
         await client.execution("is-unknown").pause()
-    with pytest.raises(NotFound, match=r"^execution ends-meanwhile is not running: it is SUCCEEDED$"):
+    with pytest.raises(NotFound, match=r"ends-meanwhile.* SUCCEEDED"):
         await ends.approve("ends")
 
 
-async def test_without_a_worker_nothing_reacts(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(controlling, "REACTION_SECONDS", 0.2)
+async def test_an_update_without_a_worker_times_out(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controlling, "UPDATE_TIMEOUT_SECONDS", 0.2)
     handle = await start(client, "no-worker")
 
-    with pytest.raises(TemporalUnavailable, match="no-worker does not react"):
+    with pytest.raises(TemporalUnavailable, match="no-worker"):
         await handle.pause()
 
 
@@ -159,7 +162,7 @@ async def test_gates_of_all_running_executions(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("worker")
-async def test_what_a_terminated_execution_started_ends_with_it(client: Client) -> None:
+async def test_terminate_also_terminates_child_workflows(client: Client) -> None:
     handle = await start(client, "a-parent", {"children": 3})
     ids = [handle.workflow_id + "'s child" * level for level in range(4)]
 
@@ -173,14 +176,14 @@ async def test_what_a_terminated_execution_started_ends_with_it(client: Client) 
 
 
 @pytest.mark.usefixtures("worker")
-async def test_what_is_over_goes_on_under_its_name(client: Client) -> None:
+async def test_retry_of_a_closed_execution_starts_a_new_run_under_its_id(client: Client) -> None:
     handle = await start(client, "again", {"fail": True}, memo={"flytemp.content": "abc"})
     failed = await handle.wait(DEADLINE_SECONDS)
-    with pytest.raises(NotFound, match="execution again left no record"):
+    with pytest.raises(NotFound, match="record"):
         await handle.retry()
     leave_record(client, failed)
 
-    with pytest.raises(NotFound, match="there is no node 'n7'"):
+    with pytest.raises(NotFound, match="n7"):
         await handle.retry(["n7"])
     assert await handle.retry() is handle
 
@@ -191,23 +194,23 @@ async def test_what_is_over_goes_on_under_its_name(client: Client) -> None:
     history = await client.temporal.get_workflow_handle(handle.workflow_id).fetch_history()
     payloads = history.events[0].workflow_execution_started_event_attributes.input.payloads
     assert await client.temporal.data_converter.decode(payloads) == [
-        {"retry": {"nodes": [], "by": ME}, "launch_plan": "lp:default:development:nightly:v1"}
+        {"retry": {"by": ME}, "launch_plan": "lp:default:development:nightly:v1"}
     ]
 
 
 @pytest.mark.usefixtures("worker")
-async def test_what_succeeded_is_not_retried(client: Client) -> None:
+async def test_a_succeeded_execution_cannot_be_retried(client: Client) -> None:
     handle = await start(client, "was-fine")
     with pytest.raises(NotFound):
         await handle.approve("ends")
 
     assert (await handle.describe()).phase is Phase.SUCCEEDED
-    with pytest.raises(InputError, match="nothing to retry"):
+    with pytest.raises(InputError, match="SUCCEEDED"):
         await handle.retry()
 
 
 def leave_record(client: Client, execution: Execution) -> None:
-    """What a worker would have left of an execution that is over: what `resolve` decided, and the record."""
+    """Write the context and the record that a worker writes for a closed execution."""
     layout = ExecutionLayout(execution.namespace, execution.workflow_id, execution.run_id)
     client.store.write(layout.execution, _context(execution).model_dump_json().encode())
     client.store.write(layout.record, execution.model_dump_json().encode())
@@ -227,7 +230,7 @@ async def _describe(client: Client, workflow_id: str) -> Any:
 
 
 async def _until(look: Any, wanted: object) -> None:
-    """Until what Temporal lists, a moment later, is what was done."""
+    """Wait until Temporal's list shows the expected state, which takes a moment."""
     end = time.monotonic() + DEADLINE_SECONDS
     while (seen := await look()) != wanted:
         assert time.monotonic() < end, f"{seen} is not {wanted}"

@@ -1,4 +1,4 @@
-"""The live view from a history: recorded histories, read event by event; every prefix is a view that somebody may get."""
+"""Live view from recorded histories, read event by event. Every prefix of a history is a view that a user may get."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def view(reader: HistoryReader, closed: bool) -> list[NodeExecution]:
 
 
 @pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.name.removesuffix(".json.gz"))
-async def test_every_prefix_is_a_sane_view_and_none_takes_back_what_was_shown(file: Path) -> None:
+async def test_every_prefix_is_a_valid_view_and_final_phases_stay(file: Path) -> None:
     reader = HistoryReader(DataConverter.default)
     before: dict[str, NodeExecution] = {}
     for event in events_of(file):
@@ -58,7 +58,7 @@ async def test_every_prefix_is_a_sane_view_and_none_takes_back_what_was_shown(fi
 
 
 @pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.name.removesuffix(".json.gz"))
-async def test_the_whole_history_says_what_the_engine_recorded(file: Path) -> None:
+async def test_the_whole_history_gives_the_rows_of_the_engine(file: Path) -> None:
     reader = HistoryReader(DataConverter.default)
     recorded: Any = None
     for event in events_of(file):
@@ -94,7 +94,7 @@ async def test_a_launch_before_it_is_resolved() -> None:
     "argument",
     [None, [], "diamond", 5, {"continued": 5}, {"continued": {"resolved": {}}}, {"launch_plan": {"a": 1}, "inputs": 3}],
 )
-async def test_a_launch_of_any_shape(argument: Any) -> None:
+async def test_an_invalid_launch_argument_is_ignored(argument: Any) -> None:
     event = named("diamond")[0]
     attributes = event.workflow_execution_started_event_attributes
     del attributes.input.payloads[:]
@@ -153,7 +153,7 @@ SYSTEM: dict[str, Any] = {"kind": "SYSTEM", "code": "Lost", "message": "m", "ret
         pytest.param([(1, 1, {**SYSTEM, "retryable": False})], Phase.FAILED, 1, id="the platform gives up"),
     ],
 )  # fmt: skip
-def test_failures_are_judged_as_the_engine_does(errors: list[tuple[int, int, Any]], phase: Phase, past: int) -> None:
+def test_failures_give_the_phases_of_the_engine(errors: list[tuple[int, int, Any]], phase: Phase, past: int) -> None:
     reader = begun()
     for at, (attempt, try_, error) in enumerate(errors, 1):
         started(reader, 10 * at, attempt=attempt, **{"try": try_})
@@ -162,7 +162,7 @@ def test_failures_are_judged_as_the_engine_does(errors: list[tuple[int, int, Any
     assert (node.phase, node.attempts) == (phase, past)
 
 
-def test_a_try_that_is_issued_again_keeps_its_start() -> None:
+def test_a_try_that_is_scheduled_again_keeps_its_start() -> None:
     reader = begun()
     started(reader, 10)
     started(reader, 99, resumed=True)
@@ -171,7 +171,7 @@ def test_a_try_that_is_issued_again_keeps_its_start() -> None:
     assert started_at.timestamp() == 0.01
 
 
-def test_the_state_of_the_run_before_is_older_than_what_this_run_did() -> None:
+def test_events_of_a_run_override_the_state_it_began_with() -> None:
     reader = begun()
     reader.continued = {"generation": 1, "pages": 1}
     started(reader, 50, attempt=2)

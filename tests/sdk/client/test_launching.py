@@ -1,4 +1,4 @@
-"""What a launch asks of Temporal: the request, and what the same name means the second time."""
+"""Launches: the request to Temporal, and repeated launches under the same name."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Handle:
 
 
 class Temporal:
-    """Starts by id, as the server does, and remembers until it forgets."""
+    """Fake server that starts workflows by id and keeps them until a test removes them."""
 
     namespace = "default"
 
@@ -103,12 +103,14 @@ SAME: list[Any] = [
     pytest.param({"inputs": {"x": 4}}, False, id="other inputs"),
     pytest.param({"options": LaunchOptions(max_parallelism=1)}, False, id="other options"),
     pytest.param({"target": "small-of-5"}, False, id="another launch plan"),
-    pytest.param({"version": "v1"}, False, id="a version is asked for"),
+    pytest.param({"version": "v1"}, False, id="a version is given"),
 ]
 
 
 @pytest.mark.parametrize(("changes", "same"), SAME)
-async def test_the_same_name_again(client: Client, temporal: Temporal, changes: dict[str, Any], same: bool) -> None:
+async def test_a_repeated_launch_under_the_same_name(
+    client: Client, temporal: Temporal, changes: dict[str, Any], same: bool
+) -> None:
     first = await client.launch("diamond", inputs={"x": 3}, name="n")
     small.register(client.store, "v2")  # what is the latest by now changes nothing
     given = {"inputs": {"x": 3}, **changes}
@@ -121,14 +123,14 @@ async def test_the_same_name_again(client: Client, temporal: Temporal, changes: 
             await client.launch(target, name="n", **given)
 
 
-async def test_two_versions_that_are_asked_for_are_two_launches(client: Client) -> None:
+async def test_launches_of_two_versions_are_different(client: Client) -> None:
     small.register(client.store, "v2")
     await client.launch("diamond", name="n", version="v1")
     with pytest.raises(AlreadyExists):
         await client.launch("diamond", name="n", version="v2")
 
 
-async def test_a_name_that_a_foreign_program_took(client: Client, temporal: Temporal) -> None:
+async def test_a_name_taken_by_another_program_is_a_conflict(client: Client, temporal: Temporal) -> None:
     temporal.memos["ex:default:development:n"] = {}
     with pytest.raises(AlreadyExists):
         await client.launch("diamond", name="n")
@@ -138,7 +140,7 @@ async def test_a_name_that_a_foreign_program_took(client: Client, temporal: Temp
 
 
 @pytest.mark.parametrize(("x", "same"), [(3, True), (4, False)])
-async def test_a_name_that_temporal_has_forgotten_and_the_store_has_not(
+async def test_a_name_known_only_to_the_store(
     client: Client, temporal: Temporal, x: int, same: bool
 ) -> None:
     layout = ExecutionLayout("default", "ex:default:development:n", "run-1")
@@ -174,7 +176,7 @@ BAD: list[Any] = [
 
 
 @pytest.mark.parametrize(("target", "given", "error", "message"), BAD)
-async def test_what_cannot_be_launched_is_never_started(
+async def test_an_invalid_launch_is_not_started(
     client: Client, temporal: Temporal, target: str, given: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
@@ -183,8 +185,8 @@ async def test_what_cannot_be_launched_is_never_started(
 
 
 @pytest.mark.parametrize("target", [None, 5, print, Path("wf.py")])
-async def test_what_is_no_target(client: Client, target: Any) -> None:
-    with pytest.raises(InputError, match="is no workflow, task or launch plan"):
+async def test_a_target_of_another_type_is_refused(client: Client, target: Any) -> None:
+    with pytest.raises(InputError):
         await client.launch(target)
 
 
@@ -194,7 +196,7 @@ async def test_an_object_with_its_own_arguments(client: Client, temporal: Tempor
     assert [launch["inputs"]["point"] for launch in temporal.started] == [{"x": 1, "y": 2.0}, {"x": 1, "y": 0.0}]
 
 
-async def test_temporal_that_refuses(client: Client, temporal: Temporal) -> None:
+async def test_an_unavailable_server_is_reported(client: Client, temporal: Temporal) -> None:
     temporal.error = RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
     with pytest.raises(TemporalUnavailable, match="away"):
         await client.launch("diamond")
@@ -215,7 +217,7 @@ async def test_find(client: Client, temporal: Temporal, name: str, known: str, f
 
 
 @pytest.mark.parametrize(("name", "workflow_id"), [("n", "ex:default:development:n"), ("a b/c", "a b/c")])
-async def test_find_what_only_the_store_remembers_reads_no_list(client: Client, name: str, workflow_id: str) -> None:
+async def test_find_of_a_recorded_execution_lists_nothing(client: Client, name: str, workflow_id: str) -> None:
     record = Execution(name="n", project="default", domain="development", phase=Phase.SUCCEEDED)
     client.store.write(ExecutionLayout("default", workflow_id, "run-1").record, record.model_dump_json().encode())
     assert (await client.find(name)).workflow_id == workflow_id

@@ -1,4 +1,4 @@
-"""Reading logs: each chunk once, in order, also while they grow."""
+"""Logs: each chunk is read once and in order, also while a task writes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def texts(store: ObjectStore, node: str | None = None, attempt: int | None = Non
     return [chunk.text for chunk in LogReader(store, LAYOUT, node, attempt).new_chunks()]
 
 
-def test_the_order_is_that_of_nodes_attempts_and_tries(store: ObjectStore) -> None:
+def test_chunks_are_ordered_by_node_attempt_and_try(store: ObjectStore) -> None:
     for text in ("n10/1/1", "n2/2/1", "n2/1/2", "n2/1/1", "n2.n0/1/1", "report/1/1", "n1/10/1", "n1/9/1"):
         node, attempt, try_ = text.split("/")
         write(store, node, int(attempt), int(try_), 0, text)
@@ -47,12 +47,12 @@ def test_each_chunk_is_read_once(store: ObjectStore) -> None:
     assert [(chunk.node, chunk.attempt, chunk.try_, chunk.text) for chunk in reader.new_chunks()] == [("n0", 1, 1, "b")]
 
 
-def test_what_is_no_utf8_is_shown(store: ObjectStore) -> None:
+def test_invalid_utf8_is_replaced(store: ObjectStore) -> None:
     store.write(LAYOUT.log_chunk("n0", 1, 1, 0), b"a\xffb")
     assert texts(store) == ["a\ufffdb"]
 
 
-async def test_following_reads_on_until_the_execution_is_over(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_follow_reads_until_the_execution_is_closed(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "POLL_SECONDS", 0)
     asked = 0
 

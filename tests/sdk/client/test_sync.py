@@ -1,4 +1,4 @@
-"""The facade without an event loop: what is abandoned half-way ends, here and there."""
+"""Synchronous client: results, errors, and the end of abandoned calls and iterations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def loop() -> Iterator[_Loop]:
 
 
 class Handle:
-    """Watches for ever, and says when it was closed."""
+    """Endless watch that records that it was closed."""
 
     name = workflow_id = "one"
 
@@ -36,7 +36,7 @@ class Handle:
             self.closed.set()
 
 
-def test_a_result_and_an_error_come_back(loop: _Loop) -> None:
+def test_results_are_returned_and_errors_are_raised(loop: _Loop) -> None:
     async def good() -> int:
         return 3
 
@@ -48,7 +48,7 @@ def test_a_result_and_an_error_come_back(loop: _Loop) -> None:
         loop.run(bad())
 
 
-def test_an_iteration_that_is_broken_off_ends_there_too(loop: _Loop) -> None:
+def test_an_abandoned_iteration_is_closed(loop: _Loop) -> None:
     underneath = Handle()
     handle: SyncExecutionHandle[Any] = SyncExecutionHandle(loop, underneath)  # type: ignore[arg-type]
     watching = handle.watch()
@@ -57,7 +57,7 @@ def test_an_iteration_that_is_broken_off_ends_there_too(loop: _Loop) -> None:
     assert underneath.closed.is_set()
 
 
-def test_closing_ends_what_still_runs(loop: _Loop) -> None:
+def test_close_cancels_running_calls(loop: _Loop) -> None:
     ended = threading.Event()
 
     async def forever() -> None:

@@ -1,4 +1,4 @@
-"""Watching: what the stream of events breaks off with, and what is shown then."""
+"""Live views of event streams that end with an error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def events() -> list[HistoryEvent]:
 
 
 class Temporal:
-    """A run with the first ``length`` events of a history; each stream is one of ``breaks``: after how many it ends."""
+    """Fake of a run with ``length`` events. Each stream is one of ``breaks``: its number of events, or its error."""
 
     namespace = "default"
     data_converter = DataConverter.default
@@ -61,11 +61,11 @@ def view(tmp_path: Path, temporal: Temporal) -> LiveView:
     return LiveView(temporal, ObjectStore.open(str(tmp_path)), "ex:default:development:one")  # type: ignore[arg-type]
 
 
-async def test_a_stream_that_breaks_off_is_taken_up_again(tmp_path: Path) -> None:
+async def test_a_broken_stream_is_opened_again(tmp_path: Path) -> None:
     away = RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
     temporal = Temporal(20, [away, 3])
     live = view(tmp_path, temporal)
-    shown = [await live._look() for _ in range(3)]
+    shown = [await live.current() for _ in range(3)]
     await live.close()
 
     assert temporal.streams == 3
@@ -73,8 +73,8 @@ async def test_a_stream_that_breaks_off_is_taken_up_again(tmp_path: Path) -> Non
     assert shown[-1].phase is Phase.RUNNING
 
 
-async def test_an_event_that_is_not_understood_is_told(tmp_path: Path) -> None:
+async def test_an_unreadable_event_raises_its_error(tmp_path: Path) -> None:
     live = view(tmp_path, Temporal(20, [ValueError("odd")]))
     with pytest.raises(ValueError, match="odd"):
-        await live._look()
+        await live.current()
     await live.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flytemp.client.registration import Registration, register_paths
+from flytemp.client.registration import RegistrationResult, register_paths
 from flytemp.compiler.link import link
 from flytemp.errors import ProgramError
 from flytemp.names import EntityId, EntityKind
@@ -90,7 +90,7 @@ def store(tmp_path: Path) -> ObjectStore:
     return ObjectStore.open(str(tmp_path / "store"))
 
 
-def register(store: ObjectStore, folder: Path, module: str, text: str, version: str, project: str = "mine") -> Registration:
+def register(store: ObjectStore, folder: Path, module: str, text: str, version: str, project: str = "mine") -> RegistrationResult:
     place = folder / f"{module}-{version}"
     place.mkdir(exist_ok=True)
     (place / f"{module}.py").write_text(text)

@@ -1,4 +1,4 @@
-"""A launch as others write it."""
+"""Launch requests as other programs write them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from flytemp.records.launch import LaunchOptions, LaunchRequest, place_of, raw_data_uri
+from flytemp.records.launch import LaunchOptions, LaunchRequest, project_and_domain, raw_data_uri
 
 
 @pytest.mark.parametrize(
@@ -21,12 +21,12 @@ from flytemp.records.launch import LaunchOptions, LaunchRequest, place_of, raw_d
         ("", ("default", "development")),
     ],
 )
-def test_the_place_of_a_workflow_id(workflow_id: str, place: tuple[str, str]) -> None:
-    assert place_of(workflow_id) == place
+def test_project_and_domain_of_a_workflow_id(workflow_id: str, place: tuple[str, str]) -> None:
+    assert project_and_domain(workflow_id) == place
 
 
 @pytest.mark.parametrize("prefix", ["s3://bucket/data", "s3://bucket/data/", "s3://bucket/data//"])
-def test_raw_data(prefix: str) -> None:
+def test_raw_data_uri(prefix: str) -> None:
     assert raw_data_uri(prefix, "executions/default/key/run") == "s3://bucket/data/default/key/run"
 
 
@@ -38,12 +38,12 @@ def test_raw_data(prefix: str) -> None:
         {"labels": {"a": "b"}, "annotations": {}, "interruptible": False, "overwrite_cache": True},
     ],
 )
-def test_options(options: dict[str, Any]) -> None:
+def test_valid_options(options: dict[str, Any]) -> None:
     request = LaunchRequest.model_validate({"launch_plan": "a", "options": options})
     assert request.options == LaunchOptions(**options)
 
 
 @pytest.mark.parametrize("options", [{"max_parallelism": -1}, {"interruptible": "yes"}, {"labels": {1: "a"}}, {"x": 1}])
-def test_options_that_are_none(options: dict[str, Any]) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         LaunchRequest.model_validate({"launch_plan": "a", "options": options})

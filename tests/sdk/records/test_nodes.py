@@ -1,4 +1,4 @@
-"""From rows to what people see, for the engine's rows and those read from a history."""
+"""Nodes from rows, both of the engine and read from a history."""
 
 from __future__ import annotations
 
@@ -62,24 +62,24 @@ def attempts(row: dict[str, Any]) -> list[AttemptInfo]:
         ),
     ],
 )  # fmt: skip
-def test_attempts(row: dict[str, Any], phases: list[Phase]) -> None:
+def test_attempts_of_a_row(row: dict[str, Any], phases: list[Phase]) -> None:
     assert [attempt.phase for attempt in attempts(row)] == phases
 
 
-def test_sub_workflows_show_their_nodes_once_they_began() -> None:
+def test_nodes_of_a_sub_workflow_appear_once_it_has_started() -> None:
     assert [node.id for node in nodes_from_rows(PLAN, [])] == ["n0", "n1"]
     assert [node.id for node in nodes_from_rows(PLAN, [{"id": "n1", "phase": "SKIPPED"}])] == ["n0", "n1"]
     began = nodes_from_rows(PLAN, [{"id": "n1", "phase": "RUNNING", "attempt": 1}])
     assert [node.id for node in began] == ["n0", "n1", "n1.n0"]
 
 
-def test_an_error_of_what_succeeded_in_the_end_is_not_the_nodes() -> None:
+def test_a_succeeded_node_has_no_error() -> None:
     node = nodes_from_rows(PLAN, [{"id": "n0", "phase": "SUCCEEDED", "attempt": 1, "error": ERROR}])[0]
     assert node.error is None
     assert node.outputs_ref == "n0/1"
 
 
-def test_a_record_of_a_later_version_is_read() -> None:
+def test_unknown_fields_of_a_record_are_ignored() -> None:
     data = {"name": "a", "project": "p", "domain": "d", "phase": "SUCCEEDED", "news": 1, "schema_version": 9}
     assert Execution.model_validate(data).schema_version == 9
 

@@ -1,4 +1,4 @@
-"""Gates without a server: which there are, of what type an answer is, and Python values as answers."""
+"""Gates without a server: the gates of a program, the types of answers, and Python values as answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flytemp.client.gates import answer_literal, declared_gates, gate_type, gates_of
+from flytemp.client.waiting_gates import answer_literal, declared_gates, gate_type, gates_of
 from flytemp.errors import TypeMismatch
 from flytemp.literals.types import BlobType, LiteralType, SimpleType
 from flytemp.names import EntityId, EntityKind
@@ -32,13 +32,13 @@ TEXT = SimpleType(kind="string")
 
 
 def gate(identifier: str, name: str, type_: LiteralType | None = None) -> NodeSpec:
-    """An input's type is that of its answer, an approval's that of what is approved."""
+    """Return a gate. The type of an input is that of its answer, the type of an approval that of the approved value."""
     kind, type_ = ("approve", TEXT) if type_ is None else ("input", type_)
     return NodeSpec(id=identifier, kind="gate", gate=GateSpec.model_validate({"kind": kind, "name": name, "type": type_}))
 
 
 def program() -> WorkflowDocument:
-    """Gates at the top, in a case of a case, in a sub-workflow; two of one name and different types."""
+    """Return a program with gates in the workflow, in nested branches and in a sub-workflow; two have the same name."""
     inner = BranchSpec(cases=(BranchCase(node=gate("n0", "deep", TEXT)),))
     outer = BranchSpec(cases=(BranchCase(node=NodeSpec(id="n0", kind="branch", branch=inner)), BranchCase(fail="no")))
     nodes = (gate("n0", "release"), gate("n1", "rate", FLOAT), NodeSpec(id="n2", kind="branch", branch=outer))
@@ -53,7 +53,7 @@ def program() -> WorkflowDocument:
 
 
 class OneProgram:
-    """A registry that holds the program under version v1."""
+    """Return a registry with the program as version v1."""
 
     def get(self, entity: EntityId) -> tuple[EntityId, WorkflowDocument]:
         assert entity == EntityId(EntityKind.WORKFLOW, "default", "development", "wf.main", "v1")
@@ -68,20 +68,20 @@ def node(path: str, phase: Phase, info: GateInfo | None) -> NodeExecution:
     return NodeExecution(id=path, name=path, kind="gate", target="", phase=phase, gate=info)
 
 
-def test_the_gates_of_a_program_are_found_wherever_they_are() -> None:
+def test_declared_gates_include_branches_and_sub_workflows() -> None:
     assert [spec.name for spec in declared_gates(program())] == ["release", "rate", "deep", "rate", "either", "either"]
 
 
 @pytest.mark.parametrize(
     ("name", "type_"), [("rate", FLOAT), ("deep", TEXT), ("release", None), ("either", None), ("unknown", None)]
 )
-async def test_the_program_tells_a_gates_type_before_the_run_reaches_it(name: str, type_: LiteralType | None) -> None:
+async def test_the_type_of_a_future_gate_is_read_from_the_program(name: str, type_: LiteralType | None) -> None:
     asked = execution(workflow="wf.main", version="v1")
 
     assert await gate_type(asked, name, OneProgram()) == type_  # type: ignore[arg-type]
 
 
-async def test_a_gate_that_was_reached_tells_its_own_type(tmp_path: Path) -> None:
+async def test_the_type_of_a_waiting_gate_is_read_from_its_node(tmp_path: Path) -> None:
     reached = execution(node("n3.n0", Phase.RUNNING, GateInfo(name="made", kind="input", type={"kind": "float"})))
     registry = Registry(ObjectStore.open(str(tmp_path)))
 
@@ -90,7 +90,7 @@ async def test_a_gate_that_was_reached_tells_its_own_type(tmp_path: Path) -> Non
     assert await gate_type(execution(workflow="wf.gone", version="v1"), "made", registry) is None
 
 
-def test_gates_that_wait_come_first_and_those_that_are_to_come_not_at_all() -> None:
+def test_waiting_gates_are_first_and_future_gates_are_left_out() -> None:
     answered = GateInfo(name="a", kind="approve", answer=GateAnswer(by="me", approved=True))
     listed = gates_of(
         execution(
@@ -138,7 +138,7 @@ def test_python_values_become_literals(value: object, literal: object, tmp_path:
     assert answer_literal(value, None, ObjectStore.open(str(tmp_path))) == literal
 
 
-def test_where_the_type_is_known_the_value_is_checked_and_files_are_uploaded(tmp_path: Path) -> None:
+def test_an_answer_of_known_type_is_checked_and_its_files_are_uploaded(tmp_path: Path) -> None:
     store = ObjectStore.open(str(tmp_path / "store"))
     file = tmp_path / "limits.csv"
     file.write_text("1,2")

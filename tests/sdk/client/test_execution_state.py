@@ -1,4 +1,4 @@
-"""Describing what left no record: refused launches of any shape, other stores, runs that had no time to load."""
+"""State of executions without a record: rejected launches, other stores, runs that have just begun."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.converter import DataConverter
 
-from flytemp.client.describe import _error_of, _outputs_of, _read_missing, _unresolved
+from flytemp.client.execution_state import _error_of, _outputs_of, _read_missing, _unresolved
 from flytemp.client.history import HistoryReader
 from flytemp.errors import CorruptData
 from flytemp.layout import ExecutionLayout
@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> ObjectStore:
         ({"launch_plan": 5, "inputs": [1], "project": {}, "domain": None, "version": 3}, ("shop", "production", None, None)),
     ],
 )
-def test_a_launch_of_any_shape_is_shown(launch: Any, expected: tuple[Any, ...]) -> None:
+def test_an_invalid_launch_can_be_described(launch: Any, expected: tuple[Any, ...]) -> None:
     reader = HistoryReader(DataConverter.default)
     reader.launch = launch
     description: Any = SimpleNamespace(start_time=None)
@@ -58,14 +58,14 @@ def test_a_launch_of_any_shape_is_shown(launch: Any, expected: tuple[Any, ...]) 
         (None, None),
     ],
 )
-def test_outputs_of_a_run_whose_record_is_not_here(store: ObjectStore, result: Any, outputs: Any) -> None:
+def test_outputs_of_a_run_without_a_record(store: ObjectStore, result: Any, outputs: Any) -> None:
     store.write("outputs.json", json.dumps({"o0": 2}).encode())
     if isinstance(result, dict) and "outputs_uri" in result:
         result = {**result, "outputs_uri": result["outputs_uri"].replace("STORE", store.uri)}
     assert _outputs_of(store, result) == outputs
 
 
-def test_the_failure_at_the_bottom_says_why() -> None:
+def test_the_innermost_failure_is_the_error() -> None:
     why = Failure(message="the store is gone", application_failure_info=ApplicationFailureInfo(type="not-found"))
     around = Failure(message="Activity task failed", cause=why)
     around.activity_failure_info.SetInParent()
@@ -88,7 +88,7 @@ def reader_of(pages: int, continued: dict[str, Any] | None = None) -> HistoryRea
     return reader
 
 
-def test_a_run_that_has_just_continued_is_read_from_the_store(store: ObjectStore) -> None:
+def test_a_continued_run_without_events_is_read_from_the_store(store: ObjectStore) -> None:
     reader = reader_of(2, {"generation": 1, "pages": 1})
     text = to_pages(PLAN)[0]
     store.write(LAYOUT.plan_page(0), text[:20].encode())
@@ -103,7 +103,7 @@ def test_a_run_that_has_just_continued_is_read_from_the_store(store: ObjectStore
     assert reader.rows["n0"]["phase"] == "SUCCEEDED"
 
 
-def test_a_context_that_is_none_is_told(store: ObjectStore) -> None:
+def test_a_corrupt_context_is_an_error(store: ObjectStore) -> None:
     store.write(LAYOUT.execution, b"{}")
-    with pytest.raises(CorruptData, match="is not an execution's context"):
+    with pytest.raises(CorruptData):
         _read_missing(store, LAYOUT, HistoryReader(DataConverter.default))

@@ -1,4 +1,4 @@
-"""Gates: which wait, over all executions; of what type an answer must be; and a Python value as an answer."""
+"""Gates that wait for an answer, the types of their answers, and the conversion of answers to literals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from flytemp.literals.uploads import upload_local_files
 from flytemp.names import EntityId, EntityKind, execution_name
 from flytemp.protocol.search_attributes import DOMAIN, PROJECT
 from flytemp.protocol.workflow import CHUNK_WORKFLOW_TYPE, WAITING_MEMO, WORKFLOW_TYPE
-from flytemp.records.launch import place_of
+from flytemp.records.launch import project_and_domain
 from flytemp.records.models import Execution, NodeExecution, Phase, RecordModel
 from flytemp.registry import Registry
 from flytemp.spec.models import GateSpec, NodeSpec, WorkflowDocument
@@ -32,14 +32,24 @@ from flytemp.temporal.workflows import unavailable
 if TYPE_CHECKING:
     from flytemp.client.client import Client
 
-"""The memo in which a running execution says which of its gates wait."""
-
 _TYPE: TypeAdapter[LiteralType] = TypeAdapter(LiteralType)
 _PLAIN = (type(None), bool, int, str)
 
 
 class WaitingGate(RecordModel):
-    """A gate that waits: of which execution, at which node, since when, and, for an input, for a value of which type."""
+    """A gate that waits for an answer.
+
+    Attributes:
+        execution: the name of the execution.
+        node: the path of the node.
+        gate: the name of the gate.
+        kind: "approve" for an approval, "input" for a value.
+        type: the literal type of the value, for an input.
+        since: the time from which it has been waiting.
+        project: the project of the execution.
+        domain: the domain of the execution.
+        workflow_id: the id of the execution's Temporal workflow.
+    """
 
     execution: str
     node: str
@@ -53,14 +63,18 @@ class WaitingGate(RecordModel):
 
 
 async def waiting_gates(client: Client, limit: int) -> list[WaitingGate]:
-    """Those of the running executions of the client's project and domain, the newest execution first."""
+    """Return the waiting gates of running executions in the client's project and domain, the newest execution first.
+
+    Raises:
+        TemporalUnavailable: Temporal does not answer.
+    """
     types = f"WorkflowType IN ('{WORKFLOW_TYPE}', '{CHUNK_WORKFLOW_TYPE}')"
     query = f"{types} AND ExecutionStatus = 'Running'"
     found: list[WaitingGate] = []
     try:
         async for item in client.temporal.list_workflows(query):
-            place, memo = _place(item), (await item.memo()).get(WAITING_MEMO)
-            found += [gate for gate in _waiting(item, place, memo) if _is_of(client, gate)]
+            place, memo = _project_and_domain(item), (await item.memo()).get(WAITING_MEMO)
+            found += [gate for gate in _waiting(item, place, memo) if _in_scope(client, gate)]
             if len(found) >= limit:
                 break
     except RPCError as error:
@@ -68,13 +82,13 @@ async def waiting_gates(client: Client, limit: int) -> list[WaitingGate]:
     return found[:limit]
 
 
-def _is_of(client: Client, gate: WaitingGate) -> bool:
+def _in_scope(client: Client, gate: WaitingGate) -> bool:
     return (gate.project, gate.domain) == (client.settings.project, client.settings.domain)
 
 
-def _place(item: WorkflowExecution) -> tuple[str, str]:
+def _project_and_domain(item: WorkflowExecution) -> tuple[str, str]:
     attributes = {pair.key.name: pair.value for pair in item.typed_search_attributes}
-    project, domain = place_of(item.id)
+    project, domain = project_and_domain(item.id)
     return str(attributes.get(PROJECT) or project), str(attributes.get(DOMAIN) or domain)
 
 
@@ -82,9 +96,9 @@ def _waiting(item: WorkflowExecution, place: tuple[str, str], memo: Json) -> Ite
     for entry in memo if isinstance(memo, list) else []:
         if not isinstance(entry, dict):  # anyone may start a workflow with any memo
             continue
-        # A part of a large map is a workflow of its own, and says whose.
+        # A chunk of a large map is a workflow of its own; its entries name the execution.
         own = entry.get("execution") or item.id
-        project, domain = place if own == item.id else place_of(own)
+        project, domain = place if own == item.id else project_and_domain(own)
         known = {"execution": execution_name(own), "project": project, "domain": domain, "workflow_id": own}
         try:
             yield WaitingGate.model_validate({**entry, **known})
@@ -93,20 +107,26 @@ def _waiting(item: WorkflowExecution, place: tuple[str, str], memo: Json) -> Ite
 
 
 def gates_of(execution: Execution) -> list[NodeExecution]:
-    """The gates that wait or were answered, those that wait first."""
+    """Return the gates that are waiting, then those that were answered."""
     gates = [node for node in execution.nodes if node.gate is not None and (is_waiting(node) or node.gate.answer)]
     return sorted(gates, key=lambda node: not is_waiting(node))
 
 
 def is_waiting(node: NodeExecution) -> bool:
+    """Return True if the node is a gate that waits for an answer."""
     return node.gate is not None and node.gate.answer is None and node.phase is Phase.RUNNING
 
 
 async def gate_type(execution: Execution, gate: str, registry: Registry) -> LiteralType | None:
-    """The type of an input gate, by its name or its node's path; None where it is not known (yet).
+    """Return the type of the value that an input gate takes, or None if it is not known yet.
 
-    The run may not have reached the gate: then the registered program says its type. A gate that a dynamic task will
-    make is not there either.
+    The type of a gate that the execution has not reached is read from the registered program. A gate in the graph of a
+    dynamic task is unknown until the task has run.
+
+    Args:
+        execution: the present state of the execution.
+        gate: the gate's name, or the path of its node.
+        registry: the registry of the program.
     """
     for node in execution.nodes:
         if node.gate is not None and node.gate.kind == "input" and gate in (node.id, node.gate.name):
@@ -124,7 +144,7 @@ async def gate_type(execution: Execution, gate: str, registry: Registry) -> Lite
 
 
 def declared_gates(document: WorkflowDocument) -> Iterator[GateSpec]:
-    """The gates of a program, wherever they are; each as often as it is written."""
+    """Yield every gate in a program's workflows, also those in branches and failure handlers."""
     for workflow in document.workflows.values():
         handler = [workflow.on_failure] if workflow.on_failure is not None else []
         for node in (*workflow.nodes, *handler):
@@ -140,11 +160,16 @@ def _gates_at(node: NodeSpec) -> Iterator[GateSpec]:
 
 
 def answer_literal(value: Any, type_: LiteralType | None, store: ObjectStore) -> Json:
-    """A Python value, or a literal, as the literal that answers a gate. Blocks on the store.
+    """Return the literal for an answer to an input gate. Local files are uploaded, which blocks.
+
+    Args:
+        value: a Python value or a literal.
+        type_: the gate's type, or None if it is not known.
+        store: the store for local files.
 
     Raises:
-        TypeMismatch: it is not of the gate's type, where that is known.
-        NotSupported: it is nothing that flytemp can write as JSON.
+        TypeMismatch: the value does not have the gate's type.
+        NotSupported: the value cannot be converted to a literal.
     """
     uploads = ContentUploads(store)
     literal = _literal(value, uploads)
@@ -152,7 +177,7 @@ def answer_literal(value: Any, type_: LiteralType | None, store: ObjectStore) ->
 
 
 def _literal(value: Any, files: FileTransfer) -> Json:
-    if type(value) in _PLAIN:  # exactly: an enum of texts is a text, too, and written by its own adapter
+    if type(value) in _PLAIN:  # the exact type: a str enum has its own adapter
         return value
     if type(value) in (list, tuple):
         return [_literal(item, files) for item in value]

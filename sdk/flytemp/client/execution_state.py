@@ -1,4 +1,4 @@
-"""An execution as it is now: from its record when it closed, else from Temporal, truthfully in every case."""
+"""Present state of an execution: its record once it is closed, until then what Temporal has of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from flytemp.errors import NotFound
 from flytemp.layout import ExecutionLayout
 from flytemp.names import execution_name, node_of
 from flytemp.records.build import execution_of
-from flytemp.records.launch import place_of
+from flytemp.records.launch import project_and_domain
 from flytemp.records.models import ErrorInfo, Execution, NodeExecution, Pause, Phase
 from flytemp.records.nodes import nodes_from_rows, when
 from flytemp.records.stored import newest_record, read_context, read_record
@@ -28,10 +28,11 @@ from flytemp.temporal.workflows import describe_workflow, first_run_id, phase_of
 
 
 async def describe(temporal: TemporalClient, store: ObjectStore, workflow_id: str) -> Execution:
-    """The execution of ``workflow_id``: its latest run.
+    """Return the present state of the execution with this workflow id.
 
     Raises:
-        NotFound: neither Temporal nor the store knows it.
+        NotFound: neither Temporal nor the store has the execution.
+        CorruptData: the execution's context or record cannot be read.
         TemporalUnavailable: Temporal does not answer.
     """
     description = await describe_workflow(temporal, workflow_id)
@@ -40,7 +41,7 @@ async def describe(temporal: TemporalClient, store: ObjectStore, workflow_id: st
         if record is None:
             raise NotFound(
                 f"there is no execution {execution_name(workflow_id)!r}",
-                hint="flytemp list executions shows what there is",
+                hint="flytemp list executions lists the executions",
             )
         return record
     layout = await asyncio.to_thread(layout_of, store, temporal.namespace, workflow_id, first_run_id(description))
@@ -53,9 +54,10 @@ async def describe(temporal: TemporalClient, store: ObjectStore, workflow_id: st
 
 
 def layout_of(store: ObjectStore, namespace: str, workflow_id: str, first_run: str) -> ExecutionLayout:
-    """Where an execution is kept whose present chain of runs began with ``first_run``.
+    """Return the layout of the execution whose present chain of runs began with ``first_run``.
 
-    One that was tried again after it had ended is kept where it was: what `resolve` wrote for the new run says so.
+    An execution that was retried after it had closed keeps its first layout. The context that `resolve` wrote for the new run
+    names it.
     """
     layout = ExecutionLayout(namespace, workflow_id, first_run)
     context = read_context(store, layout)
@@ -71,7 +73,7 @@ async def assemble(
     description: WorkflowExecutionDescription,
     reader: HistoryReader,
 ) -> Execution:
-    """The execution from Temporal's description and what ``reader`` has read of its run's history."""
+    """Return the execution from Temporal's description and the history that ``reader`` has read."""
     phase = phase_of(description.status)
     closed = phase.is_final
     await asyncio.to_thread(_read_missing, store, layout, reader)
@@ -93,12 +95,12 @@ async def assemble(
         execution.paused = Pause(by=reader.paused["by"], at=when(reader.paused["at"]), reason=reader.paused["reason"])
     execution.finished_at = description.close_time
     if closed:
-        await _add_end(temporal, store, execution, description)
+        await _add_result(temporal, store, execution, description)
     return execution
 
 
 def _read_missing(store: ObjectStore, layout: ExecutionLayout, reader: HistoryReader) -> None:
-    """From the store, what the run's history does not tell, or not yet: a run that has just begun has loaded nothing."""
+    """Complete ``reader`` from the store, where the history does not contain the context, the plan or the state yet."""
     if reader.context is None:
         reader.context = read_context(store, layout)
     if reader.lacks_plan and reader.resolved is not None:
@@ -117,13 +119,13 @@ def _read_missing(store: ObjectStore, layout: ExecutionLayout, reader: HistoryRe
 
 
 def _read_pages(store: ObjectStore, keys: list[str]) -> list[str]:
-    """The pages; none where one is missing, as in a store that is not the worker's."""
+    """Return the pages, or nothing if one is missing, as in a store other than the worker's."""
     pages = [store.read_or_none(key) for key in keys]
     return [page.decode() for page in pages if page is not None] if None not in pages else []
 
 
 async def read_history(temporal: TemporalClient, workflow_id: str, run_id: str) -> HistoryReader:
-    """The state that the history of one run tells."""
+    """Return a reader that has read the whole history of one run."""
     reader = HistoryReader(temporal.data_converter)
     handle = temporal.get_workflow_handle(workflow_id, run_id=run_id)
     try:
@@ -140,13 +142,13 @@ def _stopping_phase(reader: HistoryReader, nodes: list[NodeExecution]) -> Phase:
     if reader.resolved is None:
         return Phase.QUEUED
     fail_immediately = reader.plan is None or reader.plan["graphs"][reader.plan["root"]]["policy"] == "fail-immediately"
-    maps = tuple(f"{node.id}." for node in nodes if node.kind == "map")  # some of their calls may fail
+    maps = tuple(f"{node.id}." for node in nodes if node.kind == "map")  # a map tolerates failed items
     failed = any(node.phase in (Phase.FAILED, Phase.TIMED_OUT) and not node.id.startswith(maps) for node in nodes)
     return Phase.FAILING if failed and fail_immediately else Phase.RUNNING
 
 
 def _apply_pending(nodes: list[NodeExecution], description: WorkflowExecutionDescription) -> None:
-    """What history does not tell: which tasks a worker has taken, and what it last said of them."""
+    """Apply the pending activities to the nodes: the history lacks the tasks that a worker has picked up."""
     by_path = {node.id: node for node in nodes}
     for pending in description.raw_description.pending_activities:
         node = by_path.get(node_of(pending.activity_id))
@@ -156,30 +158,30 @@ def _apply_pending(nodes: list[NodeExecution], description: WorkflowExecutionDes
             node.phase = Phase.ABORTING
         elif pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED:
             node.phase = Phase.QUEUED
-            node.message = "waits for a worker to take it"
+            node.message = "waiting for a worker to start it"
             if pending.last_failure.message:
-                node.message = f"is taken up again: {pending.last_failure.message}"[:500]
+                node.message = f"waiting for a worker to start it again: {pending.last_failure.message}"[:500]
         else:
             detail = last_heartbeat(pending)
             if detail.get("phase") in ("queued", "starting"):
                 node.phase = Phase.QUEUED
-                node.message = _why_it_waits(detail)
+                node.message = _waiting_reason(detail)
 
 
-def _why_it_waits(detail: dict[str, Any]) -> str:
-    """What a backend told in its heartbeat: a pod's reason and the scheduler's, kubelet's or API server's message."""
+def _waiting_reason(detail: dict[str, Any]) -> str:
+    """Return the reason and message in a backend's heartbeat, which Kubernetes gave for a pod."""
     reason, message = str(detail.get("reason") or ""), str(detail.get("message") or "")
     if reason or message:
         return f"{reason}: {message}".strip(": ")
-    return "waits for a node" if "pod" in detail else "waits for a free slot"
+    return "waiting for a cluster node" if "pod" in detail else "waiting for a free slot"
 
 
 def last_heartbeat(pending: PendingActivityInfo) -> dict[str, Any]:
-    """What a backend last said of a try; nothing where it has not, or where nobody but a worker can read it."""
+    """Return the details of a try's last heartbeat; empty if there is none, or if it is encrypted."""
     payloads = pending.heartbeat_details.payloads
     try:
         value = json.loads(payloads[0].data) if payloads else {}
-    except ValueError:  # a team's own codec may have encrypted it
+    except ValueError:  # encrypted by a codec of the worker
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -191,9 +193,9 @@ def _unresolved(
     phase: Phase,
     nodes: list[NodeExecution],
 ) -> Execution:
-    """A launch that was not resolved (yet), from its input: which may be anything that anyone could write."""
+    """Return an execution that was not resolved yet, from the workflow's input, which may be any JSON."""
     launch = reader.launch or {}
-    project, domain = place_of(layout.workflow_id)
+    project, domain = project_and_domain(layout.workflow_id)
     inputs = launch.get("inputs")
     return Execution(
         name=execution_name(layout.workflow_id),
@@ -217,7 +219,17 @@ def _text(launch: dict[str, Any], key: str) -> str | None:
 
 
 async def close_event(temporal: TemporalClient, workflow_id: str, run_id: str, *, wait: bool = False) -> HistoryEvent | None:
-    """The last event of a closed run; with ``wait``, of a run once it is closed. None while it is open."""
+    """Return the last event of a run, or None while the run is open.
+
+    Args:
+        temporal: the client.
+        workflow_id: the id of the workflow.
+        run_id: the id of the run.
+        wait: wait until the run is closed.
+
+    Raises:
+        RPCError: Temporal does not have the run or does not answer.
+    """
     handle = temporal.get_workflow_handle(workflow_id, run_id=run_id)
     last: HistoryEvent | None = None
     async for event in handle.fetch_history_events(
@@ -227,10 +239,10 @@ async def close_event(temporal: TemporalClient, workflow_id: str, run_id: str, *
     return last
 
 
-async def _add_end(
+async def _add_result(
     temporal: TemporalClient, store: ObjectStore, execution: Execution, description: WorkflowExecutionDescription
 ) -> None:
-    """The end of a closed run that left no record here: a refused launch, one that was terminated, another store."""
+    """Add the outputs or the error of a closed run without a record: a rejected launch, a terminated run, another store."""
     try:
         last = await close_event(temporal, execution.workflow_id, description.run_id)
     except RPCError as error:
@@ -248,14 +260,14 @@ async def _add_end(
         execution.error = ErrorInfo(code="Terminated", message=f"terminated: {reason}", kind="SYSTEM", retryable=False)
     elif last.HasField("workflow_execution_timed_out_event_attributes"):
         execution.error = ErrorInfo(
-            code="TimedOut", message="the workflow's time-out passed", kind="SYSTEM", retryable=False
+            code="TimedOut", message="the workflow timed out", kind="SYSTEM", retryable=False
         )
     elif last.HasField("workflow_execution_canceled_event_attributes"):
         execution.error = ErrorInfo(code="Cancelled", message="cancelled before its first node ran", retryable=False)
 
 
 def _outputs_of(store: ObjectStore, result: Any) -> dict[str, Any] | None:
-    """The outputs that a workflow's result holds or names; None when they lie in another store."""
+    """Return the outputs in a workflow's result, or at the URI in it; None if they are in another store."""
     if not isinstance(result, dict):
         return None
     uri = result.get("outputs_uri")
@@ -267,7 +279,7 @@ def _outputs_of(store: ObjectStore, result: Any) -> dict[str, Any] | None:
 
 
 def _error_of(failure: Failure) -> ErrorInfo:
-    """What a failed run says: the failure at the bottom, for those around it only say that something failed."""
+    """Return the innermost cause of a failure: the others only say that something failed."""
     while failure.HasField("cause") and not failure.HasField("application_failure_info"):
         failure = failure.cause
     return ErrorInfo(code=failure.application_failure_info.type or "Failed", message=failure.message)
