@@ -12,13 +12,14 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from generator import commands, keys, objects, pictures, schemas
+from generator import commands, keys, objects, outcomes, pictures, schemas
 
 DOCS = Path(__file__).resolve().parent
 PARTS: Mapping[str, Callable[[], str]] = {
     "commands": commands.render,
     "global options": commands.render_global_options,
     "sdk": objects.render,
+    "outcomes": outcomes.render,
     "store layout": keys.render,
 }
 FILES: Mapping[str, Callable[[], str]] = {

@@ -22,16 +22,19 @@ def key_of(invocation: Invocation) -> TryKey:
     return invocation.execution_root, invocation.node, invocation.attempt, invocation.try_
 
 
-class TaskLost(Exception):
-    """The try started and left no result, and nothing of it is alive any more. The text says what is known."""
-
-
 class SystemFailure(Exception):
-    """The try could not do its work, and not through the user's fault."""
+    """Error raised when a try failed through the platform; ``error`` has kind SYSTEM."""
 
     def __init__(self, error: TaskError) -> None:
         super().__init__(error.message)
         self.error = error
+
+
+class TaskLost(SystemFailure):
+    """Error raised when a try was started, left no result, and has no live process or pod."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(TaskError.of("Lost", reason))
 
 
 class Backend(Protocol):

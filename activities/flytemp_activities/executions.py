@@ -128,7 +128,7 @@ class Executions:
         layout, (node, _, attempt) = RootLayout(root), source.rpartition("/")
         key = layout.result(node, int(attempt))
         try:
-            result = TaskResult.model_validate_json(self.store.read(key))
+            result = TaskResult.read(self.store.read(key))
             made = layout.dynamic(node, int(attempt), result.try_)
             document = read_document(self.store.read(made), self.store.uri_of(made))
         except ValidationError as error:

@@ -123,7 +123,7 @@ class ExecutionRecorder:
         if data is None:
             return
         try:
-            found = TaskResult.model_validate_json(data).error
+            found = TaskResult.read(data).error
         except ValidationError:  # the record of what is known matters more than this text
             error.traceback = f"{self._store.uri_of(layout.result(error.node, error.attempt))} is not a task's result"
             return

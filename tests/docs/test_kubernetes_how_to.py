@@ -13,7 +13,8 @@ from pydantic import BaseModel
 
 from flytemp.compiler import load_program, program_warnings
 from flytemp.config import load_settings
-from flytemp_activities.kubernetes import classify, read_policy
+from flytemp_activities.kubernetes import read_policy
+from flytemp_activities.kubernetes.classify import termination_of
 from flytemp_activities.kubernetes.policy import Accelerators, Memory, Policy, PolicyOverride, WaitLimits
 from tests.docs.blocks import DOCS, Block, blocks
 from tests.docs.test_code import write_project
@@ -102,21 +103,21 @@ _INIT = {"name": "warm", "state": {"terminated": {"exitCode": 3}}}
 @pytest.mark.parametrize(
     ("pod", "code"),
     [
-        pytest.param(_exit(0, "OOMKilled"), "OOMKilled", id="memory"),
-        pytest.param(_pod(conditions=[_TAKEN]), "PreemptionByScheduler", id="preempted"),
+        pytest.param(_exit(0, "OOMKilled"), "OutOfMemory", id="memory"),
+        pytest.param(_pod(conditions=[_TAKEN]), "Evicted", id="preempted"),
         pytest.param(_pod(reason="Evicted"), "Evicted", id="evicted"),
         pytest.param(_pod(initContainerStatuses=[_INIT]), "InitFailed", id="init"),
         pytest.param(_pod(), "PodFailed", id="no-status"),
         pytest.param(_exit(137), "Killed", id="137"),
         pytest.param(_exit(247), "Killed", id="247"),
-        pytest.param({**_exit(143), "metadata": {"deletionTimestamp": "now"}}, "PodDeleted", id="deleted"),
+        pytest.param({**_exit(143), "metadata": {"deletionTimestamp": "now"}}, "Lost", id="deleted"),
         pytest.param(_exit(143), "Crashed", id="143"),
         pytest.param(_exit(127), "CannotRun", id="127"),
-        pytest.param(_exit(1), "Crashed", id="1"),
+        pytest.param(_exit(1), "Exited", id="1"),
     ],
 )
-def test_ends_are_judged_as_documented(pod: dict[str, Any], code: str) -> None:
-    error = classify.end_of(pod, "primary").error
+def test_codes_of_ends_are_as_documented(pod: dict[str, Any], code: str) -> None:
+    error = termination_of(pod, "primary").error
     whose = {name: row[2] for row in rows(PAGE, "## Who is blamed") for name in re.findall(r"`(\w+)`", row[1])}
 
     assert error is not None

@@ -188,7 +188,7 @@ def test_running_out_of_memory_costs_a_retry(
     pods_installation.flytemp("launch", "program.hogs", "--name", "hog-1", "--wait", check=3)
     history = node(pods_installation, "hog-1", "n0")["attempt_history"]
     assert [(attempt["attempt"], attempt["tries"]) for attempt in history] == [(1, 1), (2, 1)]
-    assert {attempt["error"]["code"] for attempt in history} == {"OOMKilled"}
+    assert {attempt["error"]["code"] for attempt in history} == {"OutOfMemory"}
     eventually(lambda: not pods(cluster, tasks_namespace), "the pods are removed")
 
 

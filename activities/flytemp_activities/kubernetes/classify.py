@@ -1,8 +1,8 @@
-"""What a pod's status means: how far it is, why it waits, how it ended and who is to blame. Pure functions of its JSON.
+"""Classification of a pod's status: its phase, the reason why it waits, and the outcome of its end. Pure functions of its JSON.
 
-The order of the checks is the point: see `end_of`. It follows Flyte's and Argo's, with the reported mistakes of both mended:
-a preempted pod costs the user nothing (flyte#8067), and one that ran out of memory always does, or it would be
-started again for ever (marin#4339).
+The order of the checks matters; see `termination_of`. It follows Flyte and Argo, without two of their reported mistakes:
+a preempted pod costs the user nothing (flyte#8067), and a pod that ran out of memory always costs the user an attempt, or the
+platform would start it again without end (marin#4339).
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ Status = dict[str, Any]
 DISRUPTIONS = frozenset(
     {"Shutdown", "Terminated", "NodeShutdown", "NodeAffinity", "Evicted", "Preempting", "UnexpectedAdmissionError", "NodeLost"}
 )
-"""Reasons of a failed pod's status that are the platform's doing (Flyte's list, and what it lacks)."""
+"""Reasons of a failed pod's status that the platform causes (Flyte's list with additions)."""
 
 KILLED = frozenset({137, 247})
-"""Exit codes of a container that was killed, and not for its memory."""
+"""Exit codes of a container that was killed. Evidence of memory is checked before."""
+
+SIGNALS = 128
+"""Exit codes above this one are 128 + the number of the signal that ended the process."""
 
 TERMINATED = 143
-"""TERM, which a program may also send itself: the user's, unless the pod was disrupted or deleted."""
+"""Exit code after TERM. A program may send itself TERM: it pays, unless the pod was disrupted or deleted."""
 
 _IMAGE_WAITS = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError"})
 _CREATE_WAITS = frozenset({"CreateContainerError", "RunContainerError", "PreCreateHookError", "PostStartHookError"})
@@ -35,44 +38,40 @@ _NEVER = frozenset({"CreateContainerConfigError", "InvalidImageName", "ErrImageN
 _ON_ITS_WAY = frozenset({"ContainerCreating", "PodInitializing", ""})
 
 Wait = Literal["scheduling", "image", "creating", "never", "starting", "init", "other"]
-"""Why a pod waits, as far as it matters for how long it may."""
+"""Reason why a pod waits; each has a time limit in `flytemp_activities.kubernetes.policy.WaitLimits`."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How the primary container ended. ``error`` is None when it did what it should.
-
-    ``told``: its runtime said itself why it failed, so ``error`` is that of the try and not of the attempt.
-    """
+    """End of the primary container. ``error`` is None if it succeeded."""
 
     error: TaskError | None = None
     exit_code: int | None = None
-    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PodStatus:
-    """A look at a pod. ``phase`` is "queued" until a node has it, "starting" until its primary container runs."""
+    """Status of a pod. ``phase`` is "queued" until the pod has a node, and "starting" until its primary container runs."""
 
     phase: Literal["queued", "starting", "running", "ended"]
     wait: Wait | None = None
     reason: str = ""
     message: str = ""
     node: str = ""
-    started_at: float | None = None  # of the primary container, seconds since the epoch, by the node's clock
+    started_at: float | None = None  # start of the primary container, seconds since the epoch, by the clock of the node
     deleting: bool = False
     end: End | None = field(default=None)
 
 
-def look(pod: Pod, primary: str) -> PodStatus:
-    """What there is to see of a pod. ``primary`` is the name of the container that is the task."""
+def classify(pod: Pod, primary: str) -> PodStatus:
+    """Return the status of a pod. ``primary`` is the name of the task's container."""
     status = pod.get("status") or {}
     node = (pod.get("spec") or {}).get("nodeName") or ""
     deleting = bool(pod["metadata"].get("deletionTimestamp"))
     container = _of(status.get("containerStatuses"), primary)
     state = (container or {}).get("state") or {}
     if status.get("phase") == "Failed" or "terminated" in state or _failed_init(pod) is not None:
-        return PodStatus("ended", node=node, deleting=deleting, end=end_of(pod, primary))
+        return PodStatus("ended", node=node, deleting=deleting, end=termination_of(pod, primary))
     if "running" in state:
         started = _seconds(state["running"].get("startedAt"))
         return PodStatus("running", node=node, started_at=started, deleting=deleting)
@@ -83,7 +82,7 @@ def look(pod: Pod, primary: str) -> PodStatus:
 
 
 def _native_sidecars(pod: Pod) -> set[str]:
-    """The init containers that run beside the others. Kubernetes tells of them as of all init containers."""
+    """Return the names of the native sidecars, which Kubernetes lists among the init containers."""
     containers = (pod.get("spec") or {}).get("initContainers") or ()
     return {container["name"] for container in containers if container.get("restartPolicy") == "Always"}
 
@@ -97,7 +96,7 @@ def _waiting(status: Status, node: str, deleting: bool, sidecars: Collection[str
         waiting = (container.get("state") or {}).get("waiting")
         if waiting and waiting.get("reason", "") not in _ON_ITS_WAY:
             reason, message = waiting["reason"], f"container {container['name']}: {waiting.get('message') or ''}"
-            return PodStatus("starting", _kind_of_wait(reason), reason, message, node, deleting=deleting)
+            return PodStatus("starting", _wait_for(reason), reason, message, node, deleting=deleting)
     prepares = [c for c in status.get("initContainerStatuses") or () if c["name"] not in sidecars]
     running = next((c for c in prepares if "running" in (c.get("state") or {})), None)
     if running is not None:
@@ -106,7 +105,7 @@ def _waiting(status: Status, node: str, deleting: bool, sidecars: Collection[str
     return PodStatus("starting", "starting", "ContainerCreating", "", node, deleting=deleting)
 
 
-def _kind_of_wait(reason: str) -> Wait:
+def _wait_for(reason: str) -> Wait:
     if reason in _NEVER:
         return "never"
     if reason in _IMAGE_WAITS:
@@ -114,82 +113,80 @@ def _kind_of_wait(reason: str) -> Wait:
     return "creating" if reason in _CREATE_WAITS else "other"
 
 
-def refused_start(sight: PodStatus) -> TaskError:
-    """The error of a pod that will not start: its ``wait`` is "never", or took longer than it may."""
-    text = f"the pod does not start: {sight.reason}: {sight.message}".rstrip(": ")
-    if sight.wait == "image" and "429 Too Many Requests" in sight.message:
-        return TaskError(kind="SYSTEM", code=sight.reason, message=text)
-    if sight.wait in ("image", "creating"):
-        return TaskError(kind="USER", code=sight.reason, message=text)
-    if sight.wait == "never":
-        return TaskError(kind="USER", code=sight.reason, message=text, retryable=False)
-    return TaskError(kind="SYSTEM", code=sight.reason or "PodPending", message=text)
-
-
-def missing_volume(message: str) -> str | None:
-    """The code of an error when a volume cannot be mounted, as the kubelet's event says, because what it is of is not there."""
-    for what, key, code in (("secret", "secret", "SecretNotFound"), ("configmap", "config", "ConfigMapNotFound")):
-        if f"references non-existent {key} key" in message or (f'{what} "' in message and "not found" in message):
-            return code
-    return None
+def start_error(status: PodStatus) -> TaskError:
+    """Return the error of a pod that does not start: its ``wait`` is "never", or exceeded its limit."""
+    text = f"the pod does not start: {status.reason}: {status.message}".rstrip(": ")
+    is_throttled = status.wait == "image" and "429 Too Many Requests" in status.message
+    is_users = status.wait in ("image", "creating", "never") and not is_throttled
+    return TaskError.of(status.reason if is_users else "PodPending", text)
 
 
 # --------------------------------------------------------------------------------------------- ends
 
 
-def end_of(pod: Pod, primary: str) -> End:
-    """Of a pod that failed, or whose primary container terminated. In this order:
+def termination_of(pod: Pod, primary: str) -> End:
+    """Return the end of a pod that failed or whose primary container terminated.
 
-    1. what the runtime itself left as the container's last word;
-    2. out of memory, in any container: the user's, also when the exit code is 0;
+    The first of these that applies decides:
+
+    1. the error that the runtime wrote into the container's termination message;
+    2. out of memory in any container, also with exit code 0;
     3. a disruption: preemption, eviction, a lost node;
     4. an init container that failed;
-    5. the primary container's exit code.
+    5. the exit code of the primary container.
     """
     status = pod.get("status") or {}
     statuses = status.get("containerStatuses") or []
     terminated = ((_of(statuses, primary) or {}).get("state") or {}).get("terminated")
-    told = _told(terminated)
-    if told is not None:
-        return End(told, terminated.get("exitCode"), told=True) if terminated else End(told, told=True)
+    exit_code = (terminated or {}).get("exitCode")
+    written = _termination_message(terminated)
+    if written is not None:
+        return End(written, exit_code)
     killed = next((c for c in statuses if _out_of_memory(c)), None)
     if killed is not None and not (killed["name"] != primary and terminated and terminated["exitCode"] == 0):
-        return End(user_error("OOMKilled", _memory_message(pod, killed["name"], primary)), (terminated or {}).get("exitCode"))
+        return End(TaskError.of("OutOfMemory", _memory_message(pod, killed["name"], primary)), exit_code)
     disruption = _disruption(status)
     if disruption is not None and not (terminated and terminated["exitCode"] == 0):
-        return End(disruption, (terminated or {}).get("exitCode"))
+        return End(disruption, exit_code)
     failed = _failed_init(pod)
     if failed is not None:
         return End(_init_error(failed))
     if terminated is None:
-        why = status.get("message") or status.get("reason") or "its containers left no status"
-        return End(system_error(status.get("reason") or "PodFailed", f"the pod failed: {why}"))
+        why = [text for text in (status.get("reason"), status.get("message")) if text]
+        return End(TaskError.of("PodFailed", f"the pod failed: {': '.join(why) or 'its containers left no status'}"))
     return _by_exit_code(terminated, deleting=bool(pod["metadata"].get("deletionTimestamp")))
 
 
 def _by_exit_code(terminated: Status, deleting: bool) -> End:
     code = int(terminated["exitCode"])
-    reason, said = terminated.get("reason") or "", (terminated.get("message") or "").strip()
+    reason = terminated.get("reason") or "Error"
     if code == 0:
         return End(None, 0)
     if code in KILLED:
-        return End(system_error("Killed", f"the task's container was killed from outside (exit code {code})"), code)
+        return End(TaskError.of("Killed", f"the task's container was killed from outside (exit code {code})"), code)
     if code == TERMINATED and deleting:
-        return End(system_error("PodDeleted", "the pod was deleted while the task ran"), code)
+        return End(TaskError.of("Lost", "the pod was deleted while the task ran"), code)
     if reason in ("StartError", "ContainerCannotRun") or code in (126, 127):
-        text = f"the container could not run its command ({reason or 'Error'}, exit code {code}): {said[-800:]}"
-        return End(user_error("CannotRun", text.rstrip(": "), retryable=False), code)
-    text = f"the task's container ended with exit code {code}"
-    return End(user_error("Crashed" if reason in ("", "Error") else reason, f"{text}: {said[-800:]}" if said else text), code)
+        text = f"the container could not run its command ({reason}, exit code {code})"
+        return End(TaskError.of("CannotRun", _with_output(text, terminated)), code)
+    outcome = "Crashed" if code > SIGNALS else "Exited"
+    text = f"the task's container ended with exit code {code}{'' if reason == 'Error' else f' ({reason})'}"
+    return End(TaskError.of(outcome, _with_output(text, terminated)), code)
 
 
-def _told(terminated: Status | None) -> TaskError | None:
-    """The runtime's own last word; see `flytemp.runtime.pod`."""
+def _with_output(text: str, terminated: Status) -> str:
+    """Append the end of the container's output, which Kubernetes keeps as its termination message."""
+    output = (terminated.get("message") or "").strip()[-800:]
+    return f"{text}: {output}" if output else text
+
+
+def _termination_message(terminated: Status | None) -> TaskError | None:
+    """Return the error that the runtime wrote; see `flytemp.runtime.pod`."""
     message = (terminated or {}).get("message") or ""
     if not message.startswith('{"flytemp":'):
         return None
     try:
-        return TaskError.model_validate(json.loads(message)["flytemp"])
+        return TaskError.read(json.loads(message)["flytemp"])
     except (ValueError, KeyError):
         return None
 
@@ -198,15 +195,19 @@ def _disruption(status: Status) -> TaskError | None:
     condition = _condition(status, "DisruptionTarget")
     if condition.get("status") == "True":
         reason = condition.get("reason") or "DisruptionTarget"
-        return system_error(reason, f"the pod was taken away ({reason}): {condition.get('message') or ''}".rstrip(": "))
+        return _evicted(reason, condition.get("message"))
     reason = status.get("reason") or ""
     if reason in DISRUPTIONS:
-        return system_error(reason, f"the pod was taken away ({reason}): {status.get('message') or ''}".rstrip(": "))
+        return _evicted(reason, status.get("message"))
     return None
 
 
+def _evicted(reason: str, message: str | None) -> TaskError:
+    return TaskError.of("Evicted", f"the pod was taken away ({reason}): {message or ''}".rstrip(": "))
+
+
 def _failed_init(pod: Pod) -> Status | None:
-    """An init container that failed for good. A native sidecar has no end that counts."""
+    """Return the status of an init container that failed. The end of a native sidecar does not count."""
     sidecars = _native_sidecars(pod)
     for container in (pod.get("status") or {}).get("initContainerStatuses") or ():
         terminated = (container.get("state") or {}).get("terminated")
@@ -217,14 +218,13 @@ def _failed_init(pod: Pod) -> Status | None:
 
 def _init_error(container: Status) -> TaskError:
     terminated = container["state"]["terminated"]
-    told = _told(terminated)
-    if told is not None:
-        return told
-    said = (terminated.get("message") or "").strip()
+    written = _termination_message(terminated)
+    if written is not None:
+        return written
     text = f"the init container {container['name']} ended with exit code {terminated['exitCode']}"
     if _out_of_memory(container):
-        return user_error("OOMKilled", f"{text}: it ran out of memory")
-    return user_error("InitFailed", f"{text}: {said[-800:]}" if said else text)
+        return TaskError.of("OutOfMemory", f"{text}: it ran out of memory")
+    return TaskError.of("InitFailed", _with_output(text, terminated))
 
 
 def _out_of_memory(container: Status) -> bool:
@@ -251,16 +251,6 @@ def _seconds(text: str | None) -> float | None:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else None
 
 
-def was_disrupted(pod: Pod) -> bool:
-    """Whether the cluster itself takes it away."""
-    return _condition(pod.get("status") or {}, "DisruptionTarget").get("status") == "True"
-
-
-def user_error(code: str, message: str, *, retryable: bool = True) -> TaskError:
-    """An error that costs one of the user's retries."""
-    return TaskError(kind="USER", code=code, message=message, retryable=retryable)
-
-
-def system_error(code: str, message: str) -> TaskError:
-    """An error of the platform's."""
-    return TaskError(kind="SYSTEM", code=code, message=message)
+def disruption_of(pod: Pod) -> TaskError | None:
+    """Return the error for a pod that the cluster takes away; None if the cluster does not."""
+    return _disruption(pod.get("status") or {})

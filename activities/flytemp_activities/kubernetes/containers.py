@@ -40,7 +40,7 @@ def commit_container(store: ObjectStore, invocation: Invocation) -> TaskResult |
     data = store.read_or_none(key)
     if data is None:
         return read_result(store, invocation)
-    return commit_result(store, invocation, TaskResult.model_validate_json(data))
+    return commit_result(store, invocation, TaskResult.read(data))
 
 
 def needs_runtime(invocation: Invocation) -> bool:

@@ -76,7 +76,7 @@ async def _out_of_memory(yard: KubernetesContext, invocation: Invocation) -> int
         for attempt in range(invocation.attempt - 1, 0, -1):
             before = invocation.model_copy(update={"attempt": attempt})
             result = await asyncio.to_thread(read_result, yard.store, before)
-            if result is None or result.error is None or result.error.code != "OOMKilled":
+            if result is None or result.error is None or result.error.code != "OutOfMemory":
                 break
             count += 1
     return count

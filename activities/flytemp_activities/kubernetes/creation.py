@@ -112,7 +112,7 @@ class Creation:
             if is_unclear and (found := await self.find(on_wait)) is not None:
                 return found
             if self._killed.is_set():
-                raise NotCreated(TaskError(kind="SYSTEM", code="Killed", message="stopped before it had a pod"), killed=True)
+                raise NotCreated(TaskError.of("Lost", "the try was stopped before it had a pod"), killed=True)
             try:
                 return await self._pods.create(self._built.namespace, self._built.pod)
             except ApiError as error:
@@ -131,7 +131,7 @@ class Creation:
         if names.is_of(pod, self._invocation):
             return pod
         message = f"a pod {self._built.name} is there in {self._built.namespace}, and it was not made for this task"
-        raise NotCreated(TaskError(kind="SYSTEM", code="NameTaken", message=message, retryable=False))
+        raise NotCreated(TaskError.of("NameTaken", message))
 
     async def _pause(self, error: ApiError, pause: float) -> float:
         """Wait, unless it is killed meanwhile; the next pause."""
@@ -154,7 +154,7 @@ def _refusal(error: ApiError, built: Built) -> TaskError:
     if error.status in (400, 413, 422) or (error.status == 403 and not _is_the_platforms(error.message)):
         # A 403 that is no missing right is an admission's: Pod Security, a LimitRange.
         message = f"Kubernetes refuses the task's pod: {error.message or error}"
-        return TaskError(kind="USER", code="InvalidPod", message=message, retryable=False)
+        return TaskError.of("InvalidPod", message)
     return _forbidden(error, built)
 
 
@@ -171,4 +171,4 @@ def _forbidden(error: ApiError, built: Built) -> TaskError:
         404: f"is there a namespace {built.namespace}?",
     }.get(error.status, "")
     message = f"no pod can be created in the namespace {built.namespace}: {error}{f' ({hint})' if hint else ''}"
-    return TaskError(kind="SYSTEM", code=error.reason or "ApiError", message=message)
+    return TaskError.of("ApiError", message)

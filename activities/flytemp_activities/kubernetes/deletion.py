@@ -7,9 +7,10 @@ import contextlib
 import logging
 import time
 
+from flytemp.runtime.invocation import TaskError
 from flytemp_activities.backend import SystemFailure
 from flytemp_activities.kubernetes.api import ApiError
-from flytemp_activities.kubernetes.classify import look, system_error
+from flytemp_activities.kubernetes.classify import classify
 from flytemp_activities.kubernetes.cleanup import FinishedPod
 from flytemp_activities.kubernetes.context import KubernetesContext
 from flytemp_activities.kubernetes.watch import PodSubscription
@@ -30,7 +31,7 @@ async def delete_and_wait(yard: KubernetesContext, feed: PodSubscription, over: 
         SystemFailure: it may not be deleted.
     """
     listening = None
-    if look(over.pod, over.primary).phase in ("running", "ended"):
+    if classify(over.pod, over.primary).phase in ("running", "ended"):
         opened = asyncio.Event()
         listening = asyncio.create_task(yard.tidying.keep_last_words(over, opened))
         await _within(LAST_WORDS_SECONDS, opened)
@@ -59,7 +60,7 @@ async def delete(yard: KubernetesContext, over: FinishedPod, grace_seconds: floa
             return
         except ApiError as error:
             if not error.is_passing:
-                raise SystemFailure(system_error("ApiError", f"the pod could not be deleted: {error}")) from error
+                raise SystemFailure(TaskError.of("ApiError", f"the pod could not be deleted: {error}")) from error
             await asyncio.sleep(error.retry_after or pause)
             pause = min(pause * 2, 5.0)
 

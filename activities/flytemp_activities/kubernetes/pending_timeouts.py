@@ -1,20 +1,31 @@
-"""How long a pod may wait, by the reason for which it waits. Clocks are this process's: a node's may be off."""
+"""Pods that wait: the time limit for each reason, and the reasons that only the events of a pod have."""
 
 from __future__ import annotations
 
+import logging
 import time
+from dataclasses import replace
 
 from flytemp.runtime.invocation import TaskError
+from flytemp_activities.kubernetes.api import ApiError
+from flytemp_activities.kubernetes.classify import PodStatus
+from flytemp_activities.kubernetes.pods import Pod, Pods
 from flytemp_activities.kubernetes.policy import WaitLimits
 
 FIRST_EVENTS_SECONDS = 8.0
-"""A pod that has a node and whose containers are still being created after so long has a reason, told in its events."""
+"""Seconds after which the events are read of a pod that has a node and whose containers are still being created."""
 
 NEXT_EVENTS_SECONDS = 30.0
+"""Seconds until the events are read again."""
+
+logger = logging.getLogger("flytemp.kubernetes")
 
 
 class PendingTimeouts:
-    """Of one try. Time counts from when a reason was first seen; another reason begins anew."""
+    """Time limits of one waiting pod, by the clock of this process.
+
+    The time of a reason counts from its first observation. A change of the reason restarts the time.
+    """
 
     def __init__(self, waits: WaitLimits) -> None:
         self._waits = waits
@@ -24,14 +35,14 @@ class PendingTimeouts:
         self._last = ("", "")
 
     def note(self, kind: str | None, reason: str = "", message: str = "") -> None:
-        """It waits for this; None: it does not wait."""
+        """Set the reason why the pod waits; None if the pod does not wait."""
         self._last = (reason, message)
         if kind != self._kind:
             self._kind, self._since = kind, time.monotonic()
             self._events_at = self._since + FIRST_EVENTS_SECONDS
 
     def until(self) -> float | None:
-        """The monotonic time at which something is to be done if nothing has happened."""
+        """Return the monotonic time of the next limit or the next reading of the events; None if there is none."""
         if self._kind is None:
             return None
         limit = self._limit()
@@ -41,16 +52,16 @@ class PendingTimeouts:
         return min(moments) if moments else None
 
     def exceeded(self) -> TaskError | None:
-        """The error of a wait that took longer than it may."""
+        """Return the error of a wait that exceeded its limit, or None."""
         limit = self._limit()
         if not limit or time.monotonic() - self._since < limit:
             return None
         reason, message = self._last
-        text = f"the pod waited for {limit:g} s, the most that the platform allows: {reason}: {message}".rstrip(": ")
-        return TaskError(kind="SYSTEM", code=reason or "PodPending", message=text)
+        text = f"the pod waited for {limit:g} s, the limit of the policy: {reason}: {message}".rstrip(": ")
+        return TaskError.of("PodPending", text)
 
-    def should_ask_events(self) -> bool:
-        """Whether it is time to look at the pod's events; then the next time is later."""
+    def should_read_events(self) -> bool:
+        """Return whether to read the events of the pod now, and schedule the next reading."""
         if time.monotonic() < self._events_at:
             return False
         self._events_at = time.monotonic() + NEXT_EVENTS_SECONDS
@@ -58,3 +69,40 @@ class PendingTimeouts:
 
     def _limit(self) -> float:
         return float(getattr(self._waits, self._kind or "", 0.0))
+
+
+class PodEvents:
+    """Warning events of one pod. The reason why containers are not created, such as a volume, is in events alone."""
+
+    def __init__(self, pods: Pods) -> None:
+        self._pods = pods
+        self._last = ""
+
+    async def read(self, pod: Pod) -> TaskError | None:
+        """Read the events; return an error if they say that the pod will never start."""
+        metadata = pod["metadata"]
+        try:
+            events = await self._pods.events(metadata["namespace"], metadata["uid"])
+        except ApiError as error:
+            logger.info("events of pod %s could not be read: %s", metadata["name"], error)
+            return None
+        if not events:
+            return None
+        reason, message = events[-1]
+        self._last = f"{reason}: {message}"
+        if reason == "FailedMount" and (code := _missing_volume(message)) is not None:
+            return TaskError.of(code, f"the pod does not start: {message}")
+        return None
+
+    def annotate(self, status: PodStatus) -> PodStatus:
+        """Return the status with the last event as its message, if the pod's own status has no message."""
+        is_silent = status.wait == "starting" and not status.message
+        return replace(status, message=self._last) if is_silent and self._last else status
+
+
+def _missing_volume(message: str) -> str | None:
+    """Return the outcome's code if an event of the kubelet says that the source of a volume does not exist."""
+    for source, key, code in (("secret", "secret", "SecretNotFound"), ("configmap", "config", "ConfigMapNotFound")):
+        if f"references non-existent {key} key" in message or (f'{source} "' in message and "not found" in message):
+            return code
+    return None

@@ -16,21 +16,20 @@ import time
 from flytemp.errors import ConfigError, InputError, StoreError
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp_activities.backend import Report, SystemFailure, TaskLost
-from flytemp_activities.kubernetes import classify, names
+from flytemp_activities.kubernetes import names
 from flytemp_activities.kubernetes.api import ApiError
-from flytemp_activities.kubernetes.classify import End, PodStatus, system_error, user_error, was_disrupted
+from flytemp_activities.kubernetes.classify import End, PodStatus, classify, disruption_of, start_error
 from flytemp_activities.kubernetes.cleanup import FinishedPod, has_running_containers
-from flytemp_activities.kubernetes.containers import collects, is_collecting, needs_runtime
+from flytemp_activities.kubernetes.containers import collects, commit_container, is_collecting, needs_runtime
 from flytemp_activities.kubernetes.context import KubernetesContext, prepare
 from flytemp_activities.kubernetes.creation import Creation, NotCreated, NotStarted
 from flytemp_activities.kubernetes.deletion import delete, delete_and_wait, look_again
 from flytemp_activities.kubernetes.manifest import Built
-from flytemp_activities.kubernetes.pending_timeouts import PendingTimeouts
-from flytemp_activities.kubernetes.pod_events import Trouble
+from flytemp_activities.kubernetes.pending_timeouts import PendingTimeouts, PodEvents
 from flytemp_activities.kubernetes.pods import Pod
 from flytemp_activities.kubernetes.reports import MOST_MESSAGE, Reports, state_of
-from flytemp_activities.kubernetes.try_outcome_store import Verdicts
 from flytemp_activities.kubernetes.watch import PodSubscription
+from flytemp_activities.try_outcomes import TryOutcomes, unwrap
 
 CLAIM_SECONDS = 3.0
 """A container without a runtime that runs for so long is claimed by its worker. Shorter ones are spared the write: when their pod
@@ -66,7 +65,7 @@ class PodAttempt:
         early_deadline: float | None = None,
     ) -> None:
         self._yard = yard
-        self._verdicts = Verdicts(yard.store, invocation)
+        self._outcomes = TryOutcomes(yard.store, invocation)
         self._invocation = invocation
         self._built: Built
         self._feed: PodSubscription | None = None
@@ -80,7 +79,7 @@ class PodAttempt:
         self._early_deadline = early_deadline
         self.has_activity = early_deadline is None
         self._is_claimed = needs_runtime(invocation)  # in time: the runtime does it before the user's code runs
-        self._trouble = Trouble(yard.pods)
+        self._events = PodEvents(yard.pods)
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[TaskResult] = asyncio.create_task(self._run(resumed, seen_uid))
 
@@ -120,7 +119,7 @@ class PodAttempt:
 
     async def _run(self, resumed: bool, seen_uid: str | None) -> TaskResult:
         try:
-            if resumed and (settled := await self._verdicts.standing()) is not None:
+            if resumed and (settled := await self._outcomes.settled()) is not None:
                 return settled
             self._built = await self._prepared()
             key = (self._built.namespace, self._built.name)
@@ -134,18 +133,18 @@ class PodAttempt:
         except _Settled as settled:
             return settled.result
         except StoreError as error:
-            raise SystemFailure(system_error(type(error).__name__, str(error))) from error
+            raise SystemFailure(TaskError.of_platform(error)) from error
 
     async def _prepared(self) -> Built:
         try:
             return await prepare(self._yard, self._invocation)
         except InputError as error:
             text = f"{error} ({error.hint})" if error.hint else str(error)
-            raise _Settled(await self._verdicts.fail(user_error("InvalidPod", text, retryable=False))) from error
+            raise _Settled(await self._outcomes.fail(TaskError.of("InvalidPod", text))) from error
         except ConfigError as error:
-            raise SystemFailure(system_error(error.code, f"{error} ({error.hint})")) from error
+            raise SystemFailure(TaskError.of_platform(error)) from error
         except ApiError as error:
-            raise SystemFailure(system_error("ApiError", f"a pod template could not be read: {error}")) from error
+            raise SystemFailure(TaskError.of("ApiError", f"a pod template could not be read: {error}")) from error
 
     async def _pod(self, resumed: bool, seen_uid: str | None) -> Pod:
         """The try's pod: seen as another worker created it, found, or created."""
@@ -158,8 +157,8 @@ class PodAttempt:
                 found = await creation.find(self._on_wait)
                 if found is not None:
                     return found
-                if seen_uid is not None or await self._verdicts.is_claimed():
-                    raise await self._verdicts.lost("its pod is gone")
+                if seen_uid is not None or await self._outcomes.read_claim() is not None:
+                    raise await self._outcomes.lost("its pod is gone")
             deadline = self._early_deadline
             if deadline is not None and not self.has_activity and time.monotonic() > deadline:
                 raise NotStarted("the pod could not be requested in time")
@@ -167,9 +166,9 @@ class PodAttempt:
                 return await (creation.create(self._on_wait) if deadline is None else creation.create_once())
         except NotCreated as failure:
             if failure.killed:
-                raise await self._verdicts.lost(self._kill_reason or "it was stopped") from None
+                raise await self._outcomes.lost(self._kill_reason or "it was stopped") from None
             if failure.error.kind == "USER":
-                raise _Settled(await self._verdicts.fail(failure.error)) from failure
+                raise _Settled(await self._outcomes.fail(failure.error)) from failure
             raise SystemFailure(failure.error) from failure
 
     def _on_wait(self, reason: str, message: str) -> None:
@@ -188,7 +187,7 @@ class PodAttempt:
         while True:
             feed.changed.clear()
             assert feed.pod is not None
-            sight = self._trouble.told_in(classify.look(feed.pod, self._built.primary))
+            sight = self._events.annotate(classify(feed.pod, self._built.primary))
             self._report(feed.pod, sight)
             if (reason := self._kill_reason) is not None:
                 return await (self._stop(feed, reason) if self.has_activity else self._abandon(feed, reason))
@@ -240,22 +239,22 @@ class PodAttempt:
             await self._claim(pod)
             limit = self._invocation.timeout_seconds
             if limit is not None and time.monotonic() - self._running_since >= limit:
-                return user_error("Timeout", f"the task ran longer than its timeout of {limit:g} s and was ended")
+                return TaskError.of("Timeout", f"the task ran longer than its timeout of {limit:g} s and was ended")
             return None
         if sight.wait == "never":
-            return classify.refused_start(sight)
+            return start_error(sight)
         self._patience.note(sight.wait, sight.reason, sight.message)
-        if sight.wait == "starting" and self._patience.should_ask_events():
-            error = await self._trouble.ask(pod)
-            self._report(pod, self._trouble.told_in(sight))
+        if sight.wait == "starting" and self._patience.should_read_events():
+            error = await self._events.read(pod)
+            self._report(pod, self._events.annotate(sight))
             return error
-        return classify.refused_start(sight) if self._patience.exceeded() is not None else None
+        return start_error(sight) if self._patience.exceeded() is not None else None
 
     async def _claim(self, pod: Pod) -> None:
         """Claim the try for a container in which no runtime does: should its pod vanish, nobody makes another for this try."""
         if self._is_claimed or time.monotonic() - (self._running_since or 0) < CLAIM_SECONDS:
             return
-        await self._verdicts.claim(pod["metadata"]["uid"])
+        await self._outcomes.claim(pod["metadata"]["uid"])
         self._is_claimed = True
 
     def _is_stuck(self, pod: Pod) -> bool:
@@ -270,11 +269,11 @@ class PodAttempt:
     async def _forsake(self, feed: PodSubscription) -> TaskResult:
         """Remove the pod by force: its node's word may never come. Should its container still commit, that result stands."""
         assert feed.pod is not None
-        settled = await self._verdicts.standing()
+        settled = await self._outcomes.settled()
         if settled is not None:
             return settled
-        why = self._disruption(feed.pod) or "its pod was deleted, and its node does not answer"
-        error = await self._verdicts.lost(why)
+        lost = TaskError.of("Lost", "its pod was deleted, and its node does not answer")
+        error = await self._outcomes.fail_system(disruption_of(feed.pod) or lost)
         await delete(self._yard, self._over(feed), 0)
         raise error
 
@@ -290,21 +289,19 @@ class PodAttempt:
 
     async def _ended(self, pod: Pod, end: End) -> TaskResult:
         """The primary container is over. First what it left, then what its status says."""
-        done = end.error is None and self._invocation.task.kind == "container"
-        standing = await (self._verdicts.succeed_container() if done else self._verdicts.result())
-        if standing is not None:
-            await self._tidy(pod, failed=standing.status == "failed")
-            return standing
+        if end.error is None and self._invocation.task.kind == "container":
+            result = await asyncio.to_thread(commit_container, self._yard.store, self._invocation)
+        else:
+            result = await self._outcomes.result()
+        if result is not None:
+            await self._tidy(pod, failed=result.status == "failed")
+            return result
         error = end.error
         if error is None:
-            error = system_error("NoResult", "the task's container ended with exit code 0 and left no result")
-        if error.kind == "USER":
-            result = await self._verdicts.fail(error)
-            await self._tidy(pod, failed=True)
-            return result
-        failure = await self._verdicts.system(error) if end.told else await self._verdicts.lost(error.message)
+            error = TaskError.of("NoResult", "the task's container ended with exit code 0 and left no result")
+        outcome = await self._outcomes.record(error)
         await self._tidy(pod, failed=True)
-        raise failure
+        return unwrap(outcome)
 
     def _is_collecting(self, pod: Pod, end: End) -> bool:
         """The task's container did well, and its outputs are still being taken away."""
@@ -321,42 +318,36 @@ class PodAttempt:
         return time.monotonic() - self._ended_since < LEFT_SECONDS and not has_running_containers(pod, self._built.primary)
 
     async def _vanished(self, pod: Pod, sight: PodStatus) -> TaskResult:
-        settled = await self._verdicts.standing()
+        settled = await self._outcomes.settled()
         if settled is not None:
             return settled
         if self._ended_since is not None and sight.end is not None:  # by itself, before it was deleted
             return await self._ended(pod, sight.end)
-        raise await self._verdicts.lost(self._disruption(pod) or f"its pod was deleted while it was {sight.phase}")
-
-    def _disruption(self, pod: Pod) -> str | None:
-        """What Kubernetes itself did to the pod, when that is why it went."""
-        error = classify.end_of(pod, self._built.primary).error if was_disrupted(pod) else None
-        return error.message if error is not None else None
+        lost = TaskError.of("Lost", f"its pod was deleted while it was {sight.phase}")
+        raise await self._outcomes.fail_system(disruption_of(pod) or lost)
 
     async def _give_up(self, feed: PodSubscription, error: TaskError) -> TaskResult:
         """The verdict first, so that nothing the task still does counts; then the pod goes, before another try has one."""
-        verdict = await (self._verdicts.fail(error) if error.kind == "USER" else self._verdicts.system(error))
+        verdict = await self._outcomes.record(error)
         try:
             await delete_and_wait(self._yard, feed, self._over(feed))
         except SystemFailure as failure:  # the verdict stands; the janitor sees to the pod
             logger.warning("pod %s of node %s stays: %s", self._built.name, self._invocation.node, failure)
-        if isinstance(verdict, SystemFailure):
-            raise verdict
-        return verdict
+        return unwrap(verdict)
 
     async def _stop(self, feed: PodSubscription, reason: str) -> TaskResult:
         """Delete the pod with its grace, and wait until it is gone."""
         await delete_and_wait(self._yard, feed, self._over(feed))
-        settled = await self._verdicts.standing()
+        settled = await self._outcomes.settled()
         if settled is None:
-            raise await self._verdicts.lost(reason)
+            raise await self._outcomes.lost(reason)
         return settled
 
     async def _abandon(self, feed: PodSubscription, reason: str) -> TaskResult:
         """Delete the pod of an unclaimed try and record no outcome. A later activity of the try finds its claim, if any."""
         assert feed.pod is not None
-        settled = await self._verdicts.standing()
-        has_ended = classify.look(feed.pod, self._built.primary).end is not None  # perhaps meanwhile
+        settled = await self._outcomes.settled()
+        has_ended = classify(feed.pod, self._built.primary).end is not None  # perhaps meanwhile
         if settled is not None and has_ended:
             await self._tidy(feed.pod, failed=settled.status == "failed")
             return settled

@@ -1,4 +1,4 @@
-"""What the end of a task's process means: reported as what it was."""
+"""Errors for the ends of tasks' processes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from flytemp.runtime.invocation import TaskError
 from flytemp_activities.process.child import Exit
 
 _SHUTDOWN_SIGNALS = frozenset({signal.SIGTERM, signal.SIGHUP, signal.SIGINT})
+"""Signals that a machine sends to all processes when it shuts down."""
 
 
 class OomCounter:
-    """How often the kernel killed a process of this control group because memory ran out."""
+    """Count of the processes that the kernel killed because memory ran out, in the control group of this worker.
+
+    A growing count is the evidence of `OutOfMemory`. The count is per control group, not per process: if another process of the
+    group is killed for memory while a task's process is killed for another reason, the task gets the blame. Without control
+    groups the count is the machine's; without ``/proc`` it is always 0, and a kill for memory is reported as `Killed`.
+    """
 
     def __init__(self) -> None:
         self._path, self._name = _counter_file()
 
     def current(self) -> int:
-        """The count now; compare two of them."""
+        """Return the count now."""
         try:
             with open(self._path) as file:
                 found = re.search(rf"^{self._name} (\d+)$", file.read(), re.MULTILINE)
@@ -28,7 +34,7 @@ class OomCounter:
 
 
 def _counter_file() -> tuple[str, str]:
-    """The file with the counter that is nearest to this process, and the counter's name in it."""
+    """Return the file of the counter that covers the fewest processes, and the name of the counter in it."""
     for path, name in [*_group_files(), ("/proc/vmstat", "oom_kill")]:
         try:
             with open(path) as file:
@@ -57,23 +63,24 @@ def _group_files() -> list[tuple[str, str]]:
     return files
 
 
-def is_shutdown(end: Exit) -> bool:
-    """Whether the process was asked from outside to go, as a machine does with all its processes when it shuts down."""
-    return end.signal in _SHUTDOWN_SIGNALS
-
-
 def crash_error(end: Exit, *, out_of_memory: bool, channel_was_lost: bool) -> TaskError:
-    """The user's error for a task whose process ended before it returned a result."""
+    """Return the error of a task whose process ended before it returned a result.
+
+    Args:
+        end: exit code or signal of the process.
+        out_of_memory: evidence that the kernel killed a process for memory while the task ran; see `OomCounter`.
+        channel_was_lost: the worker killed the process because the task had closed its control channel.
+    """
+    if end.signal == signal.SIGKILL and channel_was_lost:
+        return TaskError.of("Crashed", "the task closed the file descriptors of the process that runs it, and was killed")
     if end.signal == signal.SIGKILL and out_of_memory:
-        code, message = "OutOfMemory", "the task's process was killed because memory ran out (signal 9)"
-    elif end.signal == signal.SIGKILL and channel_was_lost:
-        code, message = "Crashed", "the task closed the file descriptors of the process that runs it, and was killed"
-    elif end.signal == signal.SIGKILL:
-        code, message = "Killed", "the task's process was killed from outside (signal 9)"
-    elif end.signal is not None:
-        code, message = "Crashed", f"the task's process died: {end}"
-    elif end.code is not None:
-        code, message = "Exited", f"the task's process exited with code {end.code} before it returned a result"
-    else:
-        code, message = "Crashed", "the task's process is gone, and how it ended was not seen"
-    return TaskError(kind="USER", code=code, message=message)
+        return TaskError.of("OutOfMemory", "the task's process was killed because memory ran out (signal 9)")
+    if end.signal == signal.SIGKILL:
+        return TaskError.of("Killed", "the task's process was killed from outside (signal 9)")
+    if end.signal in _SHUTDOWN_SIGNALS:
+        return TaskError.of("Lost", f"the task's process was asked from outside to end: {end}")
+    if end.signal is not None:
+        return TaskError.of("Crashed", f"the task's process died: {end}")
+    if end.code is not None:
+        return TaskError.of("Exited", f"the task's process exited with code {end.code} before it returned a result")
+    return TaskError.of("Lost", "the task's process is gone, and its exit status is not known")

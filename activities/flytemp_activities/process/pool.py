@@ -174,4 +174,4 @@ class ProcessPool:
 
 
 def _no_process(message: str) -> SystemFailure:
-    return SystemFailure(TaskError(kind="SYSTEM", code="ProcessNotStarted", message=message))
+    return SystemFailure(TaskError.of("ProcessNotStarted", message))

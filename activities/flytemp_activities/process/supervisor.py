@@ -10,19 +10,18 @@ from typing import Any
 
 from flytemp.errors import StoreError
 from flytemp.layout import RootLayout
-from flytemp.runtime.commit import commit_result, now, read_claim, read_result, read_try_error, write_try_error
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Report, SystemFailure, TaskLost
 from flytemp_activities.process.child import Exit, ProcessEnded, WarmProcess
-from flytemp_activities.process.crashes import OomCounter, crash_error, is_shutdown
+from flytemp_activities.process.crashes import OomCounter, crash_error
 from flytemp_activities.process.leases import Owners
 from flytemp_activities.process.logs import LogSink
 from flytemp_activities.process.options import ProcessOptions
 from flytemp_activities.process.pool import PoolKey, ProcessPool
+from flytemp_activities.try_outcomes import TryOutcomes, unwrap
 
 _POLL_SECONDS = 1.0
-_LOST = "TaskLost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,7 @@ class Supervisor:
         self._shop = shop
         self._store = shop.store
         self._invocation = invocation
+        self._outcomes = TryOutcomes(shop.store, invocation)
         self._environment = environment
         self._process: WarmProcess | None = None
         self._kill_reason: str | None = None
@@ -87,8 +87,7 @@ class Supervisor:
             settled = await self._follow() if resumed else None
             return settled or await self._start()
         except StoreError as error:
-            failure = TaskError(kind="SYSTEM", code=type(error).__name__, message=str(error))
-            raise SystemFailure(failure) from error
+            raise SystemFailure(TaskError.of_platform(error)) from error
         except asyncio.CancelledError:
             if self._kill_reason is None:
                 raise
@@ -135,14 +134,14 @@ class Supervisor:
     async def _answered(self, answer: dict[str, Any]) -> TaskResult:
         outcome = answer["outcome"]
         if outcome == "result":
-            return TaskResult.model_validate(answer["result"])
+            return TaskResult.read(answer["result"])
         if outcome == "stored":
-            standing = await asyncio.to_thread(read_result, self._store, self._invocation)
-            if standing is not None:
-                return standing
-            raise StoreError("a result was committed and is not there", hint="was the store's folder emptied?")
+            result = await self._outcomes.result()
+            if result is not None:
+                return result
+            raise StoreError("a result was committed and is not in the store", hint="check whether its folder was emptied")
         if outcome == "system":
-            raise SystemFailure(TaskError.model_validate(answer["error"]))
+            raise SystemFailure(TaskError.read(answer["error"]))
         # Another process claimed the try first: its result is this try's.
         self._is_waiting = True
         settled = await self._follow()
@@ -155,34 +154,21 @@ class Supervisor:
         message = f"the task ran longer than its timeout of {limit:g} s and was ended"
         try:
             # First the commit: what the task does while it is being ended no longer counts.
-            return await self._commit(TaskError(kind="USER", code="Timeout", message=message))
+            return await self._outcomes.fail(TaskError.of("Timeout", message))
         finally:
             await self._discard(process, sink, scratch)
 
     async def _ended(self, end: Exit, process: WarmProcess, out_of_memory: bool) -> TaskResult:
-        standing = await asyncio.to_thread(read_result, self._store, self._invocation)
-        if standing is not None:
-            return standing
+        result = await self._outcomes.result()
+        if result is not None:
+            return result
         if self._kill_reason is not None:
-            raise await self._lost(self._kill_reason)
-        claim = await asyncio.to_thread(read_claim, self._store, self._invocation)
-        if claim is None:
-            text = f"the process ended before the task began, with {end}"
-            raise SystemFailure(TaskError(kind="SYSTEM", code="ProcessEnded", message=text))
-        if is_shutdown(end):
-            raise await self._lost(f"the task's process was asked from outside to end: {end}")
+            raise await self._outcomes.lost(self._kill_reason)
+        if await self._outcomes.read_claim() is None:
+            raise SystemFailure(TaskError.of("ProcessEnded", f"the process ended before the task began, with {end}"))
         lost_channel = process.channel_was_lost
-        return await self._commit(crash_error(end, out_of_memory=out_of_memory, channel_was_lost=lost_channel))
-
-    async def _commit(self, error: TaskError) -> TaskResult:
-        result = TaskResult(status="failed", error=error, try_=self._invocation.try_, finished_at=now())
-        return await asyncio.to_thread(commit_result, self._store, self._invocation, result)
-
-    async def _lost(self, reason: str) -> TaskLost:
-        """The error to raise; noted for those who follow the try elsewhere."""
-        error = TaskError(kind="SYSTEM", code=_LOST, message=reason)
-        await asyncio.to_thread(write_try_error, self._store, self._invocation, error)
-        return TaskLost(reason)
+        error = crash_error(end, out_of_memory=out_of_memory, channel_was_lost=lost_channel)
+        return unwrap(await self._outcomes.record(error))
 
     # ------------------------------------------------------------------------------------ following
 
@@ -195,27 +181,15 @@ class Supervisor:
         """
         self._tell(phase="following")
         while True:
-            settled, is_over = await asyncio.to_thread(self._look)
-            if settled is not None or is_over:
+            settled = await self._outcomes.settled()
+            claim = await self._outcomes.read_claim() if settled is None else None
+            if claim is None:
                 return settled
+            # A try of this worker that no supervisor has is over, and with it its process.
+            is_own = claim.owner == self._shop.owner
+            if is_own or not await asyncio.to_thread(self._shop.owners.is_alive, claim):
+                result = await self._outcomes.result()  # it may have been committed just before the process ended
+                if result is None:
+                    raise TaskLost("the worker that ran the task is gone, and with it the task's process")
+                return result
             await asyncio.sleep(_POLL_SECONDS)
-
-    def _look(self) -> tuple[TaskResult | None, bool]:
-        """A look at what the try has left: its result, and whether there is nothing to wait for."""
-        store, invocation = self._store, self._invocation
-        standing = read_result(store, invocation)
-        if standing is not None:
-            return standing, True
-        error = read_try_error(store, invocation)
-        if error is not None:
-            raise TaskLost(error.message) if error.code == _LOST else SystemFailure(error)
-        claim = read_claim(store, invocation)
-        if claim is None:
-            return None, True
-        # A try of this worker that no supervisor has is over, and with it its process.
-        if claim.owner != self._shop.owner and self._shop.owners.is_alive(claim):
-            return None, False
-        standing = read_result(store, invocation)  # committed between the first look and the owner's end
-        if standing is None:
-            raise TaskLost("the worker that ran the task is gone, and with it the task's process")
-        return standing, True

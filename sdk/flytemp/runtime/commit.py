@@ -6,15 +6,15 @@ import os
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from flytemp.errors import CorruptData
 from flytemp.layout import RootLayout
 from flytemp.runtime.host import host_identity, process_started
-from flytemp.runtime.invocation import Claim, Invocation, TaskError, TaskResult
+from flytemp.runtime.invocation import Claim, Invocation, RuntimeModel, TaskError, TaskResult
 from flytemp.store.object_store import ObjectStore
 
-_Model = TypeVar("_Model", bound=BaseModel)
+_Document = TypeVar("_Document", bound=RuntimeModel)
 
 
 def now() -> str:
@@ -89,11 +89,11 @@ def _try_error_key(invocation: Invocation) -> str:
     return RootLayout(invocation.execution_root).try_error(invocation.node, invocation.attempt, invocation.try_)
 
 
-def _read(store: ObjectStore, key: str, model: type[_Model]) -> _Model | None:
+def _read(store: ObjectStore, key: str, model: type[_Document]) -> _Document | None:
     data = store.read_or_none(key)
     if data is None:
         return None
     try:
-        return model.model_validate_json(data)
+        return model.read(data)
     except ValidationError as error:
         raise CorruptData(f"{store.uri_of(key)} is no {model.__name__}: {error}") from error

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from flytemp import __version__
 from flytemp.errors import Actor, FlytempError
 from flytemp.layout import RootLayout
 from flytemp.literals.transfer import RawDataTransfer
@@ -39,7 +40,7 @@ def fetch(invocation: Invocation, store: ObjectStore, environment: Mapping[str, 
         FlytempError: the platform's: inputs cannot be read.
     """
     if not claim_try(store, invocation, environment["FLYTEMP_POD_UID"]):
-        return last_word(TaskError(kind="SYSTEM", code="Claimed", message="another container has claimed the try"))
+        return last_word(TaskError.of("Claimed", "another container has claimed the try"))
     task = invocation.task
     assert task.container is not None
     try:
@@ -68,7 +69,8 @@ def collect(invocation: Invocation, store: ObjectStore, environment: Mapping[str
     transfer = RawDataTransfer(invocation.raw_data_prefix, folder.parent)
     try:
         outputs = read_outputs(invocation.task.interface, folder, transfer)
-        result = TaskResult(status="succeeded", outputs=outputs, try_=invocation.try_, finished_at=now())
+        result = TaskResult(status="succeeded", outputs=outputs, try_=invocation.try_, finished_at=now(),
+                            runtime_version=__version__)  # fmt: skip
     except FlytempError as error:
         if error.actor is not Actor.USER:
             raise
@@ -80,9 +82,8 @@ def collect(invocation: Invocation, store: ObjectStore, environment: Mapping[str
 
 
 def _failed(invocation: Invocation, error: FlytempError) -> TaskResult:
-    message = f"{error} ({error.hint})" if error.hint else str(error)
-    wrong = TaskError(kind="USER", code=type(error).__name__, message=message, retryable=False)
-    return TaskResult(status="failed", error=wrong, try_=invocation.try_, finished_at=now())
+    return TaskResult(status="failed", error=TaskError.of_user(error), try_=invocation.try_, finished_at=now(),
+                      runtime_version=__version__)  # fmt: skip
 
 
 _PROGRAMS: dict[str, Callable[[Invocation, ObjectStore, Mapping[str, str]], int]] = {"fetch": fetch, "collect": collect}
@@ -97,7 +98,7 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> int:
         store = ObjectStore.open(environment["FLYTEMP_STORE"])
         return _PROGRAMS[arguments[0]](read_invocation(environment, store), store, environment)
     except FlytempError as error:
-        return last_word(TaskError(kind="SYSTEM", code=type(error).__name__, message=f"{error} ({error.hint})"))
+        return last_word(TaskError.of_platform(error))
 
 
 if __name__ == "__main__":

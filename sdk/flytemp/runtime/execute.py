@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from flytemp import __version__
 from flytemp.authoring.context import ExecutionId, ExecutionParameters, TaskId, use_context
 from flytemp.authoring.local import to_the_end
 from flytemp.authoring.task import Task
 from flytemp.bundle.extraction import extract
-from flytemp.errors import Actor, CorruptData, FlytempError, InputError
+from flytemp.errors import Actor, FlytempError, InputError
 from flytemp.layout import RootLayout
 from flytemp.literals.transfer import RawDataTransfer, use_transfer
 from flytemp.literals.types import Json
@@ -82,14 +83,14 @@ def execute(
         if not claim_try(store, invocation, owner):
             return None
     except FlytempError as error:
-        raise TryFailed(_system_error(error)) from error
+        raise TryFailed(TaskError.of_platform(error)) from error
     surroundings.on_claim()
     try:
         return commit_result(store, invocation, _Try(invocation, store, surroundings).result())
     except _Failed as failed:
         raise _noted(invocation, store, failed.error) from failed.__cause__
     except FlytempError as error:
-        raise _noted(invocation, store, _system_error(error)) from error
+        raise _noted(invocation, store, TaskError.of_platform(error)) from error
 
 
 def _check_protocol(invocation: Invocation) -> None:
@@ -99,11 +100,6 @@ def _check_protocol(invocation: Invocation) -> None:
             f"{PROTOCOL_VERSION}",
             hint="install the same version of flytemp for both",
         )
-
-
-def _system_error(error: FlytempError) -> TaskError:
-    message = f"{error}\n  hint: {error.hint}" if error.hint else str(error)
-    return TaskError(kind="SYSTEM", code=type(error).__name__, message=message, retryable=not isinstance(error, CorruptData))
 
 
 def _noted(invocation: Invocation, store: ObjectStore, error: TaskError) -> TryFailed:
@@ -141,16 +137,17 @@ class _Try:
             _Failed: with an error of kind SYSTEM.
             FlytempError: the platform's.
         """
-        started, attempt = now(), self._invocation.try_
+        started = now()
         try:
             outputs = self._outputs()
         except _Failed as failed:
             if failed.error.kind == "SYSTEM":
                 raise
-            return TaskResult(
-                status="failed", outputs=failed.outputs, error=failed.error, try_=attempt, started_at=started, finished_at=now()
-            )
-        return TaskResult(status="succeeded", outputs=outputs, try_=attempt, started_at=started, finished_at=now())
+            result = TaskResult(status="failed", outputs=failed.outputs, error=failed.error)
+        else:
+            result = TaskResult(status="succeeded", outputs=outputs)
+        times = {"started_at": started, "finished_at": now()}
+        return result.model_copy(update={**times, "try_": self._invocation.try_, "runtime_version": __version__})
 
     def _outputs(self) -> dict[str, Json]:
         invocation = self._invocation
@@ -258,7 +255,7 @@ class _Try:
             yield
         except FlytempError as error:
             if error.actor is not Actor.USER:
-                raise _Failed(_system_error(error)) from error
+                raise _Failed(TaskError.of_platform(error)) from error
             raise _Failed(user_error(error, bundle=self._bundle, retryable=False, task=task)) from error
 
     @contextmanager

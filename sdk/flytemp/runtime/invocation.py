@@ -1,35 +1,56 @@
-"""The contract between a backend and the runtime: what a task is told, and what it leaves behind.
+"""Documents that a worker and the runtime of a task exchange, whatever the backend.
 
-The same JSON serves every backend: the process backend sends it down a pipe, a pod reads it from the store.
+The worker and the runtime may have different versions of flytemp. So `RuntimeModel.read` ignores a field that it does not have,
+in the document and in everything inside it. Code that makes a document with such a field gets an error. `PROTOCOL_VERSION`
+changes only when the meaning of a field changes.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from flytemp.errors import CorruptData, FlytempError
 from flytemp.literals.types import Json
+from flytemp.outcomes import OUTCOMES
 from flytemp.spec.models import BundleRef, TaskSpec
 
 PROTOCOL_VERSION = 1
 
 
 class RuntimeModel(BaseModel):
+    """Base of the documents: immutable, strict in code, tolerant when read."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def read(cls, document: bytes | str | Mapping[str, Any]) -> Self:
+        """Return the document, without the fields that this version of flytemp does not have.
+
+        Args:
+            document: JSON text, or a parsed JSON object.
+
+        Raises:
+            ValidationError: the document lacks a field or has a value of a wrong type.
+        """
+        if isinstance(document, bytes | str):
+            return cls.model_validate_json(document, extra="ignore")
+        return cls.model_validate(document, extra="ignore")
 
 
 class Invocation(RuntimeModel):
-    """One try of one attempt of one task.
+    """One try of one attempt of one task; `flytemp.runtime.build_invocation` makes it.
 
     ``inputs`` maps each input to a closed value; see `flytemp.spec.bindings`. Constants have been replaced by literals.
 
-    ``items`` are the inputs of each call, where one try makes several calls of a map: then each output is a list, and
-    ``inputs`` is empty.
+    ``items`` has the inputs of each call if one try makes several calls of a map. Each output is then a list, and ``inputs`` is
+    empty.
     """
 
     protocol: int = PROTOCOL_VERSION
-    store: str  # the store's URI; every key below is relative to it
+    store: str  # URI of the store; every key is relative to it
     execution_root: str  # layout.ExecutionLayout.root
     node: str
     attempt: int  # counted from 1
@@ -44,34 +65,55 @@ class Invocation(RuntimeModel):
     execution: str
     workflow: str
     version: str
-    started_at: str  # RFC 3339: when the execution started, for current_context().execution_date
-    environment: dict[str, str] = {}  # the task's own variables and the platform's FLYTEMP_*
-    interruptible: bool | None = None  # what the execution says for tasks that say nothing
-    service_account: str | None = None  # of the execution
-    labels: dict[str, str] = {}  # of the execution; pods have them
-    annotations: dict[str, str] = {}
+    started_at: str  # start of the execution, RFC 3339; current_context().execution_date
+    environment: dict[str, str] = {}  # variables of the task
+    interruptible: bool | None = None  # default of the execution for tasks that do not set it
+    service_account: str | None = None  # service account of the execution's pods
+    labels: dict[str, str] = {}  # labels of the execution's pods
+    annotations: dict[str, str] = {}  # annotations of the execution's pods
+    worker_version: str = ""  # version of flytemp of the worker
 
     @property
     def timeout_seconds(self) -> float | None:
-        """What the try may take: the task's time-out, for each of the calls that it makes."""
+        """Time limit of the try: the time-out of the task, multiplied by the number of calls."""
         seconds = self.task.settings.timeout_seconds
         return None if seconds is None else seconds * max(1, len(self.items or ()))
 
 
 class TaskError(RuntimeModel):
-    """Why a try did not succeed. USER errors are committed for the attempt, SYSTEM errors belong to the try."""
+    """Failure of a try. A USER error is committed as the result of the attempt; a SYSTEM error belongs to the try."""
 
     kind: Literal["USER", "SYSTEM"]
-    code: str  # the exception's class name, or Timeout, OOMKilled, Crashed, …
+    code: str  # name of the exception's class, or a code of `flytemp.outcomes`
     message: str
     traceback: str = ""  # the user's frames first; bounded
     retryable: bool = True
-    failed_items: tuple[int, ...] | None = None  # of several calls, those that failed, counted from 0
+    failed_items: tuple[int, ...] | None = None  # of several calls, the positions of those that failed
+
+    @classmethod
+    def of(cls, code: str, message: str) -> Self:
+        """Return the error of an outcome in the table; the table says who pays for it."""
+        outcome = OUTCOMES[code]
+        return cls(kind=outcome.payer, code=code, message=message, retryable=outcome.retryable)
+
+    @classmethod
+    def of_platform(cls, error: FlytempError) -> Self:
+        """Return the SYSTEM error for an error of flytemp that is not the user's, such as a store that does not answer."""
+        message = f"{error}\n  hint: {error.hint}" if error.hint else str(error)
+        return cls(kind="SYSTEM", code=type(error).__name__, message=message, retryable=not isinstance(error, CorruptData))
+
+    @classmethod
+    def of_user(cls, error: FlytempError) -> Self:
+        """Return the USER error for an error of flytemp that every attempt would meet, such as a value of a wrong type."""
+        message = f"{error}\n  hint: {error.hint}" if error.hint else str(error)
+        return cls(kind="USER", code=type(error).__name__, message=message, retryable=False)
 
 
 class TaskResult(RuntimeModel):
-    """`result.json` of an attempt: committed once, exclusively. Of several calls, a failed one may have ``outputs`` as
-    well: with null for the calls that failed."""
+    """`result.json` of an attempt, committed once and exclusively.
+
+    A failed result of several calls may have ``outputs``: each output is a list that has null for the calls that failed.
+    """
 
     status: Literal["succeeded", "failed"]
     outputs: dict[str, Json] | None = None
@@ -79,13 +121,14 @@ class TaskResult(RuntimeModel):
     try_: int = 1
     started_at: str = ""
     finished_at: str = ""
+    runtime_version: str = ""  # version of flytemp that ran the task; empty if a worker made the result
 
 
 class Claim(RuntimeModel):
-    """`claim.json` of a try: created exclusively by the runtime before user code runs."""
+    """`claim.json` of a try, created exclusively by the runtime before user code runs."""
 
-    owner: str  # the worker's id (process backend) or the pod's uid
+    owner: str  # id of the worker (process backend) or uid of the pod
     host: str
     pid: int
-    process_started: str = ""  # the kernel's start time of ``pid``, so that a reused pid is not mistaken
+    process_started: str = ""  # the kernel's start time of ``pid``: a reused pid has another one
     claimed_at: str = ""

@@ -64,12 +64,12 @@ def _run(environment: Mapping[str, str]) -> int:
     except TryFailed as failure:
         return last_word(failure.error)
     except FlytempError as error:
-        return last_word(TaskError(kind="SYSTEM", code=type(error).__name__, message=f"{error} ({error.hint})"))
+        return last_word(TaskError.of_platform(error))
     except KeyError as missing:
         text = f"the container lacks the variable {missing.args[0]}: it was not started by a flytemp worker"
-        return last_word(TaskError(kind="SYSTEM", code="NoInvocation", message=text))
+        return last_word(TaskError.of("NoInvocation", text))
     if result is None:
-        return last_word(TaskError(kind="SYSTEM", code="Claimed", message="another container has claimed the try"))
+        return last_word(TaskError.of("Claimed", "another container has claimed the try"))
     return _told(result)
 
 
@@ -86,7 +86,7 @@ def read_invocation(environment: Mapping[str, str], store: ObjectStore) -> Invoc
         data = store.read(key)
     else:
         data = zlib.decompress(base64.b64decode(environment["FLYTEMP_INVOCATION"]))
-    return Invocation.model_validate_json(data)
+    return Invocation.read(data)
 
 
 def other_protocol(spoken: str) -> TaskError | None:
@@ -105,7 +105,7 @@ def other_protocol(spoken: str) -> TaskError | None:
         f"the worker speaks version {spoken or 'none'} of the protocol with tasks, and the image (flytemp {own}) speaks "
         f"{PROTOCOL_VERSION}: use an image with the flytemp version of the worker"
     )
-    return TaskError(kind="SYSTEM", code="ProtocolMismatch", message=text, retryable=False)
+    return TaskError.of("ProtocolMismatch", text)
 
 
 def _told(result: TaskResult) -> int:

@@ -30,7 +30,7 @@ from typing import IO, Any
 from flytemp.runtime import process_tree
 from flytemp.runtime.execute import ExecutionOptions, execute
 from flytemp.runtime.failures import TryFailed
-from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
+from flytemp.runtime.invocation import Invocation, TaskError
 from flytemp.runtime.user_errors import user_error
 from flytemp.store.object_store import ObjectStore
 
@@ -125,7 +125,7 @@ def _left_processes() -> bool:
 def _answer(order: dict[str, Any], control: _Control) -> dict[str, Any]:
     """Execute the order; the message's fields beside ``event`` and ``reusable``."""
     try:
-        invocation = Invocation.model_validate(order["invocation"])
+        invocation = Invocation.read(order["invocation"])
         surroundings = ExecutionOptions(
             scratch=Path(order["scratch"]),
             bundles=Path(order["bundles"]),
@@ -140,12 +140,9 @@ def _answer(order: dict[str, Any], control: _Control) -> dict[str, Any]:
         described = user_error(error)
         text = f"flytemp's runtime failed: {described.code}: {described.message}"
         return {"outcome": "system", "error": TaskError(kind="SYSTEM", code="FlytempBug", message=text).model_dump()}
-    return {"outcome": "unclaimed"} if result is None else _with_result(result)
-
-
-def _with_result(result: TaskResult) -> dict[str, Any]:
-    dumped = result.model_dump(mode="json")
-    return {"outcome": "result", "result": dumped}
+    if result is None:
+        return {"outcome": "unclaimed"}
+    return {"outcome": "result", "result": result.model_dump(mode="json")}
 
 
 def serve(control: _Control) -> None:

@@ -12,14 +12,12 @@ from flytemp.authoring.task import Task
 from flytemp.errors import FlytempError
 from flytemp.exceptions.system import FlyteSystemException
 from flytemp.exceptions.user import NonRecoverableError
+from flytemp.outcomes import RESERVED_CODES
 from flytemp.runtime.invocation import TaskError
 from flytemp.runtime.loader import NotLoadable
 
 TRACEBACK_CHARACTERS = 20_000
 MESSAGE_CHARACTERS = 10_000
-
-RESERVED_CODES = frozenset({"Timeout", "Lost", "OutOfMemory", "Killed", "Crashed", "Exited"})
-"""What flytemp itself says of an attempt; an exception class of such a name (requests has a Timeout) is qualified."""
 
 _OWN_FOLDER = os.path.dirname(os.path.abspath(flytemp.__file__)) + os.sep
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
@@ -31,11 +29,14 @@ def user_error(
 ) -> TaskError:
     """The error of an attempt whose code raised ``error``.
 
-    Its code is the exception's ``error_code`` if it has one, else its class's name (qualified where it is one of
-    `RESERVED_CODES`); running out of memory is
-    always ``OutOfMemory``. Everything may be tried again but `NonRecoverableError` and code that cannot be loaded,
-    unless ``retryable`` says otherwise. File names are shown relative to the ``bundle``. the ``task``'s
-    own line stands for the frames of an error that none of its code raised.
+    The code is the exception's ``error_code`` if it has one, else the name of its class. A name in `RESERVED_CODES` is
+    qualified by its module; ``requests`` has a ``Timeout``. A `MemoryError` always has the code ``OutOfMemory``.
+
+    Args:
+        error: the exception.
+        bundle: folder of the code; file names in the traceback are relative to it.
+        retryable: whether another attempt may follow. None: yes, except for `NonRecoverableError` and code that cannot be loaded.
+        task: the task, whose line is the traceback of an error that no frame of its code raised.
     """
     if retryable is None:
         retryable = not isinstance(error, NonRecoverableError | NotLoadable)

@@ -126,24 +126,25 @@ async def test_what_the_users_code_raises_is_the_users(
     await until_no_pods(cluster, namespace)
 
 
-@pytest.mark.parametrize(("code", "kind", "told"), [(1, "USER", "Crashed"), (143, "USER", "Crashed"), (139, "USER", "Crashed")])
-async def test_exit_codes_of_the_users(start_backend: StartBackend, program: Project, code: int, kind: str, told: str) -> None:
-    result = await (await start_backend()).run(program.invocation("leave", {"code": code}))
+@pytest.mark.parametrize(("exit_code", "code"), [(1, "Exited"), (143, "Crashed"), (139, "Crashed")])
+async def test_exit_code_is_charged_to_the_user(start_backend: StartBackend, program: Project, exit_code: int, code: str) -> None:
+    result = await (await start_backend()).run(program.invocation("leave", {"code": exit_code}))
     assert result.error is not None
-    assert (result.error.kind, result.error.code, result.error.retryable) == (kind, told, True)
-    assert f"exit code {code}" in result.error.message
+    assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", code, True)
+    assert f"exit code {exit_code}" in result.error.message
 
 
-async def test_a_container_that_was_killed_is_lost(start_backend: StartBackend, program: Project) -> None:
-    with pytest.raises(TaskLost, match="killed from outside"):
+async def test_killed_container_is_charged_to_the_platform(start_backend: StartBackend, program: Project) -> None:
+    with pytest.raises(SystemFailure) as caught:
         await (await start_backend()).run(program.invocation("leave", {"code": 137}))
+    assert caught.value.error.code == "Killed"
 
 
-async def test_out_of_memory_is_the_users(start_backend: StartBackend, program: Project) -> None:
+async def test_out_of_memory_is_charged_to_the_user(start_backend: StartBackend, program: Project) -> None:
     bench = await start_backend(defaults=ResourceAmounts(cpu="1", memory="100Mi"))
     result = await bench.run(program.invocation("hog"))
     assert result.error is not None
-    assert (result.error.kind, result.error.code) == ("USER", "OOMKilled")
+    assert (result.error.kind, result.error.code) == ("USER", "OutOfMemory")
     assert "its limit of 100Mi" in result.error.message
 
 
@@ -226,8 +227,9 @@ async def test_an_evicted_pod_costs_the_user_nothing(
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
     path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
     cluster.kubectl("create", "--raw", path, "-f", "-", input=json.dumps(eviction))
-    with pytest.raises(TaskLost, match="EvictionByEvictionAPI"):
+    with pytest.raises(SystemFailure, match="EvictionByEvictionAPI") as caught:
         await running
+    assert caught.value.error.code == "Evicted"
 
 
 async def test_a_container_that_is_killed_on_its_node_is_lost(
@@ -239,8 +241,9 @@ async def test_a_container_that_is_killed_on_its_node_is_lost(
     await _until_log(own_cluster, namespace, "waiting")
     pod = await until_phase(own_cluster, namespace, "Running")
     own_cluster.kill_container(pod["status"]["containerStatuses"][0]["containerID"])
-    with pytest.raises(TaskLost, match="killed from outside"):
+    with pytest.raises(SystemFailure) as caught:
         await running
+    assert caught.value.error.code == "Killed"
     await until_no_pods(own_cluster, namespace)
 
 
@@ -432,7 +435,7 @@ async def test_how_long_a_quota_without_room_is_waited_for(
     cluster.kubectl("create", "quota", "none", "--hard=pods=0", "-n", namespace)
     await until_counted(cluster, namespace)
     bench = await start_backend(waits=policy.waits.model_copy(update={"quota": 2.0}))
-    with pytest.raises(SystemFailure, match="waited for 2 s, the most that the platform allows: QuotaExceeded"):
+    with pytest.raises(SystemFailure, match="waited for 2 s, the limit of the policy: QuotaExceeded"):
         await bench.run(program.invocation("add", {"a": 1, "b": 2}))
 
 

@@ -74,7 +74,7 @@ async def test_what_a_failed_command_left_does_not_count(start_backend: StartBac
     run = invocation(project, task_image, "echo 1 > /var/outputs/more; echo broken >&2; exit 4", {"more": NUMBER})
     result = await (await start_backend()).run(run)
     assert result.error is not None
-    assert (result.status, result.error.kind, result.error.code) == ("failed", "USER", "Crashed")
+    assert (result.status, result.error.kind, result.error.code) == ("failed", "USER", "Exited")
     assert "exit code 4: broken" in result.error.message
 
 

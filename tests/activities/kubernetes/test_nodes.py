@@ -13,7 +13,7 @@ import pytest
 
 from flytemp.runtime.commit import read_try_error
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import TaskLost
+from flytemp_activities.backend import SystemFailure, TaskLost
 from flytemp_activities.kubernetes import Policy, deletion
 from flytemp_activities.kubernetes.names import pod_name
 from infra.testcluster import Cluster
@@ -43,7 +43,7 @@ async def test_another_exit_code_is_the_users(
     told = {"testcluster/run-seconds": "0", "testcluster/exit-code": "3", "testcluster/fail-message": "no such file"}
     result = await (await start_backend()).run(of_kwok(program, told))
     assert result.error is not None
-    assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", "Crashed", True)
+    assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", "Exited", True)
     assert result.error.message == "the task's container ended with exit code 3: no such file"
     await until_no_pods(own_cluster, namespace)
 
@@ -52,7 +52,7 @@ async def test_out_of_memory_is_the_users(start_backend: StartBackend, program: 
     told = {"testcluster/run-seconds": "0", "testcluster/fail-reason": "OOMKilled"}
     result = await (await start_backend()).run(of_kwok(program, told))
     assert result.error is not None
-    assert (result.error.kind, result.error.code) == ("USER", "OOMKilled")
+    assert (result.error.kind, result.error.code) == ("USER", "OutOfMemory")
 
 
 @pytest.mark.parametrize("reason", ["Evicted", "NodeShutdown", "Preempting", "UnexpectedAdmissionError"])
@@ -61,11 +61,11 @@ async def test_a_node_takes_the_pod_away(
 ) -> None:
     told = {"testcluster/run-seconds": "0", "testcluster/pod-reason": reason, "testcluster/fail-message": "low on memory"}
     bench, invocation = await start_backend(), of_kwok(program, told)
-    with pytest.raises(TaskLost, match=r"the pod was taken away .*: low on memory"):
+    with pytest.raises(SystemFailure, match="low on memory"):
         await bench.run(invocation)
     error = read_try_error(store, invocation)
     assert error is not None
-    assert (error.kind, error.code) == ("SYSTEM", "Lost")
+    assert (error.kind, error.code) == ("SYSTEM", "Evicted")
     await until_no_pods(own_cluster, namespace)
 
 
@@ -103,7 +103,7 @@ async def test_a_pod_makes_room_for_one_of_a_higher_class(
         low = bench.start(of_kwok(program, FOR_LONG, template=_one_gpu()))
         await bench.reported(phase="running")
         high = bench.start(of_kwok(program, {}, node="n1", template=_one_gpu(priorityClassName=namespace)))
-        with pytest.raises(TaskLost, match="PreemptionByScheduler"):
+        with pytest.raises(SystemFailure, match="PreemptionByScheduler"):
             await low
         assert (await high).status == "succeeded"
     finally:
@@ -125,13 +125,13 @@ async def test_the_pod_of_a_lost_node_is_given_up_and_removed_by_force(
     running = bench.start(invocation)
     await bench.reported(phase="running")
     own_cluster.lose_kwok_node(node)
-    with pytest.raises(TaskLost, match="DeletionByTaintManager"):
+    with pytest.raises(SystemFailure, match="DeletionByTaintManager"):
         await running
     error = read_try_error(store, invocation)
     assert error is not None
-    assert (error.kind, error.code) == ("SYSTEM", "Lost")
+    assert (error.kind, error.code) == ("SYSTEM", "Evicted")
     assert pods(own_cluster, namespace) == []  # though no node said that it ended
-    with pytest.raises(TaskLost, match="DeletionByTaintManager"):
+    with pytest.raises(SystemFailure, match="DeletionByTaintManager"):
         await bench.run(invocation, resumed=True)
     assert pods(own_cluster, namespace) == []
 
@@ -160,7 +160,7 @@ async def test_the_pod_of_a_node_that_is_removed(
     running = bench.start(of_kwok(program, FOR_LONG))
     await bench.reported(phase="running")
     own_cluster.api.delete(f"/api/v1/nodes/{node}")
-    with pytest.raises(TaskLost, match="DeletionByPodGC"):
+    with pytest.raises(SystemFailure, match="DeletionByPodGC"):
         await running
     await until_no_pods(own_cluster, namespace)
 

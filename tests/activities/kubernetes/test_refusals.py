@@ -28,14 +28,14 @@ class Refusing:
     [
         (422, "Invalid", "spec.containers[0].image: Required value", ("USER", "InvalidPod")),
         (403, "Forbidden", "violates PodSecurity restricted", ("USER", "InvalidPod")),
-        (403, "Forbidden", 'User "w" cannot create resource "pods" in API group ""', ("SYSTEM", "Forbidden")),
-        (403, "Forbidden", "unable to create new content in namespace t because it is being terminated", ("SYSTEM", "Forbidden")),
-        (403, "Forbidden", 'error looking up service account t/w: serviceaccount "w" not found', ("SYSTEM", "Forbidden")),
-        (404, "NotFound", 'namespaces "t" not found', ("SYSTEM", "NotFound")),
-        (401, "Unauthorized", "Unauthorized", ("SYSTEM", "Unauthorized")),
+        (403, "Forbidden", 'User "w" cannot create resource "pods" in API group ""', ("SYSTEM", "ApiError")),
+        (403, "Forbidden", "unable to create new content in namespace t because it is being terminated", ("SYSTEM", "ApiError")),
+        (403, "Forbidden", 'error looking up service account t/w: serviceaccount "w" not found', ("SYSTEM", "ApiError")),
+        (404, "NotFound", 'namespaces "t" not found', ("SYSTEM", "ApiError")),
+        (401, "Unauthorized", "Unauthorized", ("SYSTEM", "ApiError")),
     ],
 )
-async def test_who_is_to_blame(status: int, reason: str, message: str, blame: tuple[str, str]) -> None:
+async def test_outcome_of_a_refused_creation(status: int, reason: str, message: str, blame: tuple[str, str]) -> None:
     pods: Any = Refusing(ApiError(status, reason, message))
     creation = Creation(pods, Built({}, "primary", "t", ()), invocation(), asyncio.Event())
     with pytest.raises(NotCreated) as caught:

@@ -13,7 +13,7 @@ import pytest
 from flytemp.runtime.commit import commit_result, read_result, read_try_error
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import TaskSettings
-from flytemp_activities.backend import TaskLost
+from flytemp_activities.backend import SystemFailure, TaskLost
 from flytemp_activities.process.child import Exit
 from flytemp_activities.process.crashes import OomCounter, crash_error
 from tests.activities.process.conftest import Bench, StartBackend
@@ -150,15 +150,20 @@ async def test_the_log_of_a_crash_has_the_users_stack(program: Project, bench: B
     assert f"{program.module}.py" in log
 
 
-async def test_a_process_killed_from_outside(program: Project, bench: Bench, tmp_path: Path) -> None:
+async def test_process_killed_without_evidence_of_memory_is_charged_to_the_platform(
+    program: Project, bench: Bench, tmp_path: Path
+) -> None:
     path = tmp_path / "pid"
-    running = bench.start(program.invocation("forever", {"path": str(path)}))
+    invocation = program.invocation("forever", {"path": str(path)})
+    running = bench.start(invocation)
     (pid,) = await pids_in(path)
     os.kill(pid, signal.SIGKILL)
-    error = (await running).error
-    assert error is not None
-    assert (error.kind, error.code, error.retryable) == ("USER", "Killed", True)
-    assert "signal 9" in error.message
+    with pytest.raises(SystemFailure) as caught:
+        await running
+    error = caught.value.error
+    assert (error.kind, error.code, error.retryable) == ("SYSTEM", "Killed", True)
+    assert read_try_error(program.store, invocation) == error
+    assert read_result(program.store, invocation) is None
 
 
 async def test_a_process_that_a_shutdown_ends_costs_no_attempt(program: Project, bench: Bench, tmp_path: Path) -> None:
@@ -174,22 +179,23 @@ async def test_a_process_that_a_shutdown_ends_costs_no_attempt(program: Project,
 
 
 @pytest.mark.parametrize(
-    ("end", "out_of_memory", "code", "text"),
+    ("end", "out_of_memory", "channel_was_lost", "kind", "code"),
     [
-        (Exit(None, 9), True, "OutOfMemory", "memory ran out"),
-        (Exit(None, 9), False, "Killed", "killed from outside"),
-        (Exit(None, 11), True, "Crashed", "segmentation fault"),
-        (Exit(1, None), True, "Exited", "code 1"),
-        (Exit(None, None), False, "Crashed", "was not seen"),
+        (Exit(None, 9), True, False, "USER", "OutOfMemory"),
+        (Exit(None, 9), False, False, "SYSTEM", "Killed"),
+        (Exit(None, 9), True, True, "USER", "Crashed"),
+        (Exit(None, 11), True, False, "USER", "Crashed"),
+        (Exit(None, 15), False, False, "SYSTEM", "Lost"),
+        (Exit(1, None), True, False, "USER", "Exited"),
+        (Exit(None, None), False, False, "SYSTEM", "Lost"),
     ],
 )
-def test_what_an_end_means(end: Exit, out_of_memory: bool, code: str, text: str) -> None:
-    error = crash_error(end, out_of_memory=out_of_memory, channel_was_lost=False)
-    assert (error.kind, error.code, error.retryable) == ("USER", code, True)
-    assert text in error.message
+def test_outcome_of_a_process_that_ended(end: Exit, out_of_memory: bool, channel_was_lost: bool, kind: str, code: str) -> None:
+    error = crash_error(end, out_of_memory=out_of_memory, channel_was_lost=channel_was_lost)
+    assert (error.kind, error.code, error.retryable) == (kind, code, True)
 
 
-def test_the_kernel_counts_what_it_kills_for_memory() -> None:
+def test_counter_of_kills_for_memory_exists() -> None:
     assert OomCounter().current() >= 0
     assert Path(OomCounter()._path).exists()
 

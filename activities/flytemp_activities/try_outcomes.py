@@ -1,0 +1,85 @@
+"""The outcome of a try in the store, as every backend reads and writes it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from flytemp.outcomes import OUTCOMES
+from flytemp.runtime.commit import claim_try, commit_result, now, read_claim, read_result, read_try_error, write_try_error
+from flytemp.runtime.invocation import Claim, Invocation, TaskError, TaskResult
+from flytemp.store.object_store import ObjectStore
+from flytemp_activities.backend import SystemFailure, TaskLost
+
+LOST = OUTCOMES["Lost"].code
+
+
+class TryOutcomes:
+    """Outcome of one try: its claim, the result of its attempt, and the error of a try without a result.
+
+    The first result of an attempt counts, also against a later error. A later error of a try replaces an earlier one.
+    Every method raises `StoreError` if the store cannot be used.
+    """
+
+    def __init__(self, store: ObjectStore, invocation: Invocation) -> None:
+        self._store = store
+        self._invocation = invocation
+
+    async def result(self) -> TaskResult | None:
+        """Return the result of the attempt, or None."""
+        return await asyncio.to_thread(read_result, self._store, self._invocation)
+
+    async def settled(self) -> TaskResult | None:
+        """Return the result of the attempt, or None if the try has no outcome yet.
+
+        Raises:
+            TaskLost, SystemFailure: the try has an error and no result.
+        """
+        result = await self.result()
+        if result is not None:
+            return result
+        error = await asyncio.to_thread(read_try_error, self._store, self._invocation)
+        if error is not None:
+            raise as_exception(error)
+        return None
+
+    async def fail(self, error: TaskError) -> TaskResult:
+        """Commit a USER error as the result of the attempt; return the result that counts."""
+        result = TaskResult(status="failed", error=error, try_=self._invocation.try_, finished_at=now())
+        return await asyncio.to_thread(commit_result, self._store, self._invocation, result)
+
+    async def fail_system(self, error: TaskError) -> SystemFailure:
+        """Write a SYSTEM error as the error of the try; return the exception to raise."""
+        await asyncio.to_thread(write_try_error, self._store, self._invocation, error)
+        return as_exception(error)
+
+    async def lost(self, reason: str) -> SystemFailure:
+        """Write that the try is gone and left no result; return the exception to raise."""
+        return await self.fail_system(TaskError.of(LOST, reason))
+
+    async def record(self, error: TaskError) -> TaskResult | SystemFailure:
+        """Write the error for the attempt (USER) or for the try (SYSTEM).
+
+        Returns:
+            The result that counts for the attempt, or the exception to raise.
+        """
+        return await (self.fail(error) if error.kind == "USER" else self.fail_system(error))
+
+    async def read_claim(self) -> Claim | None:
+        """Return the claim of the try; None if no code of the task was started."""
+        return await asyncio.to_thread(read_claim, self._store, self._invocation)
+
+    async def claim(self, owner: str) -> None:
+        """Claim the try for ``owner``, unless it is claimed already."""
+        await asyncio.to_thread(claim_try, self._store, self._invocation, owner)
+
+
+def as_exception(error: TaskError) -> SystemFailure:
+    """Return the exception for the error of a try."""
+    return TaskLost(error.message) if error.code == LOST else SystemFailure(error)
+
+
+def unwrap(outcome: TaskResult | SystemFailure) -> TaskResult:
+    """Return a result; raise an exception."""
+    if isinstance(outcome, SystemFailure):
+        raise outcome
+    return outcome
