@@ -11,13 +11,14 @@ from temporalio.exceptions import ApplicationError
 
 from flytemp.errors import FlytempError
 from flytemp.literals.limits import INLINE_BYTES
-from flytemp.records.launch import ExecutionContext, raw_data_uri
+from flytemp.outcomes import LOST_CODES
+from flytemp.records.launch import ExecutionContext
+from flytemp.runtime.build_invocation import TryRequest, build_invocation
 from flytemp.runtime.invocation import Invocation, TaskResult
-from flytemp.spec.bindings import with_constants
 from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.pages import from_pages
 from flytemp_activities.application_errors import bounded, error_detail
-from flytemp_activities.backend import Backend, HeartbeatDetails, SystemFailure, TaskLost, TryKey, key_of
+from flytemp_activities.backend import Backend, HeartbeatDetails, SystemFailure, TryKey, key_of
 from flytemp_activities.early_start import EarlyStarter
 from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.heartbeats import Heartbeats
@@ -94,7 +95,7 @@ class TaskRunner:
             result = await self._supervised(invocation, resumed, stop)
             outcome = result.status
         except ApplicationError as error:
-            outcome = "cancelled" if stop else "lost" if error.type == "Lost" else "system-failure"
+            outcome = "cancelled" if stop else "lost" if error.type in LOST_CODES else "system-failure"
             raise
         except asyncio.CancelledError:
             details = activity.cancellation_details()
@@ -144,34 +145,19 @@ class TaskRunner:
         return self._build(argument, *known)
 
     def _build(self, argument: dict[str, Any], context: ExecutionContext, document: WorkflowDocument) -> Invocation:
-        node, attempt = argument["node"], argument["attempt"]
+        node = argument["node"]
         local = argument.get("local") or node.rpartition(".")[2]
         task = task_of(document, argument["workflow"], local, argument["task"])
-        constants = self._executions.constants(argument["execution"])
-        items = argument.get("items")
-        return Invocation(
-            store=self._executions.store.uri,
+        request = TryRequest(
             execution_root=argument["execution"],
             node=node,
-            attempt=attempt,
+            attempt=argument["attempt"],
             try_=argument["try"],
-            task=task,
-            bundle=task.bundle or document.bundle,
-            inputs=with_constants(argument["inputs"], constants),
-            items=None if items is None else tuple(with_constants(inputs, constants) for inputs in items),
-            raw_data_prefix=f"{raw_data_uri(context.raw_data_prefix, argument['execution'])}/{node}/{attempt}",
-            project=context.project,
-            domain=context.domain,
-            execution=context.execution,
-            workflow=context.workflow,
-            version=context.version,
-            started_at=context.started_at,
-            environment=task.settings.environment,
-            interruptible=context.options.interruptible,
-            service_account=context.options.service_account,
-            labels=context.labels,
-            annotations=context.annotations,
+            inputs=argument["inputs"],
+            items=argument.get("items"),
         )
+        constants = self._executions.constants(argument["execution"])
+        return build_invocation(request, task, document, context, store=self._executions.store.uri, constants=constants)
 
     async def _supervised(self, invocation: Invocation, resumed: bool, stop: bool) -> TaskResult:
         """Return the backend's result, and send heartbeats until then. With ``stop``, stop the try first."""
@@ -185,9 +171,6 @@ class TaskRunner:
                 return running.result()
             except asyncio.CancelledError:
                 return await self._cancelled(invocation, running)
-            except TaskLost as error:
-                detail = error_detail("SYSTEM", "Lost", str(error), True)
-                raise ApplicationError(str(error), detail, type="Lost", non_retryable=True) from error
             except SystemFailure as error:
                 raise _failure("SYSTEM", error.error.code, error.error.message, error.error.retryable) from error
             finally:

@@ -17,11 +17,11 @@ from flytemp.bundle.extraction import extract
 from flytemp.compiler.imports import ModuleSpace
 from flytemp.errors import FlytempError
 from flytemp.literals.types import Json
-from flytemp.records.launch import ExecutionContext, raw_data_uri
+from flytemp.records.launch import ExecutionContext
+from flytemp.runtime.build_invocation import TryRequest, build_invocation
 from flytemp.runtime.execute import ExecutionOptions, execute, temporary_bundles
 from flytemp.runtime.inputs import BindingReader
 from flytemp.runtime.invocation import Invocation
-from flytemp.spec.bindings import with_constants
 from flytemp.spec.models import BundleRef
 from flytemp.spec.pages import from_pages
 from flytemp_activities.application_errors import error_detail
@@ -87,27 +87,16 @@ class InlineTaskRunner:
     def _invocation(self, command: RunTask) -> Invocation:
         document = self._executions.document_in(self._root, command.source)
         task = task_of(document, command.graph, command.local, command.task)
-        constants, context = self._executions.constants(self._root), self._context
-        items = command.items
-        return Invocation(
-            store=self._executions.store.uri,
+        request = TryRequest(
             execution_root=self._root,
             node=command.node,
             attempt=command.attempt,
             try_=command.try_,
-            task=task,
-            bundle=task.bundle or document.bundle,  # None for the program itself: it is imported where it lies
-            inputs=with_constants(command.inputs, constants),
-            items=None if items is None else tuple(with_constants(inputs, constants) for inputs in items),
-            raw_data_prefix=f"{raw_data_uri(context.raw_data_prefix, self._root)}/{command.node}/{command.attempt}",
-            project=context.project,
-            domain=context.domain,
-            execution=context.execution,
-            workflow=context.workflow,
-            version=context.version,
-            started_at=context.started_at,
-            environment=task.settings.environment,
+            inputs=command.inputs,
+            items=command.items,
         )
+        constants = self._executions.constants(self._root)
+        return build_invocation(request, task, document, self._context, store=self._executions.store.uri, constants=constants)
 
 
 class IORequestHandler:
