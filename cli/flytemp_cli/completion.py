@@ -105,9 +105,10 @@ def _registered(session: Session, kind: EntityKind) -> Iterator[tuple[str, Path]
 def _latest_document(folder: Path) -> dict[str, Any]:
     try:
         newest = min(entry.name for entry in (folder / "latest").iterdir())
-    except (OSError, ValueError):
+        version = newest.split("-", 2)[2]
+    except (OSError, ValueError, IndexError):
         return {}
-    return _read_json(folder / "versions" / f"{newest.partition('-')[2]}.json")
+    return _read_json(folder / "versions" / f"{version}.json")
 
 
 def _inputs(document: dict[str, Any], name: str) -> Iterable[str]:

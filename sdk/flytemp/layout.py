@@ -2,9 +2,12 @@
 
 ::
 
-    registry/<project>/<domain>/<tasks|workflows|launch-plans>/<name>/
-        versions/<version>.json                  an immutable document; created exclusively
-        latest/<inverted ms>-<version>           an empty, ordered key: the first one is "the latest"
+    registry/<project>/<domain>/
+        registrations/<inverted n>.json          registration n; creating it exclusively publishes all that is in it
+        registrations/<inverted n>.indexed       an empty marker: the objects below are there for registration n
+        <tasks|workflows|launch-plans>/<name>/
+            versions/<version>.json              an immutable document
+            latest/<inverted n>-<ms>-<version>   an empty, ordered key: the first one is "the latest"
     bundles/<sha256>.tar.gz                      code, named by the sha256 of the tar inside
     executions/<namespace>/<execution key>/<first run id>/
         execution.json                           what `resolve` decided: ids, options, inputs
@@ -40,7 +43,7 @@ from flytemp.names import EntityId, EntityKind, check_domain, check_entity, chec
 
 _RUN_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 _NODE_PATH = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
-_INVERTED_BASE = 10**14  # milliseconds: subtracting sorts newest first until the year 5138
+_INVERTED_BASE = 10**14  # enough for milliseconds until the year 5138
 
 
 def entity_folder(kind: EntityKind, project: str, domain: str) -> str:
@@ -62,14 +65,38 @@ def latest_folder(entity: EntityId) -> str:
     return f"{entity_folder(entity.kind, entity.project, entity.domain)}/{check_entity(entity.name)}/latest"
 
 
-def latest_key(entity: EntityId, at_ms: int) -> str:
+def latest_key(entity: EntityId, number: int, registered_ms: int) -> str:
+    """Return the key that orders a publication of ``entity`` by the number of its registration.
+
+    Args:
+        registered_ms: milliseconds since the epoch, by the clock of the client that registered: for display only.
+    """
     assert entity.version is not None
-    return f"{latest_folder(entity)}/{inverted(at_ms)}-{check_version(entity.version)}"
+    return f"{latest_folder(entity)}/{inverted(number)}-{registered_ms:d}-{check_version(entity.version)}"
 
 
-def inverted(at_ms: int) -> str:
-    """A text that sorts the newest time first; ``at_ms`` is milliseconds since the epoch."""
-    return f"{_INVERTED_BASE - at_ms:014d}"
+def registrations_folder(project: str, domain: str) -> str:
+    return f"registry/{check_project(project)}/{check_domain(domain)}/registrations"
+
+
+def registration_key(project: str, domain: str, number: int) -> str:
+    """Return the key of the record of registration ``number``."""
+    return f"{registrations_folder(project, domain)}/{inverted(number)}.json"
+
+
+def indexed_key(project: str, domain: str, number: int) -> str:
+    """Return the key of the marker that says that a registration's index is complete. It sorts before the record."""
+    return f"{registrations_folder(project, domain)}/{inverted(number)}.indexed"
+
+
+def inverted(number: int) -> str:
+    """Return text that sorts larger numbers first, of milliseconds since the epoch the newest time."""
+    return f"{_INVERTED_BASE - number:014d}"
+
+
+def inverted_number(text: str) -> int:
+    """Return the number that `inverted` made ``text`` of."""
+    return _INVERTED_BASE - int(text)
 
 
 def bundle_key(digest: str) -> str:

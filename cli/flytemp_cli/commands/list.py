@@ -163,8 +163,8 @@ def _entities(kind: EntityKind) -> click.Command:
         settings = session.settings()
         found = Registry(ObjectStore.open(settings.store)).list(kind, settings.project, settings.domain)
         output = session.output()
-        value = [{"name": one.name, "version": one.version, "registered_at": one.published_at.isoformat()} for one in found]
-        rows = [[one.name, one.version, time_text(one.published_at)] for one in found]
+        value = [{"name": one.name, "version": one.version, "registered_at": one.registered_at.isoformat()} for one in found]
+        rows = [[one.name, one.version, time_text(one.registered_at)] for one in found]
         output.data(
             value,
             table=lambda style: columns(["NAME", "VERSION", "REGISTERED"], rows, style) if rows else [],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flytemp.errors import InputError, NotFound
 from flytemp.names import EntityId, EntityKind, is_urn
 from flytemp.registry import Registry
-from flytemp.registry.registration import entity_kind
+from flytemp.registry.documents import entity_kind
 from flytemp.spec.models import Document, LaunchPlanDocument, TaskDocument, WorkflowDocument
 
 LOCAL_VERSION = "local"

@@ -20,10 +20,10 @@ class RegistrationEntry:
 
 @dataclass(frozen=True, slots=True)
 class EntitySummary:
-    """A registered name. ``entity`` has its latest version, published at ``published_at`` (UTC)."""
+    """A registered name. ``entity`` has its latest version, registered at ``registered_at`` (UTC)."""
 
     entity: EntityId
-    published_at: datetime
+    registered_at: datetime
 
     @property
     def name(self) -> str:

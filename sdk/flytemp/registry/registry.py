@@ -6,150 +6,142 @@ import builtins
 import difflib
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from flytemp import layout
-from flytemp.errors import InputError, NotFound
-from flytemp.names import EntityId, EntityKind, check_version
+from flytemp.errors import AlreadyExists, InputError, NotFound
+from flytemp.names import EntityId, EntityKind, check_domain, check_project, check_version
 from flytemp.registry.difference import difference
+from flytemp.registry.documents import entity_kind, read_published
 from flytemp.registry.entries import EntitySummary, RegistrationEntry
-from flytemp.registry.registration import (
-    Pending,
-    Registration,
-    conflict,
-    entity_kind,
-    is_published,
-    read_if_there,
-    split_latest,
-)
-from flytemp.spec.canonical import AnyDocument, complete, digest
+from flytemp.registry.log import Record, Snapshot, commit, complete_index
+from flytemp.spec.canonical import AnyDocument, complete, digest, stored
 from flytemp.store.object_store import ObjectStore
 
 _NEAR = 3
 
 
-class Registry:
-    """The registry in a store; see `flytemp.layout` for its keys. Thread-safe and stateless.
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A document to register."""
 
-    Every method raises `StoreError` when the store refuses, and `InvalidName` for a name that is none.
+    entity: EntityId
+    document: AnyDocument
+
+
+class Registry:
+    """The registry in a store; see `flytemp.registry.log` for its protocol. Thread-safe and stateless.
+
+    Every method raises `StoreError` when the store refuses, `InvalidName` for an invalid name, and `CorruptData` when a
+    document or a registration's record is damaged.
     """
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, store: ObjectStore, *, clock: Callable[[], float] = time.time) -> None:
         self.store = store
         self._clock = clock
-        self._pause = pause
 
     def preview(
         self, documents: Iterable[AnyDocument], *, project: str, domain: str, version: str
     ) -> builtins.list[RegistrationEntry]:
-        """What `register` would do with each document, in the order given; nothing is written.
+        """Return what `register` would do with each document, in the given order. Nothing is written.
 
         Raises:
-            InputError: when two documents have one name.
-            CorruptData: when a registered document is damaged.
-        """
-        return [self._compare(item) for item in _pending(documents, project, domain, version)]
-
-    def register(
-        self,
-        documents: Iterable[AnyDocument],
-        *,
-        project: str,
-        domain: str,
-        version: str,
-        published_ms: int | None = None,
-    ) -> builtins.list[RegistrationEntry]:
-        """Register all documents under one version, or none; what is there with equal content stays as it is.
-
-        Args:
-            published_ms: milliseconds since the epoch; the newest is the latest. Now, by default.
-
-        Raises:
-            AlreadyExists: when a name has other content under this version; the text shows the difference.
-            InputError: when two documents have one name.
-            CorruptData: when a registered document is damaged.
+            InputError: if two documents have one name.
         """
         pending = _pending(documents, project, domain, version)
-        entries = [self._compare(item) for item in pending]
-        # What is not published yet may be gone again in a moment: `Registration` waits for it.
-        conflicts = [
-            (entry.entity, entry.diff or "")
-            for entry in entries
-            if entry.status == "conflict" and is_published(self.store, entry.entity)
-        ]
-        if conflicts:
-            raise conflict(conflicts)
-        unchanged = {layout.document_key(entry.entity) for entry in entries if entry.status == "unchanged"}
-        moment = int(time.time() * 1000) if published_ms is None else published_ms
-        created = Registration(self.store, moment, self._clock, self._pause).run(pending, unchanged)
-        return [RegistrationEntry(item.entity, "new" if item.key in created else "unchanged") for item in pending]
+        snapshot = self._snapshot(project, domain)
+        return [_compare(item, snapshot) for item in pending]
 
-    def get(self, entity: EntityId) -> tuple[EntityId, AnyDocument]:
-        """The document of ``entity``, of its latest version when it names none; and the id with the version.
+    def register(
+        self, documents: Iterable[AnyDocument], *, project: str, domain: str, version: str
+    ) -> builtins.list[RegistrationEntry]:
+        """Register all documents under one version, or none. Each of them is the latest afterwards.
+
+        A document that is registered with equal content stays as it is.
 
         Raises:
-            NotFound: with names or versions that are near.
-            CorruptData: when what is there is damaged.
+            AlreadyExists: if a name has other content under this version; the message shows the difference.
+            InputError: if two documents have one name.
         """
-        found = entity if entity.version is not None else replace(entity, version=self.latest(entity))
-        document = read_if_there(self.store, found)
+        pending = _pending(documents, project, domain, version)
+        while True:
+            snapshot = self._snapshot(project, domain)
+            complete_index(snapshot)
+            entries = [_compare(item, snapshot) for item in pending]
+            conflicts = [entry for entry in entries if entry.status == "conflict"]
+            if conflicts:
+                raise _already_exists(conflicts)
+            new = {str(entry.entity) for entry in entries if entry.status == "new"}
+            published = [item for item in pending if str(item.entity) in new or not _is_latest(item.entity, snapshot)]
+            if not published:
+                return entries
+            texts = {str(item.entity): stored(item.document) for item in published if str(item.entity) in new}
+            record = Record.of([item.entity for item in published], texts, version, int(self._clock() * 1000))
+            if commit(snapshot, record):
+                return entries
+
+    def get(self, entity: EntityId) -> tuple[EntityId, AnyDocument]:
+        """Return the document of ``entity``, of the latest version if it names none; and the id with the version.
+
+        Raises:
+            NotFound: with similar names or versions.
+        """
+        if entity.version is not None:
+            found = entity
+            document = read_published(self.store, entity)
+            if document is None:  # it may be in a registration whose index is incomplete
+                document = self._snapshot(entity.project, entity.domain).document(entity)
+        else:
+            snapshot = self._snapshot(entity.project, entity.domain)
+            found = replace(entity, version=self._latest(entity, snapshot))
+            document = snapshot.document(found)
         if document is None:
             raise self._not_found(entity)
         return found, document
 
     def latest(self, entity: EntityId) -> str:
-        """The version published last, whatever version ``entity`` names.
+        """Return the version that was registered last, whatever version ``entity`` names.
 
         Raises:
-            NotFound: when there is none.
+            NotFound: with similar names.
         """
-        for _, version in self._published(entity, limit=1):
-            return version
-        raise self._not_found(replace(entity, version=None))
+        return self._latest(entity, self._snapshot(entity.project, entity.domain))
 
     def list(self, kind: EntityKind, project: str, domain: str) -> builtins.list[EntitySummary]:
-        """Every registered name of one kind, sorted, with its latest version."""
-        summaries: builtins.list[EntitySummary] = []
-        for name in self.store.list(layout.entity_folder(kind, project, domain)):
+        """Return the registered names of one kind with their latest versions, by name."""
+        snapshot = self._snapshot(project, domain)
+        summaries = []
+        for name in snapshot.names(kind):
             entity = EntityId(kind, project, domain, name)
-            for published_ms, version in self._published(entity, limit=1):
-                published = datetime.fromtimestamp(published_ms / 1000, UTC)
-                summaries.append(EntitySummary(replace(entity, version=version), published))
+            latest = snapshot.latest(entity)
+            if latest is not None:
+                registered = datetime.fromtimestamp(latest.registered_ms / 1000, UTC)
+                summaries.append(EntitySummary(replace(entity, version=latest.version), registered))
         return summaries
 
     def versions(self, entity: EntityId) -> builtins.list[str]:
-        """The published versions, newest first.
+        """Return the registered versions, the newest first.
 
         Raises:
-            NotFound: when there is none.
+            NotFound: if there is none.
         """
-        found = list(dict.fromkeys(version for _, version in self._published(entity)))
+        found = _versions(entity, self._snapshot(entity.project, entity.domain))
         if not found:
             raise self._not_found(replace(entity, version=None))
         return found
 
-    def _published(self, entity: EntityId, limit: int | None = None) -> builtins.list[tuple[int, str]]:
-        names = self.store.list(layout.latest_folder(entity), limit)
-        return [(published_ms, version) for published_ms, version in map(split_latest, names) if version]
+    def _snapshot(self, project: str, domain: str) -> Snapshot:
+        return Snapshot.take(self.store, check_project(project), check_domain(domain))
 
-    def _compare(self, item: Pending) -> RegistrationEntry:
-        existing = read_if_there(self.store, item.entity)
-        if existing is None:
-            return RegistrationEntry(item.entity, "new")
-        if digest(existing) == digest(item.document):
-            return RegistrationEntry(item.entity, "unchanged")
-        return RegistrationEntry(item.entity, "conflict", difference(complete(existing), complete(item.document)))
+    def _latest(self, entity: EntityId, snapshot: Snapshot) -> str:
+        latest = snapshot.latest(entity)
+        if latest is None:
+            raise self._not_found(replace(entity, version=None))
+        return latest.version
 
     def _not_found(self, entity: EntityId) -> NotFound:
         noun, place = entity.kind.noun, f"{entity.project}/{entity.domain}"
-        versions = list(dict.fromkeys(version for _, version in self._published(entity)))
+        versions = _versions(entity, self._snapshot(entity.project, entity.domain)) if entity.version is not None else []
         if versions and entity.version is not None:
             near = difflib.get_close_matches(entity.version, versions, _NEAR, 0.5) or versions[:_NEAR]
             return NotFound(
@@ -167,15 +159,48 @@ class Registry:
         return NotFound(f"there is no {noun} {entity.name!r} in {place} of the store {self.store.uri}", hint=hint)
 
 
-def _pending(documents: Iterable[AnyDocument], project: str, domain: str, version: str) -> list[Pending]:
+def _pending(documents: Iterable[AnyDocument], project: str, domain: str, version: str) -> list[_Pending]:
     check_version(version)
-    found: dict[EntityId, Pending] = {}
+    found: dict[EntityId, _Pending] = {}
     for document in documents:
         entity = EntityId(entity_kind(document), project, domain, document.name, version)
         if entity in found and digest(found[entity].document) != digest(document):
             raise InputError(f"two different {entity.kind.noun}s are called {entity.name!r}", hint="rename one of them")
-        found.setdefault(entity, Pending(entity, document))
+        found.setdefault(entity, _Pending(entity, document))
     return list(found.values())
+
+
+def _compare(item: _Pending, snapshot: Snapshot) -> RegistrationEntry:
+    existing = snapshot.document(item.entity)
+    if existing is None:
+        return RegistrationEntry(item.entity, "new")
+    if digest(existing) == digest(item.document):
+        return RegistrationEntry(item.entity, "unchanged")
+    return RegistrationEntry(item.entity, "conflict", difference(complete(existing), complete(item.document)))
+
+
+def _is_latest(entity: EntityId, snapshot: Snapshot) -> bool:
+    latest = snapshot.latest(entity)
+    return latest is not None and latest.version == entity.version
+
+
+def _versions(entity: EntityId, snapshot: Snapshot) -> list[str]:
+    return list(dict.fromkeys(publication.version for publication in snapshot.publications(entity)))
+
+
+def _already_exists(conflicts: Sequence[RegistrationEntry]) -> AlreadyExists:
+    """Return the error for names whose version has other content, with the differences."""
+    parts = [
+        f"{entry.entity.kind.noun} with different structure already exists: {entry.entity}\n{entry.diff}"
+        for entry in conflicts[:5]
+    ]
+    if len(conflicts) > 5:
+        parts.append(f"… and {len(conflicts) - 5} more: {', '.join(str(entry.entity) for entry in conflicts[5:20])}")
+    version = conflicts[0].entity.version
+    return AlreadyExists(
+        "\n".join(parts),
+        hint=f"a version is immutable: register under another one than {version!r}, or let the content name it",
+    )
 
 
 def _near(name: str, names: Sequence[str]) -> list[str]:

@@ -29,7 +29,7 @@ def _race(store: Path, *contents: Any) -> list[list[str]]:
 
 
 def _registered(store: Path, version: str) -> dict[str, str]:
-    """What is there under a version, published or not: name to loader."""
+    """The documents under a version: name to loader."""
     opened = ObjectStore.open(str(store))
     registry = Registry(opened)
     found: dict[str, str] = {}
@@ -43,7 +43,7 @@ def _registered(store: Path, version: str) -> dict[str, str]:
     return found
 
 
-def test_the_same_content_succeeds_in_both(tmp_path: Path) -> None:
+def test_same_content_is_registered_by_both(tmp_path: Path) -> None:
     for round_, met in enumerate(_race(tmp_path, SAME, SAME)):
         statuses = [result.split(",") for result in met]
         assert all(sorted(pair) == ["new", "unchanged"] for pair in zip(*statuses, strict=True))
@@ -56,19 +56,13 @@ def test_the_same_content_succeeds_in_both(tmp_path: Path) -> None:
     "programs",
     [
         pytest.param([[["a", "m:1"], ["b", "m:1"]], [["a", "m:2"], ["b", "m:2"]]], id="all differ"),
-        pytest.param(
-            [[["a", "m"], ["b", "m"], ["c", "m:1"]], [["a", "m"], ["b", "m"], ["c", "m:2"]]], id="last differs"
-        ),
-        pytest.param(
-            [[["a", "m:1"], ["b", "m"], ["c", "m"]], [["a", "m:2"], ["b", "m"], ["c", "m"]]], id="first differs"
-        ),
+        pytest.param([[["a", "m"], ["b", "m"], ["c", "m:1"]], [["a", "m"], ["b", "m"], ["c", "m:2"]]], id="last differs"),
+        pytest.param([[["a", "m:1"], ["b", "m"], ["c", "m"]], [["a", "m:2"], ["b", "m"], ["c", "m"]]], id="first differs"),
         pytest.param([[["a", "m"], ["c", "m:1"]], [["b", "m"], ["c", "m:2"]]], id="each has its own"),
-        pytest.param(
-            [[["a", "m"], ["b", "m:1"]], [["a", "m"], ["b", "m:2"]], [["a", "m"], ["b", "m:3"]]], id="three processes"
-        ),
+        pytest.param([[["a", "m"], ["b", "m:1"]], [["a", "m"], ["b", "m:2"]], [["a", "m"], ["b", "m:3"]]], id="three processes"),
     ],
 )
-def test_of_different_contents_exactly_one_wins(tmp_path: Path, programs: list[list[list[str]]]) -> None:
+def test_exactly_one_of_different_contents_is_registered(tmp_path: Path, programs: list[list[list[str]]]) -> None:
     for round_, met in enumerate(_race(tmp_path, *programs)):
         won = [number for number, result in enumerate(met) if not result.startswith("refused")]
         assert len(won) == 1, met
