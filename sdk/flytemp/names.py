@@ -43,6 +43,7 @@ _ENTITY = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9_])?")
 # Flyte refuses versions with any of [!*'();:@&=+$,/?#[]]; this is what is left, without spaces.
 _VERSION = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.~-]{0,126}[A-Za-z0-9_])?")
 _EXECUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_POOL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _NODE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -65,6 +66,11 @@ def check_project(text: str) -> str:
 def check_domain(text: str) -> str:
     """Return ``text`` if it can name a domain; see `check_project`."""
     return _check(text, _PROJECT, "a domain's name", "1 to 64 of a-z, 0-9 and '-', not '-' at an end")
+
+
+def is_pool(text: str) -> bool:
+    """Return True if ``text`` can name a pool of workers: a DNS label, so that it can be part of a label's value."""
+    return _POOL.fullmatch(text) is not None
 
 
 def check_entity(text: str) -> str:

@@ -53,6 +53,7 @@ class ContainerOptions(TypedDict, total=False):
     pod_template_name: str | None
     accelerator: BaseAccelerator | None
     shared_memory: bool | str | None
+    pool: str | None
     labels: Mapping[str, str] | None
     annotations: Mapping[str, str] | None
 

@@ -12,7 +12,7 @@ from flytemp.authoring.pod import pod_template_spec
 from flytemp.authoring.quantities import amount
 from flytemp.authoring.resources import Resources, resource_spec, shared_memory_spec
 from flytemp.authoring.retry import retries_spec, timeout_specs
-from flytemp.authoring.settings import accelerator_spec, flag, image
+from flytemp.authoring.settings import accelerator_spec, flag, image, pool
 from flytemp.errors import Location, NotSupported
 from flytemp.names import slug
 from flytemp.spec.models import ResourceAmounts, ResourceSpec, TaskSettings
@@ -33,6 +33,7 @@ SETTINGS = frozenset(
         "cache_serialize",
         "shared_memory",
         "pod_template",
+        "pool",
     }
 )
 _UNSUPPORTED = {
@@ -111,6 +112,8 @@ def overridden(settings: TaskSettings, overrides: Mapping[str, Any]) -> TaskSett
         updates["accelerator"] = accelerator_spec(given["accelerator"])
     if "shared_memory" in given:
         updates["shared_memory"] = shared_memory_spec(given["shared_memory"])
+    if "pool" in given:
+        updates["pool"] = pool(given["pool"])
     if "pod_template" in given:
         updates["pod_template"] = pod_template_spec(given["pod_template"])
     if given.keys() & {"cache", "cache_version", "cache_serialize"}:

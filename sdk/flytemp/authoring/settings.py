@@ -17,6 +17,7 @@ from flytemp.authoring.resources import Resources, Secret, resource_spec, secret
 from flytemp.authoring.retry import RetryStrategy, Timeout, retries_spec, timeout_specs
 from flytemp.errors import NotSupported
 from flytemp.extras.accelerators import BaseAccelerator
+from flytemp.names import is_pool
 from flytemp.spec.models import AcceleratorSpec, TaskSettings
 
 
@@ -68,6 +69,7 @@ class TaskOptions(TypedDict, total=False):
     accelerator: BaseAccelerator | None
     pickle_untyped: bool
     shared_memory: bool | str | None
+    pool: str | None
     labels: Mapping[str, str] | None
     annotations: Mapping[str, str] | None
 
@@ -111,6 +113,7 @@ def task_settings(options: Mapping[str, Any]) -> TaskSettings:
         pod_template_name=text(given.get("pod_template_name"), "pod_template_name"),
         accelerator=accelerator_spec(given.get("accelerator")),
         shared_memory=shared_memory_spec(given.get("shared_memory")),
+        pool=pool(given.get("pool")),
         enable_deck=_deck(given),
         deck_fields=_deck_fields(given.get("deck_fields")),
         deprecated=text(given.get("deprecated"), "deprecated") or "",
@@ -144,6 +147,18 @@ def text(value: object, what: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise SettingsError(f"{what} must be text, not {value!r}")
+
+
+def pool(value: object) -> str | None:
+    """Return the name of a pool of workers.
+
+    Raises:
+        SettingsError: the value cannot name a pool.
+    """
+    name = text(value, "pool")
+    if name is not None and not is_pool(name):
+        raise SettingsError(f"pool={name!r} cannot name a pool of workers", hint="use 1 to 63 of a-z, 0-9 and '-', as in \"gpu\"")
+    return name
 
 
 def image(value: object) -> str | None:

@@ -192,6 +192,8 @@ def task(
         container_image: name of an image; used by backends that run containers.
         resources: `Resources`; a pair is (request, limit). Or ``requests`` and ``limits``.
         environment: variables for the task's process, texts.
+        pool: name of the pool of workers that run the task, started by ``flytemp worker --pool NAME``. By default, the workers
+            without a pool run it.
         secret_requests: a list of `Secret`.
 
     Raises:

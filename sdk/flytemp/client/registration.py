@@ -13,10 +13,11 @@ from flytemp.compiler.yaml.files import Sources, compile_sources, load_sources
 from flytemp.errors import Problem, ProgramError
 from flytemp.names import check_version
 from flytemp.registry import RegistrationEntry, Registry
-from flytemp.registry.platform_limits import PlatformLimits, over_limits, read_limits
+from flytemp.registry.platform_limits import over_limits, read_limits
 from flytemp.spec.canonical import AnyDocument
 from flytemp.spec.models import BundleRef
 from flytemp.store.object_store import ObjectStore
+from flytemp.task_queues import deployment_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +127,12 @@ def _check_limits(
     Raises:
         ProgramError: the platform refuses such tasks instead.
     """
-    known = read_limits(store, task_queue) if task_queue is not None else PlatformLimits()
-    problems = over_limits(documents, known, project, domain)
-    if problems and known.refuse:
-        raise ProgramError(problems)
-    return problems
+    if task_queue is None:
+        return []
+    exceeded = over_limits(documents, lambda pool: read_limits(store, deployment_of(task_queue, pool)), project, domain)
+    if exceeded.refused:
+        raise ProgramError(exceeded.problems)
+    return exceeded.problems
 
 
 def _compiled(sources: Sources, only: Entity | None, bundle: BundleRef) -> list[AnyDocument]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flytemp.errors import InvalidName
-from flytemp.names import check_domain, check_project
+from flytemp.names import check_domain, check_project, is_pool
 
 WORKER = "worker"
 KUBERNETES = "kubernetes"
@@ -103,6 +103,12 @@ def variables(value: object) -> tuple[str, ...]:
     return tuple(names)
 
 
+def pool_or_default(value: object) -> str:
+    if value == "" or (isinstance(value, str) and is_pool(value.strip())):
+        return value.strip()
+    raise ValueError("1 to 63 of a-z, 0-9 and '-', or an empty text for the default workers")
+
+
 def url(value: object) -> str:
     if not isinstance(value, str) or not re.match(r"https?://[^/\s]", value.strip()):
         raise ValueError("an http or https address")
@@ -147,6 +153,7 @@ FIELDS = (
 WORKER_FIELDS = (
     _worker("slots", whole(1)),
     _worker("backend", one_of("process", "kubernetes", "noop")),
+    _worker("pool", pool_or_default),
     _worker("heartbeat_seconds", seconds(0.1)),
     _worker("grace_seconds", seconds(0)),
     _worker("drain_seconds", seconds(0)),

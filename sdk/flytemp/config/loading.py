@@ -53,6 +53,7 @@ _DEFAULTS: Mapping[str, object] = MappingProxyType(
         "worker.continue_as_new_drain_seconds": 30.0,
         "worker.max_map_items": 1_000,
         "worker.max_dynamic_depth": 50,
+        "worker.pool": "",
         "worker.pass_environment": (),
         "worker.metrics_address": "127.0.0.1:9464",
         "worker.sdk_metrics_address": "",

@@ -19,6 +19,8 @@ class WorkerSettings:
     backend: Literal["process", "kubernetes", "noop"]
     """"process" runs tasks on this machine, "kubernetes" each in a pod; "noop" answers without running them, to measure what
     everything else costs."""
+    pool: str
+    """Name of the pool whose tasks this worker runs. By default, the worker runs the interpreter and the tasks without a pool."""
     heartbeat_seconds: float
     """A running task that is not heard of for so long has lost its worker; by default 10, with pods 60."""
     grace_seconds: float

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -11,7 +12,7 @@ from flytemp.authoring.quantities import amount
 from flytemp.errors import Location, Problem
 from flytemp.spec.canonical import AnyDocument
 from flytemp.spec.graphs import all_nodes
-from flytemp.spec.models import LaunchPlanDocument, ResourceAmounts, ResourceSpec, SourceLocation, TaskDocument
+from flytemp.spec.models import LaunchPlanDocument, ResourceAmounts, ResourceSpec, SourceLocation, TaskDocument, TaskSettings
 from flytemp.store.object_store import ObjectStore
 
 
@@ -65,18 +66,40 @@ def read_limits(store: ObjectStore, task_queue: str) -> PlatformLimits:
         return PlatformLimits()
 
 
-def over_limits(documents: Iterable[AnyDocument], known: PlatformLimits, project: str, domain: str) -> list[Problem]:
-    """What tasks of the documents ask for, and the platform does not give."""
-    most = known.of(project, domain)
-    end = "" if known.refuse else "; it gets that much"
-    hint = "ask for less, or ask who runs the platform: the limits are in the policy of its workers"
+@dataclass(frozen=True, slots=True)
+class ExceededLimits:
+    """Problems of the tasks that request more than the platform gives. ``refused``: the platform refuses one of the tasks."""
+
+    problems: list[Problem]
+    refused: bool
+
+
+def over_limits(
+    documents: Iterable[AnyDocument], limits_of: Callable[[str | None], PlatformLimits], project: str, domain: str
+) -> ExceededLimits:
+    """Compare the requests of the documents' tasks with the limits of the workers that run them.
+
+    Args:
+        documents: the documents with the tasks.
+        limits_of: returns the limits of a pool, or of the default workers for None.
+        project: the tasks' project.
+        domain: the tasks' domain.
+    """
+    hint = "request less, or ask the operator of the platform: the limits are in the policy of its workers"
     found: dict[str, Problem] = {}
-    for owner, place, resources in _asked(documents):
+    refused = False
+    limits: dict[str | None, PlatformLimits] = {}
+    for owner, place, settings in _task_settings(documents):
+        if settings.pool not in limits:
+            limits[settings.pool] = limits_of(settings.pool)
+        known = limits[settings.pool]
         where = Location(place.file, place.line) if place is not None else None
-        for excess in exceeding(resources, most):
+        end = "" if known.refuse else "; it gets that much"
+        for excess in exceeding(settings.resources, known.of(project, domain)):
             text = f"{owner}: {excess} that the platform gives to a task in {project}-{domain}{end}"
             found.setdefault(text, Problem(text, where, hint))
-    return list(found.values())
+            refused = refused or known.refuse
+    return ExceededLimits(list(found.values()), refused)
 
 
 def exceeding(resources: ResourceSpec, most: ResourceAmounts) -> Iterator[str]:
@@ -88,14 +111,15 @@ def exceeding(resources: ResourceSpec, most: ResourceAmounts) -> Iterator[str]:
             yield f"{name.replace('_', ' ')} {highest} is more than the {limit}"
 
 
-def _asked(documents: Iterable[AnyDocument]) -> Iterator[tuple[str, SourceLocation | None, ResourceSpec]]:
+def _task_settings(documents: Iterable[AnyDocument]) -> Iterator[tuple[str, SourceLocation | None, TaskSettings]]:
+    """Yield the settings of each task and of each node that overrides them, with their owner and its location."""
     for document in documents:
         if isinstance(document, TaskDocument):
-            yield f"task {document.name}", document.task.location, document.task.settings.resources
+            yield f"task {document.name}", document.task.location, document.task.settings
         elif not isinstance(document, LaunchPlanDocument):
             for task in document.tasks.values():
-                yield f"task {task.name}", task.location, task.settings.resources
+                yield f"task {task.name}", task.location, task.settings
             for workflow in document.workflows.values():
                 for local, node in all_nodes(workflow):
                     if node.overrides.settings is not None:
-                        yield f"workflow {workflow.name}, node {local}", node.location, node.overrides.settings.resources
+                        yield f"workflow {workflow.name}, node {local}", node.location, node.overrides.settings

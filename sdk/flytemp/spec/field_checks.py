@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from flytemp.literals.compare import ORDERED
+from flytemp.names import is_pool
 from flytemp.spec.models import (
     Comparison,
     Condition,
@@ -93,6 +94,8 @@ def settings_flaws(settings: TaskSettings) -> Iterator[str]:
         value = getattr(backoff, name)
         if not least <= value < math.inf:
             yield f"has a backoff with {name} {value}: it must be {'zero' if least == 0 else 'one'} or more"
+    if settings.pool is not None and not is_pool(settings.pool):
+        yield f"has the pool {settings.pool!r}: it must be 1 to 63 of a-z, 0-9 and '-', not '-' at an end"
 
 
 def _words(kind: str) -> str:

@@ -12,7 +12,8 @@
 A node has ``id, kind, target, name, in: {input: binding}, needs: [index…]``, a ``deadline`` in seconds if it has one, and by
 its kind:
 
-* task, dynamic: ``retries, backoff: [base, factor, cap, jitter], queued`` (seconds that an attempt may wait);
+* task, dynamic: ``retries, backoff: [base, factor, cap, jitter], queued`` (seconds that an attempt may wait), ``pool`` (of
+  the workers that run it, if not the default ones);
 * launch_plan: ``plan``: ``{"launch_plan", "project", "domain", "version"}``;
 * branch: ``branch``: ``{"nodes", "cases": [[condition, index of a node or null, message of a failure or null]…]}``; the
   bindings of its nodes are those of the graph around it, conditions are `flytemp_worker.engine.conditions`;
@@ -229,6 +230,8 @@ class _GraphWriter:
             for name, seconds in (("queued", settings.queued_timeout_seconds), ("deadline", settings.deadline_seconds)):
                 if seconds is not None:
                     data[name] = seconds
+            if settings.pool is not None:
+                data["pool"] = settings.pool
         elif kind == "launch_plan":
             plan = self._document.launch_plans[node.target]
             data["plan"] = {"launch_plan": plan.name, **plan.model_dump(include={"project", "domain", "version"})}

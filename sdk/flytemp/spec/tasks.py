@@ -131,6 +131,7 @@ class TaskSettings(SchemaModel):
     pod_template_name: str | None = None
     accelerator: AcceleratorSpec | None = None
     shared_memory: str | bool | None = None
+    pool: str | None = None  # of workers that run the task; None: the default workers
     enable_deck: bool = False
     deck_fields: tuple[str, ...] = ()
     deprecated: str = ""

@@ -38,6 +38,7 @@ def test_every_option_is_stored() -> None:
             "pod_template_name": "base",
             "accelerator": A100.partition_2g_10gb,
             "shared_memory": "2Gi",
+            "pool": "gpu",
             "enable_deck": True,
             "deck_fields": [DeckField.INPUT, "Timeline"],
             "deprecated": "use the other",
@@ -59,7 +60,7 @@ def test_every_option_is_stored() -> None:
     assert settings.pod_template.labels == {"l": "1"}
     assert settings.pod_template_name == "base"
     assert settings.accelerator == AcceleratorSpec(device="nvidia-tesla-a100", partition_size="2g.10gb")
-    assert settings.shared_memory == "2Gi"
+    assert (settings.shared_memory, settings.pool) == ("2Gi", "gpu")
     assert settings.enable_deck
     assert settings.deck_fields == ("Input", "Timeline")
     assert settings.deprecated == "use the other"
@@ -115,6 +116,8 @@ def test_shorter_forms(options: dict[str, Any], expected: dict[str, Any]) -> Non
         ({"secret_requests": ["a"]}, "secret_requests must be a list of Secret"),
         ({"secret_requests": Secret("g")}, "secret_requests must be a list of Secret"),
         ({"interruptible": "yes"}, "interruptible must be True, False or None"),
+        ({"pool": "GPU 1"}, "pool='GPU 1' cannot name a pool of workers"),
+        ({"pool": 1}, "pool must be text"),
         ({"pod_template": {"containers": []}}, "pod_template must be a PodTemplate"),
         ({"accelerator": "T4"}, "accelerator must be one of"),
         ({"shared_memory": "lots"}, "shared_memory 'lots' is not a Kubernetes quantity"),
@@ -224,7 +227,7 @@ def test_overrides_start_from_the_tasks_own_settings() -> None:
     def wf() -> int:
         first = base(x=1).with_overrides(limits=Resources(cpu="2"))
         second = base(x=first).with_overrides(name="shown").with_overrides(timeout=5, shared_memory=True, accelerator=T4)
-        third = base(x=second).with_overrides(cache=False, interruptible=True, container_image="i:2")
+        third = base(x=second).with_overrides(cache=False, interruptible=True, container_image="i:2", pool="spot")
         return base(x=third).with_overrides(cache=True, cache_version="2", pod_template=PodTemplate())
 
     nodes = wf.spec().nodes
@@ -234,6 +237,6 @@ def test_overrides_start_from_the_tasks_own_settings() -> None:
     assert (first.resources.requests.cpu, first.resources.limits.cpu) == ("2", "2")
     assert (second.timeout_seconds, second.shared_memory, nodes[1].overrides.name) == (5, True, "shown")
     assert second.accelerator == AcceleratorSpec(device="nvidia-tesla-t4")
-    assert (third.cache, third.interruptible, third.container_image) == (None, True, "i:2")
+    assert (third.cache, third.interruptible, third.container_image, third.pool) == (None, True, "i:2", "spot")
     assert fourth.cache == CacheSpec(version="2")
     assert fourth.pod_template is not None

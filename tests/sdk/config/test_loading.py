@@ -190,7 +190,7 @@ def test_every_setting_has_a_variable_a_flag_and_a_key(load: Callable[..., Setti
         "heartbeat_seconds": "1.5", "grace_seconds": "0", "drain_seconds": "7", "recycle_after": "8",
         "max_parallelism": "0", "max_in_flight": "9", "max_system_tries": "4", "continue_as_new_events": "50",
         "continue_as_new_drain_seconds": "2", "max_map_items": "7", "max_dynamic_depth": "3",
-        "pass_environment": "A, B", "metrics_address": "off",
+        "pool": "gpu", "pass_environment": "A, B", "metrics_address": "off",
         "sdk_metrics_address": "0.0.0.0:0", "kubeconfig": "/k", "context": "c", "image": "i:1", "policy": "/p.toml", "pods": "12",
     }  # fmt: skip
     fields = [field for field in ALL_FIELDS if field.name != "profile"]
