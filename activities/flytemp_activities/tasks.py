@@ -218,7 +218,12 @@ def _answer(result: TaskResult) -> dict[str, Any]:
         raise _failure(error.kind, error.code, error.message, error.retryable, error.failed_items)
     outputs = result.outputs or {}
     size = inline_bytes(outputs)
-    return {"outputs": outputs, "size": size} if size <= INLINE_BYTES else {"size": size}
+    answer: dict[str, Any] = {"size": size}
+    if size <= INLINE_BYTES:
+        answer["outputs"] = outputs
+    if result.lookup:
+        answer["lookup"] = result.lookup
+    return answer
 
 
 def _failure(

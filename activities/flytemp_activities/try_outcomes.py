@@ -9,6 +9,7 @@ from flytemp.runtime.commit import claim_try, commit_result, now, read_claim, re
 from flytemp.runtime.invocation import Claim, Invocation, TaskError, TaskResult
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import SystemFailure, TaskLost
+from flytemp_activities.result_lookup import ResultLookup
 
 LOST = OUTCOMES["Lost"].code
 
@@ -20,9 +21,11 @@ class TryOutcomes:
     Every method raises `StoreError` if the store cannot be used.
     """
 
-    def __init__(self, store: ObjectStore, invocation: Invocation) -> None:
+    def __init__(self, store: ObjectStore, invocation: Invocation, lookup: ResultLookup | None = None) -> None:
         self._store = store
         self._invocation = invocation
+        self._lookup = lookup
+        self._lookup_status = ""
 
     async def result(self) -> TaskResult | None:
         """Return the result of the attempt, or None."""
@@ -41,6 +44,25 @@ class TryOutcomes:
         if error is not None:
             raise as_exception(error)
         return None
+
+    async def look_up(self) -> TaskResult | None:
+        """Look for a result that makes the try unnecessary, and commit it as the result of the attempt.
+
+        Returns:
+            The result that counts, or None if the try must start.
+        """
+        if self._lookup is None:
+            return None
+        outcome = await self._lookup.find(self._invocation)
+        self._lookup_status = outcome.status
+        if outcome.result is None:
+            return None
+        result = outcome.result.model_copy(update={"lookup": outcome.status, "try_": self._invocation.try_})
+        return await asyncio.to_thread(commit_result, self._store, self._invocation, result)
+
+    def with_lookup(self, result: TaskResult) -> TaskResult:
+        """Return the result of a try that this worker started with the status of its look-up."""
+        return result.model_copy(update={"lookup": self._lookup_status}) if self._lookup_status else result
 
     async def fail(self, error: TaskError) -> TaskResult:
         """Commit a USER error as the result of the attempt; return the result that counts."""

@@ -24,6 +24,7 @@ from flytemp_activities.kubernetes.pod_attempt import PodAttempt
 from flytemp_activities.kubernetes.pods import Pods, Templates
 from flytemp_activities.kubernetes.policy import Policy
 from flytemp_activities.kubernetes.watch import PodWatch
+from flytemp_activities.result_lookup import ResultLookup
 
 CLOSE_SECONDS = 20.0
 """A worker that ends waits so long for outputs to be kept and pods to be removed; the janitor does the rest."""
@@ -42,10 +43,17 @@ class KubernetesOptions:
 
 
 class KubernetesBackend:
-    """Runs tasks as pods of one cluster. Call `start` first and `close` last, on the event loop that calls `run`."""
+    """Backend that runs tasks as pods of one cluster. Call `start` first and `close` last, on the event loop that calls `run`.
 
-    def __init__(self, store: ObjectStore, options: KubernetesOptions) -> None:
+    Args:
+        store: the object store of the deployment.
+        options: how to reach the cluster.
+        lookup: is asked for a result before a try starts, if given.
+    """
+
+    def __init__(self, store: ObjectStore, options: KubernetesOptions, lookup: ResultLookup | None = None) -> None:
         self._store = store
+        self._lookup = lookup
         self._options = options
         self._tries: dict[TryKey, PodAttempt] = {}
         self._api: KubernetesApi | None = None
@@ -70,6 +78,7 @@ class KubernetesBackend:
         self._yard = KubernetesContext(
             store=self._store, pods=pods, watch=watch, templates=Templates(pods), policy=policy, creations=creations,
             tidying=Cleanup(self._store, pods, policy, creations), namespace=api.namespace, task_queue=options.task_queue,
+            lookup=self._lookup,
         )  # fmt: skip
 
     def janitor(self, temporal: TemporalClient) -> Janitor:

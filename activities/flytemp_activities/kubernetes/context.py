@@ -19,6 +19,7 @@ from flytemp_activities.kubernetes.manifest import MOST_INVOCATION_BYTES, Built,
 from flytemp_activities.kubernetes.pods import Pod, Pods, Templates
 from flytemp_activities.kubernetes.policy import Policy
 from flytemp_activities.kubernetes.watch import PodWatch
+from flytemp_activities.result_lookup import ResultLookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class KubernetesContext:
     creations: Creations
     namespace: str
     task_queue: str
+    lookup: ResultLookup | None = None
 
 
 async def prepare(yard: KubernetesContext, invocation: Invocation) -> Built:

@@ -65,7 +65,7 @@ class PodAttempt:
         early_deadline: float | None = None,
     ) -> None:
         self._yard = yard
-        self._outcomes = TryOutcomes(yard.store, invocation)
+        self._outcomes = TryOutcomes(yard.store, invocation, yard.lookup)
         self._invocation = invocation
         self._built: Built
         self._feed: PodSubscription | None = None
@@ -127,7 +127,7 @@ class PodAttempt:
             try:
                 pod = await self._pod(resumed, seen_uid)
                 self.begun.set_result(None)
-                return await self._live(pod)
+                return self._outcomes.with_lookup(await self._live(pod))
             finally:
                 self._yard.watch.forget(key)
         except _Settled as settled:
@@ -159,6 +159,8 @@ class PodAttempt:
                     return found
                 if seen_uid is not None or await self._outcomes.read_claim() is not None:
                     raise await self._outcomes.lost("its pod is gone")
+            if (result := await self._outcomes.look_up()) is not None:
+                raise _Settled(result)
             deadline = self._early_deadline
             if deadline is not None and not self.has_activity and time.monotonic() > deadline:
                 raise NotStarted("the pod could not be requested in time")

@@ -25,6 +25,7 @@ from flytemp_activities.process.leases import LeaseKeeper, Owners
 from flytemp_activities.process.options import ProcessOptions
 from flytemp_activities.process.pool import ProcessPool
 from flytemp_activities.process.supervisor import ProcessContext, Supervisor
+from flytemp_activities.result_lookup import ResultLookup
 
 __all__ = ["ProcessBackend", "ProcessOptions", "SystemFailure", "TaskLost", "key_of"]
 
@@ -38,10 +39,14 @@ class ProcessBackend:
         store: where claims, results and logs go.
         options: settings.
         worker_id: the worker's name. Each start of a worker claims under a name of its own, `owner`.
+        lookup: is asked for a result before a try starts, if given.
     """
 
-    def __init__(self, store: ObjectStore, options: ProcessOptions, worker_id: str) -> None:
+    def __init__(
+        self, store: ObjectStore, options: ProcessOptions, worker_id: str, lookup: ResultLookup | None = None
+    ) -> None:
         self._store = store
+        self._lookup = lookup
         self._options = options
         token = secrets.token_hex(6)
         self._token = f"{os.getpid()}-{process_started(os.getpid())}-{token}"
@@ -77,7 +82,7 @@ class ProcessBackend:
         command = [sys.executable, "-I", "-S", guard.__file__, self._token, str(own), str(os.getpid())]
         self._guard = subprocess.Popen(command, stdin=subprocess.PIPE, cwd="/", start_new_session=True)
         pool = ProcessPool(options, self._token, own, self._register, self._unregister)
-        return ProcessContext(self._store, options, pool, Owners(self._store), OomCounter(), self.owner, own)
+        return ProcessContext(self._store, options, pool, Owners(self._store), OomCounter(), self.owner, own, self._lookup)
 
     async def _warm_up(self, pool: ProcessPool) -> None:
         try:

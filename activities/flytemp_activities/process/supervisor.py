@@ -19,6 +19,7 @@ from flytemp_activities.process.leases import Owners
 from flytemp_activities.process.logs import LogSink
 from flytemp_activities.process.options import ProcessOptions
 from flytemp_activities.process.pool import PoolKey, ProcessPool
+from flytemp_activities.result_lookup import ResultLookup
 from flytemp_activities.try_outcomes import TryOutcomes, unwrap
 
 _POLL_SECONDS = 1.0
@@ -35,6 +36,7 @@ class ProcessContext:
     oom: OomCounter
     owner: str
     folder: Path  # of the worker alone; scratch folders lie in it
+    lookup: ResultLookup | None = None
 
 
 class Supervisor:
@@ -44,7 +46,7 @@ class Supervisor:
         self._shop = shop
         self._store = shop.store
         self._invocation = invocation
-        self._outcomes = TryOutcomes(shop.store, invocation)
+        self._outcomes = TryOutcomes(shop.store, invocation, shop.lookup)
         self._environment = environment
         self._process: WarmProcess | None = None
         self._kill_reason: str | None = None
@@ -84,8 +86,8 @@ class Supervisor:
 
     async def _run(self, resumed: bool) -> TaskResult:
         try:
-            settled = await self._follow() if resumed else None
-            return settled or await self._start()
+            settled = (await self._follow() if resumed else None) or await self._outcomes.look_up()
+            return settled or self._outcomes.with_lookup(await self._start())
         except StoreError as error:
             raise SystemFailure(TaskError.of_platform(error)) from error
         except asyncio.CancelledError:

@@ -122,6 +122,7 @@ class TaskResult(RuntimeModel):
     started_at: str = ""
     finished_at: str = ""
     runtime_version: str = ""  # version of flytemp that ran the task; empty if a worker made the result
+    lookup: str = ""  # status of the worker's look-up of a result before the try; empty if none was made
 
 
 class Claim(RuntimeModel):

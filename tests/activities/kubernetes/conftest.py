@@ -13,6 +13,7 @@ import pytest
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.kubernetes import KubernetesBackend, KubernetesOptions, Policy
+from flytemp_activities.result_lookup import ResultLookup
 from infra.testcluster import KubernetesAccess, S3Server
 from infra.testcluster.pytest_fixtures import allow_first_build, cluster, namespace, own_cluster, s3_server, task_image
 from tests.sdk.runtime.project import Project
@@ -78,9 +79,9 @@ async def start_backend(cluster: KubernetesAccess, store: ObjectStore, policy: P
     """Starts backends, each as another worker would; closes them at the end."""
     started: list[Bench] = []
 
-    async def start(**changes: Any) -> Bench:
+    async def start(lookup: ResultLookup | None = None, **changes: Any) -> Bench:
         options = KubernetesOptions("queue", kubeconfig=str(cluster.kubeconfig), policy=policy.model_copy(update=changes))
-        backend = KubernetesBackend(store, options)
+        backend = KubernetesBackend(store, options, lookup)
         await backend.start()
         started.append(Bench(backend))
         return started[-1]

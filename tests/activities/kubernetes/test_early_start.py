@@ -14,6 +14,7 @@ from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import TaskLost, key_of
 from flytemp_activities.kubernetes import classify, pod_attempt
 from infra.testcluster import KubernetesAccess
+from tests.activities.known_results import KnownResults
 from tests.activities.kubernetes.conftest import Bench, StartBackend
 from tests.activities.kubernetes.test_backend import claims, log_of, pods, program, until_counted, until_no_pods, until_phase
 from tests.activities.kubernetes.test_containers import invocation as container
@@ -235,3 +236,26 @@ async def test_pod_without_quota_is_not_started_early(
     await asyncio.sleep(1)
     assert pods(cluster, namespace) == [], "nobody waits for room"
     assert (await bench.run(invocation)).outputs == {"o0": 3}
+
+
+async def test_pod_is_not_created_if_the_look_up_finds_a_result(
+    start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
+) -> None:
+    lookup = KnownResults({"n0": 9})
+    bench, other = await start_backend(lookup), await start_backend(lookup)
+    invocation = program.invocation("add", {"a": 1, "b": 2})
+    assert await started_early(bench, invocation)
+    assert not bench.backend.running()
+    result = await other.run(invocation, resumed=True)
+    assert (result.outputs, result.lookup) == ({"o0": 9}, "hit")
+    assert pods(cluster, namespace) == []
+    assert lookup.asked == ["n0"], "the result of the attempt is there"
+
+
+async def test_pod_is_created_if_the_look_up_finds_nothing(start_backend: StartBackend, program: Project) -> None:
+    lookup = KnownResults({})
+    bench, invocation = await start_backend(lookup), program.invocation("add", {"a": 1, "b": 2})
+    assert await started_early(bench, invocation)
+    result = await bench.run(invocation)
+    assert (result.outputs, result.lookup) == ({"o0": 3}, "miss")
+    assert lookup.asked == ["n0"]

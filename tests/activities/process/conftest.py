@@ -12,6 +12,7 @@ from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.process import ProcessBackend, ProcessOptions
 from flytemp_activities.process.guard import marked_processes
+from flytemp_activities.result_lookup import ResultLookup
 from tests.sdk.runtime.project import Project
 
 StartBackend = Callable[..., Awaitable["Bench"]]
@@ -52,11 +53,11 @@ async def start_backend(tmp_path: Path, store: ObjectStore) -> AsyncIterator[Sta
     """Starts backends; closes them at the end. Afterwards no process of theirs is left."""
     started: list[Bench] = []
 
-    async def start(worker_id: str = "worker", **changes: Any) -> Bench:
+    async def start(worker_id: str = "worker", lookup: ResultLookup | None = None, **changes: Any) -> Bench:
         scratch = tmp_path / "scratch"
         defaults: dict[str, Any] = {"slots": 2, "warm": 0, "grace_seconds": 5.0, "scratch_folder": scratch}
         options = ProcessOptions(state_dir=tmp_path / "state", **{**defaults, **changes})
-        backend = ProcessBackend(store, options, worker_id)
+        backend = ProcessBackend(store, options, worker_id, lookup)
         await backend.start()
         bench = Bench(backend, options)
         started.append(bench)
