@@ -10,8 +10,7 @@ from temporalio import activity
 
 from flytemp.errors import CorruptData, FlytempError, InputError, LimitExceeded, StoreError
 from flytemp.layout import RootLayout
-from flytemp.literals.lengths import length_of
-from flytemp.literals.limits import INLINE_BYTES, check_size
+from flytemp.literals.sizes import INLINE_BYTES, check_size, length_of
 from flytemp.literals.types import Json
 from flytemp.runtime.inputs import BindingReader
 from flytemp.spec import bindings

@@ -11,7 +11,7 @@ from temporalio import activity
 
 from flytemp.errors import CorruptData, FlytempError, LimitExceeded, StoreError
 from flytemp.layout import ExecutionLayout
-from flytemp.literals.limits import INLINE_BYTES, check_size
+from flytemp.literals.sizes import INLINE_BYTES, check_size
 from flytemp.records.build import execution_of
 from flytemp.records.launch import RESULT_INLINE_BYTES, ExecutionContext
 from flytemp.records.models import Execution, ExecutionSummary, Phase

@@ -16,7 +16,7 @@ from flytemp.errors import FlytempError, InputError, NotFound
 from flytemp.launching.context import execution_context
 from flytemp.launching.targets import find_target, load_target
 from flytemp.layout import ExecutionLayout
-from flytemp.literals.limits import INLINE_BYTES
+from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.names import check_domain, check_project
 from flytemp.protocol.search_attributes import searchable_labels
 from flytemp.records.launch import (

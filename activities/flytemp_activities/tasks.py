@@ -10,7 +10,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from flytemp.errors import FlytempError
-from flytemp.literals.limits import INLINE_BYTES
+from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.outcomes import LOST_CODES
 from flytemp.records.launch import ExecutionContext
 from flytemp.runtime.build_invocation import TryRequest, build_invocation

@@ -135,7 +135,7 @@ def inputs_text(interface: Interface) -> str:
 
 def _from_document(variable: Variable, value: Json) -> Json:
     from flytemp.literals.check import check_literal
-    from flytemp.literals.limits import check_size
+    from flytemp.literals.sizes import check_size
 
     try:
         return check_size(variable.name, check_literal(value, variable.type))
@@ -145,7 +145,7 @@ def _from_document(variable: Variable, value: Json) -> Json:
 
 def _from_text(variable: Variable, text: str) -> Json:
     from flytemp.literals.check import check_literal
-    from flytemp.literals.limits import check_size
+    from flytemp.literals.sizes import check_size
     from flytemp.literals.text import parse_text
 
     try:

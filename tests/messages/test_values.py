@@ -9,9 +9,8 @@ from enum import Enum
 from typing import Any
 
 from flytemp.literals.check import check_literal
-from flytemp.literals.convert import from_literal, to_literal
-from flytemp.literals.infer import literal_type
-from flytemp.literals.limits import check_size
+from flytemp.literals.convert import from_literal, literal_type, to_literal
+from flytemp.literals.sizes import check_size
 from flytemp.literals.text import parse_text
 from flytemp.literals.typepaths import type_at
 from flytemp.types.file import FlyteFile

@@ -14,10 +14,9 @@ from pydantic import BaseModel
 from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput, refuse_printed
 from flytemp.errors import InputError, TypeMismatch
 from flytemp.literals.cast import castable, variant_for
-from flytemp.literals.convert import to_literal
+from flytemp.literals.convert import literal_type, to_literal
 from flytemp.literals.describe import describe_type
-from flytemp.literals.infer import literal_type
-from flytemp.literals.limits import check_size
+from flytemp.literals.sizes import check_size
 from flytemp.literals.types import Json
 from flytemp.literals.unions import VALUE, VARIANT
 from flytemp.spec.models import Binding, ErrorBinding, InputBinding, ListBinding, LiteralBinding, MapBinding, OutputBinding

@@ -27,7 +27,7 @@ from flytemp.authoring.settings import task_settings
 from flytemp.authoring.task import Task
 from flytemp.errors import FlytempError, NotSupported, Problem, ProgramError
 from flytemp.extras.accelerators import BaseAccelerator
-from flytemp.literals.infer import literal_type
+from flytemp.literals.convert import literal_type
 from flytemp.spec.containers import container_flaws
 from flytemp.spec.models import ContainerSpec, TaskSpec
 

@@ -14,8 +14,8 @@ from flytemp.authoring.errors import ConditionError, PromiseMisuse
 from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput
 from flytemp.errors import FlytempError
 from flytemp.literals.compare import ORDERED, compare
+from flytemp.literals.convert import literal_type
 from flytemp.literals.describe import describe_type
-from flytemp.literals.infer import literal_type
 from flytemp.literals.types import EnumType, Json, LiteralType, SimpleKind, SimpleType, UnionType
 from flytemp.spec.models import Comparison, Condition, Junction
 

@@ -17,7 +17,7 @@ from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput
 from flytemp.authoring.retry import Seconds, seconds
 from flytemp.errors import FlytempError, InputError
 from flytemp.exceptions.user import FlyteDisapprovalException
-from flytemp.literals.infer import literal_type
+from flytemp.literals.convert import literal_type
 from flytemp.literals.text import parse_text
 from flytemp.literals.types import Json, LiteralType
 from flytemp.spec.models import GateSpec, Interface, Variable

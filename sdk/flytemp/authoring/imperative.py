@@ -28,7 +28,7 @@ from flytemp.authoring.retry import Seconds, limit
 from flytemp.authoring.settings import flag
 from flytemp.authoring.workflow import Workflow, WorkflowFailurePolicy, WorkflowSettings
 from flytemp.errors import FlytempError
-from flytemp.literals.infer import literal_type
+from flytemp.literals.convert import literal_type
 from flytemp.spec.models import Interface, Variable
 
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ from flytemp.authoring.definition_site import DefinitionSite
 from flytemp.authoring.docstrings import Docstring
 from flytemp.errors import FlytempError, InputError, Problem, ProgramError
 from flytemp.literals.check import check_literal
-from flytemp.literals.convert import from_literal, to_literal
-from flytemp.literals.infer import literal_type
-from flytemp.literals.limits import check_size
+from flytemp.literals.convert import from_literal, literal_type, to_literal
+from flytemp.literals.sizes import check_size
 from flytemp.literals.transfer import FileTransfer
 from flytemp.literals.types import Json, LiteralType
 from flytemp.spec.models import Interface, Variable

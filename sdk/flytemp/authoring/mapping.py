@@ -23,7 +23,7 @@ from flytemp.authoring.overrides import overridden
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
 from flytemp.errors import InputError, Location, Problem
-from flytemp.literals.lengths import check_lengths
+from flytemp.literals.sizes import check_lengths
 from flytemp.literals.types import Json
 from flytemp.spec.models import MapSpec, TaskSettings
 

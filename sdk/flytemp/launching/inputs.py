@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from flytemp.errors import FlytempError, InputError
 from flytemp.literals.check import check_literal
-from flytemp.literals.limits import check_size
+from flytemp.literals.sizes import check_size
 from flytemp.literals.types import Json
 from flytemp.spec.models import Document, Interface, LaunchPlanDocument, TaskDocument, Variable
 

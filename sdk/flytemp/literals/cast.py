@@ -1,7 +1,7 @@
-"""Which output may be bound to which input.
+"""Rules of which output may be bound to which input.
 
-Types are invariant: what is inside a list, dict, tuple or struct must be the same, only the value as a whole may be
-widened. Names of structs do not matter, their fields do.
+Types are invariant: the types inside a list, dict, tuple or struct must be the same. Only the value as a whole may be
+widened. Structs are compared by their fields, not by their names.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from flytemp.literals.recursion import Scope, definition, inside
 from flytemp.literals.types import (
     BlobType,
+    EncodedType,
     EnumType,
     Json,
     ListType,
@@ -22,13 +23,14 @@ from flytemp.literals.types import (
     UnionType,
 )
 from flytemp.literals.unions import is_plain, json_kinds
+from flytemp.literals.visitor import PartialVisitor, TypeVisitor
 
 _JSON_KINDS = frozenset({"none", "boolean", "integer", "float", "string", "enum", "any"})
 
 
 @dataclass(frozen=True)
 class _Around:
-    """The structs around both types, and the pairs that are being compared: those count as the same."""
+    """The structs around both types, and the pairs of structs under comparison, which count as the same."""
 
     source: Scope = field(default_factory=dict)
     target: Scope = field(default_factory=dict)
@@ -36,20 +38,21 @@ class _Around:
 
 
 def castable(source: LiteralType, target: LiteralType) -> bool:
-    """Whether a value of ``source`` may be given where ``target`` is expected.
+    """Return whether a value of ``source`` may be used where ``target`` is expected.
 
-    Beyond the same type: an integer for a float, an enum for a text and back (checked when it runs), a T for a union
-    with T, JSON of any shape for everything (checked when it runs) and everything that is plain JSON for ``any``.
+    Besides the same type, these are castable: an integer to a float, an enum to a string and back (checked at run time),
+    a T to a union with T, ``any`` to every type (checked at run time), and every type whose values are plain JSON to ``any``.
 
-    A value bound to a union that `variant_for` names a variant of must be tagged with it.
+    If `variant_for` returns a variant, the binding must tag the value with it.
     """
     return _casts(source, target, _Around())
 
 
 def variant_for(source: LiteralType, target: LiteralType) -> int | None:
-    """The variant that values of ``source`` have in the union ``target`` and that the binding must say.
+    """Return the variant of the union ``target`` with which a binding must tag values of ``source``.
 
-    ``{"$variant": index, "value": binding}`` says it. None: the value itself is enough, or its type does not tell.
+    The tagged form is ``{"$variant": index, "value": binding}``. None means that no tag is needed, or that the type does
+    not determine the variant.
     """
     if not isinstance(target, UnionType) or is_plain(target) or isinstance(source, UnionType):
         return None
@@ -80,7 +83,7 @@ def _casts(source: LiteralType, target: LiteralType, around: _Around) -> bool:
 
 def _union_casts(source: UnionType, target: LiteralType, around: _Around) -> bool:
     if not is_plain(source):
-        # Its values carry the numbers of its own variants.
+        # The values have the indexes of the source's variants.
         return (
             isinstance(target, UnionType)
             and not is_plain(target)
@@ -88,19 +91,19 @@ def _union_casts(source: UnionType, target: LiteralType, around: _Around) -> boo
             and all(_same(one, other, around) for one, other in zip(source.variants, target.variants, strict=False))
         )
     if isinstance(target, UnionType) and not is_plain(target):
-        return all(_tells_itself(variant, target, around) for variant in source.variants)
+        return all(_is_unambiguous(variant, target, around) for variant in source.variants)
     return all(_casts(variant, target, around) for variant in source.variants)
 
 
-def _tells_itself(source: LiteralType, target: UnionType, around: _Around) -> bool:
-    """Whether an untagged value can be of one variant only."""
+def _is_unambiguous(source: LiteralType, target: UnionType, around: _Around) -> bool:
+    """Return whether an untagged value fits exactly one variant."""
     takers = [variant for variant in target.variants if _same(source, variant, around)]
     takers = takers or [variant for variant in target.variants if _casts(source, variant, around)]
     return len(takers) == 1 and all(variant is takers[0] or _is_apart(source, variant) for variant in target.variants)
 
 
 def _is_apart(source: LiteralType, other: LiteralType) -> bool:
-    """Whether a variant never takes an untagged value of ``source`` as it is: `check_literal` prefers one that does."""
+    """Return whether a variant never takes an untagged value of ``source`` unchanged, which `check_literal` would prefer."""
     if other.kind == "float" and source.kind in ("integer", "string"):
         return True
     return json_kinds(source).isdisjoint(json_kinds(other))
@@ -108,68 +111,97 @@ def _is_apart(source: LiteralType, other: LiteralType) -> bool:
 
 def _same(source: LiteralType, target: LiteralType, around: _Around) -> bool:
     if target.kind == "any":
-        return _is_json(source)
+        return _IS_JSON.visit(source, None)
     if source.kind == "any":
         return True
-    match source, target:
-        case (SimpleType(), SimpleType()):
-            return source.kind == target.kind
-        case (EnumType(), EnumType()):
-            return set(_typed(source.values)) == set(_typed(target.values))
-        case (BlobType(), BlobType()):
-            return source.kind == target.kind and (source.format == target.format or not (source.format and target.format))
-        case (ListType(), ListType()):
-            return _same(source.item, target.item, around)
-        case (MapType(), MapType()):
-            return _same(source.key, target.key, around) and _same(source.value, target.value, around)
-        case (TupleType(), TupleType()):
-            return _all_same(source.items, target.items, around)
-        case (UnionType(), UnionType()):
-            return _all_same(source.variants, target.variants, around)
-        case (StructType(), StructType()):
-            return _same_struct(source, target, around)
-        case _:
+    return _SAME.visit(source, (target, around))
+
+
+class _Same(TypeVisitor[tuple[LiteralType, _Around], bool]):
+    """Return whether the source's values can be used unchanged as values of the target, neither of which is ``any``."""
+
+    def visit_simple(self, type_: SimpleType, argument: tuple[LiteralType, _Around]) -> bool:
+        return type_.kind == argument[0].kind
+
+    def visit_enum(self, type_: EnumType, argument: tuple[LiteralType, _Around]) -> bool:
+        target = argument[0]
+        return isinstance(target, EnumType) and set(_typed(type_.values)) == set(_typed(target.values))
+
+    def visit_list(self, type_: ListType, argument: tuple[LiteralType, _Around]) -> bool:
+        target, around = argument
+        return isinstance(target, ListType) and _same(type_.item, target.item, around)
+
+    def visit_tuple(self, type_: TupleType, argument: tuple[LiteralType, _Around]) -> bool:
+        target, around = argument
+        return isinstance(target, TupleType) and _all_same(type_.items, target.items, around)
+
+    def visit_map(self, type_: MapType, argument: tuple[LiteralType, _Around]) -> bool:
+        target, around = argument
+        return isinstance(target, MapType) and _all_same((type_.key, type_.value), (target.key, target.value), around)
+
+    def visit_union(self, type_: UnionType, argument: tuple[LiteralType, _Around]) -> bool:
+        target, around = argument
+        return isinstance(target, UnionType) and _all_same(type_.variants, target.variants, around)
+
+    def visit_blob(self, type_: BlobType, argument: tuple[LiteralType, _Around]) -> bool:
+        target = argument[0]
+        if not isinstance(target, BlobType) or type_.kind != target.kind:
             return False
+        return type_.format == target.format or not (type_.format and target.format)
+
+    def visit_encoded(self, type_: EncodedType, argument: tuple[LiteralType, _Around]) -> bool:
+        return type_ == argument[0]
+
+    def visit_struct(self, type_: StructType, argument: tuple[LiteralType, _Around]) -> bool:
+        target, around = argument
+        if not isinstance(target, StructType):
+            return False
+        pair = (type_.name, target.name)
+        if pair in around.assumed:
+            return True
+        source, target = definition(type_, around.source), definition(target, around.target)
+        inner = _Around(inside(source, around.source), inside(target, around.target), around.assumed | {pair})
+        given = {field.name: field for field in source.fields}
+        wanted = {field.name: field for field in target.fields}
+        return (
+            given.keys() <= wanted.keys()
+            and all(name in given and given[name].required for name, field in wanted.items() if field.required)
+            and all(_same(field.type, wanted[name].type, inner) for name, field in given.items())
+        )
 
 
 def _all_same(source: tuple[LiteralType, ...], target: tuple[LiteralType, ...], around: _Around) -> bool:
     return len(source) == len(target) and all(_same(one, other, around) for one, other in zip(source, target, strict=True))
 
 
-def _same_struct(source: StructType, target: StructType, around: _Around) -> bool:
-    pair = (source.name, target.name)
-    if pair in around.assumed:
-        return True
-    source, target = definition(source, around.source), definition(target, around.target)
-    inner = _Around(inside(source, around.source), inside(target, around.target), around.assumed | {pair})
-    given = {field.name: field for field in source.fields}
-    wanted = {field.name: field for field in target.fields}
-    return (
-        given.keys() <= wanted.keys()
-        and all(name in given and given[name].required for name, field in wanted.items() if field.required)
-        and all(_same(field.type, wanted[name].type, inner) for name, field in given.items())
-    )
+class _IsJson(PartialVisitor[None, bool]):
+    """Return whether the type's JSON equals the Python value. A datetime's does not: as ``any`` it would be a string."""
+
+    def visit_other(self, type_: LiteralType, argument: None) -> bool:
+        return type_.kind in _JSON_KINDS
+
+    def visit_list(self, type_: ListType, argument: None) -> bool:
+        return self.visit(type_.item, None)
+
+    def visit_tuple(self, type_: TupleType, argument: None) -> bool:
+        return all(self.visit(item, None) for item in type_.items)
+
+    def visit_map(self, type_: MapType, argument: None) -> bool:
+        return type_.key.kind in ("string", "enum") and self.visit(type_.value, None)
+
+    def visit_struct(self, type_: StructType, argument: None) -> bool:
+        return all(self.visit(field.type, None) for field in type_.fields)
+
+    def visit_union(self, type_: UnionType, argument: None) -> bool:
+        return is_plain(type_) and all(self.visit(variant, None) for variant in type_.variants)
 
 
-def _is_json(type_: LiteralType) -> bool:
-    """Whether the type's JSON is the Python value too. A datetime's is not: ``any`` would make it a text."""
-    match type_:
-        case ListType():
-            return _is_json(type_.item)
-        case TupleType():
-            return all(_is_json(item) for item in type_.items)
-        case MapType():
-            return type_.key.kind in ("string", "enum") and _is_json(type_.value)
-        case StructType():
-            return all(_is_json(field.type) for field in type_.fields)
-        case UnionType():
-            return is_plain(type_) and all(_is_json(variant) for variant in type_.variants)
-        case _:
-            return type_.kind in _JSON_KINDS
+_SAME = _Same()
+_IS_JSON = _IsJson()
 
 
 def _enum_kinds(enum: EnumType) -> frozenset[str]:
-    """The simple kinds that hold every value of the enum."""
+    """Return the simple kinds that contain every value of the enum."""
     classes = {type(value) for value in enum.values}
     if len(classes) != 1:
         return frozenset()

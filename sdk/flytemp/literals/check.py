@@ -1,14 +1,15 @@
-"""Checks and normalises JSON against a type, where no Python annotation is at hand.
+"""Checks of JSON against a type, without a Python annotation. The result is the canonical form.
 
-What other languages and people write differs from the canonical form: an integer for a float, any offset for
-a datetime, a URI alone for a file, a union's value without its tag. The result is canonical.
+People and other languages may write other forms: an integer for a float, any offset for a datetime, only the URI of a
+file, a union's value without its tag.
 """
 
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from flytemp.literals import simple
 from flytemp.literals.describe import describe_type
@@ -17,6 +18,7 @@ from flytemp.literals.mismatch import Refused, expected, explained, json_text
 from flytemp.literals.recursion import Scope, definition, inside
 from flytemp.literals.types import (
     BlobType,
+    EncodedType,
     EnumType,
     Json,
     ListType,
@@ -28,86 +30,128 @@ from flytemp.literals.types import (
     UnionType,
 )
 from flytemp.literals.unions import VALUE, is_plain, is_tagged, plain_variant, tagged, variant_index
+from flytemp.literals.visitor import TypeVisitor
 
 
 def check_literal(literal: Json, type: LiteralType) -> Json:  # noqa: A002
-    """The canonical JSON of ``literal``.
+    """Return the canonical JSON of ``literal``.
 
     Raises:
-        TypeMismatch: when it does not fit; the text names the place inside the value.
-        LimitExceeded: when bytes in it are too many to travel.
+        TypeMismatch: the literal does not fit; the message has the position inside the value.
+        LimitExceeded: bytes in the literal exceed the limit of a value.
     """
     return explained(lambda: check_within(literal, type))
 
 
 def check_within(literal: Json, type_: LiteralType, scope: Scope | None = None) -> Json:
-    """As `check_literal`, for a part of a value: raises `Refused`."""
-    scope = scope if scope is not None else {}
-    match type_:
-        case SimpleType():
-            return simple.CHECKS[type_.kind](literal)
-        case EnumType():
-            return simple.check_choice(type_.name, type_.values, literal)
-        case ListType():
-            return _items(literal, (type_.item,), scope)
-        case TupleType():
-            if not isinstance(literal, list) or len(literal) != len(type_.items):
-                raise expected(f"a list of {len(type_.items)}", literal)
-            return _items(literal, type_.items, scope)
-        case MapType():
-            return _entries(literal, type_, scope)
-        case StructType():
-            return _struct(literal, type_, scope)
-        case UnionType():
-            return _union(literal, type_, scope)
-        case BlobType():
-            return check_blob(literal, type_)
+    """Check a part of a value as `check_literal` does.
+
+    Raises:
+        Refused: the literal does not fit the type.
+    """
+    return _CHECK.visit(type_, (literal, scope if scope is not None else {}))
 
 
-def _items(literal: Json, types: tuple[LiteralType, ...], scope: Scope) -> list[Json]:
-    if not isinstance(literal, list):
-        raise expected("a list", literal)
-    checked: list[Json] = []
-    try:
-        for index, item in enumerate(literal):
-            checked.append(check_within(item, types[index if len(types) > 1 else 0], scope))
-    except Refused as refused:
-        raise refused.within(len(checked)) from refused.__cause__
-    return checked
+Value = tuple[Json, Scope]
+"""A literal, and the structs around its type."""
 
 
-def _entries(literal: Json, type_: MapType, scope: Scope) -> dict[str, Json]:
-    if not isinstance(literal, dict):
-        raise expected("a JSON object", literal)
-    checked: dict[str, Json] = {}
-    for text, item in literal.items():
-        try:
-            key = key_to_text(check_within(key_from_text(text, type_.key), type_.key, scope))
-            if key in checked:
-                raise Refused(f"the key {key!r} is given twice")
-            checked[key] = check_within(item, type_.value, scope)
-        except Refused as refused:
-            raise refused.within(text) from refused.__cause__
-    return checked
+class _Check(TypeVisitor[Value, Json]):
+    """Return the canonical form of a literal."""
 
+    def visit_simple(self, type_: SimpleType, argument: Value) -> Json:
+        return simple.CHECKS[type_.kind](argument[0])
 
-def _struct(literal: Json, type_: StructType, scope: Scope) -> dict[str, Json]:
-    struct = definition(type_, scope)
-    fields = {field.name: field.required for field in struct.fields}
-    check_fields(literal, struct.name, fields)
-    scope = inside(struct, scope)
-    checked: dict[str, Json] = {}
-    for field in struct.fields:
-        if field.name in literal:
+    def visit_enum(self, type_: EnumType, argument: Value) -> Json:
+        return simple.check_choice(type_.name, type_.values, argument[0])
+
+    def visit_list(self, type_: ListType, argument: Value) -> Json:
+        literal, scope = argument
+        if not isinstance(literal, list):
+            raise expected("a list", literal)
+        return self._items(literal, itertools.repeat(type_.item), scope)
+
+    def visit_tuple(self, type_: TupleType, argument: Value) -> Json:
+        literal, scope = argument
+        if not isinstance(literal, list) or len(literal) != len(type_.items):
+            raise expected(f"a list of {len(type_.items)}", literal)
+        return self._items(literal, type_.items, scope)
+
+    def visit_map(self, type_: MapType, argument: Value) -> Json:
+        literal, scope = argument
+        if not isinstance(literal, dict):
+            raise expected("a JSON object", literal)
+        checked: dict[str, Json] = {}
+        for text, item in literal.items():
             try:
-                checked[field.name] = check_within(literal[field.name], field.type, scope)
+                key = key_to_text(self.visit(type_.key, (key_from_text(text, type_.key), scope)))
+                if key in checked:
+                    raise Refused(f"the key {key!r} is given twice")
+                checked[key] = self.visit(type_.value, (item, scope))
             except Refused as refused:
-                raise refused.within(field.name) from refused.__cause__
-    return checked
+                raise refused.within(text) from refused.__cause__
+        return checked
+
+    def visit_struct(self, type_: StructType, argument: Value) -> Json:
+        literal, scope = argument
+        struct = definition(type_, scope)
+        check_fields(literal, struct.name, {field.name: field.required for field in struct.fields})
+        scope = inside(struct, scope)
+        checked: dict[str, Json] = {}
+        for field in struct.fields:
+            if field.name in literal:
+                try:
+                    checked[field.name] = self.visit(field.type, (literal[field.name], scope))
+                except Refused as refused:
+                    raise refused.within(field.name) from refused.__cause__
+        return checked
+
+    def visit_union(self, type_: UnionType, argument: Value) -> Json:
+        literal, scope = argument
+        plain = is_plain(type_)
+        index = plain_variant(type_, literal) if plain else None
+        if index is not None:
+            return self.visit(type_.variants[index], argument)
+        if is_tagged(literal):
+            index = variant_index(type_, literal)
+            try:
+                checked = self.visit(type_.variants[index], (literal[VALUE], scope))
+            except Refused as refused:
+                raise refused.within(VALUE) from refused.__cause__
+        else:
+            index, checked = _choose(literal, type_, scope)
+        return checked if plain else tagged(index, checked)
+
+    def visit_blob(self, type_: BlobType, argument: Value) -> Json:
+        return check_blob(argument[0], type_)
+
+    def visit_encoded(self, type_: EncodedType, argument: Value) -> Json:
+        return check_encoded(argument[0], type_)
+
+    def _items(self, literal: list[Json], types: Iterable[LiteralType], scope: Scope) -> list[Json]:
+        checked: list[Json] = []
+        try:
+            for item, type_ in zip(literal, types, strict=False):
+                checked.append(self.visit(type_, (item, scope)))
+        except Refused as refused:
+            raise refused.within(len(checked)) from refused.__cause__
+        return checked
+
+
+_CHECK = _Check()
 
 
 def check_fields(literal: Json, name: str, fields: Mapping[str, bool]) -> None:
-    """That the JSON is an object with the fields of a struct: ``fields`` says which are required."""
+    """Check that the JSON is an object with the fields of a struct.
+
+    Args:
+        literal: the JSON.
+        name: the struct's name, for the message.
+        fields: True for each required field.
+
+    Raises:
+        Refused: a field is unknown or missing.
+    """
     if not isinstance(literal, dict):
         raise expected(f"a JSON object for {name}", literal)
     for key in literal:
@@ -121,7 +165,11 @@ def check_fields(literal: Json, name: str, fields: Mapping[str, bool]) -> None:
 
 
 def check_blob(literal: Json, type_: BlobType) -> dict[str, Json]:
-    """The canonical form of a file or directory; its URI alone is enough."""
+    """Return the canonical form of a file or directory, also for its URI alone.
+
+    Raises:
+        Refused: the literal is not a file or directory of the type.
+    """
     if isinstance(literal, str):
         literal = {"uri": literal}
     if not isinstance(literal, dict) or not literal.keys() <= {"uri", "format"}:
@@ -137,24 +185,23 @@ def check_blob(literal: Json, type_: BlobType) -> dict[str, Json]:
     return {"uri": simple.write_text(uri), "format": format_}
 
 
-def _union(literal: Json, union: UnionType, scope: Scope) -> Json:
-    plain = is_plain(union)
-    index = plain_variant(union, literal) if plain else None
-    if index is not None:
-        return check_within(literal, union.variants[index], scope)
-    if is_tagged(literal):
-        index = variant_index(union, literal)
-        try:
-            checked = check_within(literal[VALUE], union.variants[index], scope)
-        except Refused as refused:
-            raise refused.within(VALUE) from refused.__cause__
-    else:
-        index, checked = _choose(literal, union, scope)
-    return checked if plain else tagged(index, checked)
+def check_encoded(literal: Json, type_: EncodedType) -> dict[str, Json]:
+    """Return the canonical form of an encoded value: its format, and its bytes or their URI.
+
+    Raises:
+        Refused: the literal is not such a value, or has another format.
+    """
+    if not isinstance(literal, dict) or literal.keys() not in ({"format", "bytes"}, {"format", "uri"}):
+        raise expected(f"a value encoded as {type_.format}: an object with 'format', and 'bytes' or 'uri'", literal)
+    if literal["format"] != type_.format:
+        raise Refused(f"expected a value encoded as {type_.format!r} but got the format {literal['format']!r}")
+    if "uri" in literal:
+        return {"format": type_.format, "uri": simple.read_text(literal["uri"])}
+    return {"format": type_.format, "bytes": simple.write_bytes(simple.read_bytes(literal["bytes"]))}
 
 
 def _choose(literal: Json, union: UnionType, scope: Scope) -> tuple[int, Json]:
-    """The variant that a value without a tag is of: one that takes it unchanged goes before one that converts."""
+    """Return the variant of a value without a tag. A variant that takes the value unchanged precedes one that converts it."""
     fitting: list[tuple[int, Json]] = []
     refusals: list[Refused] = []
     for index, variant in enumerate(union.variants):
@@ -166,10 +213,10 @@ def _choose(literal: Json, union: UnionType, scope: Scope) -> tuple[int, Json]:
         raise _none_fits(literal, union, refusals)
     written = _canonical(literal)
     exact = [choice for choice in fitting if _canonical(choice[1]) == written]
-    if isinstance(literal, str):  # "NaN" is a text, where texts are welcome
+    if isinstance(literal, str):  # "NaN" is a string if the union has strings
         exact = [choice for choice in exact if union.variants[choice[0]].kind != "float"] or exact
     best = exact or fitting
-    if len(best) > 1 and literal not in ([], {}):  # the empty list is the same in each list type
+    if len(best) > 1 and literal not in ([], {}):  # an empty list has the same form in each list type
         labels = " and ".join(describe_type(union.variants[index]) for index, _ in best)
         raise Refused(
             f"{json_text(literal)} may be any of {labels}",

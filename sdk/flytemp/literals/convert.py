@@ -1,45 +1,66 @@
-"""Python values to literals and back. Strict: nothing is converted that the annotation does not say."""
+"""Conversion of annotations to types, and of Python values to literals and back.
+
+The conversion is strict: nothing is converted that the annotation does not say.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flytemp.literals.adapters.resolve import adapter_for
+from flytemp.errors import NotSupported
 from flytemp.literals.mismatch import explained
+from flytemp.literals.registry import adapter_for
 from flytemp.literals.transfer import FileTransfer
-from flytemp.literals.types import Json
+from flytemp.literals.types import Json, LiteralType
+
+
+def literal_type(annotation: Any) -> LiteralType:
+    """Return the type of an annotation whose texts are resolved (``typing.get_type_hints(…, include_extras=True)``).
+
+    A union's variants are in a canonical order, so that ``int | str`` and ``str | int`` are one type.
+
+    Raises:
+        NotSupported: the annotation has no type. The message has the annotation and its field, the hint an alternative.
+    """
+    try:
+        return adapter_for(annotation).type
+    except RecursionError:
+        raise NotSupported(
+            f"the annotation {annotation} contains itself without a class in between",
+            hint="make it a dataclass or a pydantic model, which may contain itself; or use dict, list or Any",
+        ) from None
 
 
 def to_literal(value: Any, annotation: Any, files: FileTransfer | None = None) -> Json:
-    """The JSON of a Python value that must be of the annotation.
+    """Return the JSON of a Python value that must be of the annotation.
 
     Args:
         value: an ``int`` for a ``float`` is refused, as is a subclass's value for a dataclass.
-        annotation: resolved, see `flytemp.literals.infer.literal_type`.
-        files: uploads files and directories, also those inside of other values. None moves nothing: local paths
-            are written as they are.
+        annotation: resolved, see `literal_type`.
+        files: uploads files and directories, also inside other values. With None nothing is moved: the literal has the
+            local paths.
 
     Raises:
-        TypeMismatch: naming the place inside the value.
-        LimitExceeded: when bytes are too many to travel as a value.
-        NotSupported: when the annotation is not.
-        StoreError: when a file cannot be uploaded.
+        TypeMismatch: the value does not fit; the message has the position inside the value.
+        LimitExceeded: bytes exceed the limit of a value.
+        NotSupported: the annotation has no type.
+        StoreError: a file cannot be uploaded.
     """
     adapter = adapter_for(annotation)
     return explained(lambda: adapter.encode(value, files))
 
 
 def from_literal(literal: Json, annotation: Any, files: FileTransfer | None = None) -> Any:
-    """The Python value of a literal; ``from_literal(to_literal(v, T), T) == v``.
+    """Return the Python value of a literal; ``from_literal(to_literal(v, T), T) == v``.
 
     Args:
-        literal: what `check_literal` takes is accepted, also where it is not yet canonical.
-        annotation: resolved, see `flytemp.literals.infer.literal_type`.
-        files: says where remote files will be downloaded to once they are used.
+        literal: every form that `check_literal` accepts.
+        annotation: resolved, see `literal_type`.
+        files: decides the local paths of remote files, which are downloaded when they are used.
 
     Raises:
-        TypeMismatch: when the literal is of another type, or the class refuses the value.
-        NotSupported: when the annotation is not.
+        TypeMismatch: the literal is of another type, or the class refuses the value.
+        NotSupported: the annotation has no type.
     """
     adapter = adapter_for(annotation)
     return explained(lambda: adapter.decode(literal, files))

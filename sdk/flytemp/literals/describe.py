@@ -1,17 +1,20 @@
-"""A type in a person's words, for errors and tables."""
+"""Text forms of types, for errors and tables."""
 
 from __future__ import annotations
 
 from flytemp.literals.types import (
     BlobType,
+    EncodedType,
     EnumType,
     ListType,
     LiteralType,
     MapType,
+    SimpleType,
     StructType,
     TupleType,
     UnionType,
 )
+from flytemp.literals.visitor import TypeVisitor
 
 SIMPLE_NAMES = {
     "none": "None",
@@ -28,19 +31,37 @@ SIMPLE_NAMES = {
 
 
 def describe_type(type_: LiteralType) -> str:
-    """``list[int]``, ``Datum``, ``file[csv]``, ``int | None``: the type as Python would write it."""
-    match type_:
-        case EnumType() | StructType():
-            return type_.name
-        case ListType():
-            return f"list[{describe_type(type_.item)}]"
-        case TupleType():
-            return f"tuple[{', '.join(map(describe_type, type_.items)) or '()'}]"
-        case MapType():
-            return f"dict[{describe_type(type_.key)}, {describe_type(type_.value)}]"
-        case UnionType():
-            return " | ".join(map(describe_type, type_.variants))
-        case BlobType():
-            return f"{type_.kind}[{type_.format}]" if type_.format else type_.kind
-        case _:
-            return SIMPLE_NAMES[type_.kind]
+    """Return the type as Python would write it: ``list[int]``, ``Datum``, ``file[csv]``, ``int | None``."""
+    return _DESCRIBE.visit(type_, None)
+
+
+class _Describe(TypeVisitor[None, str]):
+    def visit_simple(self, type_: SimpleType, argument: None) -> str:
+        return SIMPLE_NAMES[type_.kind]
+
+    def visit_enum(self, type_: EnumType, argument: None) -> str:
+        return type_.name
+
+    def visit_list(self, type_: ListType, argument: None) -> str:
+        return f"list[{describe_type(type_.item)}]"
+
+    def visit_tuple(self, type_: TupleType, argument: None) -> str:
+        return f"tuple[{', '.join(map(describe_type, type_.items)) or '()'}]"
+
+    def visit_map(self, type_: MapType, argument: None) -> str:
+        return f"dict[{describe_type(type_.key)}, {describe_type(type_.value)}]"
+
+    def visit_struct(self, type_: StructType, argument: None) -> str:
+        return type_.name
+
+    def visit_union(self, type_: UnionType, argument: None) -> str:
+        return " | ".join(map(describe_type, type_.variants))
+
+    def visit_blob(self, type_: BlobType, argument: None) -> str:
+        return f"{type_.kind}[{type_.format}]" if type_.format else type_.kind
+
+    def visit_encoded(self, type_: EncodedType, argument: None) -> str:
+        return f"encoded[{type_.format}]"
+
+
+_DESCRIBE = _Describe()

@@ -1,6 +1,7 @@
-"""Types that contain themselves. Inside a struct its own name stands for it again: the *cut*.
+"""Types that contain themselves.
 
-A `Scope` maps the names of the structs around a place to their definitions, so that a cut can be followed.
+Inside a struct, an inner occurrence of the struct is a *cut*: its name without fields. A `Scope` maps the names of the
+surrounding structs to their definitions, so that a cut can be resolved.
 """
 
 from __future__ import annotations
@@ -18,49 +19,63 @@ from flytemp.literals.types import (
     TupleType,
     UnionType,
 )
+from flytemp.literals.visitor import PartialVisitor
 
 Scope: TypeAlias = Mapping[str, StructType]
 
 
 def definition(struct: StructType, scope: Scope) -> StructType:
-    """The struct with its fields, which a cut stands for.
+    """Return the struct with its fields, also for a cut.
 
     Raises:
-        FlytempBug: when no struct around it has the name.
+        FlytempBug: no surrounding struct has the name.
     """
     if not struct.recursive:
         return struct
     found = scope.get(struct.name)
     if found is None:
-        raise FlytempBug(f"the type {struct.name!r} is cut, and nothing around it has that name")
+        raise FlytempBug(f"the type {struct.name!r} is cut, and no surrounding struct has that name")
     return found
 
 
 def inside(struct: StructType, scope: Scope) -> Scope:
-    """The scope of the fields of a definition."""
+    """Return the scope of the fields of a definition."""
     return {**scope, struct.name: struct}
 
 
-def closed(type_: LiteralType, scope: Scope, around: frozenset[str] = frozenset()) -> LiteralType:
-    """The type as it must be written where ``scope`` is no longer around it: no cut is left without its struct."""
-    match type_:
-        case StructType():
-            if type_.name in around:
-                return StructType(name=type_.name, recursive=True)
-            struct = definition(type_, scope)
-            scope, around = inside(struct, scope), around | {struct.name}
-            fields = tuple(
-                StructField(name=field.name, type=closed(field.type, scope, around), required=field.required)
-                for field in struct.fields
-            )
-            return StructType(name=struct.name, fields=fields)
-        case ListType():
-            return ListType(item=closed(type_.item, scope, around))
-        case TupleType():
-            return TupleType(items=tuple(closed(item, scope, around) for item in type_.items))
-        case MapType():
-            return MapType(key=type_.key, value=closed(type_.value, scope, around))
-        case UnionType():
-            return UnionType(variants=tuple(closed(variant, scope, around) for variant in type_.variants))
-        case _:
-            return type_
+def closed(type_: LiteralType, scope: Scope) -> LiteralType:
+    """Return the type in a form that is valid without ``scope``: every cut is inside its own struct."""
+    return _CLOSE.visit(type_, (scope, frozenset()))
+
+
+class _Close(PartialVisitor[tuple[Scope, frozenset[str]], LiteralType]):
+    """The second part of the argument has the names of the structs that are already written around the type."""
+
+    def visit_other(self, type_: LiteralType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
+        return type_
+
+    def visit_struct(self, type_: StructType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
+        scope, around = argument
+        if type_.name in around:
+            return StructType(name=type_.name, recursive=True)
+        struct = definition(type_, scope)
+        inner = inside(struct, scope), around | {struct.name}
+        fields = tuple(
+            StructField(name=field.name, type=self.visit(field.type, inner), required=field.required) for field in struct.fields
+        )
+        return StructType(name=struct.name, fields=fields)
+
+    def visit_list(self, type_: ListType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
+        return ListType(item=self.visit(type_.item, argument))
+
+    def visit_tuple(self, type_: TupleType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
+        return TupleType(items=tuple(self.visit(item, argument) for item in type_.items))
+
+    def visit_map(self, type_: MapType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
+        return MapType(key=type_.key, value=self.visit(type_.value, argument))
+
+    def visit_union(self, type_: UnionType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
+        return UnionType(variants=tuple(self.visit(variant, argument) for variant in type_.variants))
+
+
+_CLOSE = _Close()

@@ -1,4 +1,4 @@
-"""The text of a command line's flag as JSON of the input's type."""
+"""Conversion of the text of a command-line flag to JSON of the input's type."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from flytemp.literals.describe import describe_type
 from flytemp.literals.mismatch import Refused, expected, explained
 from flytemp.literals.types import BlobType, EnumType, Json, LiteralType, SimpleType, UnionType
 from flytemp.literals.unions import is_plain, is_tagged, tagged
+from flytemp.literals.visitor import PartialVisitor
 
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0.001, "us": 0.000001}
@@ -22,36 +23,67 @@ _UNIT_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|[wdhms])", re.ASCII)
 _SECONDS = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _RELATIVE = re.compile(r"(now|today)(?:\s*([+-])\s*(\S.*))?", re.ASCII)
 
-# A union's variants are asked in this order, so that "3" is a number and a text is what nothing else takes.
+# A union's variants are tried in this order: "3" becomes a number, and a text only if no other variant fits.
 _UNION_ORDER = ("none", "integer", "float", "boolean", "date", "datetime", "duration", "enum")
 _UNION_LAST = ("any", "file", "directory", "bytes", "string")
 
 
 def parse_text(text: str, type: LiteralType) -> Json:  # noqa: A002
-    """The canonical JSON that a flag's text stands for.
+    """Return the canonical JSON of a flag's text.
 
-    JSON for lists, dicts and structs; "true", "no", … for a bool; ISO texts, "now", "today" and "now - 1h30m" for a
-    datetime, in UTC where no offset is given; "1h30m", ISO 8601 or seconds for a timedelta; an enum's value or its
-    member's name; a path or URI for a file.
+    The accepted forms are JSON for lists, dicts and structs; "true", "no", … for a bool; ISO texts, "now", "today" and
+    "now - 1h30m" for a datetime, in UTC without an offset; "1h30m", ISO 8601 or seconds for a timedelta; the value or the
+    member's name of an enum; a path or URI for a file.
 
     Raises:
-        InputError: saying what is expected; `TypeMismatch` for a value of another type.
+        InputError: the text is not JSON.
+        TypeMismatch: the text is not a value of the type; the message has the expected form.
     """
     return explained(lambda: _parse(text, type))
 
 
 def _parse(text: str, type_: LiteralType) -> Json:
-    match type_:
-        case SimpleType():
-            return _SIMPLE[type_.kind](text)
-        case EnumType():
-            return _choice(text, type_)
-        case BlobType():
-            return check_within(_json(text) if text.lstrip().startswith("{") else text, type_)
-        case UnionType():
-            return _union(text, type_)
-        case _:
-            return check_within(_json(text, describe_type(type_)), type_)
+    return _PARSE.visit(type_, text)
+
+
+class _Parse(PartialVisitor[str, Json]):
+    def visit_other(self, type_: LiteralType, argument: str) -> Json:
+        return check_within(_json(argument, describe_type(type_)), type_)
+
+    def visit_simple(self, type_: SimpleType, argument: str) -> Json:
+        return _SIMPLE[type_.kind](argument)
+
+    def visit_enum(self, type_: EnumType, argument: str) -> Json:
+        for value in type_.values:
+            if argument == (value if isinstance(value, str) else json.dumps(value)):
+                return value
+        if argument in type_.members:
+            return type_.values[type_.members.index(argument)]
+        raise expected(f"a {type_.name}", argument, simple.choices_hint(type_.values))
+
+    def visit_blob(self, type_: BlobType, argument: str) -> Json:
+        return check_within(_json(argument) if argument.lstrip().startswith("{") else argument, type_)
+
+    def visit_union(self, type_: UnionType, argument: str) -> Json:
+        if argument.lstrip().startswith("{") and is_tagged(value := _json_or_none(argument)):
+            return check_within(value, type_)
+        refusals: list[Refused] = []
+        for index in sorted(range(len(type_.variants)), key=lambda index: _rank(type_.variants[index])):
+            variant = type_.variants[index]
+            if variant.kind == "none" and _accepts_text(type_) and argument != "null":
+                continue  # "" and "none" are texts
+            try:
+                literal = self.visit(variant, argument)
+            except Refused as refused:
+                refusals.append(refused)
+                continue
+            return literal if is_plain(type_) else tagged(index, literal)
+        if len(type_.variants) == 2 and type_.variants[-1].kind == "none":
+            raise refusals[-1]
+        raise expected(describe_type(type_), argument, "; ".join(refused.message for refused in refusals[:4]))
+
+
+_PARSE = _Parse()
 
 
 def _json(text: str, what: str = "JSON") -> Json:
@@ -134,36 +166,8 @@ def _timedelta(text: str) -> timedelta:
         raise expected("a duration of at most 999,999,999 days", text) from None
 
 
-def _choice(text: str, type_: EnumType) -> Json:
-    for value in type_.values:
-        if text == (value if isinstance(value, str) else json.dumps(value)):
-            return value
-    if text in type_.members:
-        return type_.values[type_.members.index(text)]
-    raise expected(f"a {type_.name}", text, simple.choices_hint(type_.values))
-
-
 def _any(text: str) -> Json:
     return simple.check_any(_json(text, "a value without a declared type"))
-
-
-def _union(text: str, union: UnionType) -> Json:
-    if text.lstrip().startswith("{") and is_tagged(value := _json_or_none(text)):
-        return check_within(value, union)
-    refusals: list[Refused] = []
-    for index in sorted(range(len(union.variants)), key=lambda index: _rank(union.variants[index])):
-        variant = union.variants[index]
-        if variant.kind == "none" and _takes_text(union) and text != "null":
-            continue  # "" and "none" are texts
-        try:
-            literal = _parse(text, variant)
-        except Refused as refused:
-            refusals.append(refused)
-            continue
-        return literal if is_plain(union) else tagged(index, literal)
-    if len(union.variants) == 2 and union.variants[-1].kind == "none":
-        raise refusals[-1]
-    raise expected(describe_type(union), text, "; ".join(refused.message for refused in refusals[:4]))
 
 
 def _json_or_none(text: str) -> Json:
@@ -173,7 +177,7 @@ def _json_or_none(text: str) -> Json:
         return None
 
 
-def _takes_text(union: UnionType) -> bool:
+def _accepts_text(union: UnionType) -> bool:
     return any(variant.kind == "string" for variant in union.variants)
 
 

@@ -1,11 +1,11 @@
-"""The types a spec can name, and the plain JSON form of a value of each.
+"""Types of a spec's inputs and outputs, and the plain JSON form of the values of each.
 
 ======================  =====================================================================================
 kind                    JSON form of a value
 ======================  =====================================================================================
 none                    ``null``
 boolean                 ``true`` / ``false``
-integer                 a number without a fraction, within 64 bits signed; stays an integer for ever
+integer                 a number without a fraction, within 64 bits signed; never changed to a float
 float                   a number; ``"NaN"``, ``"Infinity"``, ``"-Infinity"`` as text
 string                  text
 datetime                RFC 3339 text in UTC, ``2026-01-31T12:00:00Z`` (an input may have any offset)
@@ -14,12 +14,13 @@ duration                ISO 8601 text, ``PT1H30M`` (an input may also be a numbe
 bytes                   base64 text
 enum                    the member's value (text, integer, float or boolean)
 list                    an array
-tuple                   an array of exactly so many items
+tuple                   an array with one item per declared type
 map                     an object; keys that are not text are written as their JSON text
 struct                  an object: a dataclass, pydantic model, TypedDict or NamedTuple used as a value
-union                   the variant's own form where the variants' JSON forms differ (``int | str``,
+union                   the form of the value's own variant if the variants' JSON forms differ (``int | str``,
                         ``Optional[float]``), else ``{"$variant": <index>, "value": …}``
 file, directory         ``{"uri": …, "format": …}`` (an input may also be the uri alone)
+encoded                 ``{"format": …, "bytes": <base64>}`` or, for large values, ``{"format": …, "uri": …}``
 any                     any JSON: an untyped ``dict`` or ``list``
 ======================  =====================================================================================
 """
@@ -35,7 +36,7 @@ Json: TypeAlias = Any
 
 
 class SchemaModel(BaseModel):
-    """Base of every stored model: immutable, and an unknown field is an error, not a silent loss."""
+    """Base of every stored model. A model is immutable, and an unknown field is an error instead of a silent loss."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,7 +51,7 @@ class SimpleType(SchemaModel):
 
 
 class EnumType(SchemaModel):
-    """An ``Enum`` or ``typing.Literal``: one of ``values``; for an ``Enum``, ``members`` holds their names."""
+    """An ``Enum`` or ``typing.Literal``: one of ``values``. ``members`` has the names of an ``Enum``'s members."""
 
     kind: Literal["enum"] = "enum"
     name: str
@@ -81,7 +82,7 @@ class StructField(SchemaModel):
 
 
 class StructType(SchemaModel):
-    """A record with named fields. A type that contains itself is cut: ``recursive`` and no fields."""
+    """A record with named fields. Inside a type that contains itself, the inner occurrence is ``recursive`` without fields."""
 
     kind: Literal["struct"] = "struct"
     name: str
@@ -90,7 +91,7 @@ class StructType(SchemaModel):
 
 
 class UnionType(SchemaModel):
-    """One of ``variants``, which are in a canonical order: Python takes ``int | str`` and ``str | int`` for equal."""
+    """One of ``variants``, which are in a canonical order, because Python treats ``int | str`` and ``str | int`` as equal."""
 
     kind: Literal["union"] = "union"
     variants: tuple[LiteralType, ...]
@@ -103,8 +104,18 @@ class BlobType(SchemaModel):
     format: str = ""
 
 
+class EncodedType(SchemaModel):
+    """A value in an encoding that only its Python type reads. ``format`` names the encoding, such as "numpy.npy".
+
+    The type of values that a `TypeTransformer` writes as bytes.
+    """
+
+    kind: Literal["encoded"] = "encoded"
+    format: str = Field(min_length=1)
+
+
 LiteralType: TypeAlias = Annotated[
-    SimpleType | EnumType | ListType | TupleType | MapType | StructType | UnionType | BlobType,
+    SimpleType | EnumType | ListType | TupleType | MapType | StructType | UnionType | BlobType | EncodedType,
     Field(discriminator="kind"),
 ]
 

@@ -1,37 +1,48 @@
-"""Which form a value of a union has: its variant's own where JSON tells the variants apart, else tagged."""
+"""Forms of a union's values: the variant's own form if the JSON kinds of the variants differ, else a tagged form."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from flytemp.literals.mismatch import Refused
-from flytemp.literals.types import EnumType, Json, LiteralType, UnionType
+from flytemp.literals.types import (
+    BlobType,
+    EncodedType,
+    EnumType,
+    Json,
+    ListType,
+    LiteralType,
+    MapType,
+    SimpleType,
+    StructType,
+    TupleType,
+    UnionType,
+)
+from flytemp.literals.visitor import TypeVisitor
 
 VARIANT, VALUE = "$variant", "value"
 
-_EVERY = frozenset({"null", "boolean", "number", "text", "array", "object"})
-_KINDS: dict[str, frozenset[str]] = {
-    "none": frozenset({"null"}),
+_NULL = frozenset({"null"})
+_TEXT = frozenset({"text"})
+_NUMBER = frozenset({"number"})
+_ARRAY = frozenset({"array"})
+_OBJECT = frozenset({"object"})
+_SIMPLE: dict[str, frozenset[str]] = {
+    "none": _NULL,
     "boolean": frozenset({"boolean"}),
-    "integer": frozenset({"number"}),
-    "float": frozenset({"number", "text"}),  # "NaN" is text
-    "string": frozenset({"text"}),
-    "datetime": frozenset({"text"}),
-    "date": frozenset({"text"}),
-    "duration": frozenset({"text"}),
-    "bytes": frozenset({"text"}),
-    "list": frozenset({"array"}),
-    "tuple": frozenset({"array"}),
-    "map": frozenset({"object"}),
-    "struct": frozenset({"object"}),
-    "file": frozenset({"object"}),
-    "directory": frozenset({"object"}),
-    "any": _EVERY,
+    "integer": _NUMBER,
+    "float": _NUMBER | _TEXT,  # "NaN" is text
+    "string": _TEXT,
+    "datetime": _TEXT,
+    "date": _TEXT,
+    "duration": _TEXT,
+    "bytes": _TEXT,
+    "any": frozenset({"null", "boolean", "number", "text", "array", "object"}),
 }
 
 
 def kind_of_json(literal: Json) -> str:
-    """The JSON kind of a value."""
+    """Return the JSON kind of a value."""
     match literal:
         case None:
             return "null"
@@ -48,26 +59,54 @@ def kind_of_json(literal: Json) -> str:
 
 
 def json_kinds(type_: LiteralType) -> frozenset[str]:
-    """The JSON kinds that canonical values of the type may have."""
-    if isinstance(type_, EnumType):
+    """Return the JSON kinds that canonical values of the type may have."""
+    return _JSON_KINDS.visit(type_, None)
+
+
+class _JsonKinds(TypeVisitor[None, frozenset[str]]):
+    def visit_simple(self, type_: SimpleType, argument: None) -> frozenset[str]:
+        return _SIMPLE[type_.kind]
+
+    def visit_enum(self, type_: EnumType, argument: None) -> frozenset[str]:
         return frozenset(kind_of_json(value) for value in type_.values)
-    if isinstance(type_, UnionType):
+
+    def visit_list(self, type_: ListType, argument: None) -> frozenset[str]:
+        return _ARRAY
+
+    def visit_tuple(self, type_: TupleType, argument: None) -> frozenset[str]:
+        return _ARRAY
+
+    def visit_map(self, type_: MapType, argument: None) -> frozenset[str]:
+        return _OBJECT
+
+    def visit_struct(self, type_: StructType, argument: None) -> frozenset[str]:
+        return _OBJECT
+
+    def visit_union(self, type_: UnionType, argument: None) -> frozenset[str]:
         if not is_plain(type_):
-            return frozenset({"object"})
+            return _OBJECT
         return frozenset().union(*(json_kinds(variant) for variant in type_.variants))
-    return _KINDS[type_.kind]
+
+    def visit_blob(self, type_: BlobType, argument: None) -> frozenset[str]:
+        return _OBJECT
+
+    def visit_encoded(self, type_: EncodedType, argument: None) -> frozenset[str]:
+        return _OBJECT
+
+
+_JSON_KINDS = _JsonKinds()
 
 
 def is_plain(union: UnionType) -> bool:
-    """Whether the union's values are written without a tag.
+    """Return whether the union's values are written without a tag.
 
-    ``float`` may be the text "NaN", so it does not differ from ``str``; ``int`` does not differ from ``float``.
+    ``float`` does not differ from ``str``, because "NaN" is a text. ``int`` does not differ from ``float``.
     """
     return are_apart(kinds_in_union(union))
 
 
 def kinds_in_union(union: UnionType) -> list[frozenset[str]]:
-    """The JSON kinds of each variant. Null is left to the variant ``none``, where ``any`` would hold it too."""
+    """Return the JSON kinds of each variant. In a union with ``none`` and ``any``, null belongs to ``none``."""
     kinds = [json_kinds(variant) for variant in union.variants]
     if frozenset({"null"}) in kinds:
         return [kind if kind == {"null"} else kind - {"null"} for kind in kinds]
@@ -75,7 +114,7 @@ def kinds_in_union(union: UnionType) -> list[frozenset[str]]:
 
 
 def are_apart(kinds: Iterable[frozenset[str]]) -> bool:
-    """Whether no two of the sets share a member."""
+    """Return whether no two of the sets have a common member."""
     seen: set[str] = set()
     for kind in kinds:
         if not seen.isdisjoint(kind):
@@ -85,7 +124,7 @@ def are_apart(kinds: Iterable[frozenset[str]]) -> bool:
 
 
 def plain_variant(union: UnionType, literal: Json) -> int | None:
-    """The only variant of a plain union whose JSON kind the value has."""
+    """Return the variant of a plain union that has the value's JSON kind, or None."""
     kind = kind_of_json(literal)
     for index, kinds in enumerate(kinds_in_union(union)):
         if kind in kinds:
@@ -102,10 +141,10 @@ def is_tagged(literal: Json) -> bool:
 
 
 def variant_index(union: UnionType, literal: Json) -> int:
-    """The variant that a tagged value names.
+    """Return the index of the variant with which a value is tagged.
 
     Raises:
-        Refused: when there is none such.
+        Refused: the union has no such variant.
     """
     index, count = literal[VARIANT], len(union.variants)
     if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < count:

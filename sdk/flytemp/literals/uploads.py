@@ -1,4 +1,4 @@
-"""Files of a caller's machine inside inputs that were given as text or JSON."""
+"""Local files inside literals: their upload, and their list."""
 
 from __future__ import annotations
 
@@ -8,71 +8,116 @@ from collections.abc import Callable
 from flytemp.literals.mismatch import Refused, explained
 from flytemp.literals.recursion import Scope, definition, inside
 from flytemp.literals.transfer import FileTransfer
-from flytemp.literals.types import BlobType, Json, ListType, LiteralType, MapType, StructType, TupleType, UnionType
+from flytemp.literals.types import (
+    BlobType,
+    EncodedType,
+    Json,
+    ListType,
+    LiteralType,
+    MapType,
+    StructType,
+    TupleType,
+    UnionType,
+)
 from flytemp.literals.unions import VALUE, is_plain, plain_variant, tagged, variant_index
+from flytemp.literals.visitor import PartialVisitor
 from flytemp.store.keys import protocol_of
+
+FileType = BlobType | EncodedType
+"""The types whose values can be at a URI."""
 
 
 def upload_local_files(literal: Json, type: LiteralType, files: FileTransfer) -> Json:  # noqa: A002
-    """The literal with every path of this machine uploaded, so that a worker elsewhere can read it.
+    """Upload the local files in a literal, so that a worker on another machine can read them.
 
     Args:
         literal: canonical, as `flytemp.literals.check.check_literal` returns it.
+        type: type of the literal.
+        files: where the files are uploaded to.
+
+    Returns:
+        The literal with the URIs of the uploads.
 
     Raises:
-        TypeMismatch: when there is no such file, naming the place inside the value.
-        StoreError: when it cannot be uploaded.
+        TypeMismatch: a file does not exist; the message has the position inside the value.
+        StoreError: an upload fails.
     """
-    return explained(lambda: _upload(literal, type, files, {}))
+    return explained(lambda: _ReplaceFiles(lambda value, type_: _upload(value, type_, files)).visit(type, (literal, {})))
 
 
-def _upload(literal: Json, type_: LiteralType, files: FileTransfer, scope: Scope) -> Json:
-    def at(step: str | int, item: Json, item_type: LiteralType, item_scope: Scope = scope) -> Json:
+def local_files(literal: Json, type_: LiteralType) -> list[str]:
+    """Return the local paths in a canonical literal."""
+    found: list[str] = []
+
+    def collect(value: Json, _: FileType) -> Json:
+        if protocol_of(value["uri"]) is None:
+            found.append(value["uri"])
+        return value
+
+    _ReplaceFiles(collect).visit(type_, (literal, {}))
+    return found
+
+
+class _ReplaceFiles(PartialVisitor[tuple[Json, Scope], Json]):
+    """Return a literal with every file's value replaced."""
+
+    def __init__(self, replace: Callable[[Json, FileType], Json]) -> None:
+        self._replace = replace
+
+    def visit_other(self, type_: LiteralType, argument: tuple[Json, Scope]) -> Json:
+        return argument[0]
+
+    def visit_blob(self, type_: BlobType, argument: tuple[Json, Scope]) -> Json:
+        return self._replace(argument[0], type_)
+
+    def visit_encoded(self, type_: EncodedType, argument: tuple[Json, Scope]) -> Json:
+        return self._replace(argument[0], type_) if "uri" in argument[0] else argument[0]
+
+    def visit_list(self, type_: ListType, argument: tuple[Json, Scope]) -> Json:
+        literal, scope = argument
+        return [self._at(index, item, type_.item, scope) for index, item in enumerate(literal)]
+
+    def visit_tuple(self, type_: TupleType, argument: tuple[Json, Scope]) -> Json:
+        literal, scope = argument
+        return [self._at(index, item, type_.items[index], scope) for index, item in enumerate(literal)]
+
+    def visit_map(self, type_: MapType, argument: tuple[Json, Scope]) -> Json:
+        literal, scope = argument
+        return {key: self._at(key, item, type_.value, scope) for key, item in literal.items()}
+
+    def visit_struct(self, type_: StructType, argument: tuple[Json, Scope]) -> Json:
+        literal, scope = argument
+        struct = definition(type_, scope)
+        types = {field.name: field.type for field in struct.fields}
+        return {name: self._at(name, item, types[name], inside(struct, scope)) for name, item in literal.items()}
+
+    def visit_union(self, type_: UnionType, argument: tuple[Json, Scope]) -> Json:
+        literal, scope = argument
+        if is_plain(type_):
+            index = plain_variant(type_, literal)
+            return literal if index is None else self.visit(type_.variants[index], argument)
+        index = variant_index(type_, literal)
+        return tagged(index, self.visit(type_.variants[index], (literal[VALUE], scope)))
+
+    def _at(self, step: str | int, literal: Json, type_: LiteralType, scope: Scope) -> Json:
         try:
-            return _upload(item, item_type, files, item_scope)
+            return self.visit(type_, (literal, scope))
         except Refused as refused:
             raise refused.within(step) from refused.__cause__
 
-    match type_:
-        case BlobType():
-            return _upload_blob(literal, type_, files)
-        case ListType():
-            return [at(index, item, type_.item) for index, item in enumerate(literal)]
-        case TupleType():
-            return [at(index, item, type_.items[index]) for index, item in enumerate(literal)]
-        case MapType():
-            return {key: at(key, item, type_.value) for key, item in literal.items()}
-        case StructType():
-            struct = definition(type_, scope)
-            types = {field.name: field.type for field in struct.fields}
-            inner = inside(struct, scope)
-            return {name: at(name, item, types[name], inner) for name, item in literal.items()}
-        case UnionType():
-            return _upload_variant(literal, type_, lambda value, variant: _upload(value, variant, files, scope))
-        case _:
-            return literal
 
-
-def _upload_variant(literal: Json, union: UnionType, upload: Callable[[Json, LiteralType], Json]) -> Json:
-    if is_plain(union):
-        index = plain_variant(union, literal)
-        return literal if index is None else upload(literal, union.variants[index])
-    index = variant_index(union, literal)
-    return tagged(index, upload(literal[VALUE], union.variants[index]))
-
-
-def _upload_blob(literal: Json, type_: BlobType, files: FileTransfer) -> Json:
-    uri = literal["uri"]
-    if protocol_of(uri) is not None:
+def _upload(literal: Json, type_: FileType, files: FileTransfer) -> Json:
+    if protocol_of(literal["uri"]) is not None:
         return literal
-    path = os.path.expanduser(uri)
-    if not (os.path.isfile(path) if type_.kind == "file" else os.path.isdir(path)):
-        raise _missing(path, type_.kind)
-    uploaded = files.upload_file(path, literal["format"]) if type_.kind == "file" else files.upload_directory(path)
+    path = os.path.expanduser(literal["uri"])
+    noun = type_.kind if isinstance(type_, BlobType) else "file"
+    if not (os.path.isfile(path) if noun == "file" else os.path.isdir(path)):
+        raise _missing(path, noun)
+    uploaded = files.upload_file(path, literal["format"]) if noun == "file" else files.upload_directory(path)
     return {**literal, "uri": uploaded}
 
 
 def _missing(path: str, noun: str) -> Refused:
     if os.path.exists(path):
         return Refused(f"'{path}' is not a {noun}", hint=f"the input takes a {noun}")
-    return Refused(f"'{path}' is not a {noun}: there is nothing at {os.path.abspath(path)}", hint="check the path")
+    return Refused(f"'{path}' is not a {noun}: {os.path.abspath(path)} does not exist", hint="check the path")

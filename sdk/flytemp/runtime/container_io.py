@@ -14,7 +14,7 @@ from typing import Any
 
 from flytemp.errors import FlytempBug, InputError, InvalidName, LimitExceeded, NotFound, TypeMismatch
 from flytemp.literals.check import check_literal
-from flytemp.literals.limits import MAX_LITERAL_BYTES, check_size
+from flytemp.literals.sizes import MAX_LITERAL_BYTES, check_size
 from flytemp.literals.text import parse_text
 from flytemp.literals.transfer import FileTransfer
 from flytemp.literals.types import BlobType, EnumType, Json, LiteralType, SimpleType, UnionType

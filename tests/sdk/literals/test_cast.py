@@ -11,8 +11,7 @@ import pytest
 from literal_samples import Box, Color, Datum, Level, Options, Ping, Point, Ratio, Tree
 
 from flytemp.literals.cast import castable, variant_for
-from flytemp.literals.convert import from_literal, to_literal
-from flytemp.literals.infer import literal_type
+from flytemp.literals.convert import from_literal, literal_type, to_literal
 from flytemp.literals.unions import tagged
 from flytemp.types.directory import FlyteDirectory
 from flytemp.types.file import CSVFile, FlyteFile

@@ -10,8 +10,8 @@ from literal_samples import Color, Datum, Level, Ratio, Tree
 
 from flytemp.errors import FlytempBug, LimitExceeded, TypeMismatch
 from flytemp.literals.check import check_literal
-from flytemp.literals.infer import literal_type
-from flytemp.literals.limits import MAX_LITERAL_BYTES, check_size
+from flytemp.literals.convert import literal_type
+from flytemp.literals.sizes import MAX_LITERAL_BYTES, check_size
 from flytemp.literals.types import StructType
 from flytemp.types.file import FlyteFile
 
@@ -91,7 +91,7 @@ def test_a_cut_without_its_struct_is_a_bug() -> None:
 def test_a_value_of_two_mebibytes_travels_and_a_larger_one_does_not() -> None:
     fitting = "x" * (MAX_LITERAL_BYTES - 2)
     assert check_size("text", fitting) is fitting
-    with pytest.raises(LimitExceeded, match=r"the value of 'text' measures 3.0 MiB as JSON; at most 2 MiB") as caught:
+    with pytest.raises(LimitExceeded, match=r"the value of 'text' measures 3.0 MiB as JSON; the limit is 2 MiB") as caught:
         check_size("text", "x" * (3 * 2**20))
     assert "declare 'text' as FlyteFile" in (caught.value.hint or "")
     with pytest.raises(LimitExceeded):

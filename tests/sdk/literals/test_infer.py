@@ -10,8 +10,8 @@ from typing import Any, Literal, Optional, TypedDict
 import pytest
 from literal_samples import Box, Color, Datum, Level, Loose, Names, Options, Params, Ping, Pong, Tree
 
+from flytemp.literals.convert import literal_type
 from flytemp.literals.describe import describe_type
-from flytemp.literals.infer import literal_type
 from flytemp.literals.recursion import closed
 from flytemp.literals.types import (
     BlobType,

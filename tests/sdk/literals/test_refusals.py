@@ -32,8 +32,7 @@ from literal_samples import (
 )
 
 from flytemp.errors import LimitExceeded, NotSupported, TypeMismatch
-from flytemp.literals.convert import from_literal, to_literal
-from flytemp.literals.infer import literal_type
+from flytemp.literals.convert import from_literal, literal_type, to_literal
 from flytemp.types.directory import FlyteDirectory
 from flytemp.types.file import FlyteFile
 
@@ -201,20 +200,20 @@ _Named = collections.namedtuple("_Named", ["a"])
         (complex, "no type for the annotation complex", "tuple[float, float]"),
         (Sequence[int], "Sequence[int]", "use list[…]"),
         (Iterator[int], "Iterator[int]", "FlyteFile"),
-        (Callable[[], int], "Callable[[], int]", "code does not travel"),
+        (Callable[[], int], "Callable[[], int]", "look it up inside the task"),
         (time, "datetime.time", "use str"),
         (decimal.Decimal, "decimal.Decimal", "dataclass or a pydantic model"),
         (_Plain, "_Plain", "FlyteFile"),
-        (T, "~T", "in place of the type variable"),
+        (T, "~T", "instead of the type variable"),
         ("Datum", "the annotation 'Datum' is a text that was not resolved", "at the top of the module"),
         (3, "no type for the annotation 3", "dataclass"),
         (list[set[int]], "set[int]", "list[…]"),
         (dict[tuple[int, int], str], "tuple[int, int] cannot be the key of a dict", "a list of pairs"),
-        (Enum, "enum.Enum", "an Enum of your own"),
+        (Enum, "enum.Enum", "a subclass of Enum"),
         (_Empty, "_Empty has no members", "that has some"),
         (_Objects, "the value (1, 2) of _Objects.A is no text", "plain values"),
         (Literal[b"x"], "is no text, integer, float or boolean", "plain values"),
-        (Nest, "Nest'> contains itself, and no class of its own is in between", "dataclass"),
+        (Nest, "Nest'> contains itself without a class in between", "dataclass"),
         (_Unsupported, "field 'price' of _Unsupported: flytemp has no type for the annotation decimal.Decimal", "pydantic"),
         (_Unresolved, "the annotations of _Unresolved cannot be resolved: name 'NotThere' is not defined", "at the top"),
         (_WithInitVar, "_WithInitVar has an InitVar", "make it a field"),

@@ -37,8 +37,7 @@ from pydantic import BaseModel
 
 from flytemp.literals.cast import castable
 from flytemp.literals.check import check_literal
-from flytemp.literals.convert import from_literal, to_literal
-from flytemp.literals.infer import literal_type
+from flytemp.literals.convert import from_literal, literal_type, to_literal
 from flytemp.types.directory import FlyteDirectory
 from flytemp.types.file import FlyteFile
 

@@ -9,8 +9,7 @@ import pytest
 from literal_samples import Color, Datum, Level, Point
 
 from flytemp.errors import InputError
-from flytemp.literals.convert import from_literal
-from flytemp.literals.infer import literal_type
+from flytemp.literals.convert import from_literal, literal_type
 from flytemp.literals.text import parse_text
 from flytemp.types.directory import FlyteDirectory
 from flytemp.types.file import FlyteFile

@@ -11,8 +11,7 @@ from literal_samples import BigDatum, Box, Color, Datum, Level, Point
 
 from flytemp.errors import TypeMismatch
 from flytemp.literals.check import check_literal
-from flytemp.literals.convert import from_literal, to_literal
-from flytemp.literals.infer import literal_type
+from flytemp.literals.convert import from_literal, literal_type, to_literal
 from flytemp.types.file import FlyteFile
 
 

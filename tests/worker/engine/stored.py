@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from flytemp.errors import FlytempError, TypeMismatch
-from flytemp.literals.limits import INLINE_BYTES
 from flytemp.literals.navigate import value_at
+from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.spec.bindings import Closed, ClosedValueReader, Path, literal
 from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.plan import constant, part_plan_of, plan_of
@@ -132,5 +132,5 @@ class Stored(ClosedValueReader):
 
 def _list(name: str, value: Json) -> list[Json]:
     if not isinstance(value, list):
-        raise TypeMismatch(f"{name}: cannot map over {type(value).__name__}, which is no list")
+        raise TypeMismatch(f"{name}: cannot map over {type(value).__name__}: a list is required")
     return value

@@ -118,7 +118,7 @@ def test_lists_of_different_lengths() -> None:
 
 def test_what_is_no_list() -> None:
     run = over(3)
-    assert error_of(run)["message"] == "a: cannot map over int, which is no list"
+    assert error_of(run)["message"] == "a: cannot map over int: a list is required"
 
 
 def test_the_length_of_a_list_that_is_not_inline_is_asked_for() -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flytemp.errors import InputError
-from flytemp.literals.limits import INLINE_BYTES
 from flytemp.literals.navigate import value_at
+from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.spec import bindings as form
 from flytemp.spec.bindings import Binding, Closed
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from temporalio import workflow
 
 from flytemp.errors import AlreadyExists, InputError, NotFound, TypeMismatch
-from flytemp.literals.limits import INLINE_BYTES
+from flytemp.literals.sizes import INLINE_BYTES
 from flytemp_worker.engine import (
     Engine,
     GateAnswered,

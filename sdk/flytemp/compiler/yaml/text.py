@@ -11,8 +11,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from flytemp.errors import FlytempError
+from flytemp.literals.convert import literal_type
 from flytemp.literals.describe import SIMPLE_NAMES
-from flytemp.literals.infer import literal_type
 
 Json = Any
 

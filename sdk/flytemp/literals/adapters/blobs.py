@@ -102,6 +102,6 @@ def _missing(local: str, type_: BlobType) -> Refused:
         return Refused(f"'{local}' is not a {type_.kind}", hint=f"declare it as {other}")
     maker = "FlyteFile.new(…)" if type_.kind == "file" else "FlyteDirectory.new(…)"
     return Refused(
-        f"'{local}' is not a {type_.kind}: there is nothing at {os.path.abspath(local)}",
+        f"'{local}' is not a {type_.kind}: {os.path.abspath(local)} does not exist",
         hint=f"write it before the task returns it; {maker} makes a path in the task's working directory",
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, NotRequired, Required, TypeVar, cast, get_args, get_origin
 
 from flytemp.errors import FlytempError, NotSupported
-from flytemp.literals.adapters.annotations import class_hints
 from flytemp.literals.adapters.base import Adapter, Fit
 from flytemp.literals.check import check_fields
 from flytemp.literals.mismatch import Refused
@@ -130,7 +130,7 @@ class DataclassAdapter(StructAdapter):
         self._arguments = arguments
 
     def load_fields(self) -> Mapping[str, Field]:
-        hints = class_hints(self.cls)
+        hints = _class_hints(self.cls)
         if any(type(hint) is dataclasses.InitVar for hint in hints.values()):
             raise NotSupported(
                 f"{self.label} has an InitVar, which is gone when the value is written",
@@ -152,7 +152,7 @@ class DataclassAdapter(StructAdapter):
 
 class NamedTupleAdapter(StructAdapter):
     def load_fields(self) -> Mapping[str, Field]:
-        hints = class_hints(self.cls)
+        hints = _class_hints(self.cls)
         names: tuple[str, ...] = cast(Any, self.cls)._fields
         defaults: Mapping[str, Any] = cast(Any, self.cls)._field_defaults
         for name in names:
@@ -171,7 +171,7 @@ class TypedDictAdapter(StructAdapter):
     def load_fields(self) -> Mapping[str, Field]:
         required_keys: frozenset[str] = cast(Any, self.cls).__required_keys__
         fields: dict[str, Field] = {}
-        for name, hint in class_hints(self.cls).items():
+        for name, hint in _class_hints(self.cls).items():
             # With postponed annotations the class itself does not see Required and NotRequired.
             origin = get_origin(hint)
             required = origin is Required or (origin is not NotRequired and name in required_keys)
@@ -206,3 +206,23 @@ def substituted(hint: Any, arguments: Mapping[Any, Any]) -> Any:
     if not parameters or isinstance(hint, type):
         return hint
     return hint[tuple(arguments.get(parameter, parameter) for parameter in parameters)]
+
+
+def _class_hints(cls: type) -> dict[str, Any]:
+    """Return the annotations of the class and its bases, with texts resolved.
+
+    Raises:
+        NotSupported: the module of a text does not have the name.
+    """
+    try:
+        # The name of the class, so that a class made inside a function may contain itself.
+        return typing.get_type_hints(cls, localns={cls.__name__: cls}, include_extras=True)
+    except NameError as error:
+        raise NotSupported(
+            f"the annotations of {cls.__qualname__} cannot be resolved: {error}",
+            hint="define or import the name at the top of the module, not under TYPE_CHECKING or inside a function",
+        ) from None
+    except TypeError as error:
+        raise NotSupported(
+            f"the annotations of {cls.__qualname__} cannot be resolved: {error}", hint="check their spelling"
+        ) from None

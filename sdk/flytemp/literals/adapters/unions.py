@@ -12,7 +12,7 @@ from flytemp.literals.transfer import FileTransfer
 from flytemp.literals.types import Json, LiteralType, UnionType
 from flytemp.literals.unions import VALUE, is_plain, is_tagged, plain_variant, tagged, variant_index
 
-_KINDS = "boolean integer float string datetime date duration bytes enum list tuple map struct file directory any"
+_KINDS = "boolean integer float string datetime date duration bytes enum list tuple map struct file directory encoded any"
 _ORDER = {kind: place for place, kind in enumerate([*_KINDS.split(), "union", "none"])}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flytemp.errors import FlytempError
-from flytemp.literals.limits import INLINE_BYTES
+from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.spec.bindings import literals_in
 from flytemp_worker.engine import deadlines
 from flytemp_worker.engine.kinds.base import NodeHandler, P, abort_asking, ask, begin

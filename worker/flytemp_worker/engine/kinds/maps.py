@@ -6,8 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from flytemp.errors import FlytempError
-from flytemp.literals.lengths import check_lengths, length_of
-from flytemp.literals.limits import INLINE_BYTES
+from flytemp.literals.sizes import INLINE_BYTES, check_lengths, length_of
 from flytemp.spec import bindings as form
 from flytemp.spec.bindings import Binding, Closed
 from flytemp_worker.engine import deadlines

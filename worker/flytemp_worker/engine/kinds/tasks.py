@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flytemp.errors import FlytempError
-from flytemp.literals.limits import INLINE_BYTES
+from flytemp.literals.sizes import INLINE_BYTES
 from flytemp_worker.engine import deadlines, retry
 from flytemp_worker.engine.kinds.base import NodeHandler, P
 from flytemp_worker.engine.messages import (

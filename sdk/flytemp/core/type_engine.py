@@ -1,0 +1,7 @@
+"""The module of `TypeEngine` and `TypeTransformer` in flytekit."""
+
+from flytemp.errors import TypeMismatch as TypeTransformerFailedError
+from flytemp.literals.transformers import TypeTransformer as TypeTransformer
+from flytemp.literals.type_engine import TypeEngine as TypeEngine
+
+__all__ = ["TypeEngine", "TypeTransformer", "TypeTransformerFailedError"]
