@@ -17,6 +17,7 @@ MODULES = {
     "flytemp": "What a program imports: `from flytemp import task, workflow, …`. Loaded lazily, name by name.",
     "flytemp.types.file": "Files that tasks exchange.",
     "flytemp.types.directory": "Directories that tasks exchange.",
+    "flytemp.extend": "Conversions of your own types; see [Custom types](../how-to/custom-types.md).",
     "flytemp.extras.accelerators": "Accelerators for `@task(accelerator=…)`.",
     "flytemp.exceptions.user": "",
     "flytemp.exceptions.system": "",

@@ -7,7 +7,6 @@ from flytemp.literals.types import (
     BlobType,
     EncodedType,
     EnumType,
-    Json,
     ListType,
     LiteralType,
     MapType,
@@ -17,13 +16,13 @@ from flytemp.literals.types import (
     TupleType,
     UnionType,
 )
+from flytemp.literals.types import Json as Json
 
 __all__ = [
     "BlobType",
     "EncodedType",
     "EnumType",
     "FileAccess",
-    "Json",
     "ListType",
     "LiteralType",
     "MapType",

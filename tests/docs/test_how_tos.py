@@ -56,6 +56,14 @@ def test_commands_of_files(installation: Installation, tmp_path: Path) -> None:
     newcomer.type("flytemp run files.py total --table squares.csv", "flytemp run files.py squares --n 4 --local")
 
 
+def test_program_of_custom_types(installation: Installation, tmp_path: Path) -> None:
+    newcomer = Newcomer(tmp_path, installation.environment())
+    text = "\n".join(block.text for block in blocks(DOCS / "how-to/custom-types.md") if block.language == "python")
+    (tmp_path / "polygons.py").write_text(text)
+
+    newcomer.type("flytemp run polygons.py count_corners")
+
+
 def test_commands_of_an_existing_temporal(installation: Installation, tmp_path: Path) -> None:
     environment = {**installation.environment(), "XDG_CONFIG_HOME": str(tmp_path / "config")}
     newcomer = Newcomer(tmp_path, environment)

@@ -12,7 +12,10 @@ from flytemp.authoring.workflow import Workflow
 from flytemp.compiler.assemble import Closure
 from flytemp.compiler.discover import Entity, Program
 from flytemp.errors import Location, Problem
-from flytemp.literals.types import BlobType, Json, ListType, LiteralType, MapType, StructType, TupleType, UnionType
+from flytemp.literals.types import ListType, LiteralType, MapType, TupleType, UnionType
+from flytemp.literals.unions import json_kinds
+from flytemp.literals.uploads import local_files
+from flytemp.literals.visitor import PartialVisitor
 from flytemp.spec.models import TaskSettings
 
 
@@ -89,7 +92,7 @@ def _pod_settings(settings: TaskSettings, other: TaskSettings) -> Iterator[str]:
 
 def _of_workflow(workflow: Workflow[..., Any]) -> Iterator[Problem]:
     for variable in workflow.interface.inputs:
-        for path in _local_files(variable.default, variable.type):
+        for path in () if variable.required else local_files(variable.default, variable.type):
             yield _local(f"the default of input '{variable.name}' of workflow {workflow.name}", path, workflow.place.location)
     for node in workflow.graph().all_nodes():
         settings = node.effective_settings
@@ -112,40 +115,35 @@ def _local(what: str, path: str, where: Location) -> Problem:
 
 
 def _bound_files(bound: Bound, type_: LiteralType) -> Iterator[str]:
-    match bound, type_:
-        case Constant(), _:
-            yield from _local_files(bound.literal, type_)
-        case Items() | Entries(), UnionType():
-            for variant in type_.variants:
-                yield from _bound_files(bound, variant)
-        case Items(), ListType():
-            for item in bound.items:
-                yield from _bound_files(item, type_.item)
-        case Items(), TupleType():
-            for item, item_type in zip(bound.items, type_.items, strict=False):
-                yield from _bound_files(item, item_type)
-        case Entries(), MapType():
-            for item in bound.entries.values():
-                yield from _bound_files(item, type_.value)
+    return _BOUND_FILES.visit(type_, bound)
 
 
-def _local_files(literal: Json, type_: LiteralType) -> Iterator[str]:
-    """Paths without a protocol, where the type says that there is a file or directory."""
-    match type_, literal:
-        case BlobType(), {"uri": str(uri)} if "://" not in uri:
-            yield uri
-        case ListType(), list():
-            for item in literal:
-                yield from _local_files(item, type_.item)
-        case TupleType(), list():
-            for item, item_type in zip(literal, type_.items, strict=False):
-                yield from _local_files(item, item_type)
-        case MapType(), dict():
-            for item in literal.values():
-                yield from _local_files(item, type_.value)
-        case StructType(), dict():
-            for member in type_.fields:
-                yield from _local_files(literal.get(member.name), member.type)
-        case UnionType(), _:
-            for variant in type_.variants:
-                yield from _local_files(literal, variant)
+class _BoundFiles(PartialVisitor[Bound, Iterator[str]]):
+    """Iterate over the local paths in the constants of a binding."""
+
+    def visit(self, type_: LiteralType, argument: Bound) -> Iterator[str]:
+        return iter(local_files(argument.literal, type_)) if isinstance(argument, Constant) else super().visit(type_, argument)
+
+    def visit_other(self, type_: LiteralType, argument: Bound) -> Iterator[str]:
+        return iter(())
+
+    def visit_union(self, type_: UnionType, argument: Bound) -> Iterator[str]:
+        kind = "array" if isinstance(argument, Items) else "object"
+        fitting = [variant for variant in type_.variants if kind in json_kinds(variant)]
+        if len(fitting) == 1:
+            yield from self.visit(fitting[0], argument)
+
+    def visit_list(self, type_: ListType, argument: Bound) -> Iterator[str]:
+        for item in argument.items if isinstance(argument, Items) else ():
+            yield from self.visit(type_.item, item)
+
+    def visit_tuple(self, type_: TupleType, argument: Bound) -> Iterator[str]:
+        for item, item_type in zip(argument.items if isinstance(argument, Items) else (), type_.items, strict=False):
+            yield from self.visit(item_type, item)
+
+    def visit_map(self, type_: MapType, argument: Bound) -> Iterator[str]:
+        for item in argument.entries.values() if isinstance(argument, Entries) else ():
+            yield from self.visit(type_.value, item)
+
+
+_BOUND_FILES = _BoundFiles()

@@ -6,7 +6,8 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from flytemp.literals.types import BlobType, ListType, LiteralType, MapType, StructType, TupleType, UnionType
+from flytemp.literals.types import BlobType, EncodedType, LiteralType, UnionType
+from flytemp.literals.visitor import nested_types
 from flytemp.spec.tasks import ContainerSpec, Interface, TaskSpec, Variable
 
 INPUT_TEMPLATE = re.compile(r"\{\{\s*[.$]inputs\.([^}\s]+)\s*\}\}", re.IGNORECASE)
@@ -70,27 +71,9 @@ def _variable_flaws(noun: str, variable: Variable, container: ContainerSpec) -> 
     name = variable.name
     if "/" in name or name in ("", ".", "..", inputs_file(container)):
         yield f"has the {noun} {name!r}, which cannot name its file", "rename it"
-    if file_kind(variable.type) is None and _holds_files(variable.type):
+    if file_kind(variable.type) is None and any(isinstance(each, BlobType | EncodedType) for each in nested_types(variable.type)):
         hint = "declare each as a variable of its own, or pass a FlyteDirectory"
         yield f"has the {noun} {name!r} with files inside another value", hint
-
-
-def _holds_files(type_: LiteralType) -> bool:
-    match type_:
-        case BlobType():
-            return True
-        case ListType():
-            return _holds_files(type_.item)
-        case MapType():
-            return _holds_files(type_.value)
-        case TupleType():
-            return any(map(_holds_files, type_.items))
-        case UnionType():
-            return any(map(_holds_files, type_.variants))
-        case StructType():
-            return any(_holds_files(field.type) for field in type_.fields)
-        case _:
-            return False
 
 
 def _template_flaws(container: ContainerSpec, interface: Interface) -> Iterator[tuple[str, str | None]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flytemp.literals.types import (
     BlobType,
+    EncodedType,
     EnumType,
     ListType,
     MapType,
@@ -64,6 +65,7 @@ def every_type() -> tuple[Variable, ...]:
         "struct": StructType(name="Point", fields=(StructField(name="x", type=INTEGER),)),
         "union": UnionType(variants=(INTEGER, TEXT)),
         "file": BlobType(kind="file", format="csv"),
+        "encoded": EncodedType(format="npy"),
     }
     optional = Variable(name="optional", type=INTEGER, required=False, default=1)
     return (*(Variable(name=name, type=type_) for name, type_ in types.items()), optional)

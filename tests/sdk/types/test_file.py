@@ -272,7 +272,7 @@ def test_without_a_transfer_paths_pass_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("value", "annotation", "message", "hint"),
     [
-        ("not/there.csv", FlyteFile, "'not/there.csv' is not a file: there is nothing at", "FlyteFile.new"),
+        ("not/there.csv", FlyteFile, "'not/there.csv' is not a file: ", "FlyteFile.new"),
         ("not/there", FlyteDirectory, "'not/there' is not a directory: ", "FlyteDirectory.new"),
         (".", FlyteFile, "'.' is not a file", "declare it as FlyteDirectory"),
         (__file__, FlyteDirectory, "is not a directory", "declare it as FlyteFile"),
