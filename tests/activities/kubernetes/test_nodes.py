@@ -153,6 +153,7 @@ async def test_a_task_on_a_lost_node_is_stopped_by_force(
     await until_no_pods(own_cluster, namespace)
 
 
+@pytest.mark.long  # the garbage collector of pods waits 40 s; `test_classify` has the short form
 async def test_the_pod_of_a_node_that_is_removed(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, node: str
 ) -> None:
