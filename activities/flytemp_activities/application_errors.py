@@ -1,4 +1,4 @@
-"""Errors of flytemp as Temporal carries them."""
+"""Conversion of flytemp's errors to Temporal's application errors."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 HEARTBEAT_SECONDS = 2.0
-"""A control activity that takes longer says so often that it lives; see `flytemp_worker.workflow.activity_calls`."""
+"""Interval of a control activity's heartbeats; see `flytemp_worker.workflow.activity_calls`."""
 
 MESSAGE_BYTES = 2_000
-"""A failure's text in a history, in UTF-8. The server keeps 4 KiB of the last failure of a pending activity."""
+"""Longest text of a failure in a history, in UTF-8. The server keeps 4 KiB of the last failure of a pending activity."""
 
 
 def application_error(error: FlytempError) -> ApplicationError:
-    """What the user must act on ends the run; what the platform must act on is tried again until it has."""
+    """Return the application error for a FlytempError. Temporal retries an error on which the platform must act."""
     permanent = error.actor is not Actor.PLATFORM or isinstance(error, CorruptData)
     detail = {
         "kind": "USER" if error.actor is Actor.USER else "SYSTEM",
@@ -58,7 +58,7 @@ def control_activity(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitab
 
 
 def bounded(text: str, limit: int = MESSAGE_BYTES) -> str:
-    """``text`` cut to ``limit`` bytes, and saying so; what is no Unicode in it is shown by its number."""
+    """Return ``text`` cut to ``limit`` bytes with a note of its length. Lone surrogates are shown as escapes."""
     data = text.encode("utf-8", "backslashreplace")
     if len(data) <= limit:
         return data.decode()
@@ -67,5 +67,5 @@ def bounded(text: str, limit: int = MESSAGE_BYTES) -> str:
 
 
 def error_detail(kind: str, code: str, message: str, retryable: bool) -> dict[str, Any]:
-    """The dict that the engine's `TaskFailed` takes."""
+    """Return the detail of a failure, for the engine's `TaskFailed`."""
     return {"kind": kind, "code": code, "message": bounded(message), "retryable": retryable}

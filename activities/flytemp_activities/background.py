@@ -1,4 +1,4 @@
-"""Work that nobody waits for."""
+"""Background work whose result is not awaited."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 
 class Background:
-    """Tasks of the event loop, kept until they are done, as the loop alone would lose them.
+    """Asyncio tasks that are kept until they are done, as the event loop holds only weak references to tasks.
 
     Args:
-        logger: where an error goes.
-        failed: what is said of it.
+        logger: logs the errors of the tasks.
+        failed: message of these log records.
     """
 
     def __init__(self, logger: logging.Logger, failed: str) -> None:
@@ -21,8 +21,8 @@ class Background:
         self._failed = failed
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def do(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin it."""
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run the coroutine as a task."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -33,7 +33,7 @@ class Background:
             self._logger.error(self._failed, exc_info=error)
 
     async def close(self, seconds: float | None = None) -> None:
-        """Wait for what is under way, for so long at most; what is not done by then is cancelled."""
+        """Wait until all tasks are done, or cancel them after a number of seconds."""
         if self._tasks:
             _, left = await asyncio.wait(self._tasks, timeout=seconds)
             for task in left:

@@ -108,7 +108,7 @@ class EarlyStarter:
         key = try_of(argument)
         if key not in self._stopped:  # a try that was announced again after it was stopped is left to its activity
             self._add(key, _Unclaimed(run, at, is_announced=True, is_started=False))
-            self._background.do(self._start_announced(key, argument, at + ANNOUNCED_SECONDS))
+            self._background.start(self._start_announced(key, argument, at + ANNOUNCED_SECONDS))
 
     async def _start_announced(self, key: TryKey, argument: dict[str, Any], deadline: float) -> None:
         try:
@@ -207,7 +207,7 @@ class EarlyStarter:
             del self._unclaimed[key]
             return
         unclaimed.is_stopping = True
-        self._background.do(self._kill(key, unclaimed))
+        self._background.start(self._kill(key, unclaimed))
 
     async def _kill(self, key: TryKey, unclaimed: _Unclaimed) -> None:
         try:

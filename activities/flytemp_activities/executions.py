@@ -1,4 +1,4 @@
-"""What activities need to know of an execution, read once per worker process."""
+"""Contexts, documents and plans of executions, read from the store once per worker process."""
 
 from __future__ import annotations
 
@@ -30,15 +30,16 @@ _PLANS = 16
 
 
 class LruCache(Generic[V]):
-    """The values used last; immutable objects, so a stale one does not exist."""
+    """Cache of the values used last. The values are immutable, so none becomes stale."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._values: OrderedDict[str, V] = OrderedDict()
-        self._making: dict[str, Lock] = {}
+        self._creating: dict[str, Lock] = {}
         self._lock = Lock()
 
     def get(self, key: str) -> V | None:
+        """Return the value, or None if the cache does not hold it."""
         with self._lock:
             value = self._values.get(key)
             if value is not None:
@@ -46,29 +47,30 @@ class LruCache(Generic[V]):
             return value
 
     def put(self, key: str, value: V) -> V:
+        """Store the value and return it. The value used least recently makes room."""
         with self._lock:
             self._values[key] = value
             if len(self._values) > self._size:
                 self._values.popitem(last=False)
         return value
 
-    def find(self, key: str, make: Callable[[], V]) -> V:
-        """The value; the first thread that misses it makes it, and others wait: a large document takes seconds to read."""
+    def get_or_create(self, key: str, create: Callable[[], V]) -> V:
+        """Return the value. The first thread that misses it creates it, and others wait: it may take seconds to read."""
         found = self.get(key)
         if found is not None:
             return found
         with self._lock:
-            making = self._making.setdefault(key, Lock())
+            creating = self._creating.setdefault(key, Lock())
         try:
-            with making:
-                return self.get(key) or self.put(key, make())
+            with creating:
+                return self.get(key) or self.put(key, create())
         finally:
             with self._lock:
-                self._making.pop(key, None)
+                self._creating.pop(key, None)
 
 
 class Executions:
-    """Reads `execution.json` and documents. Its methods block on the store when they miss."""
+    """Reader of executions' contexts and documents. Its methods block on the store if the cache lacks the value."""
 
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
@@ -78,31 +80,32 @@ class Executions:
         self._plans: LruCache[Plan] = LruCache(_PLANS)  # of dynamics
 
     def introduce(self, root: str, context: ExecutionContext, document: WorkflowDocument) -> None:
-        """Make an execution known whose document no registry holds: one that runs without a server."""
+        """Add an execution that runs without a server: its document is in no registry."""
         self._contexts.put(root, context)
         self._documents.put(context.spec, document)
 
     def known(self, root: str, source: str = "") -> tuple[ExecutionContext, WorkflowDocument] | None:
-        """The context and the document of what it runs, or of its dynamic ``source``, if that needs no I/O."""
+        """Return the context, and the document of the execution or of the dynamic node ``source``, if both are cached."""
         context = self._contexts.get(root)
         document = self._documents.get(f"{root}/{source}" if source else context.spec) if context is not None else None
         return (context, document) if context is not None and document is not None else None
 
     def load(self, root: str, source: str = "") -> tuple[ExecutionContext, WorkflowDocument]:
-        """As `known`, with I/O.
+        """Return the same as `known`, read from the store if needed.
 
         Raises:
-            NotFound, CorruptData: as `context`, `document` and `dynamic`.
+            NotFound, CorruptData: see `context`, `document` and `dynamic`.
         """
         return self.context(root), self.document_in(root, source)
 
     def context(self, root: str) -> ExecutionContext:
-        """The execution's context.
+        """Return the execution's context.
 
         Raises:
-            NotFound, CorruptData: `resolve` wrote none, or something else is there.
+            NotFound: `resolve` wrote none.
+            CorruptData: the object is not a context.
         """
-        return self._contexts.find(root, lambda: self._read_context(root))
+        return self._contexts.get_or_create(root, lambda: self._read_context(root))
 
     def _read_context(self, root: str) -> ExecutionContext:
         key = RootLayout(root).execution
@@ -113,16 +116,17 @@ class Executions:
             raise CorruptData(f"{self.store.uri_of(key)} is not an execution's context: {error.error_count()} errors") from error
 
     def document_in(self, root: str, source: str) -> WorkflowDocument:
-        """The document that a graph of the execution is in: its own, or that of the dynamic ``source``."""
+        """Return the document that holds a graph: the execution's, or that of the dynamic node ``source``."""
         return self.dynamic(root, source) if source else self.document(self.context(root).spec)
 
     def dynamic(self, root: str, source: str) -> WorkflowDocument:
-        """The document that a dynamic task made; ``source`` is ``<node path>/<attempt>``.
+        """Return the document that a dynamic task made; ``source`` is ``<node path>/<attempt>``.
 
         Raises:
-            NotFound, CorruptData: there is none.
+            NotFound: the task made none.
+            CorruptData: the object is not a workflow's document.
         """
-        return self._documents.find(f"{root}/{source}", lambda: self._read_dynamic(root, source))
+        return self._documents.get_or_create(f"{root}/{source}", lambda: self._read_dynamic(root, source))
 
     def _read_dynamic(self, root: str, source: str) -> WorkflowDocument:
         layout, (node, _, attempt) = RootLayout(root), source.rpartition("/")
@@ -138,20 +142,20 @@ class Executions:
         return document
 
     def dynamic_plan(self, root: str, source: str) -> Plan:
-        """The plan of the graph that a dynamic task made: each run of its execution asks for it anew.
+        """Return the plan of the graph that a dynamic task made. It is cached, as each run of the execution reads it.
 
         Raises:
-            NotFound, CorruptData: as `dynamic`.
+            NotFound, CorruptData: see `dynamic`.
         """
-        return self._plans.find(f"{root}/{source}", lambda: plan_of(self.dynamic(root, source)))
+        return self._plans.get_or_create(f"{root}/{source}", lambda: plan_of(self.dynamic(root, source)))
 
     def constants(self, root: str) -> Constants:
-        """The large literals of the execution's plans."""
+        """Return the reader of the large literals of the execution's plans."""
         return lambda source, key: constant(self.document_in(root, source), key)
 
     def document(self, urn: str) -> WorkflowDocument:
-        """The workflow document of a ``wf:`` or ``tsk:`` URN with a version; a task comes as a workflow of one node."""
-        return self._documents.find(urn, lambda: self._read_document(urn))
+        """Return the workflow document of a ``wf:`` or ``tsk:`` URN with a version; that of a task is a workflow of one node."""
+        return self._documents.get_or_create(urn, lambda: self._read_document(urn))
 
     def _read_document(self, urn: str) -> WorkflowDocument:
         _, document = self.registry.get(EntityId.parse(urn))
@@ -161,12 +165,12 @@ class Executions:
 
 
 def task_of(document: WorkflowDocument, workflow: str, local: str, task: str) -> TaskSpec:
-    """The task as the node with this local id, in ``workflow``, runs it: with the node's overrides."""
+    """Return the task with the overrides of the node ``local`` of ``workflow``."""
     spec = document.tasks[task]
     overrides = node_at(document.workflows[workflow], local).overrides
     return spec if overrides.settings is None else spec.model_copy(update={"settings": overrides.settings})
 
 
 def inline_bytes(value: object) -> int:
-    """The length of a value's JSON."""
+    """Return the length of the value's JSON in bytes."""
     return len(json.dumps(value, separators=(",", ":")))

@@ -1,4 +1,4 @@
-"""What activities know of executions is read once, however many ask for it at the same time."""
+"""Cache of what activities read of executions."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ import pytest
 from flytemp_activities.executions import LruCache
 
 
-def test_what_many_want_at_once_is_made_once() -> None:
-    recent: LruCache[str] = LruCache(2)
+def test_value_that_many_threads_need_is_created_once() -> None:
+    cache: LruCache[str] = LruCache(2)
     entered, go = threading.Event(), threading.Event()
-    made: list[str] = []
+    created: list[str] = []
 
-    def make() -> str:
+    def create() -> str:
         entered.set()
         go.wait()
-        made.append("made")
+        created.append("created")
         return "value"
 
     with ThreadPoolExecutor(4) as threads:
-        asked = [threads.submit(recent.find, "key", make) for _ in range(4)]
+        asked = [threads.submit(cache.get_or_create, "key", create) for _ in range(4)]
         entered.wait()
-        assert recent.find("another", lambda: "other") == "other"  # nobody waits for what is made for somebody else
+        assert cache.get_or_create("another", lambda: "other") == "other"  # another key does not wait
         go.set()
         assert [future.result() for future in asked] == ["value"] * 4
-    assert made == ["made"]
-    assert not recent._making
+    assert created == ["created"]
+    assert not cache._creating
 
 
-def test_what_could_not_be_made_is_tried_again() -> None:
-    recent: LruCache[str] = LruCache(2)
+def test_failed_creation_is_repeated() -> None:
+    cache: LruCache[str] = LruCache(2)
 
     def fail() -> str:
         raise OSError("the store is away")
 
     with pytest.raises(OSError, match="away"):
-        recent.find("key", fail)
-    assert recent.find("key", lambda: "value") == "value"
-    assert not recent._making
+        cache.get_or_create("key", fail)
+    assert cache.get_or_create("key", lambda: "value") == "value"
+    assert not cache._creating
 
 
-def test_the_oldest_goes() -> None:
-    recent: LruCache[str] = LruCache(2)
+def test_least_recently_used_value_makes_room() -> None:
+    cache: LruCache[str] = LruCache(2)
     for key in ("a", "b", "a", "c"):
-        recent.find(key, lambda key=key: key.upper())  # type: ignore[misc]
-    assert (recent.get("a"), recent.get("b"), recent.get("c")) == ("A", None, "C")
+        cache.get_or_create(key, lambda key=key: key.upper())  # type: ignore[misc]
+    assert (cache.get("a"), cache.get("b"), cache.get("c")) == ("A", None, "C")

@@ -73,11 +73,11 @@ class Cleanup:
         keep = self._policy.keep_pods
         stays = keep == "always" or (keep == "failed" and failed)
         if has_running_containers(over.pod, over.primary):
-            self._background.do(self.remove(over, kept=kept))
+            self._background.start(self.remove(over, kept=kept))
         elif not stays:
-            self._background.do(self._later(self.remove(over, kept=kept)))
+            self._background.start(self._later(self.remove(over, kept=kept)))
         elif not kept:
-            self._background.do(self._later(self._keep_log(over)))
+            self._background.start(self._later(self._keep_log(over)))
 
     async def keep_output(self, over: FinishedPod) -> bool:
         """Keep what it printed, now; False when that takes long, and is to be tried again later."""
@@ -121,7 +121,7 @@ class Cleanup:
     def keep_links(self, pod: Pod, primary: str, invocation: Invocation) -> None:
         """Note where else the try's output can be read, now that its container runs."""
         if self._policy.log_links:
-            self._background.do(self._write_links(links_of(self._policy.log_links, pod, primary, invocation), invocation))
+            self._background.start(self._write_links(links_of(self._policy.log_links, pod, primary, invocation), invocation))
 
     async def _write_links(self, links: dict[str, str], invocation: Invocation) -> None:
         key = RootLayout(invocation.execution_root).log_links(invocation.node, invocation.attempt, invocation.try_)

@@ -71,7 +71,7 @@ class ProcessBackend:
             await self.close()
             raise
         for _ in range(min(self._options.warm, self._options.slots)):
-            self._background.do(self._warm_up(shop.pool))
+            self._background.start(self._warm_up(shop.pool))
 
     def _open_shop(self) -> ProcessContext:
         options = self._options
@@ -172,7 +172,7 @@ class ProcessBackend:
         await asyncio.gather(*(supervisor.kill(reason) for supervisor in list(self._supervisors.values())))
 
     def _fence(self) -> None:
-        self._background.do(self._kill_all("the worker could not renew its lease, so another may run the task"))
+        self._background.start(self._kill_all("the worker could not renew its lease, so another may run the task"))
 
     def _register(self, group: int) -> None:
         self._tell_guard(f"+{group}\n")
