@@ -17,7 +17,7 @@ from flytemp_activities.noop import NoopBackend
 from flytemp_activities.process import ProcessBackend
 from flytemp_activities.tasks import TaskRunner
 from flytemp_activities.workflow_liveness import WorkflowLiveness
-from flytemp_worker.assembly import control_parts, task_parts, tasks_queue
+from flytemp_worker.assembly import control_parts, task_parts
 from flytemp_worker.plugin import FlytempPlugin
 from flytemp_worker.serve import _runtime, make_backend, resolved_settings
 from flytemp_worker.workflow import activity_calls
@@ -60,7 +60,8 @@ def test_only_pods_are_started_ahead(tmp_path: Path) -> None:
 
 
 def test_tasks_have_a_queue_of_their_own(tmp_path: Path) -> None:
-    assert resolved_settings(settings(tmp_path)).task_queue == tasks_queue("team") == "team-tasks"
+    assert resolved_settings(settings(tmp_path)).task_queue == "team-tasks"
+    assert resolved_settings(settings(tmp_path, FLYTEMP_WORKER_POOL="gpu")).task_queue == "team-tasks-gpu"
 
 
 @pytest.mark.parametrize(

@@ -43,11 +43,6 @@ class WorkerComponents:
     activities: Sequence[Callable[..., Any]]
 
 
-def tasks_queue(task_queue: str) -> str:
-    """The queue of the backend's task activities beside the interpreter's."""
-    return f"{task_queue}-tasks"
-
-
 def control_parts(
     executions: Executions, temporal: TemporalClient, settings: ResolvedSettings, raw_data_prefix: str | None = None
 ) -> WorkerComponents:

@@ -22,8 +22,8 @@ from temporalio.service import RPCError
 from flytemp.config import Settings
 from flytemp.errors import ConfigError
 from flytemp.store.object_store import ObjectStore
+from flytemp.task_queues import deployment_of, tasks_queue
 from flytemp_activities.backend import Backend
-from flytemp_worker.assembly import tasks_queue
 
 if TYPE_CHECKING:
     from flytemp_activities.kubernetes import Policy
@@ -45,7 +45,7 @@ def backend(settings: Settings, store: ObjectStore) -> Backend:
     if store.uri.startswith("file://"):
         logger.warning("the store %s is a folder: pods see it only where a volume brings it to the same path", store.uri)
     options = KubernetesOptions(
-        task_queue=settings.task_queue,
+        task_queue=deployment_of(settings.task_queue, settings.worker.pool),
         kubeconfig=chosen.kubeconfig,
         context=chosen.context,
         policy=policy_of(settings),
@@ -71,20 +71,22 @@ def policy_of(settings: Settings) -> Policy:
         raise ConfigError(f"kubernetes.namespace is {chosen.namespace!r}", hint=hint) from error
 
 
-async def sweeping(backend: Backend, temporal: TemporalClient, task_queue: str) -> Sequence[Callable[..., Any]]:
-    """The activity that sweeps the backend's cluster, with its schedule; nothing for another backend."""
+async def sweeping(backend: Backend, temporal: TemporalClient, settings: Settings) -> Sequence[Callable[..., Any]]:
+    """Schedule the janitor of the backend's cluster and return its activity; return nothing for another backend."""
     from flytemp_activities.kubernetes import KubernetesBackend
 
     if not isinstance(backend, KubernetesBackend):
         return ()
-    await _schedule(temporal, task_queue)
+    await _schedule(temporal, settings)
     return (backend.janitor(temporal).sweep_pods,)
 
 
-async def _schedule(temporal: TemporalClient, task_queue: str) -> None:
-    """Make the schedule, unless there is one. A namespace that refuses it is no reason for a worker not to work."""
-    name = f"flytemp-janitor-{task_queue}"
-    action = ScheduleActionStartWorkflow("FlytempJanitor", tasks_queue(task_queue), id=name, task_queue=task_queue)
+async def _schedule(temporal: TemporalClient, settings: Settings) -> None:
+    """Create the schedule of this deployment's janitor if it is missing. A refusal is logged, as the worker works without it."""
+    pool = settings.worker.pool
+    name = f"flytemp-janitor-{deployment_of(settings.task_queue, pool)}"
+    queue = tasks_queue(settings.task_queue, pool)
+    action = ScheduleActionStartWorkflow("FlytempJanitor", queue, id=name, task_queue=settings.task_queue)
     schedule = Schedule(
         action=action,
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=SWEEP_EVERY)]),

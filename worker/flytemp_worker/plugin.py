@@ -12,10 +12,11 @@ from temporalio.worker import Interceptor
 
 from flytemp.config import Settings, load_settings
 from flytemp.store.object_store import ObjectStore
+from flytemp.task_queues import tasks_queue
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
 from flytemp_activities.workflow_liveness import WorkflowLiveness
-from flytemp_worker.assembly import control_parts, early_start, started, task_parts, tasks_queue
+from flytemp_worker.assembly import control_parts, early_start, started, task_parts
 from flytemp_worker.serve import make_backend, resolved_settings, slots_of
 
 

@@ -19,6 +19,7 @@ from flytemp.config import Settings
 from flytemp.errors import ConfigError
 from flytemp.records.launch import ResolvedSettings
 from flytemp.store.object_store import ObjectStore
+from flytemp.task_queues import tasks_queue
 from flytemp.temporal.connection import connect_temporal
 from flytemp_activities.backend import Backend
 from flytemp_activities.executions import Executions
@@ -27,7 +28,7 @@ from flytemp_activities.process import ProcessBackend, ProcessOptions, new_worke
 from flytemp_activities.tasks import TaskRunner
 from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker import kubernetes_setup
-from flytemp_worker.assembly import control_worker, early_start, started, task_worker, tasks_queue
+from flytemp_worker.assembly import control_worker, early_start, started, task_worker
 from flytemp_worker.metrics import MetricsServer, WorkerMetrics
 
 logger = logging.getLogger("flytemp.worker")
@@ -86,35 +87,32 @@ async def _serve(settings: Settings) -> int:
         executions = Executions(store)
         runner = TaskRunner(executions, backend, WorkflowLiveness(temporal), metrics, slots)
         await stack.enter_async_context(started(backend, runner))
-        interceptors = early_start(runner, resolved)
-        control = control_worker(temporal, executions, settings.task_queue, resolved, settings.raw_data_prefix, interceptors)
-        more = await kubernetes_setup.sweeping(backend, temporal, settings.task_queue)
-        tasks = task_worker(temporal, runner, resolved, slots=slots, drain_seconds=drain, more=more)
+        more = await kubernetes_setup.sweeping(backend, temporal, settings)
+        workers = [task_worker(temporal, runner, resolved, slots=slots, drain_seconds=drain, more=more)]
+        if not worker.pool:
+            interceptors = early_start(runner, resolved)
+            workers.append(
+                control_worker(temporal, executions, settings.task_queue, resolved, settings.raw_data_prefix, interceptors)
+            )
         ready = True
-        logger.info(
-            "polling %s and %s in namespace %s, store %s",
-            settings.task_queue,
-            resolved.task_queue,
-            temporal.namespace,
-            store.uri,
-        )
-        await _run_until(stop, [control, tasks])
+        queues = " and ".join(one.task_queue for one in reversed(workers))
+        logger.info("polling %s in namespace %s, store %s", queues, temporal.namespace, store.uri)
+        await _run_until(stop, workers)
         ready = False
     logger.info("drained and stopped")
     return 0
 
 
 async def _run_until(stop: asyncio.Event, workers: list[Worker]) -> None:
-    """Run the workers until ``stop``; the tasks' worker drains first, while the interpreter still answers it."""
-    control, tasks = workers
+    """Run the workers until ``stop``. They drain in the given order: the interpreter runs until the tasks are over."""
     running = [asyncio.create_task(worker.run()) for worker in workers]
     waiting = asyncio.create_task(stop.wait())
     await asyncio.wait([*running, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     if stop.is_set():
         logger.info("stopping: no new work is taken, running tasks may end")
-    await tasks.shutdown()
-    await control.shutdown()
+    for worker in workers:
+        await worker.shutdown()
     await asyncio.gather(*running)
 
 
@@ -152,7 +150,7 @@ def resolved_settings(settings: Settings) -> ResolvedSettings:
     """The settings that executions resolved by this worker obey."""
     worker = settings.worker
     return ResolvedSettings(
-        task_queue=tasks_queue(settings.task_queue),
+        task_queue=tasks_queue(settings.task_queue, worker.pool),
         heartbeat_seconds=worker.heartbeat_seconds,
         max_parallelism=worker.max_parallelism,
         max_in_flight=worker.max_in_flight,

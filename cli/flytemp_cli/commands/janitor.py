@@ -46,6 +46,7 @@ async def _sweep(session: Session, dry_run: bool) -> list[RemovalCandidate]:
     from flytemp.client.client import Client
     from flytemp.errors import KubernetesUnavailable
     from flytemp.store.object_store import ObjectStore
+    from flytemp.task_queues import deployment_of
     from flytemp_activities.kubernetes import Janitor
     from flytemp_activities.kubernetes.api import ApiError, KubernetesApi
     from flytemp_worker import kubernetes_setup
@@ -55,7 +56,8 @@ async def _sweep(session: Session, dry_run: bool) -> list[RemovalCandidate]:
     try:
         async with await KubernetesApi.connect(settings.kubernetes.kubeconfig, settings.kubernetes.context) as api:
             store = ObjectStore.open(settings.store)
-            janitor = Janitor(api, store, client.temporal, kubernetes_setup.policy_of(settings), settings.task_queue)
+            deployment = deployment_of(settings.task_queue, settings.worker.pool)
+            janitor = Janitor(api, store, client.temporal, kubernetes_setup.policy_of(settings), deployment)
             return await janitor.sweep(dry_run=dry_run)
     except ApiError as error:
         hint = "check that this user may list and delete pods"
