@@ -1,8 +1,8 @@
-"""What tasks print while their pods run: from the Kubernetes API, until the store has it all.
+"""Output of tasks in running pods, read from the Kubernetes API until the store has the complete output.
 
-Where a try runs is told in its activity's heartbeat, so no worker is asked. A pod that is over keeps its output for a moment,
-until the worker has taken it to the store and removed the pod: it is found by its labels. Without a way to the cluster the logs
-are those in the store, and a note says so.
+The heartbeat of a try's activity names its pod. A finished pod keeps its output until the worker has copied the output to
+the store and deleted the pod; such pods are found by their labels. Without access to the cluster, only the logs in the
+store are shown, with a note.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from flytemp.records.models import Execution
     from flytemp_activities.kubernetes.api import KubernetesApi
 
-LOOK_SECONDS = 1.0
-"""How often a follower looks for pods that were started meanwhile."""
+POLL_SECONDS = 1.0
+"""Interval at which a follower looks for new pods."""
 
 Key = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class TryPod:
-    """The pod of a try."""
+    """Pod of a try."""
 
     key: Key
     namespace: str
@@ -49,23 +49,23 @@ class TryPod:
 
 
 class PodLogs:
-    """Joins what pods say now with what is in the store: of each try's output, every byte once, in its order."""
+    """Merges the output of pods with the output in the store. Every byte of a try's output is yielded once, in order."""
 
     def __init__(self, client: Client, settings: Settings, note: Callable[[str], None]) -> None:
         self._client = client
         self._settings = settings
         self._note = note
         self._api: KubernetesApi | None = None
-        self._refused = False
-        self._shown: dict[Key, int] = {}  # bytes of each try's output, from wherever they came
-        self._stored: set[Key] = set()  # tries whose output the store has
+        self._access_denied = False
+        self._shown: dict[Key, int] = {}  # number of bytes already yielded per try
+        self._stored: set[Key] = set()  # tries with output in the store
 
     async def close(self) -> None:
         if self._api is not None:
             await self._api.close()
 
     async def stored(self, chunks: AsyncIterator[LogChunk]) -> AsyncIterator[LogChunk]:
-        """Of the store's chunks, from the first on, what was not shown already."""
+        """Yield the parts of the store's chunks that were not yielded before. ``chunks`` must begin with the first chunk."""
         read: dict[Key, int] = {}
         async for chunk in chunks:
             key = (chunk.node, chunk.attempt, chunk.try_)
@@ -77,21 +77,21 @@ class PodLogs:
                 yield unseen
 
     def _unseen(self, key: Key, start: int, data: bytes) -> LogChunk | None:
-        """The part of ``data``, bytes of a try's output from ``start`` on, that was not shown already."""
+        """Return the part of ``data`` that was not yielded before; ``start`` is its offset in the try's output."""
         shown = self._shown.get(key, 0)
         rest = data[max(0, shown - start) :]
         self._shown[key] = max(shown, start + len(data))
         return LogChunk(*key, rest.decode("utf-8", "replace")) if rest else None
 
     async def running(self, handle: ExecutionHandle[Any], node: str | None, attempt: int | None) -> list[TryPod]:
-        """The pods of the execution's tries that run now, of a node and an attempt where these are given."""
+        """Return the running pods of the execution, optionally of one node and attempt."""
         description = await describe_workflow(self._client.temporal, handle.workflow_id)
         found = [] if description is None else running_pods(description)
         path = node_path(await handle.describe(), node) if found and node is not None else None
-        return _wanted(found, path, attempt)
+        return _filtered(found, path, attempt)
 
-    async def _over(self, handle: ExecutionHandle[Any], node: str | None, attempt: int | None) -> list[TryPod]:
-        """The pods of the execution that are over and still there."""
+    async def _finished(self, handle: ExecutionHandle[Any], node: str | None, attempt: int | None) -> list[TryPod]:
+        """Return the execution's finished pods that were not deleted yet."""
         from flytemp_activities.kubernetes.api import ApiError
 
         if not self.may_have_pods:
@@ -105,14 +105,14 @@ class PodLogs:
         try:
             pods = await pods_of(api, root, self._namespace(api, execution))
         except (ApiError, ConfigError) as error:
-            self._note(f"the last output may follow later, as the pods that are over cannot be found: {error}")
+            self._note(f"the last output may be missing, because finished pods cannot be listed: {error}")
             return []
         found = [try_pod(pod) for pod in pods if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")]
-        return _wanted(found, path, attempt)
+        return _filtered(found, path, attempt)
 
     @property
     def may_have_pods(self) -> bool:
-        """Whether there is reason to ask a cluster: the settings name one, or pods were read before."""
+        """True if a cluster is configured or pods were read before."""
         chosen = self._settings.kubernetes
         named = any((chosen.kubeconfig, chosen.context, chosen.namespace, chosen.policy))
         return self._api is not None or named or self._settings.worker.backend == "kubernetes"
@@ -123,7 +123,7 @@ class PodLogs:
         return policy_of(self._settings).place(execution.project, execution.domain).namespace or api.namespace
 
     async def read(self, pod: TryPod, *, follow: bool) -> AsyncIterator[LogChunk]:
-        """What the pod's container says: until now, or until its end. A pod that is gone says nothing; the store will."""
+        """Yield the output of a pod's container, with ``follow`` until it ends. A deleted pod yields nothing."""
         from flytemp_activities.kubernetes.api import ApiError
 
         api = await self._connected()
@@ -139,65 +139,69 @@ class PodLogs:
                     yield unseen
         except ApiError as error:
             if error.status in (401, 403):
-                self._refuse(str(error))
+                self._deny_access(str(error))
 
-    async def kept(self, handle: ExecutionHandle[Any], node: str | None, attempt: int | None) -> AsyncIterator[LogChunk]:
-        """What the store has, and what pods that are over said, where it has that not yet. They are looked for first: one that
-        is gone when it is to be read left its output in the store meanwhile."""
-        pods = await self._over(handle, node, attempt)
+    async def finished_output(
+        self, handle: ExecutionHandle[Any], node: str | None, attempt: int | None
+    ) -> AsyncIterator[LogChunk]:
+        """Yield the output in the store, and the output of finished pods that is not in the store yet.
+
+        The pods are listed first. If a pod is deleted before it is read, its output is in the store by then.
+        """
+        pods = await self._finished(handle, node, attempt)
         async for chunk in self.stored(handle.logs(node, attempt=attempt)):
             yield chunk
-        left = [pod for pod in pods if pod.key not in self._stored]
-        for pod in left:
+        unsaved = [pod for pod in pods if pod.key not in self._stored]
+        for pod in unsaved:
             async for chunk in self.read(pod, follow=False):
                 yield chunk
-        if left:
+        if unsaved:
             async for chunk in self.stored(handle.logs(node, attempt=attempt)):
                 yield chunk
 
     async def _connected(self) -> KubernetesApi | None:
-        if self._api is None and not self._refused:
+        if self._api is None and not self._access_denied:
             from flytemp_activities.kubernetes.api import KubernetesApi
 
             try:
                 chosen = self._settings.kubernetes
                 self._api = await KubernetesApi.connect(chosen.kubeconfig, chosen.context)
             except FlytempError as error:
-                self._refuse(str(error))
+                self._deny_access(str(error))
         return self._api
 
-    def _refuse(self, why: str) -> None:
-        if not self._refused:
-            self._note(f"output is shown once the store has it, as pods cannot be read: {why}")
-        self._refused = True
+    def _deny_access(self, reason: str) -> None:
+        if not self._access_denied:
+            self._note(f"output is shown when it is in the store, because pods cannot be read: {reason}")
+        self._access_denied = True
 
 
 def running_pods(description: WorkflowExecutionDescription) -> list[TryPod]:
-    """The pods that the heartbeats of pending activities tell of."""
+    """Return the pods named in the heartbeats of pending activities."""
     found: list[TryPod] = []
     for pending in description.raw_description.pending_activities:
         path, _, numbers = pending.activity_id.partition("@")
         attempt, _, try_ = numbers.partition(".")
         if not (attempt.isdigit() and try_.isdigit()):
             continue
-        told = last_heartbeat(pending)
-        if told.get("phase") == "running" and "pod" in told and "namespace" in told:
-            container = str(told.get("container") or "primary")
-            found.append(TryPod((path, int(attempt), int(try_)), str(told["namespace"]), str(told["pod"]), container))
+        heartbeat = last_heartbeat(pending)
+        if heartbeat.get("phase") == "running" and "pod" in heartbeat and "namespace" in heartbeat:
+            container = str(heartbeat.get("container") or "primary")
+            found.append(TryPod((path, int(attempt), int(try_)), str(heartbeat["namespace"]), str(heartbeat["pod"]), container))
     return found
 
 
-def _wanted(pods: list[TryPod], path: str | None, attempt: int | None) -> list[TryPod]:
-    """Those of the node at ``path`` and of what is in it, and of the attempt, where these are given."""
+def _filtered(pods: list[TryPod], path: str | None, attempt: int | None) -> list[TryPod]:
+    """Return the pods of the node at ``path`` (and of the nodes inside it) and of the attempt; None selects all."""
     of_node = [pod for pod in pods if path is None or pod.key[0] == path or pod.key[0].startswith(f"{path}.")]
     return [pod for pod in of_node if attempt in (None, pod.key[1])]
 
 
 async def pods_of(api: KubernetesApi, root: str, namespace: str) -> list[dict[str, Any]]:
-    """The pods of the execution whose root it is.
+    """Return the pods of the execution with the given root in the store.
 
     Raises:
-        ApiError: they may not be listed.
+        ApiError: the pods cannot be listed.
     """
     from flytemp_activities.kubernetes import names
 
@@ -208,17 +212,17 @@ async def pods_of(api: KubernetesApi, root: str, namespace: str) -> list[dict[st
 
 
 def try_pod(pod: dict[str, Any]) -> TryPod:
-    """A try's pod by what it says about itself."""
+    """Return the try's pod from the labels and annotations of a pod manifest."""
     from flytemp_activities.kubernetes import names
 
     metadata = pod["metadata"]
-    labels, told = metadata["labels"], metadata["annotations"]
-    key = (told[names.PATH], int(labels[names.ATTEMPT]), int(labels[names.TRY]))
-    return TryPod(key, metadata["namespace"], metadata["name"], told[names.PRIMARY])
+    labels, annotations = metadata["labels"], metadata["annotations"]
+    key = (annotations[names.PATH], int(labels[names.ATTEMPT]), int(labels[names.TRY]))
+    return TryPod(key, metadata["namespace"], metadata["name"], annotations[names.PRIMARY])
 
 
 class Follower:
-    """Follows the store and every running pod at once, until the execution is over."""
+    """Follower of the store and all running pods until the execution finishes."""
 
     def __init__(self, logs: PodLogs, handle: ExecutionHandle[Any], node: str | None, attempt: int | None) -> None:
         self._logs = logs
@@ -230,10 +234,10 @@ class Follower:
         self._followed: set[Key] = set()
 
     async def chunks(self) -> AsyncIterator[LogChunk]:
-        """Chunks as they come.
+        """Yield chunks as they arrive.
 
         Raises:
-            NotFound: there is no such execution or node.
+            NotFound: the execution or node does not exist.
         """
         store = asyncio.create_task(self._follow_store())
         self._tasks = [store, asyncio.create_task(self._follow_pods())]
@@ -246,7 +250,7 @@ class Follower:
                 if (item := self._queue.get_nowait()) is not None:
                     yield item
             if self._logs.may_have_pods:
-                async for chunk in self._logs.kept(self._handle, self._node, self._attempt):
+                async for chunk in self._logs.finished_output(self._handle, self._node, self._attempt):
                     yield chunk
         finally:
             await self._stop()
@@ -269,7 +273,7 @@ class Follower:
                 if pod.key not in self._followed:
                     self._followed.add(pod.key)
                     self._tasks.append(asyncio.create_task(self._follow_pod(pod)))
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _follow_pod(self, pod: TryPod) -> None:
         async for chunk in self._logs.read(pod, follow=True):
@@ -279,8 +283,8 @@ class Follower:
 async def read_all(
     logs: PodLogs, handle: ExecutionHandle[Any], node: str | None, attempt: int | None
 ) -> AsyncIterator[LogChunk]:
-    """All output until now: of what ended from the store, of what runs from its pods."""
-    async for chunk in logs.kept(handle, node, attempt):
+    """Yield all output so far: of finished tries from the store, of running tries from their pods."""
+    async for chunk in logs.finished_output(handle, node, attempt):
         yield chunk
     for pod in await logs.running(handle, node, attempt):
         async for chunk in logs.read(pod, follow=False):

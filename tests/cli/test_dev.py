@@ -128,7 +128,7 @@ def test_a_second_one_in_the_same_project_is_refused(project: Path) -> None:
         second = dev.flytemp("dev")
 
         assert second.returncode == 1
-        assert f"flytemp dev is running in this project already (pid {dev.process.pid})" in second.stderr
+        assert f"flytemp dev is already running in this project (pid {dev.process.pid})" in second.stderr
 
 
 def test_killed_it_leaves_no_process_and_can_be_started_again(project: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_worker_that_dies_is_started_again(project: Path) -> None:
         os.kill(worker, signal.SIGKILL)
 
         assert "worker ended (killed by SIGKILL)" in dev.line("worker ended")
-        dev.line("worker started again")
+        dev.line("worker restarted")
         assert dev.flytemp("run", "src/workflows.py").returncode == 0
 
 

@@ -231,7 +231,7 @@ def test_every_kind_has_a_shape_and_says_what_is_set_for_it() -> None:
     assert told["n1.n1.n1"] == ("workflow", "sub", ("time-out 10m",))
     assert told["n2"] == ("map", "fit ×n", ("10 at once", "at least 90 % succeed", "1 retry"))
     assert told["n3"] == ("dynamic", "grow", ("graph made at run time", "time-out 1m30s"))
-    assert told["n4"] == ("launch_plan", "nightly", ("an execution of its own",))
+    assert told["n4"] == ("launch_plan", "nightly", ("separate execution",))
     assert told["n5"] == ("gate", "approve looks-good", ("time-out 1h",))
     assert told["n6"] == ("gate", "input threshold: float", ())
     assert told["n7"] == ("sleep", "sleep 1h30m", ())
@@ -284,7 +284,7 @@ def test_every_kind_in_mermaid() -> None:
         'node_n1__fail2[/"the data is too bad to go on with"\\]',
         'node_n2[["n2 fit #215;n<br/>10 at once<br/>at least 90 #37; succeed<br/>1 retry"]]',
         'node_n3{{"n3 grow<br/>graph made at run time<br/>time-out 1m30s"}}',
-        'node_n4>"n4 nightly<br/>an execution of its own"]',
+        'node_n4>"n4 nightly<br/>separate execution"]',
         'node_n5[/"n5 approve looks-good<br/>time-out 1h"/]',
         'node_n7(["n7 sleep 1h30m"])',
         "node_on_failure -.-> node_fn0",

@@ -1,1 +1,1 @@
-"""What `flytemp dev` runs: a Temporal server, a worker, and the state file that other commands find them by."""
+"""Local installation of `flytemp dev`: a Temporal server, a worker, and the state file that other commands read."""

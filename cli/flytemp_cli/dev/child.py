@@ -1,4 +1,4 @@
-"""The worker of `flytemp dev`: a child process that is started again when it ends by itself."""
+"""Worker process of `flytemp dev`, restarted when it ends unexpectedly."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pathlib import Path
 
 from flytemp_worker.devserver import spawn_tethered
 
-_FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 10.0
-_HEALTHY_SECONDS = 30.0  # a worker that lived so long was no failed start: the next pause is short again
+_FIRST_DELAY = 0.5
+_MAX_DELAY = 10.0
+_HEALTHY_SECONDS = 30.0  # after this time the start counts as successful and the pause is reset
 
 
 class WorkerChild:
-    """Start, watch and stop one worker.
+    """One worker process: start, supervision and stop.
 
     Args:
-        arguments: of ``flytemp worker``.
-        folder: where it runs: the project's.
-        log: the file its messages go to, None for this process's stderr.
-        metrics_address: where it says whether it is ready.
-        tell: called with a line when it ended by itself and when it is started again.
+        arguments: arguments of ``flytemp worker``.
+        folder: the working directory, which is the project's folder.
+        log: the log file; None for this process's stderr.
+        metrics_address: the address that serves the worker's readiness.
+        report: called with a message when the worker ends unexpectedly and when it is restarted.
     """
 
     def __init__(
@@ -35,20 +35,20 @@ class WorkerChild:
         folder: Path,
         log: Path | None,
         metrics_address: str,
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
     ) -> None:
         self._arguments = list(arguments)
         self._folder = folder
         self._log = log
         self._metrics_address = metrics_address
-        self._tell = tell
+        self._report = report
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
-        self._pause = _FIRST_PAUSE
-        self._start_again_at: float | None = None
+        self._restart_delay = _FIRST_DELAY
+        self._restart_at: float | None = None
 
     def start(self) -> None:
-        """Start it; `is_ready` says when it serves."""
+        """Start the worker; `is_ready` becomes True when it polls."""
         command = [sys.executable, "-m", "flytemp_cli", "worker", *self._arguments]
         if self._log is None:
             self._process = spawn_tethered(command, cwd=self._folder, stdin=subprocess.DEVNULL)
@@ -56,7 +56,7 @@ class WorkerChild:
             with self._log.open("ab") as log:
                 self._process = spawn_tethered(command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._started_at = time.monotonic()
-        self._start_again_at = None
+        self._restart_at = None
 
     @property
     def pid(self) -> int:
@@ -68,7 +68,7 @@ class WorkerChild:
         return self._process is None or self._process.poll() is not None
 
     def is_ready(self) -> bool:
-        """Whether it says that it polls its task queue."""
+        """Return whether the worker polls its task queue."""
         host, _, port = self._metrics_address.rpartition(":")
         connection = http.client.HTTPConnection(host, int(port), timeout=2)
         try:
@@ -79,34 +79,34 @@ class WorkerChild:
         finally:
             connection.close()
 
-    def look_after(self) -> None:
-        """Called again and again: notices an end, and starts it again after a pause that grows with failed starts."""
+    def restart_if_ended(self) -> None:
+        """Restart the worker if it has ended, after a delay that grows with failed starts. Must be called periodically."""
         now = time.monotonic()
-        if self._start_again_at is not None:
-            if now >= self._start_again_at:
+        if self._restart_at is not None:
+            if now >= self._restart_at:
                 self.start()
-                self._tell(f"worker started again (pid {self.pid})")
+                self._report(f"worker restarted (pid {self.pid})")
             return
         if not self.has_ended:
             return
         assert self._process is not None
-        self._pause = _FIRST_PAUSE if now - self._started_at > _HEALTHY_SECONDS else self._pause
-        self._tell(
-            f"worker ended ({ending_text(self._process.returncode)}), starting it again in {self._pause:g} s{self._where()}"
+        self._restart_delay = _FIRST_DELAY if now - self._started_at > _HEALTHY_SECONDS else self._restart_delay
+        self._report(
+            f"worker ended ({ending_text(self._process.returncode)}), restarting in {self._restart_delay:g} s{self._log_hint()}"
         )
-        self._start_again_at = now + self._pause
-        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        self._restart_at = now + self._restart_delay
+        self._restart_delay = min(self._restart_delay * 2, _MAX_DELAY)
 
-    def stop(self, patience: float) -> None:
-        """TERM, which drains it, at most ``patience`` seconds, then KILL."""
+    def stop(self, timeout_seconds: float) -> None:
+        """Send TERM, which drains the worker, and KILL after ``timeout_seconds``."""
         if self._process is None:
             return
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:
-                self._process.wait(patience)
+                self._process.wait(timeout_seconds)
             except subprocess.TimeoutExpired:
-                self._tell(f"worker did not drain within {patience:g} s and is killed")
+                self._report(f"worker did not drain within {timeout_seconds:g} s and is killed")
                 self._process.kill()
         self._process.wait()
 
@@ -115,16 +115,16 @@ class WorkerChild:
             self._process.kill()
             self._process.wait()
 
-    def last_words(self) -> list[str]:
-        """The end of its log."""
+    def log_tail(self) -> list[str]:
+        """Return the last lines of the log."""
         return [] if self._log is None else self._log.read_text(errors="replace").rstrip().splitlines()[-8:]
 
-    def _where(self) -> str:
+    def _log_hint(self) -> str:
         return "" if self._log is None else f"; its log is {self._log}"
 
 
 def ending_text(code: int) -> str:
-    """How a process ended, in words."""
+    """Return a description of a process's return code."""
     if code >= 0:
         return f"exit code {code}"
     try:

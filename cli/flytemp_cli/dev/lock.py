@@ -1,4 +1,4 @@
-"""One `flytemp dev` per project: a file lock, which the kernel drops when its holder ends, however it ends."""
+"""File lock that allows one `flytemp dev` per project. The kernel releases it when the process ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flytemp.errors import AlreadyExists
 
 
 class ProjectLock:
-    """Held from `acquire` to `release`. The file says who holds it."""
+    """Lock held from `acquire` to `release`. The file contains the holder's pid."""
 
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / "dev.lock"
@@ -21,7 +21,7 @@ class ProjectLock:
         """Take the lock.
 
         Raises:
-            AlreadyExists: another process has it.
+            AlreadyExists: another process holds the lock.
         """
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -30,8 +30,8 @@ class ProjectLock:
             holder = os.read(descriptor, 32).decode(errors="replace").strip()
             os.close(descriptor)
             raise AlreadyExists(
-                f"flytemp dev is running in this project already{f' (pid {holder})' if holder else ''}",
-                hint="the other commands find it by themselves; Ctrl-C in its terminal stops it",
+                f"flytemp dev is already running in this project{f' (pid {holder})' if holder else ''}",
+                hint="other commands find it automatically; stop it with Ctrl-C in its terminal",
             ) from None
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
@@ -40,5 +40,5 @@ class ProjectLock:
 
     def release(self) -> None:
         if self._descriptor is not None:
-            os.close(self._descriptor)  # closing drops the lock
+            os.close(self._descriptor)  # closing releases the lock
             self._descriptor = None

@@ -1,4 +1,4 @@
-"""Start Temporal, prepare it, start the worker, watch both, and stop everything in the right order."""
+"""Processes of `flytemp dev`: starts and prepares Temporal, starts the worker, supervises and stops both."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from flytemp.client.setup import SetupStep
     from flytemp.config import Settings
 
-_LOOK_SECONDS = 0.25
+_POLL_SECONDS = 0.25
 _READY_SECONDS = 60.0
-_STOP_MARGIN = 10.0  # beyond what the worker grants its tasks
+_STOP_MARGIN = 10.0  # added to the worker's own drain and grace times
 
 
 @dataclass(frozen=True, slots=True)
 class DevOptions:
-    """What the command line asks of `flytemp dev`; a port of None is the usual one, or any free one if it is taken."""
+    """Options of `flytemp dev`. A port of None means the default port, or a free one if the default is in use."""
 
     ephemeral: bool = False
     port: int | None = None
@@ -52,18 +52,18 @@ class DevOptions:
 
 
 class DevStack:
-    """Everything that `flytemp dev` runs in one project.
+    """All processes of `flytemp dev` in one project.
 
     Args:
-        settings: of the project.
-        options: what the command line asks for.
-        tell: takes a line for the person who watches.
+        settings: the project's settings.
+        options: the options of the command.
+        report: called with each message for the user.
     """
 
-    def __init__(self, settings: Settings, options: DevOptions, tell: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, options: DevOptions, report: Callable[[str], None]) -> None:
         self._settings = settings
         self._options = options
-        self._tell = tell
+        self._report = report
         self._state = settings.state_dir
         self._logs = self._state / "logs"
         self._stop = threading.Event()
@@ -72,14 +72,14 @@ class DevStack:
         self._worker: WorkerChild | None = None
 
     def run(self, show: Callable[[DevState], None]) -> int:
-        """Run until TERM, INT or HUP; ``show`` is called once all is ready. Returns the exit code.
+        """Run until TERM, INT or HUP and return the exit code; call ``show`` when everything is ready.
 
         Raises:
-            AlreadyExists: a `flytemp dev` runs in this project.
-            ConfigError, TemporalUnavailable, StoreError: it cannot start.
+            AlreadyExists: another `flytemp dev` runs in this project.
+            ConfigError, TemporalUnavailable, StoreError: the start failed.
         """
         self._state.mkdir(parents=True, exist_ok=True)
-        _keep_out_of_git(self._state)
+        _write_gitignore(self._state)
         with contextlib.ExitStack() as stack:
             lock = ProjectLock(self._state).acquire()
             stack.callback(lock.release)
@@ -106,14 +106,14 @@ class DevStack:
             metrics_url=f"http://{metrics_address}/metrics",
         )
         self._prepare(state)
-        # Published before the worker starts: it is by this file that the worker, too, knows whose server this is.
+        # Written before the worker starts, because the worker reads this file too.
         dev_state.write(self._settings.project_dir, state)
         stack.callback(dev_state.remove, self._settings.project_dir, state.pid)
         self._start_worker(stack, state, metrics_address)
         return state
 
     def _store(self, stack: contextlib.ExitStack) -> str:
-        """The configured store; with --ephemeral, a folder that goes when this ends, unless one was configured."""
+        """Return the configured store; with --ephemeral and no configured store, a temporary folder."""
         if not self._options.ephemeral or self._settings.origins.get("store", "default") != "default":
             return self._settings.store
         folder = Path(tempfile.mkdtemp(prefix="ephemeral-", dir=self._state))
@@ -138,10 +138,10 @@ class DevStack:
         failed = [step for step in asyncio.run(_setup(self._settings_for(state))) if step.outcome == "failed"]
         if failed:
             details = "; ".join(f"{step.subject}: {step.detail}" for step in failed)
-            raise TemporalUnavailable(f"the Temporal server could not be prepared: {details}")
+            raise TemporalUnavailable(f"cannot prepare the Temporal server: {details}")
 
     def _settings_for(self, state: DevState) -> Settings:
-        """The settings for this server, whatever profile or address the project has for others."""
+        """Return the settings with this server's address; the project's profile and address are ignored."""
         return replace(
             self._settings, address=state.address, namespace=state.namespace, store=state.store, profile=None, dev=state
         )
@@ -155,25 +155,29 @@ class DevStack:
         if log is not None:
             log.write_bytes(b"")
         worker = self._worker = WorkerChild(
-            arguments, folder=self._settings.project_dir, log=log, metrics_address=metrics_address, tell=self._tell
+            arguments, folder=self._settings.project_dir, log=log, metrics_address=metrics_address, report=self._report
         )
         worker.start()
         stack.callback(self._stop_worker)
         self._await_worker(worker)
 
     def _await_worker(self, worker: WorkerChild) -> None:
-        """Until it polls. One that ends at its start (a bad setting, say) would end again: say why, and stop."""
-        for _ in range(int(_READY_SECONDS / _LOOK_SECONDS)):
+        """Wait until the worker polls.
+
+        Raises:
+            _WorkerFailed: the worker ended during its start. It is not restarted, because it would fail again.
+        """
+        for _ in range(int(_READY_SECONDS / _POLL_SECONDS)):
             if worker.is_ready():
                 return
             if worker.has_ended:
-                raise _WorkerFailed(worker.last_words())
-            if self._stop.wait(_LOOK_SECONDS):
+                raise _WorkerFailed(worker.log_tail())
+            if self._stop.wait(_POLL_SECONDS):
                 return
-        raise _WorkerFailed([f"it is not ready after {_READY_SECONDS:.0f} s", *worker.last_words()])
+        raise _WorkerFailed([f"the worker is not ready after {_READY_SECONDS:.0f} s", *worker.log_tail()])
 
     def _metrics_address(self) -> str:
-        """Where the worker says whether it is ready: the configured address, or a free one in place of the default."""
+        """Return the worker's metrics address: the configured one, or a free port if the default port is in use."""
         wanted = self._settings.worker.metrics_address
         host, _, port = wanted.rpartition(":")
         chosen = self._settings.origins.get("worker.metrics_address", "default") != "default"
@@ -186,20 +190,21 @@ class DevStack:
     def _watch(self) -> int:
         assert self._server is not None
         assert self._worker is not None
-        while not self._stop.wait(_LOOK_SECONDS):
-            self._worker.look_after()
+        while not self._stop.wait(_POLL_SECONDS):
+            self._worker.restart_if_ended()
             if not self._server.is_running:
-                self._revive_server(self._server)
+                self._restart_server(self._server)
         return 0
 
-    def _revive_server(self, server: DevServer) -> None:
+    def _restart_server(self, server: DevServer) -> None:
         if self._options.ephemeral:
             raise TemporalUnavailable(
-                "the Temporal server ended, and with --ephemeral its state is gone", hint=f"its log is {server.log}"
+                "the Temporal server ended and its state is lost, because --ephemeral keeps it in memory",
+                hint=f"see its log: {server.log}",
             )
-        self._tell(f"Temporal server ended, starting it again; its log is {server.log}")
+        self._report(f"Temporal server ended, restarting it; its log is {server.log}")
         server.restart()
-        self._tell(f"Temporal server serves again at {server.address}")
+        self._report(f"Temporal server restarted at {server.address}")
 
     # ----------------------------------------------------------------------------------------- stop
 
@@ -207,24 +212,24 @@ class DevStack:
         self._stop_requests += 1
         self._stop.set()
         if self._stop_requests > 1 and self._worker is not None:
-            # Asked again: no more patience. Nothing is lost, another worker takes the work up.
+            # The second signal stops the worker without draining. No work is lost, because another worker continues it.
             self._worker.kill()
 
     def _stop_worker(self) -> None:
         assert self._worker is not None
-        patience = self._settings.worker.drain_seconds + self._settings.worker.grace_seconds
+        timeout_seconds = self._settings.worker.drain_seconds + self._settings.worker.grace_seconds
         if not self._worker.has_ended:
-            self._tell(f"stopping (running tasks may take {patience:g} s; Ctrl-C again stops at once)")
-        self._worker.stop(patience + _STOP_MARGIN)
+            self._report(f"stopping (running tasks have {timeout_seconds:g} s to finish; press Ctrl-C again to stop at once)")
+        self._worker.stop(timeout_seconds + _STOP_MARGIN)
 
 
 class _WorkerFailed(FlytempError):
-    """The worker did not start; its own message says why."""
+    """Error of a worker that did not start; contains the end of its log."""
 
     code = "worker-failed"
 
-    def __init__(self, last_words: list[str]) -> None:
-        text = "\n".join(f"  {line}" for line in last_words) or "  it wrote nothing; see above"
+    def __init__(self, log_tail: list[str]) -> None:
+        text = "\n".join(f"  {line}" for line in log_tail) or "  no log output; see the messages above"
         super().__init__(f"the worker did not start:\n{text}")
 
 
@@ -239,14 +244,14 @@ async def _setup(settings: Settings) -> list[SetupStep]:
         await client.close()
 
 
-def _port(asked: int | None, usual: int) -> int:
-    """The port that was asked for; else the usual one, or 0 (any) when that is taken."""
-    if asked is not None:
-        return asked
-    return usual if port_is_free(usual) else 0
+def _port(requested: int | None, default: int) -> int:
+    """Return the requested port, or the default, or 0 (any free port) if the default is in use."""
+    if requested is not None:
+        return requested
+    return default if port_is_free(default) else 0
 
 
-def _keep_out_of_git(folder: Path) -> None:
+def _write_gitignore(folder: Path) -> None:
     marker = folder / ".gitignore"
     if not marker.exists():
         marker.write_text("*\n")

@@ -1,4 +1,4 @@
-"""From a document to the graph that is drawn."""
+"""Builder of the drawn graph from a document."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     )
 
 NODES_DRAWN = 20_000
-"""A sub-workflow that would make the picture larger than this is drawn as one box: calls of calls multiply."""
+"""Maximum number of nodes in a drawing; a sub-workflow that exceeds it is drawn as one box."""
 
 LEVELS_DRAWN = 60
 
 
 def graph_of(document: Document) -> Graph:
-    """The graph of a workflow, or of a task: one node. A launch plan has none of its own; draw its workflow."""
+    """Return the graph of a workflow, or of a task (one node). For a launch plan, pass its workflow's document."""
     match document.kind:
         case "workflow":
             return _Builder(document).workflow(document.root, "", 0)
@@ -48,7 +48,7 @@ def graph_of(document: Document) -> Graph:
             notes = (*_DYNAMIC_NOTES, *settings_notes(task.settings)) if shape == "dynamic" else settings_notes(task.settings)
             return Graph(document.name, (Node("n0", short(document.name), document.name, shape=shape, notes=tuple(notes)),))
         case "launch_plan":
-            raise AssertionError("a launch plan's graph is its workflow's")
+            raise AssertionError("a launch plan has no graph; pass its workflow")
 
 
 _DYNAMIC_NOTES = ("graph made at run time",)
@@ -64,10 +64,10 @@ class _Builder:
         nodes = [self._node(node, prefix, level) for node in workflow.nodes]
         edges = [edge for node in workflow.nodes for edge in _edges_into(node, prefix)]
         if workflow.on_failure is not None:
-            begins = Node(f"{prefix}!", "on failure", "", shape="failure")
+            start = Node(f"{prefix}!", "on failure", "", shape="failure")
             handler = self._node(workflow.on_failure, prefix, level)
-            nodes += [begins, handler]
-            edges.append(Edge(begins.path, handler.path, kind="failure"))
+            nodes += [start, handler]
+            edges.append(Edge(start.path, handler.path, kind="failure"))
         return Graph(workflow.name, tuple(nodes), tuple(edges), tuple(workflow_notes(workflow)))
 
     def _node(self, node: NodeSpec, prefix: str, level: int) -> Node:
@@ -88,7 +88,7 @@ class _Builder:
             case "sleep":
                 return Node(path, f"sleep {span(node.sleep_seconds or 0)}", "", shape="sleep")
             case "launch_plan":
-                return Node(path, title, node.target, shape="launch_plan", notes=("an execution of its own",))
+                return Node(path, title, node.target, shape="launch_plan", notes=("separate execution",))
             case "dynamic":
                 notes = (*_DYNAMIC_NOTES, *settings_notes(self._settings(node)))
                 return Node(path, title, node.target, shape="dynamic", notes=notes)
@@ -106,7 +106,7 @@ class _Builder:
         return Node(path, title, node.target, inner, "workflow", notes)
 
     def _inner(self, target: str, prefix: str, level: int) -> tuple[Graph | None, tuple[str, ...]]:
-        """A workflow inside the picture, and what its frame says of it; or None where it is too much."""
+        """Return the graph of a sub-workflow (None if it is too large or too deep) and the notes of its frame."""
         workflow = self._document.workflows[target]
         notes = tuple(workflow_notes(workflow))
         if len(workflow.nodes) > self._room or level >= LEVELS_DRAWN:
@@ -125,7 +125,7 @@ class _Builder:
                 inner, more = self._inner(node.target, f"{path}.*.", level)
                 notes += more
             case "launch_plan":
-                notes += ("executions of their own",)
+                notes += ("separate executions",)
             case "task" | "dynamic":
                 notes += (*(_DYNAMIC_NOTES if node.map.kind == "dynamic" else ()), *settings_notes(self._settings(node)))
         return Node(path, title, node.target, inner, "map", notes)
@@ -137,30 +137,29 @@ class _Builder:
         return Node(path, title, "", Graph(title, tuple(nodes), tuple(edges)), "branch")
 
     def _decision(self, node: NodeSpec, path: str, title: str, level: int, nodes: list[Node], edges: list[Edge]) -> None:
-        """The diamond of a branch and what its cases lead to; a branch in a case shares the frame."""
+        """Add the diamond of a branch and the nodes of its cases; a branch in a case is drawn in the same frame."""
         assert node.branch is not None
         diamond = Node(f"{path}?", title, "", shape="decision")
         nodes.append(diamond)
         for number, case in enumerate(node.branch.cases):
-            label, told = _case_texts(case)
+            label, full_text = _case_texts(case)
             if case.node is None:
-                told_failure = clipped(case.fail or "fails")
-                end = Node(f"{path}.fail{number}", told_failure, case.fail or "", shape="fail")
+                end = Node(f"{path}.fail{number}", clipped(case.fail or "fails"), case.fail or "", shape="fail")
                 nodes.append(end)
-                leads_to = end.path
+                target = end.path
             elif case.node.kind == "branch":
                 inner = case.node
-                leads_to = f"{path}.{inner.id}?"
+                target = f"{path}.{inner.id}?"
                 self._decision(inner, f"{path}.{inner.id}", clipped(inner.overrides.name or inner.id), level, nodes, edges)
             else:
                 end = self._node(case.node, f"{path}.", level)
                 nodes.append(end)
-                leads_to = end.path
-            edges.append(Edge(diamond.path, leads_to, (told,), "case", label))
+                target = end.path
+            edges.append(Edge(diamond.path, target, (full_text,), "case", label))
 
 
 def _case_texts(case: BranchCase) -> tuple[str, str]:
-    """The arrow's label, and all of it."""
+    """Return the label of a case's arrow, shortened and complete."""
     text = "else" if case.condition is None else condition_text(case.condition)
     return clipped(text), text
 
@@ -176,7 +175,7 @@ def _edges_into(node: NodeSpec, prefix: str) -> Iterator[Edge]:
 
 
 def _needs(node: NodeSpec, within: str) -> Iterator[tuple[str, str]]:
-    """The nodes that this one, or a node of its cases, needs, and what of each: "output → input", "" for mere order."""
+    """Yield the nodes that a node or its cases depend on, each with "output → input", or "" for order only."""
     for source in node.after:
         yield source, ""
     for name, binding in node.inputs.items():

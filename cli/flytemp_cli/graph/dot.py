@@ -1,4 +1,4 @@
-"""Graphviz dot text."""
+"""Graphviz dot format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHAPES: Mapping[Shape, str] = {
 
 
 def dot(graph: Graph) -> str:
-    """A digraph; sub-workflows and branches are clusters, edges of mere order are dashed, values are tooltips."""
+    """Return a digraph. Sub-workflows and branches are clusters, order-only edges are dashed, values are tooltips."""
     heading = [f"  label={_quoted(', '.join((graph.name, *graph.notes)))};", "  labelloc=t;"] if graph.notes else []
     return "\n".join(
         [
@@ -38,7 +38,7 @@ def _lines(graph: Graph, indent: str) -> Iterator[str]:
     for node in graph.nodes:
         if node.is_cluster and node.inner is not None:
             yield f"{indent}subgraph {_quoted(f'cluster_{node.path}')} {{"
-            # A branch's own name is in its diamond.
+            # The diamond shows the branch's name.
             label = "" if node.shape == "branch" else _text(node)
             yield f"{indent}  label={_quoted(label)};"
             if node.shape in ("branch", "map"):
@@ -62,7 +62,7 @@ def _edge(edge: Edge, source: Node, target: Node) -> str:
         attributes.append("style=dashed")
     if edge.kind == "failure":
         attributes.append('style=dashed, color="#b91c1c"')
-    # dot draws edges between nodes only: one of the cluster's stands for it, and the edge is clipped at its border.
+    # dot connects only nodes, so the edge ends at a node of the cluster and is clipped at the cluster's border.
     if source.is_cluster:
         attributes.append(f"ltail={_quoted(f'cluster_{source.path}')}")
     if target.is_cluster:

@@ -1,8 +1,8 @@
-"""Where the boxes of a drawing go: layers by depth, each layer ordered so that few edges cross. Deterministic.
+"""Deterministic layered layout of a drawing: nodes are in layers by depth, ordered so that few edges cross.
 
-A frame (a sub-workflow, a branch) is laid out by itself first and is one box of its parent's layers. Edges that skip
-layers get a small invisible box in each, so that they are led around what lies between; those of one source, or of one
-target, share it. A layer too wide for a page becomes several.
+A frame (sub-workflow or branch) is laid out first and is one box of its parent's layers. An edge that skips layers gets a
+small invisible box (a bend) in each of them, so that the edge passes between other boxes. Edges with a common source or
+target share bends. A layer that is too wide is split into several rows.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from flytemp_cli.graph.sizes import BOX_HEIGHT, LABEL_HEIGHT, STACK, box_size, f
 
 GAP_X = 28
 GAP_Y = 44
-LABEL_GAP_Y = 22  # above and below a row of labels alone
+LABEL_GAP_Y = 22  # above and below a row that has only labels
 MARGIN = 16
 ROW_WIDTH = 1_800
-"""A layer wider than this goes on in a row below."""
+"""Maximum width of a row; a wider layer is split into several rows."""
 
-BENDS = 40_000
-"""Of a whole graph. Edges beyond them, the longest ones, are drawn straight, behind the boxes."""
+MAX_BENDS = 40_000
+"""Maximum number of bends in a graph. The longest edges beyond it are drawn straight behind the boxes."""
 
 _BEND_WIDTH = 8
 _SWEEPS = 4
@@ -31,10 +31,13 @@ _SWEEPS = 4
 
 @dataclass
 class Box:
-    """A node's place; ``x``, ``y`` is its left upper corner within its own graph. ``node`` is None for a bend.
+    """Placed box of a node, a bend or a label.
 
-    ``label``: what stands there, beside the edge that bends. ``row`` is where its layer begins and ends: only between
-    layers may an edge turn.
+    Attributes:
+        node: the node; None for a bend or a label.
+        x, y: the upper left corner within the box's own graph.
+        label: the text of the edge that passes here.
+        row: the top and bottom of the layer. Edges turn only between layers.
     """
 
     key: str
@@ -54,9 +57,11 @@ class Box:
 
 @dataclass
 class Layout:
-    """A graph with places. ``routes`` are the points of each edge, from its source's bottom to its target's top.
+    """Placed graph.
 
-    ``labels`` are boxes whose ``label`` is to be written over their edges.
+    Attributes:
+        routes: the points of each edge, from the bottom of its source to the top of its target.
+        labels: the boxes with a label, drawn over the edges.
     """
 
     width: float
@@ -67,14 +72,14 @@ class Layout:
 
 
 def lay_out(graph: Graph) -> Layout:
-    """Place everything of ``graph``; the drawing begins at 0, 0."""
+    """Return the layout of ``graph`` with its origin at 0, 0."""
     boxes = {node.path: _box(node) for node in graph.nodes}
     layer_of = _wrapped(graph, boxes, _depths(graph))
     layers: list[list[Box]] = [[] for _ in range(max(layer_of.values(), default=-1) + 1)]
     for node in graph.nodes:
         layers[layer_of[node.path]].append(boxes[node.path])
     chains = _chains(graph.edges, boxes, layer_of, layers)
-    # Trunks are shared: each pair once, or their many edges would outweigh all others.
+    # Edges share bends, so each pair counts once; otherwise shared bends would dominate the ordering.
     links = list({(upper.key, lower.key): (upper, lower) for _, chain in chains for upper, lower in pairwise(chain)}.values())
     above, below = _neighbours(links)
     _order(layers, above, below)
@@ -96,9 +101,9 @@ def _box(node: Node) -> Box:
 
 
 def _depths(graph: Graph) -> dict[str, int]:
-    """The longest way to each node from one that needs nothing. The graph has no cycle: the compiler saw to it.
+    """Return the length of the longest path to each node. The compiler guarantees that the graph has no cycle.
 
-    An edge with a label is two layers long: its label stands in the one between.
+    An edge with a label spans two layers, because its label needs the layer in between.
     """
     needs = Counter(edge.target for edge in graph.edges)
     feeds: dict[str, list[Edge]] = {node.path: [] for node in graph.nodes}
@@ -116,7 +121,7 @@ def _depths(graph: Graph) -> dict[str, int]:
 
 
 def _wrapped(graph: Graph, boxes: dict[str, Box], depths: dict[str, int]) -> dict[str, int]:
-    """The layer of each node: its depth, where no layer is too wide; else the rest of a layer goes on in the next."""
+    """Return the layer of each node: its depth, shifted where wide layers are split."""
     by_depth: dict[int, list[str]] = {}
     for node in graph.nodes:
         by_depth.setdefault(depths[node.path], []).append(node.path)
@@ -143,19 +148,19 @@ Chain = list[Box]
 def _chains(
     edges: Sequence[Edge], boxes: dict[str, Box], layer_of: dict[str, int], layers: list[list[Box]]
 ) -> list[tuple[Edge, Chain]]:
-    """The boxes that each edge passes: its ends, and a bend in every layer between, which is added to the layer."""
+    """Return the boxes that each edge passes, and add a bend to every layer between its ends."""
     spans = {edge: layer_of[edge.target] - layer_of[edge.source] for edge in edges}
     long = [edge for edge in edges if spans[edge] > 1 and not edge.label]
     leaving = Counter(edge.source for edge in long)
     entering = Counter(edge.target for edge in long)
     bends: dict[tuple[str, int], Box] = {}
-    room = BENDS
+    room = MAX_BENDS
     chains: dict[Edge, Chain] = {}
     for edge in sorted(spans, key=lambda edge: spans[edge]):
         first, last = layer_of[edge.source], layer_of[edge.target]
         inner: Chain = []
         if edge.label:
-            # The first layer below is where the label stands; a case leads nowhere farther.
+            # The label is in the layer below the source; the edges of cases span no further layers.
             inner = [Box(f"{edge.source}>{edge.target}", label_width(edge.label), LABEL_HEIGHT, label=edge.label)]
             layers[first + 1].append(inner[0])
         room -= max(spans[edge] - 1, 0)
@@ -174,7 +179,7 @@ Neighbours = dict[str, list[Box]]
 
 
 def _neighbours(links: Sequence[tuple[Box, Box]]) -> tuple[Neighbours, Neighbours]:
-    """What each box is linked to in a layer above it, and below."""
+    """Return the linked boxes of each box in the layers above and below."""
     above: Neighbours = {}
     below: Neighbours = {}
     for upper, lower in links:
@@ -184,7 +189,7 @@ def _neighbours(links: Sequence[tuple[Box, Box]]) -> tuple[Neighbours, Neighbour
 
 
 def _order(layers: list[list[Box]], above: Neighbours, below: Neighbours) -> None:
-    """Sort each layer by the middle of its neighbours' places, down and up again (the barycenter method)."""
+    """Sort each layer by the mean position of its neighbours, downwards and upwards (barycenter method)."""
     for _ in range(_SWEEPS):
         for before, layer in pairwise(layers):
             layer.sort(key=_middle(above, before, layer))
@@ -192,9 +197,9 @@ def _order(layers: list[list[Box]], above: Neighbours, below: Neighbours) -> Non
             layer.sort(key=_middle(below, after, layer))
 
 
-def _middle(neighbours: Neighbours, beside: list[Box], layer: list[Box]) -> Callable[[Box], float]:
-    places = {box.key: index for index, box in enumerate(beside)}
-    own = {box.key: index * len(beside) / max(len(layer), 1) for index, box in enumerate(layer)}
+def _middle(neighbours: Neighbours, reference: list[Box], layer: list[Box]) -> Callable[[Box], float]:
+    places = {box.key: index for index, box in enumerate(reference)}
+    own = {box.key: index * len(reference) / max(len(layer), 1) for index, box in enumerate(layer)}
 
     def key(box: Box) -> float:
         found = [places[other.key] for other in neighbours.get(box.key, ()) if other.key in places]
@@ -204,17 +209,18 @@ def _middle(neighbours: Neighbours, beside: list[Box], layer: list[Box]) -> Call
 
 
 def _place(layers: list[list[Box]], above: Neighbours, below: Neighbours) -> tuple[float, float]:
-    """Rows below each other; within a row each box as near to its neighbours' middle as there is room for.
+    """Place the rows below each other, and each box as close to the middle of its neighbours as possible.
 
-    Returns the width and height of all.
+    Returns:
+        The total width and height.
     """
     for layer in layers:
         _spread(layer, [0.0] * len(layer))
     for _ in range(_SWEEPS):
         for layer in layers[1:]:
-            _spread(layer, [_wish(box, above) for box in layer])
+            _spread(layer, [_preferred_center(box, above) for box in layer])
         for layer in reversed(layers[:-1]):
-            _spread(layer, [_wish(box, below) for box in layer])
+            _spread(layer, [_preferred_center(box, below) for box in layer])
     y = 0.0
     gap = 0.0
     for layer in layers:
@@ -222,9 +228,9 @@ def _place(layers: list[list[Box]], above: Neighbours, below: Neighbours) -> tup
         y += min(gap, LABEL_GAP_Y) if only_labels else gap
         height = max(box.height for box in layer)
         for box in layer:
-            # A bend is as high as its row: an edge must pass the row's tallest box before it turns.
+            # A bend has the height of its row, because an edge must pass the tallest box of the row before it turns.
             box.height = box.height if box.node is not None or box.label else height
-            # Small boxes beside a large frame stand at its top, near what they need.
+            # Small boxes next to a large frame are aligned with its top, close to their inputs.
             slack = height - box.height
             box.y = y + (slack / 2 if slack <= BOX_HEIGHT else 0)
             box.row = (y, y + height)
@@ -237,28 +243,28 @@ def _place(layers: list[list[Box]], above: Neighbours, below: Neighbours) -> tup
     return max((box.x + box.width for box in boxes), default=0), y
 
 
-def _wish(box: Box, neighbours: Neighbours) -> float:
-    """Where the box's centre would like to be."""
+def _preferred_center(box: Box, neighbours: Neighbours) -> float:
+    """Return the mean centre of a box's neighbours, or its own centre if it has none."""
     found = [other.center for other in neighbours.get(box.key, ())]
     return sum(found) / len(found) if found else box.center
 
 
 def _spread(layer: list[Box], centers: list[float]) -> None:
-    """Give every box the wished centre as far as they do not overlap: the mean of pushing right and pushing left."""
-    wished = [center - box.width / 2 for box, center in zip(layer, centers, strict=True)]
-    pushed_right = list(wished)
+    """Move boxes as close as possible to ``centers`` without overlap: the mean of pushing right and pushing left."""
+    preferred = [center - box.width / 2 for box, center in zip(layer, centers, strict=True)]
+    pushed_right = list(preferred)
     for index in range(1, len(layer)):
         least = pushed_right[index - 1] + layer[index - 1].width + GAP_X
-        pushed_right[index] = max(wished[index], least)
-    pushed_left = list(wished)
+        pushed_right[index] = max(preferred[index], least)
+    pushed_left = list(preferred)
     for index in range(len(layer) - 2, -1, -1):
         most = pushed_left[index + 1] - GAP_X - layer[index].width
-        pushed_left[index] = min(wished[index], most)
+        pushed_left[index] = min(preferred[index], most)
     for box, right, left in zip(layer, pushed_right, pushed_left, strict=True):
         box.x = (right + left) / 2
     first, last = layer[0], layer[-1]
     if last.x + last.width - first.x > ROW_WIDTH / 2:
-        # Wide rows stand below each other, or each would follow the trunk beside the one before, farther and farther.
+        # Wide rows are centred; otherwise each row would be placed further to the side than the row above.
         shift = (first.x + last.x + last.width) / 2
         for box in layer:
             box.x -= shift

@@ -1,4 +1,4 @@
-"""Mermaid flowchart text: GitHub, GitLab and most wikis draw it."""
+"""Mermaid flowchart format, which GitHub, GitLab and most wikis render."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from flytemp_cli.graph.model import Edge, Graph, Node, Shape
 
 EDGES_DRAWN = 500
-"""Mermaid refuses a chart with more edges, unless it is told otherwise where it is drawn."""
+"""Default maximum number of edges that Mermaid renders (``maxEdges``)."""
 
 _SHAPES: Mapping[Shape, tuple[str, str]] = {
     "decision": ("{", "}"),
@@ -22,7 +22,7 @@ _SHAPES: Mapping[Shape, tuple[str, str]] = {
 
 
 def mermaid(graph: Graph) -> str:
-    """A flowchart, top down; sub-workflows and branches are subgraphs, edges of mere order are dotted."""
+    """Return a top-down flowchart. Sub-workflows and branches are subgraphs, order-only edges are dotted."""
     heading = ["---", f"title: {_plain(', '.join((graph.name, *graph.notes)))}", "---"] if graph.notes else []
     return "\n".join([*heading, "flowchart TD", *_lines(graph, "  ")])
 
@@ -30,7 +30,7 @@ def mermaid(graph: Graph) -> str:
 def _lines(graph: Graph, indent: str) -> Iterator[str]:
     for node in graph.nodes:
         if node.is_cluster and node.inner is not None:
-            # A branch's own name is in its diamond.
+            # The diamond shows the branch's name.
             label = " " if node.shape == "branch" else _text(node)
             yield f'{indent}subgraph {_id(node.path)}["{label}"]'
             yield from _lines(node.inner, indent + "  ")
@@ -48,7 +48,7 @@ def _arrow(edge: Edge) -> str:
 
 
 def _id(path: str) -> str:
-    # "end" and the like are words of the language; a prefix keeps every id clear of them.
+    # The prefix avoids reserved words of Mermaid such as "end".
     plain = path.replace("-", "_").replace(".", "__").replace("*", "each").replace("?", "__if").replace("!", "on_failure")
     return f"node_{plain}"
 
@@ -59,10 +59,10 @@ def _text(node: Node) -> str:
 
 
 def _escaped(text: str) -> str:
-    # Inside quotes Mermaid reads entities, and Markdown where a text begins with a backtick.
+    # Mermaid interprets entities in quoted text, and Markdown in text that begins with a backtick.
     return "".join(char if char.isalnum() or char in " _-." else f"#{ord(char)};" for char in text)
 
 
 def _plain(text: str) -> str:
-    """For the YAML before the chart: no colon, no quote, nothing that YAML would read."""
+    """Return text for the YAML front matter without characters that YAML interprets."""
     return "".join(char if char.isalnum() or char in " _-.," else " " for char in text)

@@ -1,4 +1,4 @@
-"""The graph that every format draws. `build` makes it of a document."""
+"""Graph model of all drawing formats. `build` creates it from a document."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Literal, TypeAlias
 Shape: TypeAlias = Literal[
     "task", "workflow", "launch_plan", "branch", "decision", "fail", "map", "dynamic", "gate", "sleep", "failure"
 ]
-"""What a node is drawn as.
+"""Shape of a drawn node.
 
-A ``branch`` is the frame around a ``decision`` (the diamond), its cases' nodes and its ``fail`` cases; ``failure`` is
-where the arrow to a workflow's failure handler begins. The others are the spec's kinds.
+A ``branch`` is the frame around a ``decision`` (the diamond), the nodes of its cases and its ``fail`` cases. ``failure`` is
+the start of the arrow to a workflow's failure handler. The other shapes are the spec's node kinds.
 """
 
 EdgeKind: TypeAlias = Literal["data", "order", "case", "failure"]
@@ -19,9 +19,11 @@ EdgeKind: TypeAlias = Literal["data", "order", "case", "failure"]
 
 @dataclass(frozen=True)
 class Edge:
-    """From one node to another of the same graph.
+    """Arrow between two nodes of one graph.
 
-    ``values`` are what flows, "output → input"; none: order alone. ``label`` is drawn beside it: a case's condition.
+    Attributes:
+        values: the values passed, as "output → input"; empty if the edge defines only the order.
+        label: the text at the arrow: the condition of a case.
     """
 
     source: str
@@ -37,9 +39,12 @@ class Edge:
 
 @dataclass(frozen=True)
 class Node:
-    """``path`` is the node's id as executions show it (a decision's ends with "?"), ``inner`` the graph inside it.
+    """Drawn node.
 
-    ``notes`` are what is set for it, a short line each: "3 retries", "time-out 5m".
+    Attributes:
+        path: the node path in executions; the path of a decision ends with "?".
+        inner: the graph inside the node.
+        notes: short texts about the settings: "3 retries", "time-out 5m".
     """
 
     path: str
@@ -55,7 +60,7 @@ class Node:
 
     @property
     def shown_path(self) -> str:
-        """The id to show; empty where the title says it already, and for what is no node of an execution."""
+        """The node path to show; empty if it equals the title or if the shape is not a node of an execution."""
         if self.shape in ("fail", "failure"):
             return ""
         path = self.path.removesuffix("?")
@@ -71,17 +76,17 @@ class Graph:
 
 
 def count_nodes(graph: Graph) -> int:
-    """All nodes that are drawn, also those inside others."""
+    """Return the number of drawn nodes, including nested nodes."""
     return sum(1 + (count_nodes(node.inner) if node.inner is not None else 0) for node in graph.nodes)
 
 
 def count_edges(graph: Graph) -> int:
-    """All arrows that are drawn."""
+    """Return the number of drawn arrows."""
     return len(graph.edges) + sum(count_edges(node.inner) for node in graph.nodes if node.inner is not None)
 
 
 def as_json(graph: Graph) -> dict[str, object]:
-    """The graph as plain JSON, what is inside a node nested."""
+    """Return the graph as nested JSON."""
     return {
         "name": graph.name,
         "notes": list(graph.notes),

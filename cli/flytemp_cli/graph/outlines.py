@@ -1,4 +1,4 @@
-"""The outlines of a drawing's nodes, as SVG elements; each kind of node has one of its own."""
+"""SVG outlines of the node shapes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flytemp_cli.graph.sizes import SLANT, STACK
 
 
 def outline(shape: Shape, x: float, y: float, width: float, height: float) -> Iterator[str]:
-    """The elements of one node's outline, of class ``shape``, within the given rectangle."""
+    """Yield the SVG elements of a shape within the given rectangle."""
     right, bottom, middle = x + width, y + height, y + height / 2
     match shape:
         case "decision":
@@ -31,7 +31,7 @@ def outline(shape: Shape, x: float, y: float, width: float, height: float) -> It
             for shift in (2 * STACK, STACK, 0):
                 yield _rect(shape, x + shift, y + 2 * STACK - shift, width - 2 * STACK, height - 2 * STACK, 6)
         case _:
-            # A sub-workflow that is not drawn, or has no nodes, is a box like a task.
+            # A sub-workflow without drawn nodes has the same box as a task.
             yield _rect("task" if shape in ("task", "workflow", "branch") else shape, x, y, width, height, 6)
 
 

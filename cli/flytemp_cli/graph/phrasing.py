@@ -1,4 +1,4 @@
-"""What stands in the boxes and beside the arrows: conditions, durations, settings."""
+"""Texts of boxes and arrows: conditions, durations, settings."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from flytemp.spec.models import Binding, Condition, GateSpec, MapSpec, NodeSpec, TaskSettings, WorkflowSpec
 
 LABEL_LIMIT = 44
-"""Characters of a title or of an arrow's label; the tooltips tell all."""
+"""Maximum number of characters of a title or label; tooltips contain the complete text."""
 
 _VALUE_LIMIT = 24
 
 
 def short(name: str) -> str:
-    """The last part of a registered name or of a URN's name."""
+    """Return the last part of a registered name or of a URN's name."""
     parts = name.split(":")
     return (parts[3] if len(parts) > 3 else name).rpartition(".")[2]
 
@@ -26,7 +26,7 @@ def clipped(text: str, limit: int = LABEL_LIMIT) -> str:
 
 
 def span(seconds: float) -> str:
-    """A duration exactly, as short as it can be said: ``1h30m``, ``45s``, ``250ms``."""
+    """Return the exact duration in a short form: ``1h30m``, ``45s``, ``250ms``."""
     if seconds < 1:
         return f"{seconds * 1000:g}ms"
     whole = int(seconds)
@@ -41,10 +41,10 @@ def span(seconds: float) -> str:
 
 
 def condition_text(condition: Condition) -> str:
-    """As Python would write it, with the nodes' ids: ``n0 > 0.5 and mode == "fast"``."""
+    """Return a condition as a Python expression with node ids: ``n0 > 0.5 and mode == "fast"``."""
     if condition.kind == "comparison":
         return f"{operand_text(condition.left)} {condition.operator} {operand_text(condition.right)}"
-    # A junction within another stands in parentheses, unless it is of the same kind and needs none.
+    # Nested conditions need parentheses unless both have the same operator.
     terms = [
         text if term.kind in ("comparison", condition.kind) else f"({text})"
         for term in condition.terms
@@ -54,7 +54,7 @@ def condition_text(condition: Condition) -> str:
 
 
 def operand_text(binding: Binding) -> str:
-    """What a binding stands for, in a few characters; a node's only output is the node itself."""
+    """Return a short text of a binding; the output ``o0`` is written as the node's id."""
     match binding.kind:
         case "literal":
             return clipped(json.dumps(binding.value, ensure_ascii=False), _VALUE_LIMIT)
@@ -76,7 +76,7 @@ def _path_text(path: tuple[str | int, ...]) -> str:
 
 
 def settings_notes(settings: TaskSettings | None) -> Iterator[str]:
-    """What is set of retries and times."""
+    """Yield the notes about retries and time limits."""
     if settings is None:
         return
     if settings.retries.count:
@@ -93,11 +93,11 @@ def workflow_notes(workflow: WorkflowSpec) -> Iterator[str]:
     if workflow.timeout_seconds is not None:
         yield f"time-out {span(workflow.timeout_seconds)}"
     if workflow.failure_policy != "fail-immediately":
-        yield "goes on after a failure"
+        yield "continues after a failure"
 
 
 def map_size(node: NodeSpec) -> int | None:
-    """How many calls a map makes, where that is known before it runs."""
+    """Return the number of items of a map if it is known before the run."""
     if node.map is None:
         return None
     for name in node.map.over:

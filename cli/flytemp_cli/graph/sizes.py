@@ -1,4 +1,4 @@
-"""How large the boxes of a drawing are: by their shapes and the texts in them."""
+"""Sizes of boxes, from their shapes and texts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flytemp_cli.graph.model import Node
 
 LINE_HEIGHT = 16
 NOTE_HEIGHT = 13
-CHAR_WIDTH = 7.4  # of the font that `svg` names, at its size, rounded up
+CHAR_WIDTH = 7.4  # of the font in `svg`, rounded up
 NOTE_CHAR_WIDTH = 6.2
 BOX_PADDING = 12
 BOX_HEIGHT = 46
@@ -16,15 +16,15 @@ LABEL_HEIGHT = 16
 CLUSTER_PADDING = 16
 CLUSTER_TITLE = 24
 FRAME_PADDING = 12
-STACK = 5  # how far the boxes behind a map's are to be seen
-SLANT = 14  # of a gate's sides, and the points of a dynamic's
+STACK = 5  # offset of the boxes behind a map's front box
+SLANT = 14  # horizontal offset of the slanted sides of gates and dynamic nodes
 PILL_HEIGHT = 32
 NOTE_LINE = 34
-"""Characters of one line of notes; more begin another."""
+"""Maximum number of characters of one line of notes."""
 
 
 def note_lines(node: Node) -> list[str]:
-    """A node's notes, as many to a line as there is room for."""
+    """Return the lines of a node's notes, with several notes on a line if they fit."""
     lines: list[str] = []
     for note in node.notes:
         joined = f"{lines[-1]} · {note}" if lines else note
@@ -36,18 +36,18 @@ def note_lines(node: Node) -> list[str]:
 
 
 def heading_lines(node: Node) -> tuple[str, list[str]]:
-    """A frame's heading: its title with its id, and its notes."""
+    """Return the heading of a frame: its title with the node path, and its notes."""
     return f"{node.title} {node.shown_path}".strip(), note_lines(node)
 
 
 def box_size(node: Node) -> tuple[float, float]:
-    """Width and height of a node that is no frame."""
+    """Return the width and height of a node that is not a frame."""
     notes = note_lines(node)
     texts = _widest([node.title, node.shown_path], CHAR_WIDTH)
     width = max(texts, _widest(notes, NOTE_CHAR_WIDTH))
     height = BOX_HEIGHT + NOTE_HEIGHT * len(notes)
     match node.shape:
-        case "decision":  # a rhombus: half its width is where half its height is
+        case "decision":  # a rhombus has half its width at a quarter of its height
             return max(texts * 1.7 + 2 * BOX_PADDING, 110), 66
         case "fail" | "failure" | "sleep":
             lines = 1 + bool(node.shown_path)
@@ -63,7 +63,7 @@ def box_size(node: Node) -> tuple[float, float]:
 
 
 def frame_padding(node: Node) -> tuple[float, float]:
-    """Of a frame: the space at each side, and the space above for its heading."""
+    """Return the space at each side of a frame and the space above for its heading."""
     if node.shape == "branch":
         return FRAME_PADDING, FRAME_PADDING
     top = CLUSTER_TITLE + CLUSTER_PADDING + NOTE_HEIGHT * len(note_lines(node))

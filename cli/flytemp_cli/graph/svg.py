@@ -1,4 +1,4 @@
-"""A self-contained SVG: no script, no external font or style, every text escaped; readable on light and dark pages."""
+"""Self-contained SVG without scripts, external fonts or styles; all texts are escaped."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _HEADING = 26
 
 
 def svg(graph: Graph) -> str:
-    """The whole drawing as one XML document."""
+    """Return the drawing as one XML document."""
     layout = lay_out(graph)
     heading = ", ".join((graph.name, *graph.notes)) if graph.notes else ""
     top = MARGIN + (_HEADING if heading else 0)
@@ -74,7 +74,7 @@ def _arrow(name: str, color: str) -> str:
 
 
 def _drawn(layout: Layout, left: float, top: float) -> Iterator[str]:
-    """Edges first: where one must cross a box, it goes behind it."""
+    """Yield the elements, edges first, so that edges are behind boxes."""
     for edge, points in layout.routes:
         yield _edge(edge, [(left + x, top + y) for x, y in points])
     for box in layout.boxes:
@@ -135,7 +135,7 @@ def _label(box: Box, left: float, top: float) -> str:
 
 
 def _edge(edge: Edge, points: list[tuple[float, float]]) -> str:
-    """A curve that leaves and enters every point vertically."""
+    """Return a curve that is vertical at every point."""
     (x, y), *rest = points
     path = [f"M{x:.1f} {y:.1f}"]
     for next_x, next_y in rest:
@@ -151,7 +151,7 @@ def _edge(edge: Edge, points: list[tuple[float, float]]) -> str:
 
 
 def _told(box: Box) -> str:
-    """A box's tooltip: everything, at its full length."""
+    """Return the tooltip of a box with complete texts."""
     assert box.node is not None
     node = box.node
     head = ": ".join(part for part in (node.shown_path or node.title, node.target) if part)
@@ -167,5 +167,5 @@ def _centered(kind: str, x: float, y: float, text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Escaped, and without the control characters that XML does not allow."""
+    """Return escaped text without the control characters that XML forbids."""
     return escape("".join(char if char >= " " or char == "\n" else " " for char in text))

@@ -1,28 +1,27 @@
-"""The files of a new project. ``$name`` is the project's name, everything else is as it will be."""
+"""Files of a new project. ``$name`` is replaced by the project's name."""
 
 from __future__ import annotations
 
 from string import Template
 
 _SETTINGS = """\
-# Settings of this project; environment variables and flags win over them.
-# `flytemp config view` shows every value that is in force and where it comes from.
+# Settings of this project. Environment variables and command-line options take precedence.
+# `flytemp config view` shows every effective value and its origin.
 
 # project = "default"
 # domain = "development"
-# store = "s3://bucket/prefix"      # by default .flytemp/store in this folder
-# profile = "prod"                  # a profile of Temporal's own temporal.toml
+# store = "s3://bucket/prefix"      # default: .flytemp/store in this folder
+# profile = "prod"                  # a profile in Temporal's temporal.toml
 # task_queue = "flytemp"
 
 # [worker]
-# slots = 4                         # tasks at once; by default one per CPU
+# slots = 4                         # tasks at once; default: one per CPU
 """
 
 _WORKFLOWS = '''\
-"""Statistics of a text: a small workflow to begin with.
+"""Statistics of a text: a small example workflow.
 
-A task is a Python function that runs in a process of its own. A workflow says which task's result goes where; it is
-run step by step, durably, by Temporal.
+A task is a Python function that runs in a separate process. A workflow connects tasks; Temporal runs it durably.
 """
 
 from collections import Counter
@@ -42,20 +41,20 @@ class Statistics:
 
 @task
 def split(text: str) -> list[str]:
-    """The words of a text, in lower case."""
+    """Return the words of a text in lower case."""
     return [word.strip(".,;:!?").lower() for word in text.split()]
 
 
 @task(retries=2)
 def count(words: list[str]) -> dict[str, int]:
-    """How often each word occurs."""
-    print(f"counting {len(words)} words")  # `flytemp logs` shows what tasks print
+    """Return the number of occurrences of each word."""
+    print(f"counting {len(words)} words")  # `flytemp logs` shows the output of tasks
     return dict(Counter(words))
 
 
 @task
 def summarize(counts: dict[str, int], top: int) -> Statistics:
-    """The statistics of the counts; of equally frequent words, the first in the alphabet comes first."""
+    """Return the statistics of the counts; equally frequent words are in alphabetical order."""
     ranked = sorted(counts, key=lambda word: (-counts[word], word))
     return Statistics(words=sum(counts.values()), distinct=len(counts), most_common=ranked[:top])
 
@@ -65,8 +64,8 @@ def word_statistics(text: str = EXAMPLE, top: int = 3) -> Statistics:
     """Count the words of a text.
 
     Args:
-        text: what to count the words of.
-        top: how many of the most common words to name.
+        text: the text to analyse.
+        top: the number of most common words to return.
     """
     words = split(text=text)
     counts = count(words=words)
@@ -74,18 +73,18 @@ def word_statistics(text: str = EXAMPLE, top: int = 3) -> Statistics:
 '''
 
 _TEST = '''\
-"""A workflow is plain Python when it is called: its test needs no server."""
+"""Tests of the workflow. Calling a workflow runs it as plain Python, without a server."""
 
 from workflows import Statistics, word_statistics
 
 
-def test_the_most_common_words_come_first() -> None:
+def test_most_common_words_are_first() -> None:
     result = word_statistics(text="One two two, three three three!", top=2)
 
     assert result == Statistics(words=6, distinct=3, most_common=["three", "two"])
 
 
-def test_words_of_equal_frequency_are_in_order() -> None:
+def test_equally_frequent_words_are_in_order() -> None:
     assert word_statistics(text="b a c", top=2).most_common == ["a", "b"]
 '''
 
@@ -106,23 +105,23 @@ _README = """\
 
 Workflows for [Temporal](https://temporal.io), written with flytemp.
 
-| file | what it is |
+| File | Content |
 | --- | --- |
-| `src/workflows.py` | the tasks and the workflow |
-| `tests/test_workflows.py` | their test, as plain Python |
+| `src/workflows.py` | tasks and workflow |
+| `tests/test_workflows.py` | tests in plain Python |
 | `flytemp.toml` | settings |
 
 ## Try it
 
-Without any server, in one process:
+Without a server, in one process:
 
     flytemp run src/workflows.py word_statistics --top 2 --local
 
-With Temporal, its UI, a worker and a store on this machine; leave this running in a terminal of its own:
+With Temporal, its UI, a worker and a store on this machine. Leave this command running in a separate terminal:
 
     flytemp dev
 
-and in another one:
+In another terminal:
 
     flytemp run src/workflows.py word_statistics --text "to be or not to be"
 
@@ -158,5 +157,5 @@ _FILES = {
 
 
 def project_files(name: str) -> dict[str, str]:
-    """The files of a project called ``name``: relative path to text."""
+    """Return the files of a project called ``name``: relative path to text."""
     return {path: Template(text).safe_substitute(name=name) for path, text in _FILES.items()}
