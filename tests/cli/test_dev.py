@@ -160,7 +160,7 @@ def test_a_server_that_dies_is_started_again_with_its_state(project: Path) -> No
 
         os.kill(server, signal.SIGKILL)
 
-        dev.line("Temporal server serves again")
+        dev.line("Temporal server restarted")
         assert dev.flytemp("list", "executions", "-o", "name").stdout == "before\n"
 
 
