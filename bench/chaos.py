@@ -409,7 +409,7 @@ def _tries(execution: Execution) -> Iterator[tuple[str, str, str]]:
             for number in range(1, attempt.tries + 1):
                 key = f"{root}/{node.id}/{attempt.attempt}/{number}"
                 told = f"{execution.name}, {node.id}, attempt {attempt.attempt}, try {number}"
-                claim = RootLayout(root).claim(node.id, attempt.attempt, number)
+                claim = RootLayout(root).claim(node.id, str(attempt.attempt), number)
                 yield hashlib.sha256(key.encode()).hexdigest()[:12], told, claim
 
 

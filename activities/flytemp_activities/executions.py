@@ -130,10 +130,10 @@ class Executions:
 
     def _read_dynamic(self, root: str, source: str) -> WorkflowDocument:
         layout, (node, _, attempt) = RootLayout(root), source.rpartition("/")
-        key = layout.result(node, int(attempt))
+        key = layout.result(node, attempt)
         try:
             result = TaskResult.read(self.store.read(key))
-            made = layout.dynamic(node, int(attempt), result.try_)
+            made = layout.dynamic(node, attempt, result.try_)
             document = read_document(self.store.read(made), self.store.uri_of(made))
         except ValidationError as error:
             raise CorruptData(f"{self.store.uri_of(key)} is no task's result: {error.error_count()} errors") from error

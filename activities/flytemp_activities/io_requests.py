@@ -12,6 +12,7 @@ from flytemp.errors import CorruptData, FlytempError, InputError, LimitExceeded,
 from flytemp.layout import RootLayout
 from flytemp.literals.sizes import INLINE_BYTES, check_size, length_of
 from flytemp.literals.types import Json
+from flytemp.names import attempt_key
 from flytemp.runtime.inputs import BindingReader
 from flytemp.spec import bindings
 from flytemp.spec.integrity import check_integrity
@@ -78,7 +79,7 @@ class IORequests:
         for number, first in enumerate(range(0, argument["count"], size)):
             part = {name: items[first : first + size] for name, items in lists.items()}
             name = f"{argument['node']}/{argument['attempt']}/{number}"
-            self._store.write(layout.part_items(name), json.dumps(part, separators=(",", ":")).encode())
+            self._store.write(layout.chunk_items(name), json.dumps(part, separators=(",", ":")).encode())
         return {}
 
     @activity.defn(name="flytemp.child_inputs")
@@ -92,7 +93,7 @@ class IORequests:
         values = {name: check_size(name, source.read(value)) for name, value in argument["values"].items()}
         if inline_bytes(values) <= INLINE_BYTES:
             return {"values": values}
-        key = RootLayout(argument["execution"]).child_inputs(argument["node"], argument["attempt"])
+        key = RootLayout(argument["execution"]).child_inputs(argument["node"], attempt_key(argument["attempt"], argument.get("epoch", "")))
         self._store.write(key, json.dumps(values).encode())
         return {"uri": self._store.uri_of(key)}
 
@@ -104,7 +105,7 @@ class IORequests:
 
     def _store_map(self, argument: dict[str, Any]) -> dict[str, Any]:
         manifest = {"status": "succeeded", "manifest": argument["outputs"], "parts": argument.get("parts")}
-        key = RootLayout(argument["execution"]).result(argument["node"], argument["attempt"])
+        key = RootLayout(argument["execution"]).result(argument["node"], attempt_key(argument["attempt"], argument.get("epoch", "")))
         self._store.write(key, json.dumps(manifest, separators=(",", ":")).encode())
         return {}
 

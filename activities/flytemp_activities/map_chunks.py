@@ -39,7 +39,7 @@ class MapChunks:
 
     def _items(self, argument: dict[str, Any]) -> dict[str, Any] | None:
         names = [value[bindings.CHUNK] for value in argument["given"].values() if bindings.CHUNK in value]
-        data = self._store.read(RootLayout(argument["execution"]).part_items(names[0]))
+        data = self._store.read(RootLayout(argument["execution"]).chunk_items(names[0]))
         if len(data) > INLINE_ITEMS_BYTES:
             return None
         items: dict[str, Any] = json.loads(data)
@@ -51,8 +51,8 @@ class MapChunks:
         """Write the part's outputs, or a page of its rows."""
         layout = RootLayout(argument["execution"])
         if "page" in argument:
-            key, data = layout.part_rows(argument["name"], argument["page"]), argument["text"]
+            key, data = layout.chunk_rows(argument["name"], argument["page"]), argument["text"]
         else:
             outputs = {name: value[bindings.ITEMS] for name, value in argument["outputs"].items()}
-            key, data = layout.part_outputs(argument["name"]), json.dumps(outputs, separators=(",", ":"))
+            key, data = layout.chunk_outputs(argument["name"]), json.dumps(outputs, separators=(",", ":"))
         await asyncio.to_thread(self._store.write, key, data.encode())

@@ -12,6 +12,7 @@ from temporalio import activity
 from flytemp.errors import CorruptData, FlytempError, LimitExceeded, StoreError
 from flytemp.layout import ExecutionLayout
 from flytemp.literals.sizes import INLINE_BYTES, check_size
+from flytemp.names import attempt_key
 from flytemp.records.build import execution_of
 from flytemp.records.launch import RESULT_INLINE_BYTES, ExecutionContext
 from flytemp.records.models import Execution, ExecutionSummary, Phase
@@ -119,13 +120,14 @@ class ExecutionRecorder:
         error = execution.error
         if error is None or error.node is None or error.attempt is None:
             return
-        data = self._store.read_or_none(layout.result(error.node, error.attempt))
+        key = layout.result(error.node, attempt_key(error.attempt))
+        data = self._store.read_or_none(key)
         if data is None:
             return
         try:
             found = TaskResult.read(data).error
         except ValidationError:  # the record of what is known matters more than this text
-            error.traceback = f"{self._store.uri_of(layout.result(error.node, error.attempt))} is not a task's result"
+            error.traceback = f"{self._store.uri_of(key)} is not a task's result"
             return
         if found is not None:
             error.traceback = found.traceback[:ROW_TRACEBACK_CHARACTERS]

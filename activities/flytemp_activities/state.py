@@ -54,5 +54,5 @@ def _state_key(argument: dict[str, Any]) -> str:
     """Of a part of a map, of an execution that ended, or of one that goes on."""
     layout, page = RootLayout(argument["execution"]), argument["page"]
     if "part" in argument:
-        return f"{layout.part_folder(argument['part'])}/state/{argument['generation']:05d}/{page:05d}.json"
+        return f"{layout.chunk_folder(argument['part'])}/state/{argument['generation']:05d}/{page:05d}.json"
     return layout.closed_state_page(page) if argument.get("closed") else layout.state_page(argument["generation"], page)

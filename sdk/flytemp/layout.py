@@ -18,8 +18,8 @@
         nodes/<node path>/<attempt>/<try>/log-links.json    where else its output can be read
         nodes/<node path>/<attempt>/<try>/collected.json    what a container task left, before anybody knows if it counts
         nodes/<node path>/<attempt>/<try>/dynamic.json   the graph that a dynamic task made
-        nodes/<node path>/<attempt>/parts/<n>/items.json        a part of the lists that a map maps over
-        nodes/<node path>/<attempt>/parts/<n>/<attempt>/outputs.json | rows/<page>   what became of it
+        nodes/<node path>/<attempt>/chunks/<n>/items.json   a chunk of the lists that a map maps over
+        nodes/<node path>/<attempt>/chunks/<n>/<attempt>/outputs.json | rows/<page>   its results
         nodes/<node path>/<attempt>/inputs.json  of a child execution, where they are large
         state/<n>/<page>                         snapshots for continue-as-new; "closed" is that of an execution which ended
         outputs.json                             the execution's outputs, where they are large
@@ -39,7 +39,17 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from flytemp.errors import InvalidName
-from flytemp.names import EntityId, EntityKind, check_domain, check_entity, check_project, check_version, execution_name, slug
+from flytemp.names import (
+    EntityId,
+    EntityKind,
+    attempt_of,
+    check_domain,
+    check_entity,
+    check_project,
+    check_version,
+    execution_name,
+    slug,
+)
 
 _RUN_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 _NODE_PATH = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
@@ -161,66 +171,70 @@ class _UnderRoot(ABC):
     def closed_state_page(self, page: int) -> str:
         return f"{self.closed_state}/{page:05d}.json"
 
-    def attempt(self, node: str, attempt: int) -> str:
+    def attempt(self, node: str, attempt: str) -> str:
         if not _NODE_PATH.fullmatch(node):
             raise InvalidName(f"{node[:80]!r} is not a node's path")
-        return f"{self.root}/nodes/{node}/{attempt:d}"
+        attempt_of(attempt)  # raises for text that is not an attempt's key
+        return f"{self.root}/nodes/{node}/{attempt}"
 
-    def result(self, node: str, attempt: int) -> str:
+    def result(self, node: str, attempt: str) -> str:
         return f"{self.attempt(node, attempt)}/result.json"
 
     def result_of_ref(self, ref: str) -> str:
-        """The result's key for an ``outputs_ref``, ``<node path>/<attempt>``."""
+        """Return the result's key for an ``outputs_ref``, ``<node path>/<attempt key>``."""
         node, _, attempt = ref.rpartition("/")
-        return self.result(node, int(attempt))
+        return self.result(node, attempt)
 
-    def dynamic(self, node: str, attempt: int, try_: int) -> str:
+    def dynamic(self, node: str, attempt: str, try_: int) -> str:
         return f"{self.try_folder(node, attempt, try_)}/dynamic.json"
 
-    def child_inputs(self, node: str, attempt: int) -> str:
+    def child_inputs(self, node: str, attempt: str) -> str:
         return f"{self.attempt(node, attempt)}/inputs.json"
 
-    def part_folder(self, name: str) -> str:
-        """Of a part of a map, by its name: ``<node path>/<attempt>/<part>``, with ``/<attempt of the part>`` for what
-        became of it."""
+    def chunk_folder(self, name: str) -> str:
+        """Return the folder of a chunk of a map.
+
+        Args:
+            name: ``<node path>/<attempt key>/<chunk>`` for the chunk's items; with ``/<attempt of the chunk>`` for its results.
+        """
         node, attempt, *rest = name.split("/")
         if not 1 <= len(rest) <= 2:
-            raise InvalidName(f"{name[:80]!r} is not a part of a map")
-        return "/".join([f"{self.attempt(node, int(attempt))}/parts", *(str(int(number)) for number in rest)])
+            raise InvalidName(f"{name[:80]!r} is not a chunk of a map")
+        return "/".join([f"{self.attempt(node, attempt)}/chunks", *(str(int(number)) for number in rest)])
 
-    def part_items(self, name: str) -> str:
-        return f"{self.part_folder(name)}/items.json"
+    def chunk_items(self, name: str) -> str:
+        return f"{self.chunk_folder(name)}/items.json"
 
-    def part_outputs(self, name: str) -> str:
-        return f"{self.part_folder(name)}/outputs.json"
+    def chunk_outputs(self, name: str) -> str:
+        return f"{self.chunk_folder(name)}/outputs.json"
 
-    def part_rows(self, name: str, page: int) -> str:
-        return f"{self.part_folder(name)}/rows/{page:05d}.json"
+    def chunk_rows(self, name: str, page: int) -> str:
+        return f"{self.chunk_folder(name)}/rows/{page:05d}.json"
 
-    def try_folder(self, node: str, attempt: int, try_: int) -> str:
+    def try_folder(self, node: str, attempt: str, try_: int) -> str:
         return f"{self.attempt(node, attempt)}/{try_:d}"
 
-    def claim(self, node: str, attempt: int, try_: int) -> str:
+    def claim(self, node: str, attempt: str, try_: int) -> str:
         return f"{self.try_folder(node, attempt, try_)}/claim.json"
 
-    def invocation(self, node: str, attempt: int, try_: int) -> str:
+    def invocation(self, node: str, attempt: str, try_: int) -> str:
         return f"{self.try_folder(node, attempt, try_)}/invocation.json"
 
-    def collected(self, node: str, attempt: int, try_: int) -> str:
+    def collected(self, node: str, attempt: str, try_: int) -> str:
         """What a container task left, before anybody knows whether it counts."""
         return f"{self.try_folder(node, attempt, try_)}/collected.json"
 
-    def try_error(self, node: str, attempt: int, try_: int) -> str:
+    def try_error(self, node: str, attempt: str, try_: int) -> str:
         return f"{self.try_folder(node, attempt, try_)}/error.json"
 
-    def log_links(self, node: str, attempt: int, try_: int) -> str:
+    def log_links(self, node: str, attempt: str, try_: int) -> str:
         """Where else its output can be read: addresses by name."""
         return f"{self.try_folder(node, attempt, try_)}/log-links.json"
 
-    def log_folder(self, node: str, attempt: int, try_: int) -> str:
+    def log_folder(self, node: str, attempt: str, try_: int) -> str:
         return f"{self.try_folder(node, attempt, try_)}/logs"
 
-    def log_chunk(self, node: str, attempt: int, try_: int, chunk: int) -> str:
+    def log_chunk(self, node: str, attempt: str, try_: int, chunk: int) -> str:
         return f"{self.log_folder(node, attempt, try_)}/{chunk:06d}.txt"
 
 
@@ -260,6 +274,6 @@ class ExecutionLayout(_UnderRoot):
     def index_entry(self, project: str, domain: str, closed_ms: int) -> str:
         return f"{index_folder(self.namespace, project, domain)}/{inverted(closed_ms)}-{self.key}.json"
 
-    def raw_data(self, node: str, attempt: int) -> str:
+    def raw_data(self, node: str, attempt: str) -> str:
         """Relative to the raw-data prefix; the runtime adds a random part for every upload."""
-        return f"{_part(self.namespace)}/{self.key}/{self.first_run_id}/{node}/{attempt:d}"
+        return f"{_part(self.namespace)}/{self.key}/{self.first_run_id}/{node}/{attempt}"

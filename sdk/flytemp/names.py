@@ -44,6 +44,7 @@ _ENTITY = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9_])?")
 _VERSION = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.~-]{0,126}[A-Za-z0-9_])?")
 _EXECUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _POOL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_ATTEMPT_KEY = re.compile(r"[0-9]+(-[0-9a-f]{8})?")
 _NODE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -144,6 +145,28 @@ def is_urn(text: str) -> bool:
 def workflow_id(project: str, domain: str, execution: str) -> str:
     """The Temporal workflow id of an execution that flytemp itself starts."""
     return f"ex:{check_project(project)}:{check_domain(domain)}:{check_execution(execution)}"
+
+
+def attempt_key(attempt: int, epoch: str = "") -> str:
+    """Return the text that identifies an attempt of a node in keys: ``2``, or ``2-9f3a2c01`` after a reset.
+
+    Args:
+        attempt: the attempt's number, from 1.
+        epoch: empty until `temporal workflow reset`; then 8 hex digits, different after each reset. Without it, an attempt that
+            runs again after a reset would find the outcome of the attempt before the reset.
+    """
+    return f"{attempt:d}-{epoch}" if epoch else f"{attempt:d}"
+
+
+def attempt_of(key: str) -> int:
+    """Return the number of the attempt in an attempt's key.
+
+    Raises:
+        InvalidName: if ``key`` is not an attempt's key.
+    """
+    if not _ATTEMPT_KEY.fullmatch(key):
+        raise InvalidName(f"{key[:80]!r} is not an attempt's key")
+    return int(key.partition("-")[0])
 
 
 def activity_id(node: str, attempt: int, try_: int) -> str:

@@ -94,7 +94,7 @@ async def test_large_outputs_lie_in_the_store(recorder: ExecutionRecorder, store
     launched(store, LISTS)
     values = list(range(30_000))
     result = TaskResult(status="succeeded", outputs={"o0": values})
-    store.create(LAYOUT.result("n0", 1), result.model_dump_json().encode())
+    store.create(LAYOUT.result("n0", "1"), result.model_dump_json().encode())
     closed = await close(recorder, outputs={"o0": {"result": "n0/1", "output": "o0"}}, rows=to_pages(ROWS[:1])[0])
 
     assert "outputs" not in closed
@@ -117,7 +117,7 @@ async def test_outputs_that_cannot_be_had_fail_the_execution_and_are_recorded(
 ) -> None:
     launched(store)
     if stored is not None:
-        store.write(LAYOUT.result("n0", 1), stored)
+        store.write(LAYOUT.result("n0", "1"), stored)
     result = await close(recorder, outputs=outputs)
 
     assert (result["phase"], result["error"]["code"]) == ("FAILED", code)
@@ -151,7 +151,7 @@ async def test_a_failure_has_the_tasks_own_words(recorder: ExecutionRecorder, st
     message = f"{more}{bounded(whole)}"
     error = {"kind": "USER", "code": "ValueError", "message": message, "retryable": True, "node": "n0", "task": "t", "attempt": 1}
     full = TaskError(kind="USER", code="ValueError", message=whole, traceback="x" * 100_000)
-    store.create(LAYOUT.result("n0", 1), TaskResult(status="failed", error=full).model_dump_json().encode())
+    store.create(LAYOUT.result("n0", "1"), TaskResult(status="failed", error=full).model_dump_json().encode())
     result = await close(recorder, "FAILED", error=error)
 
     assert result == {"phase": "FAILED", "execution": "one", "error": error}
@@ -162,7 +162,7 @@ async def test_a_failure_has_the_tasks_own_words(recorder: ExecutionRecorder, st
 
 async def test_a_corrupt_result_does_not_cost_the_record(recorder: ExecutionRecorder, store: ObjectStore) -> None:
     launched(store)
-    store.write(LAYOUT.result("n0", 1), b"{")
+    store.write(LAYOUT.result("n0", "1"), b"{")
     await close(recorder, "FAILED", error={"kind": "USER", "code": "E", "message": "m", "node": "n0", "attempt": 1})
 
     recorded = record(store).error

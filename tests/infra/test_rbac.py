@@ -141,7 +141,7 @@ async def test_a_worker_with_these_rights_runs_tasks(
         assert (result.status, result.outputs) == ("succeeded", {"o0": 3})
         await until_no_pods(own_cluster, namespace)
         layout = RootLayout(invocation.execution_root)
-        folder = layout.log_folder(invocation.node, 1, 1)
+        folder = layout.log_folder(invocation.node, "1", 1)
         assert store.read(f"{folder}/{store.list(folder)[0]}") == b"adding 1 2\n"
         assert refused(own_cluster, namespace, began) == []
     finally:

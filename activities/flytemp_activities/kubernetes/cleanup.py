@@ -124,7 +124,7 @@ class Cleanup:
             self._background.start(self._write_links(links_of(self._policy.log_links, pod, primary, invocation), invocation))
 
     async def _write_links(self, links: dict[str, str], invocation: Invocation) -> None:
-        key = RootLayout(invocation.execution_root).log_links(invocation.node, invocation.attempt, invocation.try_)
+        key = RootLayout(invocation.execution_root).log_links(invocation.node, invocation.attempt_key, invocation.try_)
         try:
             await asyncio.to_thread(self._store.write, key, json.dumps(links).encode())
         except StoreError as error:
@@ -156,7 +156,7 @@ class Cleanup:
     async def _write(self, over: FinishedPod, output: bytes) -> None:
         tried = over.invocation
         await asyncio.to_thread(
-            write_output, self._store, tried.execution_root, tried.node, tried.attempt, tried.try_, output
+            write_output, self._store, tried.execution_root, tried.node, tried.attempt_key, tried.try_, output
         )
 
     async def close(self, seconds: float) -> None:
@@ -164,7 +164,7 @@ class Cleanup:
         await self._background.close(seconds)
 
 
-def write_output(store: ObjectStore, root: str, node: str, attempt: int, try_: int, output: bytes) -> None:
+def write_output(store: ObjectStore, root: str, node: str, attempt: str, try_: int, output: bytes) -> None:
     """Keep what a try printed.
 
     Raises:

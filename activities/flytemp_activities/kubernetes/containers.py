@@ -36,7 +36,7 @@ def commit_container(store: ObjectStore, invocation: Invocation) -> TaskResult |
     if not collects(invocation):
         success = TaskResult(status="succeeded", outputs={}, try_=invocation.try_, finished_at=now())
         return commit_result(store, invocation, success)
-    key = RootLayout(invocation.execution_root).collected(invocation.node, invocation.attempt, invocation.try_)
+    key = RootLayout(invocation.execution_root).collected(invocation.node, invocation.attempt_key, invocation.try_)
     data = store.read_or_none(key)
     if data is None:
         return read_result(store, invocation)

@@ -91,7 +91,7 @@ async def _written(yard: KubernetesContext, invocation: Invocation) -> tuple[str
     text = encoded(invocation)
     if len(text) <= MOST_INVOCATION_BYTES:
         return text, None
-    key = RootLayout(invocation.execution_root).invocation(invocation.node, invocation.attempt, invocation.try_)
+    key = RootLayout(invocation.execution_root).invocation(invocation.node, invocation.attempt_key, invocation.try_)
     await asyncio.to_thread(yard.store.write, key, invocation.model_dump_json().encode())
     return None, key
 

@@ -112,7 +112,7 @@ class Janitor:
             return
         try:
             output = await self._pods.log(metadata["namespace"], metadata["name"], told[names.PRIMARY])
-            attempt, try_ = int(labels[names.ATTEMPT]), int(labels[names.TRY])
+            attempt, try_ = labels[names.ATTEMPT], int(labels[names.TRY])
             await asyncio.to_thread(write_output, self._store, told[names.ROOT], told[names.PATH], attempt, try_, output)
         except (ApiError, FlytempError, KeyError, ValueError) as error:
             logger.info("the output of pod %s is not kept: %s", metadata["name"], error)
@@ -185,7 +185,7 @@ class Janitor:
         labels = pod["metadata"].get("labels") or {}
         layout = RootLayout(root)
         try:
-            attempt, try_ = int(labels[names.ATTEMPT]), int(labels[names.TRY])
+            attempt, try_ = labels[names.ATTEMPT], int(labels[names.TRY])
             return self._store.exists(layout.result(node, attempt)) or self._store.exists(layout.try_error(node, attempt, try_))
         except (KeyError, ValueError, FlytempError) as error:
             logger.warning("pod %s cannot be judged and stays: %s", pod["metadata"]["name"], error)

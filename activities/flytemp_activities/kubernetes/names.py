@@ -26,7 +26,7 @@ _MOST = 63  # of a DNS label, and of a label's value
 
 def pod_name(invocation: Invocation) -> str:
     """``<execution>-<node>-<attempt>-<try>-<hash>``: readable, and of nothing else in any namespace."""
-    key = f"{invocation.execution_root}/{invocation.node}/{invocation.attempt}/{invocation.try_}"
+    key = f"{invocation.execution_root}/{invocation.node}/{invocation.attempt_key}/{invocation.try_}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:12]
     numbers = f"{invocation.attempt}-{invocation.try_}-{digest}"
     left = _MOST - len(numbers) - 2
@@ -46,7 +46,7 @@ def pod_labels(invocation: Invocation, task_queue: str) -> dict[str, str]:
         "flytemp.dev/workflow": label_value(invocation.workflow),
         "flytemp.dev/task": label_value(invocation.task.name),
         NODE: label_value(invocation.node),
-        ATTEMPT: str(invocation.attempt),
+        ATTEMPT: invocation.attempt_key,
         TRY: str(invocation.try_),
     }
 
@@ -76,7 +76,7 @@ def run_label(root: str) -> str:
 def invocation_hash(invocation: Invocation) -> str:
     """Of what the pod was made for. How it is made may change with the operator's settings while it runs; and a newer worker,
     whose specs have more fields, finds the same."""
-    fields = {"execution_root", "node", "attempt", "try_", "task", "bundle", "inputs", "items"}
+    fields = {"execution_root", "node", "attempt", "epoch", "try_", "task", "bundle", "inputs", "items"}
     key = invocation.model_dump_json(include=fields, exclude_defaults=True)
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 

@@ -102,7 +102,7 @@ class Supervisor:
         self._is_waiting = False
         self._tell(phase="running", pid=process.pid, uid=process.marker)
         layout = RootLayout(invocation.execution_root)
-        chunk = (invocation.node, invocation.attempt, invocation.try_)
+        chunk = (invocation.node, invocation.attempt_key, invocation.try_)
         sink = LogSink(self._store, lambda number: layout.log_chunk(*chunk, number), shop.options)
         scratch = shop.folder / f"{process.pid}-{process.tasks}"
         ooms = shop.oom.current()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flytemp.layout import ExecutionLayout
+from flytemp.names import attempt_of
 from flytemp.store.object_store import ObjectStore
 
 POLL_SECONDS = 0.5
@@ -59,18 +60,19 @@ class LogReader:
         self._layout = layout
         self._node = node
         self._attempt = attempt
-        self._read: dict[tuple[str, int, int], int] = {}
+        self._read: dict[tuple[str, str, int], int] = {}
 
     def new_chunks(self) -> list[LogChunk]:
         """Return the chunks that were not returned before. Blocks on the store."""
         return [chunk for node, attempt, try_ in self._tries() for chunk in self._try_chunks(node, attempt, try_)]
 
-    def _tries(self) -> Iterator[tuple[str, int, int]]:
+    def _tries(self) -> Iterator[tuple[str, str, int]]:
+        """Yield the node, the attempt's key and the number of each try."""
         for node in self._nodes():
-            for attempt in self._numbers(f"{self._layout.root}/nodes/{node}"):
-                if self._attempt in (None, attempt):
-                    for try_ in self._numbers(self._layout.attempt(node, attempt)):
-                        yield node, attempt, try_
+            for attempt in self._numbered(f"{self._layout.root}/nodes/{node}"):
+                if self._attempt in (None, attempt_of(attempt)):
+                    for try_ in self._numbered(self._layout.attempt(node, attempt)):
+                        yield node, attempt, int(try_)
 
     def _nodes(self) -> list[str]:
         nodes = self._store.list(f"{self._layout.root}/nodes")
@@ -78,16 +80,17 @@ class LogReader:
             nodes = [node for node in nodes if node == self._node or node.startswith(f"{self._node}.")]
         return sorted(nodes, key=_natural)
 
-    def _numbers(self, folder: str) -> list[int]:
-        return sorted(int(name) for name in self._store.list(folder) if name.isdigit())
+    def _numbered(self, folder: str) -> list[str]:
+        """Return the names in a folder that begin with a number, in the order of the numbers."""
+        return sorted((name for name in self._store.list(folder) if name[0].isdigit()), key=attempt_of)
 
-    def _try_chunks(self, node: str, attempt: int, try_: int) -> list[LogChunk]:
+    def _try_chunks(self, node: str, attempt: str, try_: int) -> list[LogChunk]:
         done = self._read.get((node, attempt, try_), 0)
         names = self._store.list(self._layout.log_folder(node, attempt, try_))[done:]
         chunks = []
         for name in names:
             data = self._store.read(f"{self._layout.log_folder(node, attempt, try_)}/{name}")
-            chunks.append(LogChunk(node, attempt, try_, data.decode("utf-8", "replace")))
+            chunks.append(LogChunk(node, attempt_of(attempt), try_, data.decode("utf-8", "replace")))
         self._read[node, attempt, try_] = done + len(names)
         return chunks
 
@@ -97,7 +100,7 @@ class LogReader:
         for node, attempt, try_ in self._tries():
             data = self._store.read_or_none(self._layout.log_links(node, attempt, try_))
             links = json.loads(data) if data is not None else {}
-            found += [LogLink(node, attempt, try_, name, url) for name, url in links.items()]
+            found += [LogLink(node, attempt_of(attempt), try_, name, url) for name, url in links.items()]
         return found
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from flytemp import __version__
 from flytemp.literals.types import Json
+from flytemp.names import attempt_key
 from flytemp.records.launch import ExecutionContext, raw_data_uri
 from flytemp.runtime.invocation import Invocation
 from flytemp.spec.bindings import Constants, with_constants
@@ -23,6 +24,7 @@ class TryRequest:
         attempt: number of the attempt, from 1.
         try_: number of the try within the attempt, from 1.
         inputs: closed value of each input; empty if there are ``items``.
+        epoch: of the workflow's reset in which the attempt began; empty without a reset.
         items: inputs of each call, if the try makes several calls of a map.
     """
 
@@ -32,6 +34,7 @@ class TryRequest:
     try_: int
     inputs: Mapping[str, Json]
     items: Sequence[Mapping[str, Json]] | None = None
+    epoch: str = ""
 
 
 def build_invocation(
@@ -54,17 +57,19 @@ def build_invocation(
         constants: reader of the plan's constants, which replace their references in the inputs.
     """
     items = request.items
+    key = attempt_key(request.attempt, request.epoch)
     return Invocation(
         store=store,
         execution_root=request.execution_root,
         node=request.node,
         attempt=request.attempt,
         try_=request.try_,
+        epoch=request.epoch,
         task=task,
         bundle=task.bundle or document.bundle,
         inputs=with_constants(request.inputs, constants),
         items=None if items is None else tuple(with_constants(inputs, constants) for inputs in items),
-        raw_data_prefix=f"{raw_data_uri(context.raw_data_prefix, request.execution_root)}/{request.node}/{request.attempt}",
+        raw_data_prefix=f"{raw_data_uri(context.raw_data_prefix, request.execution_root)}/{request.node}/{key}",
         project=context.project,
         domain=context.domain,
         execution=context.execution,

@@ -78,15 +78,15 @@ def read_try_error(store: ObjectStore, invocation: Invocation) -> TaskError | No
 
 
 def _claim_key(invocation: Invocation) -> str:
-    return RootLayout(invocation.execution_root).claim(invocation.node, invocation.attempt, invocation.try_)
+    return RootLayout(invocation.execution_root).claim(invocation.node, invocation.attempt_key, invocation.try_)
 
 
 def _result_key(invocation: Invocation) -> str:
-    return RootLayout(invocation.execution_root).result(invocation.node, invocation.attempt)
+    return RootLayout(invocation.execution_root).result(invocation.node, invocation.attempt_key)
 
 
 def _try_error_key(invocation: Invocation) -> str:
-    return RootLayout(invocation.execution_root).try_error(invocation.node, invocation.attempt, invocation.try_)
+    return RootLayout(invocation.execution_root).try_error(invocation.node, invocation.attempt_key, invocation.try_)
 
 
 def _read(store: ObjectStore, key: str, model: type[_Document]) -> _Document | None:

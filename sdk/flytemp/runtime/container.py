@@ -76,7 +76,7 @@ def collect(invocation: Invocation, store: ObjectStore, environment: Mapping[str
             raise
         result = _failed(invocation, error)
     layout = RootLayout(invocation.execution_root)
-    key = layout.collected(invocation.node, invocation.attempt, invocation.try_)
+    key = layout.collected(invocation.node, invocation.attempt_key, invocation.try_)
     store.write(key, result.model_dump_json().encode())
     return 0
 

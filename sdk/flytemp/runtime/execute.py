@@ -206,7 +206,7 @@ class _Try:
         values = self._values(task, literals, files)
         with self._users_code(), self._conversions(task):
             document = generate(task, values, files).model_copy(update={"bundle": invocation.bundle})
-        key = RootLayout(invocation.execution_root).dynamic(invocation.node, invocation.attempt, invocation.try_)
+        key = RootLayout(invocation.execution_root).dynamic(invocation.node, invocation.attempt_key, invocation.try_)
         self._store.write(key, stored(document).encode())
         return {}
 
@@ -308,7 +308,7 @@ class _Try:
     def _context(self, scratch: Path) -> ExecutionParameters:
         invocation = self._invocation
         started = datetime.fromisoformat(invocation.started_at) if invocation.started_at else datetime.now(UTC)
-        attempt = RootLayout(invocation.execution_root).attempt(invocation.node, invocation.attempt)
+        attempt = RootLayout(invocation.execution_root).attempt(invocation.node, invocation.attempt_key)
         return ExecutionParameters(
             execution_id=ExecutionId(invocation.project, invocation.domain, invocation.execution),
             execution_date=started,

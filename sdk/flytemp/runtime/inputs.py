@@ -43,7 +43,7 @@ class BindingReader(ClosedValueReader):
         return value_at(self._named(self._key_of(uri), output), path)
 
     def read_chunk(self, chunk: str, name: str, path: Path) -> Json:
-        return value_at(self._named(self._layout.part_items(chunk), name), path)
+        return value_at(self._named(self._layout.chunk_items(chunk), name), path)
 
     def read_constant(self, document: str, key: list[Any], path: Path) -> Json:
         if self._constants is None:
@@ -63,7 +63,7 @@ class BindingReader(ClosedValueReader):
         values: list[Json] = []
         for part, count in parts:
             if position is None or 0 <= position < count:
-                closed = found["manifest"][name] if part is None else self._named(self._layout.part_outputs(part), name)
+                closed = found["manifest"][name] if part is None else self._named(self._layout.chunk_outputs(part), name)
                 if position is not None:
                     return value_at(self.read(closed[position]), path[1:])
                 values += [self.read(item) for item in closed]

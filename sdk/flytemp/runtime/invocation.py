@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from flytemp.errors import CorruptData, FlytempError
 from flytemp.literals.types import Json
+from flytemp.names import attempt_key
 from flytemp.outcomes import OUTCOMES
 from flytemp.spec.models import BundleRef, TaskSpec
 
@@ -72,6 +73,12 @@ class Invocation(RuntimeModel):
     labels: dict[str, str] = {}  # labels of the execution's pods
     annotations: dict[str, str] = {}  # annotations of the execution's pods
     worker_version: str = ""  # version of flytemp of the worker
+    epoch: str = ""  # of the workflow's reset, in which the attempt began; see `flytemp.names.attempt_key`
+
+    @property
+    def attempt_key(self) -> str:
+        """Identification of the attempt in keys of the store."""
+        return attempt_key(self.attempt, self.epoch)
 
     @property
     def timeout_seconds(self) -> float | None:

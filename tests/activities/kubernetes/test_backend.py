@@ -86,7 +86,7 @@ async def until_phase(cluster: KubernetesAccess, namespace: str, phase: str) -> 
 
 def claims(store: ObjectStore, invocation: Invocation) -> list[Claim]:
     layout, found = RootLayout(invocation.execution_root), []
-    folder = layout.attempt(invocation.node, invocation.attempt)
+    folder = layout.attempt(invocation.node, invocation.attempt_key)
     for name in store.list(folder):
         data = store.read_or_none(f"{folder}/{name}/claim.json") if name.isdigit() else None
         found += [Claim.model_validate_json(data)] if data else []
@@ -95,7 +95,7 @@ def claims(store: ObjectStore, invocation: Invocation) -> list[Claim]:
 
 def log_of(store: ObjectStore, invocation: Invocation) -> str:
     layout = RootLayout(invocation.execution_root)
-    folder = layout.log_folder(invocation.node, invocation.attempt, invocation.try_)
+    folder = layout.log_folder(invocation.node, invocation.attempt_key, invocation.try_)
     return b"".join(store.read(f"{folder}/{name}") for name in store.list(folder)).decode()
 
 

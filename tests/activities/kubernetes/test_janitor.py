@@ -103,11 +103,11 @@ def janitor(cluster: Cluster, store: ObjectStore, temporal: Temporal, **policy: 
 
 
 def settled(store: ObjectStore) -> None:
-    store.write(RootLayout(LAYOUT.root).result("n0", 1), b"{}")
+    store.write(RootLayout(LAYOUT.root).result("n0", "1"), b"{}")
 
 
 def lost(store: ObjectStore) -> None:
-    store.write(RootLayout(LAYOUT.root).try_error("n0", 1, 1), b"{}")
+    store.write(RootLayout(LAYOUT.root).try_error("n0", "1", 1), b"{}")
 
 
 def nothing(store: ObjectStore) -> None:
@@ -169,7 +169,7 @@ async def test_who_goes(
 
 async def test_what_it_said_is_kept(store: ObjectStore) -> None:
     await janitor(Cluster(pod()), store, CLOSED).sweep()
-    assert store.read(RootLayout(LAYOUT.root).log_chunk("n0", 1, 1, 0)) == b"said by a"
+    assert store.read(RootLayout(LAYOUT.root).log_chunk("n0", "1", 1, 0)) == b"said by a"
 
 
 async def test_one_that_cannot_be_removed_keeps_no_other_from_it(store: ObjectStore) -> None:

@@ -34,9 +34,9 @@ def test_a_template_with_something_unknown_is_refused(tmp_path: Path) -> None:
 
 def test_they_are_read_from_the_store(tmp_path: Path) -> None:
     store, layout = ObjectStore.open(str(tmp_path / "store")), ExecutionLayout("default", "ex:p:d:run", "first")
-    store.write(layout.log_links("n0", 1, 1), b'{"Loki": "https://logs/1"}')
-    store.write(layout.log_links("n0", 2, 1), b'{"Loki": "https://logs/2"}')
-    store.write(layout.claim("n1", 1, 1), b"{}")
+    store.write(layout.log_links("n0", "1", 1), b'{"Loki": "https://logs/1"}')
+    store.write(layout.log_links("n0", "2", 1), b'{"Loki": "https://logs/2"}')
+    store.write(layout.claim("n1", "1", 1), b"{}")
     assert LogReader(store, layout, None, None).links() == [
         LogLink("n0", 1, 1, "Loki", "https://logs/1"), LogLink("n0", 2, 1, "Loki", "https://logs/2"),
     ]  # fmt: skip

@@ -185,7 +185,7 @@ async def test_what_a_task_changes_in_its_process_is_undone(
     cwd = after.pop("cwd")
     assert after == {"pid": str(pid), "left": "", "home": "/home/of-the-worker", "usr1": "True"}
     assert str(bench.options.scratch_folder) in cwd
-    assert program.store.read(program.layout.log_chunk("n1", 1, 1, 0)) == b"still heard\n"
+    assert program.store.read(program.layout.log_chunk("n1", "1", 1, 0)) == b"still heard\n"
 
 
 @pytest.mark.parametrize("task", ["leave_child", "leave_orphan"])

@@ -144,7 +144,7 @@ async def test_a_crash_is_reported_as_what_it_was(
 
 async def test_the_log_of_a_crash_has_the_users_stack(program: Project, bench: Bench) -> None:
     await bench.run(program.invocation("segfault"))
-    log = program.store.read(program.layout.log_chunk("n0", 1, 1, 0)).decode()
+    log = program.store.read(program.layout.log_chunk("n0", "1", 1, 0)).decode()
     assert log.startswith("before the crash\n")
     assert "Segmentation fault" in log
     assert f"{program.module}.py" in log

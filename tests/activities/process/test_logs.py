@@ -81,7 +81,7 @@ def program(make_project: MakeProject) -> Project:
 
 
 def log_of(program: Project, node: str = "n0") -> bytes:
-    folder = program.layout.log_folder(node, 1, 1)
+    folder = program.layout.log_folder(node, "1", 1)
     return b"".join(program.store.read(f"{folder}/{name}") for name in program.store.list(folder))
 
 
@@ -98,7 +98,7 @@ async def test_each_task_of_a_process_has_its_own_log(program: Project, bench: B
 
 async def test_a_quiet_task_leaves_no_log(program: Project, bench: Bench) -> None:
     await bench.run(program.invocation("quiet"))
-    assert program.store.list(program.layout.log_folder("n0", 1, 1)) == []
+    assert program.store.list(program.layout.log_folder("n0", "1", 1)) == []
 
 
 async def test_any_bytes_are_kept(program: Project, bench: Bench) -> None:
@@ -118,14 +118,14 @@ async def test_output_is_visible_while_the_task_runs(
     (await asyncio.to_thread(fifo.open, "w")).close()
     await running
     assert log_of(program) == b"before the pause\nafter it\n"
-    assert program.store.list(program.layout.log_folder("n0", 1, 1)) == ["000000.txt", "000001.txt"]
+    assert program.store.list(program.layout.log_folder("n0", "1", 1)) == ["000000.txt", "000001.txt"]
 
 
 async def test_much_output_comes_in_chunks_and_complete(program: Project, bench: Bench) -> None:
     lines = 20_000
     await bench.run(program.invocation("much", {"lines": lines}))
     assert log_of(program) == b"".join(b"%09d%s\n" % (number, b"x" * 90) for number in range(lines))
-    assert len(program.store.list(program.layout.log_folder("n0", 1, 1))) > 1
+    assert len(program.store.list(program.layout.log_folder("n0", "1", 1))) > 1
 
 
 async def test_output_beyond_the_limit_is_dropped_and_the_task_goes_on(

@@ -20,7 +20,7 @@ def store(tmp_path: Path) -> ObjectStore:
 
 
 def write(store: ObjectStore, node: str, attempt: int, try_: int, chunk: int, text: str) -> None:
-    store.write(LAYOUT.log_chunk(node, attempt, try_, chunk), text.encode())
+    store.write(LAYOUT.log_chunk(node, str(attempt), try_, chunk), text.encode())
 
 
 def texts(store: ObjectStore, node: str | None = None, attempt: int | None = None) -> list[str]:
@@ -47,8 +47,15 @@ def test_each_chunk_is_read_once(store: ObjectStore) -> None:
     assert [(chunk.node, chunk.attempt, chunk.try_, chunk.text) for chunk in reader.new_chunks()] == [("n0", 1, 1, "b")]
 
 
+def test_attempts_after_a_reset_are_read_as_well(store: ObjectStore) -> None:
+    for key in ("1", "1-9f3a2c01", "2-9f3a2c01"):
+        store.write(LAYOUT.log_chunk("n0", key, 1, 0), key.encode())
+    assert texts(store) == ["1", "1-9f3a2c01", "2-9f3a2c01"]
+    assert texts(store, "n0", 1) == ["1", "1-9f3a2c01"]
+
+
 def test_invalid_utf8_is_replaced(store: ObjectStore) -> None:
-    store.write(LAYOUT.log_chunk("n0", 1, 1, 0), b"a\xffb")
+    store.write(LAYOUT.log_chunk("n0", "1", 1, 0), b"a\xffb")
     assert texts(store) == ["a\ufffdb"]
 
 

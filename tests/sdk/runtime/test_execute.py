@@ -184,7 +184,7 @@ print("ran" if result is not None else "lost")
 def test_inputs_come_from_results_and_from_the_execution(program: Project, surroundings: ExecutionOptions) -> None:
     layout = program.layout
     program.store.write(
-        layout.result("a.b", 2),
+        layout.result("a.b", "2"),
         TaskResult(status="succeeded", outputs={"o": {"items": [4, 5]}}).model_dump_json().encode(),
     )
     program.store.write(layout.execution, json.dumps({"inputs": {"x": {"deep": 100}}}).encode())
@@ -211,7 +211,7 @@ def test_a_task_knows_its_execution_and_has_a_folder_of_its_own(program: Project
     assert seen["cwd"] == seen["directory"]
     assert not Path(seen["directory"]).exists()
     assert seen["raw"] == f"{program.store.uri}/data/{program.number}/n0"
-    assert seen["metadata"] == program.store.uri_of(program.layout.attempt("n0", 1))
+    assert seen["metadata"] == program.store.uri_of(program.layout.attempt("n0", "1"))
     assert os.getcwd() == before
 
 
@@ -255,7 +255,7 @@ def test_an_input_that_does_not_fit_is_the_users_error(program: Project, surroun
 
 
 def test_a_path_that_leads_nowhere_is_the_users_error(program: Project, surroundings: ExecutionOptions) -> None:
-    key = program.layout.result("a", 1)
+    key = program.layout.result("a", "1")
     program.store.write(key, TaskResult(status="succeeded", outputs={"o": None}).model_dump_json().encode())
     error = run(program, surroundings, "add", closed={"x": {"result": "a/1", "output": "o", "path": ["field"]}}).error
     assert error is not None
@@ -282,7 +282,7 @@ def test_inputs_that_cannot_be_read_are_not_the_users_error(
     program: Project, surroundings: ExecutionOptions, content: bytes | None, code: str
 ) -> None:
     if content is not None:
-        program.store.write(program.layout.result("a", 1), content)
+        program.store.write(program.layout.result("a", "1"), content)
     invocation = program.invocation("add", closed={"x": {"result": "a/1", "output": "o"}})
     failure = _failure(invocation, program.store, surroundings)
     assert (failure.error.kind, failure.error.code) == ("SYSTEM", code)
