@@ -93,7 +93,7 @@ class IORequests:
         values = {name: check_size(name, source.read(value)) for name, value in argument["values"].items()}
         if inline_bytes(values) <= INLINE_BYTES:
             return {"values": values}
-        key = RootLayout(argument["execution"]).child_inputs(argument["node"], attempt_key(argument["attempt"], argument.get("epoch", "")))
+        key = RootLayout(argument["execution"]).child_inputs(argument["node"], attempt_key(argument["attempt"]))
         self._store.write(key, json.dumps(values).encode())
         return {"uri": self._store.uri_of(key)}
 
@@ -105,7 +105,7 @@ class IORequests:
 
     def _store_map(self, argument: dict[str, Any]) -> dict[str, Any]:
         manifest = {"status": "succeeded", "manifest": argument["outputs"], "parts": argument.get("parts")}
-        key = RootLayout(argument["execution"]).result(argument["node"], attempt_key(argument["attempt"], argument.get("epoch", "")))
+        key = RootLayout(argument["execution"]).result(argument["node"], attempt_key(argument["attempt"]))
         self._store.write(key, json.dumps(manifest, separators=(",", ":")).encode())
         return {}
 

@@ -24,8 +24,9 @@ registration or none. Reading a certain version takes one request where the inde
 Failures:
 
 * A process that stops before step 3 leaves nothing.
-* A process that stops after step 3 leaves a published registration with an incomplete index. Readers see all of it. The next
-  registration completes the index, and no later registration is created before that: only the newest can be incomplete.
+* A process that stops after step 3, or that cannot write the index, leaves a published registration with an incomplete index.
+  Readers see all of it. The next registration completes the index, and no later registration is created before that: only
+  the newest can be incomplete.
 * A process that stops before it removes the documents from the record leaves a second copy of them, which nothing reads.
 * If the answer to step 3 is lost, the token in the record shows which process created it.
 * A slow process may write its index when later registrations exist. What it writes is there already.
@@ -33,6 +34,7 @@ Failures:
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from collections.abc import Sequence
@@ -41,11 +43,13 @@ from dataclasses import dataclass, replace
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from flytemp import layout
-from flytemp.errors import CorruptData
+from flytemp.errors import CorruptData, StoreError
 from flytemp.names import EntityId, EntityKind
 from flytemp.registry.documents import read_published
 from flytemp.spec.canonical import AnyDocument
 from flytemp.store.object_store import ObjectStore
+
+logger = logging.getLogger(__name__)
 
 _FIRST_NAMES = 4  # more than the two that are needed: other programs may leave files, such as .DS_Store
 _LOG_NAME = re.compile(r"(\d{14})\.(indexed|json)")
@@ -154,6 +158,8 @@ class Snapshot:
 def commit(snapshot: Snapshot, record: Record) -> bool:
     """Publish a registration as the one after the newest of ``snapshot``, and write its index.
 
+    If the store refuses the index, the registration is published all the same, and a warning is logged.
+
     Returns:
         False if another registration has taken that number. Then nothing was published.
     """
@@ -163,7 +169,10 @@ def commit(snapshot: Snapshot, record: Record) -> bool:
         existing = _read_record(snapshot.store, key)
         if existing is None or existing.token != record.token:
             return False
-    complete_index(Snapshot(snapshot.store, snapshot.project, snapshot.domain, number, record))
+    try:
+        complete_index(Snapshot(snapshot.store, snapshot.project, snapshot.domain, number, record))
+    except StoreError as error:
+        logger.warning("the next registration completes the index of this one: %s", error.message)
     return True
 
 
