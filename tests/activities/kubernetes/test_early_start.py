@@ -12,7 +12,8 @@ from flytemp.runtime.invocation import Invocation
 from flytemp.spec.models import ResourceAmounts, ResourceSpec, TaskSettings
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import TaskLost, key_of
-from flytemp_activities.kubernetes import classify, pod_attempt
+from flytemp_activities.kubernetes import pod_attempt
+from flytemp_activities.kubernetes.classify import classify
 from infra.testcluster import KubernetesAccess
 from tests.activities.known_results import KnownResults
 from tests.activities.kubernetes.conftest import Bench, StartBackend
@@ -167,16 +168,15 @@ async def test_ended_pod_is_not_examined_in_a_busy_loop(
     assert await started_early(bench, invocation)
     await until_phase(cluster, namespace, "Succeeded")
     await asyncio.sleep(3)  # within the time for which the end is left to the activity
-    looks: list[str] = []
-    look = classify.look
+    examined: list[str] = []
 
     def counted(pod: dict[str, Any], primary: str) -> Any:
-        looks.append(primary)
-        return look(pod, primary)
+        examined.append(primary)
+        return classify(pod, primary)
 
-    monkeypatch.setattr(classify, "look", counted)
+    monkeypatch.setattr(pod_attempt, "classify", counted)
     await asyncio.sleep(1)
-    assert len(looks) < 10
+    assert len(examined) < 10
     assert (await bench.run(invocation)).outputs == {"o0": 3}
 
 
