@@ -31,7 +31,7 @@ from bench.runtime_start import runtime_start
 from flytemp.names import workflow_id
 from flytemp.registry import Registry
 from flytemp.spec.models import ContainerSpec, Interface, NodeSpec, TaskSettings, TaskSpec, WorkflowDocument, WorkflowSpec
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 from flytemp.temporal.search_attributes import add_search_attributes
 from flytemp_activities.kubernetes.api import ApiError, KubernetesApi
 from flytemp_worker.devserver import start_dev_server
@@ -265,7 +265,7 @@ async def measure(folder: Path, arguments: argparse.Namespace) -> list[Row]:
     try:
         temporal = await TemporalClient.connect(server.address)
         await add_search_attributes(temporal)
-        store = ObjectStore.open(str(folder / "store"))
+        store = open_store(str(folder / "store"))
         long = arguments.flight // max(1, arguments.executions)
         documents = [
             document(f"chain{arguments.chain}", arguments.chain, chained=True, seconds=1),

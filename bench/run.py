@@ -25,6 +25,7 @@ from flytemp.bundle import pack, store_bundle
 from flytemp.names import workflow_id
 from flytemp.records.launch import ResolvedSettings
 from flytemp.registry import Registry
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp.temporal.search_attributes import add_search_attributes
 from flytemp_activities.backend import Backend
@@ -139,7 +140,7 @@ async def measure(label: str, tuned: bool, pairs: int, folder: Path) -> list[Row
 async def _measure(label: str, address: str, pairs: int, folder: Path, stack: AsyncExitStack) -> list[Row]:
     temporal = await TemporalClient.connect(address)
     await add_search_attributes(temporal)
-    store = ObjectStore.open(str(folder / f"{label}-store"))
+    store = open_store(str(folder / f"{label}-store"))
     bundle = _register(store, folder)
     rows = []
     noop = Installation(temporal, store, f"{label}-noop", NoopBackend())

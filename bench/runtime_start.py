@@ -12,7 +12,7 @@ from pathlib import Path
 
 from flytemp.runtime.commit import read_result
 from flytemp.runtime.invocation import Invocation
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 from flytemp_activities.kubernetes.manifest import COMMAND, encoded
 from tests.sdk.runtime.project import Project
 
@@ -29,7 +29,7 @@ PROGRAM = """
 def runtime_start(folder: Path, repeats: int = 7) -> tuple[float, float]:
     """Medians, in seconds: until the user's function is called; and what the imports of flytemp's own modules take of it, without
     what they import of others'. The bundle is fetched from a folder, and unpacked each time."""
-    project = Project(folder / "runtime", ObjectStore.open(str(folder / "runtime-store")))
+    project = Project(folder / "runtime", open_store(str(folder / "runtime-store")))
     project.write(PROGRAM)
     starts = [_start(project, project.invocation("stamp", node=f"n{number}")) for number in range(repeats)]
     imports = [_imports(project.invocation("stamp", node=f"i{number}")) for number in range(3)]

@@ -30,6 +30,7 @@ from flytemp.registry import Registry
 from flytemp.runtime.execute import execute
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.spec.models import WorkflowDocument
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp.temporal.search_attributes import add_search_attributes
 from flytemp_activities.backend import HeartbeatDetails, Report
@@ -162,7 +163,7 @@ async def measure(cases: list[Case], folder: Path, part: float, cancel: bool) ->
     try:
         temporal = await TemporalClient.connect(server.address)
         await add_search_attributes(temporal)
-        store = ObjectStore.open(str(folder / "store"))
+        store = open_store(str(folder / "store"))
         _register(store, folder, cases, part)
         settings = ResolvedSettings(task_queue=TASKS, max_parallelism=0, continue_as_new_events=7_500)
         executions = Executions(store)

@@ -29,7 +29,7 @@ from typing import Any
 import yaml
 
 from examples.digits.demo import DemoFailed, Terminated, command_line
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 from flytemp_worker.devserver import spawn_tethered
 from infra.testcluster import Cluster, ClusterError, S3Server, images
 from infra.testcluster.access import GPU
@@ -310,7 +310,7 @@ def show_results(place: Place, outputs: dict[str, Any]) -> None:
     """What the pipeline found; its picture is fetched."""
     os.environ.update(place.variables)  # of this process, too: it reads the store
     folder, _, file = outputs["confusion_picture"]["uri"].rpartition("/")
-    PICTURE.write_bytes(ObjectStore.open(folder).read(file))
+    PICTURE.write_bytes(open_store(folder).read(file))
     metrics = outputs["metrics"]
     _say("\nResults")
     _say(f"  best model         {metrics['model']}")

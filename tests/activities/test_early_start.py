@@ -13,7 +13,7 @@ from temporalio.api.enums.v1 import PendingActivityState
 
 from flytemp.errors import NotFound, StoreError
 from flytemp.runtime.invocation import Invocation, TaskResult
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 from flytemp_activities import early_start
 from flytemp_activities.backend import TryKey, key_of
 from flytemp_activities.early_start import EarlyStarter
@@ -76,7 +76,7 @@ async def settle() -> None:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Project:
-    project = Project(tmp_path / "projects", ObjectStore.open(str(tmp_path / "store")))
+    project = Project(tmp_path / "projects", open_store(str(tmp_path / "store")))
     project.write("from flytemp import task\n@task\ndef add(a: int, b: int) -> int:\n    return a + b\n")
     return project
 

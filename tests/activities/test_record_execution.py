@@ -16,6 +16,7 @@ from flytemp.records.launch import ExecutionContext, LaunchOptions
 from flytemp.records.models import Execution, ExecutionSummary, Phase
 from flytemp.runtime.invocation import TaskError, TaskResult
 from flytemp.spec.pages import to_pages
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.application_errors import bounded
 from flytemp_activities.executions import Executions
@@ -34,7 +35,7 @@ LISTS = "tests.small.list_of"
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:
-    opened = ObjectStore.open(str(tmp_path / "store"))
+    opened = open_store(str(tmp_path / "store"))
     small.register(opened)
     return opened
 

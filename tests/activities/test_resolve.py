@@ -17,6 +17,7 @@ from flytemp.layout import ExecutionLayout
 from flytemp.protocol.search_attributes import KEYWORD_LISTS, KEYWORDS
 from flytemp.records.launch import ExecutionContext, ResolvedSettings
 from flytemp.spec.pages import from_pages
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.executions import Executions
 from flytemp_activities.resolve import LaunchResolver
@@ -48,7 +49,7 @@ class Namespace:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:
-    opened = ObjectStore.open(str(tmp_path / "store"))
+    opened = open_store(str(tmp_path / "store"))
     small.register(opened)
     return opened
 

@@ -17,6 +17,7 @@ from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import ExecutionContext, LaunchOptions
 from flytemp.runtime.invocation import TaskError, TaskResult
 from flytemp.spec.pages import to_pages
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import SystemFailure, TaskLost
 from flytemp_activities.executions import Executions
@@ -62,7 +63,7 @@ class Observer:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:
-    opened = ObjectStore.open(str(tmp_path / "store"))
+    opened = open_store(str(tmp_path / "store"))
     small.register(opened)
     context = ExecutionContext(
         execution="one", project="default", domain="development", entity=SPEC, spec=SPEC, workflow="diamond", version="v1",

@@ -101,13 +101,13 @@ def registered(store: Path) -> None:
     from flytemp.registry import Registry
     from flytemp.spec.canonical import digest
     from flytemp.spec.models import Interface, LaunchPlanDocument, LaunchPlanSpec, Variable, WorkflowDocument, WorkflowSpec
-    from flytemp.store.object_store import ObjectStore
+    from flytemp.store import open_store
 
     interface = Interface(inputs=(Variable(name="my_input", type=SimpleType(kind="integer")),))
     workflow = WorkflowDocument(name="pkg.my_wf", workflows={"pkg.my_wf": WorkflowSpec(name="pkg.my_wf", interface=interface)})
     plan = LaunchPlanSpec(name="pkg.my_wf", workflow="pkg.my_wf")
     document = LaunchPlanDocument(launch_plan=plan, interface=interface, workflow_digest=digest(workflow))
-    registry = Registry(ObjectStore.open(str(store)))
+    registry = Registry(open_store(str(store)))
     registry.register([workflow, document], project="default", domain="development", version="v1")
     run = store / ExecutionLayout("default", "ex:default:development:nightly-1", "r1").root
     run.mkdir(parents=True)

@@ -13,6 +13,7 @@ import yaml
 
 from flytemp.names import EntityId, EntityKind
 from flytemp.registry import Registry
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 
 from .conftest import Cli
@@ -93,7 +94,7 @@ def program(project: Path) -> Path:
 
 @pytest.fixture
 def store(project: Path) -> ObjectStore:
-    return ObjectStore.open(str(project / ".flytemp" / "store"))
+    return open_store(str(project / ".flytemp" / "store"))
 
 
 class TestRunLocal:

@@ -344,7 +344,7 @@ def test_a_store_in_a_folder_that_cannot_be_created(own_store: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("store", "says", "hint"),
     [
-        ("nope://bucket", "no kind of storage is known as 'nope'", "s3"),
+        ("nope://bucket", "the protocol 'nope' is unknown", "s3"),
         ("ftp:///no-host/x", "ftp", ""),
         ("", "store", ""),
     ],

@@ -16,6 +16,7 @@ import yaml
 from flytemp.layout import RootLayout
 from flytemp.runtime.invocation import Invocation
 from flytemp.spec.models import PodTemplateSpec, SecretRequest, TaskSettings
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import SystemFailure
 from flytemp_activities.kubernetes import KubernetesBackend, KubernetesOptions, Policy
@@ -75,7 +76,7 @@ def apply(cluster: Cluster, name: str, namespace: str) -> list[str]:
 def store(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
-    return ObjectStore.open(f"s3://{s3_server.bucket}/{uuid.uuid4().hex[:10]}")
+    return open_store(f"s3://{s3_server.bucket}/{uuid.uuid4().hex[:10]}")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from flytemp.launching.targets import find_target
 from flytemp.literals.types import Json
 from flytemp.records.models import ErrorInfo, Execution, Phase
 from flytemp.registry import Registry
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 from tests import small
 from tests.messages.golden import Case, check_golden
 
@@ -38,8 +38,8 @@ def execution(phase: Phase, error: ErrorInfo | None = None) -> Execution:
 
 
 def test_texts(tmp_path: Path) -> None:
-    registry = small.register(ObjectStore.open(str(tmp_path / "store")))
-    empty = Registry(ObjectStore.open(str(tmp_path / "empty")))
+    registry = small.register(open_store(str(tmp_path / "store")))
+    empty = Registry(open_store(str(tmp_path / "empty")))
     calling: Callable[..., object] = call_of
     error = ErrorInfo(code="ValueError", message="no rows", node="n1", task="load")
     cases: dict[str, Case] = {

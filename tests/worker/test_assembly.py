@@ -11,7 +11,7 @@ from temporalio import activity
 
 from flytemp.config import Settings, load_settings
 from flytemp.errors import ConfigError
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_activities.process import ProcessBackend
@@ -36,7 +36,7 @@ def names(activities: Any) -> list[str]:
 
 def test_every_activity_that_the_workflow_calls_is_registered(tmp_path: Path) -> None:
     chosen = settings(tmp_path)
-    executions = Executions(ObjectStore.open(chosen.store))
+    executions = Executions(open_store(chosen.store))
     temporal: Any = None
     control = control_parts(executions, temporal, resolved_settings(chosen))
     tasks = task_parts(TaskRunner(executions, NoopBackend(), WorkflowLiveness(temporal)))
@@ -89,7 +89,7 @@ def test_the_plugin_sends_tasks_where_they_are_run(
 
 
 def test_the_backend_of_the_settings(tmp_path: Path) -> None:
-    store = ObjectStore.open(str(tmp_path / "store"))
+    store = open_store(str(tmp_path / "store"))
     assert isinstance(make_backend(settings(tmp_path, FLYTEMP_WORKER_BACKEND="noop"), store), NoopBackend)
     assert isinstance(make_backend(settings(tmp_path), store), ProcessBackend)
 

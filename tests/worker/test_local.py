@@ -12,6 +12,7 @@ from flytemp.errors import InputError
 from flytemp.records.launch import LaunchOptions
 from flytemp.records.models import Execution, NodeExecution, Phase
 from flytemp.spec.models import WorkflowDocument
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp_worker.local import run_local
 from tests import small
@@ -19,7 +20,7 @@ from tests import small
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:
-    return ObjectStore.open(str(tmp_path / "store"))
+    return open_store(str(tmp_path / "store"))
 
 
 def run(
@@ -139,5 +140,5 @@ def test_options_of_the_launch_plan_hold_here_too(store: ObjectStore) -> None:
 
 
 def test_memory_is_a_store(tmp_path: Path) -> None:
-    store = ObjectStore.open(f"memory://{tmp_path.name}")
+    store = open_store(f"memory://{tmp_path.name}")
     assert run(store, small.by_reference, n=5_000).outputs == {"o0": 12_497_503}

@@ -10,7 +10,7 @@ import pytest
 from flytemp import task
 from flytemp.compiler import compile_entity
 from flytemp.records.models import Phase
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 from flytemp_worker.local import run_local
 
 
@@ -22,7 +22,7 @@ def shown() -> list[str]:
 
 def test_they_are_set_for_the_task_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODE", "mine")
-    store = ObjectStore.open(str(tmp_path / "store"))
+    store = open_store(str(tmp_path / "store"))
     execution = run_local(compile_entity(shown), {}, store=store, project="default", domain="development")
 
     assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": ["training", "yes"]}), execution.error

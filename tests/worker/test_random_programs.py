@@ -15,7 +15,7 @@ from flytemp.config import load_settings
 from flytemp.records.models import Execution
 from flytemp.registry import Registry
 from flytemp.spec.models import WorkflowDocument
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 from flytemp_worker.devserver import DevServer
 from flytemp_worker.local import run_local
 from tests.worker.random_source import Writer
@@ -43,7 +43,7 @@ async def test_it_gives_the_same_however_it_is_run(server: DevServer, tmp_path: 
     document = next(item for item in documents if isinstance(item, WorkflowDocument) and item.name == main.name)
     with program.activated():
         expected = main(x=INPUT)
-        store = ObjectStore.open(str(tmp_path / "local"))
+        store = open_store(str(tmp_path / "local"))
         local = await asyncio.to_thread(
             run_local, document, {"x": INPUT}, store=store, project="default", domain="development", others=documents
         )

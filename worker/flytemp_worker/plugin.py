@@ -11,7 +11,7 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import Interceptor
 
 from flytemp.config import Settings, load_settings
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 from flytemp.task_queues import tasks_queue
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
@@ -43,7 +43,7 @@ class FlytempPlugin(SimplePlugin):
         run_tasks: bool = False,
     ) -> None:
         chosen = settings or load_settings()
-        store = ObjectStore.open(chosen.store)
+        store = open_store(chosen.store)
         executions = Executions(store)
         queue = task_queue or chosen.task_queue
         resolved = resolved_settings(chosen).model_copy(

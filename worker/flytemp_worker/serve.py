@@ -18,6 +18,7 @@ from temporalio.worker import Worker
 from flytemp.config import Settings
 from flytemp.errors import ConfigError
 from flytemp.records.launch import ResolvedSettings
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp.task_queues import tasks_queue
 from flytemp.temporal.connection import connect_temporal
@@ -67,7 +68,7 @@ def spare_garbage_collection() -> None:
 
 async def _serve(settings: Settings) -> int:
     worker = settings.worker
-    store = ObjectStore.open(settings.store)
+    store = open_store(settings.store)
     await asyncio.to_thread(store.check_writable)
     temporal = await connect_temporal(settings, runtime=_runtime(settings))
     stop = _stop_on_signals()

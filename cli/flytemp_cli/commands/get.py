@@ -68,11 +68,11 @@ def _command(label: str, kind: EntityKind | None, description: str) -> click.Com
     @pass_session
     def show(session: Session, name: str, version: str | None) -> None:
         from flytemp.registry import Registry
-        from flytemp.store.object_store import ObjectStore
+        from flytemp.store import open_store
         from flytemp_cli.entity_view import entity_view
 
         settings = session.settings()
-        registry = Registry(ObjectStore.open(settings.store))
+        registry = Registry(open_store(settings.store))
         found, document = _find(registry, kind, name, settings.project, settings.domain, version)
         versions = registry.versions(found)
         value = {

@@ -62,10 +62,10 @@ def _from_file(words: tuple[str, ...]) -> Document:
 def _from_registry(session: Session, name: str, version: str | None) -> Document:
     from flytemp.launching.targets import find_target, load_target
     from flytemp.registry import Registry
-    from flytemp.store.object_store import ObjectStore
+    from flytemp.store import open_store
 
     settings = session.settings()
-    registry = Registry(ObjectStore.open(settings.store))
+    registry = Registry(open_store(settings.store))
     found = find_target(registry, name, project=settings.project, domain=settings.domain, version=version)
     return load_target(registry, *found).spec
 

@@ -45,7 +45,7 @@ def command(session: Session, dry_run: bool) -> None:
 async def _sweep(session: Session, dry_run: bool) -> list[RemovalCandidate]:
     from flytemp.client.client import Client
     from flytemp.errors import KubernetesUnavailable
-    from flytemp.store.object_store import ObjectStore
+    from flytemp.store import open_store
     from flytemp.task_queues import deployment_of
     from flytemp_activities.kubernetes import Janitor
     from flytemp_activities.kubernetes.api import ApiError, KubernetesApi
@@ -55,7 +55,7 @@ async def _sweep(session: Session, dry_run: bool) -> list[RemovalCandidate]:
     client = await Client.connect(settings)
     try:
         async with await KubernetesApi.connect(settings.kubernetes.kubeconfig, settings.kubernetes.context) as api:
-            store = ObjectStore.open(settings.store)
+            store = open_store(settings.store)
             deployment = deployment_of(settings.task_queue, settings.worker.pool)
             janitor = Janitor(api, store, client.temporal, kubernetes_setup.policy_of(settings), deployment)
             return await janitor.sweep(dry_run=dry_run)

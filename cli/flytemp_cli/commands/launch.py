@@ -29,12 +29,12 @@ def _load(session: Session, words: Sequence[str], options: Mapping[str, Any]) ->
     from flytemp.launching.inputs import launch_interface
     from flytemp.launching.targets import find_target
     from flytemp.registry import Registry
-    from flytemp.store.object_store import ObjectStore
+    from flytemp.store import open_store
     from flytemp_cli.entity_view import docs_text
 
     settings = session.settings()
     entity, document = find_target(
-        Registry(ObjectStore.open(settings.store)),
+        Registry(open_store(settings.store)),
         words[0],
         project=settings.project,
         domain=settings.domain,

@@ -157,11 +157,11 @@ def _entities(kind: EntityKind) -> click.Command:
     @pass_session
     def list_entities(session: Session) -> None:
         from flytemp.registry import Registry
-        from flytemp.store.object_store import ObjectStore
+        from flytemp.store import open_store
         from flytemp_cli.formatting import time_text
 
         settings = session.settings()
-        found = Registry(ObjectStore.open(settings.store)).list(kind, settings.project, settings.domain)
+        found = Registry(open_store(settings.store)).list(kind, settings.project, settings.domain)
         output = session.output()
         value = [{"name": one.name, "version": one.version, "registered_at": one.registered_at.isoformat()} for one in found]
         rows = [[one.name, one.version, time_text(one.registered_at)] for one in found]

@@ -44,12 +44,12 @@ def command(session: Session, paths: tuple[str, ...], dry_run: bool, version: st
       flytemp register nightly.yaml
     """
     from flytemp.client.registration import register_program
-    from flytemp.store.object_store import ObjectStore
+    from flytemp.store import open_store
 
     settings = session.settings()
     output = session.output()
     sources = load_sources(paths)
-    store = ObjectStore.open(settings.store)
+    store = open_store(settings.store)
 
     def register(dry: bool) -> RegistrationResult:
         with stdout_to_stderr():

@@ -105,7 +105,7 @@ def _run_local(session: Session, target: Target, literals: dict[str, Json], give
     from flytemp.compiler.link import link_documents
     from flytemp.registry import Registry
     from flytemp.spec.models import WorkflowDocument
-    from flytemp.store.object_store import ObjectStore
+    from flytemp.store import open_store
     from flytemp_cli.execution_view import final_exit_code, show_end
     from flytemp_cli.inputs import upload_inputs
     from flytemp_worker.local import run_local
@@ -113,7 +113,7 @@ def _run_local(session: Session, target: Target, literals: dict[str, Json], give
     settings = session.settings()
     output = session.output()
     chosen: SelectedEntity = target.value
-    store = ObjectStore.open(settings.store)
+    store = open_store(settings.store)
     documents = {(one.kind, one.name): one for one in link_documents(chosen.documents(), Registry(store))}
     document = documents[chosen.document.kind, chosen.document.name]
     workflow = documents["workflow", document.launch_plan.workflow] if document.kind == "launch_plan" else None

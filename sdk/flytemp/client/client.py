@@ -37,6 +37,7 @@ from flytemp.records.models import ExecutionSummary, Phase
 from flytemp.records.stored import newest_record
 from flytemp.registry import Registry
 from flytemp.spec.models import Document
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp.temporal.connection import connect_temporal
 from flytemp.temporal.workflows import describe_workflow, unavailable
@@ -73,7 +74,7 @@ class Client:
             ConfigError: the settings are invalid or contradict each other.
         """
         chosen = settings or load_settings()
-        return cls(temporal or await connect_temporal(chosen), ObjectStore.open(chosen.store), chosen)
+        return cls(temporal or await connect_temporal(chosen), open_store(chosen.store), chosen)
 
     async def close(self) -> None:
         """Do nothing. Temporal's client holds no resource that must be closed; the method completes `connect`."""

@@ -23,6 +23,7 @@ from flytemp.runtime.container_io import read_outputs, write_inputs
 from flytemp.runtime.inputs import resolve_inputs
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp.runtime.pod import FAILED, last_word, other_protocol, read_invocation
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 
 ENDED = "/tmp/flytemp-ended"
@@ -95,7 +96,7 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> int:
     if wrong is not None:
         return last_word(wrong)
     try:
-        store = ObjectStore.open(environment["FLYTEMP_STORE"])
+        store = open_store(environment["FLYTEMP_STORE"])
         return _PROGRAMS[arguments[0]](read_invocation(environment, store), store, environment)
     except FlytempError as error:
         return last_word(TaskError.of_platform(error))

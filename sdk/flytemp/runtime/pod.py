@@ -53,10 +53,10 @@ def _run(environment: Mapping[str, str]) -> int:
     from flytemp.runtime.execute import ExecutionOptions, execute
     from flytemp.runtime.failures import TryFailed
     from flytemp.runtime.invocation import TaskError
-    from flytemp.store.object_store import ObjectStore
+    from flytemp.store import open_store
 
     try:
-        store = ObjectStore.open(environment["FLYTEMP_STORE"])
+        store = open_store(environment["FLYTEMP_STORE"])
         invocation = read_invocation(environment, store)
         with termination.interruptible():
             pass  # a container that is to stop already claims nothing

@@ -32,7 +32,7 @@ from flytemp.runtime.execute import ExecutionOptions, execute
 from flytemp.runtime.failures import TryFailed
 from flytemp.runtime.invocation import Invocation, TaskError
 from flytemp.runtime.user_errors import user_error
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 
 _MESSAGE_BYTES = 256 * 1024  # a longer result is read from the store by the parent
 
@@ -132,7 +132,7 @@ def _answer(order: dict[str, Any], control: _Control) -> dict[str, Any]:
             on_claim=lambda: control.say('{"event": "claimed"}'),
         )
         result = execute(
-            invocation, ObjectStore.open(invocation.store), owner=order["owner"], surroundings=surroundings
+            invocation, open_store(invocation.store), owner=order["owner"], surroundings=surroundings
         )
     except TryFailed as failure:
         return {"outcome": "system", "error": failure.error.model_dump()}

@@ -1,1 +1,36 @@
-"""The object store: metadata objects (`object_store`) and raw data (`raw`). No other module talks to fsspec."""
+"""The object store: metadata objects (`object_store`) and raw data (`raw`). Only this package uses fsspec."""
+
+from __future__ import annotations
+
+import functools
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from flytemp.store.keys import normalise_store_uri, protocol_of
+
+if TYPE_CHECKING:
+    from flytemp.store.object_store import ObjectStore
+
+_STORES = {"file": ("flytemp.store.local", "LocalStore")}
+"""Module and class of the store of each protocol. The module is imported when a store is opened: a process with a local
+store loads no fsspec."""
+
+_FSSPEC_STORE = ("flytemp.store.remote", "RemoteStore")
+
+
+def open_store(uri: str) -> ObjectStore:
+    """Return the store at ``uri``: ``/abs/path``, ``file:///abs/path``, ``s3://bucket/prefix``, ``memory://name``, ….
+
+    Nothing is created or contacted; see `ObjectStore.check_writable`. Each store is opened once per process.
+
+    Raises:
+        InputError: the path is relative.
+        NotSupported: the protocol is unknown, or its client is not installed.
+    """
+    return _open(normalise_store_uri(uri))
+
+
+@functools.lru_cache(maxsize=64)
+def _open(uri: str) -> ObjectStore:
+    module, name = _STORES.get(protocol_of(uri) or "", _FSSPEC_STORE)
+    return cast("ObjectStore", getattr(import_module(module), name)(uri))

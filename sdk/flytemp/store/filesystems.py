@@ -1,7 +1,7 @@
-"""fsspec's file systems, by protocol, with the errors that a user of a missing one understands.
+"""Clients of fsspec by protocol.
 
-fsspec runs its clients on a thread of its own, one for a process: they may be called from any thread, and not in a
-process that was forked after the first call, which has no such thread. Processes that use a store are spawned.
+fsspec runs its clients on one thread per process. The clients may be called from any thread. They do not work in a process
+that was forked after the first call, because the thread is missing there; processes that use a store are spawned.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from flytemp.errors import NotSupported
 from flytemp.store.failures import store_error
 
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
-_SURROUNDINGS = (
+_VARIABLES = (
     "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
     "STORAGE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS",
 )  # fmt: skip
@@ -36,23 +36,23 @@ class FileSystem(Protocol):
 
 
 def file_system(uri: str) -> tuple[FileSystem, str]:
-    """The file system of ``uri``, and the path in it. One client serves all that lies at one protocol and host.
+    """Return the client of ``uri``, and the path in it. All URIs of one protocol and host share a client.
 
     Raises:
-        NotSupported: when nothing installed knows the protocol.
-        StoreError: when its client cannot be set up.
+        NotSupported: the protocol is unknown, or its client is not installed.
+        StoreError: the client cannot be set up.
     """
     protocol, _, rest = uri.partition("://")
-    surroundings = tuple(os.environ.get(name) for name in _SURROUNDINGS)
-    found = _client(f"{protocol.lower()}://{rest.partition('/')[0]}", surroundings)
-    # Not fsspec.url_to_fs: that takes a "::" in a file's name for a chain of file systems.
+    variables = tuple(os.environ.get(name) for name in _VARIABLES)
+    found = _client(f"{protocol.lower()}://{rest.partition('/')[0]}", variables)
+    # Not fsspec.url_to_fs, which reads "::" in a file's name as a chain of file systems.
     return found, found._strip_protocol(uri)
 
 
 @functools.lru_cache(maxsize=64)
-def _client(root: str, surroundings: tuple[str | None, ...]) -> Any:
-    """``surroundings`` are what the client reads of the environment when it is made: others are another client's."""
-    # fsspec keeps a client for each thread, and setting one up takes a tenth of a second: hence the cache.
+def _client(root: str, variables: tuple[str | None, ...]) -> Any:
+    """Return a client. ``variables`` are the values that the client reads from the environment: other values, another client."""
+    # fsspec caches a client per thread, and setting one up takes 0.1 s: one client serves all threads.
     import fsspec
 
     protocol = root.partition("://")[0]
@@ -64,8 +64,8 @@ def _client(root: str, surroundings: tuple[str | None, ...]) -> Any:
         message = f"{root} needs a client that is not installed ({error.name or error})"
         raise NotSupported(message, hint=_install(protocol)) from error
     except ValueError as error:
-        message = f"{root}: no kind of storage is known as {protocol!r}"
-        raise NotSupported(message, hint="file, s3, gs and memory are, and what fsspec has a client for") from error
+        message = f"{root}: the protocol {protocol!r} is unknown"
+        raise NotSupported(message, hint="use file, s3, gs, memory, or a protocol of an fsspec client") from error
     except Exception as error:
         raise store_error("set up the client of", root, error) from error
 

@@ -1,4 +1,4 @@
-"""Which texts are keys of a store, and which are its address."""
+"""Keys of objects, and addresses of stores."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import re
 from flytemp.errors import InputError, InvalidName
 
 TEMPORARY_PREFIX = ".flytemp-tmp-"
-"""Files of this prefix are unfinished writes; they are no objects and are never listed."""
+"""Prefix of the files of unfinished writes, which are not objects and are never listed."""
 
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
 def check_key(key: str) -> str:
-    """Return ``key`` if it is one: relative, and no part of it is empty, ".", ".." or an unfinished write.
+    """Return ``key`` if it is valid: relative, and no part is empty, ".", ".." or an unfinished write.
 
     Raises:
-        InvalidName: otherwise.
+        InvalidName: the key is not valid.
     """
     parts = key.split("/")
     wrong = (
@@ -27,19 +27,19 @@ def check_key(key: str) -> str:
     if wrong:
         raise InvalidName(
             f"{key[:200]!r} cannot be a key of the store",
-            hint="a key is names joined by '/', none of them empty or '..'",
+            hint="a key consists of names joined by '/', none of them empty or '..'",
         )
     return key
 
 
 def protocol_of(uri: str) -> str | None:
-    """``"s3"`` for ``s3://…``; None for a plain path."""
+    """Return the protocol, ``"s3"`` for ``s3://…``, or None for a plain path."""
     match = _PROTOCOL.match(uri)
     return match[1].lower() if match else None
 
 
 def local_path(uri: str) -> str | None:
-    """The path of ``/abs`` or ``file:///abs``, None for another protocol. Nothing in it is percent-decoded."""
+    """Return the path of ``/abs`` or ``file:///abs``, without percent-decoding, or None for another protocol."""
     protocol = protocol_of(uri)
     if protocol is None:
         return uri
@@ -50,19 +50,17 @@ def local_path(uri: str) -> str | None:
 
 
 def normalise_store_uri(uri: str) -> str:
-    """One spelling of a store's address: no trailing slash, ``file://`` for a path.
+    """Return the normal form of a store's address: no trailing slash, ``file://`` for a path.
 
     Raises:
-        InputError: for a relative path, or a text that names no place.
+        InputError: the path is relative, or the address has no bucket or folder.
     """
     path = local_path(uri)
     if path is None:
         protocol, _, rest = uri.partition("://")
         trimmed = rest.strip("/") if protocol.lower() == "memory" else rest.rstrip("/")
         if not trimmed:
-            raise InputError(
-                f"{uri!r} names no place to keep objects", hint="for instance s3://bucket/prefix or /srv/flytemp"
-            )
+            raise InputError(f"the store {uri!r} has no bucket or folder", hint="for instance s3://bucket/prefix or /srv/flytemp")
         return f"{protocol.lower()}://{trimmed}"
     if not path.startswith("/"):
         raise InputError(

@@ -1,4 +1,4 @@
-"""A store in a folder of this machine, with plain system calls: every task makes several."""
+"""Store in a local folder. It uses plain system calls, because every task makes several requests."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from collections.abc import Iterator
 
 from flytemp.errors import StoreError
 from flytemp.store.failures import link_error, store_error
-from flytemp.store.keys import TEMPORARY_PREFIX, check_key
+from flytemp.store.keys import TEMPORARY_PREFIX, check_key, local_path
 from flytemp.store.object_store import ObjectStore
 
 _DIRECTORY_TRIES = 100
 
 
 class LocalStore(ObjectStore):
-    """Objects are files. An unfinished write lies beside its target, under a name that `list` hides."""
+    """Store whose objects are files. An unfinished write is in the folder of its target, with a name that `list` omits."""
 
-    def __init__(self, uri: str, root: str) -> None:
+    def __init__(self, uri: str) -> None:
+        root = local_path(uri)
+        assert root is not None, uri
         self.uri = uri
         self._root = root
 
@@ -47,7 +49,7 @@ class LocalStore(ObjectStore):
         path = self._path(key)
         try:
             with _unfinished(path, data) as temporary:
-                # A link appears with its content, and only once; opening with O_EXCL would show half a file.
+                # A link appears once and with its content. A file opened with O_EXCL would be visible before it is complete.
                 return self._link(temporary, path, key)
         except OSError as error:
             raise store_error("create", self.uri_of(key), error) from error
@@ -56,7 +58,7 @@ class LocalStore(ObjectStore):
         try:
             os.link(temporary, path)
         except FileExistsError:
-            # Network file systems may repeat a request whose answer was lost; then the second link is ours.
+            # A network file system repeats a request whose answer was lost: then the existing link is the one of this call.
             return os.stat(temporary).st_nlink > 1
         except OSError as error:
             raise link_error(self.uri_of(key), error) from error
@@ -81,7 +83,7 @@ class LocalStore(ObjectStore):
             try:
                 os.rmdir(f"{self._root}/{folder}")
             except OSError:
-                return  # not empty, or in use by a writer: then it is to stay
+                return  # not empty, or in use by a writer
             folder = folder.rpartition("/")[0]
 
     def list(self, folder: str, limit: int | None = None) -> list[str]:
@@ -92,7 +94,7 @@ class LocalStore(ObjectStore):
             return []
         except NotADirectoryError as error:
             if os.path.isfile(path):
-                return []  # an object has nothing below it, as in a bucket
+                return []  # as in a bucket, an object has no children
             raise store_error("list", self.uri_of(folder), error) from error
         except OSError as error:
             raise store_error("list", self.uri_of(folder), error) from error
@@ -101,7 +103,7 @@ class LocalStore(ObjectStore):
 
 @contextlib.contextmanager
 def _unfinished(path: str, data: bytes) -> Iterator[str]:
-    """A temporary file beside ``path`` that holds ``data``; it is gone afterwards, whatever happens."""
+    """Yield a temporary file with ``data`` in the folder of ``path``, and remove it afterwards."""
     folder = path.rpartition("/")[0]
     temporary = f"{folder}/{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
     descriptor = _open_new(temporary, folder)
@@ -112,7 +114,7 @@ def _unfinished(path: str, data: bytes) -> Iterator[str]:
             os.close(descriptor)
         yield temporary
     finally:
-        # After os.replace there is nothing left to remove.
+        # os.replace has moved the file away.
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
 
@@ -123,11 +125,11 @@ def _open_new(temporary: str, folder: str) -> int:
         try:
             return os.open(temporary, flags, 0o666)
         except FileNotFoundError:
-            # Another process's `delete` may remove the folder again before the file is in it: hence the loop.
+            # `delete` of another process may remove the folder before the file is in it: hence the loop.
             with contextlib.suppress(FileNotFoundError):
                 os.makedirs(folder, exist_ok=True)
     raise StoreError(
-        f"cannot write in {folder}: the folder is removed as often as it is made", hint="another program deletes it"
+        f"cannot write in {folder}: the folder was removed {_DIRECTORY_TRIES} times", hint="stop the program that deletes it"
     )
 
 

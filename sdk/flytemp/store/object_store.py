@@ -1,96 +1,85 @@
-"""The store of flytemp's own objects: small, mostly immutable, some created exclusively.
+"""Interface of the store of flytemp's own objects, which are small, mostly immutable, and in part created exclusively.
 
-Synchronous and thread-safe; asynchronous code calls it through `asyncio.to_thread`.
+Stores are synchronous and thread-safe. Asynchronous code calls them through `asyncio.to_thread`. `flytemp.store.open_store`
+returns the store at an address.
 """
 
 from __future__ import annotations
 
-import functools
 import secrets
 from abc import ABC, abstractmethod
 
 from flytemp.errors import NotFound
-from flytemp.store.keys import check_key, local_path, normalise_store_uri
+from flytemp.store.keys import check_key
 
 
 class ObjectStore(ABC):
     """Objects under one URI, by key. A key is a relative path; see `flytemp.layout`.
 
-    Every method raises `InvalidName` for a key that is none, and `StoreError` where the store refuses or is
-    unreachable.
+    Every method raises `InvalidName` for an invalid key, and `StoreError` if the store refuses the request or cannot be
+    reached.
     """
 
     uri: str
-    """The store's address, in one normal spelling, without a trailing slash."""
-
-    @classmethod
-    def open(cls, uri: str) -> ObjectStore:
-        """The store at ``uri``: ``/abs/path``, ``file:///abs/path``, ``s3://bucket/prefix``, ``memory://name``, ….
-
-        Nothing is created or contacted yet; see `check_writable`.
-
-        Raises:
-            InputError: for a relative path.
-            StoreError: when the protocol is unknown or its client is not installed.
-        """
-        return _open(normalise_store_uri(uri))
+    """Address of the store, in the form of `normalise_store_uri`."""
 
     def uri_of(self, key: str) -> str:
+        """Return the URI of an object."""
         return f"{self.uri}/{check_key(key)}"
 
     def read(self, key: str) -> bytes:
-        """The object's bytes.
+        """Return the object's bytes.
 
         Raises:
-            NotFound: when there is no such object.
+            NotFound: the object does not exist.
         """
         data = self.read_or_none(key)
         if data is None:
             raise NotFound(
                 f"{self.uri_of(key)} does not exist",
-                hint="it was deleted, or the store is not the one it was written to",
+                hint="check that the store is the right one; the object may have been deleted",
             )
         return data
 
     @abstractmethod
     def read_or_none(self, key: str) -> bytes | None:
-        """The object's bytes, or None when there is no such object."""
+        """Return the object's bytes, or None if the object does not exist."""
 
     @abstractmethod
     def write(self, key: str, data: bytes) -> None:
-        """Create or replace an object, atomically: a reader sees the old bytes or the new ones.
+        """Create or replace an object atomically: a reader gets the old bytes or the new ones.
 
-        A killed process never leaves half an object. A local store is not synced to disk: after a power
-        failure of the machine, the last seconds may be missing.
+        A killed process never leaves an incomplete object. A local store is not synced to disk: a power failure may lose
+        the writes of the last seconds.
         """
 
     @abstractmethod
     def create(self, key: str, data: bytes) -> bool:
-        """Create an object if there is none: of all callers anywhere, one gets True."""
+        """Create an object if it does not exist. Return True to exactly one of all callers in all processes."""
 
     @abstractmethod
     def exists(self, key: str) -> bool:
-        """Whether there is an object of this key; a folder is no object."""
+        """Return whether the object exists. A folder is not an object."""
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Remove an object; an absent one is fine.
+        """Remove an object, if it exists, and its folder if that becomes empty.
 
-        A folder left empty goes too; servers that keep folders, as SeaweedFS, may name it in a list for a while.
+        Servers that keep folders, such as SeaweedFS, may list the empty folder for a while.
         """
 
     @abstractmethod
     def list(self, folder: str, limit: int | None = None) -> list[str]:
-        """The names of what lies directly in ``folder``, objects and folders, sorted; the first ``limit``.
+        """Return the sorted names of the objects and folders directly in ``folder``, at most ``limit``.
 
-        Empty when there is no such folder.
+        The list of a folder that does not exist is empty.
         """
 
     def check_writable(self) -> None:
         """Create, read back and remove a small object.
 
         Raises:
-            StoreError: with what to do, when the store is read-only, full, forbidden or unreachable.
+            StoreError: the store is read-only, full, forbidden or unreachable; the hint has the remedy.
         """
         key = f"probe-{secrets.token_hex(8)}"
         self.create(key, b"flytemp")
@@ -98,16 +87,3 @@ class ObjectStore(ABC):
             self.read(key)
         finally:
             self.delete(key)
-
-
-@functools.lru_cache(maxsize=64)
-def _open(uri: str) -> ObjectStore:
-    # Imported here: a process with a local store loads no fsspec.
-    path = local_path(uri)
-    if path is not None:
-        from flytemp.store.local import LocalStore
-
-        return LocalStore(uri, path)
-    from flytemp.store.remote import RemoteStore
-
-    return RemoteStore(uri)

@@ -1,7 +1,7 @@
-"""Raw data: files and folders of any size, at any URI, as tasks read and write them.
+"""Raw data: files and directories of any size, at any URI, that tasks read and write.
 
-A *remote* text has a protocol (``s3://…``, ``https://…``, also ``file://…``); a text without one is a path of
-this machine. ``file://`` URIs are taken as written: nothing in them is percent-decoded. ``http(s)`` is read-only.
+A URI has a protocol (``s3://…``, ``https://…``, also ``file://…``). A text without a protocol is a local path. ``file://``
+URIs are not percent-decoded. ``http(s)`` is read-only.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import IO, Any
 
 from flytemp.errors import InputError, NotFound, NotSupported
+from flytemp.retries import retry
 from flytemp.store import web
-from flytemp.store.error_codes import is_missing_bucket
-from flytemp.store.failures import absence, store_error
+from flytemp.store.error_codes import is_missing_bucket, is_transient
+from flytemp.store.failures import absence_error, store_error
 from flytemp.store.filesystems import file_system
 from flytemp.store.keys import TEMPORARY_PREFIX, local_path, protocol_of
-from flytemp.store.retries import patiently
 
 
 @dataclass(frozen=True, slots=True)
 class RawEntry:
-    """What lies directly in a folder. ``size`` is in bytes, None for a folder."""
+    """A file or folder directly in a folder. ``size`` is in bytes, None for a folder."""
 
     name: str
     uri: str
@@ -35,21 +35,21 @@ class RawEntry:
 
 
 def is_remote(path_or_uri: str | os.PathLike[str]) -> bool:
-    """Whether the text names a place by protocol, ``file://`` included, rather than a path of this machine."""
+    """Return whether the text has a protocol, such as ``file://``, and is not a local path."""
     return protocol_of(os.fspath(path_or_uri)) is not None
 
 
 def join(uri: str, *parts: str) -> str:
-    """``uri`` with ``parts`` below it."""
+    """Return the URI of ``parts`` below ``uri``."""
     return "/".join([uri.rstrip("/"), *parts])
 
 
 def upload_file(local: str | Path, uri: str) -> None:
-    """Copy a file of this machine to ``uri``, replacing what is there.
+    """Copy a local file to ``uri``, and replace an existing file.
 
     Raises:
-        NotFound: when there is no such file.
-        StoreError: when the target refuses.
+        NotFound: the local file does not exist.
+        StoreError: the file cannot be written.
     """
     source = str(local)
     if not os.path.isfile(source):
@@ -61,19 +61,19 @@ def upload_file(local: str | Path, uri: str) -> None:
     _refuse_web(uri)
     files, path = file_system(uri)
     try:
-        patiently(lambda: files.put_file(source, path))
+        retry(lambda: files.put_file(source, path), is_transient)
     except Exception as error:
         raise store_error("upload to", uri, error) from error
 
 
 def upload_directory(local: str | Path, uri: str) -> None:
-    """Copy a folder of this machine, and all below it, to ``uri``; links are followed.
+    """Copy a local folder with its subfolders to ``uri``. Links are followed.
 
-    Buckets know no empty folders: on them an empty folder leaves nothing.
+    A bucket has no empty folders: an empty folder is not copied there.
 
     Raises:
-        NotFound: when there is no such folder.
-        StoreError: when the target refuses.
+        NotFound: the local folder does not exist.
+        StoreError: a file cannot be written.
     """
     source = str(local)
     if not os.path.isdir(source):
@@ -95,11 +95,11 @@ def upload_directory(local: str | Path, uri: str) -> None:
 
 
 def download_file(uri: str, local: str | Path) -> None:
-    """Copy the file at ``uri`` to a path of this machine, which appears complete or not at all.
+    """Copy the file at ``uri`` to a local path. An incomplete file never appears at the path.
 
     Raises:
-        NotFound: when there is no such file.
-        StoreError: when the source cannot be read.
+        NotFound: the file does not exist.
+        StoreError: the file cannot be read.
     """
     target = str(local)
     source = local_path(uri)
@@ -115,9 +115,9 @@ def download_file(uri: str, local: str | Path) -> None:
 
     def fetch(temporary: str) -> None:
         try:
-            patiently(lambda: files.get_file(path, temporary))
+            retry(lambda: files.get_file(path, temporary), is_transient)
         except FileNotFoundError as error:
-            raise absence("download", uri, error) from error
+            raise absence_error("download", uri, error) from error
         except Exception as error:
             raise store_error("download", uri, error) from error
 
@@ -125,12 +125,12 @@ def download_file(uri: str, local: str | Path) -> None:
 
 
 def download_directory(uri: str, local: str | Path) -> None:
-    """Copy the folder at ``uri``, and all below it, to a folder of this machine.
+    """Copy the folder at ``uri`` with its subfolders to a local folder.
 
     Raises:
-        NotFound: when there is nothing at ``uri``.
-        InputError: when an object's name would lead out of the folder.
-        StoreError: when the source cannot be read.
+        NotFound: the folder does not exist.
+        InputError: the name of an object would lead out of the local folder.
+        StoreError: a file cannot be read.
     """
     target = Path(local)
     entries = list_directory(uri)
@@ -138,7 +138,7 @@ def download_directory(uri: str, local: str | Path) -> None:
         target.mkdir(parents=True, exist_ok=True)
     for entry in entries:
         if entry.name in (".", "..") or "/" in entry.name or "\\" in entry.name:
-            raise InputError(f"{uri} holds the name {entry.name!r}, which is no file name", hint="rename that object")
+            raise InputError(f"{uri} has an object {entry.name!r}, which is not a file name", hint="rename that object")
         if entry.is_directory:
             download_directory(entry.uri, target / entry.name)
         else:
@@ -146,23 +146,23 @@ def download_directory(uri: str, local: str | Path) -> None:
 
 
 def list_directory(uri: str) -> list[RawEntry]:
-    """What lies directly in the folder at ``uri``, sorted by name.
+    """Return the files and folders directly in the folder at ``uri``, sorted by name.
 
     Raises:
-        NotFound: when there is no such folder; a bucket knows no empty one.
-        InputError: when a folder in it has no name.
-        StoreError: when it cannot be read.
+        NotFound: the folder does not exist; a bucket has no empty folders.
+        InputError: a folder in it has no name.
+        StoreError: the folder cannot be read.
     """
     folder = local_path(uri)
     if folder is not None:
         return _list_local(uri, folder)
     if web.is_web(uri):
-        raise NotSupported(f"{uri}: a web address cannot be listed", hint="name the files, or use a bucket")
+        raise NotSupported(f"{uri}: a web address cannot be listed", hint="pass the files one by one, or use a bucket")
     files, path = file_system(uri)
     try:
-        found = patiently(lambda: files.ls(path, detail=True))
+        found = retry(lambda: files.ls(path, detail=True), is_transient)
     except FileNotFoundError as error:
-        raise absence("list", uri, error) from error
+        raise absence_error("list", uri, error) from error
     except Exception as error:
         raise store_error("list", uri, error) from error
     below = path.strip("/") + "/"
@@ -170,23 +170,23 @@ def list_directory(uri: str) -> list[RawEntry]:
     for item in found:
         whole = str(item["name"]).strip("/")
         if not whole.startswith(below):
-            # The folder's own marker object; on S3, as a folder, what keys with "//" lie in, which no path can name.
+            # The folder's own marker object. On S3, also the folder of keys with "//", which has no path.
             if item["type"] == "directory" and protocol_of(uri) in ("s3", "s3a"):
-                raise InputError(f"{uri} holds a folder without a name", hint="rename the objects whose keys have '//'")
+                raise InputError(f"{uri} has a folder without a name", hint="rename the objects whose keys have '//'")
             continue
         name = whole[len(below) :]
         is_directory = item["type"] == "directory"
         entries[name] = RawEntry(name, join(uri, name), is_directory, None if is_directory else int(item["size"] or 0))
     if not entries and found and found[0]["type"] != "directory":
-        raise NotFound(f"{uri} is a file, not a folder", hint="FlyteFile is the type of one file")
+        raise NotFound(f"{uri} is a file, not a folder", hint="declare a file as FlyteFile")
     return [entries[name] for name in sorted(entries)]
 
 
 def exists(uri: str) -> bool:
-    """Whether there is a file or a folder at ``uri``.
+    """Return whether there is a file or a folder at ``uri``.
 
     Raises:
-        StoreError: when that cannot be found out.
+        StoreError: the store cannot be read.
     """
     path = local_path(uri)
     if path is not None:
@@ -195,7 +195,7 @@ def exists(uri: str) -> bool:
         return web.exists(uri)
     files, inside = file_system(uri)
     try:
-        patiently(lambda: files.info(inside))
+        retry(lambda: files.info(inside), is_transient)
     except FileNotFoundError as error:
         if is_missing_bucket(error):
             raise store_error("look for", uri, error) from error
@@ -206,11 +206,11 @@ def exists(uri: str) -> bool:
 
 
 def open_uri(uri: str, mode: str = "rb") -> IO[Any]:
-    """A stream of the file at ``uri``: "rb", "r", "wb" or "w". Written data is there once the stream is closed.
+    """Open the file at ``uri`` in the mode "rb", "r", "wb" or "w". Written data is visible when the stream is closed.
 
     Raises:
-        NotFound: when there is no such file to read.
-        StoreError: when it cannot be opened.
+        NotFound: the file to read does not exist.
+        StoreError: the file cannot be opened.
     """
     path = local_path(uri)
     encoding = None if "b" in mode else "utf-8"
@@ -224,9 +224,9 @@ def open_uri(uri: str, mode: str = "rb") -> IO[Any]:
                 _refuse_web(uri)
             return web.open_stream(uri, text=encoding is not None)
         files, inside = file_system(uri)
-        stream: IO[Any] = patiently(lambda: files.open(inside, mode))
+        stream: IO[Any] = retry(lambda: files.open(inside, mode), is_transient)
     except FileNotFoundError as error:
-        raise absence("open", uri, error) from error
+        raise absence_error("open", uri, error) from error
     except OSError as error:
         raise store_error("open", uri, error) from error
     return stream
@@ -245,7 +245,7 @@ def _list_local(uri: str, folder: str) -> list[RawEntry]:
     except FileNotFoundError as error:
         raise _missing(uri) from error
     except NotADirectoryError as error:
-        raise NotFound(f"{uri} is a file, not a folder", hint="FlyteFile is the type of one file") from error
+        raise NotFound(f"{uri} is a file, not a folder", hint="declare a file as FlyteFile") from error
     except OSError as error:
         raise store_error("list", uri, error) from error
     return sorted(entries, key=lambda entry: entry.name)
@@ -263,7 +263,7 @@ def _copy_bytes(source: str, temporary: str, uri: str) -> None:
 
 
 def _replace(target: str, uri: str, fill: Callable[[str], None]) -> None:
-    """Let ``fill`` make a temporary file beside ``target``, then move it there."""
+    """Call ``fill`` with a temporary file in the folder of ``target``, then move the file to ``target``."""
     folder = os.path.dirname(os.path.abspath(target))
     temporary = os.path.join(folder, TEMPORARY_PREFIX + secrets.token_hex(8))
     try:
@@ -294,9 +294,7 @@ def _missing(uri: str) -> NotFound:
 
 
 def _missing_local(path: str, noun: str) -> NotFound:
-    return NotFound(
-        f"there is no {noun} {path!r}", hint=f"a task must create the {noun} that it returns before it returns it"
-    )
+    return NotFound(f"the {noun} {path!r} does not exist", hint=f"create the {noun} before the task returns it")
 
 
 def _refuse_web(uri: str) -> None:

@@ -1,27 +1,27 @@
-"""Listing a folder of an S3 bucket page by page, and no further than the names that are wanted.
+"""List of a folder of an S3 bucket, read page by page up to the required names.
 
-s3fs's own listing reads every page, and the whole parent folder when there is nothing.
+s3fs's own list reads every page, and the whole parent folder if the folder does not exist.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-_PAGE = 1_000  # the most that S3 gives at once
+_PAGE = 1_000  # the maximum of S3
 
 
 def first_names(client: Any, path: str, limit: int | None) -> list[str]:
-    """The first ``limit`` names directly below ``path`` ("bucket/folder"), in order; all without a limit.
+    """Return the first ``limit`` names directly below ``path`` ("bucket/folder"), sorted; all names without a limit.
 
     Raises:
-        Exception: whatever the client raises.
+        Exception: an error of the client.
     """
     bucket, _, folder = path.partition("/")
     below = folder.strip("/") + "/"
     request: dict[str, Any] = {"Bucket": bucket, "Prefix": below, "Delimiter": "/"}
     names: set[str] = set()
     while True:
-        # One name more than wanted usually shows that nothing before it is to come.
+        # One extra name usually proves that no later page has a smaller name.
         size = _PAGE if limit is None else min(_PAGE, max(limit + 1, 2))
         answer = client.call_s3("list_objects_v2", **request, MaxKeys=size)
         keys = [entry["Key"] for entry in answer.get("Contents", ())]
@@ -34,10 +34,10 @@ def first_names(client: Any, path: str, limit: int | None) -> list[str]:
 
 
 def _complete(names: set[str], limit: int | None, last: str) -> bool:
-    """Whether no page after ``last`` holds a name before the last one wanted.
+    """Return whether no page after the key ``last`` can have a name that is smaller than the last required one.
 
-    S3 orders by key, in which a folder ends in "/": the folder "a/" comes after the object "a-1", though "a" is the
-    smaller name. So what may still come before is a folder whose name a wanted name begins with.
+    S3 orders by key, and the key of a folder ends in "/". So the folder "a/" follows the object "a-1", although "a" is the
+    smaller name. Only a folder whose name is a prefix of a required name can still follow.
     """
     if limit is None or len(names) < limit:
         return False

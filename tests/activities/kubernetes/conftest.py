@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from flytemp.runtime.invocation import Invocation, TaskResult
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.kubernetes import KubernetesBackend, KubernetesOptions, Policy
 from flytemp_activities.result_lookup import ResultLookup
@@ -58,7 +59,7 @@ def store(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
     """A store of the test's own on the S3 server that pods reach, too."""
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
-    return ObjectStore.open(f"s3://{s3_server.bucket}/{uuid.uuid4().hex[:10]}")
+    return open_store(f"s3://{s3_server.bucket}/{uuid.uuid4().hex[:10]}")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from flytemp.literals.types import BlobType, SimpleType
 from flytemp.runtime.invocation import Invocation
 from flytemp.spec.models import ContainerSpec, Interface, TaskSpec, Variable
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from infra.testcluster import KubernetesAccess
 from tests.activities.kubernetes.conftest import StartBackend
@@ -65,7 +66,7 @@ async def test_inputs_and_outputs_are_files(
     assert result.outputs is not None, result.error
     assert (result.outputs["said"], result.outputs["more"]) == ("$(HOME), $(HOME)", 6)
     folder, _, name = result.outputs["copied"]["uri"].rpartition("/")
-    assert ObjectStore.open(folder).read(name) == b"from a file"
+    assert open_store(folder).read(name) == b"from a file"
     assert len(claims(store, run)) == 1
     await until_no_pods(cluster, namespace)
 

@@ -13,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp.layout import ExecutionLayout, RootLayout
 from flytemp.records.launch import ExecutionContext, LaunchOptions
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.kubernetes import Policy, names
 from flytemp_activities.kubernetes.api import ApiError
@@ -88,7 +89,7 @@ ANOTHER = Temporal(WorkflowExecutionStatus.RUNNING, first_run="run-9")
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:
-    opened = ObjectStore.open(str(tmp_path / "store"))
+    opened = open_store(str(tmp_path / "store"))
     context = ExecutionContext(
         execution="nightly", project="p", domain="d", entity="e", spec="e", workflow="w", version="v", inputs={},
         options=LaunchOptions(), raw_data_prefix="s3://b", namespace="default", workflow_id=LAYOUT.workflow_id,

@@ -9,7 +9,7 @@ import pytest
 from flytemp.client.logs import LogLink, LogReader
 from flytemp.errors import ConfigError
 from flytemp.layout import ExecutionLayout
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 from flytemp_activities.kubernetes.links import links_of
 from flytemp_activities.kubernetes.policy import read_policy
 
@@ -33,7 +33,7 @@ def test_a_template_with_something_unknown_is_refused(tmp_path: Path) -> None:
 
 
 def test_they_are_read_from_the_store(tmp_path: Path) -> None:
-    store, layout = ObjectStore.open(str(tmp_path / "store")), ExecutionLayout("default", "ex:p:d:run", "first")
+    store, layout = open_store(str(tmp_path / "store")), ExecutionLayout("default", "ex:p:d:run", "first")
     store.write(layout.log_links("n0", "1", 1), b'{"Loki": "https://logs/1"}')
     store.write(layout.log_links("n0", "2", 1), b'{"Loki": "https://logs/2"}')
     store.write(layout.claim("n1", "1", 1), b"{}")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flytemp.runtime.invocation import Invocation, TaskResult
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.process import ProcessBackend, ProcessOptions
 from flytemp_activities.process.guard import marked_processes
@@ -35,7 +36,7 @@ class Bench:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:
-    return ObjectStore.open(str(tmp_path / "store"))
+    return open_store(str(tmp_path / "store"))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flytemp.runtime.invocation import Invocation
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 from flytemp_activities.process import ProcessBackend, ProcessOptions
 
 
@@ -22,7 +22,7 @@ def say(**fields: Any) -> None:
 
 async def main(store: str, state: str, scratch: str, *invocations: str) -> None:
     options = ProcessOptions(slots=4, state_dir=Path(state), scratch_folder=Path(scratch), grace_seconds=1.0)
-    backend = ProcessBackend(ObjectStore.open(store), options, "stand-in")
+    backend = ProcessBackend(open_store(store), options, "stand-in")
     await backend.start()
     assert backend._guard is not None
     say(owner=backend.owner, guard=backend._guard.pid)

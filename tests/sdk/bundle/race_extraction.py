@@ -9,13 +9,13 @@ from pathlib import Path
 
 from flytemp.bundle import extract
 from flytemp.spec.models import BundleRef
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 
 PROCESSES = 3
 
 
 def _race(uri: str, ref_json: str, cache: str, rounds: int, barrier: Barrier) -> None:
-    store = ObjectStore.open(uri)
+    store = open_store(uri)
     ref = BundleRef.model_validate_json(ref_json)
     try:
         for number in range(rounds):

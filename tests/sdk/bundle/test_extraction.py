@@ -18,12 +18,13 @@ from flytemp import layout
 from flytemp.bundle import PackedBundle, extract, extraction, pack, store_bundle
 from flytemp.errors import CorruptData, NotFound, StoreError
 from flytemp.spec.models import BundleRef
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:
-    return ObjectStore.open(str(tmp_path / "store"))
+    return open_store(str(tmp_path / "store"))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import Resolved
 from flytemp.records.models import Phase
 from flytemp.spec.pages import to_pages
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 
 LAYOUT = ExecutionLayout("default", "ex:shop:production:one", "run-1")
@@ -26,7 +27,7 @@ PLAN = {"root": "w", "graphs": {"w": {"nodes": [{"id": "n0", "kind": "task", "ta
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:
-    return ObjectStore.open(str(tmp_path))
+    return open_store(str(tmp_path))
 
 
 @pytest.mark.parametrize(

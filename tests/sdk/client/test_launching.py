@@ -17,7 +17,7 @@ from flytemp.layout import ExecutionLayout
 from flytemp.protocol.workflow import CONTENT_MEMO
 from flytemp.records.launch import LaunchRequest
 from flytemp.records.models import Execution, Phase
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 from tests import small
 
 
@@ -70,7 +70,7 @@ def temporal() -> Temporal:
 
 @pytest.fixture
 def client(tmp_path: Path, temporal: Temporal) -> Client:
-    store = ObjectStore.open(str(tmp_path / "store"))
+    store = open_store(str(tmp_path / "store"))
     small.register(store)
     settings = load_settings(tmp_path, environ={"FLYTEMP_STORE": str(tmp_path / "store")})
     return Client(temporal, store, settings)  # type: ignore[arg-type]

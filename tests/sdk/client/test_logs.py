@@ -9,6 +9,7 @@ import pytest
 from flytemp.client import logs
 from flytemp.client.logs import LogReader, read_logs
 from flytemp.layout import ExecutionLayout
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 
 LAYOUT = ExecutionLayout("default", "ex:default:development:one", "run-1")
@@ -16,7 +17,7 @@ LAYOUT = ExecutionLayout("default", "ex:default:development:one", "run-1")
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:
-    return ObjectStore.open(str(tmp_path))
+    return open_store(str(tmp_path))
 
 
 def write(store: ObjectStore, node: str, attempt: int, try_: int, chunk: int, text: str) -> None:

@@ -25,7 +25,7 @@ from flytemp.spec.models import (
     WorkflowDocument,
     WorkflowSpec,
 )
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 
 FLOAT = SimpleType(kind="float")
 TEXT = SimpleType(kind="string")
@@ -83,7 +83,7 @@ async def test_the_type_of_a_future_gate_is_read_from_the_program(name: str, typ
 
 async def test_the_type_of_a_waiting_gate_is_read_from_its_node(tmp_path: Path) -> None:
     reached = execution(node("n3.n0", Phase.RUNNING, GateInfo(name="made", kind="input", type={"kind": "float"})))
-    registry = Registry(ObjectStore.open(str(tmp_path)))
+    registry = Registry(open_store(str(tmp_path)))
 
     assert await gate_type(reached, "made", registry) == FLOAT
     assert await gate_type(reached, "n3.n0", registry) == FLOAT
@@ -135,11 +135,11 @@ class Point:
     ],
 )
 def test_python_values_become_literals(value: object, literal: object, tmp_path: Path) -> None:
-    assert answer_literal(value, None, ObjectStore.open(str(tmp_path))) == literal
+    assert answer_literal(value, None, open_store(str(tmp_path))) == literal
 
 
 def test_an_answer_of_known_type_is_checked_and_its_files_are_uploaded(tmp_path: Path) -> None:
-    store = ObjectStore.open(str(tmp_path / "store"))
+    store = open_store(str(tmp_path / "store"))
     file = tmp_path / "limits.csv"
     file.write_text("1,2")
 

@@ -17,7 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp.client.watch import LiveView
 from flytemp.records.models import Phase
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 
 HISTORY = next((Path(__file__).parents[2] / "replay" / "histories").glob("*diamond-0.json.gz"))
 
@@ -58,7 +58,7 @@ class Temporal:
 
 
 def view(tmp_path: Path, temporal: Temporal) -> LiveView:
-    return LiveView(temporal, ObjectStore.open(str(tmp_path)), "ex:default:development:one")  # type: ignore[arg-type]
+    return LiveView(temporal, open_store(str(tmp_path)), "ex:default:development:one")  # type: ignore[arg-type]
 
 
 async def test_a_broken_stream_is_opened_again(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from flytemp.spec.canonical import digest
 from flytemp.spec.integrity import check_integrity
 from flytemp.spec.models import LaunchPlanDocument, WorkflowDocument
 from flytemp.spec.typecheck import document_problems
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 
 LIBRARY = """
@@ -87,7 +88,7 @@ U = "shared:production"
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:
-    return ObjectStore.open(str(tmp_path / "store"))
+    return open_store(str(tmp_path / "store"))
 
 
 def register(store: ObjectStore, folder: Path, module: str, text: str, version: str, project: str = "mine") -> RegistrationResult:

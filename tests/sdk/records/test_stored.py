@@ -10,6 +10,7 @@ from flytemp.errors import CorruptData
 from flytemp.layout import ExecutionLayout
 from flytemp.records.models import Execution
 from flytemp.records.stored import newest_record, read_context, read_record
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 
 LAYOUT = ExecutionLayout("default", "ex:shop:production:one", "run-1")
@@ -17,7 +18,7 @@ LAYOUT = ExecutionLayout("default", "ex:shop:production:one", "run-1")
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:
-    return ObjectStore.open(str(tmp_path))
+    return open_store(str(tmp_path))
 
 
 def test_an_execution_without_objects_has_no_record_and_no_context(store: ObjectStore) -> None:

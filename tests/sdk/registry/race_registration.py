@@ -15,7 +15,7 @@ from multiprocessing.synchronize import Barrier
 from flytemp.errors import AlreadyExists
 from flytemp.registry import Registry
 from flytemp.spec.models import Interface, TaskDocument, TaskSpec
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 
 
 def documents(contents: Sequence[tuple[str, str]]) -> list[TaskDocument]:
@@ -31,7 +31,7 @@ def _race(
     barrier: Barrier,
     results: Queue[tuple[int, int, str]],
 ) -> None:
-    registry = Registry(ObjectStore.open(uri))
+    registry = Registry(open_store(uri))
     try:
         for round_ in range(rounds):
             barrier.wait()

@@ -15,6 +15,7 @@ from flytemp.names import EntityId, EntityKind
 from flytemp.registry import Registry
 from flytemp.registry.log import Snapshot
 from flytemp.spec.canonical import AnyDocument
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from tests.sdk.registry.documents import PLACE, launch_plan, task, tsk, workflow
 from tests.sdk.registry.stepped_store import Killed, SteppedStore, killed_at
@@ -38,7 +39,7 @@ def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Ob
     """Opens an empty store at each call."""
     names = itertools.count()
     root = str(tmp_path) if request.param == "file" else f"memory://{tmp_path.name}-{id(request)}"
-    return lambda: ObjectStore.open(f"{root}/{next(names)}")
+    return lambda: open_store(f"{root}/{next(names)}")
 
 
 @pytest.fixture
@@ -164,7 +165,7 @@ def test_published_content_of_a_killed_registration_is_a_conflict(store: ObjectS
 
 def _commit_number(store: ObjectStore, documents: list[AnyDocument]) -> int:
     """The number of the operation that publishes, in a store that is empty."""
-    done = operations(ObjectStore.open(f"memory://probe-{id(store)}-{len(documents)}-{next(_probes)}"), documents)
+    done = operations(open_store(f"memory://probe-{id(store)}-{len(documents)}-{next(_probes)}"), documents)
     return next(n for n, operation in enumerate(done) if operation.startswith("create"))
 
 

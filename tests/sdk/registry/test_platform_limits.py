@@ -11,6 +11,7 @@ from flytemp.client.registration import register_paths
 from flytemp.errors import ProgramError
 from flytemp.registry.platform_limits import PlatformLimits, exceeding, publish_limits, read_limits
 from flytemp.spec.models import ResourceAmounts, ResourceSpec
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 
 PROGRAM = """
@@ -51,7 +52,7 @@ LIMITS = ResourceAmounts(memory="32Gi", gpu="2")
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:
-    return ObjectStore.open(str(tmp_path / "store"))
+    return open_store(str(tmp_path / "store"))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from flytemp.names import EntityId, EntityKind
 from flytemp.registry import Registry
 from flytemp.spec.models import TaskDocument
-from flytemp.store.object_store import ObjectStore
+from flytemp.store import open_store
 
 PROGRAM = Path(__file__).with_name("race_registration.py")
 ROUNDS = 60
@@ -30,7 +30,7 @@ def _race(store: Path, *contents: Any) -> list[list[str]]:
 
 def _registered(store: Path, version: str) -> dict[str, str]:
     """The documents under a version: name to loader."""
-    opened = ObjectStore.open(str(store))
+    opened = open_store(str(store))
     registry = Registry(opened)
     found: dict[str, str] = {}
     for name in opened.list("registry/p/d/tasks"):
@@ -48,7 +48,7 @@ def test_same_content_is_registered_by_both(tmp_path: Path) -> None:
         statuses = [result.split(",") for result in met]
         assert all(sorted(pair) == ["new", "unchanged"] for pair in zip(*statuses, strict=True))
         assert _registered(tmp_path, f"v{round_}") == dict(SAME)
-    opened = ObjectStore.open(str(tmp_path))
+    opened = open_store(str(tmp_path))
     assert [len(opened.list(f"registry/p/d/tasks/{name}/latest")) for name in "abc"] == [ROUNDS] * 3
 
 

@@ -17,6 +17,7 @@ from flytemp.errors import AlreadyExists, CorruptData, InputError, InvalidName, 
 from flytemp.names import EntityId, EntityKind
 from flytemp.registry import Registry
 from flytemp.spec.models import SourceLocation, TaskDocument
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from tests.sdk.registry.documents import PLACE, launch_plan, task, tsk, workflow
 
@@ -24,8 +25,8 @@ from tests.sdk.registry.documents import PLACE, launch_plan, task, tsk, workflow
 @pytest.fixture(params=["file", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if request.param == "file":
-        return ObjectStore.open(str(tmp_path / "store"))
-    return ObjectStore.open(f"memory://{tmp_path.name}-{id(request)}")
+        return open_store(str(tmp_path / "store"))
+    return open_store(f"memory://{tmp_path.name}-{id(request)}")
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def registry(store: ObjectStore) -> Registry:
 
 @pytest.fixture
 def local(tmp_path: Path) -> Registry:
-    return Registry(ObjectStore.open(str(tmp_path / "store")))
+    return Registry(open_store(str(tmp_path / "store")))
 
 
 def statuses(entries: list[Any]) -> list[tuple[str, str]]:
@@ -310,7 +311,7 @@ def test_store_that_refuses_to_publish_is_left_as_it_was(
 
 def test_store_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    registry = Registry(ObjectStore.open(str(tmp_path / "file" / "store")))
+    registry = Registry(open_store(str(tmp_path / "file" / "store")))
     with pytest.raises(StoreError) as caught:
         registry.register([task("a")], version="v1", **PLACE)
     assert caught.value.hint

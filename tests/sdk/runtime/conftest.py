@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from flytemp.runtime.execute import ExecutionOptions
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from tests.sdk.runtime.project import Project
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:
-    return ObjectStore.open(str(tmp_path / "store"))
+    return open_store(str(tmp_path / "store"))
 
 
 @pytest.fixture

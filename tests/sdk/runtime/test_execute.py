@@ -156,12 +156,13 @@ import sys
 from pathlib import Path
 from flytemp.runtime.execute import ExecutionOptions, execute
 from flytemp.runtime.invocation import Invocation
+from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 invocation = Invocation.model_validate_json(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 options = ExecutionOptions(bundles=Path(sys.argv[2]))
-result = execute(invocation, ObjectStore.open(invocation.store), owner="x", surroundings=options)
+result = execute(invocation, open_store(invocation.store), owner="x", surroundings=options)
 print("ran" if result is not None else "lost")
 """
     command = [sys.executable, "-c", code, invocation.model_dump_json(), str(tmp_path / "bundles")]

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from flytemp.store import filesystems, object_store
+from flytemp import store
+from flytemp.store import filesystems
 from flytemp.store.remote import RemoteStore
 from infra.testcluster.errors import Unavailable
 from infra.testcluster.pytest_fixtures import provided
@@ -40,7 +41,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def forget_clients() -> None:
     """Clients keep the addresses and credentials that they were made with."""
     filesystems._client.cache_clear()
-    object_store._open.cache_clear()
+    store._open.cache_clear()
     if importlib.util.find_spec("s3fs") is not None:
         import s3fs
 

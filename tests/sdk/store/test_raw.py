@@ -139,9 +139,9 @@ def test_a_file_is_no_folder(base: str, tree: Path) -> None:
 
 
 def test_what_a_task_did_not_create(base: str, tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="there is no file"):
+    with pytest.raises(NotFound, match="does not exist"):
         raw.upload_file(tmp_path / "absent", raw.join(base, "x"))
-    with pytest.raises(NotFound, match="there is no folder"):
+    with pytest.raises(NotFound, match="does not exist"):
         raw.upload_directory(tmp_path / "absent", raw.join(base, "x"))
 
 
@@ -164,7 +164,7 @@ def test_an_upload_below_a_file(tree: Path) -> None:
 def test_names_that_lead_out_of_the_folder_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = raw.RawEntry("..\\evil", "memory://x/evil", False, 1)
     monkeypatch.setattr(raw, "list_directory", lambda uri: [entry])
-    with pytest.raises(InputError, match="no file name"):
+    with pytest.raises(InputError, match="not a file name"):
         raw.download_directory("memory://x", tmp_path / "out")
 
 

@@ -162,7 +162,7 @@ def test_a_refusal_that_cannot_be_looked_into_is_an_error(monkeypatch: pytest.Mo
         raise PermissionError(errno.EACCES, "Access Denied")
 
     monkeypatch.setattr(bucket, "metadata", forbidden)
-    with pytest.raises(StoreError, match="find out who created"):
+    with pytest.raises(StoreError, match="check the creation of"):
         store.create("a", b"mine")
 
 

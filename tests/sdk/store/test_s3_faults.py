@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from flytemp.errors import StoreError
-from flytemp.store import raw, retries
+from flytemp.retries import retry
+from flytemp.store import raw, remote
 from flytemp.store.remote import RemoteStore
 from tests.sdk.store.conftest import Connect
 from tests.sdk.store.fault_proxy import Fault, FaultProxy, Request
@@ -128,7 +129,7 @@ def test_a_stumble_without_end(proxy: FaultProxy, faulty: RemoteStore, pauses: l
     with pytest.raises(StoreError) as caught:
         _CALLS[call](faulty)
     assert faulty.uri in caught.value.message
-    assert len(pauses) >= retries.TRIES - 1
+    assert len(pauses) >= remote.TRIES - 1
 
 
 def test_a_creation_that_the_server_served_and_denied(proxy: FaultProxy, faulty: RemoteStore) -> None:
@@ -157,7 +158,7 @@ def test_files_are_moved_in_spite_of_stumbles(
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     waits: list[float] = []
-    monkeypatch.setattr(retries, "wait", waits.append)
+    monkeypatch.setattr(raw, "retry", functools.partial(retry, pause=waits.append))
     uri = connect(proxy.endpoint)
     (tmp_path / "a").write_bytes(b"data")
     for act in (

@@ -89,7 +89,7 @@ def test_a_bucket_that_does_not_exist(s3_server: S3Server, s3_prefix: str, tmp_p
         lambda: raw.list_directory(uri),
         lambda: raw.open_uri(uri, "rb"),
     ):
-        with pytest.raises(StoreError, match="there is no such bucket") as caught:
+        with pytest.raises(StoreError, match="the bucket does not exist") as caught:
             act()
         assert "create the bucket" in (caught.value.hint or "")
 
