@@ -21,6 +21,7 @@ _WORKFLOWS = {
     "map-tasks": ("mapping/stations.py", "read_log"),
     "maps-of-workflows": ("mapping/stations.py", "all_means"),
     "references": ("references/reviews.py", "review_score"),
+    "shell-tasks": ("shell_tasks/words.py", "top_words"),
     "sub-workflows-and-launch-plans": ("launch_plans/sales.py", "company_report"),
     "time-limits": ("time_limits/crawl.py", "crawl"),
     "yaml": ("imperative_and_yaml/tall.flytemp.yaml", "tall"),

@@ -75,7 +75,6 @@ if TYPE_CHECKING:
     from flytemp.authoring.unsupported import Notification as Notification
     from flytemp.authoring.unsupported import OnSchedule as OnSchedule
     from flytemp.authoring.unsupported import PagerDuty as PagerDuty
-    from flytemp.authoring.unsupported import ShellTask as ShellTask
     from flytemp.authoring.unsupported import Slack as Slack
     from flytemp.authoring.unsupported import StructuredDataset as StructuredDataset
     from flytemp.authoring.unsupported import eager as eager
@@ -89,6 +88,7 @@ if TYPE_CHECKING:
     from flytemp.client import SyncExecutionHandle as SyncExecutionHandle
     from flytemp.exceptions.user import FlyteRecoverableException as FlyteRecoverableException
     from flytemp.exceptions.user import NonRecoverableError as NonRecoverableError
+    from flytemp.extras.tasks.shell import ShellTask as ShellTask
     from flytemp.types.directory import FlyteDirectory as FlyteDirectory
     from flytemp.types.error import FlyteError as FlyteError
     from flytemp.types.file import FlyteFile as FlyteFile
@@ -136,13 +136,13 @@ _MODULES = {
         "Notification",
         "OnSchedule",
         "PagerDuty",
-        "ShellTask",
         "Slack",
         "StructuredDataset",
         "eager",
     ),
     "authoring.workflow": ("Workflow", "WorkflowFailurePolicy", "workflow"),
     "client": ("Client", "ExecutionHandle", "LaunchOptions", "SyncClient", "SyncExecutionHandle"),
+    "extras.tasks.shell": ("ShellTask",),
     "exceptions.user": ("FlyteRecoverableException", "NonRecoverableError"),
     "types.error": ("FlyteError",),
     "types.directory": ("FlyteDirectory",),

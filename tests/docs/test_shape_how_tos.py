@@ -21,6 +21,7 @@ EXAMPLES = {
     "large-workflows": "large",
     "map-tasks": "mapping",
     "reference-other-projects": "references",
+    "shell-tasks": "shell_tasks",
     "sub-workflows-and-launch-plans": "launch_plans",
     "time-limits": "time_limits",
 }

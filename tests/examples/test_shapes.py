@@ -22,7 +22,7 @@ from tests.installation import Installation, eventually
 
 EXAMPLES = (
     "conditionals", "dynamic", "mapping", "launch_plans", "approvals", "failure_handling", "time_limits",
-    "imperative_and_yaml", "references", "large",
+    "imperative_and_yaml", "references", "large", "shell_tasks",
 )  # fmt: skip
 
 LINES = ["oslo 21.5", "rome 30", "???", "paris 25", "lima 19"]
@@ -40,6 +40,7 @@ HEIGHTS = {"height": [1.5, 2.0], "weight": [60.0, 80.0]}
         ("launch_plans", "sales.py", "company_report", {"regions": ["north", "south"]}, 2641.66),
         ("launch_plans", "sales.py", "company_report", {"regions": []}, 1461.2),
         ("time_limits", "crawl.py", "crawl", {"seconds": 0.0}, 29),
+        ("shell_tasks", "words.py", "top_words", {"text": "To be, or not to be: be it so"}, "be to"),
         ("large", "bootstrap.py", "confidence", {"data": [4.1, 3.9, 5.0, 4.4]}, {"low": 4.025, "high": 4.7}),
         (
             "imperative_and_yaml", "columns.py", "column_statistics", {"table": HEIGHTS},

@@ -57,8 +57,8 @@ class ThreadBackend:
         return await asyncio.shield(self._runs[key])
 
     def _work(self, key: TryKey, invocation: Invocation, loop: asyncio.AbstractEventLoop) -> None:
-        surroundings = ExecutionOptions(change_directory=False)
-        result = execute(invocation, self._store, owner="test", surroundings=surroundings)
+        options = ExecutionOptions(change_directory=False)
+        result = execute(invocation, self._store, owner="test", options=options)
         if not loop.is_closed():
             loop.call_soon_threadsafe(self._done, key, result)
 

@@ -1,4 +1,4 @@
-"""The pod of a container task: its own image with its own command, and flytemp's programs beside it where data moves."""
+"""Pods of tasks whose type runs them as a container's command: the command, and flytemp's programs that transfer data."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from flytemp.runtime.commit import commit_result, now, read_result
 from flytemp.runtime.container import ENDED, INPUTS, OUTPUTS
 from flytemp.runtime.container_io import substitute
 from flytemp.runtime.invocation import Invocation, TaskResult
-from flytemp.spec.models import ContainerSpec
+from flytemp.spec.models import ContainerSpec, TaskSpec
 from flytemp.store.object_store import ObjectStore
+from flytemp.task_types import task_type
 
 Json = dict[str, Any]
 
@@ -21,14 +22,25 @@ PROGRAM = ("python3", "-P", "-m", "flytemp.runtime.container")
 _RESOURCES = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}}
 
 
+def container_of(task: TaskSpec) -> ContainerSpec | None:
+    """Return the command of the task; None if flytemp's runtime runs the task.
+
+    Raises:
+        NotFound: the type of the task is not installed here.
+    """
+    return task_type(task.kind).container(task)
+
+
 def collects(invocation: Invocation) -> bool:
-    """Whether a sidecar takes outputs away, for which the worker waits."""
-    return invocation.task.kind == "container" and bool(invocation.task.interface.outputs)
+    """Return whether a sidecar of the pod collects outputs, for which the worker waits."""
+    return bool(invocation.task.interface.outputs) and container_of(invocation.task) is not None
 
 
 def commit_container(store: ObjectStore, invocation: Invocation) -> TaskResult | None:
-    """The result of a container task whose exit code is 0: what was collected counts now, unless another result stands already.
-    Without outputs there is nothing to collect. None: it was not collected.
+    """Commit the collected outputs of a command whose exit code is 0; return the result that counts.
+
+    Returns:
+        None if the task has outputs and they were not collected.
 
     Raises:
         StoreError: the store could not be used.
@@ -44,18 +56,18 @@ def commit_container(store: ObjectStore, invocation: Invocation) -> TaskResult |
 
 
 def needs_runtime(invocation: Invocation) -> bool:
-    """Whether a program of flytemp's runs in the pod: always, but for a container task without inputs and outputs."""
+    """Return whether a program of flytemp runs in the pod. A command without inputs and outputs needs none."""
     task = invocation.task
-    return task.kind != "container" or bool(task.interface.inputs or task.interface.outputs)
+    return bool(task.interface.inputs or task.interface.outputs) or container_of(task) is None
 
 
-def own_command(invocation: Invocation, literals: dict[str, Any]) -> Json:
-    """Command and arguments of the task's container. An empty command is the image's.
+def own_command(invocation: Invocation, spec: ContainerSpec, literals: dict[str, Any]) -> Json:
+    """Return ``command`` and ``args`` of the task's container, without those that are empty and so the image's own.
 
     Raises:
-        InputError: a template names what is no text; or several calls were to share one container.
+        InputError: a template names an input that is not text, or several calls would share one container.
     """
-    spec, interface = _spec(invocation), invocation.task.interface
+    interface = invocation.task.interface
     if invocation.items is not None:
         raise InputError("a container task cannot be mapped with items_per_task", hint="leave items_per_task out")
     given = {name: _unexpanded(value) for name, value in literals.items()}
@@ -64,7 +76,7 @@ def own_command(invocation: Invocation, literals: dict[str, Any]) -> Json:
 
 
 def _unexpanded(literal: Any) -> Any:
-    """Kubernetes puts a variable's value where a command says ``$(NAME)``: not in what an input says."""
+    """Escape ``$(NAME)`` in an input, which Kubernetes would replace by the value of a variable."""
     if isinstance(literal, str):
         return literal.replace("$(", "$$(")
     if isinstance(literal, list):
@@ -74,13 +86,15 @@ def _unexpanded(literal: Any) -> Any:
     return literal
 
 
-def beside(invocation: Invocation, image: str | None, variables: list[Json], environment_from: list[Json]) -> Json:
-    """What a pod spec has beside the task's container: nothing, where no data moves.
+def sidecars(
+    invocation: Invocation, spec: ContainerSpec, image: str | None, variables: list[Json], environment_from: list[Json]
+) -> Json:
+    """Return the parts of the pod spec that transfer data: init containers, volumes and the mounts of the task's container.
 
     Raises:
-        ConfigError: no image is known that has flytemp in it.
+        ConfigError: no image with flytemp is configured.
     """
-    spec, interface = _spec(invocation), invocation.task.interface
+    interface = invocation.task.interface
     if not needs_runtime(invocation):
         return {}
     if image is None:
@@ -101,7 +115,7 @@ def beside(invocation: Invocation, image: str | None, variables: list[Json], env
 
     programs = [program(FETCH, "fetch")]
     if interface.outputs:
-        # TERM alone might come before the program hears it, and the first process of a container ignores what it does not hear.
+        # TERM alone could arrive before the program has a handler, and the first process of a container ignores it then.
         hook = {"preStop": {"exec": {"command": ["touch", ENDED]}}}
         programs.append({**program(COLLECT, "collect"), "restartPolicy": "Always", "lifecycle": hook})
     return {
@@ -112,12 +126,7 @@ def beside(invocation: Invocation, image: str | None, variables: list[Json], env
 
 
 def is_collecting(pod: Json) -> bool:
-    """Whether the sidecar is not done yet."""
+    """Return whether the sidecar still collects outputs."""
     statuses = (pod.get("status") or {}).get("initContainerStatuses") or ()
     state = next(((status.get("state") or {}) for status in statuses if status["name"] == COLLECT), {})
     return "terminated" not in state and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
-
-
-def _spec(invocation: Invocation) -> ContainerSpec:
-    assert invocation.task.container is not None
-    return invocation.task.container

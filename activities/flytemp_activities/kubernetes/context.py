@@ -13,7 +13,7 @@ from flytemp.runtime.inputs import resolve_inputs
 from flytemp.runtime.invocation import Invocation
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.kubernetes.cleanup import Cleanup
-from flytemp_activities.kubernetes.containers import needs_runtime
+from flytemp_activities.kubernetes.containers import container_of, needs_runtime
 from flytemp_activities.kubernetes.creation import Creations
 from flytemp_activities.kubernetes.manifest import MOST_INVOCATION_BYTES, Built, ManifestInputs, build, encoded
 from flytemp_activities.kubernetes.pods import Pod, Pods, Templates
@@ -98,6 +98,6 @@ async def _written(yard: KubernetesContext, invocation: Invocation) -> tuple[str
 
 async def _literals(yard: KubernetesContext, invocation: Invocation) -> dict[str, Any]:
     """The inputs of a container task, whose command may have them in it."""
-    if invocation.task.kind != "container" or not invocation.inputs:
+    if not invocation.inputs or container_of(invocation.task) is None:
         return {}
     return await asyncio.to_thread(resolve_inputs, invocation.inputs, yard.store, invocation.execution_root)

@@ -15,6 +15,7 @@ from typing import Any
 from flytemp.errors import ConfigError, InputError
 from flytemp.registry.platform_limits import exceeding
 from flytemp.runtime.invocation import Invocation
+from flytemp.spec.models import ContainerSpec
 from flytemp_activities.kubernetes import containers, names
 from flytemp_activities.kubernetes.merge import overlay, with_defaults
 from flytemp_activities.kubernetes.policy import Policy, PolicyOverride
@@ -145,8 +146,9 @@ def _task_spec(invocation: Invocation, around: ManifestInputs, place: PolicyOver
     }
     own = _own_variables(invocation, around)
     programs: Json = {}
-    if invocation.task.kind == "container":
-        programs = _container_task(container, invocation, around, place, own)
+    command = containers.container_of(invocation.task)
+    if command is not None:
+        programs = _container_task(container, invocation, command, around, place, own)
         volumes += programs.pop("volumes", [])
         mounts += programs.pop("mounts", [])
     else:
@@ -202,14 +204,19 @@ def encoded(invocation: Invocation) -> str:
 
 
 def _container_task(
-    container: Json, invocation: Invocation, around: ManifestInputs, place: PolicyOverride, own: list[Json]
+    container: Json,
+    invocation: Invocation,
+    command: ContainerSpec,
+    around: ManifestInputs,
+    place: PolicyOverride,
+    own: list[Json],
 ) -> Json:
-    """Make it a container task's; what the pod spec has beside it."""
+    """Set image and command of the task's container; return the parts of the pod spec that transfer data."""
     policy = around.policy
-    container["image"] = image_of(invocation.task.image, policy)
-    container.update(containers.own_command(invocation, around.literals))
+    container["image"] = image_of(invocation.task.settings.container_image or command.image, policy)
+    container.update(containers.own_command(invocation, command, around.literals))
     secrets = [{"secretRef": {"name": name}} for name in policy.environment_secrets]
-    return containers.beside(invocation, policy.image, [*_variables(place.environment), *own], secrets)
+    return containers.sidecars(invocation, command, policy.image, [*_variables(place.environment), *own], secrets)
 
 
 def image_of(wanted: str | None, policy: Policy) -> str:

@@ -20,7 +20,7 @@ from flytemp_activities.kubernetes import names
 from flytemp_activities.kubernetes.api import ApiError
 from flytemp_activities.kubernetes.classify import End, PodStatus, classify, disruption_of, start_error
 from flytemp_activities.kubernetes.cleanup import FinishedPod, has_running_containers
-from flytemp_activities.kubernetes.containers import collects, commit_container, is_collecting, needs_runtime
+from flytemp_activities.kubernetes.containers import collects, commit_container, container_of, is_collecting, needs_runtime
 from flytemp_activities.kubernetes.context import KubernetesContext, prepare
 from flytemp_activities.kubernetes.creation import Creation, NotCreated, NotStarted
 from flytemp_activities.kubernetes.deletion import delete, delete_and_wait, look_again
@@ -291,7 +291,7 @@ class PodAttempt:
 
     async def _ended(self, pod: Pod, end: End) -> TaskResult:
         """The primary container is over. First what it left, then what its status says."""
-        if end.error is None and self._invocation.task.kind == "container":
+        if end.error is None and container_of(self._invocation.task) is not None:
             result = await asyncio.to_thread(commit_container, self._yard.store, self._invocation)
         else:
             result = await self._outcomes.result()

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, ParamSpec, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, Unpack, cast, overload
 
 from flytemp.authoring.arguments import given_inputs
 from flytemp.authoring.callee import Entity, LeafCallee, Section, Step
@@ -44,7 +44,7 @@ class Task(LeafCallee, Generic[P, R]):
 
     noun = "task"
     section: Section = "tasks"
-    kind: Literal["python", "dynamic", "reference", "container"] = "python"
+    kind: str = "python"
     is_reference = False
     __name__: str
 

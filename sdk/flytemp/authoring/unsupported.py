@@ -59,14 +59,6 @@ class _Unsupported:
         refuse(type(self).__name__, self._instead)
 
 
-class ShellTask(_Unsupported):
-    _instead = "run the command with subprocess inside a @task, or as a ContainerTask"
-
-
-class OutputLocation(_Unsupported):
-    _instead = "return a FlyteFile from a @task"
-
-
 _SCHEDULE = "start the launch plan from a Temporal Schedule, or from cron with `flytemp launch`"
 
 

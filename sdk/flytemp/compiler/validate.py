@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from flytemp.authoring.container import ContainerTask
 from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.mapping import MapCall
 from flytemp.authoring.node import Node
@@ -14,6 +13,7 @@ from flytemp.authoring.workflow import Workflow
 from flytemp.errors import InvalidName, Location, Problem
 from flytemp.names import check_entity
 from flytemp.spec.models import ResourceAmounts, ResourceSpec, TaskSettings
+from flytemp.task_types import find_task_type, type_flaws
 
 
 def task_problems(task: Task[..., Any]) -> list[Problem]:
@@ -26,6 +26,7 @@ def task_problems(task: Task[..., Any]) -> list[Problem]:
         for name in ignored
         if name not in task.python_interface.parameters
     ]
+    problems += [Problem(f"task '{task.name}' {flaw}", where, hint) for flaw, hint in type_flaws(task.spec())]
     if not task.is_loadable and not is_test_module(task.module):
         problems.append(
             Problem(
@@ -41,13 +42,18 @@ def node_problems(node: Node) -> list[Problem]:
     """What is wrong with a map's grouping, and with the settings that a call overrides."""
     problems = []
     callee = node.callee
-    if isinstance(callee, MapCall) and isinstance(callee.target, ContainerTask) and callee.options.items_per_task > 1:
-        message = f"{node}: items_per_task is {callee.options.items_per_task}, and each call is a container of its own"
+    if isinstance(callee, MapCall) and callee.options.items_per_task > 1 and not _shares_tries(callee.target):
+        message = f"{node}: items_per_task is {callee.options.items_per_task}, and each call needs a try of its own"
         problems.append(Problem(message, node.place.location, "leave items_per_task out"))
     settings = node.effective_settings
     if settings is not None and settings != callee.settings:
         problems += settings_problems(str(node), settings, node.place.location)
     return problems
+
+
+def _shares_tries(target: object) -> bool:
+    type_ = find_task_type(target.kind) if isinstance(target, Task) else None
+    return type_ is None or type_.shares_tries
 
 
 def name_problems(entity: Task[..., Any] | Workflow[..., Any] | LaunchPlan[Any]) -> list[Problem]:

@@ -17,6 +17,7 @@ from flytemp.literals.unions import json_kinds
 from flytemp.literals.uploads import local_files
 from flytemp.literals.visitor import PartialVisitor
 from flytemp.spec.models import TaskSettings
+from flytemp.task_types import find_task_type
 
 
 def program_warnings(program: Program, only: Entity | None = None) -> list[Problem]:
@@ -76,11 +77,16 @@ def _of_pods(closure: Closure) -> Iterator[Problem]:
             (owner, where), *others = found[kind]
             more = f" and {len(others)} more" if others else ""
             yield Problem(f"{owner}{more}: {kind}= acts where tasks are pods, and does nothing where they are processes", where)
-    containers = [task for task in closure.tasks.values() if task.kind == "container" and not task.is_reference]
+    containers = [task for task in closure.tasks.values() if not task.is_reference and _runs_in_container(task)]
     if containers:
         more = f" and {len(containers) - 1} more" if len(containers) > 1 else ""
         where = containers[0].place.location
         yield Problem(f"task {containers[0].name}{more}: a container's command runs only where tasks are pods", where)
+
+
+def _runs_in_container(task: Task[..., Any]) -> bool:
+    type_ = find_task_type(task.kind)
+    return type_ is not None and type_.container(task.spec()) is not None
 
 
 def _pod_settings(settings: TaskSettings, other: TaskSettings) -> Iterator[str]:

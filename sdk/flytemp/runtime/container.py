@@ -25,6 +25,7 @@ from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp.runtime.pod import FAILED, last_word, other_protocol, read_invocation
 from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
+from flytemp.task_types import task_type
 
 ENDED = "/tmp/flytemp-ended"
 """The sidecar's own file, made by Kubernetes (``preStop``) when the task's container has ended."""
@@ -43,10 +44,11 @@ def fetch(invocation: Invocation, store: ObjectStore, environment: Mapping[str, 
     if not claim_try(store, invocation, environment["FLYTEMP_POD_UID"]):
         return last_word(TaskError.of("Claimed", "another container has claimed the try"))
     task = invocation.task
-    assert task.container is not None
+    container = task_type(task.kind).container(task)
+    assert container is not None
     try:
         literals = resolve_inputs(invocation.inputs, store, invocation.execution_root)
-        write_inputs(literals, task.interface, Path(environment[INPUTS]), task.container)
+        write_inputs(literals, task.interface, Path(environment[INPUTS]), container)
     except FlytempError as error:
         if error.actor is not Actor.USER:
             raise

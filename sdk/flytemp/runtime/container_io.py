@@ -39,10 +39,10 @@ def substitute(texts: Sequence[str], literals: Mapping[str, Json], interface: In
     def text(name: str) -> str:
         if name not in known:
             raise InputError(f"the command names the input '{name}', which it does not have", hint=f"inputs: {', '.join(known)}")
-        type_, literal = _variant(known[name].type, _literal_of(known[name], literals))
+        type_, literal = plain_literal(known[name], literals)
         if isinstance(type_, BlobType) or type_.kind == "bytes":
             raise InputError(f"the command has the input '{name}' in it, which is no text", hint="name the path of its file")
-        return "" if literal is None else _text(type_, literal)
+        return "" if literal is None else literal_text(type_, literal)
 
     return [INPUT_TEMPLATE.sub(lambda match: text(match[1]), each) for each in texts]
 
@@ -88,15 +88,23 @@ def read_outputs(interface: Interface, folder: Path, transfer: FileTransfer) -> 
             f"the command left no file for {_outputs(missing)} in {folder}",
             hint=f"write each output to the file of its name there; there is {found or 'nothing'}",
         )
-    outputs: dict[str, Json] = {}
-    for variable in interface.outputs:
-        path = paths[variable.name]
-        try:
-            literal = _read(path, variable.type, transfer) if os.path.lexists(path) else None
-            outputs[variable.name] = check_size(variable.name, check_literal(literal, variable.type))
-        except InputError as error:
-            raise type(error)(f"{_outputs([variable.name])}, {path}: {error.message}", hint=error.hint) from error
-    return outputs
+    return {variable.name: read_output(variable, paths[variable.name], transfer) for variable in interface.outputs}
+
+
+def read_output(variable: Variable, path: Path, transfer: FileTransfer | None) -> Json:
+    """Return the literal of one output. A file or directory is uploaded; without a ``transfer`` its URI is its local path.
+
+    Raises:
+        NotFound: the file is missing, and the output's type does not include null.
+        InputError, StoreError: as `read_outputs`.
+    """
+    if not os.path.lexists(path) and not _may_be_null(variable.type):
+        raise NotFound(f"there is no file for the output {variable.name!r} at {path}", hint="write the output to that file")
+    try:
+        literal = _read(path, variable.type, transfer) if os.path.lexists(path) else None
+        return check_size(variable.name, check_literal(literal, variable.type))
+    except InputError as error:
+        raise type(error)(f"{_outputs([variable.name])}, {path}: {error.message}", hint=error.hint) from error
 
 
 # ------------------------------------------------------------------------------------------- inputs
@@ -128,11 +136,16 @@ def _write(path: Path, type_: LiteralType, value: Any) -> None:
     elif type_.kind == "bytes":
         path.write_bytes(base64.b64decode(value))
     else:
-        path.write_text(_text(type_, value), encoding="utf-8", newline="")
+        path.write_text(literal_text(type_, value), encoding="utf-8", newline="")
 
 
-def _text(type_: LiteralType, value: Json) -> str:
-    """A value that is no file and not null, as text: a text as it is, all else as JSON writes it, without quotes."""
+def plain_literal(variable: Variable, literals: Mapping[str, Json]) -> tuple[LiteralType, Json]:
+    """Return the literal of an input without the tag of a union, and the type that it has."""
+    return _variant(variable.type, _literal_of(variable, literals))
+
+
+def literal_text(type_: LiteralType, value: Json) -> str:
+    """Return a value that is neither null nor a file as text: a text as it is, any other value as JSON without quotes."""
     if isinstance(value, str) and type_.kind not in _JSON_KINDS:
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -153,7 +166,7 @@ def _may_be_null(type_: LiteralType) -> bool:
     return type_.kind == "none" or (isinstance(type_, UnionType) and any(v.kind == "none" for v in type_.variants))
 
 
-def _read(path: Path, type_: LiteralType, transfer: FileTransfer) -> Json:
+def _read(path: Path, type_: LiteralType, transfer: FileTransfer | None) -> Json:
     """The literal of what lies at ``path``."""
     if isinstance(type_, UnionType):
         variants = [index for index, variant in enumerate(type_.variants) if variant.kind != "none"]
@@ -199,9 +212,11 @@ def _content(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _upload(path: Path, type_: BlobType, transfer: FileTransfer) -> Json:
+def _upload(path: Path, type_: BlobType, transfer: FileTransfer | None) -> Json:
     if not (path.is_file() if type_.kind == "file" else path.is_dir()):
         raise TypeMismatch(f"it is no {type_.kind}", hint=f"the output is declared as a {type_.kind}")
+    if transfer is None:
+        return {"uri": os.path.abspath(path), "format": type_.format}
     if type_.kind == "file":
         return {"uri": transfer.upload_file(str(path), type_.format), "format": type_.format}
     return {"uri": transfer.upload_directory(str(path)), "format": type_.format}

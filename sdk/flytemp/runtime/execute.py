@@ -1,38 +1,26 @@
-"""One try of a task, in this process: claim, inputs, code, call, outputs, commit."""
+"""One try of a task in this process: claim, inputs, calls, outputs, commit."""
 
 from __future__ import annotations
 
-import inspect
-import os
-import shutil
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from flytemp import __version__
 from flytemp.authoring.context import ExecutionId, ExecutionParameters, TaskId, use_context
-from flytemp.authoring.local import to_the_end
-from flytemp.authoring.task import Task
-from flytemp.bundle.extraction import extract
-from flytemp.errors import Actor, FlytempError, InputError
+from flytemp.errors import FlytempError, InputError
 from flytemp.layout import RootLayout
-from flytemp.literals.transfer import RawDataTransfer, use_transfer
+from flytemp.literals.transfer import use_transfer
 from flytemp.literals.types import Json
 from flytemp.runtime.commit import claim_try, commit_result, now, read_result, write_try_error
-from flytemp.runtime.failures import TryFailed
-from flytemp.runtime.forks import forked_children_end_here
+from flytemp.runtime.failures import CallFailed, TryFailed
 from flytemp.runtime.inputs import BindingReader
 from flytemp.runtime.invocation import PROTOCOL_VERSION, Invocation, TaskError, TaskResult
-from flytemp.runtime.loader import load_task, use_bundle
-from flytemp.runtime.termination import Terminated, interruptible
+from flytemp.runtime.task_run import TaskRun, scratch_folder, temporary_bundles
 from flytemp.runtime.user_errors import user_error
-from flytemp.spec.canonical import stored
 from flytemp.store.object_store import ObjectStore
+from flytemp.task_types import LiteralCall, task_type
 
 
 def _nothing() -> None:
@@ -41,12 +29,14 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionOptions:
-    """Where and how a try runs in its process.
+    """Options of a try in its process.
 
-    ``scratch``: the task's own folder, made and removed; None: a fresh temporary one. ``bundles``: where code bundles
-    are unpacked; None: a temporary folder. ``change_directory``: whether the task starts in its scratch folder.
-    ``interruptible``: whether Ctrl-C ends this program; else it is an error of the task. ``on_claim`` is called once the
-    try is this process's.
+    Attributes:
+        scratch: folder of the task, made and removed by the runtime; None: a new temporary folder.
+        bundles: folder where code bundles are unpacked; None: a temporary folder of the user.
+        change_directory: whether the task starts in its scratch folder.
+        interruptible: whether Ctrl-C ends this program; else it is an error of the task.
+        on_claim: called when this process has claimed the try.
     """
 
     scratch: Path | None = None
@@ -57,40 +47,40 @@ class ExecutionOptions:
 
 
 def execute(
-    invocation: Invocation, store: ObjectStore, *, owner: str, surroundings: ExecutionOptions | None = None
+    invocation: Invocation, store: ObjectStore, *, owner: str, options: ExecutionOptions | None = None
 ) -> TaskResult | None:
-    """Run a try, unless somebody else does.
+    """Run a try, unless another process has claimed it.
 
-    The claim is created before anything of the user's runs. What the user's code does wrong is committed as the
-    attempt's result, like outputs; when another try of the attempt has committed before, its result is returned.
+    The try is claimed before any code of the user runs. An error of the user's code is committed as the result of the attempt,
+    like outputs. If another try of the attempt has committed before, its result is returned.
 
     Args:
-        invocation: what to run.
-        store: where ``invocation.execution_root`` lies.
-        owner: who claims the try.
-        surroundings: see there.
+        invocation: the try.
+        store: store of the execution.
+        owner: owner of the claim.
+        options: options of the try in this process.
 
     Returns:
-        what was committed for the attempt, or None when the try was claimed by another process.
+        The result that was committed for the attempt; None if another process has claimed the try.
 
     Raises:
-        TryFailed: what the task needs is not to be had: store, code bundle, inputs. Noted in the try's `error.json`.
-        KeyboardInterrupt: if ``surroundings`` says so.
+        TryFailed: the platform failed: store, code bundle, inputs. The error is written as the error of the try.
+        KeyboardInterrupt: if ``options.interruptible``.
     """
-    surroundings = surroundings or ExecutionOptions()
+    options = options or ExecutionOptions()
     try:
         _check_protocol(invocation)
         if not claim_try(store, invocation, owner):
             return None
     except FlytempError as error:
         raise TryFailed(TaskError.of_platform(error)) from error
-    surroundings.on_claim()
+    options.on_claim()
     try:
-        return commit_result(store, invocation, _Try(invocation, store, surroundings).result())
-    except _Failed as failed:
-        raise _noted(invocation, store, failed.error) from failed.__cause__
+        return commit_result(store, invocation, _Try(invocation, store, options).result())
+    except CallFailed as failed:
+        raise _recorded(invocation, store, failed.error) from failed.__cause__
     except FlytempError as error:
-        raise _noted(invocation, store, TaskError.of_platform(error)) from error
+        raise _recorded(invocation, store, TaskError.of_platform(error)) from error
 
 
 def _check_protocol(invocation: Invocation) -> None:
@@ -102,45 +92,35 @@ def _check_protocol(invocation: Invocation) -> None:
         )
 
 
-def _noted(invocation: Invocation, store: ObjectStore, error: TaskError) -> TryFailed:
-    """The failure to raise, left in the try's folder if the store takes it."""
+def _recorded(invocation: Invocation, store: ObjectStore, error: TaskError) -> TryFailed:
+    """Write the error of the try, if the store accepts it; return the exception to raise."""
     failure = TryFailed(error)
     try:
         write_try_error(store, invocation, error)
     except FlytempError as unwritten:
-        failure.add_note(f"it could not be noted in the store: {unwritten}")
+        failure.add_note(f"the error could not be written to the store: {unwritten}")
     return failure
 
 
-class _Failed(Exception):
-    """Carries an error out of the steps of a try, with the outputs of those of its calls that succeeded."""
-
-    def __init__(self, error: TaskError, outputs: dict[str, Json] | None = None) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.outputs = outputs
-
-
 class _Try:
-    """The steps between the claim and the commit."""
+    """The steps of a try between its claim and its commit."""
 
-    def __init__(self, invocation: Invocation, store: ObjectStore, surroundings: ExecutionOptions) -> None:
+    def __init__(self, invocation: Invocation, store: ObjectStore, options: ExecutionOptions) -> None:
         self._invocation = invocation
         self._store = store
-        self._surroundings = surroundings
-        self._bundle: Path | None = None
+        self._options = options
 
     def result(self) -> TaskResult:
-        """The result to commit.
+        """Return the result to commit.
 
         Raises:
-            _Failed: with an error of kind SYSTEM.
-            FlytempError: the platform's.
+            CallFailed: with an error of kind SYSTEM.
+            FlytempError: the platform failed.
         """
         started = now()
         try:
             outputs = self._outputs()
-        except _Failed as failed:
+        except CallFailed as failed:
             if failed.error.kind == "SYSTEM":
                 raise
             result = TaskResult(status="failed", outputs=failed.outputs, error=failed.error)
@@ -150,91 +130,45 @@ class _Try:
         return result.model_copy(update={**times, "try_": self._invocation.try_, "runtime_version": __version__})
 
     def _outputs(self) -> dict[str, Json]:
-        invocation = self._invocation
+        invocation, options = self._invocation, self._options
         given = (invocation.inputs,) if invocation.items is None else invocation.items
         try:
-            source = BindingReader(self._store, invocation.execution_root)
-            calls = [{name: source.read(value) for name, value in inputs.items()} for inputs in given]
-        except InputError as error:  # a path that leads nowhere in the value that came
-            raise _Failed(user_error(error, retryable=False)) from error
-        if invocation.bundle is not None:
-            self._bundle = extract(self._store, invocation.bundle, self._surroundings.bundles or temporary_bundles())
-            use_bundle(self._bundle, invocation.bundle.import_roots)
-        with self._scratch() as scratch:
-            files = RawDataTransfer(invocation.raw_data_prefix, scratch)
-            with use_context(self._context(scratch)), use_transfer(files):
-                task = self._load()
-                if invocation.items is not None:
-                    return self._calls(task, calls, files)
-                make = self._generate if invocation.task.kind == "dynamic" else self._call
-                return make(task, calls[0], files)
+            reader = BindingReader(self._store, invocation.execution_root)
+            calls = [{name: reader.read(value) for name, value in inputs.items()} for inputs in given]
+        except InputError as error:  # the value of an earlier node does not have the path
+            raise CallFailed(user_error(error, retryable=False)) from error
+        with scratch_folder(options.scratch, change_directory=options.change_directory) as scratch:
+            bundles = options.bundles or temporary_bundles()
+            run = TaskRun(invocation, self._store, scratch, bundles, keyboard_interrupt=options.interruptible)
+            with use_context(self._context(scratch)), use_transfer(run.files):
+                with run.conversions():
+                    call = task_type(invocation.task.kind).prepare(run)
+                return call(calls[0]) if invocation.items is None else self._calls(call, calls)
 
-    def _load(self) -> Task[..., Any]:
-        roots = self._invocation.bundle.import_roots if self._invocation.bundle is not None else (".",)
-        with self._users_code(), self._imports():
-            task = load_task(self._invocation.task.loader, self._bundle, roots)
-            _ = task.python_interface
-        return task
-
-    def _values(self, task: Task[..., Any], literals: dict[str, Json], files: RawDataTransfer) -> dict[str, Any]:
-        # A user's class may run its own code when a value of it is made or taken apart.
-        interface = task.python_interface
-        with self._users_code(), self._conversions(task):
-            return interface.input_values({**interface.defaults, **literals}, files)
-
-    def _call(self, task: Task[..., Any], literals: dict[str, Json], files: RawDataTransfer) -> dict[str, Json]:
-        interface = task.python_interface
-        values = self._values(task, literals, files)
-        with self._users_code():
-            try:
-                returned = interface.call(task.function, values)
-                if inspect.isawaitable(returned):
-                    returned = to_the_end(returned)
-            except SystemExit as leaving:
-                # A script's way to say that all went well, where nothing is to be returned.
-                if leaving.code not in (None, 0) or interface.outputs:
-                    raise
-                returned = None
-        with self._users_code(), self._conversions(task):
-            return interface.output_literals(returned, files)
-
-    def _generate(self, task: Task[..., Any], literals: dict[str, Json], files: RawDataTransfer) -> dict[str, Json]:
-        """A dynamic task makes a graph, which lies beside the try and runs in its place."""
-        from flytemp.runtime.dynamic import generate
-
-        invocation = self._invocation
-        values = self._values(task, literals, files)
-        with self._users_code(), self._conversions(task):
-            document = generate(task, values, files).model_copy(update={"bundle": invocation.bundle})
-        key = RootLayout(invocation.execution_root).dynamic(invocation.node, invocation.attempt_key, invocation.try_)
-        self._store.write(key, stored(document).encode())
-        return {}
-
-    def _calls(self, task: Task[..., Any], calls: list[dict[str, Json]], files: RawDataTransfer) -> dict[str, Json]:
-        """Several calls of a map, one after the other. A later attempt makes those again that failed."""
+    def _calls(self, call: LiteralCall, calls: list[dict[str, Json]]) -> dict[str, Json]:
+        """Make several calls of a map, one after the other. A later attempt repeats only the calls that failed."""
         done = self._done_before(len(calls))
-        failures: dict[int, _Failed] = {}
+        failures: dict[int, CallFailed] = {}
         for number, literals in enumerate(calls):
             if done[number] is not None:
                 continue
             try:
-                done[number] = self._call(task, literals, files)
-            except _Failed as failed:
+                done[number] = call(literals)
+            except CallFailed as failed:
                 if failed.error.kind == "SYSTEM":
                     raise
                 failures[number] = failed
-        outputs: dict[str, Json] = {
-            name: [None if one is None else one[name] for one in done] for name in task.python_interface.outputs
-        }
+        names = [variable.name for variable in self._invocation.task.interface.outputs]
+        outputs: dict[str, Json] = {name: [None if one is None else one[name] for one in done] for name in names}
         if not failures:
             return outputs
         first = next(iter(failures.values()))
         retryable = any(failed.error.retryable for failed in failures.values())
         error = first.error.model_copy(update={"failed_items": tuple(failures), "retryable": retryable})
-        raise _Failed(error, outputs) from first
+        raise CallFailed(error, outputs) from first
 
     def _done_before(self, count: int) -> list[dict[str, Json] | None]:
-        """What the calls gave in the attempt before this one; None for those that failed, or were not made."""
+        """Return the outputs of each call in the attempt before this one; None for a call that failed or was not made."""
         invocation = self._invocation
         if invocation.attempt > 1:
             before = read_result(self._store, invocation.model_copy(update={"attempt": invocation.attempt - 1}))
@@ -245,65 +179,6 @@ class _Try:
                     for number in range(count)
                 ]
         return [None] * count
-
-    # -------------------------------------------------------------------------------------- errors
-
-    @contextmanager
-    def _conversions(self, task: Task[..., Any]) -> Iterator[None]:
-        """flytemp's own errors here are a value that does not fit, so at every attempt, or the platform's."""
-        try:
-            yield
-        except FlytempError as error:
-            if error.actor is not Actor.USER:
-                raise _Failed(TaskError.of_platform(error)) from error
-            raise _Failed(user_error(error, bundle=self._bundle, retryable=False, task=task)) from error
-
-    @contextmanager
-    def _imports(self) -> Iterator[None]:
-        """Code that cannot be imported cannot at the next attempt either."""
-        try:
-            yield
-        except (FlytempError, ImportError, SyntaxError) as error:
-            raise _Failed(user_error(error, bundle=self._bundle, retryable=False)) from error
-
-    @contextmanager
-    def _users_code(self) -> Iterator[None]:
-        """The user's code runs here, and may raise anything."""
-        try:
-            with forked_children_end_here(), interruptible():
-                yield
-        except (_Failed, GeneratorExit, Terminated):
-            raise
-        except KeyboardInterrupt as error:
-            if self._surroundings.interruptible:
-                raise
-            raise _Failed(user_error(error, bundle=self._bundle)) from error
-        except SystemExit as error:
-            raise _Failed(_left(error, self._bundle)) from error
-        except BaseException as error:
-            raise _Failed(user_error(error, bundle=self._bundle)) from error
-
-    # ---------------------------------------------------------------------------------- surroundings
-
-    @contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        given = self._surroundings.scratch
-        try:
-            if given is not None:
-                given.mkdir(parents=True)
-            scratch = given or Path(tempfile.mkdtemp(prefix="flytemp-task-"))
-            before = os.getcwd() if self._surroundings.change_directory else None
-            if before is not None:
-                os.chdir(scratch)
-        except OSError as error:
-            text = f"the task's folder cannot be made: {error}"
-            raise _Failed(TaskError(kind="SYSTEM", code=type(error).__name__, message=text)) from error
-        try:
-            yield scratch
-        finally:
-            if before is not None:
-                os.chdir(before)
-            shutil.rmtree(scratch, ignore_errors=True)
 
     def _context(self, scratch: Path) -> ExecutionParameters:
         invocation = self._invocation
@@ -317,19 +192,3 @@ class _Try:
             raw_data=invocation.raw_data_prefix,
             metadata_prefix=self._store.uri_of(attempt),
         )
-
-
-def _left(error: SystemExit, bundle: Path | None) -> TaskError:
-    """What `sys.exit` in a task means: it returned nothing."""
-    described = user_error(error, bundle=bundle)
-    code: Any = error.code
-    if code is None or isinstance(code, int):
-        message = f"the task called sys.exit({code or 0}) instead of returning its outputs"
-    else:
-        message = f"the task called sys.exit: {code}"
-    return described.model_copy(update={"message": message})
-
-
-def temporary_bundles() -> Path:
-    """Where code bundles are unpacked when nobody says: a folder of this user's that outlives the process."""
-    return Path(tempfile.gettempdir()) / f"flytemp-bundles-{os.getuid() if sys.platform != 'win32' else 0}"

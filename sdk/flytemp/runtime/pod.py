@@ -50,7 +50,7 @@ def _run(environment: Mapping[str, str]) -> int:
     if wrong is not None:
         return last_word(wrong)
     from flytemp.errors import FlytempError
-    from flytemp.runtime.execute import ExecutionOptions, execute
+    from flytemp.runtime.execute import execute
     from flytemp.runtime.failures import TryFailed
     from flytemp.runtime.invocation import TaskError
     from flytemp.store import open_store
@@ -60,7 +60,7 @@ def _run(environment: Mapping[str, str]) -> int:
         invocation = read_invocation(environment, store)
         with termination.interruptible():
             pass  # a container that is to stop already claims nothing
-        result = execute(invocation, store, owner=environment["FLYTEMP_POD_UID"], surroundings=ExecutionOptions())
+        result = execute(invocation, store, owner=environment["FLYTEMP_POD_UID"])
     except TryFailed as failure:
         return last_word(failure.error)
     except FlytempError as error:

@@ -126,13 +126,13 @@ def _answer(order: dict[str, Any], control: _Control) -> dict[str, Any]:
     """Execute the order; the message's fields beside ``event`` and ``reusable``."""
     try:
         invocation = Invocation.read(order["invocation"])
-        surroundings = ExecutionOptions(
+        options = ExecutionOptions(
             scratch=Path(order["scratch"]),
             bundles=Path(order["bundles"]),
             on_claim=lambda: control.say('{"event": "claimed"}'),
         )
         result = execute(
-            invocation, open_store(invocation.store), owner=order["owner"], surroundings=surroundings
+            invocation, open_store(invocation.store), owner=order["owner"], options=options
         )
     except TryFailed as failure:
         return {"outcome": "system", "error": failure.error.model_dump()}

@@ -27,14 +27,10 @@ def inputs_file(container: ContainerSpec) -> str:
 
 
 def container_flaws(task: TaskSpec) -> Iterator[tuple[str, str | None]]:
-    """What is wrong with a task as one that is, or is not, a container's command, each with what to do."""
+    """Yield the flaws of a task of kind ``container``, each with a hint."""
     container = task.container
     if container is None:
-        if task.kind == "container":
-            yield "is a container's command and lacks its field 'container'", "container: {image: …, command: […]}"
-        return
-    if task.kind != "container":
-        yield f"is a {task.kind} task and has the field 'container'", "kind: container"
+        yield "is a container's command and lacks its field 'container'", "container: {image: …, command: […]}"
         return
     if task.loader:
         yield f"is a container's command and has the loader {task.loader!r}", "leave the loader out: nothing is imported"

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from flytemp.errors import InvalidName
 from flytemp.names import check_node
-from flytemp.spec.containers import container_flaws
 from flytemp.spec.field_checks import failure_node_flaws, interface_flaws, node_flaws, settings_flaws, workflow_flaws
 from flytemp.spec.graphs import (
     all_nodes,
@@ -34,6 +33,7 @@ from flytemp.spec.models import (
     WorkflowDocument,
     WorkflowSpec,
 )
+from flytemp.task_types import find_task_type, type_flaws
 
 __all__ = ["Flaw", "check_integrity", "circular", "integrity_flaws", "interface_of", "name_flaws", "needs_of", "sources"]
 
@@ -91,7 +91,7 @@ def _task_flaws(document: WorkflowDocument, linked: bool) -> Iterator[Flaw]:
     for key, task in document.tasks.items():
         if task.kind == "reference" and linked:
             yield Flaw(document.name, f"its task {key!r} is a reference to {task.reference}, which was not put in its place")
-        for flaw in (*settings_flaws(task.settings), *(flaw for flaw, _ in container_flaws(task))):
+        for flaw in (*settings_flaws(task.settings), *(flaw for flaw, _ in type_flaws(task))):
             yield Flaw(document.name, f"its task {key!r} {flaw}")
         for flaw in interface_flaws(task.interface):
             yield Flaw(document.name, f"its task {key!r}: {flaw}")
@@ -164,8 +164,9 @@ class _Graph:
         if kind not in ("task", "dynamic"):
             return
         task = self.document.tasks[node.target]
-        if task.kind == "container" and node.map is not None and node.map.items_per_task > 1:
-            yield f"has items_per_task {node.map.items_per_task}: each call of {node.target!r} is a container of its own"
+        type_ = find_task_type(task.kind)
+        if type_ is not None and not type_.shares_tries and node.map is not None and node.map.items_per_task > 1:
+            yield f"has items_per_task {node.map.items_per_task}: each call of {node.target!r} needs a try of its own"
         is_dynamic = task.kind == "dynamic"
         if is_dynamic and kind == "task":
             yield f"calls {node.target!r} as a task, and it is a dynamic one"

@@ -159,25 +159,22 @@ class ContainerSpec(SchemaModel):
 
 
 class TaskSpec(SchemaModel):
-    """A Python function that runs in a container or a process of its own; or a container's command.
+    """A task. ``kind`` names its task type, see `flytemp.task_types`, which checks the fields that depend on the kind.
 
-    ``dynamic``: what it returns is a graph, which runs in its place. ``reference``: the task of another project, domain
-    or version, by its URN; registering puts that task in its place. ``container``: a command, without a loader; see
-    `ContainerSpec`. ``bundle`` is a referenced task's own code; None: the document's.
+    The kinds of flytemp are ``python`` (a function), ``dynamic`` (a function that builds a graph, which runs in its place),
+    ``container`` (a command, see `ContainerSpec`) and ``shell`` (a script in ``config``). The kind ``reference`` stands for the
+    task of another project, domain or version, by its URN; registration replaces it. ``bundle`` is the code of a referenced
+    task; None: the code of the document.
     """
 
-    kind: Literal["python", "dynamic", "reference", "container"] = "python"
+    kind: str = "python"
     name: str
     interface: Interface
-    loader: str  # "module:attribute", imported from the code bundle
+    loader: str = ""  # "module:attribute", imported from the code bundle
+    config: dict[str, Json] = {}  # fields of the task type
     settings: TaskSettings = TaskSettings()
     bundle: BundleRef | None = None
     reference: str | None = None
     container: ContainerSpec | None = None
     docs: Docs = Docs()
     location: SourceLocation | None = None
-
-    @property
-    def image(self) -> str | None:
-        """The image it runs in: what its settings (or a node's) say, else the command's; None: the platform's default."""
-        return self.settings.container_image or (self.container.image if self.container is not None else None)

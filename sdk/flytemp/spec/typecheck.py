@@ -15,7 +15,6 @@ from flytemp.literals.types import LiteralType
 from flytemp.names import check_entity
 from flytemp.spec.binding_types import Sources, binding_flaws, operand_flaws
 from flytemp.spec.canonical import AnyDocument
-from flytemp.spec.containers import container_flaws
 from flytemp.spec.field_checks import interface_flaws, launch_plan_flaws, settings_flaws
 from flytemp.spec.graphs import comparisons, nodes_within
 from flytemp.spec.integrity import integrity_flaws
@@ -32,6 +31,7 @@ from flytemp.spec.models import (
     WorkflowDocument,
     WorkflowSpec,
 )
+from flytemp.task_types import REFERENCE, find_task_type, known_kinds, type_flaws
 
 Locate: TypeAlias = Callable[[str, str, str], Location | None]
 """Where a workflow (its key), a node of it (its local id, or "") and an input of that (or "") were written."""
@@ -160,11 +160,9 @@ class _Graph:
 def _task_flaws(document: TaskDocument) -> Iterator[tuple[str, str | None]]:
     task = document.task
     yield from _name_flaws("task", task.name)
-    module, _, attribute = task.loader.partition(":")
-    is_code = task.kind in ("python", "dynamic")
-    if is_code and not (module and attribute.isidentifier() and all(map(str.isidentifier, module.split(".")))):
-        yield f"its loader is {task.loader!r}", "a loader names what to import: package.module:function"
-    for reason, hint in container_flaws(task):
+    if task.kind != REFERENCE and find_task_type(task.kind) is None:
+        yield f"it has the kind {task.kind!r}, which no installed package offers", known_kinds()
+    for reason, hint in type_flaws(task):
         yield f"it {reason}", hint
     for reason in (*settings_flaws(task.settings), *interface_flaws(task.interface)):
         yield reason if reason.startswith("it ") else f"it {reason}", None

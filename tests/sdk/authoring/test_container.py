@@ -154,7 +154,7 @@ def test_calls_are_checked() -> None:
         area(width=1)
 
 
-def test_overrides_reach_the_image() -> None:
+def test_override_of_the_image_is_in_the_node() -> None:
     @workflow
     def other() -> int:
         return area(width=2, height=3).with_overrides(container_image="registry/other:2")
@@ -163,9 +163,10 @@ def test_overrides_reach_the_image() -> None:
     assert isinstance(document, WorkflowDocument)
     settings = document.root.nodes[0].overrides.settings
     assert settings is not None
-    spec = document.tasks["geometry.area"]
-    assert spec.image == "debian:12-slim"
-    assert spec.model_copy(update={"settings": settings}).image == "registry/other:2"
+    assert settings.container_image == "registry/other:2"
+    container = document.tasks["geometry.area"].container
+    assert container is not None
+    assert container.image == "debian:12-slim"
 
 
 # ------------------------------------------------------------------------------- where none can run
@@ -220,14 +221,14 @@ def test_an_empty_command_is_the_images_own() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"retires": 3}, "Unrecognized argument.*retires"),
-        ({"container_image": "x"}, "Unrecognized argument.*container_image"),
-        ({"command": "echo 1"}, "command of a ContainerTask must be a list of texts"),
-        ({"command": ["echo", 1]}, "command of a ContainerTask must be a list of texts"),
-        ({"arguments": "x"}, "arguments of a ContainerTask"),
-        ({"name": None}, "name of a ContainerTask must be text"),
-        ({"inputs": ["x"]}, "inputs of a ContainerTask must be a dict"),
-        ({"outputs": int}, "outputs of a ContainerTask must be a dict"),
+        ({"retires": 3}, "unknown options: retires"),
+        ({"container_image": "x"}, "unknown options: container_image"),
+        ({"command": "echo 1"}, "ContainerTask: command must be a list of texts"),
+        ({"command": ["echo", 1]}, "ContainerTask: command must be a list of texts"),
+        ({"arguments": "x"}, "ContainerTask: arguments"),
+        ({"name": None}, "ContainerTask: name must be text"),
+        ({"inputs": ["x"]}, "ContainerTask: inputs must be a dict"),
+        ({"outputs": int}, "ContainerTask: outputs must be a dict"),
         ({"metadata_format": "xml"}, "metadata_format"),
         ({"io_strategy": "stream"}, "io_strategy"),
         ({"retries": -1}, "retries"),
@@ -293,7 +294,7 @@ def test_calls_of_a_map_are_not_grouped() -> None:
     def grouped(widths: list[int]) -> list[int]:
         return map_task(area, items_per_task=2)(width=widths, height=widths)
 
-    with pytest.raises(ProgramError, match="each call is a container of its own"):
+    with pytest.raises(ProgramError, match="each call needs a try of its own"):
         compile_entity(grouped)
 
 

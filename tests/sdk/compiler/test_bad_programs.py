@@ -83,7 +83,6 @@ def test_a_workflow_of_a_file_with_other_problems_can_still_be_compiled_alone(tm
 @pytest.mark.parametrize(
     "expression",
     [
-        "ShellTask(name='s', script='true')",
         "FixedRate(duration=1)",
         "Email(phases=[], recipients_email=[])",
         "Deck('d')",

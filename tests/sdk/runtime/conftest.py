@@ -23,7 +23,7 @@ def project(tmp_path: Path, store: ObjectStore) -> Project:
 
 
 @pytest.fixture
-def surroundings(tmp_path: Path) -> Iterator[ExecutionOptions]:
+def options(tmp_path: Path) -> Iterator[ExecutionOptions]:
     """Tasks run in this process: what they import does not stay."""
     path, modules = list(sys.path), set(sys.modules)
     yield ExecutionOptions(bundles=tmp_path / "bundles")

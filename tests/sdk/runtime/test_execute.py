@@ -98,15 +98,15 @@ def program(project: Project) -> Project:
     return project
 
 
-def run(program: Project, surroundings: ExecutionOptions, task: str, *arguments: Any, **changes: Any) -> TaskResult:
-    result = execute(program.invocation(task, *arguments, **changes), program.store, owner="me", surroundings=surroundings)
+def run(program: Project, options: ExecutionOptions, task: str, *arguments: Any, **changes: Any) -> TaskResult:
+    result = execute(program.invocation(task, *arguments, **changes), program.store, owner="me", options=options)
     assert result is not None
     return result
 
 
-def test_outputs_are_committed_and_the_try_is_claimed(program: Project, surroundings: ExecutionOptions) -> None:
+def test_outputs_are_committed_and_the_try_is_claimed(program: Project, options: ExecutionOptions) -> None:
     invocation = program.invocation("add", {"x": 1})
-    result = execute(invocation, program.store, owner="me", surroundings=surroundings)
+    result = execute(invocation, program.store, owner="me", options=options)
     assert result is not None
     assert (result.status, result.outputs, result.error, result.try_) == ("succeeded", {"o0": 11}, None, 1)
     assert read_result(program.store, invocation) == result
@@ -126,25 +126,25 @@ def test_outputs_are_committed_and_the_try_is_claimed(program: Project, surround
     ],
 )
 def test_every_form_of_output(
-    program: Project, surroundings: ExecutionOptions, task: str, inputs: dict[str, Any], outputs: dict[str, Any]
+    program: Project, options: ExecutionOptions, task: str, inputs: dict[str, Any], outputs: dict[str, Any]
 ) -> None:
-    assert run(program, surroundings, task, inputs).outputs == outputs
+    assert run(program, options, task, inputs).outputs == outputs
 
 
-def test_the_loser_of_a_claim_runs_nothing(program: Project, surroundings: ExecutionOptions, tmp_path: Path) -> None:
+def test_the_loser_of_a_claim_runs_nothing(program: Project, options: ExecutionOptions, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     invocation = program.invocation("count", {"path": str(ran)})
-    assert execute(invocation, program.store, owner="first", surroundings=surroundings) is not None
-    assert execute(invocation, program.store, owner="second", surroundings=surroundings) is None
+    assert execute(invocation, program.store, owner="first", options=options) is not None
+    assert execute(invocation, program.store, owner="second", options=options) is None
     assert ran.read_text() == "x"
     claim = read_claim(program.store, invocation)
     assert claim is not None
     assert claim.owner == "first"
 
 
-def test_the_first_commit_of_an_attempt_stands(program: Project, surroundings: ExecutionOptions) -> None:
-    first = run(program, surroundings, "add", {"x": 1})
-    second = run(program, surroundings, "add", {"x": 5}, try_=2)
+def test_the_first_commit_of_an_attempt_stands(program: Project, options: ExecutionOptions) -> None:
+    first = run(program, options, "add", {"x": 1})
+    second = run(program, options, "add", {"x": 5}, try_=2)
     assert second == first
 
 
@@ -162,7 +162,7 @@ invocation = Invocation.model_validate_json(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 options = ExecutionOptions(bundles=Path(sys.argv[2]))
-result = execute(invocation, open_store(invocation.store), owner="x", surroundings=options)
+result = execute(invocation, open_store(invocation.store), owner="x", options=options)
 print("ran" if result is not None else "lost")
 """
     command = [sys.executable, "-c", code, invocation.model_dump_json(), str(tmp_path / "bundles")]
@@ -182,7 +182,7 @@ print("ran" if result is not None else "lost")
     assert ran.read_text() == "x"
 
 
-def test_inputs_come_from_results_and_from_the_execution(program: Project, surroundings: ExecutionOptions) -> None:
+def test_inputs_come_from_results_and_from_the_execution(program: Project, options: ExecutionOptions) -> None:
     layout = program.layout
     program.store.write(
         layout.result("a.b", "2"),
@@ -197,13 +197,13 @@ def test_inputs_come_from_results_and_from_the_execution(program: Project, surro
         ]
     }
     named = {"entries": {"one": {"literal": 1000}, "two": {"result": "a.b/2", "output": "o", "path": ["items", 0]}}}
-    result = run(program, surroundings, "total", closed={"numbers": numbers, "named": named})
+    result = run(program, options, "total", closed={"numbers": numbers, "named": named})
     assert result.outputs == {"o0": 1 + 5 + 100 + 1000 + 4}
 
 
-def test_a_task_knows_its_execution_and_has_a_folder_of_its_own(program: Project, surroundings: ExecutionOptions) -> None:
+def test_a_task_knows_its_execution_and_has_a_folder_of_its_own(program: Project, options: ExecutionOptions) -> None:
     before = os.getcwd()
-    result = run(program, surroundings, "where")
+    result = run(program, options, "where")
     assert result.outputs is not None
     seen = result.outputs["o0"]
     assert seen["execution"] == f"ex:p:d:run{program.number}"
@@ -216,15 +216,15 @@ def test_a_task_knows_its_execution_and_has_a_folder_of_its_own(program: Project
     assert os.getcwd() == before
 
 
-def test_a_local_run_may_keep_its_directory(program: Project, surroundings: ExecutionOptions) -> None:
-    here = ExecutionOptions(bundles=surroundings.bundles, change_directory=False)
+def test_a_local_run_may_keep_its_directory(program: Project, options: ExecutionOptions) -> None:
+    here = ExecutionOptions(bundles=options.bundles, change_directory=False)
     result = run(program, here, "where")
     assert result.outputs is not None
     assert result.outputs["o0"]["cwd"] == os.getcwd()
 
 
-def test_a_file_is_uploaded_below_the_raw_data_prefix(program: Project, surroundings: ExecutionOptions) -> None:
-    result = run(program, surroundings, "report")
+def test_a_file_is_uploaded_below_the_raw_data_prefix(program: Project, options: ExecutionOptions) -> None:
+    result = run(program, options, "report")
     assert result.outputs is not None
     uri = result.outputs["o0"]["uri"]
     assert uri.startswith(f"{program.store.uri}/data/{program.number}/n0/")
@@ -240,33 +240,33 @@ def test_a_file_is_uploaded_below_the_raw_data_prefix(program: Project, surround
     ],
 )
 def test_outputs_that_do_not_fit_are_the_users_error(
-    program: Project, surroundings: ExecutionOptions, task: str, code: str, text: str
+    program: Project, options: ExecutionOptions, task: str, code: str, text: str
 ) -> None:
-    error = run(program, surroundings, task).error
+    error = run(program, options, task).error
     assert error is not None
     assert (error.kind, error.code, error.retryable) == ("USER", code, False)
     assert text.format(module=program.module) in error.message
 
 
-def test_an_input_that_does_not_fit_is_the_users_error(program: Project, surroundings: ExecutionOptions) -> None:
-    error = run(program, surroundings, "add", {"x": "one"}).error
+def test_an_input_that_does_not_fit_is_the_users_error(program: Project, options: ExecutionOptions) -> None:
+    error = run(program, options, "add", {"x": "one"}).error
     assert error is not None
     assert (error.kind, error.code, error.retryable) == ("USER", "TypeMismatch", False)
     assert f"Failed to convert inputs of task '{program.module}.add':\n  Failed argument 'x'" in error.message
 
 
-def test_a_path_that_leads_nowhere_is_the_users_error(program: Project, surroundings: ExecutionOptions) -> None:
+def test_a_path_that_leads_nowhere_is_the_users_error(program: Project, options: ExecutionOptions) -> None:
     key = program.layout.result("a", "1")
     program.store.write(key, TaskResult(status="succeeded", outputs={"o": None}).model_dump_json().encode())
-    error = run(program, surroundings, "add", closed={"x": {"result": "a/1", "output": "o", "path": ["field"]}}).error
+    error = run(program, options, "add", closed={"x": {"result": "a/1", "output": "o", "path": ["field"]}}).error
     assert error is not None
     assert (error.kind, error.retryable) == ("USER", False)
     assert "is None, so it has no 'field'" in error.message
 
 
-def _failure(invocation: Invocation, store: ObjectStore, surroundings: ExecutionOptions) -> TryFailed:
+def _failure(invocation: Invocation, store: ObjectStore, options: ExecutionOptions) -> TryFailed:
     with pytest.raises(TryFailed) as caught:
-        execute(invocation, store, owner="me", surroundings=surroundings)
+        execute(invocation, store, owner="me", options=options)
     return caught.value
 
 
@@ -280,22 +280,22 @@ def _failure(invocation: Invocation, store: ObjectStore, surroundings: Execution
     ],
 )
 def test_inputs_that_cannot_be_read_are_not_the_users_error(
-    program: Project, surroundings: ExecutionOptions, content: bytes | None, code: str
+    program: Project, options: ExecutionOptions, content: bytes | None, code: str
 ) -> None:
     if content is not None:
         program.store.write(program.layout.result("a", "1"), content)
     invocation = program.invocation("add", closed={"x": {"result": "a/1", "output": "o"}})
-    failure = _failure(invocation, program.store, surroundings)
+    failure = _failure(invocation, program.store, options)
     assert (failure.error.kind, failure.error.code) == ("SYSTEM", code)
     assert read_try_error(program.store, invocation) == failure.error
     assert read_result(program.store, invocation) is None
 
 
-def test_a_bundle_that_is_gone_is_not_the_users_error(program: Project, surroundings: ExecutionOptions) -> None:
+def test_a_bundle_that_is_gone_is_not_the_users_error(program: Project, options: ExecutionOptions) -> None:
     invocation = program.invocation("add", {"x": 1})
     assert invocation.bundle is not None
     gone = invocation.bundle.model_copy(update={"digest": "0" * 64})
-    failure = _failure(invocation.model_copy(update={"bundle": gone}), program.store, surroundings)
+    failure = _failure(invocation.model_copy(update={"bundle": gone}), program.store, options)
     assert (failure.error.kind, failure.error.code) == ("SYSTEM", "NotFound")
     assert "the code bundle 000000000000" in failure.error.message
 
@@ -318,24 +318,24 @@ class FullStore(RefusingStore):
         raise StoreError(f"cannot write {key}: No space left on device")
 
 
-def test_a_result_that_cannot_be_committed_is_not_the_users_error(program: Project, surroundings: ExecutionOptions) -> None:
+def test_a_result_that_cannot_be_committed_is_not_the_users_error(program: Project, options: ExecutionOptions) -> None:
     store = RefusingStore(program.store.uri, program.store.uri.removeprefix("file://"))
     invocation = program.invocation("add", {"x": 1})
-    failure = _failure(invocation, store, surroundings)
+    failure = _failure(invocation, store, options)
     assert (failure.error.kind, failure.error.code) == ("SYSTEM", "StoreError")
     assert read_try_error(store, invocation) == failure.error
 
 
-def test_without_a_claim_nothing_runs(program: Project, surroundings: ExecutionOptions, tmp_path: Path) -> None:
+def test_without_a_claim_nothing_runs(program: Project, options: ExecutionOptions, tmp_path: Path) -> None:
     store = FullStore(program.store.uri, program.store.uri.removeprefix("file://"))
     ran = tmp_path / "ran"
-    failure = _failure(program.invocation("count", {"path": str(ran)}), store, surroundings)
+    failure = _failure(program.invocation("count", {"path": str(ran)}), store, options)
     assert failure.error.code == "StoreError"
     assert not ran.exists()
 
 
-def test_another_version_of_the_protocol_is_refused(program: Project, surroundings: ExecutionOptions) -> None:
-    failure = _failure(program.invocation("add", {"x": 1}, protocol=99), program.store, surroundings)
+def test_another_version_of_the_protocol_is_refused(program: Project, options: ExecutionOptions) -> None:
+    failure = _failure(program.invocation("add", {"x": 1}, protocol=99), program.store, options)
     assert failure.error.kind == "SYSTEM"
     assert "version 99" in failure.error.message
     assert "speaks 1" in failure.error.message

@@ -24,34 +24,34 @@ TASK = """
 """
 
 
-def error_of(project: Project, surroundings: ExecutionOptions, loader: str) -> TaskError:
-    result = execute(project.invocation(loader), project.store, owner="me", surroundings=surroundings)
+def error_of(project: Project, options: ExecutionOptions, loader: str) -> TaskError:
+    result = execute(project.invocation(loader), project.store, owner="me", options=options)
     assert result is not None
     assert result.error is not None
     return result.error
 
 
-def test_import_roots_come_first_and_in_their_order(project: Project, surroundings: ExecutionOptions) -> None:
+def test_import_roots_come_first_and_in_their_order(project: Project, options: ExecutionOptions) -> None:
     name = f"program{project.number}_rooted"
     for folder, value in (("src", 2), ("lib", 3)):
         source = f"from flytemp import task\n\n@task\ndef one() -> int:\n    return {value}\n"
         project.write(source, f"{folder}/{name}.py")
     ref = project.bundle().model_copy(update={"import_roots": ("lib", "src")})
     invocation = project.invocation(f"{name}:one", bundle=ref)
-    result = execute(invocation, project.store, owner="me", surroundings=surroundings)
+    result = execute(invocation, project.store, owner="me", options=options)
     assert result is not None
     assert result.outputs == {"o0": 3}
-    assert surroundings.bundles is not None
-    assert sys.path[:2] == [str(surroundings.bundles / ref.digest / folder) for folder in ("lib", "src")]
+    assert options.bundles is not None
+    assert sys.path[:2] == [str(options.bundles / ref.digest / folder) for folder in ("lib", "src")]
 
 
 def test_without_a_bundle_the_code_is_imported_in_place(
-    project: Project, surroundings: ExecutionOptions, monkeypatch: pytest.MonkeyPatch
+    project: Project, options: ExecutionOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write(TASK)
     monkeypatch.syspath_prepend(str(project.folder))
     invocation = project.invocation("one", bundle=None)
-    result = execute(invocation, project.store, owner="me", surroundings=surroundings)
+    result = execute(invocation, project.store, owner="me", options=options)
     assert result is not None
     assert result.outputs == {"o0": 1}
 
@@ -65,9 +65,9 @@ def test_without_a_bundle_the_code_is_imported_in_place(
         ("{module}:number", "'{module}:number' is a int, not a task"),
     ],
 )
-def test_what_is_not_there_is_named(project: Project, surroundings: ExecutionOptions, loader: str, text: str) -> None:
+def test_what_is_not_there_is_named(project: Project, options: ExecutionOptions, loader: str, text: str) -> None:
     project.write(TASK)
-    error = error_of(project, surroundings, loader.format(module=project.module))
+    error = error_of(project, options, loader.format(module=project.module))
     assert (error.kind, error.code, error.retryable) == ("USER", "NotLoadable", False)
     assert text.format(module=project.module) in error.message
     assert "hint:" in error.message
@@ -84,26 +84,26 @@ def test_what_is_not_there_is_named(project: Project, surroundings: ExecutionOpt
     ],
 )
 def test_an_error_while_importing_is_the_users_own(
-    project: Project, surroundings: ExecutionOptions, source: str, code: str, text: str, retryable: bool
+    project: Project, options: ExecutionOptions, source: str, code: str, text: str, retryable: bool
 ) -> None:
     project.write(f"from flytemp import task\n{source}\n")
-    error = error_of(project, surroundings, "one")
+    error = error_of(project, options, "one")
     assert (error.kind, error.code, error.retryable) == ("USER", code, retryable)
     assert text in error.message
     assert f'File "{project.module}.py", line 2' in error.traceback
     assert "importlib" not in error.traceback
 
 
-def test_an_unusable_annotation_is_the_users_error(project: Project, surroundings: ExecutionOptions) -> None:
+def test_an_unusable_annotation_is_the_users_error(project: Project, options: ExecutionOptions) -> None:
     project.write("from flytemp import task\n\n@task\ndef one(x: 'Nowhere') -> int:\n    return 1\n")
-    error = error_of(project, surroundings, "one")
+    error = error_of(project, options, "one")
     assert (error.kind, error.retryable) == ("USER", False)
     assert "Nowhere" in error.message
 
 
-def test_a_module_hidden_by_an_installed_one_is_explained(project: Project, surroundings: ExecutionOptions) -> None:
+def test_a_module_hidden_by_an_installed_one_is_explained(project: Project, options: ExecutionOptions) -> None:
     project.write(TASK, "json.py")  # imported long before any user's code is
-    error = error_of(project, surroundings, "json:one")
+    error = error_of(project, options, "json:one")
     assert (error.kind, error.code, error.retryable) == ("USER", "NotLoadable", False)
     assert "the module 'json' is hidden by another of that name" in error.message
     assert "hint: rename json.py" in error.message

@@ -113,8 +113,8 @@ def program(project: Project) -> Project:
     return project
 
 
-def error_of(program: Project, surroundings: ExecutionOptions, task: str, **inputs: object) -> TaskError:
-    result = execute(program.invocation(task, inputs), program.store, owner="me", surroundings=surroundings)
+def error_of(program: Project, options: ExecutionOptions, task: str, **inputs: object) -> TaskError:
+    result = execute(program.invocation(task, inputs), program.store, owner="me", options=options)
     assert result is not None
     assert result.error is not None
     assert result.status == "failed"
@@ -122,8 +122,8 @@ def error_of(program: Project, surroundings: ExecutionOptions, task: str, **inpu
     return result.error
 
 
-def test_the_traceback_is_the_users_own(program: Project, surroundings: ExecutionOptions) -> None:
-    error = error_of(program, surroundings, "plain")
+def test_the_traceback_is_the_users_own(program: Project, options: ExecutionOptions) -> None:
+    error = error_of(program, options, "plain")
     assert (error.kind, error.code, error.retryable) == ("USER", "ValueError", True)
     assert error.message == "invalid literal for int() with base 10: 'x'"
     assert [line.strip() for line in error.traceback.splitlines()] == [
@@ -139,15 +139,15 @@ def test_the_traceback_is_the_users_own(program: Project, surroundings: Executio
 
 
 @pytest.mark.parametrize("task", ["asynchronous", "chained", "group", "endless"])
-def test_no_frame_of_flytemp_or_of_its_machinery_is_shown(program: Project, surroundings: ExecutionOptions, task: str) -> None:
-    error = error_of(program, surroundings, task)
+def test_no_frame_of_flytemp_or_of_its_machinery_is_shown(program: Project, options: ExecutionOptions, task: str) -> None:
+    error = error_of(program, options, task)
     shown = [line for line in error.traceback.splitlines() if line.strip(' |').startswith("File ")]
     assert shown
     assert all(f'"{program.module}.py"' in line or f'"helper{program.number}.py"' in line for line in shown)
 
 
-def test_the_cause_is_shown(program: Project, surroundings: ExecutionOptions) -> None:
-    error = error_of(program, surroundings, "chained")
+def test_the_cause_is_shown(program: Project, options: ExecutionOptions) -> None:
+    error = error_of(program, options, "chained")
     assert (error.code, error.message) == ("RuntimeError", "it went wrong")
     cause, _, effect = error.traceback.partition("direct cause")
     assert "ValueError: invalid literal" in cause
@@ -170,27 +170,27 @@ def test_the_cause_is_shown(program: Project, surroundings: ExecutionOptions) ->
     ],
 )
 def test_every_exception_is_reported_as_it_is(
-    program: Project, surroundings: ExecutionOptions, task: str, code: str, message: str, retryable: bool
+    program: Project, options: ExecutionOptions, task: str, code: str, message: str, retryable: bool
 ) -> None:
-    error = error_of(program, surroundings, task)
+    error = error_of(program, options, task)
     assert (error.kind, error.code, error.message, error.retryable) == ("USER", code, message, retryable)
 
 
-def test_what_the_user_calls_the_platforms_fault_costs_no_retry(program: Project, surroundings: ExecutionOptions) -> None:
+def test_what_the_user_calls_the_platforms_fault_costs_no_retry(program: Project, options: ExecutionOptions) -> None:
     with pytest.raises(TryFailed, match="the cluster is on fire") as caught:
-        execute(program.invocation("platform"), program.store, owner="me", surroundings=surroundings)
+        execute(program.invocation("platform"), program.store, owner="me", options=options)
     assert (caught.value.error.kind, caught.value.error.code) == ("SYSTEM", "FlyteSystemException")
 
 
-def test_a_local_run_ends_at_an_interrupt(program: Project, surroundings: ExecutionOptions) -> None:
-    local = ExecutionOptions(bundles=surroundings.bundles, interruptible=True)
+def test_a_local_run_ends_at_an_interrupt(program: Project, options: ExecutionOptions) -> None:
+    local = ExecutionOptions(bundles=options.bundles, interruptible=True)
     with pytest.raises(KeyboardInterrupt):
-        execute(program.invocation("interrupted"), program.store, owner="me", surroundings=local)
+        execute(program.invocation("interrupted"), program.store, owner="me", options=local)
 
 
 @pytest.mark.parametrize("task", ["endless", "talkative"])
-def test_texts_are_bounded(program: Project, surroundings: ExecutionOptions, task: str) -> None:
-    error = error_of(program, surroundings, task)
+def test_texts_are_bounded(program: Project, options: ExecutionOptions, task: str) -> None:
+    error = error_of(program, options, task)
     note = 100
     assert len(error.message) < MESSAGE_CHARACTERS + note
     assert len(error.traceback) < TRACEBACK_CHARACTERS + note
@@ -199,16 +199,16 @@ def test_texts_are_bounded(program: Project, surroundings: ExecutionOptions, tas
 
 @pytest.mark.parametrize(("task", "code"), [("leaves", 0), ("leaves", 3), ("script", 3)])
 def test_leaving_without_the_outputs_is_a_failure(
-    program: Project, surroundings: ExecutionOptions, task: str, code: int
+    program: Project, options: ExecutionOptions, task: str, code: int
 ) -> None:
-    error = error_of(program, surroundings, task, code=code)
+    error = error_of(program, options, task, code=code)
     assert (error.kind, error.code) == ("USER", "SystemExit")
     assert error.message == f"the task called sys.exit({code}) instead of returning its outputs"
 
 
-def test_leaving_well_where_nothing_is_to_be_returned_is_success(program: Project, surroundings: ExecutionOptions) -> None:
+def test_leaving_well_where_nothing_is_to_be_returned_is_success(program: Project, options: ExecutionOptions) -> None:
     result = execute(
-        program.invocation("script", {"code": 0}), program.store, owner="me", surroundings=surroundings
+        program.invocation("script", {"code": 0}), program.store, owner="me", options=options
     )
     assert result is not None
     assert (result.status, result.outputs) == ("succeeded", {})

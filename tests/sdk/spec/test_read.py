@@ -102,7 +102,7 @@ def test_what_is_no_document(data: bytes) -> None:
 def test_many_problems_are_counted() -> None:
     value = DOCUMENTS[0].model_dump(mode="json")
     value["task"] = {f"x{number}": 1 for number in range(50)}
-    with pytest.raises(CorruptData, match="and 50 more") as caught:
+    with pytest.raises(CorruptData, match="and 49 more") as caught:
         read_document(json.dumps(value).encode(), WHERE)
     assert len(caught.value.message) < 600
 

@@ -307,7 +307,7 @@ def test_all_problems_of_a_task() -> None:
     task = taker(INT).model_copy(update={"name": "no name", "loader": "module"})
     assert [problem.message for problem in document_problems(TaskDocument(task=task))] == [
         "task 'no name': task: 'no name' cannot be an entity's name",
-        "task 'no name': its loader is 'module'",
+        "task 'no name': it has the loader 'module'",
     ]
     assert document_problems(TaskDocument(task=taker(INT))) == []
 

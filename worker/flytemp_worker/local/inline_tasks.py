@@ -19,9 +19,10 @@ from flytemp.errors import FlytempError
 from flytemp.literals.types import Json
 from flytemp.records.launch import ExecutionContext
 from flytemp.runtime.build_invocation import TryRequest, build_invocation
-from flytemp.runtime.execute import ExecutionOptions, execute, temporary_bundles
+from flytemp.runtime.execute import ExecutionOptions, execute
 from flytemp.runtime.inputs import BindingReader
 from flytemp.runtime.invocation import Invocation
+from flytemp.runtime.task_run import temporary_bundles
 from flytemp.spec.models import BundleRef
 from flytemp.spec.pages import from_pages
 from flytemp_activities.application_errors import error_detail
@@ -56,9 +57,9 @@ class InlineTaskRunner:
         try:
             invocation = self._invocation(command)
             with _surrounded(invocation.environment), self._importable(invocation.bundle):
-                surroundings = ExecutionOptions(interruptible=True)
                 owner = f"local-{os.getpid()}"
-                result = execute(invocation, self._executions.store, owner=owner, surroundings=surroundings)
+                options = ExecutionOptions(interruptible=True)
+                result = execute(invocation, self._executions.store, owner=owner, options=options)
         except FlytempError as failure:
             return TaskFailed(*key, error_detail("SYSTEM", failure.code, failure.message, True))
         if result is None:

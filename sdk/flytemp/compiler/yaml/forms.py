@@ -96,10 +96,9 @@ class Expander:
         if ":" in key and loader is None and "reference" not in tree.value:
             tree = _with(tree, reference=key)
         if "reference" in tree.value:
-            missing = {field: value for field, value in {"kind": "reference", "loader": ""}.items() if field not in tree.value}
-            tree = _with(tree, **missing)
+            tree = tree if "kind" in tree.value else _with(tree, kind="reference")
         if "container" in tree.value:
-            known: dict[str, Any] = {"kind": "container", "loader": "", "interface": {}}
+            known: dict[str, Any] = {"kind": "container", "interface": {}}
             tree = _with(tree, **{field: value for field, value in known.items() if field not in tree.value})
         if "interface" in tree.value:
             return _with(tree, interface=self._interface(tree.value["interface"]))

@@ -1,0 +1,177 @@
+"""One try inside the runtime, as the task types see it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flytemp.authoring.task import Task
+from flytemp.bundle.extraction import extract
+from flytemp.errors import Actor, FlytempError
+from flytemp.layout import RootLayout
+from flytemp.literals.transfer import RawDataTransfer
+from flytemp.runtime.failures import CallFailed
+from flytemp.runtime.forks import forked_children_end_here
+from flytemp.runtime.invocation import Invocation, TaskError
+from flytemp.runtime.loader import use_bundle
+from flytemp.runtime.termination import Terminated, interruptible
+from flytemp.runtime.user_errors import user_error
+from flytemp.spec.canonical import stored
+from flytemp.spec.models import TaskSpec, WorkflowDocument
+from flytemp.store.object_store import ObjectStore
+
+
+@dataclass
+class TaskRun:
+    """One try that is running: its invocation, its files, and the rules by which exceptions become errors of the task.
+
+    Attributes:
+        invocation: the try.
+        store: store of the execution.
+        scratch: working directory of the task.
+        bundles: folder of the unpacked code bundles.
+        keyboard_interrupt: whether Ctrl-C ends this program instead of failing the task.
+        files: transfer of files from and to the store.
+        bundle: folder of the task's code after `use_bundle`; None if the code is imported where it is.
+    """
+
+    invocation: Invocation
+    store: ObjectStore
+    scratch: Path
+    bundles: Path
+    keyboard_interrupt: bool = False
+    files: RawDataTransfer = field(init=False)
+    bundle: Path | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.files = RawDataTransfer(self.invocation.raw_data_prefix, self.scratch)
+
+    @property
+    def spec(self) -> TaskSpec:
+        """Spec of the task, with the overrides of its node."""
+        return self.invocation.task
+
+    def use_bundle(self) -> Sequence[str]:
+        """Unpack the code bundle and put its import roots on ``sys.path``; return the roots.
+
+        Raises:
+            CallFailed: the bundle cannot be read; the platform pays.
+        """
+        bundle = self.invocation.bundle
+        if bundle is None:
+            return (".",)
+        try:
+            self.bundle = extract(self.store, bundle, self.bundles)
+        except FlytempError as error:
+            raise CallFailed(TaskError.of_platform(error)) from error
+        use_bundle(self.bundle, bundle.import_roots)
+        return bundle.import_roots
+
+    def store_graph(self, document: WorkflowDocument) -> None:
+        """Store the graph that a dynamic task built; it runs in place of the task.
+
+        Raises:
+            StoreError: the store refuses it.
+        """
+        invocation = self.invocation
+        key = RootLayout(invocation.execution_root).dynamic(invocation.node, invocation.attempt_key, invocation.try_)
+        self.store.write(key, stored(document.model_copy(update={"bundle": invocation.bundle})).encode())
+
+    @contextmanager
+    def user_code(self) -> Iterator[None]:
+        """Context of the user's code: every exception becomes an error of the task.
+
+        Raises:
+            CallFailed: the code raised an exception.
+            Terminated: the container received TERM.
+        """
+        try:
+            with forked_children_end_here(), interruptible():
+                yield
+        except (CallFailed, GeneratorExit, Terminated):
+            raise
+        except KeyboardInterrupt as error:
+            if self.keyboard_interrupt:
+                raise
+            raise CallFailed(user_error(error, bundle=self.bundle)) from error
+        except SystemExit as error:
+            raise CallFailed(_exit_error(error, self.bundle)) from error
+        except BaseException as error:
+            raise CallFailed(user_error(error, bundle=self.bundle)) from error
+
+    @contextmanager
+    def conversions(self, task: Task[..., Any] | None = None) -> Iterator[None]:
+        """Context of conversions between values and literals. A value that does not fit fails every attempt.
+
+        Raises:
+            CallFailed: flytemp raised an error, the user's (not retryable) or the platform's.
+        """
+        try:
+            yield
+        except FlytempError as error:
+            if error.actor is not Actor.USER:
+                raise CallFailed(TaskError.of_platform(error)) from error
+            raise CallFailed(user_error(error, bundle=self.bundle, retryable=False, task=task)) from error
+
+    @contextmanager
+    def imports(self) -> Iterator[None]:
+        """Context of imports of user code. Code that cannot be imported fails every attempt.
+
+        Raises:
+            CallFailed: the code cannot be imported.
+        """
+        try:
+            yield
+        except (FlytempError, ImportError, SyntaxError) as error:
+            raise CallFailed(user_error(error, bundle=self.bundle, retryable=False)) from error
+
+
+@contextmanager
+def scratch_folder(given: Path | None, *, change_directory: bool) -> Iterator[Path]:
+    """Make the working directory of a task, and remove it afterwards.
+
+    Args:
+        given: path of the folder; None: a new temporary folder.
+        change_directory: whether this process works in the folder meanwhile.
+
+    Raises:
+        CallFailed: the folder cannot be made; the platform pays.
+    """
+    try:
+        if given is not None:
+            given.mkdir(parents=True)
+        scratch = given or Path(tempfile.mkdtemp(prefix="flytemp-task-"))
+        before = os.getcwd() if change_directory else None
+        if before is not None:
+            os.chdir(scratch)
+    except OSError as error:
+        text = f"the task's folder cannot be made: {error}"
+        raise CallFailed(TaskError(kind="SYSTEM", code=type(error).__name__, message=text)) from error
+    try:
+        yield scratch
+    finally:
+        if before is not None:
+            os.chdir(before)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def temporary_bundles() -> Path:
+    """Return the default folder of unpacked code bundles: one per user, which outlives this process."""
+    return Path(tempfile.gettempdir()) / f"flytemp-bundles-{os.getuid() if sys.platform != 'win32' else 0}"
+
+
+def _exit_error(error: SystemExit, bundle: Path | None) -> TaskError:
+    described = user_error(error, bundle=bundle)
+    code: Any = error.code
+    if code is None or isinstance(code, int):
+        message = f"the task called sys.exit({code or 0}) instead of returning its outputs"
+    else:
+        message = f"the task called sys.exit: {code}"
+    return described.model_copy(update={"message": message})

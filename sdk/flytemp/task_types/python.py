@@ -1,0 +1,87 @@
+"""Tasks that are Python functions: plain ones, and dynamic ones, whose function builds a graph."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flytemp.literals.types import Json
+from flytemp.spec.tasks import TaskSpec
+from flytemp.task_types.base import Flaw, LiteralCall, TaskType
+
+if TYPE_CHECKING:
+    from flytemp.authoring.task import Task
+    from flytemp.runtime.task_run import TaskRun
+
+
+class PythonTaskType(TaskType):
+    """Type of a function that runs in flytemp's runtime."""
+
+    kind = "python"
+
+    def problems(self, task: TaskSpec) -> Iterator[Flaw]:
+        module, _, attribute = task.loader.partition(":")
+        if not (all(module.split(".")) and attribute.isidentifier()):
+            yield f"has the loader {task.loader!r}", "a loader names what to import: package.module:function"
+
+    def prepare(self, run: TaskRun) -> LiteralCall:
+        task = _load(run)
+        return lambda literals: _call(run, task, literals)
+
+
+class DynamicTaskType(PythonTaskType):
+    """Type of a function that builds a graph at run time. The graph is stored with the try and runs in place of the task."""
+
+    kind = "dynamic"
+    shares_tries = False
+
+    def prepare(self, run: TaskRun) -> LiteralCall:
+        task = _load(run)
+        return lambda literals: _generate(run, task, literals)
+
+
+def _load(run: TaskRun) -> Task[..., Any]:
+    from flytemp.runtime.loader import load_task
+
+    roots = run.use_bundle()
+    with run.user_code(), run.imports():
+        task = load_task(run.spec.loader, run.bundle, roots)
+        _ = task.python_interface
+    return task
+
+
+def _values(run: TaskRun, task: Task[..., Any], literals: Mapping[str, Json]) -> dict[str, Any]:
+    interface = task.python_interface
+    # A user's class may run its own code when a value of it is made or taken apart.
+    with run.user_code(), run.conversions(task):
+        return interface.input_values({**interface.defaults, **literals}, run.files)
+
+
+def _call(run: TaskRun, task: Task[..., Any], literals: Mapping[str, Json]) -> dict[str, Json]:
+    from flytemp.authoring.local import to_the_end
+
+    interface = task.python_interface
+    values = _values(run, task, literals)
+    with run.user_code():
+        try:
+            returned = interface.call(task.function, values)
+            if inspect.isawaitable(returned):
+                returned = to_the_end(returned)
+        except SystemExit as exit_:
+            # A script may end this way after a success, if the task has no outputs.
+            if exit_.code not in (None, 0) or interface.outputs:
+                raise
+            returned = None
+    with run.user_code(), run.conversions(task):
+        return interface.output_literals(returned, run.files)
+
+
+def _generate(run: TaskRun, task: Task[..., Any], literals: Mapping[str, Json]) -> dict[str, Json]:
+    from flytemp.runtime.dynamic import generate
+
+    values = _values(run, task, literals)
+    with run.user_code(), run.conversions(task):
+        document = generate(task, values, run.files)
+    run.store_graph(document)
+    return {}

@@ -1,0 +1,146 @@
+"""Tasks that are a shell script, which runs in flytemp's runtime."""
+
+from __future__ import annotations
+
+import os
+import signal
+import string
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from flytemp.literals.transfer import FileTransfer, download_path_for
+from flytemp.literals.types import BlobType, Json, SchemaModel
+from flytemp.spec.tasks import Interface, TaskSpec, Variable
+from flytemp.store import raw
+from flytemp.task_types.base import Flaw, LiteralCall, TaskType
+
+if TYPE_CHECKING:
+    from flytemp.runtime.task_run import TaskRun
+
+NAMESPACES = ("inputs", "outputs", "ctx")
+"""Names that a template may begin with: ``{inputs.x}``, ``{outputs.y}``, ``{ctx.execution_id}``."""
+
+
+class ShellConfig(SchemaModel):
+    """`TaskSpec.config` of a shell task.
+
+    ``script`` and the locations of ``outputs`` are templates in the form of `str.format`: ``{inputs.x}`` is the text of an
+    input, or the path of a file or directory; ``{outputs.y}`` is the location of an output; ``{ctx.…}`` is an attribute of the
+    execution's context. A brace of the script itself is written twice.
+    """
+
+    script: str
+    shell: str = "/bin/sh"
+    outputs: dict[str, str] = {}  # output -> path of its file or directory, relative to the working directory of the task
+    debug: bool = False  # print the script before it runs
+
+
+class ScriptFailed(Exception):
+    """Error raised when the script ends with an exit code other than 0, or by a signal."""
+
+
+class ShellTaskType(TaskType):
+    """Type of a script. Nothing of the user's Python code is imported to run it."""
+
+    kind = "shell"
+
+    def problems(self, task: TaskSpec) -> Iterator[Flaw]:
+        try:
+            config = ShellConfig.model_validate(task.config)
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+            yield f"has a config that is not that of a shell task: {wrong}", "config: {script: …, outputs: {name: path}}"
+            return
+        if task.loader:
+            yield f"is a shell script and has the loader {task.loader!r}", "leave the loader out"
+        names = {variable.name for variable in task.interface.outputs}
+        for name in sorted(names ^ config.outputs.keys()):
+            what = "no location of" if name in names else "the location of"
+            hint = "give each output one OutputLocation"
+            yield f"has {what} the output {name!r}{'' if name in names else ', which it does not have'}", hint
+        for variable in task.interface.inputs:
+            if variable.type.kind == "bytes":
+                yield f"has the input {variable.name!r} of bytes, which is not text", "declare it as FlyteFile"
+        known = {"inputs": {variable.name for variable in task.interface.inputs}, "outputs": names}
+        for where, template in (("script", config.script), *((f"location of {n!r}", t) for n, t in config.outputs.items())):
+            for flaw in _template_flaws(template, known):
+                yield f"has a {where} that {flaw}", "write a brace of the script twice: {{ and }}"
+
+    def prepare(self, run: TaskRun) -> LiteralCall:
+        config = ShellConfig.model_validate(run.spec.config)
+
+        def call(literals: Mapping[str, Json]) -> dict[str, Json]:
+            with run.user_code(), run.conversions():
+                return run_script(config, run.spec.interface, literals, run.files)
+
+        return call
+
+
+def run_script(
+    config: ShellConfig, interface: Interface, literals: Mapping[str, Json], files: FileTransfer | None
+) -> dict[str, Json]:
+    """Run a script in the current directory, with the standard output and error of this process; return its outputs.
+
+    Args:
+        config: the script and the locations of its outputs.
+        interface: inputs and outputs.
+        literals: literals of the inputs.
+        files: uploads output files; None: their local paths become their URIs.
+
+    Raises:
+        ScriptFailed: the script failed.
+        InputError: an output's file is missing or does not fit its type.
+        StoreError: a file cannot be transferred.
+    """
+    from flytemp.authoring.context import current_context
+    from flytemp.runtime.container_io import read_output
+
+    inputs = SimpleNamespace(**{variable.name: _input_text(variable, literals) for variable in interface.inputs})
+    context = current_context()
+    locations = {name: template.format(inputs=inputs, ctx=context) for name, template in config.outputs.items()}
+    script = config.script.format(inputs=inputs, outputs=SimpleNamespace(**locations), ctx=context)
+    if config.debug:
+        print(script, flush=True)
+    done = subprocess.run([config.shell, "-c", script], stdin=subprocess.DEVNULL, check=False)
+    if done.returncode < 0:
+        raise ScriptFailed(f"the script was ended by {signal.strsignal(-done.returncode)} (signal {-done.returncode})")
+    if done.returncode:
+        raise ScriptFailed(f"the script ended with exit code {done.returncode}")
+    return {variable.name: read_output(variable, Path(locations[variable.name]), files) for variable in interface.outputs}
+
+
+def _input_text(variable: Variable, literals: Mapping[str, Json]) -> str:
+    """Return the text of an input; for a file or directory, its path on this machine."""
+    from flytemp.runtime.container_io import literal_text, plain_literal
+
+    type_, literal = plain_literal(variable, literals)
+    if literal is None:
+        return ""
+    if not isinstance(type_, BlobType):
+        return literal_text(type_, literal)
+    uri = str(literal["uri"])
+    if not raw.is_remote(uri):
+        return os.path.abspath(uri)
+    local = download_path_for(uri)
+    (raw.download_file if type_.kind == "file" else raw.download_directory)(uri, local)
+    return local
+
+
+def _template_flaws(template: str, known: Mapping[str, set[str]]) -> Iterator[str]:
+    try:
+        fields = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
+    except ValueError as error:
+        yield f"is not a template: {error}"
+        return
+    for field in fields:
+        namespace, _, rest = field.partition(".")
+        name = rest.partition(".")[0].partition("[")[0]
+        if namespace not in NAMESPACES or not name:
+            yield f"has {{{field}}} in it, which is none of {{inputs.…}}, {{outputs.…}} and {{ctx.…}}"
+        elif name not in known.get(namespace, {name}):
+            yield f"names {{{field}}}, which the task does not have"
