@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import keyword
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -25,6 +24,7 @@ from flytemp.authoring.task import Task
 from flytemp.errors import FlytempError, NotSupported, Problem, ProgramError
 from flytemp.extras.accelerators import BaseAccelerator
 from flytemp.literals.convert import literal_type
+from flytemp.suggest import suggest
 
 
 class InstanceOptions(TypedDict, total=False):
@@ -142,8 +142,7 @@ class InstanceTask(Task[..., Any]):
         """
         unknown = options.keys() - _KNOWN
         if unknown:
-            near = difflib.get_close_matches(min(unknown), _KNOWN, 1)
-            hint = f"did you mean {near[0]}?" if near else f"`help({type(self).__name__})` lists the options"
+            hint = suggest(min(unknown), _KNOWN, f"`help({type(self).__name__})` lists the options")
             raise self._malformed(f"unknown options: {', '.join(sorted(unknown))}", hint)
         given = metadata_overrides(metadata)
         twice = given.keys() & options.keys()

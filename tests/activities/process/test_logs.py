@@ -178,7 +178,7 @@ async def test_a_log_that_cannot_be_kept_is_told_once(tmp_path: Path, caplog: py
 
 @pytest.mark.parametrize("cut", range(1, 40))
 async def test_the_line_that_ends_a_task_is_found_however_it_is_cut(tmp_path: Path, cut: int) -> None:
-    store = LocalStore(f"file://{tmp_path}", str(tmp_path))
+    store = LocalStore(f"file://{tmp_path}")
     sink = LogSink(store, lambda number: f"logs/{number}.txt", ProcessOptions())
     read_end, write_end = os.pipe()
     pipe = OutputPipe(read_end)

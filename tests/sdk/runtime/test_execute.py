@@ -319,7 +319,7 @@ class FullStore(RefusingStore):
 
 
 def test_a_result_that_cannot_be_committed_is_not_the_users_error(program: Project, options: ExecutionOptions) -> None:
-    store = RefusingStore(program.store.uri, program.store.uri.removeprefix("file://"))
+    store = RefusingStore(program.store.uri)
     invocation = program.invocation("add", {"x": 1})
     failure = _failure(invocation, store, options)
     assert (failure.error.kind, failure.error.code) == ("SYSTEM", "StoreError")
@@ -327,7 +327,7 @@ def test_a_result_that_cannot_be_committed_is_not_the_users_error(program: Proje
 
 
 def test_without_a_claim_nothing_runs(program: Project, options: ExecutionOptions, tmp_path: Path) -> None:
-    store = FullStore(program.store.uri, program.store.uri.removeprefix("file://"))
+    store = FullStore(program.store.uri)
     ran = tmp_path / "ran"
     failure = _failure(program.invocation("count", {"path": str(ran)}), store, options)
     assert failure.error.code == "StoreError"
