@@ -1,4 +1,4 @@
-"""The page on Kubernetes says what the code says: every key of the policy, its defaults, how each end is judged."""
+"""The page on Kubernetes agrees with the code: keys and defaults of the policy, and codes of failures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.docs.test_reference import names, rows
 PAGE = "how-to/kubernetes.md"
 
 
-def on_the_page(file: str) -> list[Block]:
+def blocks_of_file(file: str) -> list[Block]:
     return [block for block in blocks(DOCS / PAGE) if block.mark("file") == file]
 
 
@@ -31,18 +31,18 @@ def on_the_page(file: str) -> list[Block]:
     ("mark", "model"),
     [
         pytest.param("## The policy", Policy, id="policy"),
-        pytest.param("A place is called", PolicyOverride, id="place"),
+        pytest.param("The key of a place", PolicyOverride, id="place"),
         pytest.param("## GPUs", Accelerators, id="accelerators"),
-        pytest.param("It may wait for so many seconds", WaitLimits, id="waits"),
+        pytest.param("Each timeout is in seconds", WaitLimits, id="waits"),
     ],
 )
-def test_every_key_has_a_row(mark: str, model: type[BaseModel]) -> None:
+def test_every_policy_key_has_a_row(mark: str, model: type[BaseModel]) -> None:
     assert sorted(names(rows(PAGE, mark))) == sorted(model.model_fields)
 
 
-def test_defaults_are_as_documented() -> None:
+def test_documented_defaults_are_the_defaults() -> None:
     waits, accelerators = WaitLimits(), Accelerators()
-    assert {row[0].strip("`"): float(row[1]) for row in rows(PAGE, "It may wait for so many seconds")} == waits.model_dump()
+    assert {row[0].strip("`"): float(row[1]) for row in rows(PAGE, "Each timeout is in seconds")} == waits.model_dump()
     stated = {row[0].strip("`"): row[1].strip("`") for row in rows(PAGE, "## GPUs")}
     for name in ("resource", "device_label", "partition_label"):
         assert stated[name] == getattr(accelerators, name)
@@ -54,10 +54,10 @@ def test_defaults_are_as_documented() -> None:
     assert policy["`memory`"] == f"`factor` {Memory().factor:g}"
 
 
-def test_policies_on_the_page_are_policies(tmp_path: Path) -> None:
+def test_policies_on_the_page_are_valid(tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
     read: list[Policy] = []
-    for block in on_the_page("policy.toml"):
+    for block in blocks_of_file("policy.toml"):
         file.write_text(block.text)
         read.append(read_policy(file))
 
@@ -68,8 +68,8 @@ def test_policies_on_the_page_are_policies(tmp_path: Path) -> None:
     assert (read[1].memory.factor, read[1].memory.limit) == (2.0, "64Gi")
 
 
-def test_the_settings_on_the_page_are_settings(tmp_path: Path) -> None:
-    (block,) = on_the_page("flytemp.toml")
+def test_settings_on_the_page_are_valid(tmp_path: Path) -> None:
+    (block,) = blocks_of_file("flytemp.toml")
     (tmp_path / "flytemp.toml").write_text(block.text)
     exports = next(one.text for one in blocks(DOCS / PAGE) if "export FLYTEMP_WORKER_BACKEND" in one.text)
     variables = dict(re.findall(r"export (\w+)=(\S+)", exports))
@@ -82,7 +82,7 @@ def test_the_settings_on_the_page_are_settings(tmp_path: Path) -> None:
         )
 
 
-def test_the_security_context_is_as_documented() -> None:
+def test_documented_security_context_is_the_default() -> None:
     text = next(block.text for block in blocks(DOCS / PAGE) if block.language == "yaml")
 
     assert yaml.safe_load(text) == Policy().security_context
@@ -116,17 +116,17 @@ _INIT = {"name": "warm", "state": {"terminated": {"exitCode": 3}}}
         pytest.param(_exit(1), "Exited", id="1"),
     ],
 )
-def test_codes_of_ends_are_as_documented(pod: dict[str, Any], code: str) -> None:
+def test_documented_codes_match_the_classification(pod: dict[str, Any], code: str) -> None:
     error = termination_of(pod, "primary").error
-    whose = {name: row[2] for row in rows(PAGE, "## Who is blamed") for name in re.findall(r"`(\w+)`", row[1])}
+    charged = {name: row[2] for row in rows(PAGE, "## Failure classification") for name in re.findall(r"`(\w+)`", row[1])}
 
     assert error is not None
     assert error.code == code
-    assert whose[code].split(",")[0] == {"USER": "user", "SYSTEM": "platform"}[error.kind]
-    assert ("not tried again" in whose[code]) is not error.retryable
+    assert charged[code].split(",")[0] == {"USER": "user", "SYSTEM": "platform"}[error.kind]
+    assert ("not retried" in charged[code]) is not error.retryable
 
 
-def test_what_the_page_says_acts_on_pods_alone(tmp_path: Path) -> None:
+def test_settings_for_pods_cause_warnings(tmp_path: Path) -> None:
     project = write_project(DOCS / PAGE, tmp_path)
     warnings = "\n".join(str(problem) for problem in program_warnings(load_program([project / "src"])))
 
@@ -134,7 +134,7 @@ def test_what_the_page_says_acts_on_pods_alone(tmp_path: Path) -> None:
     assert acting == {"container_image", "resources", "accelerator", "shared_memory", "pod_template"}
 
 
-def test_the_example_has_a_policy() -> None:
+def test_policy_of_the_example_is_valid() -> None:
     text = (DOCS.parent / "examples/kubernetes/policy.toml").read_text()
 
     assert Policy.model_validate(tomllib.loads(text)).keep_pods == "always"
