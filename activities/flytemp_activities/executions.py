@@ -17,8 +17,9 @@ from flytemp.records.launch import ExecutionContext
 from flytemp.registry import Registry
 from flytemp.runtime.invocation import TaskResult
 from flytemp.spec.bindings import Constants
+from flytemp.spec.graphs import node_at
 from flytemp.spec.models import LaunchPlanDocument, TaskDocument, TaskSpec, WorkflowDocument
-from flytemp.spec.plan import Plan, around_task, constant, node_at, plan_of
+from flytemp.spec.plan import Plan, around_task, constant, plan_of
 from flytemp.spec.read import read_document
 from flytemp.store.object_store import ObjectStore
 

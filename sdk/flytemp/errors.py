@@ -27,7 +27,7 @@ stable slug that programs may compare.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
 
@@ -84,6 +84,10 @@ class Problem:
 
     def __str__(self) -> str:
         return self.message if self.location is None else f"{self.location}: {self.message}"
+
+    def within(self, owner: str, location: Location | None = None) -> Problem:
+        """Return the problem with ``owner`` before its message, at ``location`` unless it has one."""
+        return replace(self, message=f"{owner}{self.message}", location=self.location or location)
 
 
 class ProgramError(FlytempError):

@@ -137,6 +137,17 @@ class EntityId:
         return cls(EntityKind(parts[0]), *parts[1:])
 
 
+def short_name(target: str) -> str:
+    """Return the last part of an entity's name; ``target`` is the name, or a URN."""
+    return entry_name(target).rpartition(".")[2]
+
+
+def entry_name(key: str) -> str:
+    """Return the name of the entity that a document has under ``key``: the key itself, or the name in a URN."""
+    parts = key.split(":")
+    return parts[3] if len(parts) in (4, 5) else key
+
+
 def is_urn(text: str) -> bool:
     """Whether ``text`` claims to be an entity's URN."""
     return text.split(":", 1)[0] in {kind.value for kind in EntityKind} and ":" in text

@@ -98,15 +98,10 @@ def workflow_notes(workflow: WorkflowSpec) -> Iterator[str]:
 
 def map_size(node: NodeSpec) -> int | None:
     """Return the number of items of a map if it is known before the run."""
-    if node.map is None:
-        return None
-    for name in node.map.over:
-        binding = node.inputs.get(name)
-        if binding is not None and binding.kind == "list":
-            return len(binding.items)
-        if binding is not None and binding.kind == "literal" and isinstance(binding.value, list):
-            return len(binding.value)
-    return None
+    from flytemp.spec.binding_types import known_length
+
+    lengths = (known_length(node.inputs.get(name)) for name in (node.map.over if node.map is not None else ()))
+    return next((length for length in lengths if length is not None), None)
 
 
 def map_notes(spec: MapSpec) -> Iterator[str]:

@@ -80,6 +80,13 @@ class Sources:
         return self._fits[key][0]
 
 
+def known_length(binding: Binding | None) -> int | None:
+    """Return the number of items of a list that a binding gives, if it is known before the run."""
+    if isinstance(binding, ListBinding):
+        return len(binding.items)
+    return len(binding.value) if isinstance(binding, LiteralBinding) and isinstance(binding.value, list) else None
+
+
 def binding_flaws(binding: Binding, target: LiteralType, sources: Sources) -> Iterator[Flaw]:
     """Everything in ``binding`` that does not fit ``target``."""
     match binding:

@@ -1,27 +1,28 @@
-"""Walking a document's graphs: nodes at any depth of branches, and what a node waits for."""
+"""Walks over the graphs of documents: nodes at any depth of branches, what a node waits for, what it calls."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from flytemp.errors import CorruptData
 from flytemp.spec.models import (
     Binding,
-    Comparison,
-    Condition,
     ErrorBinding,
     InputBinding,
     ListBinding,
     MapBinding,
     NodeSpec,
     OutputBinding,
+    WorkflowDocument,
     WorkflowSpec,
 )
+from flytemp.spec.node_forms import form_of
 
 Source = InputBinding | OutputBinding | ErrorBinding
 
 
 def all_nodes(spec: WorkflowSpec) -> Iterator[tuple[str, NodeSpec]]:
-    """Every node of a graph with its local id, ``n2.n0`` for one in a branch; the failure node comes last."""
+    """Yield every node of a graph with its local id, ``n2.n0`` for one in a branch; the failure node is last."""
     for node in spec.nodes:
         yield from nodes_within(node)
     if spec.on_failure is not None:
@@ -29,49 +30,47 @@ def all_nodes(spec: WorkflowSpec) -> Iterator[tuple[str, NodeSpec]]:
 
 
 def nodes_within(node: NodeSpec, around: str = "") -> Iterator[tuple[str, NodeSpec]]:
-    """The node itself, then those of its cases, when it is a branch."""
+    """Yield the node and all nodes inside it, each with its local id."""
     local = around + node.id
     yield local, node
-    if node.branch is not None:
-        for case in node.branch.cases:
-            if case.node is not None:
-                yield from nodes_within(case.node, f"{local}.")
+    for child in form_of(node).children(node):
+        yield from nodes_within(child, f"{local}.")
+
+
+def node_at(graph: WorkflowSpec, local: str) -> NodeSpec:
+    """Return the node with a local id, such as ``n2.n0`` for one in a branch.
+
+    Raises:
+        CorruptData: if there is none.
+    """
+    first, *inner = local.split(".")
+    found = graph.by_id.get(first)
+    for part in inner:
+        children = form_of(found).children(found) if found is not None else ()
+        found = next((child for child in children if child.id == part), None)
+    if found is None:
+        raise CorruptData(f"the workflow {graph.name} has no node {local!r}")
+    return found
 
 
 def needs_of(node: NodeSpec) -> Iterator[str]:
-    """The nodes of the graph that ``node`` waits for; a branch waits for whatever its conditions and cases need."""
+    """Yield the nodes of the graph that ``node`` waits for, including those that the nodes inside it need."""
     yield from node.after
-    for source in sources(node.inputs.values()):
+    for source in sources(taken_by(node)):
         if isinstance(source, OutputBinding):
             yield source.node
-    if node.branch is None:
-        return
-    for case in node.branch.cases:
-        if case.condition is not None:
-            for source in sources(operands(case.condition)):
-                if isinstance(source, OutputBinding):
-                    yield source.node
-        if case.node is not None:
-            yield from needs_of(case.node)
+    for child in form_of(node).children(node):
+        yield from needs_of(child)
 
 
-def operands(condition: Condition) -> Iterator[Binding]:
-    """What a condition compares, at any depth."""
-    for comparison in comparisons(condition):
-        yield comparison.left
-        yield comparison.right
-
-
-def comparisons(condition: Condition) -> Iterator[Comparison]:
-    if isinstance(condition, Comparison):
-        yield condition
-    else:
-        for term in condition.terms:
-            yield from comparisons(term)
+def taken_by(node: NodeSpec) -> Iterator[Binding]:
+    """Yield the bindings that a node itself takes, without those of the nodes inside it."""
+    yield from node.inputs.values()
+    yield from form_of(node).operands(node)
 
 
 def sources(bindings: Iterable[Binding]) -> Iterator[Source]:
-    """The inputs, outputs and errors that ``bindings`` take from, at any depth."""
+    """Yield the inputs, outputs and errors that ``bindings`` take from, at any depth."""
     for binding in bindings:
         if isinstance(binding, ListBinding):
             yield from sources(binding.items)
@@ -82,23 +81,24 @@ def sources(bindings: Iterable[Binding]) -> Iterator[Source]:
 
 
 def called_workflows(spec: WorkflowSpec) -> set[str]:
-    """The keys of the workflows whose graphs this one runs."""
-    return {node.target for _, node in all_nodes(spec) if callee_kind(node) == "workflow"}
+    """Return the keys of the workflows whose graphs this one runs."""
+    return {node.target for _, node in all_nodes(spec) if form_of(node).callee_kind(node) == "workflow"}
 
 
-def callee_kind(node: NodeSpec) -> str:
-    """The kind of what a node calls; a map's own is that of each of its calls."""
-    return node.map.kind if node.kind == "map" and node.map is not None else node.kind
-
-
-def entry_name(key: str) -> str:
-    """The name of the entity that a document holds under ``key``: its own name, or a URN for one from elsewhere."""
-    parts = key.split(":")
-    return parts[3] if len(parts) in (4, 5) else key
+def reachable_workflows(document: WorkflowDocument, keys: Iterable[str]) -> set[str]:
+    """Return ``keys`` and the keys of all workflows whose graphs these run, at any depth."""
+    reachable: set[str] = set()
+    pending = list(keys)
+    while pending:
+        key = pending.pop()
+        if key not in reachable:
+            reachable.add(key)
+            pending += called_workflows(document.workflows[key])
+    return reachable
 
 
 def circular(needs: dict[str, set[str]]) -> list[str]:
-    """Those that wait for each other, or for one that does; empty when there is an order for all."""
+    """Return the names that wait for each other, or for one that does; empty if there is an order for all."""
     feeds: dict[str, list[str]] = {name: [] for name in needs}
     waiting = {name: len(needed) for name, needed in needs.items()}
     for name, needed in needs.items():

@@ -10,9 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from flytemp.errors import CorruptData
 from flytemp.spec.graphs import all_nodes
-from flytemp.spec.integrity import name_flaws
-from flytemp.spec.interfaces import known_interface, lacking
+from flytemp.spec.integrity import name_problems
 from flytemp.spec.models import SCHEMA_VERSION, Document, LaunchPlanDocument, TaskDocument, WorkflowDocument
+from flytemp.spec.node_forms import form_of
 
 if TYPE_CHECKING:
     from flytemp.spec.canonical import AnyDocument
@@ -73,12 +73,12 @@ def _missing_reference(document: AnyDocument) -> str | None:
 def _missing_in_workflow(document: WorkflowDocument) -> str | None:
     if document.name not in document.workflows:
         return f"it lacks its own workflow {document.name!r}"
-    for flaw in name_flaws(document):
-        return flaw
+    for problem in name_problems(document):
+        return problem.message
     for name, workflow in document.workflows.items():
         for local, node in all_nodes(workflow):
-            if known_interface(document, node) is None:
-                return f"the node {local!r} of {name!r} {lacking(node)}"
+            if form_of(node).interface(node, document) is None:
+                return form_of(node).lacking(node).within(f"the node {local!r} of {name!r} ").message
     return None
 
 

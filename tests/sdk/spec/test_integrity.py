@@ -6,7 +6,8 @@ import pytest
 
 from flytemp.errors import CorruptData
 from flytemp.literals.types import SimpleType
-from flytemp.spec.integrity import check_integrity, circular
+from flytemp.spec.graphs import circular
+from flytemp.spec.integrity import check_integrity
 from flytemp.spec.models import (
     Binding,
     InputBinding,
@@ -62,7 +63,7 @@ def test_a_sound_document_passes_in_whatever_order_its_nodes_are_listed() -> Non
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
-        (program(workflow("other")), "workflow wf cannot run: the document lacks it"),
+        (program(workflow("other")), "workflow 'wf': the document lacks it"),
         (
             program(workflow("wf", step("n0", None, "n1"), step("n1", of("n0")), step("n2"))),
             "its nodes n0, n1 wait for each other",

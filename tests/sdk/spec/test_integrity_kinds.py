@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from flytemp.errors import CorruptData
+from flytemp.errors import CorruptData, Location
 from flytemp.literals.types import ListType, SimpleType, UnionType
-from flytemp.spec.integrity import check_integrity, integrity_flaws, interface_of, needs_of
+from flytemp.spec.graphs import needs_of
+from flytemp.spec.integrity import check_integrity, integrity_problems
 from flytemp.spec.models import (
     Backoff,
     Binding,
@@ -35,6 +36,7 @@ from flytemp.spec.models import (
     WorkflowDocument,
     WorkflowSpec,
 )
+from flytemp.spec.node_forms import form_of
 
 INT = SimpleType(kind="integer")
 X = InputBinding(var="x")
@@ -252,18 +254,22 @@ def test_entries_that_are_wrong(change: dict[str, Any], reason: str) -> None:
 def test_a_workflow_that_is_wrong() -> None:
     spec = program().root.model_copy(update={"timeout_seconds": 0, "outputs": {"o": ONE}})
     document = program().model_copy(update={"workflows": {"wf": spec, "sub": SUB}})
-    assert [flaw.reason for flaw in integrity_flaws(document)] == [
-        "it has timeout_seconds 0: it must be more than zero, or be left out",
-        "it gives 'o', which is no output of it",
+    assert [problem.message for problem in integrity_problems(document)] == [
+        "workflow 'wf': it has timeout_seconds 0: it must be more than zero, or be left out",
+        "workflow 'wf': it gives 'o', which is no output of it",
     ]
     reference = SUB.model_copy(update={"reference": "wf:a:b:sub:v1"})
-    with pytest.raises(CorruptData, match="workflow sub cannot run: it is a reference to wf:a:b:sub:v1"):
+    with pytest.raises(CorruptData, match="workflow 'sub': it is a reference to wf:a:b:sub:v1"):
         check_integrity(program().model_copy(update={"workflows": {"wf": program().root, "sub": reference}}))
 
 
-def test_all_flaws_are_found() -> None:
-    flaws = list(integrity_flaws(program(step("n0", of("n7")), step("n1", X, "n8"), gate("n2", type=None))))
-    assert [flaw.node for flaw in flaws] == ["n2", "n0", "n1"]
+def test_all_problems_are_found() -> None:
+    def locate(workflow: str, node: str, name: str) -> Location:
+        return Location(f"{workflow}.{node}", 1)
+
+    document = program(step("n0", of("n7")), step("n1", X, "n8"), gate("n2", type=None))
+    problems = list(integrity_problems(document, locate=locate))
+    assert [problem.location for problem in problems] == [Location(f"wf.{node}", 1) for node in ("n2", "n0", "n1")]
 
 
 def test_a_branch_waits_for_all_that_its_conditions_and_cases_need() -> None:
@@ -272,6 +278,12 @@ def test_a_branch_waits_for_all_that_its_conditions_and_cases_need() -> None:
         update={"after": ("n2",)}
     )
     assert sorted(needs_of(node)) == ["n0", "n1", "n2", "n3", "n4", "n5"]
+
+
+def interface(document: WorkflowDocument, node: NodeSpec) -> Interface:
+    found = form_of(node).interface(node, document)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -291,17 +303,17 @@ def test_a_map_takes_and_gives_lists(more: dict[str, Any], item: Any) -> None:
         loader="m:step",
     )
     document = program().model_copy(update={"tasks": {"step": task}})
-    interface = interface_of(document, document.root, mapped("n0", **more))
-    assert interface.inputs == (Variable(name="a", type=ListType(item=INT)), variable("b"))
-    assert interface.outputs == (Variable(name="o", type=ListType(item=item)),)
+    found = interface(document, mapped("n0", **more))
+    assert found.inputs == (Variable(name="a", type=ListType(item=INT)), variable("b"))
+    assert found.outputs == (Variable(name="o", type=ListType(item=item)),)
 
 
 def test_the_interfaces_of_gates_sleeps_and_branches() -> None:
     document = program()
-    asked = interface_of(document, document.root, gate("n0"))
+    asked = interface(document, gate("n0"))
     assert (asked.inputs, asked.outputs) == ((), (Variable(name="o0", type=INT),))
     approval = NodeSpec(id="n0", kind="gate", gate=GateSpec(kind="approve", name="ok", type=INT))
-    assert interface_of(document, document.root, approval).inputs == (Variable(name="value", type=INT),)
-    assert interface_of(document, document.root, NodeSpec(id="n0", kind="sleep", sleep_seconds=1)) == Interface()
-    declared = interface_of(document, document.root, branch("n0", when(step("n0")), outputs="o"))
+    assert interface(document, approval).inputs == (Variable(name="value", type=INT),)
+    assert interface(document, NodeSpec(id="n0", kind="sleep", sleep_seconds=1)) == Interface()
+    declared = interface(document, branch("n0", when(step("n0")), outputs="o"))
     assert declared == Interface(outputs=(variable("o"),))

@@ -240,7 +240,7 @@ def test_a_branch_gives_what_it_declares() -> None:
 
     assert messages(branch(INT)) == []
     declared, used = messages(branch(TEXT))
-    assert "output 'o' of the node n0.n0 of a case: cannot use int where str is expected" in declared
+    assert "output 'o' of the node n0 of a case: cannot use int where str is expected" in declared
     assert "input 'v' of node n1 (task m.take): cannot use str where int is expected" in used
 
 

@@ -25,7 +25,7 @@ from flytemp.spec.models import (
     WorkflowDocument,
     WorkflowSpec,
 )
-from flytemp.spec.plan import callee_interface
+from flytemp.spec.node_forms import form_of
 
 Json = Any
 Generator: TypeAlias = Callable[[Mapping[str, Json]], WorkflowDocument]
@@ -130,7 +130,7 @@ class _Frame:
             return {"o0": said(node.gate.name) if node.gate.kind == "input" else self.value(node.inputs["value"])}
         if node.kind == "sleep":
             return {}
-        interface = callee_interface(node, self.program)
+        interface = form_of(node).call_interface(node, self.program)
         arguments = {variable.name: variable.default for variable in interface.inputs if not variable.required}
         arguments |= {var: self.value(binding) for var, binding in node.inputs.items()}
         if node.map is None:

@@ -16,7 +16,7 @@ from flytemp.launching.inputs import launch_interface
 from flytemp.literals.types import SchemaModel
 from flytemp.spec import models
 from flytemp.spec.canonical import AnyDocument, content, digest
-from flytemp.spec.graphs import all_nodes, callee_kind
+from flytemp.spec.graphs import all_nodes
 from flytemp.spec.models import (
     BundleRef,
     Document,
@@ -28,6 +28,7 @@ from flytemp.spec.models import (
     WorkflowDocument,
     WorkflowSpec,
 )
+from flytemp.spec.node_forms import form_of
 from flytemp.spec.typecheck import document_problems
 
 Entry = TaskSpec | WorkflowSpec | LaunchPlanReference
@@ -204,7 +205,7 @@ def _complete(name: str, known: _Known, bundle: BundleRef | None) -> WorkflowDoc
             continue
         workflows[key] = known.workflows[key]
         for _, node in all_nodes(workflows[key]):
-            kind, target = callee_kind(node), node.target
+            kind, target = form_of(node).callee_kind(node), node.target
             if kind == "workflow" and target in known.workflows:
                 waiting.append(target)
             elif kind == "launch_plan" and target in known.launch_plans:

@@ -16,7 +16,7 @@ from typing import Any
 from flytemp.compiler.yaml.text import NotReadable, read_reference, read_type
 from flytemp.compiler.yaml.trees import Tree, map_of, tree_of
 from flytemp.errors import Location, Problem
-from flytemp.spec.graphs import entry_name
+from flytemp.names import entry_name
 
 _AROUND = {
     "task": ("schema_version", "kind", "bundle"),

@@ -1,0 +1,397 @@
+"""Forms of nodes: one class per kind, with everything that the spec has to know of the kind.
+
+`form_of` returns the form of a node. Code outside this module does not branch on the kind of a node. A new kind of node is a
+class here with an entry in `FORMS`, and its name and fields in `flytemp.spec.models.NodeSpec`.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Protocol
+
+from flytemp.errors import Problem
+from flytemp.names import short_name
+from flytemp.spec.binding_types import Sources, known_length, operand_flaws
+from flytemp.spec.conditions import case_problems, comparisons, operands
+from flytemp.spec.field_checks import map_problems, positive, repeated_names, settings_problems
+from flytemp.spec.interfaces import gate_interface, map_interface
+from flytemp.spec.models import (
+    Binding,
+    Condition,
+    Interface,
+    Junction,
+    NodeSpec,
+    WorkflowDocument,
+)
+from flytemp.task_types import find_task_type
+
+_TASKS = ("task", "dynamic")
+
+
+class PlanWriter(Protocol):
+    """Writer of the plan of one graph."""
+
+    @property
+    def document(self) -> WorkflowDocument:
+        """The document of the graph."""
+
+    def node(self, node: NodeSpec) -> dict[str, Any]:
+        """Return a node of the plan."""
+
+    def inside(self, node: NodeSpec) -> PlanWriter:
+        """Return a writer of the nodes inside ``node``."""
+
+    def binding(self, binding: Binding) -> dict[str, Any]:
+        """Return the plan's form of a binding."""
+
+
+class NodeForm(ABC):
+    """What the spec knows of one kind of node.
+
+    Attributes:
+        kind: the kind, as in `NodeSpec.kind`.
+        field: the field of `NodeSpec` that nodes of this kind have and no others.
+        can_handle_failure: whether a workflow's ``on_failure`` may be such a node.
+    """
+
+    kind: ClassVar[str]
+    field: ClassVar[str | None] = None
+    can_handle_failure: ClassVar[bool] = False
+
+    @property
+    def words(self) -> str:
+        """The kind as people read it."""
+        return self.kind.replace("_", " ")
+
+    @abstractmethod
+    def interface(self, node: NodeSpec, document: WorkflowDocument) -> Interface | None:
+        """Return what the node takes and gives; None if the document lacks its callee, or the node its own field."""
+
+    def lacking(self, node: NodeSpec) -> Problem:
+        """Return the problem of a node that has no interface."""
+        return Problem(f"is a {self.words} and lacks its field {self.field!r}")
+
+    def callee_kind(self, node: NodeSpec) -> str | None:
+        """Return the kind of entity that the node calls, None if it calls nothing; a map's is the kind of each call."""
+        return None
+
+    def call_interface(self, node: NodeSpec, document: WorkflowDocument) -> Interface:
+        """Return the interface of the entity that the node calls; empty if it calls nothing."""
+        kind = self.callee_kind(node)
+        return (None if kind is None else called_interface(document, kind, node.target)) or Interface()
+
+    def problems(self, node: NodeSpec) -> Iterator[Problem]:
+        """Yield what is wrong with the node by itself: its fields and the bounds of its numbers."""
+        yield from ()
+
+    def problems_in(self, node: NodeSpec, document: WorkflowDocument) -> Iterator[Problem]:
+        """Yield what does not fit between the node and the entities of its document; the node has an interface."""
+        yield from ()
+
+    def type_problems(self, node: NodeSpec, sources: Sources, interfaces: Mapping[str, Interface | None]) -> Iterator[Problem]:
+        """Yield what does not fit in types, apart from the node's inputs. ``interfaces`` are those of its children, by id."""
+        yield from ()
+
+    def children(self, node: NodeSpec) -> Iterable[NodeSpec]:
+        """Return the nodes inside the node."""
+        return ()
+
+    def operands(self, node: NodeSpec) -> Iterator[Binding]:
+        """Yield the bindings that the node takes from the graph around it, apart from its inputs."""
+        yield from ()
+
+    def label(self, node: NodeSpec) -> str:
+        """Return the node's short name, unless the author gives one."""
+        return short_name(node.target) or self.kind
+
+    def detail(self, node: NodeSpec) -> str:
+        """Return the part of the node that matters most to a reader, such as its target."""
+        return node.target
+
+    def plan_fields(self, node: NodeSpec, writer: PlanWriter) -> dict[str, Any]:
+        """Return the fields that a node of this kind has in the plan; see `flytemp.spec.plan`."""
+        return {}
+
+
+class _Call(NodeForm):
+    """A node that calls one entity of the document."""
+
+    can_handle_failure = True
+    section: ClassVar[str]
+
+    def interface(self, node: NodeSpec, document: WorkflowDocument) -> Interface | None:
+        return self.entity_interface(document, node.target)
+
+    def entity_interface(self, document: WorkflowDocument, target: str) -> Interface | None:
+        entry = getattr(document, self.section).get(target)
+        return None if entry is None else entry.interface
+
+    def lacking(self, node: NodeSpec) -> Problem:
+        return Problem(f"calls the {self.words} {node.target!r}, which the document lacks")
+
+    def callee_kind(self, node: NodeSpec) -> str:
+        return self.kind
+
+
+class TaskForm(_Call):
+    """A call of a task."""
+
+    kind = "task"
+    section = "tasks"
+
+    def problems_in(self, node: NodeSpec, document: WorkflowDocument) -> Iterator[Problem]:
+        if document.tasks[node.target].kind == "dynamic":
+            yield Problem(f"calls {node.target!r} as a task, and it is a dynamic one")
+
+    def plan_fields(self, node: NodeSpec, writer: PlanWriter) -> dict[str, Any]:
+        settings = node.overrides.settings or writer.document.tasks[node.target].settings
+        backoff = settings.retries.backoff
+        seconds = {"queued": settings.queued_timeout_seconds, "deadline": settings.deadline_seconds, "pool": settings.pool}
+        return {
+            "retries": settings.retries.count,
+            "backoff": [backoff.base_seconds, backoff.factor, backoff.cap_seconds, backoff.jitter],
+            **{name: value for name, value in seconds.items() if value is not None},
+        }
+
+
+class DynamicForm(TaskForm):
+    """A call of a task that returns a graph, which runs in its place."""
+
+    kind = "dynamic"
+
+    def problems_in(self, node: NodeSpec, document: WorkflowDocument) -> Iterator[Problem]:
+        if document.tasks[node.target].kind != "dynamic":
+            yield Problem(f"calls {node.target!r} as a dynamic task, and it is none")
+
+
+class WorkflowForm(_Call):
+    """A call of a workflow, whose graph runs inside the execution."""
+
+    kind = "workflow"
+    section = "workflows"
+
+
+class LaunchPlanForm(_Call):
+    """A call of a launch plan: an execution of its own."""
+
+    kind = "launch_plan"
+    section = "launch_plans"
+
+    def plan_fields(self, node: NodeSpec, writer: PlanWriter) -> dict[str, Any]:
+        plan = writer.document.launch_plans[node.target]
+        return {"plan": {"launch_plan": plan.name, **plan.model_dump(include={"project", "domain", "version"})}}
+
+
+class MapForm(NodeForm):
+    """A call for each item of lists."""
+
+    kind = "map"
+    field = "map"
+
+    def callee_kind(self, node: NodeSpec) -> str | None:
+        return None if node.map is None else node.map.kind
+
+    def interface(self, node: NodeSpec, document: WorkflowDocument) -> Interface | None:
+        called = None if node.map is None else called_interface(document, node.map.kind, node.target)
+        return None if node.map is None or called is None else map_interface(node.map, called)
+
+    def lacking(self, node: NodeSpec) -> Problem:
+        return super().lacking(node) if node.map is None else FORMS[node.map.kind].lacking(node)
+
+    def problems(self, node: NodeSpec) -> Iterator[Problem]:
+        if node.map is not None:
+            yield from map_problems(node.map)
+
+    def problems_in(self, node: NodeSpec, document: WorkflowDocument) -> Iterator[Problem]:
+        assert node.map is not None
+        yield from FORMS[node.map.kind].problems_in(node, document)
+        task = document.tasks.get(node.target) if node.map.kind in _TASKS and node.map.items_per_task > 1 else None
+        type_ = find_task_type(task.kind) if task is not None else None
+        if type_ is not None and not type_.shares_tries:
+            yield Problem(f"has items_per_task {node.map.items_per_task}: each call of {node.target!r} needs a try of its own")
+        known = {variable.name for variable in self.call_interface(node, document).inputs}
+        unknown = sorted(set(node.map.over) - known)
+        if unknown:
+            yield Problem(f"maps over {', '.join(map(repr, unknown))}, which {node.target} does not take")
+
+    def type_problems(self, node: NodeSpec, sources: Sources, interfaces: Mapping[str, Interface | None]) -> Iterator[Problem]:
+        lengths = {name: known_length(node.inputs.get(name)) for name in (node.map.over if node.map is not None else ())}
+        known = {name: length for name, length in lengths.items() if length is not None}
+        if len(set(known.values())) > 1:
+            listed = ", ".join(f"{name!r} has {length}" for name, length in known.items())
+            yield Problem(f"it maps over lists of different lengths: {listed}", hint="pass lists of equal length")
+
+    def plan_fields(self, node: NodeSpec, writer: PlanWriter) -> dict[str, Any]:
+        spec, called = node.map, self.call_interface(node, writer.document)
+        assert spec is not None
+        item = {"id": node.id, "kind": spec.kind, "target": node.target, "name": self.label(node)}
+        fields = {
+            "item": {**item, **FORMS[spec.kind].plan_fields(node, writer)},
+            "over": list(spec.over),
+            "outputs": [output.name for output in called.outputs],
+            "concurrency": spec.concurrency,
+            "min_successes": spec.min_successes,
+            "min_ratio": spec.min_success_ratio,
+            "group": spec.items_per_task,
+            "run_all": spec.run_all,
+        }
+        return {"map": fields}
+
+
+class BranchForm(NodeForm):
+    """A node that takes the first of its cases whose condition holds."""
+
+    kind = "branch"
+    field = "branch"
+
+    def interface(self, node: NodeSpec, document: WorkflowDocument) -> Interface | None:
+        return None if node.branch is None else Interface(outputs=node.branch.outputs)
+
+    def problems(self, node: NodeSpec) -> Iterator[Problem]:
+        if node.branch is None:
+            return
+        cases = node.branch.cases
+        if not cases:
+            yield Problem("is a branch without cases")
+        ids: set[str] = set()
+        for number, case in enumerate(cases, 1):
+            yield from case_problems(case, number, is_last=number == len(cases))
+            if case.node is not None:
+                if case.node.id in ids:
+                    yield Problem(f"has two cases with the node {case.node.id!r}")
+                ids.add(case.node.id)
+        yield from repeated_names("output", node.branch.outputs, "declares")
+
+    def problems_in(self, node: NodeSpec, document: WorkflowDocument) -> Iterator[Problem]:
+        declared = {variable.name for variable in node.branch.outputs} if node.branch is not None else set()
+        for child in self.children(node):
+            interface = form_of(child).interface(child, document)
+            missing = declared - {variable.name for variable in interface.outputs} if interface is not None else None
+            if missing:
+                names = ", ".join(map(repr, sorted(missing)))
+                yield Problem(f"declares the output {names}, which the node {child.id} of one of its cases lacks")
+
+    def type_problems(self, node: NodeSpec, sources: Sources, interfaces: Mapping[str, Interface | None]) -> Iterator[Problem]:
+        assert node.branch is not None
+        for number, case in enumerate(node.branch.cases, 1):
+            for comparison in comparisons(case.condition) if case.condition is not None else ():
+                for operand in (comparison.left, comparison.right):
+                    for reason, hint in operand_flaws(operand, comparison.type, sources):
+                        yield Problem(f"the condition of case {number}: {reason}", hint=hint)
+            interface = interfaces.get(case.node.id) if case.node is not None else None
+            given = {variable.name: variable.type for variable in interface.outputs} if interface is not None else {}
+            for variable in node.branch.outputs:
+                mismatch = sources.mismatch(given[variable.name], variable.type) if variable.name in given else None
+                if mismatch is not None and case.node is not None:
+                    yield Problem(f"output '{variable.name}' of the node {case.node.id} of a case: {mismatch}")
+
+    def children(self, node: NodeSpec) -> Iterable[NodeSpec]:
+        return [case.node for case in node.branch.cases if case.node is not None] if node.branch is not None else []
+
+    def operands(self, node: NodeSpec) -> Iterator[Binding]:
+        for case in node.branch.cases if node.branch is not None else ():
+            if case.condition is not None:
+                yield from operands(case.condition)
+
+    def plan_fields(self, node: NodeSpec, writer: PlanWriter) -> dict[str, Any]:
+        assert node.branch is not None
+        inside = writer.inside(node)
+        nodes: list[dict[str, Any]] = []
+        cases: list[list[Any]] = []
+        for case in node.branch.cases:
+            condition = None if case.condition is None else _plan_condition(case.condition, writer)
+            cases.append([condition, None if case.node is None else len(nodes), case.fail])
+            if case.node is not None:
+                nodes.append(inside.node(case.node))
+        return {"branch": {"nodes": nodes, "cases": cases}}
+
+
+class GateForm(NodeForm):
+    """A node that waits for an answer."""
+
+    kind = "gate"
+    field = "gate"
+
+    def interface(self, node: NodeSpec, document: WorkflowDocument) -> Interface | None:
+        return None if node.gate is None else gate_interface(node.gate)
+
+    def problems(self, node: NodeSpec) -> Iterator[Problem]:
+        if node.gate is None:
+            return
+        yield from positive("timeout_seconds", node.gate.timeout_seconds)
+        if not node.gate.name:
+            yield Problem("is a gate without a name")
+        if node.gate.kind == "input" and node.gate.type is None:
+            yield Problem("waits for an input without a type")
+
+    def label(self, node: NodeSpec) -> str:
+        return node.gate.name if node.gate is not None else self.kind
+
+    def detail(self, node: NodeSpec) -> str:
+        return self.label(node)
+
+    def plan_fields(self, node: NodeSpec, writer: PlanWriter) -> dict[str, Any]:
+        gate = node.gate
+        assert gate is not None
+        type_ = None if gate.type is None else gate.type.model_dump(mode="json")
+        return {"gate": {"kind": gate.kind, "name": gate.name, "type": type_, "timeout": gate.timeout_seconds}}
+
+
+class SleepForm(NodeForm):
+    """A node that waits for some time."""
+
+    kind = "sleep"
+    field = "sleep_seconds"
+
+    def interface(self, node: NodeSpec, document: WorkflowDocument) -> Interface | None:
+        return Interface()
+
+    def problems(self, node: NodeSpec) -> Iterator[Problem]:
+        if node.sleep_seconds is None:
+            yield self.lacking(node)
+        elif not 0 <= node.sleep_seconds < math.inf:
+            yield Problem(f"sleeps for {node.sleep_seconds} seconds: it must be zero or more")
+
+    def detail(self, node: NodeSpec) -> str:
+        return f"{node.sleep_seconds:g} s"
+
+    def plan_fields(self, node: NodeSpec, writer: PlanWriter) -> dict[str, Any]:
+        return {"seconds": node.sleep_seconds}
+
+
+_FORMS = (TaskForm(), DynamicForm(), WorkflowForm(), LaunchPlanForm(), MapForm(), BranchForm(), GateForm(), SleepForm())
+FORMS: Mapping[str, NodeForm] = {form.kind: form for form in _FORMS}
+
+
+def form_of(node: NodeSpec) -> NodeForm:
+    """Return the form of a node."""
+    return FORMS[node.kind]
+
+
+def called_interface(document: WorkflowDocument, kind: str, target: str) -> Interface | None:
+    """Return the interface of the entity that a node of this kind calls; None if the document lacks it."""
+    form = FORMS[kind]
+    return form.entity_interface(document, target) if isinstance(form, _Call) else None
+
+
+def field_problems(node: NodeSpec) -> Iterator[Problem]:
+    """Yield what is wrong with a node by itself, apart from the nodes inside it."""
+    own = form_of(node)
+    for form in FORMS.values():
+        if form.field is not None and form is not own and getattr(node, form.field) is not None:
+            yield Problem(f"is a {own.words} and has the field {form.field!r}")
+    if node.target and own.callee_kind(node) is None and own.kind != "map":
+        yield Problem(f"is a {own.words} and has a target, {node.target!r}: it calls nothing")
+    if node.overrides.settings is not None:
+        if own.callee_kind(node) not in _TASKS:
+            yield Problem(f"is a {own.words} and overrides settings, which only tasks have")
+        yield from settings_problems(node.overrides.settings)
+    yield from own.problems(node)
+
+
+def _plan_condition(condition: Condition, writer: PlanWriter) -> list[Any]:
+    if isinstance(condition, Junction):
+        return [condition.kind, [_plan_condition(term, writer) for term in condition.terms]]
+    return ["cmp", condition.operator, writer.binding(condition.left), writer.binding(condition.right), condition.type]
