@@ -1,4 +1,4 @@
-"""What a backend is: something that runs one try of a task, wherever that may be."""
+"""Protocol of the backends, which run the tries of tasks."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any, Protocol, TypeAlias
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 
 TryKey: TypeAlias = tuple[str, str, int, int]
-"""(execution root, node path, attempt, try): names one try in the whole installation."""
+"""Execution root, node path, attempt and try. The key is unique among all executions of a store."""
 
 HeartbeatDetails: TypeAlias = Mapping[str, Any]
-"""What a heartbeat says of a try: ``phase``, and what its backend knows beside it."""
+"""Details of a heartbeat: the ``phase`` of the try, and further keys of the backend such as ``pod``, ``uid`` or ``reason``."""
 
 Report: TypeAlias = Callable[[dict[str, Any]], None]
-"""Takes what a heartbeat should say: small, and the last one counts."""
+"""Receives the details for the next heartbeat. They must be small and complete: they replace the previous ones."""
 
 
 def key_of(invocation: Invocation) -> TryKey:
-    """What the invocation's try is called."""
+    """Return the key of the invocation's try."""
     return invocation.execution_root, invocation.node, invocation.attempt, invocation.try_
 
 
@@ -38,30 +38,30 @@ class TaskLost(SystemFailure):
 
 
 class Backend(Protocol):
-    """Runs tries. `start` and `close` are called once, around everything else."""
+    """Runs tries. `start` must be called before all other methods, and `close` after them."""
 
     async def start(self) -> None:
-        """Be ready to run."""
+        """Prepare to run tries."""
         ...
 
     async def close(self) -> None:
-        """Stop what still runs, and clean up."""
+        """Stop or leave the running tries, as the backend does, and free all resources."""
         ...
 
     async def run(
         self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
     ) -> TaskResult:
-        """The result of one try. Cancelling the call detaches from the try; it goes on.
+        """Run one try and return its result. Cancelling the call detaches from the try, which continues.
 
         Args:
-            invocation: what to run.
-            resumed: this very try may have been started before; join it, or find what it left.
-            report: hears of what changes.
-            before: the last word of an earlier activity of this try, when there was one.
+            invocation: the try.
+            resumed: the try may have been started before. Join it, or return its outcome.
+            report: receives the details of the try at every change.
+            before: the last heartbeat of an earlier activity of the try, if there was one.
 
         Raises:
-            TaskLost: see there.
-            SystemFailure: see there.
+            TaskLost: the try was started and left no result.
+            SystemFailure: the platform failed.
         """
         ...
 
@@ -85,9 +85,9 @@ class Backend(Protocol):
         ...
 
     async def kill(self, invocation_key: TryKey) -> None:
-        """Stop a try and everything it started; returns when all of it is gone."""
+        """Stop a try and everything that it started. Return when nothing of it is left."""
         ...
 
     def running(self) -> Set[TryKey]:
-        """The tries that this backend has in hand. The set is to be used at once: it changes as they do."""
+        """Return the tries that the backend runs or follows, as a view that changes with them."""
         ...

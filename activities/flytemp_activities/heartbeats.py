@@ -37,7 +37,7 @@ class HeartbeatState:
     is_rationed: bool = False
 
     def update(self, details: dict[str, Any]) -> None:
-        """Replace the details. A reason to wait that the new details lack is over."""
+        """Replace the details. A reason to wait that the new details lack no longer holds."""
         if details != self.details:
             self.details = details
             if not self.is_rationed:

@@ -58,7 +58,7 @@ class HeldBackend:
         run = self.tries.pop(invocation_key, None)
         if run is not None and not run.done():
             self.on_kill(run)
-            run.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody waits for it
+            run.add_done_callback(lambda done: done.cancelled() or done.exception())  # no activity may be waiting
 
     def running(self) -> set[TryKey]:
         return {key for key, run in self.tries.items() if not run.done()}

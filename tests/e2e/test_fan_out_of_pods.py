@@ -1,4 +1,4 @@
-"""Fan-outs of which most pods are started before Temporal has started their activities: each pod once, whatever happens."""
+"""Fan-outs whose pods start before Temporal dispatches their activities: each pod is created once."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ PROGRAM = f"""
 
 
 class Seen:
-    """The uids of all pods that were in a namespace, by their names; looked for several times a second."""
+    """Uids of all pods that were in a namespace, by name. The namespace is listed several times a second."""
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
         self.uids: dict[str, set[str]] = defaultdict(set)
@@ -153,9 +153,9 @@ def test_each_pod_is_created_once(installation: Installation, seen: Seen) -> Non
     assert_each_once(seen)
 
 
-def test_workers_that_are_killed_while_they_start_them(installation: Installation, seen: Seen) -> None:
+def test_pods_are_created_once_if_the_worker_is_killed_meanwhile(installation: Installation, seen: Seen) -> None:
     installation.flytemp("launch", "program.whiles", "--name", "whiles-1")
-    eventually(lambda: seen.there >= 60, "many are there")
+    eventually(lambda: seen.there >= 60, "many pods exist")
     os.killpg(installation.workers[-1].pid, signal.SIGKILL)
     installation.start_worker()
     eventually(lambda: phase(installation, "whiles-1") == "SUCCEEDED", "it goes on", 120)
@@ -163,24 +163,24 @@ def test_workers_that_are_killed_while_they_start_them(installation: Installatio
     assert_each_once(seen)
 
 
-def test_a_cancellation_while_they_start_leaves_none(installation: Installation, seen: Seen) -> None:
+def test_cancellation_during_the_start_leaves_no_pods(installation: Installation, seen: Seen) -> None:
     installation.flytemp("launch", "program.longs", "--name", "longs-1")
-    eventually(lambda: seen.there >= 60, "many are there")
+    eventually(lambda: seen.there >= 60, "many pods exist")
     installation.flytemp("cancel", "longs-1")
     eventually(lambda: phase(installation, "longs-1") == "ABORTED", "it stops", 120)
     time.sleep(0.5)
-    assert seen.there == 0, "an execution is over when its pods are gone"
+    assert seen.there == 0, "an execution ends after its pods"
     assert {len(uids) for uids in seen.uids.values()} == {1}
 
 
-def test_a_termination_while_they_start_leaves_none(installation: Installation, seen: Seen) -> None:
+def test_termination_during_the_start_leaves_no_pods(installation: Installation, seen: Seen) -> None:
     installation.flytemp("launch", "program.longs", "--name", "longs-2")
-    eventually(lambda: seen.there >= 60, "many are there")
+    eventually(lambda: seen.there >= 60, "many pods exist")
     installation.flytemp("terminate", "longs-2")
     eventually(lambda: seen.there == 0, "its pods are removed", 120)
 
 
-def test_two_workers_of_which_one_decides_and_both_run(installation: Installation, seen: Seen) -> None:
+def test_two_workers_create_each_pod_of_a_chain_once(installation: Installation, seen: Seen) -> None:
     installation.start_worker()
     for number in range(4):
         installation.flytemp("launch", "program.chain", "--name", f"chain-{number}")

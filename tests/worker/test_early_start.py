@@ -1,4 +1,4 @@
-"""Tasks that are started before Temporal has started their activities, on a real server."""
+"""Fan-outs whose tries start before Temporal dispatches their activities, on a real server."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def fan(xs: list[int]) -> list[int]:
 
 
 class PodsAlike:
-    """Runs tries until the test lets them end; what was started goes on, whoever waits for it, and what ended is remembered."""
+    """Backend whose tries go on, as pods do, until the test ends them. Ended tries keep their results."""
 
     def __init__(self) -> None:
         self.tries: dict[TryKey, asyncio.Future[TaskResult]] = {}
@@ -57,9 +57,9 @@ class PodsAlike:
         self.resumed: set[TryKey] = set()
         self.ahead: set[TryKey] = set()
         self.room = 1_000
-        self.ready = asyncio.Event()  # tries that are started ahead are there
+        self.ready = asyncio.Event()  # early starts may return
         self.ready.set()
-        self.quick = 0  # so many, the first ones, end at once
+        self.quick = 0  # number of the first tries, which end at once
         self.done = False
 
     async def start(self) -> None:
@@ -94,14 +94,14 @@ class PodsAlike:
         return True
 
     def release(self, invocation_key: TryKey) -> None:
-        raise AssertionError("nothing was expected")
+        raise AssertionError("no other worker has the activity")
 
     def end(self, key: TryKey) -> None:
         if not self.tries[key].done():
             self.tries[key].set_result(TaskResult(status="succeeded", outputs={"o0": int(key[1].rpartition(".")[2])}))
 
     def first(self) -> list[TryKey]:
-        """The tries that were not started ahead."""
+        """Return the tries that were not started early."""
         return [key for key in self.tries if key not in self.ahead]
 
     def fail(self, key: TryKey) -> None:
@@ -131,7 +131,7 @@ async def client(server: DevServer, tmp_path: Path) -> AsyncIterator[Client]:
 
 
 class Place:
-    """The interpreter and, when it is wanted, a worker for the tasks, on a queue of its own."""
+    """An interpreter, and a worker for the tasks on a task queue of its own."""
 
     def __init__(self, client: Client, **settings: Any) -> None:
         self.client = client
@@ -158,7 +158,7 @@ class Place:
         )
 
     async def scheduled(self, handle: ExecutionHandle[Any]) -> Counter[str]:
-        """Activities by their types, over all runs; each history is replayed on the way."""
+        """Return the number of scheduled activities of all runs by type. Each history is replayed, too."""
         found: Counter[str] = Counter()
         run_id: str | None = (await self.client.temporal.get_workflow_handle(handle.workflow_id).describe()).raw_info.first_run_id
         while run_id:
@@ -178,7 +178,7 @@ async def eventually(condition: Any, what: str) -> None:
     assert condition(), what
 
 
-async def test_many_tasks_are_started_by_one_activity(client: Client) -> None:
+async def test_one_activity_starts_many_tasks(client: Client) -> None:
     place = Place(client)
     async with place.control(), place.tasks():
         handle = await place.launch()
@@ -193,7 +193,7 @@ async def test_many_tasks_are_started_by_one_activity(client: Client) -> None:
     assert len(place.backend.resumed) == MANY - FIRST, "what may have been started is looked for"
 
 
-async def test_when_many_end_at_once_the_others_follow_though_none_ends_any_more(client: Client) -> None:
+async def test_remaining_activities_are_scheduled_after_many_tasks_end_at_once(client: Client) -> None:
     place = Place(client)
     place.backend.ready.clear()
     async with place.control(), place.tasks():
@@ -209,7 +209,7 @@ async def test_when_many_end_at_once_the_others_follow_though_none_ends_any_more
     assert execution.phase is Phase.SUCCEEDED
 
 
-async def test_so_they_do_without_starting_ahead(client: Client) -> None:
+async def test_remaining_tasks_start_after_many_end_at_once_without_early_start(client: Client) -> None:
     place = Place(client, starts_ahead=0)
     place.backend.quick = FIRST_WINDOW
     async with place.control(), place.tasks():
@@ -221,7 +221,7 @@ async def test_so_they_do_without_starting_ahead(client: Client) -> None:
     assert execution.phase is Phase.SUCCEEDED
 
 
-async def test_results_that_were_there_before_their_activities_count(client: Client) -> None:
+async def test_results_from_before_the_activities_count(client: Client) -> None:
     place = Place(client)
     place.backend.done = True
     async with place.control(), place.tasks():
@@ -230,9 +230,9 @@ async def test_results_that_were_there_before_their_activities_count(client: Cli
     assert set(place.backend.fresh.values()) == {1}
 
 
-async def test_a_cancellation_stops_what_no_activity_waits_for_yet(client: Client) -> None:
+async def test_cancellation_stops_tries_without_an_activity(client: Client) -> None:
     place = Place(client)
-    place.backend.ready.clear()  # the activity that starts them waits for their word
+    place.backend.ready.clear()  # start_tasks does not return yet
     async with place.control(), place.tasks():
         handle = await place.launch()
         await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
@@ -250,12 +250,12 @@ async def test_a_cancellation_stops_what_no_activity_waits_for_yet(client: Clien
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The window does not grow: what is held stays held, until tasks end."""
+    """Keep the window of activities small, so that activities are held back until tasks end."""
     monkeypatch.setattr(WorkflowRunner, "_may_grow", False)
 
 
 @pytest.mark.usefixtures("narrow")
-async def test_a_failure_stops_what_is_held(client: Client) -> None:
+async def test_failure_stops_tries_whose_activities_are_held_back(client: Client) -> None:
     place = Place(client)
     async with place.control(), place.tasks():
         handle = await place.launch()
@@ -270,7 +270,7 @@ async def test_a_failure_stops_what_is_held(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("narrow")
-async def test_a_pause_starts_nothing_that_was_not_started(client: Client) -> None:
+async def test_pause_starts_no_further_tasks(client: Client) -> None:
     place = Place(client)
     place.backend.room = 60  # so many are started ahead; the rest could not be at once
     async with place.control(), place.tasks():
@@ -295,7 +295,7 @@ async def test_a_pause_starts_nothing_that_was_not_started(client: Client) -> No
     assert set(place.backend.fresh.values()) == {1}
 
 
-async def test_parts_of_a_map_start_theirs(client: Client) -> None:
+async def test_chunks_of_a_map_start_their_tasks_early(client: Client) -> None:
     place = Place(client, max_map_items=100)
     async with place.control(), place.tasks():
         handle = await client.launch(
@@ -304,14 +304,14 @@ async def test_parts_of_a_map_start_theirs(client: Client) -> None:
         await eventually(lambda: len(place.backend.asked) >= MANY, "some are started")
         assert place.backend.ahead
         await asyncio.sleep(1)
-        assert set(place.backend.running()) == set(place.backend.tries), "nobody took them for left alone"
+        assert set(place.backend.running()) == set(place.backend.tries), "no try was stopped as an orphan"
         place.backend.end_all()
         execution = await handle.wait(SECONDS)
     assert execution.phase is Phase.SUCCEEDED
     assert set(place.backend.fresh.values()) == {1}
 
 
-async def test_a_cancellation_stops_what_no_worker_has_taken_yet(client: Client) -> None:
+async def test_cancellation_stops_tries_whose_activities_wait_for_a_slot(client: Client) -> None:
     place = Place(client)
     place.backend.ready.clear()  # until the first activities have their slots
     async with place.control(), place.tasks(slots=FIRST + 1):
@@ -327,18 +327,18 @@ async def test_a_cancellation_stops_what_no_worker_has_taken_yet(client: Client)
     assert set(place.backend.fresh.values()) == {1}
 
 
-async def test_without_a_worker_for_tasks_a_cancellation_needs_none(client: Client) -> None:
+async def test_cancellation_needs_no_worker_if_nothing_was_started(client: Client) -> None:
     place = Place(client)
     async with place.control():
         handle = await place.launch()
         await eventually_scheduled(place, handle, "flytemp.start_tasks")
-        await handle.cancel("nobody comes")
+        await handle.cancel("no worker")
         execution = await handle.wait(SECONDS)
     assert execution.phase is Phase.ABORTED
     assert not place.backend.asked
 
 
-async def test_workers_that_come_late_start_each_task_once(client: Client) -> None:
+async def test_late_worker_starts_each_task_once(client: Client) -> None:
     place = Place(client)
     place.backend.done = True
     async with place.control():
@@ -347,12 +347,12 @@ async def test_workers_that_come_late_start_each_task_once(client: Client) -> No
         await asyncio.sleep(6)  # it waits five seconds for a worker
         async with place.tasks():
             execution = await handle.wait(SECONDS)
-            assert not place.backend.resumed, "nobody can have started them"
+            assert not place.backend.resumed, "no worker can have started them"
     assert execution.phase is Phase.SUCCEEDED
     assert set(place.backend.asked.values()) == {1}
 
 
-async def test_a_start_that_fails_is_no_failure(client: Client) -> None:
+async def test_failed_start_activity_does_not_fail_the_execution(client: Client) -> None:
     @activity.defn(name="flytemp.start_tasks")
     async def broken(argument: dict[str, Any]) -> None:
         raise RuntimeError("the worker is broken")
@@ -362,10 +362,10 @@ async def test_a_start_that_fails_is_no_failure(client: Client) -> None:
     async with place.control(), place.tasks(broken):
         execution = await (await place.launch()).wait(SECONDS)
     assert execution.phase is Phase.SUCCEEDED
-    assert len(place.backend.resumed) == MANY - FIRST, "it may have started them, who knows"
+    assert len(place.backend.resumed) == MANY - FIRST, "the activity may have started them"
 
 
-async def test_what_was_started_is_found_by_the_run_that_continues(client: Client) -> None:
+async def test_run_that_continues_as_new_finds_the_started_tries(client: Client) -> None:
     place = Place(client, continue_as_new_events=60)
     async with place.control(), place.tasks():
         handle = await place.launch()
@@ -384,7 +384,7 @@ async def test_what_was_started_is_found_by_the_run_that_continues(client: Clien
     assert set(place.backend.fresh.values()) == {1}
 
 
-async def test_the_users_limit_holds(client: Client) -> None:
+async def test_max_parallelism_limits_early_starts(client: Client) -> None:
     place = Place(client)
     async with place.control(), place.tasks():
         handle = await client.launch(

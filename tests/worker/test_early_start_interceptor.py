@@ -1,4 +1,4 @@
-"""The interpreter's decisions are announced to the backend of its process, on a real server: begun sooner, and once."""
+"""Tasks that the interpreter announces to the backend of its process, on a real server: each starts early, and once."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def chain(x: int) -> int:
 
 
 class Cluster:
-    """What all workers' backends share: tries that go on, whoever waits for them, and what those that are over have left."""
+    """State that the backends of all workers share: the tries that run, and what ended tries have left."""
 
     def __init__(self) -> None:
         self.tries: dict[TryKey, asyncio.Future[TaskResult]] = {}
         self.made: Counter[TryKey] = Counter()
-        self.left: dict[TryKey, TaskResult | None] = {}  # None: that it was there, and nothing else
+        self.left: dict[TryKey, TaskResult | None] = {}  # None: the try ended without a result
         self.finishes = True
 
     def make(self, key: TryKey) -> None:
@@ -81,12 +81,12 @@ class Cluster:
 
 
 class Pods:
-    """One worker's backend."""
+    """Backend of one worker."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.in_hand: set[TryKey] = set()
-        self.began: list[TryKey] = []  # by announcements
+        self.began: list[TryKey] = []  # started early
         self.ran: list[tuple[TryKey, bool]] = []
 
     async def start(self) -> None:
@@ -133,7 +133,7 @@ class Pods:
 
 
 class Fails(Interceptor):
-    """Has one workflow task fail after its decisions have been announced, as if its worker had died over it."""
+    """Interceptor that fails one workflow task after its tasks were announced, as the death of its worker would."""
 
     def __init__(self) -> None:
         self.armed = False
@@ -143,7 +143,7 @@ class Fails(Interceptor):
         if self.armed:
             self.armed = False
             self.failed += 1
-            raise RuntimeError("died over it")
+            raise RuntimeError("the worker died")
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[Inbound]:
         input.unsafe_extern_functions["fail"] = self.fail
@@ -171,7 +171,7 @@ async def client(server: DevServer, tmp_path: Path) -> AsyncIterator[Client]:
 
 
 class Place:
-    """A process of `flytemp worker`, of which there may be several on the same queues."""
+    """A process of `flytemp worker`. Several may serve the same queues."""
 
     def __init__(
         self, client: Client, cluster: Cluster, queue: str, others_queue: str | None = None, poll_seconds: float = 2.0
@@ -215,7 +215,7 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_each_task_begins_with_the_decision(client: Client, queue: str) -> None:
+async def test_each_task_starts_when_it_is_scheduled(client: Client, queue: str) -> None:
     cluster = Cluster()
     cluster.finishes = False
     place = Place(client, cluster, queue)
@@ -223,7 +223,7 @@ async def test_each_task_begins_with_the_decision(client: Client, queue: str) ->
         handle = await launched(client)
         for number in (1, 2, 3):
             await until(lambda number=number: len(place.backend.ran) == number)
-            cluster.finish(place.backend.ran[-1][0])  # not before its activity is there
+            cluster.finish(place.backend.ran[-1][0])  # after its activity has arrived
         execution = await handle.wait(SECONDS)
     history = await client.temporal.get_workflow_handle(handle.workflow_id).fetch_history()
     await Replayer(workflows=[FlytempWorkflow, FlytempMapPart]).replay_workflow(history)
@@ -233,7 +233,7 @@ async def test_each_task_begins_with_the_decision(client: Client, queue: str) ->
     assert set(cluster.made.values()) == {1}
 
 
-async def test_an_activity_in_another_worker_looks_for_what_has_begun(client: Client, queue: str) -> None:
+async def test_activity_in_another_worker_resumes_the_early_started_try(client: Client, queue: str) -> None:
     cluster = Cluster()
     deciding, running = Place(client, cluster, queue), Place(client, cluster, queue)
     async with deciding.control(), running.tasks():
@@ -244,7 +244,7 @@ async def test_an_activity_in_another_worker_looks_for_what_has_begun(client: Cl
     assert set(cluster.made.values()) == {1}
 
 
-async def test_tasks_of_another_backend_are_none_of_its_business(client: Client, queue: str) -> None:
+async def test_tasks_of_another_task_queue_are_not_announced(client: Client, queue: str) -> None:
     cluster = Cluster()
     deciding, running = Place(client, cluster, queue, others_queue="others"), Place(client, cluster, queue)
     async with deciding.control(), running.tasks():
@@ -254,7 +254,7 @@ async def test_tasks_of_another_backend_are_none_of_its_business(client: Client,
     assert not any(resumed for _, resumed in running.backend.ran)
 
 
-async def test_after_a_replay_nothing_is_announced(client: Client, queue: str) -> None:
+async def test_tasks_scheduled_after_a_replay_are_not_announced(client: Client, queue: str) -> None:
     cluster = Cluster()
     place = Place(client, cluster, queue)
     async with place.control(cached=0), place.tasks():  # each workflow task replays from the beginning
@@ -265,11 +265,11 @@ async def test_after_a_replay_nothing_is_announced(client: Client, queue: str) -
 
 
 @pytest.mark.parametrize("is_gone", [False, True], ids=["its pod goes on", "its pod is gone"])
-async def test_a_decision_that_was_not_written_down_begins_once(client: Client, queue: str, is_gone: bool) -> None:
+async def test_task_of_a_workflow_task_that_failed_starts_once(client: Client, queue: str, is_gone: bool) -> None:
     cluster, fails = Cluster(), Fails()
     cluster.finishes = False
     place = Place(client, cluster, queue)
-    async with place.control(fails):  # nobody runs activities yet
+    async with place.control(fails):  # no worker runs activities yet
         fails.armed = True
         handle = await launched(client)
         await until(lambda: fails.failed)
@@ -284,15 +284,15 @@ async def test_a_decision_that_was_not_written_down_begins_once(client: Client, 
             execution = await handle.wait(SECONDS)
     assert execution.phase is Phase.SUCCEEDED
     assert cluster.made[key] == 1
-    assert len(cluster.made) == 3 + is_gone, "what is gone has a second try"
+    assert len(cluster.made) == 3 + is_gone, "a lost try has a second one"
     assert place.backend.began.count(key) == 1
 
 
-async def test_a_task_that_is_cancelled_before_a_worker_has_it_is_stopped(client: Client, queue: str) -> None:
+async def test_try_of_an_activity_that_is_cancelled_in_the_queue_is_stopped(client: Client, queue: str) -> None:
     cluster = Cluster()
     cluster.finishes = False
     place = Place(client, cluster, queue, poll_seconds=3_600)  # only the interceptor sees the cancellation
-    async with place.control():  # nobody runs activities
+    async with place.control():  # no worker runs activities
         handle = await launched(client)
         await until(lambda: cluster.tries)
         await handle.cancel("not wanted")
@@ -302,14 +302,14 @@ async def test_a_task_that_is_cancelled_before_a_worker_has_it_is_stopped(client
     assert not place.backend.running()
 
 
-async def test_workflows_that_leave_their_worker_leave_their_tasks(client: Client, queue: str) -> None:
+async def test_tries_go_on_when_their_workflow_moves_to_another_worker(client: Client, queue: str) -> None:
     cluster = Cluster()
     cluster.finishes = False
     first, then = Place(client, cluster, queue), Place(client, cluster, queue)
-    async with first.control():  # nobody runs activities
+    async with first.control():  # no worker runs activities
         handle = await launched(client)
         await until(lambda: cluster.tries)
-    assert len(cluster.tries) == 1, "it goes on"
+    assert len(cluster.tries) == 1, "the try goes on"
     cluster.finishes = True
     for key in list(cluster.tries):
         cluster.finish(key)
@@ -319,7 +319,7 @@ async def test_workflows_that_leave_their_worker_leave_their_tasks(client: Clien
     assert set(cluster.made.values()) == {1}
 
 
-async def test_a_task_whose_activity_waits_for_a_worker_goes_on(client: Client, queue: str) -> None:
+async def test_try_goes_on_while_its_activity_waits_for_a_worker(client: Client, queue: str) -> None:
     cluster = Cluster()
     cluster.finishes = False
     place = Place(client, cluster, queue, poll_seconds=0.1)
@@ -336,7 +336,7 @@ async def test_a_task_whose_activity_waits_for_a_worker_goes_on(client: Client, 
     assert set(cluster.made.values()) == {1}
 
 
-async def test_a_plugin_that_runs_tasks_has_them_begun_too(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_plugin_that_runs_tasks_starts_them_early(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = Pods(Cluster())
     monkeypatch.setattr(plugin, "make_backend", lambda settings, store: backend)
     chosen = client.settings
@@ -360,7 +360,9 @@ async def test_a_plugin_that_runs_tasks_has_them_begun_too(client: Client, monke
         ),
     ],
 )  # fmt: skip
-def test_which_decisions_are_new(monkeypatch: pytest.MonkeyPatch, decisions: list[tuple[int, bool]], new: list[bool]) -> None:
+def test_first_decisions_after_a_start_or_replay_are_not_new(
+    monkeypatch: pytest.MonkeyPatch, decisions: list[tuple[int, bool]], new: list[bool]
+) -> None:
     state: dict[str, Any] = {}
     told: list[bool] = []
 
