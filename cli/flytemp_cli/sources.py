@@ -142,4 +142,5 @@ def _compiled(entity: Any) -> Document:
     from flytemp.compiler import compile_entity
 
     with stdout_to_stderr():
-        return compile_entity(entity, None)
+        document: Document = compile_entity(entity, None)
+        return document

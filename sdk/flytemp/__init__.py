@@ -10,8 +10,8 @@
     def twice(x: int) -> int:
         return double(x=double(x=x))
 
-Names are flytekit's wherever flytekit has one. Each is imported when it is first used, so that importing this
-package costs next to nothing.
+Names are those of flytekit where it has them. Each name is imported at its first use, so that importing this package is
+fast.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flytemp.authoring.cache import Cache as Cache
+    from flytemp.authoring.compilation import create_node as create_node
     from flytemp.authoring.conditional import conditional as conditional
     from flytemp.authoring.container import ContainerTask as ContainerTask
     from flytemp.authoring.context import ExecutionId as ExecutionId
@@ -30,24 +31,25 @@ if TYPE_CHECKING:
     from flytemp.authoring.context import SecretsManager as SecretsManager
     from flytemp.authoring.context import TaskId as TaskId
     from flytemp.authoring.context import current_context as current_context
-    from flytemp.authoring.docs import Description as Description
-    from flytemp.authoring.docs import Documentation as Documentation
-    from flytemp.authoring.docs import SourceCode as SourceCode
+    from flytemp.authoring.documentation import Description as Description
+    from flytemp.authoring.documentation import Documentation as Documentation
+    from flytemp.authoring.documentation import SourceCode as SourceCode
     from flytemp.authoring.dynamic import dynamic as dynamic
+    from flytemp.authoring.execution_options import Annotations as Annotations
+    from flytemp.authoring.execution_options import Labels as Labels
+    from flytemp.authoring.execution_options import Options as Options
+    from flytemp.authoring.execution_options import RawOutputDataConfig as RawOutputDataConfig
+    from flytemp.authoring.execution_options import SecurityContext as SecurityContext
     from flytemp.authoring.gates import approve as approve
     from flytemp.authoring.gates import sleep as sleep
     from flytemp.authoring.gates import wait_for_input as wait_for_input
     from flytemp.authoring.image import ImageSpec as ImageSpec
     from flytemp.authoring.imperative import ImperativeWorkflow as ImperativeWorkflow
+    from flytemp.authoring.interface import kwtypes as kwtypes
     from flytemp.authoring.launch_plan import LaunchPlan as LaunchPlan
     from flytemp.authoring.mapping import array_node_map_task as array_node_map_task
     from flytemp.authoring.mapping import map_task as map_task
-    from flytemp.authoring.metadata import TaskMetadata as TaskMetadata
-    from flytemp.authoring.node_creation import create_node as create_node
-    from flytemp.authoring.options import Annotations as Annotations
-    from flytemp.authoring.options import Labels as Labels
-    from flytemp.authoring.options import Options as Options
-    from flytemp.authoring.options import RawOutputDataConfig as RawOutputDataConfig
+    from flytemp.authoring.overrides import TaskMetadata as TaskMetadata
     from flytemp.authoring.pod import PodTemplate as PodTemplate
     from flytemp.authoring.reference import reference_launch_plan as reference_launch_plan
     from flytemp.authoring.reference import reference_task as reference_task
@@ -57,13 +59,11 @@ if TYPE_CHECKING:
     from flytemp.authoring.retry import Backoff as Backoff
     from flytemp.authoring.retry import RetryStrategy as RetryStrategy
     from flytemp.authoring.retry import Timeout as Timeout
-    from flytemp.authoring.security import SecurityContext as SecurityContext
     from flytemp.authoring.settings import DeckField as DeckField
     from flytemp.authoring.task import PythonFunctionTask as PythonFunctionTask
     from flytemp.authoring.task import PythonTask as PythonTask
     from flytemp.authoring.task import Task as Task
     from flytemp.authoring.task import task as task
-    from flytemp.authoring.types import kwtypes as kwtypes
     from flytemp.authoring.unsupported import ConcurrencyPolicy as ConcurrencyPolicy
     from flytemp.authoring.unsupported import CronSchedule as CronSchedule
     from flytemp.authoring.unsupported import Deck as Deck
@@ -106,24 +106,23 @@ _MODULES = {
         "current_context",
     ),
     "authoring.conditional": ("conditional",),
-    "authoring.docs": ("Description", "Documentation", "SourceCode"),
+    "authoring.documentation": ("Description", "Documentation", "SourceCode"),
     "authoring.dynamic": ("dynamic",),
     "authoring.gates": ("approve", "sleep", "wait_for_input"),
     "authoring.image": ("ImageSpec",),
     "authoring.imperative": ("ImperativeWorkflow",),
     "authoring.launch_plan": ("LaunchPlan",),
     "authoring.mapping": ("array_node_map_task", "map_task"),
-    "authoring.metadata": ("TaskMetadata",),
-    "authoring.node_creation": ("create_node",),
-    "authoring.options": ("Annotations", "Labels", "Options", "RawOutputDataConfig"),
+    "authoring.overrides": ("TaskMetadata",),
+    "authoring.compilation": ("create_node",),
+    "authoring.execution_options": ("Annotations", "Labels", "Options", "RawOutputDataConfig", "SecurityContext"),
     "authoring.pod": ("PodTemplate",),
     "authoring.reference": ("reference_launch_plan", "reference_task", "reference_workflow"),
     "authoring.resources": ("Resources", "Secret"),
     "authoring.retry": ("Backoff", "RetryStrategy", "Timeout"),
-    "authoring.security": ("SecurityContext",),
     "authoring.settings": ("DeckField",),
     "authoring.task": ("PythonFunctionTask", "PythonTask", "Task", "task"),
-    "authoring.types": ("kwtypes",),
+    "authoring.interface": ("kwtypes",),
     "authoring.unsupported": (
         "ConcurrencyPolicy",
         "CronSchedule",

@@ -51,7 +51,7 @@ class BadProgram:
 
 def _promise(name: str, use: str, says: str) -> BadProgram:
     body = f"@workflow\ndef wf(x: int) -> int:\n    p = number(a=x)\n    q = numbers(a=x)\n    {use}  # here\n    return p\n"
-    return BadProgram(name, body, f"has no value while workflow '.*wf' is being put together: {says}", "inside a task")
+    return BadProgram(name, body, f"has no value before workflow '.*wf' runs: cannot {says}", "inside a task")
 
 
 _WF = "@workflow\ndef wf(x: int) -> int:\n"
@@ -89,22 +89,22 @@ BAD_PROGRAMS = [
         "own node_name",
     ),
     BadProgram("same_task", "@task\ndef number(a: int) -> int:  # here\n    return a\n", "two entities are named", "rename"),
-    _promise("promise_if", "if p: pass", "to use it as a condition"),
-    _promise("promise_for", "for item in q: number(a=item)", "to iterate over it"),
-    _promise("promise_add", "number(a=p + 1)", "to calculate with it"),
-    _promise("promise_int", "int(p)", "to use it as a number"),
-    _promise("promise_len", "len(q)", "to take its length"),
-    _promise("promise_range", "range(x)", "to use it as a number"),
+    _promise("promise_if", "if p: pass", "use it as a condition"),
+    _promise("promise_for", "for item in q: number(a=item)", "iterate over it"),
+    _promise("promise_add", "number(a=p + 1)", "calculate with it"),
+    _promise("promise_int", "int(p)", "use it as a number"),
+    _promise("promise_len", "len(q)", "take its length"),
+    _promise("promise_range", "range(x)", "use it as a number"),
     BadProgram(
         "promise_text",
         _WF + "    p = number(a=x)\n    text(a=f'{p}')  # here\n    return p\n",
-        "the text holds a promise, not its value",
+        "the text contains a promise instead of its value",
         "inside a task",
     ),
     BadProgram(
         "promise_compare",
         _WF + "    p = number(a=x)\n    if p == 3:  # here\n        return x\n    return p\n",
-        "is neither true nor false while the workflow is being put together",
+        "has no value before the workflow runs",
         "conditional",
     ),
     BadProgram("promise_field", _WF + "    return number(a=number(a=x).size)  # here\n", "int has no 'size'", "parts"),

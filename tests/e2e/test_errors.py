@@ -185,7 +185,7 @@ def test_an_unknown_name(here: Installation, words: list[str], says: str, hint: 
 
 FAILURES = [
     pytest.param("wrong_type", "got 'text' of type <class 'str'>", id="a wrong type"),
-    pytest.param("wrong_count", "returned int, and declares 2 outputs", id="too few outputs"),
+    pytest.param("wrong_count", "returned int, but declares 2 outputs", id="too few outputs"),
     pytest.param("nothing", "got 'None'", id="nothing returned"),
     pytest.param("late_import", "ModuleNotFoundError: No module named 'not_installed_anywhere'", id="a module that is missing"),
     pytest.param("raises", "ValueError: a bad thing", id="an exception"),

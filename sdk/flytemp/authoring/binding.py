@@ -1,4 +1,4 @@
-"""What a node's input (or a workflow's output) comes from, checked against the type it goes to."""
+"""Bindings of node inputs and workflow outputs to values, checked against their types."""
 
 from __future__ import annotations
 
@@ -27,38 +27,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A value known while compiling, as its literal."""
+    """Literal of a value that is known at compile time."""
 
     literal: Json
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A list or tuple with promises in it."""
+    """List or tuple that contains promises."""
 
     items: tuple[Bound, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """A dict with promises in it."""
+    """Dict that contains promises."""
 
     entries: dict[str, Bound]
 
 
 @dataclass(frozen=True, slots=True)
 class FailureCause:
-    """Why the workflow failed: an input of its failure node."""
+    """Reason of the workflow's failure, as an input of its failure node."""
 
 
 Bound: TypeAlias = "Constant | Items | Entries | FailureCause | Promise"
 
 
 def bind(name: str, value: Any, annotation: Any, compilation: Compilation) -> Bound:
-    """Connect ``value`` to the variable ``name`` of type ``annotation``.
+    """Return the binding of a variable to ``value``.
+
+    Args:
+        name: the name of the variable.
+        value: a Python value, a promise, or a list, tuple or dict that contains promises.
+        annotation: the Python type of the variable.
+        compilation: the workflow that is compiled.
 
     Raises:
-        InputError: (`TypeMismatch`, `LimitExceeded`) when it does not fit; the text does not name the variable.
+        InputError: (`TypeMismatch`, `LimitExceeded`) the value does not have the type. The message does not name the variable.
     """
     if isinstance(value, OutputTuple) and len(value) == 1:
         value = value[0]
@@ -74,13 +80,13 @@ def bind(name: str, value: Any, annotation: Any, compilation: Compilation) -> Bo
     if isinstance(value, Mapping):
         return _bind_entries(name, value, annotation, compilation)
     raise TypeMismatch(
-        f"{type(value).__name__} holds a value that does not exist yet",
+        f"{type(value).__name__} contains a value that does not exist before the workflow runs",
         hint="pass the parts to a task that builds it",
     )
 
 
 def contains_promise(value: Any) -> bool:
-    """Whether there is a promise anywhere in a list, tuple, dict, dataclass or pydantic model."""
+    """Return True if ``value`` is a promise, or a list, tuple, set, dict, dataclass or pydantic model that contains one."""
     if isinstance(value, Promise | VoidOutput):
         return True
     if isinstance(value, list | tuple | set | frozenset):
@@ -95,7 +101,7 @@ def contains_promise(value: Any) -> bool:
 
 
 def spec_of(bound: Bound) -> Binding:
-    """The binding as the spec writes it."""
+    """Return the binding for the spec."""
     match bound:
         case Constant():
             return LiteralBinding(value=bound.literal)
@@ -111,7 +117,7 @@ def spec_of(bound: Bound) -> Binding:
 
 
 def promises_in(bound: Bound) -> list[Promise]:
-    """Every promise that the binding needs."""
+    """Return the promises in a binding."""
     match bound:
         case Promise():
             return [bound]
@@ -132,14 +138,15 @@ def _bind_promise(promise: Promise, annotation: Any, compilation: Compilation) -
             hint=f"it comes from {promise._described()}",
         )
     variant = variant_for(promise._type, target)
-    # Of such a union, a value alone does not tell which variant it is; its type, here, still does.
+    # The variant of such a union cannot be read from the value alone, so it is stored with the value.
     return promise if variant is None else Entries({VARIANT: Constant(variant), VALUE: promise})
 
 
 def check_owner(promise: Promise, compilation: Compilation) -> None:
-    """
+    """Check that a promise belongs to the workflow that is compiled.
+
     Raises:
-        InputError: ``promise`` is of another workflow.
+        InputError: the promise belongs to another workflow.
     """
     if promise._compilation is not compilation:
         raise InputError(
@@ -165,13 +172,13 @@ def _bind_entries(name: str, value: Mapping[Any, Any], annotation: Any, compilat
             f"cannot use a dict where {describe_type(literal_type(annotation))} is expected",
             hint="a dict with values of other tasks needs a type such as dict[str, int]",
         )
-    # A map's literal has its keys in their final text form: take them from the conversion of the keys alone.
+    # The literal of a map has text keys: convert the keys alone to get them.
     keys = {next(iter(to_literal({key: None}, dict[members[0], None], None))): key for key in value}  # type: ignore[valid-type]
     return Entries({text: bind(name, value[key], members[1], compilation) for text, key in keys.items()})
 
 
 def _arguments_of(annotation: Any, origins: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """The type arguments of a list-like or dict-like annotation, also inside ``Annotated``, ``Optional``, ``Union``."""
+    """Return the type arguments of a list or dict annotation, also inside ``Annotated``, ``Optional`` and ``Union``."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         return _arguments_of(typing.get_args(annotation)[0], origins)

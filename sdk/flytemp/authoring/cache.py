@@ -1,4 +1,4 @@
-"""What a task says about reusing its results."""
+"""Cache settings of tasks."""
 
 from __future__ import annotations
 
@@ -12,10 +12,18 @@ from flytemp.spec.models import CacheSpec
 
 @dataclass(frozen=True)
 class Cache:
-    """Results of one ``version`` may be reused for equal inputs.
+    """Cache settings of a task: results of the same version may be reused for equal inputs.
+
+    Attributes:
+        version: the version of the task's results.
+        serialize: run only one of several tasks with equal inputs at a time.
+        ignored_inputs: inputs that may differ.
+        salt: a text that separates the results from those of other tasks.
+        policies: not supported.
 
     Raises:
-        SettingsError: without a version.
+        SettingsError: the version is missing.
+        NotSupported: a policy is given.
     """
 
     version: str | None = None
@@ -33,6 +41,7 @@ class Cache:
             )
 
     def spec(self) -> CacheSpec:
+        """Return the settings for the spec."""
         ignored = (self.ignored_inputs,) if isinstance(self.ignored_inputs, str) else tuple(self.ignored_inputs)
         return CacheSpec(version=str(self.version), serialize=self.serialize, ignored_inputs=ignored, salt=self.salt)
 
@@ -40,10 +49,17 @@ class Cache:
 def cache_spec(
     cache: object, version: str | None, serialize: bool | None, ignored: Sequence[str] | None, *, override: bool = False
 ) -> CacheSpec | None:
-    """The cache settings from ``cache=`` and flytekit's older ``cache_*`` arguments.
+    """Return the cache settings from ``cache=`` and flytekit's older ``cache_*`` arguments.
+
+    Args:
+        cache: True, False or a `Cache`.
+        version: ``cache_version``.
+        serialize: ``cache_serialize``.
+        ignored: ``cache_ignore_input_vars``.
+        override: the arguments are those of `with_overrides`.
 
     Raises:
-        SettingsError: when they contradict each other, or a version is missing.
+        SettingsError: the arguments contradict each other, or the version is missing.
     """
     if isinstance(cache, Cache):
         if version or serialize or ignored:

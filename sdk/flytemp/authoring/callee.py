@@ -1,4 +1,4 @@
-"""What a node calls, as far as nodes, documents and plain Python calls need to know it."""
+"""Protocols of entities and of everything else that a node can call."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from flytemp.authoring.binding import Bound
     from flytemp.authoring.definition_site import DefinitionSite
     from flytemp.authoring.interface import PythonInterface
-    from flytemp.authoring.local import Scope
+    from flytemp.authoring.local import LocalGraphRun
     from flytemp.authoring.node import Node
-    from flytemp.errors import Problem
     from flytemp.literals.types import Json
 
 NodeKind: TypeAlias = Literal["task", "workflow", "launch_plan", "branch", "map", "dynamic", "gate", "sleep"]
@@ -23,7 +22,7 @@ Section: TypeAlias = Literal["tasks", "workflows", "launch_plans"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What the spec says of a node besides its id, inputs and order; see `flytemp.spec.models.NodeSpec`."""
+    """Fields of a node's spec that depend on its callee; see `flytemp.spec.models.NodeSpec`."""
 
     kind: NodeKind
     target: str = ""
@@ -34,14 +33,14 @@ class Step:
 
 
 class Callee(Protocol):
-    """What a node calls: a task, workflow or launch plan, a map of one, a conditional, a gate or a sleep."""
+    """Target of a node: a task, workflow or launch plan, a map of one, a conditional, a gate or a sleep."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def noun(self) -> str:
-        """ "task", "workflow", …: what messages call it."""
+    def kind_name(self) -> str:
+        """The kind in messages: "task", "workflow", "launch plan", …"""
         ...
 
     @property
@@ -49,67 +48,68 @@ class Callee(Protocol):
 
     @property
     def settings(self) -> TaskSettings | None:
-        """None for what has no settings of its own, as a workflow: its tasks have them."""
+        """The settings that a call can override; None for a callee without settings, such as a workflow."""
         ...
 
     def step(self) -> Step:
-        """What the spec of a node that calls it says."""
+        """Return the callee's part of the spec of a node."""
         ...
 
     def entities(self) -> Sequence[Entity]:
-        """What the document of a workflow that calls it must hold."""
+        """Return the entities that a document must hold for a node with this callee."""
         ...
 
     def inner_nodes(self) -> Sequence[Node]:
-        """The nodes that live in this one: those of a conditional's cases."""
+        """Return the nodes inside the node: those of a conditional's cases."""
         ...
 
     def inner_bounds(self) -> Iterable[Bound]:
-        """What it takes from the graph around it besides its node's inputs: the operands of conditions."""
+        """Return the operands of a conditional's conditions, which are not inputs of its node."""
         ...
 
-    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
-        """Run it in this process, with its inputs' literals; its outputs' literals."""
+    def run_locally(self, literals: Mapping[str, Json], run: LocalGraphRun) -> dict[str, Json]:
+        """Run the callee in this process and return its output literals.
+
+        Args:
+            literals: the input literals.
+            run: the run of the graph that contains the node.
+        """
         ...
 
 
 class Entity(Protocol):
-    """What has a place of its own in a document: tasks, workflows and launch plans, or references to them."""
+    """Entry of a document: a task, workflow or launch plan, or a reference to a registered one."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def noun(self) -> str: ...
+    def kind_name(self) -> str: ...
 
     @property
-    def place(self) -> DefinitionSite: ...
+    def site(self) -> DefinitionSite: ...
 
     @property
     def python_interface(self) -> PythonInterface: ...
 
     @property
     def section(self) -> Section:
-        """Where in a document it stands."""
+        """The section of a document that holds the entity."""
         ...
 
     @property
     def key(self) -> str:
-        """What nodes call it by: its name; for one of another project, domain or version its URN."""
+        """The key in its section: the entity's name, or the URN of a reference."""
         ...
 
     @property
     def is_reference(self) -> bool:
-        """Whether it is a pointer to what is registered already: only its interface is known here."""
-        ...
-
-    def problems(self) -> Sequence[Problem]:
-        """What is wrong with it by itself."""
+        """True for a reference to a registered entity, of which only the interface is known."""
         ...
 
 
 class LeafCallee:
-    """What most callees have in common: no nodes live in theirs."""
+    """Base of callees that contain no nodes."""
 
     def inner_nodes(self) -> Sequence[Node]:
         return ()

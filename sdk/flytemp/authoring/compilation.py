@@ -1,4 +1,4 @@
-"""Running a workflow's function once, with promises, to learn its graph."""
+"""Compilation of a workflow: its function runs once, with promises, and its calls become nodes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from flytemp.authoring.arguments import given_inputs
 from flytemp.authoring.binding import Bound, Constant, bind
+from flytemp.authoring.call_arguments import given_inputs
 from flytemp.authoring.callee import Callee
 from flytemp.authoring.definition_site import DefinitionSite, caller_site
-from flytemp.authoring.errors import ConditionError
-from flytemp.authoring.graph import Graph as Graph
-from flytemp.authoring.graph import graph_problems
+from flytemp.authoring.errors import AuthoringError, CallError, ConditionError
+from flytemp.authoring.graph import Graph, graph_problems
 from flytemp.authoring.interface import PythonInterface
 from flytemp.authoring.node import Node
-from flytemp.authoring.promise import Promise, VoidOutput
+from flytemp.authoring.promise import Chainable, Promise, VoidOutput
 from flytemp.errors import FlytempError, InputError, Location, NotSupported, Problem, ProgramError
 from flytemp.exceptions.user import FlyteMissingReturnValueException, FlyteValueException
 from flytemp.literals.types import LiteralType
@@ -30,13 +29,13 @@ _current: ContextVar[Compilation | None] = ContextVar("flytemp_compilation", def
 
 
 def current_compilation() -> Compilation | None:
-    """The workflow that is being put together in this context, if there is one."""
+    """Return the workflow that is being compiled in this context, or None."""
     return _current.get()
 
 
 @contextmanager
 def no_compilation() -> Iterator[None]:
-    """Calls inside run: the body of a task is no part of a workflow."""
+    """Run the calls inside the block instead of adding nodes: the body of a task is not part of a workflow."""
     token = _current.set(None)
     try:
         yield
@@ -45,15 +44,15 @@ def no_compilation() -> Iterator[None]:
 
 
 class Compilation:
-    """A workflow that is being put together: from a function, or step by step.
+    """Workflow that is being compiled, from a function or by method calls.
 
     Attributes:
-        owner: what messages call the workflow.
-        nodes: so far, without those that went into conditionals.
+        owner: the kind and the name of the workflow, for messages.
+        nodes: the nodes so far, except those in conditionals.
         inputs: promises of the workflow's inputs.
-        outputs: what was bound so far.
-        files: uploads local files among the constants; None leaves their paths as they are.
-        conditionals: those that have no last case yet, the innermost last.
+        outputs: the bindings of outputs so far.
+        files: uploads local files among the constants; None keeps their paths.
+        conditionals: the conditionals without a last case, the innermost last.
     """
 
     def __init__(self, owner: str, files: FileTransfer | None = None) -> None:
@@ -64,11 +63,11 @@ class Compilation:
         self.outputs: dict[str, Bound] = {}
         self.conditionals: list[Condition] = []
         self._problems: list[Problem] = []
-        self._refused: list[tuple[Node, str, InputError]] = []
+        self._rejected: list[tuple[Node, str, InputError]] = []
 
     @contextmanager
     def active(self) -> Iterator[Compilation]:
-        """Calls inside add nodes to this workflow."""
+        """Let the calls inside the block add nodes to this workflow."""
         token = _current.set(self)
         try:
             yield self
@@ -76,28 +75,29 @@ class Compilation:
             _current.reset(token)
 
     def add_input(self, name: str, type_: LiteralType) -> Promise:
-        """A new input of the workflow."""
+        """Add an input and return its promise."""
         self.inputs[name] = Promise(self, None, name, type_)
         return self.inputs[name]
 
-    def add(self, callee: Callee, place: DefinitionSite) -> Node:
-        """Add a node without inputs."""
-        node = Node(self, f"n{len(self.nodes)}", callee, place)
+    def add(self, callee: Callee, site: DefinitionSite) -> Node:
+        """Add a node without inputs, and return it."""
+        node = Node(self, f"n{len(self.nodes)}", callee, site)
         self.nodes.append(node)
         return node
 
     def call(self, callee: Callee, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Node:
-        """Add a node that calls ``callee``.
+        """Add a node that calls ``callee``, and return it.
 
-        A value of the wrong type is noted, so that all of them are reported together.
+        A value of the wrong type is recorded, so that all problems are reported together.
 
         Raises:
-            InputError: for arguments that the callee does not have, or that are missing.
+            CallError: (an ``AssertionError``) an argument is unknown or given twice.
+            MissingInputs: (a ``TypeError``) an input is missing.
         """
-        place = caller_site()
+        site = caller_site()
         interface = callee.python_interface
-        values = given_inputs(interface, args, kwargs, place.location)
-        node = self.add(callee, place)
+        values = given_inputs(interface, args, kwargs, site.location)
+        node = self.add(callee, site)
         for name, parameter in interface.parameters.items():
             if name not in values:
                 node.bindings[name] = Constant(interface.defaults[name])
@@ -105,34 +105,39 @@ class Compilation:
             try:
                 node.bindings[name] = bind(name, values[name], parameter.annotation, self)
             except InputError as error:
-                self._refused.append((node, name, error))
+                self._rejected.append((node, name, error))
         return node
 
     def bind_output(self, name: str, value: Any, annotation: Any, location: Location) -> None:
-        """Connect an output; a value that does not fit is noted."""
+        """Bind an output. A value of the wrong type is recorded as a problem."""
         try:
             self.outputs[name] = bind(name, value, annotation, self)
         except FlytempError as error:
-            self.problem(Problem(f"Output '{name}' of {self.owner}: {error.message}", location, error.hint))
+            self.add_problem(Problem(f"Output '{name}' of {self.owner}: {error.message}", location, error.hint))
 
-    def problem(self, problem: Problem) -> None:
-        """Note something wrong, to be reported with all else."""
+    def add_problem(self, problem: Problem) -> None:
+        """Record a problem, to report it with the others."""
         self._problems.append(problem)
 
     def problems(self, where: Location) -> list[Problem]:
-        """What is wrong so far; ``where`` is the workflow's place."""
-        refused = [
-            Problem(f"Variable '{name}' of {node}: {error.message}", node.place.location, error.hint)
-            for node, name, error in self._refused
+        """Return the problems so far; ``where`` is the location of the workflow."""
+        rejected = [
+            Problem(f"Variable '{name}' of {node}: {error.message}", node.site.location, error.hint)
+            for node, name, error in self._rejected
         ]
         unfinished = [condition.unfinished() for condition in self.conditionals]
-        return [*refused, *unfinished, *graph_problems(self.nodes, self.outputs, self.owner, where), *self._problems]
+        return [*rejected, *unfinished, *graph_problems(self.nodes, self.outputs, self.owner, where), *self._problems]
 
     def graph(self, where: Location, on_failure: Node | None = None) -> Graph:
-        """The graph, if nothing is wrong with it.
+        """Return the graph.
+
+        Args:
+            where: the location of the workflow.
+            on_failure: the failure node.
 
         Raises:
-            ProgramError: with everything that is; `ConditionError` (an ``AssertionError``) when only a conditional is.
+            ProgramError: the graph has problems; it lists them all.
+            ConditionError: (an ``AssertionError``) the only problem is an unfinished conditional.
         """
         problems = self.problems(where)
         if len(problems) == 1 and self.conditionals:
@@ -149,24 +154,32 @@ def trace(
     function: Callable[..., Any],
     values: Mapping[str, Any],
     interface: PythonInterface,
-    place: DefinitionSite,
+    site: DefinitionSite,
 ) -> None:
-    """Call a function that makes nodes and connect what it returns to the outputs of ``interface``.
+    """Call a function that creates nodes, and bind its result to the outputs.
+
+    Args:
+        compilation: the workflow to add nodes to.
+        function: the function of a workflow or dynamic task.
+        values: the arguments of the function.
+        interface: the interface of the workflow or dynamic task.
+        site: the definition of the function.
 
     Raises:
-        Exception: whatever the function raises.
+        NotSupported: the function is async.
+        Exception: every exception of the function.
     """
     with compilation.active():
         returned = interface.call(function, values)
     if inspect.iscoroutine(returned):
         returned.close()
         raise NotSupported(
-            f"{interface.owner} is async: a workflow only connects tasks and awaits nothing",
+            f"{interface.owner} is async, but a workflow only connects tasks",
             hint="write def instead of async def; its tasks may be async",
-            location=place.location,
+            location=site.location,
         )
-    if not compilation.conditionals:  # else what is returned may be half a conditional
-        _bind_outputs(compilation, interface, returned, place.location)
+    if not compilation.conditionals:  # an unfinished conditional is not a result
+        _bind_outputs(compilation, interface, returned, site.location)
 
 
 def _bind_outputs(compilation: Compilation, interface: PythonInterface, returned: Any, location: Location) -> None:
@@ -175,12 +188,12 @@ def _bind_outputs(compilation: Compilation, interface: PythonInterface, returned
     except (FlyteValueException, FlyteMissingReturnValueException) as error:
         if not compilation.problems(location):
             raise
-        compilation.problem(Problem(error.message, location, error.hint))  # beside what may be its cause
+        compilation.add_problem(Problem(error.message, location, error.hint))  # listed with its possible causes
         return
     try:
         values = interface.split(returned)
     except InputError as error:
-        compilation.problem(Problem(error.message, location, error.hint))
+        compilation.add_problem(Problem(error.message, location, error.hint))
         return
     for name, annotation in interface.outputs.items():
         compilation.bind_output(name, values[name], annotation, location)
@@ -190,8 +203,8 @@ def _check_returned(interface: PythonInterface, returned: Any, location: Locatio
     if not interface.outputs and returned is not None and not isinstance(returned, VoidOutput):
         raise FlyteValueException(
             returned,
-            f"{interface.owner} returns something, and declares no outputs",
-            hint="declare what it returns: def …() -> int",
+            f"{interface.owner} returns a value, but declares no outputs",
+            hint="annotate its result: def …() -> int",
             location=location,
         )
     if interface.outputs and (returned is None or isinstance(returned, VoidOutput)) and not _may_be_none(interface):
@@ -202,9 +215,41 @@ def _check_returned(interface: PythonInterface, returned: Any, location: Locatio
 
 
 def _may_be_none(interface: PythonInterface) -> bool:
-    """An Optional output may be the constant None."""
+    """Return True if None is a valid result: for a single Optional output."""
     types = list(interface.output_types.values())
     if len(types) != 1:
         return False
     variants = getattr(types[0], "variants", types)
     return any(variant.kind in ("none", "any") for variant in variants)
+
+
+def create_node(entity: Callable[..., Any], *args: Any, **kwargs: Any) -> Node:
+    """Call a task, workflow, launch plan or map inside a workflow, and return the node of the call.
+
+    Use the node to order calls (``node >> other``), or to take outputs by name (``node.o0``).
+
+    Args:
+        entity: the task, workflow, launch plan or map.
+        *args: not supported.
+        **kwargs: the inputs.
+
+    Raises:
+        CallError: (an ``AssertionError``) an argument is positional or unknown, or ``entity`` cannot be called by a node.
+        AuthoringError: the call is outside of a workflow.
+    """
+    location = caller_site().location
+    if not callable(entity) or not hasattr(entity, "python_interface"):
+        raise CallError(
+            f"create_node expects a task, workflow or launch plan, got {entity!r}",
+            hint="decorate the function with @task",
+            location=location,
+        )
+    if current_compilation() is None:
+        name = getattr(entity, "name", "…").rpartition(".")[2]
+        raise AuthoringError("create_node can only be used inside a workflow", hint=f"call it: {name}(…)", location=location)
+    if args:
+        raise CallError(
+            "Only keyword args are supported to pass inputs to workflows and tasks via create_node.", location=location
+        )
+    result: Chainable = entity(**kwargs)  # inside a workflow, a call returns promises
+    return result._chained_node()

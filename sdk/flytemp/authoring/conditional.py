@@ -1,4 +1,4 @@
-"""`conditional`: which call is made is decided while the workflow runs."""
+"""`conditional`: a choice between calls that is made while the workflow runs."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from flytemp.literals.types import Json, LiteralType
 from flytemp.spec.models import BranchCase, BranchSpec, Interface, Variable
 
 if TYPE_CHECKING:
-    from flytemp.authoring.local import Scope
+    from flytemp.authoring.local import LocalGraphRun
 
 
 @dataclass(slots=True)
 class Case:
-    """``expression`` is None for the last one; it has a node, or the message of a failure."""
+    """Case of a conditional: a condition (None for the last case), and a node or the message of a failure."""
 
     expression: Expression | None
     node: Node | None = None
@@ -35,9 +35,9 @@ class Case:
 
 
 class Branch:
-    """A complete conditional, as a node calls it."""
+    """Complete conditional, as the callee of its node."""
 
-    noun = "conditional"
+    kind_name = "conditional"
     settings = None
 
     def __init__(self, name: str, cases: Sequence[Case]) -> None:
@@ -57,7 +57,7 @@ class Branch:
         return Step("branch", branch=BranchSpec(cases=cases, outputs=self.python_interface.interface.outputs))
 
     def entities(self) -> Sequence[Entity]:
-        return ()  # the nodes of the cases have them
+        return ()  # the inner nodes have the entities
 
     def inner_nodes(self) -> Sequence[Node]:
         return [case.node for case in self.cases if case.node is not None]
@@ -67,30 +67,30 @@ class Branch:
             if case.expression is not None:
                 yield from case.expression.bounds()
 
-    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
-        """Run the node of the first case whose condition holds.
+    def run_locally(self, literals: Mapping[str, Json], run: LocalGraphRun) -> dict[str, Json]:
+        """Run the node of the first case whose condition is true, and return its output literals.
 
         Raises:
-            UserProvidedError: (a ``ValueError``) if that case fails.
+            UserProvidedError: (a ``ValueError``) the case is a failure.
         """
-        case = next(case for case in self.cases if case.expression is None or case.expression.holds(scope.resolve))
+        case = next(case for case in self.cases if case.expression is None or case.expression.holds(run.resolve))
         if case.node is None:
             raise UserProvidedError(case.failure or "")
-        outputs = scope.run(case.node)
+        outputs = run.run(case.node)
         return {variable.name: outputs[variable.name] for variable in self.python_interface.interface.outputs}
 
 
 class Condition:
-    """A conditional that has no last case yet: ``.elif_(…).then(…)``, ``.else_().then(…)`` or ``.else_().fail(…)``."""
+    """Conditional without its last case: add ``.elif_(…).then(…)``, ``.else_().then(…)`` or ``.else_().fail(…)``."""
 
     def __init__(
-        self, name: str, compilation: Compilation, place: DefinitionSite, on_end: Callable[[], None] | None = None
+        self, name: str, compilation: Compilation, site: DefinitionSite, on_end: Callable[[], None] | None = None
     ) -> None:
         self.name = name
-        self.place = place
+        self.site = site
         self._compilation = compilation
         self._cases: list[Case] = []
-        self._on_end = on_end  # hears when the last case is there
+        self._on_end = on_end  # called after the last case
         self._has_case = False
         compilation.conditionals.append(self)
 
@@ -98,41 +98,45 @@ class Condition:
         return f"conditional('{self.name}')"
 
     def if_(self, expression: Any) -> CaseStart:
-        """The first case.
+        """Start the first case.
 
         Args:
             expression: comparisons of promises, combined with ``&`` and ``|``.
 
         Raises:
-            ConditionError: (an ``AssertionError``) for anything else.
+            ConditionError: (an ``AssertionError``) ``expression`` is something else, or there is a first case already.
         """
         if self._cases or self._has_case:
             raise self._out_of_order("if_", "elif_")
         return self._start(checked_expression(expression, f"{self.name}.if_"), "if_")
 
     def elif_(self, expression: Any) -> CaseStart:
-        """The next case; see `if_`."""
+        """Start the next case. Argument and errors are those of `if_`."""
         if not self._cases:
             raise self._out_of_order("elif_", "if_")
         return self._start(checked_expression(expression, f"{self.name}.elif_"), "elif_")
 
     def else_(self) -> CaseStart:
-        """The last case, for when no other one is taken."""
+        """Start the last case, which is taken if no other case is.
+
+        Raises:
+            ConditionError: (an ``AssertionError``) there is no first case.
+        """
         if not self._cases:
             raise self._out_of_order("else_", "if_")
         return self._start(None, "else_")
 
     def unfinished(self) -> Problem:
-        """The problem of a conditional that ends too early."""
+        """Return the problem of a conditional without a last case."""
         return Problem(
             f"conditional '{self.name}': A Conditional block should always end with an `else_()` clause",
-            self.place.location,
+            self.site.location,
             "add .else_().then(…) or .else_().fail('…')",
         )
 
     def _out_of_order(self, what: str, instead: str) -> ConditionError:
         return ConditionError(
-            f"conditional '{self.name}' cannot have {what} here", hint=f"use {instead}", location=caller_site().location
+            f"conditional '{self.name}': {what} is out of order", hint=f"use {instead}", location=caller_site().location
         )
 
     def _start(self, expression: Expression | None, what: str) -> CaseStart:
@@ -140,21 +144,29 @@ class Condition:
         return CaseStart(self, expression, what, len(self._compilation.nodes))
 
     def end_case(self, case: Case, nodes_before: int) -> Any:
-        """Take a case in. After the last one: what the conditional gives to the workflow's function."""
-        made = self._compilation.nodes[nodes_before:]
+        """Add a case, and return the conditional or, after the last case, its result.
+
+        Args:
+            case: the case.
+            nodes_before: the number of nodes before the case.
+
+        Raises:
+            ConditionError: (an ``AssertionError``) the case calls nothing of its own, or more than one callee.
+        """
+        created = self._compilation.nodes[nodes_before:]
         if case.node is not None:
-            if case.node not in made:
+            if case.node not in created:
                 raise ConditionError(
-                    f"conditional '{self.name}': {case.node} is made outside of the case, so it runs in any case",
+                    f"conditional '{self.name}': {case.node} is called outside of the case, so it would always run",
                     hint="call it inside then(…)",
                     location=caller_site().location,
                 )
             self._compilation.nodes.remove(case.node)
-        others = [node for node in made if node is not case.node]
+        others = [node for node in created if node is not case.node]
         if others:
             raise ConditionError(
-                f"conditional '{self.name}': a case makes one call, and this one makes {others[0]} as well",
-                hint="call it before the conditional, or put the calls into a sub-workflow",
+                f"conditional '{self.name}': a case can make only one call, but this one also calls {others[0]}",
+                hint="call it before the conditional, or move the calls to a sub-workflow",
                 location=caller_site().location,
             )
         self._cases.append(case)
@@ -162,18 +174,18 @@ class Condition:
 
     def _finish(self) -> Any:
         self._compilation.conditionals.remove(self)
-        node = self._compilation.add(Branch(self.name, self._cases), self.place)
-        node.call_it(self.name)
+        node = self._compilation.add(Branch(self.name, self._cases), self.site)
+        node.set_display_name(self.name)
         for index, case in enumerate(self._cases):
             if case.node is not None:
-                case.node.put_into(node, f"n{index}")
+                case.node.set_parent(node, f"n{index}")
         if self._on_end is not None:
             self._on_end()
         return node.result()
 
 
 class CaseStart:
-    """A case that does not say yet what it does: ``.then(task(…))`` or ``.fail("…")``."""
+    """Case without its outcome: add ``.then(task(…))`` or ``.fail("…")``."""
 
     def __init__(self, condition: Condition, expression: Expression | None, what: str, nodes_before: int) -> None:
         self._condition, self._expression, self._what, self._nodes_before = condition, expression, what, nodes_before
@@ -182,52 +194,63 @@ class CaseStart:
         return f"{self._condition!r}.{self._what}(…)"
 
     def then(self, call: Any) -> Any:
-        """Make this call: of a task, workflow, launch plan, dynamic, gate, or another conditional.
+        """Complete the case with a call, and return the conditional or, after the last case, its result.
+
+        Args:
+            call: the result of a call of a task, workflow, launch plan, map or gate, or of another conditional.
 
         Raises:
-            ConditionError: (an ``AssertionError``) for anything else.
+            ConditionError: (an ``AssertionError``) ``call`` is something else.
         """
         if isinstance(call, Promise) and (call._node is None or call._path):
-            raise self._no_call(call)
+            raise self._not_a_call(call)
         if not isinstance(call, Chainable):
-            raise self._no_call(call)
+            raise self._not_a_call(call)
         return self._condition.end_case(Case(self._expression, node=call._chained_node()), self._nodes_before)
 
     def fail(self, err: str) -> Any:
-        """Fail the workflow with this message."""
+        """Complete the case with a failure of the workflow.
+
+        Args:
+            err: the message of the failure.
+        """
         return self._condition.end_case(Case(self._expression, failure=str(err)), self._nodes_before)
 
-    def _no_call(self, given: object) -> ConditionError:
+    def _not_a_call(self, given: object) -> ConditionError:
         return ConditionError(
-            f"conditional '{self._condition.name}': then({given!r}) is no call of a task or workflow",
-            hint="give then() a call: .then(double(x=x)); for a value that is there already, a task that returns it",
+            f"conditional '{self._condition.name}': then() expects a call of a task or workflow, got {given!r}",
+            hint="call something: .then(double(x=x)); to choose an existing value, call a task that returns it",
             location=caller_site().location,
         )
 
 
 def conditional(name: str) -> Condition:
-    """Decide between calls while the workflow runs.
+    """Start a conditional, which chooses between calls while the workflow runs::
 
         conditional("size").if_(x > 10).then(large(x=x)).elif_(x > 0).then(small(x=x)).else_().fail("x must be positive")
 
-    What it gives are the outputs that the calls of all cases have. Only the call of the case that is taken runs.
+    Only the call of the first case whose condition is true runs. The outputs of the conditional are those that the calls of
+    all its cases share, by name.
+
+    Args:
+        name: the name of the conditional in views and messages.
 
     Raises:
-        ConditionError: (an ``AssertionError``) outside of a workflow.
+        ConditionError: (an ``AssertionError``) the call is outside of a workflow.
     """
-    place = caller_site()
+    site = caller_site()
     compilation = current_compilation()
     if compilation is None:
         raise ConditionError(
             "Branches can only be invoked within a workflow context!",
             hint="use conditional() in a @workflow or @dynamic; elsewhere, Python's own if",
-            location=place.location,
+            location=site.location,
         )
-    return Condition(name, compilation, place)
+    return Condition(name, compilation, site)
 
 
 def _interface(owner: str, nodes: Sequence[Node]) -> PythonInterface:
-    """The outputs that all nodes have: same name, and types that are one, or that one of them takes in."""
+    """Return the interface with the outputs that all nodes have, by name, with the type that includes those of all nodes."""
     interfaces = [node.callee.python_interface for node in nodes]
     outputs: dict[str, Any] = {}
     variables: list[Variable] = []
@@ -244,7 +267,7 @@ def _interface(owner: str, nodes: Sequence[Node]) -> PythonInterface:
 
 
 def _widest(types: Iterable[LiteralType]) -> LiteralType | None:
-    """The type of these that values of all can be used as, just as they are."""
+    """Return the type among ``types`` that includes all of them without a conversion, or None."""
     types = list(types)
     for candidate in types:
         if all(castable(type_, candidate) and variant_for(type_, candidate) is None for type_ in types):

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, Unpack
 from flytemp.authoring.definition_site import caller_site
 from flytemp.authoring.image import ImageSpec
 from flytemp.authoring.instance_task import InstanceOptions, InstanceTask
-from flytemp.authoring.metadata import TaskMetadata
+from flytemp.authoring.overrides import TaskMetadata
 from flytemp.authoring.settings import image as image_name
 from flytemp.errors import NotSupported
 from flytemp.spec.models import ContainerSpec, TaskSpec

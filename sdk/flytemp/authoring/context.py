@@ -1,4 +1,4 @@
-"""What a task can learn about its execution, and what a workflow's function can see of the graph it makes."""
+"""Context of a running task, and of a workflow's function that is compiled."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEFAULT_DIR = "FLYTEMP_SECRETS_DEFAULT_DIR"
 
 @dataclass(frozen=True)
 class ExecutionId:
-    """Identity of an execution."""
+    """Id of an execution."""
 
     project: str
     domain: str
@@ -37,7 +37,7 @@ class ExecutionId:
 
 @dataclass(frozen=True)
 class TaskId:
-    """Identity of a task."""
+    """Id of a task."""
 
     project: str
     domain: str
@@ -49,11 +49,11 @@ class TaskId:
 
 
 class SecretsManager:
-    """Reads secrets where the platform puts them: environment variables first, then files.
+    """Secrets of a task, read from environment variables, then from files.
 
-    The variable is ``_FSEC_<GROUP>_<VERSION>_<KEY>`` in upper case, the file ``/etc/secrets/<group>/<version>/<key>``,
-    both without the parts that are not given. ``FLYTEMP_SECRETS_ENV_PREFIX`` and ``FLYTEMP_SECRETS_DEFAULT_DIR``
-    replace the beginnings.
+    The variable is ``_FSEC_<GROUP>_<VERSION>_<KEY>`` in upper case, and the file is ``/etc/secrets/<group>/<version>/<key>``.
+    Parts that are not given are omitted. ``FLYTEMP_SECRETS_ENV_PREFIX`` and ``FLYTEMP_SECRETS_DEFAULT_DIR`` replace the
+    prefix and the folder.
     """
 
     def get(
@@ -63,10 +63,16 @@ class SecretsManager:
         group_version: str | None = None,
         encode_mode: str = "r",
     ) -> Any:
-        """The secret's text, or its bytes with ``encode_mode="rb"``.
+        """Return a secret.
+
+        Args:
+            group: the group of the secret.
+            key: the key of the secret in its group.
+            group_version: the version of the group.
+            encode_mode: "r" for a text, "rb" for bytes.
 
         Raises:
-            ValueError: when there is no such secret.
+            ValueError: there is no such secret.
         """
         name = self.get_secrets_env_var(group, key, group_version)
         if name in os.environ:
@@ -80,18 +86,18 @@ class SecretsManager:
         )
 
     def get_secrets_env_var(self, group: str | None = None, key: str | None = None, group_version: str | None = None) -> str:
-        """The environment variable that would hold the secret."""
+        """Return the name of the environment variable for a secret."""
         parts = [part.upper() for part in (group, group_version, key) if part]
         return os.environ.get(ENV_PREFIX, "_FSEC_") + "_".join(parts)
 
     def get_secrets_file(self, group: str | None = None, key: str | None = None, group_version: str | None = None) -> str:
-        """The file that would hold the secret."""
+        """Return the path of the file for a secret."""
         parts = [part for part in (group, group_version, key) if part]
         return str(Path(os.environ.get(DEFAULT_DIR, "/etc/secrets"), *parts))
 
 
 class _Unsupported:
-    """Something of flytekit's context that this version does not have: using it in any way says so."""
+    """Attribute of flytekit's context that is not supported. Every use raises NotSupported."""
 
     def __init__(self, what: str, instead: str) -> None:
         object.__setattr__(self, "_words", (what, instead))
@@ -117,7 +123,16 @@ class _Unsupported:
 
 @dataclass(frozen=True)
 class ExecutionParameters:
-    """What `current_context` returns. Without a running execution it describes this process: ``local``."""
+    """Context of a task. Outside of an execution the ids are ``local``.
+
+    Attributes:
+        execution_id: the id of the execution.
+        execution_date: the start time of the execution.
+        task_id: the id of the task.
+        directory: the working directory; None for a directory shared by the process.
+        raw_data: the URI for the task's files; None for a local directory.
+        metadata_prefix: the URI of the task's inputs and outputs; None for a local directory.
+    """
 
     execution_id: ExecutionId = field(default_factory=lambda: ExecutionId("local", "local", "local"))
     execution_date: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -128,38 +143,42 @@ class ExecutionParameters:
 
     @property
     def working_directory(self) -> str:
-        """A directory of this task's own. Plain Python calls share one, which is removed when the process ends."""
+        """The working directory of the task. Plain Python calls share one, which is removed when the process ends."""
         return self.directory or _process_directory()
 
     @property
     def raw_output_prefix(self) -> str:
-        """Where the task's files go: a URI of the store, or a local directory."""
+        """The URI or local directory for the task's files."""
         return self.raw_data or str(Path(self.working_directory, "raw"))
 
     @property
     def output_metadata_prefix(self) -> str:
-        """Where the task's inputs and outputs lie."""
+        """The URI or local directory of the task's inputs and outputs."""
         return self.metadata_prefix or str(Path(self.working_directory, "metadata"))
 
     @property
     def logging(self) -> logging.Logger:
-        """A logger for the task's own messages."""
+        """The logger for messages of the task."""
         return logging.getLogger("flytemp.user")
 
     @property
     def secrets(self) -> SecretsManager:
+        """The secrets of the task."""
         return SecretsManager()
 
     @property
     def checkpoint(self) -> Any:
-        return _Unsupported("checkpoint", "write intermediate results to files of your own, under raw_output_prefix")
+        """Not supported."""
+        return _Unsupported("checkpoint", "write intermediate results to files under raw_output_prefix")
 
     @property
     def decks(self) -> Any:
+        """Not supported."""
         return _Unsupported("decks", "write the report to a file and return it as a FlyteFile")
 
     @property
     def stats(self) -> Any:
+        """Not supported."""
         return _Unsupported("stats", "send measurements with your own metrics client, or log them")
 
 
@@ -174,7 +193,7 @@ _parameters: ContextVar[ExecutionParameters | None] = ContextVar("flytemp_contex
 
 
 def current_context() -> ExecutionParameters:
-    """The execution that the calling task belongs to; outside of one, a local context."""
+    """Return the context of the calling task, or a local context outside of an execution."""
     return _parameters.get() or ExecutionParameters()
 
 
@@ -190,15 +209,16 @@ def use_context(parameters: ExecutionParameters) -> Iterator[ExecutionParameters
 
 @dataclass(frozen=True)
 class FlyteContext:
-    """What flytekit's context has and workflow decorators use: the graph so far, in ``compilation_state.nodes``."""
+    """Part of flytekit's context that decorators of workflows use: ``compilation_state.nodes`` is the graph so far."""
 
     compilation_state: Compilation | None
     user_space_params: ExecutionParameters
 
 
 class FlyteContextManager:
-    """flytekit's way to the context."""
+    """Access to the context, as in flytekit."""
 
     @staticmethod
     def current_context() -> FlyteContext:
+        """Return the present context."""
         return FlyteContext(current_compilation(), current_context())

@@ -1,4 +1,4 @@
-"""Where in the user's code something was written."""
+"""Lines of the user's code at which entities and nodes are defined."""
 
 from __future__ import annotations
 
@@ -15,32 +15,40 @@ import flytemp
 from flytemp.errors import Location
 from flytemp.spec.models import SourceLocation
 
-_OURS = os.path.dirname(os.path.abspath(flytemp.__file__)) + os.sep
-_FAR = 50  # lines between a first decorator and its ``def``, at most
+_OWN_FOLDER = os.path.dirname(os.path.abspath(flytemp.__file__)) + os.sep
+_MOST_DECORATOR_LINES = 50
+"""Maximum number of lines from the first decorator of a function to its ``def``."""
 
 
 @dataclass(frozen=True, slots=True)
 class DefinitionSite:
-    """A line of the user's code: ``location`` for a person, ``relative`` (to the import root) for the spec."""
+    """A line of the user's code.
+
+    Attributes:
+        location: the absolute path and the line, for messages.
+        relative: the path relative to the import root, for specs.
+        module: the name of the module.
+    """
 
     location: Location
     relative: str
     module: str
 
     def source(self) -> SourceLocation:
+        """Return the location for a spec."""
         return SourceLocation(file=self.relative, line=self.location.line)
 
 
 def caller_site() -> DefinitionSite:
-    """The innermost line on the stack that is not flytemp's own."""
+    """Return the innermost line on the stack outside of flytemp."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OWN_FOLDER):
         frame = frame.f_back
     return _site(frame.f_code.co_filename, frame.f_lineno, str(frame.f_globals.get("__name__", "")))
 
 
 def function_site(function: Callable[..., Any]) -> DefinitionSite:
-    """The ``def`` line of a function, under its decorators; for anything else, the caller's line."""
+    """Return the ``def`` line of a function, below its decorators; for other callables, the caller's line."""
     plain = inspect.unwrap(function)
     code = getattr(plain, "__code__", None)
     if code is None:
@@ -49,8 +57,8 @@ def function_site(function: Callable[..., Any]) -> DefinitionSite:
 
 
 def _def_line(file: str, first: int) -> int:
-    """Python counts a function from its first decorator; a person looks for ``def``."""
-    for line in range(first, first + _FAR):
+    """Return the line of ``def``. Python's first line of a function is that of its first decorator."""
+    for line in range(first, first + _MOST_DECORATOR_LINES):
         if linecache.getline(file, line).lstrip().startswith(("def ", "async def ")):
             return line
     return first
@@ -62,7 +70,7 @@ def _site(file: str, line: int, module: str) -> DefinitionSite:
 
 
 def _relative(file: str, module: str) -> str:
-    """``a/b.py`` for module ``a.b``: what stays the same wherever the project lies."""
+    """Return ``a/b.py`` for module ``a.b``, which does not depend on the location of the project."""
     path = Path(file)
     parts = module.split(".")
     parts = [*parts, "__init__.py"] if path.name == "__init__.py" else [*parts[:-1], f"{parts[-1]}.py"]

@@ -1,4 +1,4 @@
-"""Docstrings in Google, NumPy and Sphinx style: summary, text, and what they say of inputs and outputs."""
+"""Docstrings in Google, NumPy and Sphinx style: summary, text, and descriptions of inputs and outputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OUTPUT_SECTIONS = {"return", "returns", "yield", "yields"}
 
 @dataclass
 class Docstring:
-    """What a docstring says. ``outputs`` are (name or empty, description), in order."""
+    """Content of a docstring. ``outputs`` are pairs of a name, which may be empty, and a description."""
 
     short: str = ""
     long: str = ""
@@ -30,20 +30,20 @@ class Docstring:
     outputs: list[tuple[str, str]] = field(default_factory=list)
 
     def output(self, index: int, name: str, count: int) -> str:
-        """The description of one of ``count`` outputs: by name, else by position where the numbers agree."""
-        for said, text in self.outputs:
-            if said == name:
+        """Return the description of one of ``count`` outputs, by its name or, if the numbers agree, its position."""
+        for described, text in self.outputs:
+            if described == name:
                 return text
         return self.outputs[index][1] if len(self.outputs) == count else ""
 
 
 def read_docstring(function: Callable[..., Any]) -> Docstring:
-    """The docstring of a function; an empty one when it has none."""
+    """Return the docstring of a function; it is empty if the function has none."""
     return parse_docstring(inspect.getdoc(function) or "")
 
 
 def parse_docstring(text: str) -> Docstring:
-    """Read a docstring in any of the three styles; text that belongs to none is the long description."""
+    """Return the content of a docstring in any of the three styles. Other text is the long description."""
     lines = inspect.cleandoc(text).splitlines()
     body, sections = _split(lines)
     found = Docstring()
@@ -59,7 +59,7 @@ def parse_docstring(text: str) -> Docstring:
 
 
 def _split(lines: list[str]) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """The text before the first section, and the sections with their titles in lower case."""
+    """Return the lines before the first section, and the sections with their titles in lower case."""
     body: list[str] = []
     sections: list[tuple[str, list[str]]] = []
     index = 0
@@ -101,7 +101,7 @@ def _read_sphinx(lines: list[str], found: Docstring) -> None:
 
 
 def _items(lines: list[str]) -> dict[str, str]:
-    """``name (type): text`` (Google) or ``name : type`` with the text below, indented (NumPy)."""
+    """Return the descriptions in ``name (type): text`` (Google) or ``name : type`` with an indented text below (NumPy)."""
     items: dict[str, str] = {}
     for entry in _indented(lines):
         match = _ITEM.match(entry[0])
@@ -126,12 +126,12 @@ def _returns(lines: list[str]) -> list[tuple[str, str]]:
 
 
 def _is_numpy(entry: list[str]) -> bool:
-    """NumPy writes the type after " : " and the text below it; Google has the text on the same line."""
+    """Return True if the type follows " : " and the text is below (NumPy), not on the same line (Google)."""
     return len(entry) > 1 and (" : " in entry[0] or ":" not in entry[0])
 
 
 def _indented(lines: list[str]) -> list[list[str]]:
-    """Entries: a line at the section's own indentation, and the deeper lines below it."""
+    """Return the entries of a section: lines at its indentation, each with the deeper lines below it."""
     content = [line for line in lines if line.strip()]
     margin = min((len(line) - len(line.lstrip()) for line in content), default=0)
     return _entries([line[margin:] for line in content], lambda line: not line.startswith(" "))

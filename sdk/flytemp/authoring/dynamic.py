@@ -1,4 +1,4 @@
-"""`@dynamic`: a task that makes a graph when it runs, and that graph runs in its place."""
+"""`@dynamic`: tasks that create a graph when they run. The graph then runs as part of the node."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flytemp.authoring.callee import Entity, Step
 from flytemp.authoring.context import current_context, use_context
 from flytemp.authoring.definition_site import caller_site, function_site
 from flytemp.authoring.errors import SettingsError
-from flytemp.authoring.local import run_generated
+from flytemp.authoring.local import run_dynamic
 from flytemp.authoring.settings import TaskOptions, task_settings
 from flytemp.authoring.task import Task, check_function
 from flytemp.errors import NotSupported
@@ -17,31 +17,35 @@ from flytemp.literals.types import Json
 from flytemp.spec.models import TaskSettings
 
 if TYPE_CHECKING:
-    from flytemp.authoring.local import Scope
+    from flytemp.authoring.local import LocalGraphRun
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class DynamicTask(Task[P, R]):
-    """A function that connects calls, as a workflow's does, but with the values of its inputs."""
+    """Task whose function connects calls like that of a workflow, but with the values of its inputs.
+
+    Attributes:
+        hints: launch plans and workflows that the function may call.
+    """
 
     kind = "dynamic"
-    noun = "dynamic"
+    kind_name = "dynamic"
 
     def __init__(self, function: Callable[P, R], settings: TaskSettings, docs: Any = None, hints: Sequence[Entity] = ()) -> None:
         super().__init__(function, settings, docs)
         self.hints = tuple(hints)
 
-    def call_here(self, values: Mapping[str, Any]) -> Any:
-        """Make the graph and run it."""
+    def call_locally(self, values: Mapping[str, Any]) -> Any:
+        """Create the graph, run it, and return its result."""
         interface = self.python_interface
         literals = {**interface.defaults, **interface.input_literals(values)}
         with use_context(current_context()):
-            return interface.output_values(run_generated(self, literals))
+            return interface.output_values(run_dynamic(self, literals))
 
-    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
-        return run_generated(self, literals, scope)
+    def run_locally(self, literals: Mapping[str, Json], run: LocalGraphRun) -> dict[str, Json]:
+        return run_dynamic(self, literals, run)
 
     def step(self) -> Step:
         return Step("dynamic", self.key)
@@ -58,17 +62,21 @@ def dynamic(_task_function: None = None, /, **options: Unpack[TaskOptions]) -> C
 def dynamic(
     _task_function: Callable[P, R] | None = None, /, **options: Unpack[TaskOptions]
 ) -> DynamicTask[P, R] | Callable[[Callable[P, R]], DynamicTask[P, R]]:
-    """Make a function a task that connects calls when it runs: its inputs have values, what it calls gives promises.
+    """Turn a function into a dynamic task: a task that builds a graph at run time.
 
-    So a loop may go over an input, and the function may call itself. Options are those of `task`, and
+    The inputs of the function are values, and the calls in it return promises. The function can loop over an input and can
+    call itself. The options are those of `task`, and
 
     Args:
-        node_dependency_hints: launch plans and workflows that it may call and that nothing else mentions: they are
-            registered with it.
+        node_dependency_hints: launch plans and workflows that the function may call and that the program does not mention
+            elsewhere. They are registered with the task.
+
+    Returns:
+        The task, or a decorator if only options are given.
 
     Raises:
-        SettingsError: (a ``ValueError``) as `task`.
-        NotSupported: for an async function, and as `task`.
+        SettingsError: (a ``ValueError``) as for `task`.
+        NotSupported: the function is async, or as for `task`.
     """
     hints = _hints(options.get("node_dependency_hints"))
     settings = task_settings({name: value for name, value in options.items() if name != "node_dependency_hints"})
@@ -78,7 +86,7 @@ def dynamic(
         made = DynamicTask(function, settings, options.get("docs"), hints)
         if made.is_async:
             raise NotSupported(
-                f"@dynamic {made.name} is async: it only connects tasks and awaits nothing",
+                f"@dynamic {made.name} is async, but it only connects tasks",
                 hint="write def instead of async def; the tasks that it calls may be async",
                 location=function_site(function).location,
             )
@@ -92,8 +100,8 @@ def _hints(given: Any) -> tuple[Entity, ...]:
     for hint in hints:
         if not hasattr(hint, "section"):
             raise SettingsError(
-                f"node_dependency_hints holds {hint!r}, which is no task, workflow or launch plan",
-                hint="it lists what the function calls and nothing else mentions: [my_launch_plan]",
+                f"node_dependency_hints contains {hint!r}, which is not a task, workflow or launch plan",
+                hint="list the entities that only this function calls: [my_launch_plan]",
                 location=caller_site().location,
             )
     return cast("tuple[Entity, ...]", hints)

@@ -1,4 +1,4 @@
-"""What a program's modules create while they are imported: for finding names that are used twice."""
+"""Entities that a program creates while its modules are imported, so that duplicate names can be found."""
 
 from __future__ import annotations
 
@@ -15,42 +15,48 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Created:
-    """The launch plans of one program by name, and its tasks and workflows in order of their definition."""
+class ProgramEntities:
+    """Entities of one program: launch plans by name, and tasks and workflows in the order of their definition.
+
+    ``entities`` is None if tasks and workflows are not collected.
+    """
 
     launch_plans: dict[str, LaunchPlan[Any]] = field(default_factory=dict)
     entities: list[Task[..., Any] | Workflow[..., Any]] | None = None
 
 
-# Of the process itself only launch plans are kept: they must be found again by name.
-_process = Created()
-_created: ContextVar[Created] = ContextVar("flytemp_created", default=_process)
+# Outside of a program only launch plans are kept: LaunchPlan.get_or_create looks them up by name.
+_process_entities = ProgramEntities()
+_current: ContextVar[ProgramEntities] = ContextVar("flytemp_program_entities", default=_process_entities)
 
 
-def created() -> Created:
-    """What was created so far by the program that is being loaded; else by this process."""
-    return _created.get()
+def program_entities() -> ProgramEntities:
+    """Return the entities of the program that is being loaded, or those of this process."""
+    return _current.get()
 
 
-def record(entity: Task[..., Any] | Workflow[..., Any]) -> None:
-    """Note a new task or workflow of the program that is being loaded."""
-    entities = _created.get().entities
+def add_entity(entity: Task[..., Any] | Workflow[..., Any]) -> None:
+    """Add a new task or workflow to the program that is being loaded."""
+    entities = _current.get().entities
     if entities is not None:
         entities.append(entity)
 
 
 @contextmanager
-def recording() -> Iterator[Created]:
-    """What is created inside belongs together, and to nothing outside: loading a program."""
-    with recording_into(Created(entities=[])) as program:
+def collect_entities() -> Iterator[ProgramEntities]:
+    """Collect the entities that are created inside the block, for loading a program."""
+    with collect_into(ProgramEntities(entities=[])) as program:
         yield program
 
 
 @contextmanager
-def recording_into(program: Created) -> Iterator[Created]:
-    """What is created inside belongs to ``program``: its workflows may make launch plans while they are put together."""
-    token = _created.set(program)
+def collect_into(program: ProgramEntities) -> Iterator[ProgramEntities]:
+    """Add the entities that are created inside the block to ``program``.
+
+    A workflow may create launch plans while it is compiled, after its program was loaded.
+    """
+    token = _current.set(program)
     try:
         yield program
     finally:
-        _created.reset(token)
+        _current.reset(token)

@@ -1,6 +1,6 @@
-"""What can be wrong with what a user writes.
+"""Errors in programs.
 
-Each class is of flytemp's tree and of the built-in class that Python (or flytekit) users expect to catch.
+Each class also derives from the built-in class that Python or flytekit users expect to catch.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from flytemp.errors import InputError, Location, Problem, ProgramError
 
 
 class AuthoringError(ProgramError):
-    """One problem of a definition. Several are a plain `ProgramError`."""
+    """One problem of a definition. Several problems are a plain `ProgramError`."""
 
     def __init__(self, message: str, *, hint: str | None = None, location: Location | None = None) -> None:
         super().__init__([Problem(message, location, hint)])
 
 
 class SettingsError(AuthoringError, ValueError):
-    """A setting of a task, workflow, launch plan or node is not acceptable."""
+    """A setting of a task, workflow, launch plan or node is invalid."""
 
 
 class PromiseMisuse(AuthoringError, TypeError, ValueError):
-    """A workflow uses a value that does not exist yet."""
+    """A workflow uses a value that does not exist before it runs."""
 
 
 class NoSuchField(AuthoringError, AttributeError):
@@ -32,15 +32,15 @@ class DuplicateLaunchPlan(AuthoringError, AssertionError):
 
 
 class OverrideError(AuthoringError, AssertionError):
-    """`with_overrides` was given a promise: overrides must be known when the program compiles."""
+    """`with_overrides` received a promise: overrides must be known when the program is compiled."""
 
 
 class ConditionError(AuthoringError, AssertionError):
-    """A conditional is incomplete, or its condition is no comparison of values."""
+    """A conditional is incomplete, or its condition is not a comparison."""
 
 
 class CallError(InputError, AssertionError):
-    """A task, workflow or launch plan is called with arguments that it does not have."""
+    """A task, workflow or launch plan is called with arguments that it does not take."""
 
     code = "invalid-call"
 

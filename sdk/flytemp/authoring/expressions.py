@@ -1,4 +1,4 @@
-"""Comparisons of promises: what a `conditional` decides by."""
+"""Comparisons of promises, which are the conditions of a `conditional`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _USE = "combine comparisons with & and |, each in parentheses: (a > 1) & (b < 2)
 
 
 class Expression:
-    """A condition that is decided while the workflow runs."""
+    """Condition that is evaluated while the workflow runs."""
 
     def __and__(self, other: object) -> ConjunctionExpression:
         return _junction("and", self, other)
@@ -44,33 +44,34 @@ class Expression:
 
     def __bool__(self) -> NoReturn:
         raise PromiseMisuse(
-            f"{self!r} is neither true nor false while the workflow is being put together. {_LOGICAL}",
-            hint=f"{_USE}; in a conditional(…).if_(…), not in an if",
+            f"{self!r} has no value before the workflow runs. {_LOGICAL}",
+            hint=f"use conditional(…).if_(…) or @dynamic instead of if; {_USE}",
             location=caller_site().location,
         )
 
     def __invert__(self) -> NoReturn:
         raise PromiseMisuse(
             f"{self!r} cannot be inverted. {_LOGICAL}",
-            hint="compare the other way round: != instead of ==",
+            hint="use the opposite comparison: != instead of ==",
             location=caller_site().location,
         )
 
     def bounds(self) -> Iterator[Bound]:
-        """Every operand."""
+        """Yield the operands."""
         raise NotImplementedError
 
     def holds(self, resolve: Resolve) -> bool:
-        """Decide it, given the literals of operands."""
+        """Return the value of the condition. ``resolve`` returns the literal of an operand."""
         raise NotImplementedError
 
     def spec(self) -> Condition:
+        """Return the condition for the spec."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ComparisonExpression(Expression):
-    """``left operator right``; both are compared as ``kind``."""
+    """Comparison ``left operator right`` of two values of the primitive type ``kind``."""
 
     operator: Operator
     left: Bound
@@ -92,7 +93,7 @@ class ComparisonExpression(Expression):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ConjunctionExpression(Expression):
-    """All of the terms, or any of them."""
+    """Conjunction ("and") or disjunction ("or") of conditions."""
 
     kind: Literal["and", "or"]
     terms: tuple[Expression, ...]
@@ -113,10 +114,14 @@ class ConjunctionExpression(Expression):
 
 
 def checked_expression(given: object, where: str) -> Expression:
-    """What a conditional was given, if it is an expression; ``where`` says to which of its methods.
+    """Return the argument of a conditional if it is an expression.
+
+    Args:
+        given: the argument.
+        where: the conditional and the method, for messages.
 
     Raises:
-        ConditionError: (an ``AssertionError``) otherwise.
+        ConditionError: (an ``AssertionError``) ``given`` is not an expression.
     """
     if isinstance(given, Expression):
         return given
@@ -126,9 +131,9 @@ def checked_expression(given: object, where: str) -> Expression:
         message = f"{_LOGICAL} Received an evaluated expression with val {given} in {where}"
     elif isinstance(given, Promise | OutputTuple | VoidOutput):
         message = (
-            "Flytekit does not support unary expressions of the form `if_(x)` - where `x` is an input value or output of a "
+            "flytemp does not support unary expressions of the form `if_(x)` - where `x` is an input value or output of a "
             f"previous node. Received var {given!r} in condition {where}"
-        ).replace("Flytekit does", "flytemp does")
+        )
     else:
         message = (
             f"only Comparison (<,<=,>,>=,==,!=) or Conjunction (&/|) expressions are supported, received {given!r} in {where}"
@@ -137,21 +142,21 @@ def checked_expression(given: object, where: str) -> Expression:
 
 
 def comparison(operator: Operator, left: Promise, right: object) -> ComparisonExpression:
-    """Compare a promise with a promise or a primitive.
+    """Return the comparison of a promise with a promise or a primitive value.
 
     Raises:
-        PromiseMisuse: for operands that cannot be compared with each other.
+        PromiseMisuse: the operands cannot be compared.
     """
     if isinstance(right, OutputTuple) and len(right) == 1:
         right = right[0]
     other, other_type = _operand(left._compilation, right)
     kind = _common(operator, left._type, other_type)
     if kind is None:
-        hint = "take a part of it, or compare inside a task" if _simple(left._type) is None else None
+        hint = "use a field or an item of it, or compare inside a task" if _simple(left._type) is None else None
         shown = describe_type(other_type) if isinstance(right, Promise) else repr(right)
         raise PromiseMisuse(
-            f"{left._described()} is {describe_type(left._type)}: {operator} {shown} is no comparison of primitive values "
-            "of one type that have such an order",
+            f"cannot compare {left._described()}, which is {describe_type(left._type)}: {operator} {shown} is not a comparison "
+            "of primitive values of one type with such an order",
             hint=hint,
             location=caller_site().location,
         )
@@ -171,14 +176,14 @@ def _operand(compilation: Compilation, value: object) -> tuple[Bound, LiteralTyp
                 f"cannot compare with {value!r}: {error.message}", hint=error.hint, location=caller_site().location
             ) from error
     raise PromiseMisuse(
-        f"cannot compare with {value!r}: operands are primitive values, or outputs of calls",
-        hint="bool, int, float, str, datetime, timedelta, the member of an Enum, or None",
+        f"cannot compare with {value!r}: an operand must be a primitive value or the output of a call",
+        hint="use bool, int, float, str, datetime, timedelta, the member of an Enum, or None",
         location=caller_site().location,
     )
 
 
 def _common(operator: Operator, left: LiteralType, right: LiteralType) -> SimpleKind | None:
-    """What values of both types are compared as; None if they cannot be."""
+    """Return the primitive type for the comparison of values of two types, or None if they cannot be compared."""
     one, other = _simple(left), _simple(right)
     if one is None or other is None:
         return "none" if "none" in (one, other) and operator in ("==", "!=") else None
@@ -194,7 +199,7 @@ def _common(operator: Operator, left: LiteralType, right: LiteralType) -> Simple
 
 
 def _simple(type_: LiteralType) -> SimpleKind | None:
-    """The kind of a primitive, also of an Optional one and of an Enum's values; None for everything else."""
+    """Return the kind of a primitive, an Optional primitive or an Enum's values; None for other types."""
     match type_:
         case UnionType():
             kinds: set[SimpleKind | None] = {_simple(variant) for variant in type_.variants if variant.kind != "none"}
@@ -210,9 +215,9 @@ def _simple(type_: LiteralType) -> SimpleKind | None:
 
 def _junction(kind: Literal["and", "or"], left: Expression, right: object) -> ConjunctionExpression:
     if not isinstance(right, Expression):
-        word = "&" if kind == "and" else "|"
+        operator = "&" if kind == "and" else "|"
         raise ConditionError(
-            f"{left!r} {word} {right!r}: both sides must be comparisons", hint=_USE, location=caller_site().location
+            f"{left!r} {operator} {right!r}: both sides must be comparisons", hint=_USE, location=caller_site().location
         )
     terms = [
         term

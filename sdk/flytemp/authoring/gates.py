@@ -1,4 +1,4 @@
-"""Nodes that wait: for a value, for an approval, for a time."""
+"""Gates: nodes that wait for a value, for an approval or for a time."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from flytemp.literals.types import Json, LiteralType
 from flytemp.spec.models import GateSpec, Interface, Variable
 
 if TYPE_CHECKING:
-    from flytemp.authoring.local import Scope
+    from flytemp.authoring.local import LocalGraphRun
 
 T = TypeVar("T")
 DEFAULT_TIMEOUT = 3600.0
-_NOBODY = "run it where somebody can type, or launch it and answer with the command line"
+_NO_TERMINAL = "run it in a terminal, or launch it and answer with flytemp approve or flytemp set-input"
 
 
 class Gate(LeafCallee):
-    """Waits for a value (``input``), or for the approval of its input ``value`` (``approve``)."""
+    """Gate that waits for a value (``input``), or for the approval of its input ``value`` (``approve``)."""
 
-    noun = "gate"
+    kind_name = "gate"
     settings = None
 
     def __init__(self, kind: Literal["approve", "input"], name: str, type_: LiteralType, annotation: Any, timeout: float) -> None:
@@ -51,27 +51,27 @@ class Gate(LeafCallee):
     def entities(self) -> Sequence[Entity]:
         return ()
 
-    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
-        """Ask on the terminal.
+    def run_locally(self, literals: Mapping[str, Json], run: LocalGraphRun) -> dict[str, Json]:
+        """Prompt for the answer on the terminal, and return the output literals.
 
         Raises:
-            FlyteDisapprovalException: (an ``AssertionError``) when it is not approved.
-            InputError: when nobody answers, or with a value of another type.
+            FlyteDisapprovalException: (an ``AssertionError``) the value was rejected.
+            InputError: there is no answer, or the answer has another type.
         """
         if self._kind == "input":
             shown = getattr(self._annotation, "__name__", self._annotation)
-            answer = _asked(f"[Input Gate] Waiting for input @{self.name} of type {shown}: ")
+            answer = _prompt(f"[Input Gate] Waiting for input @{self.name} of type {shown}: ")
             return {"o0": parse_text(answer, self._type)}
-        answer = _asked(f"[Approval Gate] @{self.name} Approve {literals['value']}? [y/N]: ")
+        answer = _prompt(f"[Approval Gate] @{self.name} Approve {literals['value']}? [y/N]: ")
         if answer.strip().lower() not in ("y", "yes"):
             raise FlyteDisapprovalException(f"User did not approve the transaction for gate node {self.name}")
         return {"o0": literals["value"]}
 
 
 class Sleep(LeafCallee):
-    """Waits for a time."""
+    """Node that waits for a time."""
 
-    name = noun = "sleep"
+    name = kind_name = "sleep"
     settings = None
 
     def __init__(self, duration: float) -> None:
@@ -84,55 +84,55 @@ class Sleep(LeafCallee):
     def entities(self) -> Sequence[Entity]:
         return ()
 
-    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
-        """Only say so: a plain Python call shall not take hours."""
+    def run_locally(self, literals: Mapping[str, Json], run: LocalGraphRun) -> dict[str, Json]:
+        """Print the duration without waiting: a plain Python call must not take hours."""
         print(f"[Sleep Gate] Simulating Sleep for {timedelta(seconds=self._duration)}", flush=True)
         return {}
 
 
 def wait_for_input(name: str, timeout: Seconds | None, expected_type: type[T]) -> T:
-    """Wait until somebody gives the value ``name``.
+    """Wait for a value from a user, and return it. A plain Python call reads the value from the terminal.
 
     Args:
-        name: what the answer names.
-        timeout: a timedelta or seconds; None is an hour.
-        expected_type: of the value.
+        name: the name by which an answer refers to the gate.
+        timeout: the maximum time to wait, as a timedelta or in seconds; None for an hour.
+        expected_type: the type of the value.
 
     Raises:
-        SettingsError: (a ``ValueError``) for a malformed name or timeout.
-        NotSupported: for a type that no value can have.
+        SettingsError: (a ``ValueError``) the name or the timeout is invalid.
+        NotSupported: the type is not supported.
     """
-    from flytemp.authoring.local import Scope
+    from flytemp.authoring.local import LocalGraphRun
 
     gate = Gate("input", _named(name), literal_type(expected_type), expected_type, _limit(timeout))
     compilation = current_compilation()
     if compilation is None:
-        return gate.python_interface.output_values(gate.run_here({}, Scope.none()))  # type: ignore[no-any-return]
+        return gate.python_interface.output_values(gate.run_locally({}, LocalGraphRun.none()))  # type: ignore[no-any-return]
     return compilation.add(gate, caller_site()).result()  # type: ignore[return-value]
 
 
 def approve(upstream_item: T, name: str, timeout: Seconds | None) -> T:
-    """Wait until somebody approves ``upstream_item``, and give it on; a rejection fails the node.
+    """Wait for the approval of a value by a user, and return the value. A rejection fails the node.
 
     Args:
-        upstream_item: what a call returned, or an input of the workflow.
-        name: what the answer names.
-        timeout: a timedelta or seconds; None is an hour.
+        upstream_item: the result of a call, or an input of the workflow.
+        name: the name by which an answer refers to the gate.
+        timeout: the maximum time to wait, as a timedelta or in seconds; None for an hour.
 
     Raises:
-        SettingsError: (a ``ValueError``) for a malformed name or timeout.
-        PromiseMisuse: (a ``ValueError``) for the result of a call that returns nothing.
+        SettingsError: (a ``ValueError``) the name or the timeout is invalid.
+        PromiseMisuse: (a ``ValueError``) ``upstream_item`` is the result of a call that returns nothing.
     """
     limit, compilation = _limit(timeout), current_compilation()
     item: Any = upstream_item[0] if isinstance(upstream_item, OutputTuple) and len(upstream_item) == 1 else upstream_item
     if isinstance(item, VoidOutput):
         raise PromiseMisuse(
             "You can't use approval on a task that doesn't return anything.",
-            hint="declare what it returns, or approve a value before it",
+            hint="annotate its result, or approve an earlier value",
             location=caller_site().location,
         )
     if compilation is None:
-        if _asked(f"[Approval Gate] @{_named(name)} Approve {item}? [y/N]: ").strip().lower() not in ("y", "yes"):
+        if _prompt(f"[Approval Gate] @{_named(name)} Approve {item}? [y/N]: ").strip().lower() not in ("y", "yes"):
             raise FlyteDisapprovalException(f"User did not approve the transaction for gate node {name}")
         return upstream_item
     type_, bound = _approved(item, compilation)
@@ -142,17 +142,20 @@ def approve(upstream_item: T, name: str, timeout: Seconds | None) -> T:
 
 
 def sleep(duration: Seconds) -> VoidOutput | None:
-    """Wait for ``duration``, a timedelta or seconds, without using a worker meanwhile.
+    """Wait for a time, without occupying a worker meanwhile.
+
+    Args:
+        duration: the time, as a timedelta or in seconds.
 
     Raises:
-        SettingsError: (a ``ValueError``) for anything else.
+        SettingsError: (a ``ValueError``) the duration is invalid.
     """
-    from flytemp.authoring.local import Scope
+    from flytemp.authoring.local import LocalGraphRun
 
     node = Sleep(seconds(duration, "the duration of a sleep"))
     compilation = current_compilation()
     if compilation is None:
-        node.run_here({}, Scope.none())
+        node.run_locally({}, LocalGraphRun.none())
         return None
     result = compilation.add(node, caller_site()).result()
     assert isinstance(result, VoidOutput)
@@ -178,7 +181,7 @@ def _named(name: object) -> str:
     if not isinstance(name, str) or not name.strip():
         raise SettingsError(
             f"a gate's name must be text, not {name!r}",
-            hint="who answers it finds it by that name",
+            hint="an answer refers to the gate by its name",
             location=caller_site().location,
         )
     return name
@@ -188,9 +191,9 @@ def _limit(timeout: Seconds | None) -> float:
     return DEFAULT_TIMEOUT if timeout is None else seconds(timeout, "timeout of a gate")
 
 
-def _asked(question: str) -> str:
+def _prompt(question: str) -> str:
     print(question, end="", flush=True)
     answer = sys.stdin.readline()
     if not answer:
-        raise InputError(f"nobody answered: {question.strip()}", hint=_NOBODY)
+        raise InputError(f"no answer to: {question.strip()}", hint=_NO_TERMINAL)
     return answer.rstrip("\n")

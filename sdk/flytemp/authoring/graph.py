@@ -1,4 +1,4 @@
-"""A workflow's nodes and outputs, complete."""
+"""Complete graph of a workflow: its nodes and outputs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flytemp.authoring.binding import Bound, promises_in
+from flytemp.authoring.binding import Bound, promises_in, spec_of
 from flytemp.authoring.node import Node
 from flytemp.errors import Location, Problem, ProgramError
+from flytemp.spec.models import Binding, NodeSpec
 
 if TYPE_CHECKING:
     from flytemp.authoring.callee import Entity
@@ -17,28 +18,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Graph:
-    """What a workflow's function came to: nodes in creation order, where each output comes from, the failure node."""
+    """Graph of a workflow.
+
+    Attributes:
+        nodes: the nodes in the order of their creation.
+        outputs: the binding of each output.
+        on_failure: the failure node.
+    """
 
     nodes: tuple[Node, ...]
     outputs: dict[str, Bound]
     on_failure: Node | None = None
 
     def all_nodes(self) -> Iterator[Node]:
-        """Every node, those in conditionals and the failure node included."""
+        """Yield every node, including those in conditionals and the failure node."""
         for node in self.nodes:
-            yield from node.with_inner()
+            yield from node.with_inner_nodes()
         if self.on_failure is not None:
             yield self.on_failure
 
     def entities(self) -> list[Entity]:
-        """What the nodes call, each once."""
+        """Return the entities that the nodes call, each once."""
         return list(dict.fromkeys(entity for node in self.all_nodes() for entity in node.callee.entities()))
 
     def ordered(self) -> list[Node]:
-        """The nodes, each after those it needs; otherwise in creation order.
+        """Return the nodes in an order in which each follows its predecessors, otherwise in creation order.
 
         Raises:
-            ProgramError: when the nodes wait for each other in a circle.
+            ProgramError: the nodes depend on each other in a circle.
         """
         position = {node: index for index, node in enumerate(self.nodes)}
         before = {node: node.predecessors() for node in self.nodes}
@@ -60,9 +67,13 @@ class Graph:
             raise ProgramError([_circle([node for node in self.nodes if missing[node]])])
         return order
 
+    def specs(self) -> tuple[tuple[NodeSpec, ...], dict[str, Binding]]:
+        """Return the nodes and outputs for the spec."""
+        return tuple(node.spec() for node in self.nodes), {name: spec_of(bound) for name, bound in self.outputs.items()}
+
 
 def _circle(waiting: Sequence[Node]) -> Problem:
-    """Name one circle: every waiting node waits for another one, so following them must come back."""
+    """Return the problem of one circle. Each waiting node has a waiting predecessor, so the path must return to itself."""
     path = [waiting[0]]
     while True:
         following = next(node for node in path[-1].predecessors() if node in waiting)
@@ -70,44 +81,44 @@ def _circle(waiting: Sequence[Node]) -> Problem:
             circle = [*path[path.index(following) :], following]
             break
         path.append(following)
-    story = " waits for ".join(str(node) for node in circle)
-    return Problem(f"the nodes wait for each other: {story}", circle[0].place.location, "remove one of the >> or runs_before")
+    path_text = " waits for ".join(str(node) for node in circle)
+    return Problem(f"the nodes wait for each other: {path_text}", circle[0].site.location, "remove one of the >> or runs_before")
 
 
 def graph_problems(nodes: Sequence[Node], outputs: dict[str, Bound], owner: str, where: Location) -> list[Problem]:
-    """Ids that are used twice, and uses of what only a conditional's case has."""
-    problems = _same_ids(nodes)
+    """Return the problems of a graph: duplicate node ids, and uses of outputs inside a conditional's case."""
+    problems = _duplicate_ids(nodes)
     for node in nodes:
         for used in node.predecessors():
             if used.parent is not None:
-                problems.append(_inside(used, str(node), node.place.location))
+                problems.append(_use_inside_case(used, str(node), node.site.location))
     for name, bound in outputs.items():
         for promise in promises_in(bound):
             if promise._node is not None and promise._node.parent is not None:
-                problems.append(_inside(promise._node, f"output '{name}' of {owner}", where))
+                problems.append(_use_inside_case(promise._node, f"output '{name}' of {owner}", where))
     return problems
 
 
-def _inside(used: Node, user: str, where: Location) -> Problem:
+def _use_inside_case(used: Node, user: str, where: Location) -> Problem:
     return Problem(
-        f"{user} needs {used}, which runs only if its case is taken",
+        f"{user} uses {used}, which runs only if its case is taken",
         where,
-        "use what the conditional returns",
+        "use the output of the conditional",
     )
 
 
-def _same_ids(nodes: Sequence[Node]) -> list[Problem]:
+def _duplicate_ids(nodes: Sequence[Node]) -> list[Problem]:
     first: dict[str, Node] = {}
     problems: list[Problem] = []
     for node in nodes:
-        problems += _same_ids(node.callee.inner_nodes())
+        problems += _duplicate_ids(node.callee.inner_nodes())
         other = first.setdefault(node.id, node)
         if other is not node:
             problems.append(
                 Problem(
-                    f"the node id '{node.id}' is used twice: by {node.callee.noun} {node.callee.name} here and by "
-                    f"{other.callee.noun} {other.callee.name} at {other.place.location}",
-                    node.place.location,
+                    f"the node id '{node.id}' is used twice: by {node.callee.kind_name} {node.callee.name} here and by "
+                    f"{other.callee.kind_name} {other.callee.name} at {other.site.location}",
+                    node.site.location,
                     "give each node its own node_name",
                 )
             )

@@ -1,4 +1,4 @@
-"""A description of a container image, as flytekit writes it."""
+"""Description of a container image, as in flytekit."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from flytemp.names import slug
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """What a task's image is to contain. It names an image; building it is not part of this version.
+    """Description of a task's image. It determines the name of the image; this version does not build images.
 
-    Backends that run no containers run the task in the worker's own environment, and `flytemp register` says so.
-    The fields are flytekit's; those that only steer a builder are not here.
+    A backend without containers runs the task in the worker's environment, and `flytemp register` prints a warning. The
+    fields are those of flytekit, except those that only control a builder.
+
+    Raises:
+        SettingsError: a list of texts is a text, or ``tag_format`` lacks ``{spec_hash}``.
     """
 
     name: str = "flytemp"
@@ -49,7 +52,7 @@ class ImageSpec:
             raise SettingsError("tag_format of an ImageSpec must contain {spec_hash}", hint="tag_format='v1-{spec_hash}'")
 
     def image_name(self) -> str:
-        """``[registry/]name:tag``; the tag is a hash of the description, so that equal ones share an image."""
+        """Return ``[registry/]name:tag``. The tag is a hash of the description, so that equal descriptions share an image."""
         content = json.dumps(asdict(replace(self, tag_format=None)), sort_keys=True, default=list)
         tag = hashlib.sha256(content.encode()).hexdigest()[:16]
         if self.tag_format is not None:
@@ -58,19 +61,19 @@ class ImageSpec:
         return f"{self.registry.rstrip('/')}/{name}:{tag}" if self.registry else f"{name}:{tag}"
 
     def is_container(self) -> bool:
-        """Whether the code runs where the image's packages are: always, as no other environment is known yet."""
+        """Return True, as in flytekit inside the image: the code always runs in the only known environment."""
         return True
 
     def with_packages(self, packages: str | Sequence[str]) -> ImageSpec:
-        """The same with more Python packages."""
+        """Return a copy with additional Python packages."""
         return replace(self, packages=(*self.packages, *_listed(packages)))
 
     def with_apt_packages(self, packages: str | Sequence[str]) -> ImageSpec:
-        """The same with more Debian packages."""
+        """Return a copy with additional Debian packages."""
         return replace(self, apt_packages=(*self.apt_packages, *_listed(packages)))
 
     def with_commands(self, commands: str | Sequence[str]) -> ImageSpec:
-        """The same with more commands to run."""
+        """Return a copy with additional commands."""
         return replace(self, commands=(*self.commands, *_listed(commands)))
 
 

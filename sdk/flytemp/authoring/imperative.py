@@ -1,4 +1,4 @@
-"""Imperative workflows: put together by method calls instead of a function."""
+"""Imperative workflows, which are built by method calls instead of a function."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import typing
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from flytemp.authoring.binding import contains_promise, promises_in
-from flytemp.authoring.compilation import Compilation, Graph
+from flytemp.authoring.compilation import Compilation, create_node
 from flytemp.authoring.conditional import Condition
 from flytemp.authoring.definition_site import caller_site
-from flytemp.authoring.docs import Documentation, docs_spec
 from flytemp.authoring.docstrings import Docstring
-from flytemp.authoring.entity_registry import record
+from flytemp.authoring.documentation import Documentation, docs_spec
+from flytemp.authoring.entity_registry import add_entity
 from flytemp.authoring.errors import SettingsError
-from flytemp.authoring.failure import failure_node
+from flytemp.authoring.execution_options import Options
+from flytemp.authoring.failure_node import failure_node
+from flytemp.authoring.graph import Graph
 from flytemp.authoring.interface import Parameter, PythonInterface
 from flytemp.authoring.node import Node
-from flytemp.authoring.node_creation import create_node
-from flytemp.authoring.options import Options
 from flytemp.authoring.promise import OutputTuple, Promise
 from flytemp.authoring.retry import Seconds, limit
 from flytemp.authoring.settings import flag
@@ -36,21 +36,21 @@ if TYPE_CHECKING:
     from flytemp.authoring.mapping import MapTask
     from flytemp.authoring.task import Task
 
-    AnyEntity = Task[..., Any] | Workflow[..., Any] | LaunchPlan[Any] | MapTask
+    AnyEntity: TypeAlias = Task[..., Any] | Workflow[..., Any] | LaunchPlan[Any] | MapTask
 
 FAILURE_NODE = "efn"
-"""The id of the node that runs on failure; in a workflow that is a function it is another one."""
+"""Id of the failure node. Workflows made of functions have another id."""
 
 
 class ImperativeWorkflow(Workflow[..., Any]):
-    """A workflow that is put together step by step, and can be used wherever one that is a function can::
+    """Workflow that is built by method calls. It can be used like a workflow made of a function::
 
         wf = ImperativeWorkflow(name="my.workflow")
         wf.add_workflow_input("rows", list[int])
         node = wf.add_entity(total, items=wf.inputs["rows"])
         wf.add_workflow_output("sum", node.outputs["o0"])
 
-    It is registered under ``name`` itself. Inputs and outputs are in the order in which they were added.
+    It is registered under its name. Inputs and outputs have the order in which they were added.
 
     Attributes:
         inputs: promises of the inputs by name.
@@ -69,21 +69,21 @@ class ImperativeWorkflow(Workflow[..., Any]):
         docs: Documentation | None = None,
         default_options: Options | None = None,
     ) -> None:
-        self.place = caller_site()
+        self.site = caller_site()
         if not isinstance(name, str) or not name:
             raise SettingsError(
                 f"an imperative workflow needs a name, not {name!r}",
                 hint='it is registered under it: ImperativeWorkflow("reports.nightly")',
-                location=self.place.location,
+                location=self.site.location,
             )
         if failure_policy is not None and not isinstance(failure_policy, WorkflowFailurePolicy):
             raise SettingsError(
                 f"failure_policy must be a WorkflowFailurePolicy, not {failure_policy!r}",
                 hint="WorkflowFailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE",
-                location=self.place.location,
+                location=self.site.location,
             )
         self.name = name
-        self.module = self.place.module
+        self.module = self.site.module
         self.__name__ = name.rpartition(".")[2]
         self.options = WorkflowSettings(
             failure_policy or WorkflowFailurePolicy.FAIL_IMMEDIATELY,
@@ -97,19 +97,23 @@ class ImperativeWorkflow(Workflow[..., Any]):
         self._compilation = Compilation(f"workflow '{name}'")
         self._inputs: dict[str, Any] = {}  # annotations
         self._outputs: dict[str, Any] = {}
-        record(self)
+        add_entity(self)
 
-    # ------------------------------------------------------------------------------ putting it together
+    # ------------------------------------------------------------------------------ construction
 
     @property
     def inputs(self) -> Mapping[str, Promise]:
         return self._compilation.inputs
 
     def add_workflow_input(self, input_name: str, python_type: Any) -> Promise:
-        """A new input of a type, as a function's annotation would say it.
+        """Add an input and return its promise.
+
+        Args:
+            input_name: the name of the input.
+            python_type: the type of the input, as in an annotation.
 
         Raises:
-            SettingsError: (a ``ValueError``) for a name that is taken, or no type.
+            SettingsError: (a ``ValueError``) the name is invalid or taken, or the type is not supported.
         """
         self._check_new("input", input_name, self._inputs)
         type_ = self._literal_type("input", input_name, python_type)
@@ -118,11 +122,15 @@ class ImperativeWorkflow(Workflow[..., Any]):
         return self._compilation.add_input(input_name, type_)
 
     def add_entity(self, entity: AnyEntity, **kwargs: Any) -> Node:
-        """A node that calls a task, workflow, launch plan or map with these inputs; its outputs: ``node.outputs["o0"]``.
+        """Add a node that calls an entity, and return the node. Its outputs are ``node.outputs["o0"]``, …
+
+        Args:
+            entity: a task, workflow, launch plan or map.
+            **kwargs: the inputs.
 
         Raises:
-            CallError: (an ``AssertionError``) for inputs that it does not have.
-            MissingInputs: (a ``TypeError``) for inputs that it needs.
+            CallError: (an ``AssertionError``) an input is unknown.
+            MissingInputs: (a ``TypeError``) an input is missing.
         """
         self._graph = None
         with self._compilation.active():
@@ -141,9 +149,12 @@ class ImperativeWorkflow(Workflow[..., Any]):
         return self.add_entity(launch_plan, **kwargs)
 
     def create_conditional(self, name: str) -> Condition:
-        """A conditional: ``.if_(…).then(…)``, as `flytemp.conditional` has it.
+        """Start a conditional like `flytemp.conditional`: ``.if_(…).then(…)``.
 
-        Until its last case, ``else_``, calls of tasks and workflows make nodes of this workflow.
+        Calls of tasks and workflows add nodes to this workflow until the last case, ``else_``, is complete.
+
+        Args:
+            name: the name of the conditional in views and messages.
         """
         self._graph = None
         stack = ExitStack()
@@ -151,10 +162,13 @@ class ImperativeWorkflow(Workflow[..., Any]):
         return Condition(name, self._compilation, caller_site(), stack.close)
 
     def add_on_failure_handler(self, entity: AnyEntity) -> None:
-        """Call a task or workflow when this one has failed; see ``on_failure`` of `flytemp.workflow`.
+        """Set the entity to call when this workflow has failed; see ``on_failure`` of `flytemp.workflow`.
+
+        Args:
+            entity: a task, workflow or launch plan.
 
         Raises:
-            SettingsError: (a ``ValueError``) for anything else.
+            SettingsError: (a ``ValueError``) ``entity`` is something else.
         """
         if not hasattr(entity, "section"):
             raise SettingsError(
@@ -166,14 +180,15 @@ class ImperativeWorkflow(Workflow[..., Any]):
         self.options = replace(self.options, on_failure=entity)
 
     def add_workflow_output(self, output_name: str, p: Any, python_type: Any = None) -> None:
-        """A new output: a promise, or a list or dict with promises in it.
+        """Add an output.
 
         Args:
-            p: an input, an output of a node, a part of one, or several.
-            python_type: its type; found out for a promise.
+            output_name: the name of the output.
+            p: a promise, a part of one, or a list or dict that contains promises.
+            python_type: the type of the output. It can be omitted for a promise.
 
         Raises:
-            SettingsError: (a ``ValueError``) for a list or dict without a type, or a name that is taken.
+            SettingsError: (a ``ValueError``) the name is invalid or taken, or a list or dict has no type.
         """
         location = caller_site().location
         self._check_new("output", output_name, self._outputs)
@@ -181,8 +196,8 @@ class ImperativeWorkflow(Workflow[..., Any]):
             p = p[0]
         if not contains_promise(p):
             raise SettingsError(
-                f"output '{output_name}' of workflow '{self.name}' is {p!r}, and nothing that a node gives",
-                hint='give it a promise: node.outputs["o0"]',
+                f"output '{output_name}' of workflow '{self.name}' must be a promise, not {p!r}",
+                hint='use an output of a node: node.outputs["o0"]',
                 location=location,
             )
         annotation = python_type if python_type is not None else self._annotation_of(p)
@@ -198,7 +213,7 @@ class ImperativeWorkflow(Workflow[..., Any]):
         self._compilation.bind_output(output_name, p, annotation, location)
 
     def ready(self) -> bool:
-        """Whether it has a node, and uses all of its inputs."""
+        """Return True if the workflow has a node and uses all its inputs."""
         bounds = [bound for node in self._compilation.nodes for bound in node.bounds()]
         promises = [promise for bound in [*bounds, *self._compilation.outputs.values()] for promise in promises_in(bound)]
         used = {promise._variable for promise in promises if promise._node is None}
@@ -208,7 +223,7 @@ class ImperativeWorkflow(Workflow[..., Any]):
 
     @property
     def python_interface(self) -> PythonInterface:
-        """Inputs and outputs so far."""
+        """The inputs and outputs so far."""
         return PythonInterface(
             owner=f"workflow '{self.name}'",
             parameters={name: Parameter(name, annotation) for name, annotation in self._inputs.items()},
@@ -218,47 +233,49 @@ class ImperativeWorkflow(Workflow[..., Any]):
         )
 
     def failure_node(self, compilation: Compilation) -> Node | None:
-        """The node that calls the failure handler; its id is reserved.
+        """Return the node that calls the failure handler, or None. Its id is reserved.
 
         Raises:
-            SettingsError: (a ``ValueError``) when another node has that id.
+            SettingsError: (a ``ValueError``) another node has this id.
         """
         for node in compilation.nodes:
             if node.id == FAILURE_NODE:
                 raise SettingsError(
                     f"{node} of workflow '{self.name}': the id '{FAILURE_NODE}' is reserved for the failure node",
                     hint="give it another node_name",
-                    location=node.place.location,
+                    location=node.site.location,
                 )
         handler = self.options.on_failure
-        return None if handler is None else failure_node(compilation, handler, self.name, self.place, FAILURE_NODE)
+        return None if handler is None else failure_node(compilation, handler, self.name, self.site, FAILURE_NODE)
 
-    def _put_together(self) -> Graph:
+    def _build_graph(self) -> Graph:
         return self.complete(self._compilation)
 
-    def _check_new(self, noun: str, name: object, known: Mapping[str, Any]) -> None:
+    def _check_new(self, direction: str, name: object, known: Mapping[str, Any]) -> None:
         location = caller_site().location
         if not isinstance(name, str) or not name.isidentifier():
             raise SettingsError(
-                f"{name!r} cannot name an {noun} of workflow '{self.name}'",
+                f"{name!r} cannot name an {direction} of workflow '{self.name}'",
                 hint="use letters, digits and _, as in the name of a parameter",
                 location=location,
             )
         if name in known:
             raise SettingsError(
-                f"{noun} '{name}' of workflow '{self.name}' is added twice", hint="give it another name", location=location
+                f"{direction} '{name}' of workflow '{self.name}' is added twice", hint="give it another name", location=location
             )
 
-    def _literal_type(self, noun: str, name: str, annotation: Any) -> Any:
+    def _literal_type(self, direction: str, name: str, annotation: Any) -> Any:
         try:
             return literal_type(annotation)
         except FlytempError as error:
             raise SettingsError(
-                f"{noun} '{name}' of workflow '{self.name}': {error.message}", hint=error.hint, location=caller_site().location
+                f"{direction} '{name}' of workflow '{self.name}': {error.message}",
+                hint=error.hint,
+                location=caller_site().location,
             ) from error
 
     def _annotation_of(self, value: Any) -> Any:
-        """The annotation of a promise, where it came from; None for anything else, or when it is not known."""
+        """Return the annotation of a promise, or None if ``value`` is something else or the annotation is unknown."""
         if not isinstance(value, Promise):
             return None
         if value._node is None:
@@ -275,7 +292,7 @@ def _variables(annotations: Mapping[str, Any]) -> tuple[Variable, ...]:
 
 
 def _part(annotation: Any, step: str | int) -> Any:
-    """The annotation of a part of a value; None when annotations do not say."""
+    """Return the annotation of a part of a value, or None if it is unknown."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
         return _part(arguments[0], step)

@@ -10,12 +10,12 @@ from typing import Any, TypedDict
 
 from flytemp.authoring.cache import Cache
 from flytemp.authoring.definition_site import caller_site
-from flytemp.authoring.docs import Documentation, docs_spec
 from flytemp.authoring.docstrings import read_docstring
-from flytemp.authoring.entity_registry import record
+from flytemp.authoring.documentation import Documentation, docs_spec
+from flytemp.authoring.entity_registry import add_entity
 from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.interface import PythonInterface, plain_interface
-from flytemp.authoring.metadata import TaskMetadata, metadata_overrides
+from flytemp.authoring.overrides import TaskMetadata, metadata_overrides
 from flytemp.authoring.pod import PodTemplate
 from flytemp.authoring.resources import Resources, Secret
 from flytemp.authoring.retry import RetryStrategy, Timeout
@@ -82,8 +82,8 @@ class InstanceTask(Task[..., Any]):
         options: Mapping[str, Any],
         metadata: TaskMetadata | Mapping[str, Any] | None = None,
     ) -> None:
-        self.place = self._created = caller_site()
-        self.module = self.place.module
+        self.site = self._created = caller_site()
+        self.module = self.site.module
         self.name = self._text(name, "name")
         self.__name__ = self.name.rpartition(".")[2]
         self.function = self.execute
@@ -91,7 +91,7 @@ class InstanceTask(Task[..., Any]):
         self._docstring = read_docstring(_undocumented)
         self.docs = docs_spec(options.get("docs"), self._docstring)
         self._inputs, self._outputs = self._types(inputs, "inputs"), self._types(outputs, "outputs")
-        record(self)
+        add_entity(self)
 
     def execute(self, **inputs: Any) -> Any:
         """Run the task in this process, as a plain Python call does; return its outputs.
@@ -112,18 +112,18 @@ class InstanceTask(Task[..., Any]):
             raise ProgramError(problems)
         return plain_interface(f"task '{self.name}'", self._inputs, self._outputs)
 
-    def _problems_of(self, noun: str, types: Mapping[str, Any]) -> Iterator[Problem]:
-        where = self.place.location
+    def _problems_of(self, direction: str, types: Mapping[str, Any]) -> Iterator[Problem]:
+        where = self.site.location
         for name, annotation in types.items():
             # Inputs are keyword arguments, and several outputs are returned as a named tuple.
-            if not name.isidentifier() or keyword.iskeyword(name) or (noun == "output" and name.startswith("_")):
-                message = f"task '{self.name}': {name!r} cannot name an {noun}"
+            if not name.isidentifier() or keyword.iskeyword(name) or (direction == "output" and name.startswith("_")):
+                message = f"task '{self.name}': {name!r} cannot name an {direction}"
                 yield Problem(message, where, "a name is letters, digits and '_', as of a variable in Python")
                 continue
             try:
                 literal_type(annotation)
             except FlytempError as error:
-                yield Problem(f"task '{self.name}': {noun} '{name}': {error.message}", where, error.hint)
+                yield Problem(f"task '{self.name}': {direction} '{name}': {error.message}", where, error.hint)
 
     @property
     def loader(self) -> str:

@@ -1,4 +1,4 @@
-"""A function's signature as an interface: names, annotations, defaults, and the way between values and literals."""
+"""Interfaces read from signatures: names, annotations and defaults, and the conversion of values and literals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """An input of a function."""
+    """Input of a function."""
 
     name: str
     annotation: Any
@@ -34,10 +34,15 @@ class Parameter:
 
 @dataclass(frozen=True)
 class PythonInterface:
-    """What a task or workflow takes and returns, in Python and in the spec.
+    """Inputs and outputs of a task or workflow, in Python and in the spec.
 
-    ``output_class`` is the NamedTuple that the function returns, if it does. Several outputs without one come
-    back as a named tuple with fields ``o0``, ``o1``, …
+    Attributes:
+        owner: the kind and the name of the task or workflow, for messages.
+        parameters: the inputs by name.
+        outputs: the annotations of the outputs by name.
+        output_class: the NamedTuple that the function returns, if any. Several outputs without one are returned as a named
+            tuple with the fields ``o0``, ``o1``, …
+        interface: the same in the spec.
     """
 
     owner: str
@@ -56,14 +61,18 @@ class PythonInterface:
 
     @property
     def defaults(self) -> dict[str, Json]:
-        """The literals of the inputs that have a default."""
+        """The literals of the defaults by input."""
         return {variable.name: variable.default for variable in self.interface.inputs if not variable.required}
 
     def input_literals(self, values: Mapping[str, Any], files: FileTransfer | None = None) -> dict[str, Json]:
-        """Convert given inputs, strictly.
+        """Return the literals of inputs.
+
+        Args:
+            values: the Python values by name.
+            files: uploads local files; None keeps their paths.
 
         Raises:
-            InputError: (`TypeMismatch`, `LimitExceeded`) naming the function and the input.
+            InputError: (`TypeMismatch`, `LimitExceeded`) a value does not have the type of its input.
         """
         annotations = {name: self.parameters[name].annotation for name in values}
         return {
@@ -72,17 +81,25 @@ class PythonInterface:
         }
 
     def input_values(self, literals: Mapping[str, Json], files: FileTransfer | None = None) -> dict[str, Any]:
-        """The Python values of literals; see `input_literals` for what it raises."""
+        """Return the Python values of input literals.
+
+        Raises:
+            InputError: a literal does not have the type of its input.
+        """
         known = self.input_types
         values: dict[str, Any] = {}
         for name, literal in literals.items():
-            with _explained(f"inputs of {self.owner}", f"argument '{name}'"):
+            with _conversion_context(f"inputs of {self.owner}", f"argument '{name}'"):
                 checked = check_literal(literal, known[name])
                 values[name] = from_literal(checked, self.parameters[name].annotation, files)
         return values
 
     def output_literals(self, returned: Any, files: FileTransfer | None = None) -> dict[str, Json]:
-        """Convert what the function returned; see `input_literals` for what it raises."""
+        """Return the literals of the outputs in the function's result.
+
+        Raises:
+            InputError: a value does not have the type of its output, or the number of values is wrong.
+        """
         values = self.split(returned)
         return {
             name: self._converted(f"outputs of {self.owner} at position {index}", None, name, values[name], annotation, files)
@@ -90,19 +107,23 @@ class PythonInterface:
         }
 
     def output_values(self, literals: Mapping[str, Json], files: FileTransfer | None = None) -> Any:
-        """What a call returns for output literals: nothing, one value, or a (named) tuple."""
+        """Return the result of a call from output literals: None, one value, or a named tuple.
+
+        Raises:
+            InputError: a literal does not have the type of its output.
+        """
         known = self.output_types
         values: dict[str, Any] = {}
         for index, (name, annotation) in enumerate(self.outputs.items()):
-            with _explained(f"outputs of {self.owner} at position {index}", None):
+            with _conversion_context(f"outputs of {self.owner} at position {index}", None):
                 values[name] = from_literal(check_literal(literals[name], known[name]), annotation, files)
         return self.joined(values)
 
     def split(self, returned: Any) -> dict[str, Any]:
-        """The outputs in what the function returned, by name.
+        """Return the outputs in a function's result by name.
 
         Raises:
-            InputError: when the number of values is not the number of outputs.
+            InputError: the number of values is not the number of outputs.
         """
         names = list(self.outputs)
         if not names:
@@ -113,13 +134,13 @@ class PythonInterface:
         if not isinstance(returned, tuple | list) or len(returned) != len(names):
             count = f"{len(returned)} values" if isinstance(returned, tuple | list) else f"{type(returned).__name__}"
             raise InputError(
-                f"{self.owner} returned {count}, and declares {len(names)} outputs: {', '.join(names)}",
+                f"{self.owner} returned {count}, but declares {len(names)} outputs: {', '.join(names)}",
                 hint="return a tuple with one value for each declared output",
             )
         return dict(zip(names, returned, strict=True))
 
     def joined(self, values: Mapping[str, Any]) -> Any:
-        """What a call returns for values by name."""
+        """Return the result of a call from its outputs by name."""
         if not values:
             return None
         if self.output_class is not None:
@@ -129,14 +150,14 @@ class PythonInterface:
         return collections.namedtuple("DefaultNamedTupleOutput", values)(**values)
 
     def call(self, function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
-        """Call ``function`` with values by name, also where its parameters are positional only."""
+        """Call ``function`` with values by name. Positional-only parameters are passed by position."""
         positional = [values[name] for name, parameter in self.parameters.items() if parameter.positional_only]
         keywords = {name: value for name, value in values.items() if not self.parameters[name].positional_only}
         return function(*positional, **keywords)
 
     @staticmethod
     def _converted(what: str, part: str | None, name: str, value: Any, annotation: Any, files: FileTransfer | None) -> Json:
-        with _explained(what, part):
+        with _conversion_context(what, part):
             return check_size(name, to_literal(value, annotation, files))
 
 
@@ -148,10 +169,17 @@ def plain_interface(
     defaults: Mapping[str, Json] | None = None,
     output_class: type[tuple[Any, ...]] | None = None,
 ) -> PythonInterface:
-    """The interface of what is no function: names with their annotations, and the literals of defaults.
+    """Return an interface that is not read from a function.
+
+    Args:
+        owner: as in `PythonInterface`.
+        inputs: the annotations of the inputs by name.
+        outputs: the annotations of the outputs by name.
+        defaults: the literals of the defaults by input.
+        output_class: as in `PythonInterface`.
 
     Raises:
-        FlytempError: (`NotSupported`) for an annotation that is not usable.
+        NotSupported: an annotation has no literal type.
     """
     given = defaults or {}
     variables = tuple(
@@ -170,8 +198,8 @@ def plain_interface(
     )
 
 
-class _explained:  # noqa: N801 - used like a function
-    """Say in whose inputs or outputs a conversion failed, in flytekit's words."""
+class _conversion_context:  # noqa: N801 - used like a function
+    """Context manager that adds the input or output to the error of a failed conversion, in flytekit's words."""
 
     def __init__(self, what: str, part: str | None) -> None:
         self._what, self._part = what, part
@@ -185,16 +213,27 @@ class _explained:  # noqa: N801 - used like a function
             raise type(error)(f"Failed to convert {self._what}{detail}", hint=error.hint) from error
 
 
+def kwtypes(**annotations: Any) -> collections.OrderedDict[str, Any]:
+    """Return names and their types in order: ``kwtypes(x=int, y=str)``."""
+    return collections.OrderedDict(annotations)
+
+
 # ------------------------------------------------------------------------------------ from a function
 
 
-def interface_of(function: Callable[..., Any], owner: str, place: DefinitionSite, docstring: Docstring) -> PythonInterface:
-    """Read the signature of a task's or workflow's function.
+def interface_of(function: Callable[..., Any], owner: str, site: DefinitionSite, docstring: Docstring) -> PythonInterface:
+    """Return the interface of a task's or workflow's function.
+
+    Args:
+        function: the function.
+        owner: as in `PythonInterface`.
+        site: the definition of the function.
+        docstring: the descriptions of inputs and outputs.
 
     Raises:
-        ProgramError: with a problem for each parameter or output that has no usable annotation or default.
+        ProgramError: parameters or outputs have no usable annotation or default; it has one problem for each.
     """
-    reader = _Reader(owner, place)
+    reader = _Reader(owner, site)
     hints = reader.hints(function)
     signature = inspect.signature(function)
     parameters = [parameter for parameter in signature.parameters.values() if reader.accepts(parameter, hints)]
@@ -222,14 +261,14 @@ def interface_of(function: Callable[..., Any], owner: str, place: DefinitionSite
 
 
 class _Reader:
-    """Reads one signature and collects what is wrong with it."""
+    """Reader of one signature that collects its problems."""
 
-    def __init__(self, owner: str, place: DefinitionSite) -> None:
-        self._owner, self._place = owner, place
+    def __init__(self, owner: str, site: DefinitionSite) -> None:
+        self._owner, self._site = owner, site
         self.problems: list[Problem] = []
 
     def problem(self, message: str, hint: str | None = None) -> None:
-        self.problems.append(Problem(f"{self._owner}: {message}", self._place.location, hint))
+        self.problems.append(Problem(f"{self._owner}: {message}", self._site.location, hint))
 
     def hints(self, function: Callable[..., Any]) -> dict[str, Any]:
         try:
@@ -270,7 +309,7 @@ class _Reader:
             return None
 
     def outputs(self, annotation: Any) -> tuple[dict[str, Any], type[tuple[Any, ...]] | None]:
-        """The outputs by name, and the NamedTuple that holds them."""
+        """Return the outputs by name, and the NamedTuple that holds them or None."""
         if annotation is None or annotation is type(None):
             return {}, None
         if isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields"):
@@ -280,7 +319,7 @@ class _Reader:
             return {"o0": annotation}, None
         if len(members) == 1:
             name = getattr(members[0], "__name__", members[0])
-            self.problem("a tuple of one item is no set of outputs", f"return the value itself: -> {name}")
+            self.problem("a tuple of one item cannot be the outputs", f"return the value itself: -> {name}")
         return {f"o{index}": member for index, member in enumerate(members)}, None
 
     def _named(self, annotation: Any) -> dict[str, Any]:
@@ -296,7 +335,7 @@ class _Reader:
 
 
 def _tuple_members(annotation: Any) -> tuple[Any, ...] | None:
-    """The members of ``tuple[A, B]``; None for anything else, ``tuple[A, ...]`` and a bare ``tuple`` included."""
+    """Return the members of ``tuple[A, B]``; None for other annotations, also ``tuple[A, ...]`` and a bare ``tuple``."""
     if typing.get_origin(annotation) is not tuple:
         return None
     members = typing.get_args(annotation)

@@ -1,4 +1,4 @@
-"""Launch plans: a workflow with some inputs given, under a name of its own."""
+"""Launch plans: workflows with default and fixed inputs, under names of their own."""
 
 from __future__ import annotations
 
@@ -8,28 +8,33 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypedDict, TypeVar, Unpack, cast
 
-from flytemp.authoring.arguments import require
+from flytemp.authoring.call_arguments import require_inputs
 from flytemp.authoring.callee import Entity, LeafCallee, Section, Step
 from flytemp.authoring.compilation import current_compilation
 from flytemp.authoring.definition_site import DefinitionSite, caller_site
-from flytemp.authoring.docs import Documentation, docs_spec
 from flytemp.authoring.docstrings import Docstring
-from flytemp.authoring.entity_registry import created
+from flytemp.authoring.documentation import Documentation, docs_spec
+from flytemp.authoring.entity_registry import program_entities
 from flytemp.authoring.errors import CallError, DuplicateLaunchPlan, MissingInputs, SettingsError
+from flytemp.authoring.execution_options import (
+    Annotations,
+    Labels,
+    RawOutputDataConfig,
+    SecurityContext,
+    service_account,
+    values_of,
+)
 from flytemp.authoring.interface import PythonInterface
 from flytemp.authoring.local import call_workflow, run_workflow
-from flytemp.authoring.options import Annotations, Labels, RawOutputDataConfig, values_of
 from flytemp.authoring.retry import Seconds, limit
-from flytemp.authoring.security import SecurityContext, service_account
 from flytemp.authoring.settings import flag
 from flytemp.authoring.workflow import Workflow
 from flytemp.errors import InputError, NotSupported, Problem
 from flytemp.literals.types import Json
-from flytemp.spec.models import BundleRef, LaunchPlanReference, LaunchPlanSpec
+from flytemp.spec.models import LaunchPlanReference, LaunchPlanSpec
 
 if TYPE_CHECKING:
-    from flytemp.authoring.local import Scope
-    from flytemp.spec.models import LaunchPlanDocument
+    from flytemp.authoring.local import LocalGraphRun
 
 R = TypeVar("R")
 _UNSUPPORTED = {
@@ -64,7 +69,7 @@ class LaunchPlanOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class _Settings:
-    """What a launch plan says besides inputs."""
+    """Settings of a launch plan."""
 
     labels: Mapping[str, str] | None = None
     annotations: Mapping[str, str] | None = None
@@ -78,9 +83,20 @@ class _Settings:
 
 
 class LaunchPlan(LeafCallee, Generic[R]):
-    """A workflow with default inputs, which a caller may replace, and fixed inputs, which nobody may."""
+    """Workflow with default inputs, which a caller can replace, and fixed inputs, which a caller cannot.
 
-    noun = "launch plan"
+    A call inside a workflow adds a node that starts an execution of its own. A call anywhere else runs the workflow.
+
+    Attributes:
+        name: the name of the launch plan.
+        workflow: the workflow.
+        default_inputs: the default inputs by name.
+        fixed_inputs: the fixed inputs by name.
+        options: the settings.
+        site: the line that created the launch plan.
+    """
+
+    kind_name = "launch plan"
     section: Section = "launch_plans"
     is_reference = False
     settings = None
@@ -92,19 +108,19 @@ class LaunchPlan(LeafCallee, Generic[R]):
         default_inputs: Mapping[str, Any] | None,
         fixed_inputs: Mapping[str, Any] | None,
         settings: _Settings,
-        place: DefinitionSite,
+        site: DefinitionSite,
     ) -> None:
         self.name = name
         self.workflow = workflow
         self.default_inputs: Mapping[str, Any] = MappingProxyType(dict(default_inputs or {}))
         self.fixed_inputs: Mapping[str, Any] = MappingProxyType(dict(fixed_inputs or {}))
         self.options = settings
-        self.place = place
+        self.site = site
 
     def __repr__(self) -> str:
         return f"<launch plan {self.name} of {self.workflow.name}>"
 
-    # ------------------------------------------------------------------------------------ making one
+    # ------------------------------------------------------------------------------------ creation
 
     @classmethod
     def create(
@@ -115,21 +131,28 @@ class LaunchPlan(LeafCallee, Generic[R]):
         fixed_inputs: Mapping[str, Any] | None = None,
         **options: Unpack[LaunchPlanOptions],
     ) -> LaunchPlan[R]:
-        """A new launch plan.
+        """Create a launch plan.
+
+        Args:
+            name: the name of the launch plan.
+            workflow: the workflow to launch.
+            default_inputs: inputs that a caller can replace.
+            fixed_inputs: inputs that a caller cannot replace.
+            **options: settings of the executions; see `LaunchPlanOptions`.
 
         Raises:
-            DuplicateLaunchPlan: (an ``AssertionError``) when the program has one of the name.
-            SettingsError: (a ``ValueError``) for a malformed option.
-            NotSupported: for schedules, notifications and what else this version does not have.
+            DuplicateLaunchPlan: (an ``AssertionError``) the program has a launch plan of this name.
+            SettingsError: (a ``ValueError``) an option is invalid.
+            NotSupported: flytekit has the option, but this version of flytemp does not.
         """
-        place = caller_site()
-        plan = cls(name, workflow, default_inputs, fixed_inputs, _checked(name, workflow, options, place), place)
-        plans = created().launch_plans
+        site = caller_site()
+        plan = cls(name, workflow, default_inputs, fixed_inputs, _checked(name, workflow, options, site), site)
+        plans = program_entities().launch_plans
         if name in plans and not _same_line(plans[name], plan):
             raise DuplicateLaunchPlan(
                 f"Launch plan named {name} was already created! Make sure your names are unique.",
-                hint=f"the other one is at {plans[name].place.location}",
-                location=place.location,
+                hint=f"the other one is at {plans[name].site.location}",
+                location=site.location,
             )
         plans[name] = plan
         return plan
@@ -143,50 +166,62 @@ class LaunchPlan(LeafCallee, Generic[R]):
         fixed_inputs: Mapping[str, Any] | None = None,
         **options: Unpack[LaunchPlanOptions],
     ) -> LaunchPlan[R]:
-        """The launch plan of the name, made now if there is none; without a name, the workflow's default one.
+        """Return the launch plan of this name, and create it if there is none.
+
+        Args:
+            workflow: the workflow to launch.
+            name: the name of the launch plan; None for the default launch plan of the workflow.
+            default_inputs: inputs that a caller can replace.
+            fixed_inputs: inputs that a caller cannot replace.
+            **options: settings of the executions; see `LaunchPlanOptions`.
 
         Raises:
-            DuplicateLaunchPlan: (an ``AssertionError``) when there is one of the name with other values.
-            SettingsError: (a ``ValueError``) for options without a name, or malformed ones.
-            NotSupported: as `create`.
+            DuplicateLaunchPlan: (an ``AssertionError``) the program has a launch plan of this name with other values.
+            SettingsError: (a ``ValueError``) an option is invalid, or the default launch plan has inputs or options.
+            NotSupported: flytekit has the option, but this version of flytemp does not.
         """
-        place = caller_site()
+        site = caller_site()
         if name is None:
             if default_inputs or fixed_inputs or any(value is not None for value in options.values()):
                 raise SettingsError(
                     "only named launch plans can have inputs or settings: the default launch plan of a workflow has none",
                     hint="give the launch plan a name",
-                    location=place.location,
+                    location=site.location,
                 )
-            return _default(workflow, place)
-        plan = cls(name, workflow, default_inputs, fixed_inputs, _checked(name, workflow, options, place), place)
-        existing = created().launch_plans.get(name)
+            return _default(workflow, site)
+        plan = cls(name, workflow, default_inputs, fixed_inputs, _checked(name, workflow, options, site), site)
+        existing = program_entities().launch_plans.get(name)
         if existing is None or _same_line(existing, plan):
-            created().launch_plans[name] = plan
+            program_entities().launch_plans[name] = plan
             return plan
         different = _difference(existing, plan)
         if different:
             raise DuplicateLaunchPlan(
                 f"Trying to create two launch plans for workflow '{workflow.name}' both named '{name}' but with different "
                 f"values for '{different}'",
-                hint=f"the other one is at {existing.place.location}",
-                location=place.location,
+                hint=f"the other one is at {existing.site.location}",
+                location=site.location,
             )
         return existing
 
     @staticmethod
     def get_default_launch_plan(ctx: Any, workflow: Workflow[..., R]) -> LaunchPlan[R]:
-        """The launch plan that every workflow has: of its name, with nothing given. ``ctx`` is flytekit's, unused."""
+        """Return the default launch plan, which has the name of the workflow, no inputs and no settings.
+
+        Args:
+            ctx: flytekit's context, which is not used.
+            workflow: the workflow.
+        """
         return _default(workflow, caller_site())
 
-    # ------------------------------------------------------------------------------------ using one
+    # ------------------------------------------------------------------------------------ calls
 
     def __call__(self, *args: Any, **inputs: Any) -> R:
-        """Run the workflow here and now, with the launch plan's inputs.
+        """Run the workflow with the launch plan's inputs, or add a node inside a workflow.
 
         Raises:
-            CallError: (an ``AssertionError``) for positional, unknown and fixed inputs.
-            MissingInputs: (a ``TypeError``) for inputs that nobody gives.
+            CallError: (an ``AssertionError``) an argument is positional, unknown or a fixed input.
+            MissingInputs: (a ``TypeError``) an input has no value.
         """
         location = caller_site().location
         if args:
@@ -207,19 +242,17 @@ class LaunchPlan(LeafCallee, Generic[R]):
                 raise CallError(f"invalid input {name} of launch plan '{self.name}'", location=location)
         values = {**self.default_inputs, **inputs, **self.fixed_inputs}
         try:
-            require(interface, values, location)
+            require_inputs(interface, values, location)
         except MissingInputs as error:
             raise MissingInputs(f"launch plan '{self.name}': {error.message}", hint=error.hint, location=location) from None
         return cast(R, call_workflow(self.workflow, values))
 
-    # ------------------------------------------------------------------------------- calling it from a node
-
     @property
     def python_interface(self) -> PythonInterface:
-        """What a caller may give, and what comes back: without fixed inputs, and with its own defaults.
+        """The interface for callers: without fixed inputs, and with the launch plan's defaults.
 
         Raises:
-            ProgramError: when the workflow's is not usable.
+            ProgramError: the interface of the workflow is invalid.
         """
         whole = self.workflow.python_interface
         defaults, _, _ = self.literals()
@@ -240,12 +273,12 @@ class LaunchPlan(LeafCallee, Generic[R]):
 
     @property
     def key(self) -> str:
-        """What nodes call it by."""
+        """The name of the launch plan, by which nodes refer to it."""
         return self.name
 
     @property
     def is_default(self) -> bool:
-        """Whether it is what every workflow has: a launch plan of its own name, with nothing given."""
+        """True for the default launch plan, which has the name of its workflow and no inputs."""
         return self.name == self.workflow.name and not self.default_inputs and not self.fixed_inputs
 
     def step(self) -> Step:
@@ -254,28 +287,19 @@ class LaunchPlan(LeafCallee, Generic[R]):
     def entities(self) -> Sequence[Entity]:
         return (self,)
 
-    def problems(self) -> Sequence[Problem]:
-        """What is wrong with a launch plan whose workflow's interface is sound."""
-        from flytemp.compiler.validate import name_problems
-
-        if self.workflow.is_reference:
-            what = f"it is of workflow '{self.workflow.name}', which is a reference and cannot be registered again"
-            return [self._problem(what, "use reference_launch_plan: every workflow has a launch plan of its own name")]
-        return [*name_problems(self), *self.literals()[2]]
-
     def reference(self) -> LaunchPlanReference:
-        """What a document that calls it says of it."""
+        """Return the reference for a document that calls the launch plan."""
         return LaunchPlanReference(name=self.name, interface=self.python_interface.interface)
 
-    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
-        """Run its workflow: an execution of its own, so it may be one that calls it."""
+    def run_locally(self, literals: Mapping[str, Json], run: LocalGraphRun) -> dict[str, Json]:
+        """Run the workflow and return its output literals. The run is independent: the workflow may contain the caller."""
         defaults, fixed, _ = self.literals()
         return run_workflow(self.workflow, {**self.workflow.python_interface.defaults, **defaults, **literals, **fixed})
 
-    # ------------------------------------------------------------------------------------ registering it
+    # ------------------------------------------------------------------------------------ registration
 
     def literals(self) -> tuple[dict[str, Json], dict[str, Json], list[Problem]]:
-        """Default inputs, fixed inputs and what is wrong with them."""
+        """Return the literals of the default inputs, those of the fixed inputs, and the problems of both."""
         problems: list[Problem] = []
         return self._converted(self.default_inputs, problems), self._converted(self.fixed_inputs, problems), problems
 
@@ -297,10 +321,10 @@ class LaunchPlan(LeafCallee, Generic[R]):
         return literals
 
     def _problem(self, message: str, hint: str | None) -> Problem:
-        return Problem(f"launch plan '{self.name}': {message}", self.place.location, hint)
+        return Problem(f"launch plan '{self.name}': {message}", self.site.location, hint)
 
     def spec(self) -> LaunchPlanSpec:
-        """The launch plan as it is registered; inputs that do not fit are left out, see `literals`."""
+        """Return the launch plan for the spec, without invalid inputs; see `literals`."""
         defaults, fixed, _ = self.literals()
         settings = self.options
         return LaunchPlanSpec(
@@ -318,57 +342,47 @@ class LaunchPlan(LeafCallee, Generic[R]):
             overwrite_cache=settings.overwrite_cache,
             service_account=settings.service_account,
             docs=docs_spec(settings.docs, Docstring()),
-            location=self.place.source(),
+            location=self.site.source(),
         )
 
     def _variable(self) -> str:
-        """The variable of its module that holds it; empty when none does."""
-        variables = vars(sys.modules[self.place.module]) if self.place.module in sys.modules else {}
+        """Return the variable of its module that holds the launch plan, or an empty text."""
+        variables = vars(sys.modules[self.site.module]) if self.site.module in sys.modules else {}
         return next((name for name, value in variables.items() if value is self), "")
-
-    def document(self, bundle: BundleRef | None = None) -> LaunchPlanDocument:
-        """The launch plan with its workflow's interface and digest.
-
-        Raises:
-            ProgramError: with everything that is wrong with it or with the workflow.
-        """
-        from flytemp.compiler.assemble import launch_plan_document
-
-        return launch_plan_document(self, bundle)
 
 
 def default_launch_plan(workflow: Workflow[..., R]) -> LaunchPlan[R]:
-    """A workflow's default launch plan, at the workflow's own place."""
-    return LaunchPlan(workflow.name, workflow, None, None, _Settings(), workflow.place)
+    """Return the default launch plan of a workflow, with the workflow's definition site."""
+    return LaunchPlan(workflow.name, workflow, None, None, _Settings(), workflow.site)
 
 
-def _default(workflow: Workflow[..., R], place: DefinitionSite) -> LaunchPlan[R]:
+def _default(workflow: Workflow[..., R], site: DefinitionSite) -> LaunchPlan[R]:
     if not isinstance(workflow, Workflow):
-        _not_a_workflow(workflow, place)
+        _not_a_workflow(workflow, site)
     return default_launch_plan(workflow)
 
 
-def _not_a_workflow(given: object, place: DefinitionSite) -> NoReturn:
+def _not_a_workflow(given: object, site: DefinitionSite) -> NoReturn:
     raise SettingsError(
-        f"a launch plan launches a workflow, and {given!r} is none", hint="wrap the task in a @workflow", location=place.location
+        f"a launch plan expects a workflow, got {given!r}", hint="wrap the task in a @workflow", location=site.location
     )
 
 
-def _checked(name: object, workflow: object, options: LaunchPlanOptions, place: DefinitionSite) -> _Settings:
+def _checked(name: object, workflow: object, options: LaunchPlanOptions, site: DefinitionSite) -> _Settings:
     if not isinstance(workflow, Workflow):
-        _not_a_workflow(workflow, place)
+        _not_a_workflow(workflow, site)
     if not isinstance(name, str) or not name:
-        raise SettingsError(f"a launch plan's name must be text, not {name!r}", location=place.location)
+        raise SettingsError(f"a launch plan's name must be text, not {name!r}", location=site.location)
     unknown = options.keys() - LaunchPlanOptions.__annotations__.keys()
     if unknown:
-        raise SettingsError(f"a launch plan has no {', '.join(sorted(unknown))}", location=place.location)
+        raise SettingsError(f"unknown options of a launch plan: {', '.join(sorted(unknown))}", location=site.location)
     for option, instead in _UNSUPPORTED.items():
         if options.get(option):
-            raise NotSupported(f"launch plan '{name}': {option}= is not supported", hint=instead, location=place.location)
+            raise NotSupported(f"launch plan '{name}': {option}= is not supported", hint=instead, location=site.location)
     parallelism = options.get("max_parallelism")
     if parallelism is not None and (isinstance(parallelism, bool) or not isinstance(parallelism, int) or parallelism < 0):
-        message = f"max_parallelism must be a whole number, zero (no limit) or more, not {parallelism!r}"
-        raise SettingsError(message, location=place.location)
+        message = f"max_parallelism must be a whole number of at least 0 (no limit), not {parallelism!r}"
+        raise SettingsError(message, location=site.location)
     raw = options.get("raw_output_data_config")
     return _Settings(
         labels=values_of(options.get("labels"), "labels"),
@@ -384,8 +398,8 @@ def _checked(name: object, workflow: object, options: LaunchPlanOptions, place: 
 
 
 def _same_line(one: LaunchPlan[Any], other: LaunchPlan[Any]) -> bool:
-    """The same statement of a module that was loaded again, as notebooks and test runners do."""
-    return one.place.location == other.place.location and one.workflow is not other.workflow
+    """Return True for the same statement in a module that was loaded again, as by notebooks and test runners."""
+    return one.site.location == other.site.location and one.workflow is not other.workflow
 
 
 def _difference(one: LaunchPlan[Any], other: LaunchPlan[Any]) -> str | None:

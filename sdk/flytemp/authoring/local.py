@@ -1,4 +1,7 @@
-"""Plain Python calls: the same conversions, in the same order, as a run on Temporal; no retries, no time-outs."""
+"""Local runs of tasks and workflows by plain Python calls.
+
+They convert values like runs on Temporal, but have no retries and no time-outs.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +32,11 @@ Result = TypeVar("Result")
 
 
 def call_task(task: Task[..., Any], values: Mapping[str, Any]) -> Any:
-    """Run a task here and now; an async task gives an awaitable.
+    """Run a task and return its result; for an async task, an awaitable of the result.
 
     Raises:
-        InputError: when inputs or outputs do not fit their types.
-        Exception: whatever the task raises, as it is, with a note that names the task.
+        InputError: an input or output does not have its type.
+        Exception: every exception of the task, with a note that names the task.
     """
     interface = task.python_interface
     literals = {**interface.defaults, **interface.input_literals(values)}
@@ -48,7 +51,12 @@ def call_task(task: Task[..., Any], values: Mapping[str, Any]) -> Any:
 
 
 def call_workflow(workflow: Workflow[..., Any], values: Mapping[str, Any]) -> Any:
-    """Walk a workflow's nodes here and now; see `call_task` for what it raises."""
+    """Run a workflow's nodes and return its result.
+
+    Raises:
+        InputError: an input or output does not have its type.
+        Exception: the exception of a task that failed.
+    """
     interface = workflow.python_interface
     literals = {**interface.defaults, **interface.input_literals(values)}
     with use_context(current_context()):
@@ -56,38 +64,46 @@ def call_workflow(workflow: Workflow[..., Any], values: Mapping[str, Any]) -> An
 
 
 def run_task(task: Task[..., Any], literals: Mapping[str, Json]) -> dict[str, Json]:
-    """Run a task on literals, to its end."""
+    """Run a task, also an async one, and return its output literals. It raises like `call_task`."""
     returned = _start(task, literals)
     if inspect.isawaitable(returned):
-        returned = to_the_end(_finished(task, returned))
+        returned = run_to_completion(_finished(task, returned))
     return task.python_interface.output_literals(returned)
 
 
-def run_workflow(workflow: Workflow[..., Any], literals: Mapping[str, Json], around: Scope | None = None) -> dict[str, Json]:
-    """Run a workflow's nodes on literals, one after the other; when one fails, its failure node, too.
+def run_workflow(
+    workflow: Workflow[..., Any], literals: Mapping[str, Json], around: LocalGraphRun | None = None
+) -> dict[str, Json]:
+    """Run a workflow's nodes one after the other, and return its output literals. A failure also runs the failure node.
+
+    Args:
+        workflow: the workflow.
+        literals: the complete input literals.
+        around: the run of the graph that calls the workflow.
 
     Raises:
-        ProgramError: when the workflow contains itself.
+        ProgramError: the workflow calls itself.
+        Exception: the exception of a task that failed.
     """
-    around = around or Scope.none()
+    around = around or LocalGraphRun.none()
     if workflow in around.callers:
         raise ProgramError([workflow.recursion_problem()])
-    scope = Scope(workflow.graph(), literals, around, (*around.callers, workflow))
-    return scope.walk(workflow.python_interface.output_types)
+    run = LocalGraphRun(workflow.graph(), literals, around, (*around.callers, workflow))
+    return run.walk(workflow.python_interface.output_types)
 
 
-class Scope:
-    """A graph whose nodes run here and now.
+class LocalGraphRun:
+    """Run of a graph in this process.
 
     Attributes:
-        callers: the workflows around it.
+        callers: the workflows that contain the graph, the outermost first.
     """
 
     def __init__(
         self,
         graph: Graph,
         inputs: Mapping[str, Json],
-        around: Scope | None = None,
+        around: LocalGraphRun | None = None,
         callers: tuple[Workflow[..., Any], ...] = (),
     ) -> None:
         self.callers = callers
@@ -99,12 +115,16 @@ class Scope:
         self._cause: Json = None
 
     @classmethod
-    def none(cls) -> Scope:
-        """For a call outside of any graph."""
+    def none(cls) -> LocalGraphRun:
+        """Return the run of an empty graph, for a call outside of any graph."""
         return cls(Graph((), {}), {})
 
     def walk(self, types: Mapping[str, LiteralType]) -> dict[str, Json]:
-        """Run every node; the outputs' literals. An exception of a node goes out after the failure node has run."""
+        """Run every node and return the output literals.
+
+        Raises:
+            Exception: the exception of a node, after the failure node has run.
+        """
         try:
             for node in self._graph.ordered():
                 self._results[node] = self.run(node)
@@ -115,14 +135,14 @@ class Scope:
             raise
 
     def run(self, node: Node) -> dict[str, Json]:
-        """Run one node, which may be a case of a conditional's."""
+        """Run one node, possibly a case of a conditional, and return its output literals."""
         with self.inside(node.id):
             given = {name: self.resolve(bound) for name, bound in node.bindings.items()}
-            return node.callee.run_here(given, self)
+            return node.callee.run_locally(given, self)
 
     @contextmanager
     def inside(self, step: str) -> Iterator[None]:
-        """What runs inside, and fails, is at ``step``: a node's id, or the number of a map's item."""
+        """Record failures inside the block with their path. ``step`` is a node's id or the number of a map's item."""
         before, self._path = self._path, (*self._path, step)
         try:
             yield
@@ -134,7 +154,7 @@ class Scope:
             self._path = before
 
     def resolve(self, bound: Bound) -> Json:
-        """The literal that a binding stands for."""
+        """Return the literal of a binding."""
         match bound:
             case Constant():
                 return bound.literal
@@ -152,23 +172,23 @@ class Scope:
         self._cause = {"message": str(error), "failed_node_id": failed}
         try:
             self.run(handler)
-        except Exception as another:  # noqa: BLE001 - the workflow's own failure is what is reported
-            error.add_note(f"its failure handler {handler.callee.name} failed, too: {type(another).__name__}: {another}")
+        except Exception as another:  # noqa: BLE001 - the failure of the workflow is reported
+            error.add_note(f"the failure handler {handler.callee.name} failed as well: {type(another).__name__}: {another}")
 
 
-def run_generated(task: Task[..., Any], literals: Mapping[str, Json], around: Scope | None = None) -> dict[str, Json]:
-    """Have a dynamic task make its graph, and run that."""
+def run_dynamic(task: Task[..., Any], literals: Mapping[str, Json], around: LocalGraphRun | None = None) -> dict[str, Json]:
+    """Let a dynamic task create its graph, run the graph, and return the output literals. It raises like `run_workflow`."""
     interface = task.python_interface
     values = interface.input_values(literals)
     with _running(task):
         try:
             compilation = Compilation(interface.owner)
-            trace(compilation, task.function, values, interface, task.place)
-            graph = compilation.graph(task.place.location)
+            trace(compilation, task.function, values, interface, task.site)
+            graph = compilation.graph(task.site.location)
         except Exception as error:
             error.add_note(_note(task))
             raise
-        return Scope(graph, {}, around).walk(interface.output_types)
+        return LocalGraphRun(graph, {}, around).walk(interface.output_types)
 
 
 def _start(task: Task[..., Any], literals: Mapping[str, Json]) -> Any:
@@ -193,7 +213,7 @@ async def _finished(task: Task[..., Any], awaitable: Awaitable[Any]) -> Any:
 
 @contextmanager
 def _running(task: Task[..., Any]) -> Iterator[None]:
-    """The context in which a task's function runs."""
+    """Set the context of a task's function."""
     before = current_context()
     execution = before.execution_id
     identity = TaskId(execution.project, execution.domain, task.name, "local")
@@ -202,11 +222,11 @@ def _running(task: Task[..., Any]) -> Iterator[None]:
 
 
 def _note(task: Task[..., Any]) -> str:
-    return f"raised by task '{task.name}' ({task.place.location})"
+    return f"raised by task '{task.name}' ({task.site.location})"
 
 
-def to_the_end(awaitable: Awaitable[Result]) -> Result:
-    """Run an awaitable to its end, also from code that an event loop is running."""
+def run_to_completion(awaitable: Awaitable[Result]) -> Result:
+    """Run an awaitable to completion and return its result, also inside a running event loop."""
 
     async def waiting() -> Result:
         return await awaitable

@@ -1,4 +1,4 @@
-"""`map_task`: one call for each item of a list."""
+"""`map_task`: calls of a task, workflow or launch plan for each item of a list."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Optional, TypeAlias
 
-from flytemp.authoring.arguments import given_inputs
 from flytemp.authoring.binding import Constant, Items
+from flytemp.authoring.call_arguments import given_inputs
 from flytemp.authoring.callee import Entity, LeafCallee, Step
 from flytemp.authoring.compilation import Compilation, current_compilation
 from flytemp.authoring.definition_site import caller_site
 from flytemp.authoring.errors import CallError, SettingsError
 from flytemp.authoring.interface import PythonInterface, plain_interface
 from flytemp.authoring.launch_plan import LaunchPlan
-from flytemp.authoring.local import Scope
-from flytemp.authoring.metadata import TaskMetadata, metadata_overrides
+from flytemp.authoring.local import LocalGraphRun
 from flytemp.authoring.node import Node
-from flytemp.authoring.overrides import overridden
+from flytemp.authoring.overrides import TaskMetadata, metadata_overrides, overridden
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
 from flytemp.errors import InputError, Location, Problem
@@ -35,7 +34,7 @@ Target: TypeAlias = Task[..., Any] | Workflow[..., Any] | LaunchPlan[Any]
 
 @dataclass(frozen=True)
 class MapOptions:
-    """What `map_task` was told, see there."""
+    """Options of a map; see `map_task`."""
 
     concurrency: int | None = None
     min_successes: int | None = None
@@ -45,21 +44,21 @@ class MapOptions:
 
     @property
     def may_lack(self) -> bool:
-        """Whether there may be no result for some items."""
+        """True if some items may have no result."""
         return self.min_successes is not None or self.min_success_ratio < 1
 
     def needed(self, total: int) -> int:
-        """How many of ``total`` calls must succeed: never more than there are."""
+        """Return the number of calls that must succeed, at most ``total``."""
         return min(total, max(self.min_successes or 0, math.ceil(self.min_success_ratio * total)))
 
 
 class MapCall(LeafCallee):
-    """One use of a map: which inputs are lists is known."""
+    """Call of a map. ``over`` are the inputs that are lists."""
 
     def __init__(self, target: Target, over: tuple[str, ...], interface: PythonInterface, options: MapOptions) -> None:
         self.target, self.over, self.options = target, over, options
         self.name = target.name
-        self.noun = f"map of {target.noun}"
+        self.kind_name = f"map of {target.kind_name}"
         self.python_interface = interface
 
     @property
@@ -84,12 +83,12 @@ class MapCall(LeafCallee):
     def entities(self) -> Sequence[Entity]:
         return self.target.entities()
 
-    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
-        """Call the target for one item after the other.
+    def run_locally(self, literals: Mapping[str, Json], run: LocalGraphRun) -> dict[str, Json]:
+        """Call the target for one item after the other, and return the output literals.
 
         Raises:
-            InputError: for lists of different lengths.
-            Exception: that of the call whose failure makes it impossible to have enough successes.
+            InputError: the lists have different lengths.
+            Exception: the exception of a call, if too few calls can succeed.
         """
         total = check_lengths({name: len(literals[name]) for name in self.over})
         needed = self.options.needed(total)
@@ -98,12 +97,12 @@ class MapCall(LeafCallee):
         for index in range(total):
             given = {name: value[index] if name in self.over else value for name, value in literals.items()}
             try:
-                with scope.inside(str(index)):
-                    results.append(self.target.run_here(given, scope))
+                with run.inside(str(index)):
+                    results.append(self.target.run_locally(given, run))
             except Exception as error:
                 results.append(None)
                 failures.append(error)
-                error.add_note(f"for item {index} of {self.noun} '{self.name}'")
+                error.add_note(f"for item {index} of {self.kind_name} '{self.name}'")
                 if total - len(failures) < needed and not self.options.run_all:
                     raise
         if total - len(failures) < needed:
@@ -115,9 +114,9 @@ class MapCall(LeafCallee):
 
 
 class MapTask:
-    """Calls its target once for each item of the lists that it is called with; see `map_task`."""
+    """Map of a task, workflow or launch plan over lists; see `map_task`."""
 
-    noun = "map"
+    kind_name = "map"
 
     def __init__(
         self, target: Target, bound: Mapping[str, Any], options: MapOptions, overrides: Mapping[str, Any], location: Location
@@ -130,17 +129,18 @@ class MapTask:
         return f"<map of {self.target!r}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """
+        """Call the target for each item of the given lists, or add a node inside a workflow.
+
         Raises:
-            CallError: (an ``AssertionError``) for arguments that the target does not have, and without any list.
-            InputError: for lists of different lengths.
+            CallError: (an ``AssertionError``) an argument is unknown, or there is no list.
+            InputError: the lists have different lengths.
         """
         location = caller_site().location
         for name in kwargs:
             if name in self.bound:
                 raise CallError(
-                    f"input '{name}' of {self._owner} is given already, by partial",
-                    hint="take it out of the call or out of the partial",
+                    f"input '{name}' of {self._owner} is given by the call and by its functools.partial",
+                    hint="remove one of them",
                     location=location,
                 )
         values = given_inputs(self.python_interface, args, {**kwargs, **self.bound}, location)
@@ -156,21 +156,21 @@ class MapTask:
 
     @property
     def _owner(self) -> str:
-        return f"map of {self.target.noun} '{self.name}'"
+        return f"map of {self.target.kind_name} '{self.name}'"
 
     @property
     def python_interface(self) -> PythonInterface:
-        """A list for each input that `functools.partial` does not give; a list of results."""
+        """The interface: a list for each input that `functools.partial` does not set, and lists of results."""
         inputs = self.target.python_interface.interface.inputs
         over = tuple(variable.name for variable in inputs if variable.name not in self.bound)
         return self._interface(over, {variable.name for variable in inputs if not variable.required})
 
     def _interface(self, over: tuple[str, ...], optional: Collection[str] = ()) -> PythonInterface:
-        """Of a call that gives the lists ``over``, and all else that `functools.partial` gives or that has a default.
+        """Return the interface of a call; inputs other than ``over`` are set by `functools.partial` or have a default.
 
         Args:
             over: the inputs that are lists.
-            optional: those of them that a call may leave out.
+            optional: the inputs among them that a call may leave out.
         """
         whole = self.target.python_interface
         inputs = {name: _list_of(whole.parameters[name].annotation) for name in over}
@@ -181,7 +181,7 @@ class MapTask:
                 if variable.name not in self.bound:
                     defaults[variable.name] = variable.default
         outputs = {
-            name: _list_of(Optional[annotation] if self.options.may_lack else annotation)  # noqa: UP045 - also of no types
+            name: _list_of(Optional[annotation] if self.options.may_lack else annotation)  # noqa: UP045 - the annotation may not be a type
             for name, annotation in whole.outputs.items()
         }
         return plain_interface(self._owner, inputs, outputs, defaults=defaults, output_class=None)
@@ -195,19 +195,19 @@ class MapTask:
         try:
             check_lengths(lengths)
         except InputError as error:
-            compilation.problem(Problem(f"{node}: {error.message}", node.place.location, error.hint))
+            compilation.add_problem(Problem(f"{node}: {error.message}", node.site.location, error.hint))
         return node
 
     @property
     def settings(self) -> TaskSettings | None:
-        """Of each call."""
+        """The settings of each call."""
         settings = self.target.settings
         return overridden(settings, self._overrides) if settings is not None and self._overrides else settings
 
     def _called(self, call: MapCall, given: Mapping[str, Any]) -> Any:
         interface = call.python_interface
         literals = {**interface.defaults, **interface.input_literals(given)}
-        return interface.output_values(call.run_here(literals, Scope.none()))
+        return interface.output_values(call.run_locally(literals, LocalGraphRun.none()))
 
 
 def _list_of(annotation: Any) -> Any:
@@ -215,7 +215,7 @@ def _list_of(annotation: Any) -> Any:
 
 
 def _length(bound: Bound | None) -> int | None:
-    """Of a list that is known while the workflow is put together."""
+    """Return the length of a list that is known at compile time, else None."""
     match bound:
         case Items():
             return len(bound.items)
@@ -234,33 +234,34 @@ def map_task(
     items_per_task: int = 1,
     metadata: TaskMetadata | Mapping[str, Any] | None = None,
 ) -> MapTask:
-    """Call ``target`` once for each item: ``map_task(double)(x=[1, 2, 3])``.
+    """Return a map that calls ``target`` for each item: ``map_task(double)(x=[1, 2, 3])``.
 
     Args:
-        target: a task, workflow or launch plan with at most one output, or a `functools.partial` of one, whose inputs
-            are the same for every call.
-        concurrency: calls at the same time; None or 0 leaves that to the execution.
-        min_successes: how many calls must succeed. With it, or a ratio below 1, results may be None.
-        min_success_ratio: the share of calls that must succeed.
-        run_all_sub_nodes: make every call, also when too many have failed.
-        items_per_task: how many calls of a task share one start of a process or pod.
-        metadata: settings of the calls, instead of the task's.
+        target: a task, workflow or launch plan with at most one output, or a `functools.partial` of one, which sets inputs
+            for every call.
+        concurrency: the maximum number of calls at the same time; None or 0 for the limit of the execution.
+        min_successes: the number of calls that must succeed. With this option, or a ratio below 1, results may be None.
+        min_success_ratio: the share of calls that must succeed, from 0 to 1.
+        run_all_sub_nodes: continue with the remaining calls after too many have failed.
+        items_per_task: the number of calls of a task that share one process or pod.
+        metadata: settings of the calls that replace the task's.
 
     Raises:
-        SettingsError: (a ``ValueError``) for a target with several outputs, and malformed options.
+        SettingsError: (a ``ValueError``) the target has several outputs, or an option is invalid.
+        CallError: (an ``AssertionError``) the partial sets unknown inputs.
     """
     location = caller_site().location
     plain, bound = _unwrapped(target, location)
     if len(plain.python_interface.outputs) > 1:
         raise SettingsError(
-            f"{plain.noun} '{plain.name}' has several outputs: only targets with a single output can be mapped",
+            f"{plain.kind_name} '{plain.name}' has several outputs: only targets with a single output can be mapped",
             hint="return one dataclass",
             location=location,
         )
     if metadata is not None and plain.settings is None:
         raise SettingsError(
-            f"metadata= is for tasks, and '{plain.name}' is a {plain.noun}",
-            hint="set it at the tasks that it calls",
+            f"metadata= applies to tasks, but '{plain.name}' is a {plain.kind_name}",
+            hint="set it on the tasks inside",
             location=location,
         )
     options = MapOptions(
@@ -271,7 +272,7 @@ def map_task(
         _whole("items_per_task", items_per_task, 1, location) or 1,
     )
     if min_successes is not None and options.min_success_ratio == 1:
-        options = replace(options, min_success_ratio=0.0)  # the number alone decides, unless a share is given too
+        options = replace(options, min_success_ratio=0.0)  # without an explicit ratio only the number counts
     return MapTask(plain, bound, options, metadata_overrides(metadata), location)
 
 
@@ -279,16 +280,16 @@ array_node_map_task = map_task
 
 
 def _unwrapped(target: Any, location: Location) -> tuple[Target, dict[str, Any]]:
-    """What is mapped, under nested partials, and the inputs that they give by name."""
+    """Return the target inside nested partials, and the inputs that the partials set."""
     bound: dict[str, Any] = {}
     args: tuple[Any, ...] = ()
     while isinstance(target, functools.partial):
         bound, args = {**target.keywords, **bound}, (*target.args, *args)
         target = target.func
     if not isinstance(target, Task | Workflow | LaunchPlan):
-        what = getattr(target, "__name__", repr(target))
+        name = getattr(target, "__name__", repr(target))
         raise SettingsError(
-            f"map_task maps tasks, workflows and launch plans, and is given {what}",
+            f"map_task expects a task, workflow or launch plan, got {name}",
             hint="decorate the function with @task",
             location=location,
         )
@@ -297,8 +298,8 @@ def _unwrapped(target: Any, location: Location) -> tuple[Target, dict[str, Any]]
     unknown = [name for name in bound if name not in names]
     if unknown or len(args) > len(names):
         raise CallError(
-            f"partial gives {', '.join(map(repr, unknown)) or 'too many inputs'}, which {target.noun} '{target.name}' "
-            "does not have",
+            f"partial sets {', '.join(map(repr, unknown)) or 'too many inputs'}, which {target.kind_name} '{target.name}' "
+            "does not take",
             hint=f"its inputs: {', '.join(names) or 'none'}",
             location=location,
         )
@@ -323,7 +324,7 @@ def _ratio(value: object, location: Location) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise SettingsError(
             f"min_success_ratio must be a number from 0 to 1, not {value!r}",
-            hint="0.9 lets one call of ten fail; min_successes is a number of calls",
+            hint="0.9 tolerates one failure in ten calls; min_successes is a number of calls",
             location=location,
         )
     return float(value)

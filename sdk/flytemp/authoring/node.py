@@ -1,4 +1,4 @@
-"""A step of a workflow, while the workflow is being put together."""
+"""Node of a workflow while the workflow is compiled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flytemp.authoring.binding import Bound, promises_in, spec_of
-from flytemp.authoring.callee import Callee as Callee
+from flytemp.authoring.callee import Callee
 from flytemp.authoring.definition_site import DefinitionSite, caller_site
 from flytemp.authoring.errors import NoSuchField
 from flytemp.authoring.overrides import NAMES, aliases_of, check_overrides, node_id, overridden
@@ -21,18 +21,23 @@ _INSTEAD = {
     "workflow": "override the settings of the tasks inside it",
     "launch plan": "override the settings of the tasks inside its workflow",
     "conditional": "override the settings of the calls in its cases",
-    "gate": "give it a timeout where it is made",
+    "gate": "give the gate its timeout when you create it",
 }
 
 
 class Node(Chainable):
-    """One call inside a workflow. Its outputs are attributes: ``node.o0``, or ``node.outputs["o0"]``.
+    """Call inside a workflow. Its outputs are attributes: ``node.o0``, or ``node.outputs["o0"]``.
 
     Attributes:
-        parent: the conditional's node that it is a case of.
+        parent: the node of the conditional that has this node in a case.
+        callee: the target of the call.
+        site: the line of the call.
+        bindings: the bindings of the inputs by name.
+        upstream_nodes: nodes that must succeed first although no data is passed.
+        outputs: the outputs by name.
     """
 
-    def __init__(self, compilation: Compilation, default_id: str, callee: Callee, place: DefinitionSite) -> None:
+    def __init__(self, compilation: Compilation, default_id: str, callee: Callee, site: DefinitionSite) -> None:
         self._compilation = compilation
         self._default_id = default_id
         self._own_id: str | None = None
@@ -40,7 +45,7 @@ class Node(Chainable):
         self._settings: TaskSettings | None = None
         self.parent: Node | None = None
         self.callee = callee
-        self.place = place
+        self.site = site
         self.bindings: dict[str, Bound] = {}
         self.upstream_nodes: list[Node] = []
         self.outputs: dict[str, Promise] = {
@@ -50,19 +55,19 @@ class Node(Chainable):
 
     @property
     def id(self) -> str:
-        """``n0``, ``n1``, … in the order of creation, or what ``with_overrides(node_name=…)`` says."""
+        """``n0``, ``n1``, … in the order of creation, or the name given by ``with_overrides(node_name=…)``."""
         return self._own_id or self._default_id
 
     @property
     def path(self) -> str:
-        """The id, after those of the conditionals around it: ``n2.n0``."""
+        """The id, prefixed by the ids of the conditionals around the node: ``n2.n0``."""
         return self.id if self.parent is None else f"{self.parent.path}.{self.id}"
 
     def __str__(self) -> str:
-        return f"node {self.path} ({self.callee.noun} {self.callee.name})"
+        return f"node {self.path} ({self.callee.kind_name} {self.callee.name})"
 
     def __repr__(self) -> str:
-        return f"Node({self.path}, {self.callee.noun} {self.callee.name})"
+        return f"Node({self.path}, {self.callee.kind_name} {self.callee.name})"
 
     def __getattr__(self, name: str) -> Promise:
         if name.startswith("_"):
@@ -70,10 +75,10 @@ class Node(Chainable):
         return self.output(name)
 
     def output(self, name: str) -> Promise:
-        """The output ``name``.
+        """Return the promise of an output.
 
         Raises:
-            NoSuchField: (an ``AttributeError``) when there is none of the name.
+            NoSuchField: (an ``AttributeError``) the node has no output of this name.
         """
         if name not in self.outputs:
             known = ", ".join(self.outputs) or "none"
@@ -81,7 +86,7 @@ class Node(Chainable):
         return self.outputs[name]
 
     def result(self) -> Promise | OutputTuple | VoidOutput:
-        """What the call gives to the workflow's function."""
+        """Return the result of the call in the workflow's function."""
         outputs = [self.outputs[variable.name] for variable in self.callee.python_interface.interface.outputs]
         if not outputs:
             return VoidOutput(self)
@@ -93,12 +98,18 @@ class Node(Chainable):
         return self
 
     def wait_for(self, other: Node) -> None:
-        """Start only when ``other`` has succeeded."""
+        """Let this node start only after ``other`` has succeeded."""
         if other not in self.upstream_nodes:
             self.upstream_nodes.append(other)
 
     def override(self, args: tuple[Any, ...], overrides: Mapping[str, Any]) -> None:
-        """Replace settings of this node; see `flytemp.authoring.overrides`."""
+        """Override settings of this node; see `flytemp.authoring.overrides`.
+
+        Raises:
+            OverrideError: (an ``AssertionError``) a value is a promise.
+            SettingsError: an override is unknown or invalid.
+            NotSupported: the callee has no settings.
+        """
         location = caller_site().location
         check_overrides(args, overrides, location)
         if overrides.get("node_name") is not None:
@@ -111,56 +122,57 @@ class Node(Chainable):
         if not settings:
             return
         if self.callee.settings is None:
-            noun = "sub-workflow" if self.callee.noun == "workflow" else self.callee.noun
+            kind_name = "sub-workflow" if self.callee.kind_name == "workflow" else self.callee.kind_name
             raise NotSupported(
-                f"{self}: {', '.join(settings)} of a {noun} cannot be overridden",
-                hint=_INSTEAD.get(self.callee.noun, "override the settings of a task"),
+                f"{self}: {', '.join(settings)} of a {kind_name} cannot be overridden",
+                hint=_INSTEAD.get(self.callee.kind_name, "override the settings of a task"),
                 location=location,
             )
         self._settings = overridden(self._settings or self.callee.settings, settings)
 
     @property
     def effective_settings(self) -> TaskSettings | None:
-        """The settings that this call runs with; None for what has none, as a sub-workflow."""
+        """The settings of this call; None if the callee has no settings."""
         return self._settings or self.callee.settings
 
-    def call_it(self, display: str) -> None:
-        """Show ``display`` as the node's name, unless it is overridden."""
+    def set_display_name(self, display: str) -> None:
+        """Set the name of the node in views."""
         self._display = display
 
     def use_settings(self, settings: TaskSettings) -> None:
-        """Run with these settings instead of the callee's; overrides start from them."""
+        """Use these settings instead of the callee's. Later overrides apply to them."""
         self._settings = settings
 
-    def put_into(self, parent: Node, default_id: str) -> None:
-        """Make it a case of the conditional ``parent``."""
+    def set_parent(self, parent: Node, default_id: str) -> None:
+        """Make this node a case of the conditional ``parent``."""
         self.parent, self._default_id = parent, default_id
 
     def bounds(self) -> Iterator[Bound]:
-        """Everything that it takes from the graph, the nodes inside it included."""
+        """Yield the bindings of this node and of the nodes inside it."""
         yield from self.bindings.values()
         yield from self.callee.inner_bounds()
         for inner in self.callee.inner_nodes():
             yield from inner.bounds()
 
-    def waits_for(self) -> Iterator[Node]:
-        """The nodes that it, or a node inside it, was told to wait for."""
+    def all_upstream_nodes(self) -> Iterator[Node]:
+        """Yield the upstream nodes of this node and of the nodes inside it."""
         yield from self.upstream_nodes
         for inner in self.callee.inner_nodes():
-            yield from inner.waits_for()
+            yield from inner.all_upstream_nodes()
 
     def predecessors(self) -> list[Node]:
-        """The nodes that must have succeeded first."""
+        """Return the nodes that must succeed before this one."""
         nodes = [promise._node for bound in self.bounds() for promise in promises_in(bound)]
-        return list(dict.fromkeys(node for node in [*nodes, *self.waits_for()] if node is not None))
+        return list(dict.fromkeys(node for node in [*nodes, *self.all_upstream_nodes()] if node is not None))
 
-    def with_inner(self) -> Iterator[Node]:
-        """The node itself and all that live in it, at any depth."""
+    def with_inner_nodes(self) -> Iterator[Node]:
+        """Yield this node and the nodes inside it at any depth."""
         yield self
         for inner in self.callee.inner_nodes():
-            yield from inner.with_inner()
+            yield from inner.with_inner_nodes()
 
     def spec(self) -> NodeSpec:
+        """Return the node for the spec."""
         step = self.callee.step()
         return NodeSpec(
             id=self.id,
@@ -173,5 +185,5 @@ class Node(Chainable):
             map=step.map,
             gate=step.gate,
             sleep_seconds=step.sleep_seconds,
-            location=self.place.source(),
+            location=self.site.source(),
         )

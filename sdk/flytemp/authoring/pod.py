@@ -1,4 +1,4 @@
-"""Kubernetes details that a task may state: a pod template."""
+"""Pod templates of tasks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ from flytemp.spec.models import PodTemplateSpec
 
 @dataclass(frozen=True)
 class PodTemplate:
-    """A pod to run the task in. ``pod_spec`` is a ``V1PodSpec`` of the kubernetes package, or a PodSpec as a dict."""
+    """Template of the pod that runs a task.
+
+    Attributes:
+        pod_spec: a ``V1PodSpec`` of the kubernetes package, or a PodSpec as a dict.
+        primary_container_name: the name of the container that runs the task.
+        labels: labels of the pod.
+        annotations: annotations of the pod.
+
+    Raises:
+        SettingsError: ``primary_container_name`` is not a text.
+    """
 
     pod_spec: Any = None
     primary_container_name: str = "primary"
@@ -26,6 +36,11 @@ class PodTemplate:
             raise SettingsError("primary_container_name of a PodTemplate must be a non-empty text")
 
     def spec(self) -> PodTemplateSpec:
+        """Return the template for the spec.
+
+        Raises:
+            SettingsError: ``pod_spec``, ``labels`` or ``annotations`` are invalid.
+        """
         pod = {} if self.pod_spec is None else kubernetes_json(self.pod_spec)
         if not isinstance(pod, dict):
             raise SettingsError(
@@ -41,10 +56,10 @@ class PodTemplate:
 
 
 def pod_template_spec(value: object) -> PodTemplateSpec | None:
-    """The spec of ``pod_template=``.
+    """Return the pod template for the spec, or None.
 
     Raises:
-        SettingsError: when it is no `PodTemplate`.
+        SettingsError: ``value`` is not a `PodTemplate`.
     """
     if value is None:
         return None
@@ -54,9 +69,12 @@ def pod_template_spec(value: object) -> PodTemplateSpec | None:
 
 
 def kubernetes_json(value: Any) -> Json:
-    """A model of the kubernetes package as the JSON that the API server reads.
+    """Return the JSON of a model of the kubernetes package, for the API server.
 
-    The package's models say of each attribute its JSON name (``attribute_map``), so that it need not be imported here.
+    The ``attribute_map`` of a model has the JSON names of its attributes, so the package is not imported here.
+
+    Raises:
+        SettingsError: ``value`` contains an object without a JSON form.
     """
     names = getattr(value, "attribute_map", None)
     if isinstance(names, Mapping):
@@ -76,10 +94,14 @@ def kubernetes_json(value: Any) -> Json:
 
 
 def text_map(value: object, what: str) -> dict[str, str]:
-    """A mapping of texts.
+    """Return a mapping of texts as a dict, which is empty for None.
+
+    Args:
+        value: the mapping.
+        what: the name of the setting in messages.
 
     Raises:
-        SettingsError: when it is something else; ``what`` names it.
+        SettingsError: ``value`` is something else.
     """
     if value is None:
         return {}

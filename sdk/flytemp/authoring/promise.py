@@ -1,4 +1,4 @@
-"""Values that do not exist yet: what a workflow's function handles instead of results."""
+"""Promises: placeholders for values that do not exist before the workflow runs."""
 
 from __future__ import annotations
 
@@ -24,26 +24,33 @@ _PRINTED = "Promise("
 
 
 def refuse_printed(value: object) -> None:
-    """Refuse a text that a promise was printed into: as a value, it would be wrong without anybody noticing.
+    """Check that a text does not contain a printed promise, which would silently be a wrong value.
 
     Raises:
-        TypeMismatch: ``value`` is such a text.
+        TypeMismatch: ``value`` contains a printed promise.
     """
     if isinstance(value, str) and (f"{_PRINTED}the output '" in value or f"{_PRINTED}the input '" in value):
-        raise TypeMismatch(f"the text holds a promise, not its value: {value[:200]!r}", hint=_IN_A_TASK)
+        raise TypeMismatch(f"the text contains a promise instead of its value: {value[:200]!r}", hint=_IN_A_TASK)
 
 
 class Chainable:
-    """Something that stands for a node: ``a >> b``, ``a.runs_before(b)``, ``a.with_overrides(…)``."""
+    """Base of objects that represent a node: ``a >> b``, ``a.runs_before(b)``, ``a.with_overrides(…)``."""
 
     def _chained_node(self) -> Node:
         raise NotImplementedError
 
     def runs_before(self, other: Chainable) -> None:
-        """Start ``other`` only when this has succeeded, without passing data."""
+        """Let ``other`` start only after this node has succeeded.
+
+        Args:
+            other: a node, or the result of a call.
+
+        Raises:
+            PromiseMisuse: ``other`` is something else.
+        """
         if not isinstance(other, Chainable):
             raise PromiseMisuse(
-                f"{self!r} cannot run before {other!r}, which is no call of a task or workflow",
+                f"{self!r} cannot run before {other!r}, which is not a call of a task or workflow",
                 hint="chain calls: first() >> second()",
                 location=caller_site().location,
             )
@@ -54,7 +61,17 @@ class Chainable:
         return other
 
     def with_overrides(self: _Chained, *args: Any, **overrides: Any) -> _Chained:
-        """Replace settings of this call alone; see `flytemp.authoring.overrides.override`."""
+        """Override settings of this call, and return it.
+
+        Args:
+            *args: not supported.
+            **overrides: settings of the task, and ``node_name``, ``name`` and ``aliases``.
+
+        Raises:
+            OverrideError: (an ``AssertionError``) a value is a promise.
+            SettingsError: an override is unknown or invalid.
+            NotSupported: the callee has no settings.
+        """
         self._chained_node().override(args, overrides)  # type: ignore[attr-defined]
         return self
 
@@ -76,10 +93,10 @@ def _compare(operator: Operator) -> Callable[[Promise, object], ComparisonExpres
 
 
 class Promise(Chainable):
-    """A future output of a node, or a future input of the workflow.
+    """Future output of a node, or future input of the workflow.
 
-    Fields, list items and map values of it are promises as well: ``p.field``, ``p[0]``, ``p["key"]``. Comparing it
-    gives an expression for a `conditional`: ``p > 3``, ``p == other``, ``p.is_true()``.
+    Its fields, list items and map values are promises as well: ``p.field``, ``p[0]``, ``p["key"]``. Comparisons are conditions
+    for a `conditional`: ``p > 3``, ``p == other``, ``p.is_true()``.
     """
 
     def __init__(
@@ -97,8 +114,8 @@ class Promise(Chainable):
 
     def __format__(self, spec: str) -> str:
         if spec:
-            self._misused("to format it as a number")
-        return repr(self)  # to look at: `refuse_printed` stops it from becoming a value
+            self._misused("format it as a number")
+        return repr(self)  # for messages only: `refuse_printed` rejects it as a value
 
     def _described(self) -> str:
         if self._node is None:
@@ -109,14 +126,14 @@ class Promise(Chainable):
 
     def _misused(self, use: str, hint: str = _IN_A_TASK) -> NoReturn:
         raise PromiseMisuse(
-            f"{self._described()} has no value while {self._compilation.owner} is being put together: {use} is not possible",
+            f"{self._described()} has no value before {self._compilation.owner} runs: cannot {use}",
             hint=hint,
             location=caller_site().location,
         )
 
     def _chained_node(self) -> Node:
         if self._node is None:
-            self._misused("to order it or override its settings")
+            self._misused("order it or override its settings")
         return self._node
 
     def _step(self, step: str | int) -> Promise:
@@ -137,47 +154,48 @@ class Promise(Chainable):
 
     def __getitem__(self, step: str | int) -> Promise:
         if isinstance(step, bool) or not isinstance(step, str | int):
-            self._misused(f"to look up {step!r} in it")
+            self._misused(f"look up {step!r} in it")
         return self._step(step)
 
     def is_true(self) -> ComparisonExpression:
-        """Whether it is True, for a `conditional`."""
+        """Return the condition that the value is True."""
         return _compare("==")(self, True)
 
     def is_false(self) -> ComparisonExpression:
-        """Whether it is False, for a `conditional`."""
+        """Return the condition that the value is False."""
         return _compare("==")(self, False)
 
     def is_none(self) -> ComparisonExpression:
-        """Whether it is None, for a `conditional`."""
+        """Return the condition that the value is None."""
         return _compare("==")(self, None)
 
     def is_(self, value: object) -> ComparisonExpression:
-        """Whether it is ``value``, for a `conditional`; ``is_(True)`` is `is_true`."""
+        """Return the condition that the value equals ``value``."""
         return _compare("==")(self, value)
 
     __hash__ = object.__hash__
     __lt__, __le__, __gt__, __ge__ = _compare("<"), _compare("<="), _compare(">"), _compare(">=")
-    __eq__, __ne__ = _compare("=="), _compare("!=")  # type: ignore[assignment]  # not bool: the value is not known yet
+    __eq__, __ne__ = _compare("=="), _compare("!=")  # type: ignore[assignment]  # a condition instead of bool
 
     def __bool__(self) -> NoReturn:  # noqa: PLE0304 - it always raises
-        self._misused("to use it as a condition", "decide with conditional('…').if_(value.is_true()).then(…), or inside a task")
+        hint = "use conditional('…').if_(value.is_true()).then(…), @dynamic, or decide inside a task"
+        self._misused("use it as a condition", hint)
 
-    __iter__ = _refuse("to iterate over it")
-    __len__ = _refuse("to take its length")
-    __contains__ = _refuse("to look for something in it")
-    __int__ = __float__ = __complex__ = __index__ = __round__ = _refuse("to use it as a number")
-    __bytes__ = _refuse("to turn it into bytes")
-    __setitem__ = __delitem__ = _refuse("to change it")
-    __neg__ = __pos__ = __abs__ = __invert__ = _refuse("to calculate with it")
-    __add__ = __sub__ = __mul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = _refuse("to calculate with it")
-    __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = _refuse("to calculate with it")
-    __and__ = __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = _refuse("to combine it")
-    __matmul__ = __rmatmul__ = __lshift__ = __divmod__ = _refuse("to calculate with it")
+    __iter__ = _refuse("iterate over it")
+    __len__ = _refuse("take its length")
+    __contains__ = _refuse("look for something in it")
+    __int__ = __float__ = __complex__ = __index__ = __round__ = _refuse("use it as a number")
+    __bytes__ = _refuse("turn it into bytes")
+    __setitem__ = __delitem__ = _refuse("change it")
+    __neg__ = __pos__ = __abs__ = __invert__ = _refuse("calculate with it")
+    __add__ = __sub__ = __mul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = _refuse("calculate with it")
+    __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = _refuse("calculate with it")
+    __and__ = __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = _refuse("combine it")
+    __matmul__ = __rmatmul__ = __lshift__ = __divmod__ = _refuse("calculate with it")
 
 
 class OutputTuple(tuple[Promise, ...], Chainable):
-    """Several outputs of one node: unpack them, or take them by name."""
+    """Outputs of one node: unpack them, or use them by name."""
 
     _node: Node
 
@@ -191,7 +209,7 @@ class OutputTuple(tuple[Promise, ...], Chainable):
         return self._node
 
     def __getattribute__(self, name: str) -> Any:
-        # An output goes before a method of tuples: outputs named count and index are common.
+        # Outputs named count and index are common, so they take precedence over the methods of tuples.
         if not name.startswith("_") and name in self._node.outputs:
             return self._node.outputs[name]
         return super().__getattribute__(name)
@@ -206,7 +224,7 @@ class OutputTuple(tuple[Promise, ...], Chainable):
 
 
 class VoidOutput(Chainable):
-    """The result of a call that returns nothing: it can be ordered, and that is all."""
+    """Result of a call that returns nothing. It can only be used for ordering."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -218,22 +236,26 @@ class VoidOutput(Chainable):
         return f"VoidOutput({self._node})"
 
     def __bool__(self) -> NoReturn:  # noqa: PLE0304 - it always raises
-        self.misused("to use it as a condition")
+        self.misused("use it as a condition")
 
     def __iter__(self) -> NoReturn:
-        self.misused("to iterate over it")
+        self.misused("iterate over it")
 
     @property
     def remedy(self) -> str:
-        """What to do about it, if a value was wanted."""
-        if self._node.callee.noun == "conditional":
-            return "give the calls of all its cases an output of the same name and type"
-        return "declare what it returns: def …() -> int"
+        """Hint for using the call as a value."""
+        if self._node.callee.kind_name == "conditional":
+            return "let the calls of all its cases have an output of the same name and type"
+        return "annotate its result: def …() -> int"
 
     def misused(self, use: str) -> NoReturn:
-        """Refuse to use what is not there as a value."""
+        """Raise PromiseMisuse for the use as a value.
+
+        Raises:
+            PromiseMisuse: in every case.
+        """
         raise PromiseMisuse(
-            f"{self._node} returns nothing: {use} is not possible",
+            f"{self._node} returns nothing: cannot {use}",
             hint=self.remedy,
             location=caller_site().location,
         )

@@ -1,4 +1,4 @@
-"""Kubernetes quantities: ``500m``, ``2``, ``1.5Gi``."""
+"""Kubernetes quantities, such as ``500m``, ``2`` and ``1.5Gi``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ _FACTORS = {
 
 
 def quantity(value: object, what: str) -> str:
-    """``value`` as the text of a quantity.
+    """Return ``value`` as the text of a quantity.
+
+    Args:
+        value: a number of zero or more, or a text.
+        what: the name of the setting in messages.
 
     Raises:
-        SettingsError: when it is no positive number and no text of a quantity; ``what`` names it.
+        SettingsError: ``value`` is not a quantity.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise SettingsError(f"{what} must be a number or text such as '500m' or '2Gi', not {value!r}")
@@ -35,7 +39,7 @@ def quantity(value: object, what: str) -> str:
 
 
 def amount(text: str) -> Decimal:
-    """The number that a quantity's text (checked by `quantity`) stands for."""
+    """Return the number that a quantity represents; ``text`` was checked by `quantity`."""
     match = _FORM.fullmatch(text)
     assert match is not None
     number, suffix = match.group(1), match.group(2) or ""

@@ -1,52 +1,53 @@
-"""References: tasks, workflows and launch plans of other projects, domains or versions, by typed stubs.
+"""References to registered tasks, workflows and launch plans, by typed stubs.
 
-The body of a stub is never run. When the program is registered, what the registry holds under the name takes the place of
-a task or workflow, with the version that it has then; see `flytemp.compiler.link`.
+The body of a stub never runs. When the program is registered, `flytemp.compiler.link` replaces the stub of a task or workflow
+by the registered entity in its present version.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, cast
 
-from flytemp.authoring.arguments import given_inputs
+from flytemp.authoring.call_arguments import given_inputs
 from flytemp.authoring.callee import Section
-from flytemp.authoring.compilation import Compilation, Graph, current_compilation
+from flytemp.authoring.compilation import Compilation, current_compilation
 from flytemp.authoring.definition_site import DefinitionSite, caller_site, function_site
-from flytemp.authoring.docs import docs_spec
 from flytemp.authoring.docstrings import read_docstring
+from flytemp.authoring.documentation import docs_spec
 from flytemp.authoring.errors import SettingsError
+from flytemp.authoring.graph import Graph
 from flytemp.authoring.interface import PythonInterface, interface_of
 from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.task import Task, module_name
 from flytemp.authoring.workflow import Workflow, WorkflowSettings
-from flytemp.errors import InvalidName, NotSupported, Problem, ProgramError
+from flytemp.errors import InvalidName, NotSupported
 from flytemp.literals.types import Json
 from flytemp.names import EntityId, EntityKind
 from flytemp.spec.models import LaunchPlanReference, TaskSettings, TaskSpec, WorkflowSpec
 
 if TYPE_CHECKING:
-    from flytemp.authoring.local import Scope
+    from flytemp.authoring.local import LocalGraphRun
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class _Stub:
-    """What the three kinds of references have in common.
+    """Common base of the three kinds of references.
 
     Attributes:
-        pointer: what it points to; without a version, the latest when the program is registered.
-        function: refuses to run, until a test puts a mock in its place.
+        pointer: the id of the registered entity; without a version, it is the latest one when the program is registered.
+        function: raises NotSupported, until a test replaces it by a mock.
     """
 
     is_reference = True
-    noun: str
+    kind_name: str
     section: Section
     name: str
-    place: DefinitionSite
+    site: DefinitionSite
     pointer: EntityId
     function: Callable[..., Any]
     _stub: Callable[..., Any]
@@ -54,7 +55,7 @@ class _Stub:
     def _point(self, function: Callable[..., Any], reference: EntityId) -> None:
         self.pointer = reference
         self.name = reference.name
-        self.place = function_site(function)
+        self.site = function_site(function)
         self.module = module_name(function)
         self._docstring = read_docstring(function)
         self._stub = function
@@ -63,7 +64,7 @@ class _Stub:
         @functools.wraps(function)
         def refusing(*args: Any, **kwargs: Any) -> NoReturn:
             raise NotSupported(
-                f"{self.noun} '{self.name}' is a reference, {reference}: it cannot run in this process",
+                f"{self.kind_name} '{self.name}' is a reference to {reference} and cannot run in this process",
                 hint="mock it in a test: with flytemp.testing.task_mock(it) as mock: mock.return_value = …",
                 location=caller_site().location,
             )
@@ -72,32 +73,24 @@ class _Stub:
 
     @functools.cached_property
     def _python_interface(self) -> PythonInterface:
-        return interface_of(self._stub, f"{self.noun} '{self.name}'", self.place, self._docstring)
+        return interface_of(self._stub, f"{self.kind_name} '{self.name}'", self.site, self._docstring)
 
     @property
     def key(self) -> str:
-        """What nodes call it by: its URN."""
+        """The URN, by which nodes refer to the entity."""
         return str(self.pointer)
 
-    def problems(self) -> Sequence[Problem]:
-        """What is wrong with its signature. Whether it leads anywhere is found out when it is registered."""
-        try:
-            _ = self._python_interface
-        except ProgramError as error:
-            return error.problems
-        return ()
-
-    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
-        """Call the mock.
+    def run_locally(self, literals: Mapping[str, Json], run: LocalGraphRun) -> dict[str, Json]:
+        """Call the mock and return its output literals.
 
         Raises:
-            NotSupported: there is none.
+            NotSupported: there is no mock.
         """
         interface = self._python_interface
         return interface.output_literals(interface.call(self.function, interface.input_values(literals)))
 
     def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """A node inside a workflow; elsewhere the mock's answer."""
+        """Add a node inside a workflow; anywhere else, call the mock."""
         compilation = current_compilation()
         if compilation is not None:
             self._check_caller(compilation)
@@ -105,24 +98,24 @@ class _Stub:
         interface = self._python_interface
         values = given_inputs(interface, args, kwargs, caller_site().location)
         literals = {**interface.defaults, **interface.input_literals(values)}
-        return interface.output_values(self.run_here(literals, cast(Any, None)))
+        return interface.output_values(self.run_locally(literals, cast(Any, None)))
 
     def _check_caller(self, compilation: Compilation) -> None:
-        """A dynamic task makes its graph when nothing is registered any more.
+        """Check that the caller is not a dynamic task, whose graph is created after the registration.
 
         Raises:
-            SettingsError: (a ``ValueError``) when one calls it.
+            SettingsError: (a ``ValueError``) a dynamic task calls a referenced task or workflow.
         """
         if self.section != "launch_plans" and compilation.owner.startswith("task "):
             raise SettingsError(
-                f"{self.noun} '{self.name}' is a reference: in {compilation.owner}, which is dynamic, those are not supported",
-                hint="call it before the dynamic task and pass its result in, or refer to a launch plan",
+                f"{self.kind_name} '{self.name}' is a reference, which the dynamic {compilation.owner} cannot call",
+                hint="call it before the dynamic task and pass its result in, or use reference_launch_plan",
                 location=caller_site().location,
             )
 
 
 class ReferenceTask(_Stub, Task[P, R]):
-    """A task that is registered already."""
+    """Reference to a registered task."""
 
     kind = "reference"
 
@@ -139,7 +132,7 @@ class ReferenceTask(_Stub, Task[P, R]):
         return cast(R, self._call(args, kwargs))
 
     def spec(self) -> TaskSpec:
-        """The stub, which `flytemp.compiler.link` replaces."""
+        """Return the stub for the spec; `flytemp.compiler.link` replaces it."""
         return TaskSpec(
             kind="reference",
             name=self.name,
@@ -147,12 +140,12 @@ class ReferenceTask(_Stub, Task[P, R]):
             loader="",
             reference=self.key,
             docs=self.docs,
-            location=self.place.source(),
+            location=self.site.source(),
         )
 
 
 class ReferenceWorkflow(_Stub, Workflow[P, R]):
-    """A workflow that is registered already."""
+    """Reference to a registered workflow."""
 
     def __init__(self, function: Callable[P, R], reference: EntityId) -> None:
         self._point(function, reference)
@@ -167,25 +160,26 @@ class ReferenceWorkflow(_Stub, Workflow[P, R]):
         return cast(R, self._call(args, kwargs))
 
     def graph(self) -> Graph:
-        """
+        """Raise NotSupported: the nodes are only in the registry.
+
         Raises:
-            NotSupported: its nodes are in the registry, and not here.
+            NotSupported: in every case.
         """
         raise NotSupported(
-            f"workflow '{self.name}' is a reference, {self.pointer}: its nodes are not here",
+            f"workflow '{self.name}' is a reference to {self.pointer}: its nodes are only in the registry",
             hint=f"flytemp graph {self.pointer} draws them",
-            location=self.place.location,
+            location=self.site.location,
         )
 
     def spec(self) -> WorkflowSpec:
-        """The stub, which `flytemp.compiler.link` replaces."""
+        """Return the stub for the spec; `flytemp.compiler.link` replaces it."""
         return WorkflowSpec(
-            name=self.name, interface=self.interface, reference=self.key, docs=self.docs, location=self.place.source()
+            name=self.name, interface=self.interface, reference=self.key, docs=self.docs, location=self.site.source()
         )
 
 
 class ReferenceLaunchPlan(_Stub, LaunchPlan[R]):
-    """A launch plan that is registered already: a node that calls it starts an execution of its own."""
+    """Reference to a registered launch plan. A node that calls it starts an execution of its own."""
 
     def __init__(self, function: Callable[..., R], reference: EntityId) -> None:
         self._point(function, reference)
@@ -204,11 +198,11 @@ class ReferenceLaunchPlan(_Stub, LaunchPlan[R]):
 
     @property
     def is_default(self) -> bool:
-        """As with default launch plans, two are the same when their workflows are."""
+        """True: like default launch plans, two references are the same if their workflows are."""
         return True
 
     def reference(self) -> LaunchPlanReference:
-        """What a document that calls it says of it."""
+        """Return the reference for a document that calls the launch plan."""
         return LaunchPlanReference(
             name=self.name,
             project=self.pointer.project,
@@ -220,7 +214,7 @@ class ReferenceLaunchPlan(_Stub, LaunchPlan[R]):
 
 @dataclass(frozen=True)
 class _Remote:
-    """The workflow of a referenced launch plan, of which nothing is known here."""
+    """Workflow of a referenced launch plan. Only its name is known."""
 
     name: str
     is_reference: bool = True
@@ -234,16 +228,22 @@ def _remote(reference: EntityId) -> _Remote:
 def reference_task(
     project: str, domain: str, name: str, version: str | None = None
 ) -> Callable[[Callable[P, R]], ReferenceTask[P, R]]:
-    """Make a stub stand for a registered task::
+    """Turn a stub into a reference to a registered task::
 
         @reference_task(project="shared", domain="production", name="lib.clean", version="v3")
         def clean(rows: list[str]) -> list[str]: ...
 
     Args:
-        version: empty or None for the latest one when this program is registered.
+        project: the project of the task.
+        domain: the domain of the task.
+        name: the name of the task.
+        version: the version of the task; empty or None for the latest one when this program is registered.
+
+    Returns:
+        A decorator for the stub, a function with the task's annotations.
 
     Raises:
-        SettingsError: (a ``ValueError``) for a name that nothing can have.
+        SettingsError: (a ``ValueError``) the id is invalid.
     """
     reference = _reference(EntityKind.TASK, project, domain, name, version)
     return lambda function: ReferenceTask(_checked(function, "reference_task"), reference)
@@ -252,7 +252,7 @@ def reference_task(
 def reference_workflow(
     project: str, domain: str, name: str, version: str | None = None
 ) -> Callable[[Callable[P, R]], ReferenceWorkflow[P, R]]:
-    """Make a stub stand for a registered workflow; see `reference_task`."""
+    """Turn a stub into a reference to a registered workflow. Arguments and errors are those of `reference_task`."""
     reference = _reference(EntityKind.WORKFLOW, project, domain, name, version)
     return lambda function: ReferenceWorkflow(_checked(function, "reference_workflow"), reference)
 
@@ -260,7 +260,7 @@ def reference_workflow(
 def reference_launch_plan(
     project: str, domain: str, name: str, version: str | None = None
 ) -> Callable[[Callable[..., R]], ReferenceLaunchPlan[R]]:
-    """Make a stub stand for a registered launch plan; see `reference_task`."""
+    """Turn a stub into a reference to a registered launch plan. Arguments and errors are those of `reference_task`."""
     reference = _reference(EntityKind.LAUNCH_PLAN, project, domain, name, version)
     return lambda function: ReferenceLaunchPlan(_checked(function, "reference_launch_plan"), reference)
 
@@ -275,7 +275,7 @@ def _reference(kind: EntityKind, project: str, domain: str, name: str, version: 
 def _checked(function: Callable[P, R], decorator: str) -> Callable[P, R]:
     if not callable(function) or isinstance(function, type | Task | Workflow | LaunchPlan):
         raise SettingsError(
-            f"@{decorator} needs a function with types, and {function!r} is none",
+            f"@{decorator} expects a function with annotations, got {function!r}",
             hint="def its_name(x: int) -> int: ...",
             location=caller_site().location,
         )

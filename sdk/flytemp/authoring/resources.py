@@ -1,4 +1,4 @@
-"""What a task asks of the machine: resources, shared memory, secrets."""
+"""Resources, shared memory and secrets of tasks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flytemp.authoring.quantities import quantity
 from flytemp.spec.models import ResourceAmounts, ResourceSpec, SecretRequest
 
 Amount: TypeAlias = int | float | str
-"""A quantity: ``2``, ``0.5``, ``"500m"``, ``"2Gi"``. A plain number of memory is in bytes."""
+"""Kubernetes quantity: ``2``, ``0.5``, ``"500m"``, ``"2Gi"``. Memory without a suffix is in bytes."""
 
 AmountOrRange: TypeAlias = Amount | tuple[Amount, Amount] | list[Amount] | None
 
@@ -20,10 +20,16 @@ _SPEC_NAMES = {"cpu": "cpu", "mem": "memory", "gpu": "gpu", "ephemeral_storage":
 
 @dataclass(frozen=True)
 class Resources:
-    """Resources of a task. A pair is (request, limit); a single value of ``resources=`` is both.
+    """Resources of a task. A pair is (request, limit); a single value in ``resources=`` is both.
+
+    Attributes:
+        cpu: CPU cores.
+        mem: memory in bytes.
+        gpu: a whole number of GPUs.
+        ephemeral_storage: local storage in bytes.
 
     Raises:
-        SettingsError: (a ``ValueError``) for what is no quantity, and for a pair that is not of length 2.
+        SettingsError: (a ``ValueError``) a value is neither a quantity nor a pair of quantities.
     """
 
     cpu: AmountOrRange = None
@@ -44,10 +50,10 @@ class Resources:
 
 
 def resource_spec(resources: Resources | None, requests: Resources | None, limits: Resources | None) -> ResourceSpec:
-    """The requests and limits that a task or node states.
+    """Return the requests and limits of a task or node for the spec.
 
     Raises:
-        SettingsError: when ``resources`` comes with one of the others, or those hold pairs.
+        SettingsError: ``resources`` is combined with ``requests`` or ``limits``, or these contain pairs.
     """
     for name, value in (("resources", resources), ("requests", requests), ("limits", limits)):
         if value is not None and not isinstance(value, Resources):
@@ -80,10 +86,10 @@ def _side(resources: Resources, side: Literal[0, 1]) -> ResourceAmounts:
 
 
 def shared_memory_spec(value: object) -> str | bool | None:
-    """``True``: as much as the task's memory; a quantity: so much.
+    """Return the shared memory for the spec: a quantity, True for as much as the task's memory, or None.
 
     Raises:
-        SettingsError: for anything else.
+        SettingsError: ``value`` is something else.
     """
     if value is None or value is False:
         return None
@@ -91,7 +97,7 @@ def shared_memory_spec(value: object) -> str | bool | None:
 
 
 class MountType(Enum):
-    """How a secret reaches the task."""
+    """Form in which a task receives a secret."""
 
     ANY = "any"
     ENV_VAR = "env"
@@ -100,7 +106,18 @@ class MountType(Enum):
 
 @dataclass(frozen=True)
 class Secret:
-    """The name of a secret that a task needs; read it with ``current_context().secrets.get(group, key)``."""
+    """Request of a task for a secret. Read the secret with ``current_context().secrets.get(group, key)``.
+
+    Attributes:
+        group: the group of the secret.
+        key: the key of the secret in its group.
+        group_version: the version of the group.
+        mount_requirement: the form in which the task receives the secret.
+        env_var: the environment variable for the secret.
+
+    Raises:
+        SettingsError: neither a group nor a key is given.
+    """
 
     group: str | None = None
     key: str | None = None
@@ -115,6 +132,7 @@ class Secret:
             raise SettingsError("a Secret needs a group or a key", hint="Secret(group='db', key='password')")
 
     def request(self) -> SecretRequest:
+        """Return the request for the spec."""
         return SecretRequest(
             group=self.group,
             key=self.key,
@@ -125,10 +143,10 @@ class Secret:
 
 
 def secret_specs(secrets: object) -> tuple[SecretRequest, ...]:
-    """The requests for a list of `Secret`.
+    """Return the requests of a list of `Secret` for the spec.
 
     Raises:
-        SettingsError: when it is no list of secrets.
+        SettingsError: ``secrets`` is not a list of `Secret`.
     """
     if secrets is None:
         return ()

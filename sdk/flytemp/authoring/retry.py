@@ -1,4 +1,4 @@
-"""Retries of a task: how often, and how long to wait before each."""
+"""Retries, back-off and time-outs of tasks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ Seconds: TypeAlias = float | int | timedelta
 
 
 def seconds(value: object, what: str) -> float:
-    """A duration as seconds.
+    """Return a duration in seconds.
+
+    Args:
+        value: a number of seconds of at least 0, or a timedelta.
+        what: the name of the setting in messages.
 
     Raises:
-        SettingsError: for what is neither a number of seconds, zero or more, nor a timedelta; ``what`` names it.
+        SettingsError: ``value`` is something else.
     """
     if isinstance(value, timedelta):
         value = value.total_seconds()
@@ -27,7 +31,17 @@ def seconds(value: object, what: str) -> float:
 
 @dataclass(frozen=True)
 class Backoff:
-    """Wait before attempt n+1: ``min(base * factor**(n-1), cap)`` seconds, times 0.5 to 1.0 when ``jitter``."""
+    """Back-off between attempts: ``min(base * factor**(n-1), cap)`` seconds after attempt n.
+
+    Attributes:
+        base: the time after the first attempt, in seconds or as a timedelta.
+        factor: the growth from attempt to attempt, at least 1.
+        cap: the maximum time; it can be None only if ``factor`` is 1.
+        jitter: multiply the time by a random factor from 0.5 to 1.
+
+    Raises:
+        SettingsError: a value is invalid.
+    """
 
     base: Seconds = 1.0
     factor: float = 2.0
@@ -44,6 +58,7 @@ class Backoff:
             seconds(self.cap, "cap of a Backoff")
 
     def spec(self) -> models.Backoff:
+        """Return the back-off for the spec."""
         base = seconds(self.base, "base of a Backoff")
         cap = base if self.cap is None else seconds(self.cap, "cap of a Backoff")
         return models.Backoff(base_seconds=base, factor=float(self.factor), cap_seconds=cap, jitter=self.jitter)
@@ -51,22 +66,32 @@ class Backoff:
 
 @dataclass(frozen=True)
 class RetryStrategy:
-    """``count`` more attempts after the first. The waits between grow, with jitter, unless ``backoff`` says otherwise."""
+    """Retries of a task.
+
+    Attributes:
+        count: the number of attempts after the first one.
+        backoff: the back-off between attempts; by default exponential with jitter.
+    """
 
     count: int
     backoff: Backoff | None = field(default=None)
 
     def spec(self) -> models.Retries:
+        """Return the retries for the spec.
+
+        Raises:
+            SettingsError: ``count`` is not a whole number of at least 0.
+        """
         if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 0:
             raise SettingsError(f"retries must be a whole number, zero or more, not {self.count!r}")
         return models.Retries(count=self.count, backoff=(self.backoff or Backoff()).spec())
 
 
 def retries_spec(value: object) -> models.Retries:
-    """``retries=3`` or ``retries=RetryStrategy(3, Backoff(…))``.
+    """Return the retries for the spec, from a number or a `RetryStrategy`.
 
     Raises:
-        SettingsError: for anything else.
+        SettingsError: ``value`` is something else.
     """
     if isinstance(value, RetryStrategy):
         return value.spec()
@@ -80,12 +105,15 @@ def retries_spec(value: object) -> models.Retries:
 
 @dataclass(frozen=True)
 class Timeout:
-    """How long a task may take, in each of three ways; None and zero mean no limit.
+    """Time limits of a task, in seconds or as timedeltas. None and 0 mean no limit.
 
     Attributes:
-        max_runtime: of one attempt, from when it runs.
-        max_queued_time: that one attempt may wait until it runs.
-        deadline: of all attempts and the waiting between them.
+        max_runtime: the maximum run time of one attempt.
+        max_queued_time: the maximum time that one attempt waits before it runs.
+        deadline: the maximum time of all attempts together, including the waiting between them.
+
+    Raises:
+        SettingsError: a value is invalid.
     """
 
     max_runtime: Seconds | None = None
@@ -98,19 +126,23 @@ class Timeout:
 
 
 def limit(value: object, what: str) -> float | None:
-    """Seconds; None for none and zero, which mean no limit.
+    """Return a limit in seconds, or None for no limit, which is given as None or 0.
+
+    Args:
+        value: the limit, in seconds or as a timedelta.
+        what: the name of the setting in messages.
 
     Raises:
-        SettingsError: as `seconds`.
+        SettingsError: ``value`` is invalid.
     """
     return None if value is None else seconds(value, what) or None
 
 
 def timeout_specs(value: object) -> dict[str, float | None]:
-    """The settings that ``timeout=`` stands for: seconds of one attempt, or a `Timeout`.
+    """Return the time limits for the spec, from a `Timeout` or the time of one attempt.
 
     Raises:
-        SettingsError: for anything else.
+        SettingsError: ``value`` is something else.
     """
     if isinstance(value, Timeout):
         return {

@@ -1,4 +1,4 @@
-"""What `@task` accepts, checked and turned into the spec's `TaskSettings`."""
+"""Options of `@task`, checked and converted to the spec's `TaskSettings`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, TypedDict, cast
 
 from flytemp.authoring.cache import Cache, cache_spec
-from flytemp.authoring.docs import Documentation
+from flytemp.authoring.documentation import Documentation
 from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.image import ImageSpec
 from flytemp.authoring.pod import PodTemplate, pod_template_spec, text_map
@@ -22,7 +22,7 @@ from flytemp.spec.models import AcceleratorSpec, TaskSettings
 
 
 class DeckField(Enum):
-    """A part of a task's deck."""
+    """Part of a task's deck."""
 
     SOURCE_CODE = "Source Code"
     DEPENDENCIES = "Dependencies"
@@ -32,7 +32,7 @@ class DeckField(Enum):
 
 
 class ExecutionBehavior(Enum):
-    """How a task's function runs. Only ``DEFAULT`` is supported."""
+    """Execution mode of a task's function. Only ``DEFAULT`` is supported."""
 
     DEFAULT = 1
     DYNAMIC = 2
@@ -40,7 +40,7 @@ class ExecutionBehavior(Enum):
 
 
 class TaskOptions(TypedDict, total=False):
-    """The keyword arguments of `task`; flytekit's, with flytemp's own forms of ``retries`` and ``timeout``."""
+    """Keyword arguments of `task`: those of flytekit, with additional types for ``retries`` and ``timeout``."""
 
     task_config: Any
     cache: bool | Cache
@@ -78,11 +78,11 @@ _KNOWN = frozenset(TaskOptions.__annotations__)
 
 
 def task_settings(options: Mapping[str, Any]) -> TaskSettings:
-    """The settings that a task's keyword arguments state.
+    """Return the settings from a task's keyword arguments.
 
     Raises:
-        SettingsError: (a ``ValueError``) for an argument that is unknown, malformed or contradicts another.
-        NotSupported: for what flytekit has and this version does not.
+        SettingsError: (a ``ValueError``) an argument is unknown or invalid, or contradicts another one.
+        NotSupported: flytekit has the argument, but this version of flytemp does not.
     """
     unknown = {name: value for name, value in options.items() if name not in _KNOWN}
     if unknown:
@@ -121,7 +121,12 @@ def task_settings(options: Mapping[str, Any]) -> TaskSettings:
 
 
 def refuse_unsupported(options: Mapping[str, Any]) -> None:
-    """Refuse what flytekit's `task` has and this version of flytemp does not."""
+    """Check that no unsupported argument of flytekit's `task` is used.
+
+    Raises:
+        SettingsError: the argument applies to dynamic tasks only.
+        NotSupported: this version of flytemp does not support the argument.
+    """
     if options.get("node_dependency_hints") is not None:
         raise SettingsError("node_dependency_hints can only be used on dynamic workflows, not on a task")
     if options.get("task_config") is not None:
@@ -132,18 +137,28 @@ def refuse_unsupported(options: Mapping[str, Any]) -> None:
     if options.get("task_resolver") is not None:
         raise NotSupported("task_resolver is not supported", hint="define the task's function at the top level of a module")
     if options.get("pickle_untyped"):
-        raise NotSupported("pickle_untyped is not supported: inputs and outputs have types", hint="annotate every parameter")
+        raise NotSupported("pickle_untyped is not supported: inputs and outputs need types", hint="annotate every parameter")
     if options.get("execution_mode", ExecutionBehavior.DEFAULT) is not ExecutionBehavior.DEFAULT:
         raise NotSupported(f"execution_mode={options['execution_mode']} is not supported", hint="leave execution_mode out")
 
 
 def flag(value: object, what: str) -> bool | None:
+    """Return a Boolean option or None.
+
+    Raises:
+        SettingsError: ``value`` is something else; ``what`` is the name of the option.
+    """
     if value is None or isinstance(value, bool):
         return value
     raise SettingsError(f"{what} must be True, False or None, not {value!r}")
 
 
 def text(value: object, what: str) -> str | None:
+    """Return a text option or None.
+
+    Raises:
+        SettingsError: ``value`` is something else; ``what`` is the name of the option.
+    """
     if value is None or isinstance(value, str):
         return value
     raise SettingsError(f"{what} must be text, not {value!r}")
@@ -162,10 +177,10 @@ def pool(value: object) -> str | None:
 
 
 def image(value: object) -> str | None:
-    """A container image's name; of an `ImageSpec`, the name that it gives its image.
+    """Return the name of a container image, given as a text or as an `ImageSpec`.
 
     Raises:
-        NotSupported: for anything else.
+        NotSupported: ``value`` is something else.
     """
     if isinstance(value, ImageSpec):
         return value.image_name()
@@ -173,11 +188,16 @@ def image(value: object) -> str | None:
         return value
     raise NotSupported(
         f"container_image={type(value).__name__}(…) is not supported",
-        hint="give the image's name: container_image='registry/name:tag'",
+        hint="use the name of the image: container_image='registry/name:tag'",
     )
 
 
 def accelerator_spec(value: object) -> AcceleratorSpec | None:
+    """Return the accelerator for the spec, or None.
+
+    Raises:
+        SettingsError: ``value`` is not an accelerator.
+    """
     if value is None:
         return None
     if not isinstance(value, BaseAccelerator):
@@ -203,5 +223,5 @@ def _deck_fields(fields: Sequence[DeckField | str] | None) -> tuple[str, ...]:
         return tuple(DeckField(field).value for field in fields)
     except (TypeError, ValueError) as error:
         raise SettingsError(
-            f"deck_fields must hold members of DeckField: {error}", hint=f"one of {', '.join(map(str, DeckField))}"
+            f"deck_fields must contain members of DeckField: {error}", hint=f"one of {', '.join(map(str, DeckField))}"
         ) from error

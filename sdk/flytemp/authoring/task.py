@@ -1,4 +1,4 @@
-"""Tasks: functions that run in a process or container of their own."""
+"""Tasks: functions that run in a process or a pod of their own."""
 
 from __future__ import annotations
 
@@ -10,39 +10,40 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, Unpack, cast, overload
 
-from flytemp.authoring.arguments import given_inputs
+from flytemp.authoring.call_arguments import given_inputs
 from flytemp.authoring.callee import Entity, LeafCallee, Section, Step
 from flytemp.authoring.compilation import current_compilation
 from flytemp.authoring.definition_site import DefinitionSite, caller_site, function_site
-from flytemp.authoring.docs import docs_spec
 from flytemp.authoring.docstrings import read_docstring
-from flytemp.authoring.entity_registry import record
+from flytemp.authoring.documentation import docs_spec
+from flytemp.authoring.entity_registry import add_entity
 from flytemp.authoring.errors import AuthoringError, SettingsError
 from flytemp.authoring.interface import PythonInterface, interface_of
 from flytemp.authoring.local import call_task, run_task
 from flytemp.authoring.settings import TaskOptions, task_settings
-from flytemp.errors import Problem
 from flytemp.literals.types import Json
 from flytemp.names import check_entity
 from flytemp.spec.models import Docs, Interface, TaskSettings, TaskSpec
 
 if TYPE_CHECKING:
-    from flytemp.authoring.local import Scope
+    from flytemp.authoring.local import LocalGraphRun
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Task(LeafCallee, Generic[P, R]):
-    """A function as a task. Calling it inside a workflow adds a node; anywhere else it runs the function.
+    """Task made of a function. A call inside a workflow adds a node; a call anywhere else runs the function.
 
     Attributes:
-        function: what the user wrote, decorators included.
-        name: ``module.function``, the name it is registered under.
-        settings: what `task` was told.
+        function: the user's function, including its decorators.
+        name: ``module.function``, the name under which the task is registered.
+        settings: the settings from the arguments of `task`.
+        docs: the documentation.
+        site: the definition of the function.
     """
 
-    noun = "task"
+    kind_name = "task"
     section: Section = "tasks"
     kind: str = "python"
     is_reference = False
@@ -50,7 +51,7 @@ class Task(LeafCallee, Generic[P, R]):
 
     def __init__(self, function: Callable[P, R], settings: TaskSettings, docs: Any = None) -> None:
         self.function = function
-        self.place: DefinitionSite = function_site(function)
+        self.site: DefinitionSite = function_site(function)
         self.module = module_name(function)
         self.name = f"{self.module}.{function.__name__}"
         self.settings = settings
@@ -58,7 +59,7 @@ class Task(LeafCallee, Generic[P, R]):
         self._docstring = read_docstring(function)
         self.docs: Docs = docs_spec(docs, self._docstring)
         functools.update_wrapper(self, function, updated=())
-        record(self)
+        add_entity(self)
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"
@@ -68,19 +69,19 @@ class Task(LeafCallee, Generic[P, R]):
         if compilation is not None:
             return cast(R, compilation.call(self, args, kwargs).result())
         values = given_inputs(self.python_interface, args, kwargs, caller_site().location)
-        return cast(R, self.call_here(values))
+        return cast(R, self.call_locally(values))
 
-    def call_here(self, values: Mapping[str, Any]) -> Any:
-        """What a plain Python call does with its inputs."""
+    def call_locally(self, values: Mapping[str, Any]) -> Any:
+        """Run the task for a plain Python call, and return its result."""
         return call_task(self, values)
 
-    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
-        """Run the function on literals, to its end."""
+    def run_locally(self, literals: Mapping[str, Json], run: LocalGraphRun) -> dict[str, Json]:
+        """Run the function and return its output literals."""
         return run_task(self, literals)
 
     @property
     def key(self) -> str:
-        """What nodes call it by."""
+        """The name of the task, by which nodes refer to it."""
         return self.name
 
     def step(self) -> Step:
@@ -89,35 +90,29 @@ class Task(LeafCallee, Generic[P, R]):
     def entities(self) -> Sequence[Entity]:
         return (self,)
 
-    def problems(self) -> Sequence[Problem]:
-        """What is wrong with a task whose interface is sound."""
-        from flytemp.compiler.validate import task_problems
-
-        return task_problems(self)
-
     def __rshift__(self, other: object) -> NoReturn:
         raise AuthoringError(
-            f"task '{self.name}' is not called: only calls can be chained",
+            f"task '{self.name}' must be called: only calls can be chained",
             hint=f"{self.function.__name__}() >> …",
             location=caller_site().location,
         )
 
     @property
     def python_interface(self) -> PythonInterface:
-        """Inputs and outputs, with their Python annotations.
+        """The inputs and outputs with their Python annotations.
 
         Raises:
-            ProgramError: with a problem for each annotation or default that is not usable.
+            ProgramError: annotations or defaults are unusable; it has a problem for each.
         """
         return self._python_interface
 
     @cached_property
     def _python_interface(self) -> PythonInterface:
-        return interface_of(self.function, f"task '{self.name}'", self.place, self._docstring)
+        return interface_of(self.function, f"task '{self.name}'", self.site, self._docstring)
 
     @property
     def interface(self) -> Interface:
-        """Inputs and outputs as the spec has them; see `python_interface`."""
+        """The inputs and outputs for the spec. It raises like `python_interface`."""
         return self.python_interface.interface
 
     @property
@@ -126,18 +121,18 @@ class Task(LeafCallee, Generic[P, R]):
 
     @property
     def loader(self) -> str:
-        """``module:attribute``: where the runtime finds this object again."""
-        module, attribute = self._home or (self.module, self.function.__name__)
+        """``module:attribute``, by which the runtime imports this object."""
+        module, attribute = self._module_and_variable or (self.module, self.function.__name__)
         return f"{module}:{attribute}"
 
     @property
     def is_loadable(self) -> bool:
-        """Whether importing the module and taking the attribute gives this very task."""
-        return self._home is not None
+        """True if the runtime can import this task by `loader`."""
+        return self._module_and_variable is not None
 
     @cached_property
-    def _home(self) -> tuple[str, str] | None:
-        """The module and variable that hold the task: by the function's own name, else by whatever name it was given."""
+    def _module_and_variable(self) -> tuple[str, str] | None:
+        """The module and the variable that hold the task, preferably the variable with the function's name."""
         for module in dict.fromkeys((self.module, self._created.module)):
             loaded = sys.modules.get(self._module_at_runtime(module))
             variables = vars(loaded) if loaded is not None else {}
@@ -149,11 +144,11 @@ class Task(LeafCallee, Generic[P, R]):
         return None
 
     def _module_at_runtime(self, module: str) -> str:
-        """A script's module is called ``__main__`` in its own process and by its file's name in any other."""
+        """Return ``__main__`` for the module of the running script, which other processes import by its file's name."""
         return "__main__" if module == self.module and self.function.__module__ == "__main__" else module
 
     def spec(self) -> TaskSpec:
-        """The task as it is registered; see `python_interface` for what it raises."""
+        """Return the task for the spec. It raises like `python_interface`."""
         return TaskSpec(
             kind=self.kind,
             name=self.name,
@@ -161,7 +156,7 @@ class Task(LeafCallee, Generic[P, R]):
             loader=self.loader,
             settings=self.settings,
             docs=self.docs,
-            location=self.place.source(),
+            location=self.site.source(),
         )
 
 
@@ -180,25 +175,28 @@ def task(_task_function: None = None, /, **options: Unpack[TaskOptions]) -> Call
 def task(
     _task_function: Callable[P, R] | None = None, /, **options: Unpack[TaskOptions]
 ) -> Task[P, R] | Callable[[Callable[P, R]], Task[P, R]]:
-    """Make a function a task: ``@task`` or ``@task(retries=3, timeout=60, …)``.
+    """Turn a function into a task: ``@task`` or ``@task(retries=3, timeout=60, …)``.
 
-    Inputs and outputs have the types that the function's annotations say. The main options:
+    The annotations of the function are the types of the inputs and outputs. These are the main options:
 
     Args:
-        retries: more attempts after the first, when the function raises anything but `NonRecoverableError`:
-            a number, or a `RetryStrategy` with its own `Backoff` (default: exponential with jitter).
-        timeout: seconds (or a timedelta) that one attempt may take; 0 means no limit.
-        cache: a `Cache`, or True with ``cache_version``. Stored; this version runs every task.
-        container_image: name of an image; used by backends that run containers.
-        resources: `Resources`; a pair is (request, limit). Or ``requests`` and ``limits``.
-        environment: variables for the task's process, texts.
-        pool: name of the pool of workers that run the task, started by ``flytemp worker --pool NAME``. By default, the workers
-            without a pool run it.
+        retries: the number of attempts after the first one, or a `RetryStrategy` with a `Backoff` (by default exponential
+            with jitter). A `NonRecoverableError` is not retried.
+        timeout: the maximum time of one attempt, in seconds or as a timedelta; 0 means no limit.
+        cache: a `Cache`, or True with ``cache_version``. It is stored, but this version runs every task.
+        container_image: the name of an image, for backends that run containers.
+        resources: `Resources`, where a pair is (request, limit). Alternatively, use ``requests`` and ``limits``.
+        environment: environment variables of the task's process.
+        pool: the name of the pool of workers that run the task, started by ``flytemp worker --pool NAME``. By default, the
+            workers without a pool run it.
         secret_requests: a list of `Secret`.
 
+    Returns:
+        The task, or a decorator if only options are given.
+
     Raises:
-        SettingsError: (a ``ValueError``) for an unknown or malformed option, or a function inside a function.
-        NotSupported: for options of flytekit that this version does not have.
+        SettingsError: (a ``ValueError``) an option is unknown or invalid, or the function is defined inside another function.
+        NotSupported: flytekit has the option, but this version of flytemp does not.
     """
     settings = task_settings(cast(dict[str, Any], options))
 
@@ -210,39 +208,40 @@ def task(
 
 
 def check_function(function: Callable[..., Any]) -> None:
-    """
+    """Check that a function can be a task.
+
     Raises:
-        SettingsError: ``function`` cannot be a task.
+        SettingsError: ``function`` is a task already, not a function, a lambda, or defined inside another function.
     """
-    place = function_site(function) if callable(function) else caller_site()
+    site = function_site(function) if callable(function) else caller_site()
     if isinstance(function, Task):
-        raise SettingsError(f"task '{function.name}' is already a task", hint="use @task once", location=place.location)
+        raise SettingsError(f"task '{function.name}' is already a task", hint="use @task once", location=site.location)
     if not callable(function) or isinstance(function, type) or not getattr(function, "__name__", ""):
         raise SettingsError(
-            f"@task makes functions tasks, and {function!r} is none",
-            hint="def a function; give a decorator's wrapper functools.wraps",
-            location=place.location,
+            f"@task expects a function, got {function!r}",
+            hint="define a function; use functools.wraps in a decorator",
+            location=site.location,
         )
     if "<locals>" in function.__qualname__ and not is_test_module(function.__module__):
         raise SettingsError(
-            f"the task function {function.__name__} is defined inside another function, where no other process can find it",
-            hint="define it at the top level of its module; if a decorator wraps it, give the wrapper functools.wraps",
-            location=place.location,
+            f"the task function {function.__name__} is defined inside another function, so other processes cannot import it",
+            hint="define it at the top level of its module; if a decorator wraps it, use functools.wraps",
+            location=site.location,
         )
     if function.__name__ == "<lambda>":
-        raise SettingsError("a lambda cannot be a task", hint="def a function", location=place.location)
+        raise SettingsError("a lambda cannot be a task", hint="define a function", location=site.location)
 
 
 def is_test_module(module: str) -> bool:
-    """Whether a module's name begins with ``test_``: there, and only there, a task may be inside a function."""
+    """Return True for a module ``test_…``, where tasks may be defined inside functions."""
     return module.rpartition(".")[2].startswith("test_")
 
 
 def module_name(function: Callable[..., Any]) -> str:
-    """The module a function is registered under: a script's own (``__main__``) goes by its file's name.
+    """Return the name of the module under which a function is registered. A script has the name of its file.
 
     Raises:
-        InvalidName: when the module's name cannot be part of an entity's name.
+        InvalidName: the name of the module cannot be part of an entity's name.
     """
     module = function.__module__
     if module != "__main__":
@@ -256,7 +255,7 @@ def module_name(function: Callable[..., Any]) -> str:
 
 
 def _script_module(file: Path) -> str:
-    """A script's module name below its import root: the first directory upwards without ``__init__.py``."""
+    """Return a script's module name relative to its import root, the first parent directory without ``__init__.py``."""
     parts = [file.stem]
     directory = file.resolve().parent
     while (directory / "__init__.py").is_file():

@@ -1,4 +1,4 @@
-"""Names of flytekit that this version does not have: they can be imported, and say so when used."""
+"""Names of flytekit that this version does not support. They can be imported, and raise NotSupported when they are used."""
 
 from __future__ import annotations
 
@@ -10,30 +10,34 @@ from flytemp.errors import NotSupported
 
 
 def refuse(what: str, instead: str) -> NoReturn:
-    """Say that ``what`` is not supported.
+    """Raise NotSupported for a name of flytekit.
+
+    Args:
+        what: the name.
+        instead: a hint at an alternative.
 
     Raises:
-        NotSupported: always, with the caller's file and line.
+        NotSupported: in every case, with the caller's file and line.
     """
     location = caller_site().location
     raise NotSupported(f"{what} is not supported by this version of flytemp", hint=instead, location=location)
 
 
 class UnsupportedEntity:
-    """A function under a decorator that this version does not have. The rest of its module stays usable."""
+    """Function with a decorator that is not supported. The rest of its module remains usable."""
 
     def __init__(self, what: str, instead: str, function: Callable[..., Any]) -> None:
         self._what, self._instead = what, instead
         self._name = getattr(function, "__name__", repr(function))
-        self.place: DefinitionSite = function_site(function)
+        self.site: DefinitionSite = function_site(function)
 
     @property
     def problem(self) -> NotSupported:
-        """What is wrong, at the function's place."""
+        """The error, with the definition of the function."""
         return NotSupported(
             f"{self._what} (of '{self._name}') is not supported by this version of flytemp",
             hint=self._instead,
-            location=self.place.location,
+            location=self.site.location,
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -47,11 +51,12 @@ def _decorator(what: str, instead: str, args: tuple[Any, ...]) -> Any:
 
 
 def eager(*args: Any, **kwargs: Any) -> Any:
+    """Return a decorator whose functions raise NotSupported when they are called."""
     return _decorator("@eager", "write a @workflow with a fixed graph", args)
 
 
 class _Unsupported:
-    """A class that refuses to be instantiated."""
+    """Base of classes that cannot be instantiated."""
 
     _instead = "leave it out"
 

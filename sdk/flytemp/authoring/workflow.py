@@ -1,4 +1,4 @@
-"""Workflows: functions that connect tasks. The function runs once, with promises, to learn the graph."""
+"""Workflows: functions that connect tasks. A workflow's function runs once, with promises, to build the graph."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast, overload
 
-from flytemp.authoring.arguments import given_inputs
+from flytemp.authoring.call_arguments import given_inputs
 from flytemp.authoring.callee import Entity, LeafCallee, Section, Step
-from flytemp.authoring.compilation import Compilation, Graph, current_compilation, trace
+from flytemp.authoring.compilation import Compilation, current_compilation, trace
 from flytemp.authoring.definition_site import DefinitionSite, caller_site, function_site
-from flytemp.authoring.docs import Documentation, docs_spec
 from flytemp.authoring.docstrings import read_docstring
-from flytemp.authoring.entity_registry import record
+from flytemp.authoring.documentation import Documentation, docs_spec
+from flytemp.authoring.entity_registry import add_entity
 from flytemp.authoring.errors import SettingsError
+from flytemp.authoring.execution_options import Options
+from flytemp.authoring.graph import Graph
 from flytemp.authoring.interface import PythonInterface, interface_of
 from flytemp.authoring.local import call_workflow, run_workflow
-from flytemp.authoring.options import Options
 from flytemp.authoring.retry import Seconds, limit
 from flytemp.authoring.settings import flag
 from flytemp.authoring.task import Task, module_name
 from flytemp.errors import FlytempError, NotSupported, Problem
 from flytemp.literals.types import Json
-from flytemp.spec.models import BundleRef, Docs, Interface, WorkflowSpec
+from flytemp.spec.models import Docs, Interface, WorkflowSpec
 
 if TYPE_CHECKING:
     from flytemp.authoring.binding import Bound
-    from flytemp.authoring.local import Scope
+    from flytemp.authoring.local import LocalGraphRun
     from flytemp.authoring.node import Node
-    from flytemp.spec.models import WorkflowDocument
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class WorkflowFailurePolicy(Enum):
-    """What happens to the other nodes when one has failed."""
+    """Policy for the other nodes after one has failed."""
 
     FAIL_IMMEDIATELY = "fail-immediately"
     FAIL_AFTER_EXECUTABLE_NODES_COMPLETE = "fail-after-executable-nodes-complete"
@@ -46,7 +46,7 @@ class WorkflowFailurePolicy(Enum):
 
 @dataclass(frozen=True)
 class WorkflowSettings:
-    """What `workflow` was told."""
+    """Settings from the arguments of `workflow`."""
 
     failure_policy: WorkflowFailurePolicy = WorkflowFailurePolicy.FAIL_IMMEDIATELY
     interruptible: bool = False
@@ -57,9 +57,17 @@ class WorkflowSettings:
 
 
 class Workflow(LeafCallee, Generic[P, R]):
-    """A function as a workflow. Calling it inside a workflow adds a node; anywhere else it runs, node by node."""
+    """Workflow made of a function. A call inside a workflow adds a node; a call anywhere else runs its nodes one by one.
 
-    noun = "workflow"
+    Attributes:
+        function: the user's function.
+        name: ``module.function``, the name under which the workflow is registered.
+        options: the settings from the arguments of `workflow`.
+        docs: the documentation.
+        site: the definition of the function.
+    """
+
+    kind_name = "workflow"
     section: Section = "workflows"
     is_reference = False
     settings = None
@@ -84,18 +92,18 @@ class Workflow(LeafCallee, Generic[P, R]):
     ) -> None:
         if options:
             raise SettingsError(
-                f"a workflow that is a function has no {', '.join(options)} here",
+                f"Workflow(function) has no arguments {', '.join(options)}",
                 hint="@workflow(…) takes options; Workflow(name=…) makes an imperative workflow",
                 location=caller_site().location,
             )
         if not callable(function) or isinstance(function, type):
             raise SettingsError(
-                f"a workflow is a function, and {function!r} is none",
-                hint='decorate a function with @workflow; Workflow("name") makes an imperative one',
+                f"@workflow expects a function, got {function!r}",
+                hint='decorate a function with @workflow; Workflow("name") creates an imperative workflow',
                 location=caller_site().location,
             )
         self.function = function
-        self.place: DefinitionSite = function_site(function)
+        self.site: DefinitionSite = function_site(function)
         self.module = module_name(function)
         self.name = f"{self.module}.{function.__name__}"
         self.options = settings or WorkflowSettings()
@@ -103,7 +111,7 @@ class Workflow(LeafCallee, Generic[P, R]):
         self.docs: Docs = docs_spec(self.options.docs, self._docstring)
         self._graph: Graph | None = None
         functools.update_wrapper(self, function, updated=())
-        record(self)
+        add_entity(self)
 
     def __repr__(self) -> str:
         return f"<workflow {self.name}>"
@@ -117,76 +125,77 @@ class Workflow(LeafCallee, Generic[P, R]):
 
     @property
     def python_interface(self) -> PythonInterface:
-        """Inputs and outputs, with their Python annotations; raises as `Task.python_interface`."""
+        """The inputs and outputs with their Python annotations. It raises like `Task.python_interface`."""
         return self._python_interface
 
     @cached_property
     def _python_interface(self) -> PythonInterface:
-        return interface_of(self.function, f"workflow '{self.name}'", self.place, self._docstring)
+        return interface_of(self.function, f"workflow '{self.name}'", self.site, self._docstring)
 
     @property
     def interface(self) -> Interface:
-        """Inputs and outputs as the spec has them; see `python_interface`."""
+        """The inputs and outputs for the spec. It raises like `python_interface`."""
         return self.python_interface.interface
 
     def graph(self) -> Graph:
-        """The nodes that the function makes. It runs at most once with success.
+        """Return the graph. The function runs until it has succeeded once.
 
         Raises:
-            ProgramError: with everything that is wrong with its calls.
-            Exception: whatever the function itself raises.
+            ProgramError: calls in the function have problems; it lists them all.
+            Exception: every exception of the function.
         """
         if self._graph is None:
-            self._graph = self._put_together()
+            self._graph = self._build_graph()
         return self._graph
 
-    def _put_together(self) -> Graph:
+    def _build_graph(self) -> Graph:
         interface = self.python_interface
         compilation = Compilation(interface.owner)
         inputs = {variable.name: compilation.add_input(variable.name, variable.type) for variable in interface.interface.inputs}
-        trace(compilation, self.function, inputs, interface, self.place)
+        trace(compilation, self.function, inputs, interface, self.site)
         return self.complete(compilation)
 
     def complete(self, compilation: Compilation) -> Graph:
-        """The graph of a compilation to which nothing will be added, with the failure node.
+        """Return the graph of a finished compilation, with the failure node.
 
         Raises:
-            ProgramError: with everything that is wrong with it; `FlyteFailureNodeInputMismatchException` when it is only
-                that the failure handler does not take the workflow's inputs.
+            ProgramError: the graph has problems; it lists them all.
+            FlyteFailureNodeInputMismatchException: the only problem is that the failure handler does not take the
+                workflow's inputs.
         """
         try:
             handler = self.failure_node(compilation)
         except FlytempError as error:
-            if not compilation.problems(self.place.location):
+            if not compilation.problems(self.site.location):
                 raise
-            compilation.problem(Problem(error.message, error.location, error.hint))
+            compilation.add_problem(Problem(error.message, error.location, error.hint))
             handler = None
-        return compilation.graph(self.place.location, handler)
+        return compilation.graph(self.site.location, handler)
 
     def failure_node(self, compilation: Compilation) -> Node | None:
-        """The node that calls ``on_failure``; see `flytemp.authoring.failure.failure_node` for what it raises."""
-        from flytemp.authoring.failure import failure_node
+        """Return the node that calls ``on_failure``, or None. It raises like `flytemp.authoring.failure_node.failure_node`."""
+        from flytemp.authoring.failure_node import failure_node
 
         handler = self.options.on_failure
-        return None if handler is None else failure_node(compilation, handler, self.name, self.place)
+        return None if handler is None else failure_node(compilation, handler, self.name, self.site)
 
     @property
     def nodes(self) -> tuple[Any, ...]:
-        """The nodes, in the order of their creation; see `graph`."""
+        """The nodes in the order of their creation. It raises like `graph`."""
         return self.graph().nodes
 
     @property
     def output_bindings(self) -> dict[str, Bound]:
-        """Where each output comes from; see `graph`."""
+        """The binding of each output. It raises like `graph`."""
         return self.graph().outputs
 
     def callees(self) -> list[Entity]:
-        """The tasks, sub-workflows and launch plans that it calls, each once; see `graph`."""
+        """Return the tasks, sub-workflows and launch plans that the workflow calls, each once. It raises like `graph`."""
         return self.graph().entities()
 
     @property
     def key(self) -> str:
-        """What nodes call it by."""
+        """The name of the workflow, by which nodes refer to it."""
         return self.name
 
     def step(self) -> Step:
@@ -195,29 +204,22 @@ class Workflow(LeafCallee, Generic[P, R]):
     def entities(self) -> Sequence[Entity]:
         return (self,)
 
-    def problems(self) -> Sequence[Problem]:
-        """What is wrong with it besides its graph."""
-        from flytemp.compiler.validate import name_problems
-
-        return name_problems(self)
-
-    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
-        """Run its nodes on literals."""
-        return run_workflow(self, literals, scope)
+    def run_locally(self, literals: Mapping[str, Json], run: LocalGraphRun) -> dict[str, Json]:
+        """Run the nodes and return the output literals."""
+        return run_workflow(self, literals, run)
 
     def recursion_problem(self) -> Problem:
+        """Return the problem of a workflow that calls itself."""
         return Problem(
             f"workflow '{self.name}' calls itself, directly or through its sub-workflows",
-            self.place.location,
-            "a workflow's graph is finite: loop inside a task",
+            self.site.location,
+            "use a loop inside a task, or a dynamic task",
         )
 
     def spec(self) -> WorkflowSpec:
-        """The workflow as the spec has it; see `graph` for what it raises."""
-        from flytemp.compiler.assemble import graph_spec
-
+        """Return the workflow for the spec. It raises like `graph`."""
         graph = self.graph()
-        nodes, outputs = graph_spec(graph)
+        nodes, outputs = graph.specs()
         return WorkflowSpec(
             name=self.name,
             interface=self.interface,
@@ -230,18 +232,8 @@ class Workflow(LeafCallee, Generic[P, R]):
             labels=self.options.options.label_map() or {},
             annotations=self.options.options.annotation_map() or {},
             docs=self.docs,
-            location=self.place.source(),
+            location=self.site.source(),
         )
-
-    def document(self, bundle: BundleRef | None = None) -> WorkflowDocument:
-        """The workflow with every task and sub-workflow that it needs.
-
-        Raises:
-            ProgramError: with everything that is wrong with it.
-        """
-        from flytemp.compiler.assemble import workflow_document
-
-        return workflow_document(self, bundle)
 
 
 PythonFunctionWorkflow = WorkflowBase = Workflow
@@ -289,36 +281,40 @@ def workflow(
     pickle_untyped: bool = False,
     default_options: Options | None = None,
 ) -> Workflow[P, R] | Callable[[Callable[P, R]], Workflow[P, R]]:
-    """Make a function a workflow: ``@workflow`` or ``@workflow(failure_policy=…)``.
+    """Turn a function into a workflow: ``@workflow`` or ``@workflow(failure_policy=…)``.
 
-    The function only connects tasks and sub-workflows: values that they return do not exist while it runs.
+    The function only connects tasks and sub-workflows. Their results do not exist while it runs.
 
     Args:
-        failure_policy: whether other nodes still run after one has failed.
-        on_failure: a task, workflow or launch plan that is called when the workflow has failed, with the workflow's inputs.
-            An input of the type ``Optional[FlyteError]`` gets the reason. The workflow stays failed.
-        timeout: seconds (or a timedelta) that the workflow may take from its start.
-        interruptible: whether tasks that say nothing may run on machines that can be taken away.
-        docs: replaces what the docstring says.
+        failure_policy: the policy for the other nodes after one has failed.
+        interruptible: run tasks without a setting of their own on interruptible cluster nodes.
+        on_failure: a task, workflow or launch plan that is called with the workflow's inputs when the workflow has failed.
+            An input of the type ``Optional[FlyteError]`` receives the reason. The workflow remains failed.
+        timeout: the maximum time of the workflow from its start, in seconds or as a timedelta.
+        docs: documentation that takes precedence over the docstring.
+        pickle_untyped: not supported.
         default_options: labels and annotations of the executions.
 
+    Returns:
+        The workflow, or a decorator if only options are given.
+
     Raises:
-        SettingsError: (a ``ValueError``) for a malformed option.
-        NotSupported: for ``pickle_untyped``.
+        SettingsError: (a ``ValueError``) an option is invalid.
+        NotSupported: ``pickle_untyped`` is given.
     """
-    place = caller_site()
+    site = caller_site()
     if on_failure is not None and not hasattr(on_failure, "section"):
         raise SettingsError(
             f"on_failure must be a task, workflow or launch plan, not {on_failure!r}",
             hint="decorate the function with @task",
-            location=place.location,
+            location=site.location,
         )
     if pickle_untyped:
-        raise NotSupported("pickle_untyped is not supported", hint="annotate every parameter", location=place.location)
+        raise NotSupported("pickle_untyped is not supported", hint="annotate every parameter", location=site.location)
     if failure_policy is not None and not isinstance(failure_policy, WorkflowFailurePolicy):
-        raise SettingsError(f"failure_policy must be a WorkflowFailurePolicy, not {failure_policy!r}", location=place.location)
+        raise SettingsError(f"failure_policy must be a WorkflowFailurePolicy, not {failure_policy!r}", location=site.location)
     if default_options is not None and not isinstance(default_options, Options):
-        raise SettingsError(f"default_options must be Options, not {default_options!r}", location=place.location)
+        raise SettingsError(f"default_options must be Options, not {default_options!r}", location=site.location)
     settings = WorkflowSettings(
         failure_policy or WorkflowFailurePolicy.FAIL_IMMEDIATELY,
         flag(interruptible, "interruptible") is True,
@@ -331,7 +327,7 @@ def workflow(
     def decorate(function: Callable[P, R]) -> Workflow[P, R]:
         if isinstance(function, Task | Workflow):
             raise SettingsError(
-                f"{function.noun} '{function.name}' cannot be a workflow as well", location=function.place.location
+                f"{function.kind_name} '{function.name}' cannot be a workflow as well", location=function.site.location
             )
         return Workflow(function, settings)
 

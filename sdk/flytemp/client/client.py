@@ -19,8 +19,8 @@ from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
 from flytemp.client import listing, waiting_gates
-from flytemp.client.arguments import Call, call_of
 from flytemp.client.handle import ExecutionHandle
+from flytemp.client.launch_arguments import Call, call_of
 from flytemp.client.registration import RegistrationResult, register_paths
 from flytemp.client.waiting_gates import WaitingGate
 from flytemp.config import Settings, load_settings

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
-from flytemp.authoring.binding import spec_of
 from flytemp.authoring.callee import Entity
 from flytemp.authoring.dynamic import DynamicTask
 from flytemp.authoring.graph import Graph
@@ -13,15 +12,13 @@ from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
 from flytemp.compiler.failures import problems_of, unique
-from flytemp.compiler.validate import node_problems
+from flytemp.compiler.validate import entity_problems, launch_plan_problems, name_problems, node_problems
 from flytemp.errors import Problem, ProgramError
 from flytemp.spec.canonical import AnyDocument, digest
 from flytemp.spec.models import (
-    Binding,
     BundleRef,
     Interface,
     LaunchPlanDocument,
-    NodeSpec,
     TaskDocument,
     WorkflowDocument,
     WorkflowSpec,
@@ -58,15 +55,13 @@ class Closure:
                 self.problems.append(_same_name(entity, other))
             return
         known[entity.key] = entity
-        if entity.is_reference:
-            self.problems += entity.problems()
-        elif isinstance(entity, Workflow):
+        if isinstance(entity, Workflow) and not entity.is_reference:
             for callee in self._check_workflow(entity):
                 self.add(callee, (*callers, entity))
-        else:
-            self._check(entity)
-            if self.whole:
-                self._follow(entity)
+            return
+        self.problems += entity_problems(entity)
+        if self.whole and not entity.is_reference:
+            self._follow(entity)
 
     def _follow(self, entity: Entity) -> None:
         if isinstance(entity, LaunchPlan):
@@ -75,21 +70,13 @@ class Closure:
             for hint in entity.hints:
                 self.add(hint)
 
-    def _check(self, entity: Entity) -> None:
-        try:
-            _ = entity.python_interface
-        except ProgramError as error:
-            self.problems += error.problems
-        else:
-            self.problems += entity.problems()
-
     def _check_workflow(self, workflow: AnyWorkflow) -> list[Entity]:
         """Put the graph together; the entities that it calls."""
-        self.problems += workflow.problems()
+        self.problems += name_problems(workflow)
         try:
             graph = workflow.graph()
         except Exception as error:  # noqa: BLE001 - it is the user's code: anything may be raised
-            self.problems += problems_of(error, f"putting workflow '{workflow.name}' together")
+            self.problems += problems_of(error, f"compiling workflow '{workflow.name}'")
             return []
         return self.check_graph(graph)
 
@@ -134,11 +121,11 @@ def _is_the_same(entity: Entity, other: Entity) -> bool:
 
 
 def _same_name(entity: Entity, other: Entity) -> Problem:
-    noun, hint = entity.noun, "rename one of the functions"
+    noun, hint = entity.kind_name, "rename one of the functions"
     if isinstance(entity, LaunchPlan):
         hint = "every workflow has a launch plan of its own name: choose another"
     return Problem(
-        f"two {noun}s are named '{entity.name}'; the other one is at {other.place.location}", entity.place.location, hint
+        f"two {noun}s are named '{entity.name}'; the other one is at {other.site.location}", entity.site.location, hint
     )
 
 
@@ -168,22 +155,17 @@ def generated_document(task: AnyTask, graph: Graph) -> WorkflowDocument:
     closure.problems += [_reference_in_dynamic(task, entity) for entity in embedded if entity.is_reference]
     closure.check()
     interface = Interface(outputs=task.interface.outputs)
-    nodes, outputs = graph_spec(graph)
-    root = WorkflowSpec(name=task.name, interface=interface, nodes=nodes, outputs=outputs, location=task.place.source())
+    nodes, outputs = graph.specs()
+    root = WorkflowSpec(name=task.name, interface=interface, nodes=nodes, outputs=outputs, location=task.site.source())
     return closure.document(task.name, root, None)
 
 
 def _reference_in_dynamic(task: AnyTask, entity: AnyTask | AnyWorkflow) -> Problem:
     return Problem(
-        f"{entity.noun} '{entity.name}' is a reference: in {task.noun} '{task.name}', those are not supported",
-        entity.place.location,
+        f"{entity.kind_name} '{entity.name}' is a reference: in {task.kind_name} '{task.name}', those are not supported",
+        entity.site.location,
         "call it before the dynamic task and pass its result in, or use reference_launch_plan",
     )
-
-
-def graph_spec(graph: Graph) -> tuple[tuple[NodeSpec, ...], dict[str, Binding]]:
-    """The nodes and outputs as the spec has them."""
-    return tuple(node.spec() for node in graph.nodes), {name: spec_of(bound) for name, bound in graph.outputs.items()}
 
 
 def task_document(task: AnyTask, bundle: BundleRef | None) -> TaskDocument:
@@ -199,12 +181,20 @@ def launch_plan_document(
 ) -> LaunchPlanDocument:
     """The launch plan, with its workflow's interface and digest; raises as `workflow_document`."""
     document = workflow or workflow_document(plan.workflow, bundle)
-    problems = plan.problems()
+    problems = launch_plan_problems(plan)
     if problems:
         raise ProgramError(unique(problems))
     return LaunchPlanDocument(launch_plan=plan.spec(), interface=document.root.interface, workflow_digest=digest(document))
 
 
+@overload
+def compile_entity(entity: AnyTask, bundle: BundleRef | None = None) -> TaskDocument: ...
+@overload
+def compile_entity(entity: AnyWorkflow, bundle: BundleRef | None = None) -> WorkflowDocument: ...
+@overload
+def compile_entity(entity: LaunchPlan[Any], bundle: BundleRef | None = None) -> LaunchPlanDocument: ...
+@overload
+def compile_entity(entity: AnyTask | AnyWorkflow | LaunchPlan[Any], bundle: BundleRef | None = None) -> AnyDocument: ...
 def compile_entity(entity: AnyTask | AnyWorkflow | LaunchPlan[Any], bundle: BundleRef | None = None) -> AnyDocument:
     """The document of one entity. Inside ``with program.activated():`` for an entity of a loaded program.
 

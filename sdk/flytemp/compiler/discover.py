@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from flytemp.authoring.entity_registry import Created, recording, recording_into
+from flytemp.authoring.entity_registry import ProgramEntities, collect_entities, collect_into
 from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.task import Task
 from flytemp.authoring.unsupported import UnsupportedEntity
@@ -51,12 +51,12 @@ class Program:
     files: tuple[Path, ...] = ()
     problems: list[Problem] = field(default_factory=list)
     space: ModuleSpace = field(default_factory=lambda: ModuleSpace(()), repr=False)
-    created: Created = field(default_factory=Created, repr=False)
+    created: ProgramEntities = field(default_factory=ProgramEntities, repr=False)
 
     @contextmanager
     def activated(self) -> Iterator[Program]:
         """Make the program's modules importable, and those of other programs not."""
-        with self.space.activated(), recording_into(self.created):
+        with self.space.activated(), collect_into(self.created):
             yield self
 
 
@@ -78,7 +78,7 @@ def load_program(paths: Sequence[Path], root: Path | None = None) -> Program:
         files=tuple(module.file for module in files.modules),
         space=ModuleSpace(files.import_roots),
     )
-    with program.activated(), recording() as created:
+    with program.activated(), collect_entities() as created:
         problems = [problem for module in files.modules for problem in _imported(module)]
         if problems:
             raise ProgramError(unique(problems))
@@ -129,7 +129,7 @@ def _imported(module: ModuleFile) -> list[Problem]:
     return []
 
 
-def _collect(program: Program, names: set[str], created: Created) -> None:
+def _collect(program: Program, names: set[str], created: ProgramEntities) -> None:
     """Fill in the entities that the modules of these names define."""
     for name in sorted(names):
         for variable, value in vars(sys.modules[name]).items():
@@ -138,17 +138,17 @@ def _collect(program: Program, names: set[str], created: Created) -> None:
                 if value not in program.variables[variable]:
                     program.variables[variable].append(value)
                 _add(program, value)
-            elif isinstance(value, UnsupportedEntity) and value.place.module in names:
+            elif isinstance(value, UnsupportedEntity) and value.site.module in names:
                 problem = value.problem
                 program.problems.append(Problem(problem.message, problem.location, problem.hint))
     for plan in created.launch_plans.values():
-        if plan.place.module in names:
+        if plan.site.module in names:
             _add(program, plan)
     program.problems = unique([*program.problems, *_same_names(created.entities or (), names)])
 
 
 def _modules_of(entity: Entity) -> set[str]:
-    return {entity.place.module} if isinstance(entity, LaunchPlan) else {entity.module, entity.place.module}
+    return {entity.site.module} if isinstance(entity, LaunchPlan) else {entity.module, entity.site.module}
 
 
 def _add(program: Program, entity: Entity) -> None:
@@ -171,8 +171,9 @@ def _same_names(entities: Iterable[AnyTask | AnyWorkflow], names: set[str]) -> l
         if other is not entity and entity.module in names:
             problems.append(
                 Problem(
-                    f"two entities are named '{entity.name}': this {entity.noun} and the {other.noun} at {other.place.location}",
-                    entity.place.location,
+                    f"two entities are named '{entity.name}': this {entity.kind_name}, and the {other.kind_name} at "
+                    f"{other.site.location}",
+                    entity.site.location,
                     "rename one of the functions",
                 )
             )

@@ -14,6 +14,7 @@ from flytemp.compiler.assemble import (
 )
 from flytemp.compiler.discover import AnyLaunchPlan, Entity, Program
 from flytemp.compiler.failures import unique
+from flytemp.compiler.validate import launch_plan_problems
 from flytemp.errors import Location, Problem, ProgramError
 from flytemp.spec.canonical import AnyDocument, digest
 from flytemp.spec.models import BundleRef, TaskDocument
@@ -103,13 +104,13 @@ def _plan_problems(plans: Sequence[AnyLaunchPlan]) -> list[Problem]:
         if other is not plan:
             problems.append(
                 Problem(
-                    f"two launch plans are named '{plan.name}'; the other one is at {other.place.location}",
-                    plan.place.location,
+                    f"two launch plans are named '{plan.name}'; the other one is at {other.site.location}",
+                    plan.site.location,
                     "every workflow has a launch plan of its own name: choose another",
                 )
             )
         try:
-            problems += plan.problems()
+            problems += launch_plan_problems(plan)
         except ProgramError as error:  # the workflow's interface, which is reported with the workflow
             problems += error.problems
     return unique(problems)

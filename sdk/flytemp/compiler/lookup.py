@@ -22,7 +22,7 @@ def find_entity(program: Program, name: str) -> Entity:
     named = program.variables.get(name, [])
     if len(named) > 1:
         raise InputError(
-            f"'{name}' can mean {', '.join(f'{entity.noun} {entity.name}' for entity in named)}", hint="use the whole name"
+            f"'{name}' can mean {', '.join(f'{entity.kind_name} {entity.name}' for entity in named)}", hint="use the whole name"
         )
     if named and isinstance(named[0], ReferenceTask | ReferenceWorkflow | ReferenceLaunchPlan):
         pointer = named[0].pointer

@@ -1,28 +1,51 @@
-"""What can be checked of one task, node or name before anything runs."""
+"""Checks of single entities and nodes at compile time."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from flytemp.authoring.callee import Entity
 from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.mapping import MapCall
 from flytemp.authoring.node import Node
 from flytemp.authoring.quantities import amount
 from flytemp.authoring.task import Task, is_test_module
-from flytemp.authoring.workflow import Workflow
-from flytemp.errors import InvalidName, Location, Problem
+from flytemp.errors import InvalidName, Location, Problem, ProgramError
 from flytemp.names import check_entity
 from flytemp.spec.models import ResourceAmounts, ResourceSpec, TaskSettings
 from flytemp.task_types import find_task_type, type_flaws
 
 
+def entity_problems(entity: Entity) -> Sequence[Problem]:
+    """Return the problems of an entity by itself: of its interface, name and settings, but not of its graph."""
+    try:
+        _ = entity.python_interface
+    except ProgramError as error:
+        return error.problems
+    if entity.is_reference:
+        return ()
+    if isinstance(entity, Task):
+        return task_problems(entity)
+    return launch_plan_problems(entity) if isinstance(entity, LaunchPlan) else name_problems(entity)
+
+
+def launch_plan_problems(plan: LaunchPlan[Any]) -> list[Problem]:
+    """Return the problems of a launch plan whose workflow has a valid interface."""
+    if plan.workflow.is_reference:
+        message = f"launch plan '{plan.name}': its workflow '{plan.workflow.name}' is a reference and cannot be registered again"
+        hint = "use reference_launch_plan: every workflow has a launch plan of its own name"
+        return [Problem(message, plan.site.location, hint)]
+    return [*name_problems(plan), *plan.literals()[2]]
+
+
 def task_problems(task: Task[..., Any]) -> list[Problem]:
-    """What is wrong with a task whose interface is sound."""
-    where = task.place.location
+    """Return the problems of a task that has a valid interface."""
+    where = task.site.location
     problems = [*name_problems(task), *settings_problems(f"task '{task.name}'", task.settings, where)]
     ignored = task.settings.cache.ignored_inputs if task.settings.cache else ()
     problems += [
-        Problem(f"task '{task.name}': its cache ignores '{name}', which is no input", where, _inputs(task))
+        Problem(f"task '{task.name}': its cache ignores '{name}', which is not an input", where, _inputs(task))
         for name in ignored
         if name not in task.python_interface.parameters
     ]
@@ -30,7 +53,7 @@ def task_problems(task: Task[..., Any]) -> list[Problem]:
     if not task.is_loadable and not is_test_module(task.module):
         problems.append(
             Problem(
-                f"task '{task.name}' is not a variable of its module: the process that runs it could not find it",
+                f"task '{task.name}' is not a variable of its module, so the process that runs it cannot import it",
                 where,
                 "assign the task to a variable at the top level of the module",
             )
@@ -39,15 +62,15 @@ def task_problems(task: Task[..., Any]) -> list[Problem]:
 
 
 def node_problems(node: Node) -> list[Problem]:
-    """What is wrong with a map's grouping, and with the settings that a call overrides."""
+    """Return the problems of a map's grouping, and of the settings that a call overrides."""
     problems = []
     callee = node.callee
     if isinstance(callee, MapCall) and callee.options.items_per_task > 1 and not _shares_tries(callee.target):
-        message = f"{node}: items_per_task is {callee.options.items_per_task}, and each call needs a try of its own"
-        problems.append(Problem(message, node.place.location, "leave items_per_task out"))
+        message = f"{node}: items_per_task is {callee.options.items_per_task}, but each call needs a try of its own"
+        problems.append(Problem(message, node.site.location, "leave items_per_task out"))
     settings = node.effective_settings
     if settings is not None and settings != callee.settings:
-        problems += settings_problems(str(node), settings, node.place.location)
+        problems += settings_problems(str(node), settings, node.site.location)
     return problems
 
 
@@ -56,20 +79,20 @@ def _shares_tries(target: object) -> bool:
     return type_ is None or type_.shares_tries
 
 
-def name_problems(entity: Task[..., Any] | Workflow[..., Any] | LaunchPlan[Any]) -> list[Problem]:
-    """Whether the entity can be registered under its name."""
+def name_problems(entity: Entity) -> list[Problem]:
+    """Return the problem of an entity that cannot be registered under its name."""
     try:
         check_entity(entity.name)
     except InvalidName as error:
-        return [Problem(error.message, entity.place.location, error.hint)]
+        return [Problem(error.message, entity.site.location, error.hint)]
     return []
 
 
 def settings_problems(owner: str, settings: TaskSettings, where: Location) -> list[Problem]:
-    """Resources that no machine can give."""
+    """Return the problems of resources whose request exceeds the limit."""
     resources = settings.resources
     problems = [
-        Problem(f"{owner}: it requests {request} of {name.replace('_', ' ')} and is limited to {limit}", where, _RAISE)
+        Problem(f"{owner}: the request of {request} {name.replace('_', ' ')} exceeds the limit of {limit}", where, _RAISE)
         for name, request, limit in _pairs(resources)
         if amount(request) > amount(limit)
     ]
@@ -77,9 +100,9 @@ def settings_problems(owner: str, settings: TaskSettings, where: Location) -> li
     if len(gpus) == 2 and amount(gpus[0]) < amount(gpus[1]):
         problems.append(
             Problem(
-                f"{owner}: it requests {gpus[0]} of gpu and is limited to {gpus[1]}",
+                f"{owner}: the request of {gpus[0]} gpu differs from the limit of {gpus[1]}",
                 where,
-                "GPUs are not shared: give one number",
+                "GPUs cannot be shared: give one number",
             )
         )
     return problems

@@ -38,7 +38,7 @@ def program_warnings(program: Program, only: Entity | None = None) -> list[Probl
 
 
 def _of_task(task: Task[..., Any]) -> Iterator[Problem]:
-    where = task.place.location
+    where = task.site.location
     yield from _of_settings(f"task {task.name}", task.settings, where)
     if task.settings.deprecated:
         yield Problem(f"task {task.name} is deprecated: {task.settings.deprecated}", where)
@@ -66,12 +66,12 @@ def _of_pods(closure: Closure) -> Iterator[Problem]:
     for task in closure.tasks.values():
         if not task.is_reference:
             for kind in _pod_settings(task.settings, TaskSettings()):
-                found.setdefault(kind, []).append((f"task {task.name}", task.place.location))
+                found.setdefault(kind, []).append((f"task {task.name}", task.site.location))
     for workflow in closure.workflows.values():
         for node in () if workflow.is_reference else workflow.graph().all_nodes():
             if node.effective_settings is not None and node.callee.settings is not None:
                 for kind in _pod_settings(node.effective_settings, node.callee.settings):
-                    found.setdefault(kind, []).append((str(node), node.place.location))
+                    found.setdefault(kind, []).append((str(node), node.site.location))
     for kind in _POD_SETTINGS:
         if kind in found:
             (owner, where), *others = found[kind]
@@ -80,7 +80,7 @@ def _of_pods(closure: Closure) -> Iterator[Problem]:
     containers = [task for task in closure.tasks.values() if not task.is_reference and _runs_in_container(task)]
     if containers:
         more = f" and {len(containers) - 1} more" if len(containers) > 1 else ""
-        where = containers[0].place.location
+        where = containers[0].site.location
         yield Problem(f"task {containers[0].name}{more}: a container's command runs only where tasks are pods", where)
 
 
@@ -99,11 +99,11 @@ def _pod_settings(settings: TaskSettings, other: TaskSettings) -> Iterator[str]:
 def _of_workflow(workflow: Workflow[..., Any]) -> Iterator[Problem]:
     for variable in workflow.interface.inputs:
         for path in () if variable.required else local_files(variable.default, variable.type):
-            yield _local(f"the default of input '{variable.name}' of workflow {workflow.name}", path, workflow.place.location)
+            yield _local(f"the default of input '{variable.name}' of workflow {workflow.name}", path, workflow.site.location)
     for node in workflow.graph().all_nodes():
         settings = node.effective_settings
         if settings is not None and settings != node.callee.settings:
-            yield from _of_settings(str(node), settings, node.place.location)
+            yield from _of_settings(str(node), settings, node.site.location)
         yield from _of_constants(node)
 
 
@@ -111,7 +111,7 @@ def _of_constants(node: Node) -> Iterator[Problem]:
     types = node.callee.python_interface.input_types
     for name, bound in node.bindings.items():
         for path in _bound_files(bound, types[name]) if name in types else ():
-            yield _local(f"input '{name}' of {node}", path, node.place.location)
+            yield _local(f"input '{name}' of {node}", path, node.site.location)
 
 
 def _local(what: str, path: str, where: Location) -> Problem:

@@ -1,3 +1,3 @@
 """Where flytekit has `create_node`."""
 
-from flytemp.authoring.node_creation import create_node as create_node
+from flytemp.authoring.compilation import create_node as create_node

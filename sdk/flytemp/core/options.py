@@ -1,3 +1,3 @@
 """Where flytekit has `Options`."""
 
-from flytemp.authoring.options import Options as Options
+from flytemp.authoring.execution_options import Options as Options

@@ -1,5 +1,5 @@
 """Where flytekit has `Labels`, `Annotations` and `RawOutputDataConfig`."""
 
-from flytemp.authoring.options import Annotations as Annotations
-from flytemp.authoring.options import Labels as Labels
-from flytemp.authoring.options import RawOutputDataConfig as RawOutputDataConfig
+from flytemp.authoring.execution_options import Annotations as Annotations
+from flytemp.authoring.execution_options import Labels as Labels
+from flytemp.authoring.execution_options import RawOutputDataConfig as RawOutputDataConfig

@@ -1,5 +1,5 @@
 """Where flytekit has `Identity`, `Secret` and `SecurityContext`."""
 
+from flytemp.authoring.execution_options import Identity as Identity
+from flytemp.authoring.execution_options import SecurityContext as SecurityContext
 from flytemp.authoring.resources import Secret as Secret
-from flytemp.authoring.security import Identity as Identity
-from flytemp.authoring.security import SecurityContext as SecurityContext

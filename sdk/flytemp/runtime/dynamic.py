@@ -29,5 +29,5 @@ def generate(task: Task[..., Any], values: Mapping[str, Any], files: FileTransfe
     """
     interface = task.python_interface
     compilation = Compilation(interface.owner, files)
-    trace(compilation, task.function, values, interface, task.place)
-    return generated_document(task, compilation.graph(task.place.location))
+    trace(compilation, task.function, values, interface, task.site)
+    return generated_document(task, compilation.graph(task.site.location))

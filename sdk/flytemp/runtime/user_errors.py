@@ -73,7 +73,7 @@ def _traceback(error: BaseException, bundle: Path | None, task: Task[..., Any] |
     captured = traceback.TracebackException.from_exception(error, compact=True)
     _keep_users_frames(captured, set())
     if task is not None and isinstance(error, FlytempError) and not _has_frames(captured):
-        where = task.place.location
+        where = task.site.location
         frame = traceback.FrameSummary(where.file, where.line, task.function.__name__)
         captured.stack = traceback.StackSummary.from_list([frame])
         captured.__cause__ = captured.__context__ = None  # the same told again, by flytemp's inner functions

@@ -59,7 +59,7 @@ def _values(run: TaskRun, task: Task[..., Any], literals: Mapping[str, Json]) ->
 
 
 def _call(run: TaskRun, task: Task[..., Any], literals: Mapping[str, Json]) -> dict[str, Json]:
-    from flytemp.authoring.local import to_the_end
+    from flytemp.authoring.local import run_to_completion
 
     interface = task.python_interface
     values = _values(run, task, literals)
@@ -67,7 +67,7 @@ def _call(run: TaskRun, task: Task[..., Any], literals: Mapping[str, Json]) -> d
         try:
             returned = interface.call(task.function, values)
             if inspect.isawaitable(returned):
-                returned = to_the_end(returned)
+                returned = run_to_completion(returned)
         except SystemExit as exit_:
             # A script may end this way after a success, if the task has no outputs.
             if exit_.code not in (None, 0) or interface.outputs:

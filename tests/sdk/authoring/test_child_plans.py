@@ -6,6 +6,7 @@ import pytest
 
 from flytemp import LaunchPlan, create_node, task, workflow
 from flytemp.authoring.errors import CallError, MissingInputs
+from flytemp.compiler import compile_entity
 from flytemp.errors import NotSupported, ProgramError
 from flytemp.spec.models import LiteralBinding, OutputBinding
 
@@ -31,7 +32,7 @@ def parent(x: int) -> int:
 
 
 def test_they_are_nodes_and_the_document_refers_to_them() -> None:
-    document = parent.document()
+    document = compile_entity(parent)
     first, second, third, _ = document.root.nodes
     assert (first.id, first.kind, first.target) == ("first", "launch_plan", "child_plans_test")
     assert second.inputs == {"a": LiteralBinding(value=5), "c": OutputBinding(node="first", var="o0")}

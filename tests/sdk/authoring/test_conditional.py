@@ -132,7 +132,7 @@ def test_outputs_are_those_that_all_cases_have() -> None:
     assert (widened(x=2), widened(x=1)) == (2.0, 0.5)
     with pytest.raises(FlyteMissingReturnValueException) as raised:
         none_in_common.spec()
-    assert "give the calls of all its cases an output of the same name and type" in str(raised.value.hint)
+    assert "an output of the same name and type" in str(raised.value.hint)
 
 
 def branch_of_first(flow: Any) -> BranchSpec:
@@ -184,10 +184,10 @@ def test_a_condition_is_a_comparison(condition: Any, message: str) -> None:
         (lambda x, s: not (x > 1), "Logical"),
         (lambda x, s: 1 < x < 3, "Logical"),
         (lambda x, s: ~(x > 1), "inverted"),
-        (lambda x, s: x == "a", "no comparison of primitive values"),
-        (lambda x, s: x == s, "no comparison of primitive values"),
-        (lambda x, s: x < None, "no comparison of primitive values"),
-        (lambda x, s: x == [1], "operands are primitive values"),
+        (lambda x, s: x == "a", "not a comparison of primitive values"),
+        (lambda x, s: x == s, "not a comparison of primitive values"),
+        (lambda x, s: x < None, "not a comparison of primitive values"),
+        (lambda x, s: x == [1], "an operand must be a primitive value"),
     ],
 )
 def test_what_cannot_be_decided_is_refused(condition: Any, message: str) -> None:
@@ -222,13 +222,13 @@ def test_it_belongs_into_a_workflow() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda x: conditional("c").if_(x > 1).then(number(x=number(x=x))).else_().then(number()), "makes .* as well"),
-        (lambda x: conditional("c").if_(x > 1).then(x).else_().then(number()), "is no call"),
-        (lambda x: conditional("c").if_(x > 1).then(3).else_().then(number()), "is no call"),
-        (lambda x: conditional("c").elif_(x > 1), "cannot have elif_"),
-        (lambda x: conditional("c").else_(), "cannot have else_"),
-        (lambda x: conditional("c").if_(x > 1).then(number()).if_(x > 2), "cannot have if_"),
-        (lambda x: _made_before(x), "made outside of the case"),
+        (lambda x: conditional("c").if_(x > 1).then(number(x=number(x=x))).else_().then(number()), "also calls"),
+        (lambda x: conditional("c").if_(x > 1).then(x).else_().then(number()), "expects a call"),
+        (lambda x: conditional("c").if_(x > 1).then(3).else_().then(number()), "expects a call"),
+        (lambda x: conditional("c").elif_(x > 1), "elif_ is out of order"),
+        (lambda x: conditional("c").else_(), "else_ is out of order"),
+        (lambda x: conditional("c").if_(x > 1).then(number()).if_(x > 2), "if_ is out of order"),
+        (lambda x: _made_before(x), "called outside of the case"),
     ],
 )
 def test_cases_are_single_calls_in_order(build: Any, message: str) -> None:
@@ -251,7 +251,7 @@ def test_what_only_a_case_has_is_not_to_be_had_outside() -> None:
         conditional("c").if_(x > 1).then(inner := number(x=x)).else_().then(number())
         return number(x=inner)
 
-    with pytest.raises(ProgramError, match=r"needs node n0.n0 .*, which runs only if its case is taken"):
+    with pytest.raises(ProgramError, match=r"uses node n0.n0 .*, which runs only if its case is taken"):
         wf.spec()
 
 

@@ -22,6 +22,7 @@ from flytemp import (
     workflow,
 )
 from flytemp.compiler.assemble import compile_entity, task_document
+from flytemp.compiler.validate import entity_problems
 from flytemp.errors import InputError, NotSupported, ProgramError
 from flytemp.spec.canonical import digest
 from flytemp.spec.integrity import check_integrity
@@ -214,7 +215,7 @@ def test_an_image_spec_gives_its_name() -> None:
 
 def test_an_empty_command_is_the_images_own() -> None:
     made = _made(command=[])
-    assert made.problems() == []
+    assert entity_problems(made) == []
     assert made.container.command == ()
 
 
@@ -275,7 +276,7 @@ def test_what_flytekit_has_and_flytemp_has_not(options: dict[str, Any]) -> None:
         ({"outputs": {"_x": int}}, "'_x' cannot name an output", "letters"),
         ({"outputs": {"class": int}}, "'class' cannot name an output", "letters"),
         ({"inputs": {"x": object()}}, "input 'x'", ""),
-        ({"resources": Resources(cpu=(2, 1))}, "requests 2", "limit"),
+        ({"resources": Resources(cpu=(2, 1))}, "request of 2", "limit"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(options: dict[str, Any], message: str, hint: str) -> None:
@@ -294,7 +295,7 @@ def test_calls_of_a_map_are_not_grouped() -> None:
     def grouped(widths: list[int]) -> list[int]:
         return map_task(area, items_per_task=2)(width=widths, height=widths)
 
-    with pytest.raises(ProgramError, match="each call needs a try of its own"):
+    with pytest.raises(ProgramError, match="items_per_task"):
         compile_entity(grouped)
 
 

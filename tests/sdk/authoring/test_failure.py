@@ -9,6 +9,7 @@ import pytest
 
 from flytemp import FlyteError, LaunchPlan, Timeout, conditional, map_task, task, workflow
 from flytemp.authoring.errors import SettingsError
+from flytemp.compiler import compile_entity
 from flytemp.errors import ProgramError
 from flytemp.exceptions.user import FlyteFailureNodeInputMismatchException
 from flytemp.spec.models import ErrorBinding, InputBinding, LiteralBinding
@@ -54,7 +55,7 @@ def test_it_is_a_node_beside_the_others() -> None:
         "more": LiteralBinding(value=5),
     }
     assert [node.id for node in spec.nodes] == ["n0"]
-    document = outer.document()
+    document = compile_entity(outer)
     assert handle.name in document.tasks
     assert handle_wf.name in document.workflows
 
@@ -101,7 +102,7 @@ def test_a_handler_that_fails_is_noted() -> None:
 
     with pytest.raises(ValueError, match="2 is too large") as raised:
         wf(x=2)
-    assert any("failed, too: KeyError" in note for note in raised.value.__notes__)
+    assert any("failed as well: KeyError" in note for note in raised.value.__notes__)
 
 
 def test_the_handler_takes_what_the_workflow_takes() -> None:
@@ -119,8 +120,8 @@ def test_the_handler_takes_what_the_workflow_takes() -> None:
     with pytest.raises(FlyteFailureNodeInputMismatchException, match="Mismatched Inputs Detected") as raised:
         workflow(wf, on_failure=other)(x=1)
     assert "does not take 'x'" in str(raised.value)
-    assert "needs 'z'" in str(raised.value)
-    with pytest.raises(AssertionError, match="'x' is int, and str for the handler"):
+    assert "requires 'z'" in str(raised.value)
+    with pytest.raises(AssertionError, match="'x' is int in the workflow but str in the handler"):
         workflow(wf, on_failure=text).spec()
     with pytest.raises(SettingsError, match="on_failure must be"):
         workflow(wf, on_failure=len)

@@ -10,7 +10,7 @@ import pytest
 
 import flytemp
 from flytemp import ImperativeWorkflow, LaunchPlan, WorkflowFailurePolicy, map_task, task, workflow
-from flytemp.compiler import compile_program, load_program
+from flytemp.compiler import compile_entity, compile_program, load_program
 from flytemp.errors import ProgramError
 from flytemp.spec.integrity import check_integrity
 from flytemp.spec.models import ErrorBinding, InputBinding, OutputBinding
@@ -84,7 +84,7 @@ def make(name: str = "my.imperative") -> ImperativeWorkflow:
 
 
 def test_its_document() -> None:
-    document = make().document()
+    document = compile_entity(make())
     check_integrity(document)
     assert document.name == "my.imperative"
     root = document.root
@@ -117,7 +117,7 @@ def test_it_is_made_by_the_name_flytekit_has() -> None:
     assert flytemp.Workflow(name="a.b").name == "a.b"
     late = WorkflowFailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
     assert flytemp.Workflow(name="a.b", failure_policy=late, timeout=5).options.failure_policy is late
-    with pytest.raises(ValueError, match="has no failure_policy here"):
+    with pytest.raises(ValueError, match="failure_policy"):
         flytemp.Workflow(sub.function, failure_policy=late)
 
 
@@ -133,7 +133,7 @@ def test_it_is_used_as_other_workflows_are() -> None:
         mine()
         return wf(x=3).all
 
-    document = outer.document()
+    document = compile_entity(outer)
     check_integrity(document)
     assert [(node.kind, node.target) for node in document.root.nodes] == [
         ("map", "my.single"),
@@ -184,7 +184,7 @@ def test_a_conditional() -> None:
         .then(sub(x=node.o0))
     )
     wf.add_workflow_output("o", chosen)
-    check_integrity(wf.document())
+    check_integrity(compile_entity(wf))
     assert (wf(x=1), wf(x=9)) == (3, 110)
     with pytest.raises(ValueError, match="nothing"):
         wf(x=-1)
@@ -196,7 +196,7 @@ def test_a_failure_handler() -> None:
     wf.add_workflow_input("x", int)
     wf.add_on_failure_handler(handler)
     wf.add_workflow_output("o", wf.add_entity(fail, x=wf.inputs["x"]).o0)
-    document = wf.document()
+    document = compile_entity(wf)
     check_integrity(document)
     failing = document.root.on_failure
     assert failing is not None
@@ -267,8 +267,8 @@ def test_its_options() -> None:
         (lambda wf, x: wf.add_workflow_input("y", 5), "input 'y' of workflow 'my.wrong': "),
         (lambda wf, x: wf.add_workflow_output("o", [x]), "output 'o' of workflow 'my.wrong' needs its type"),
         (lambda wf, x: wf.add_workflow_output("o", {"k": x}), "output 'o' of workflow 'my.wrong' needs its type"),
-        (lambda wf, x: wf.add_workflow_output("o", 5), "is 5, and nothing that a node gives"),
-        (lambda wf, x: wf.add_workflow_output("o", wf.add_entity(add, a=x)), "and nothing that a node gives"),
+        (lambda wf, x: wf.add_workflow_output("o", 5), "must be a promise, not 5"),
+        (lambda wf, x: wf.add_workflow_output("o", wf.add_entity(add, a=x)), "must be a promise, not Node"),
         (lambda wf, x: wf.add_on_failure_handler(print), "a failure handler must be a task, workflow or launch plan"),
         (lambda wf, x: ImperativeWorkflow(5), "an imperative workflow needs a name, not 5"),
         (lambda wf, x: ImperativeWorkflow("n", "fail"), "failure_policy must be a WorkflowFailurePolicy"),
@@ -291,7 +291,7 @@ def test_what_does_not_fit_is_told_together() -> None:
     node = wf.add_entity(add, a=wf.inputs["x"])
     wf.add_workflow_output("o", node.o0, str)
     with pytest.raises(ProgramError) as caught:
-        wf.document()
+        compile_entity(wf)
     assert [problem.message for problem in caught.value.problems] == [
         f"Variable 'a' of node n0 (task {__name__}.add): cannot use str where int is expected",
         "Output 'o' of workflow 'my.bad': cannot use int where str is expected",
@@ -300,4 +300,4 @@ def test_what_does_not_fit_is_told_together() -> None:
     other.add_entity(quiet)
     other.add_workflow_output("o", node.o0)
     with pytest.raises(ProgramError, match="belongs to another workflow"):
-        other.document()
+        compile_entity(other)

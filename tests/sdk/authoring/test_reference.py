@@ -7,6 +7,8 @@ from typing import NamedTuple
 import pytest
 
 from flytemp import dynamic, map_task, reference_launch_plan, reference_task, reference_workflow, task, workflow
+from flytemp.compiler import compile_entity
+from flytemp.compiler.validate import entity_problems
 from flytemp.errors import NotSupported, ProgramError
 from flytemp.runtime.dynamic import generate
 from flytemp.spec.models import LaunchPlanReference
@@ -44,7 +46,7 @@ def wf(rows: list[str]) -> int:
 
 
 def test_they_make_nodes_that_call_urns() -> None:
-    document = wf.document()
+    document = compile_entity(wf)
     assert [(node.kind, node.target) for node in document.root.nodes] == [
         ("task", "tsk:shared:production:lib.clean:v1"),
         ("workflow", "wf:shared:production:lib.whole"),
@@ -56,7 +58,7 @@ def test_they_make_nodes_that_call_urns() -> None:
     assert [variable.name for variable in stub.interface.inputs] == ["rows", "limit"]
     assert stub.docs.short == "Clean rows."
     assert stub.location is not None
-    assert stub.location.line == clean.place.location.line
+    assert stub.location.line == clean.site.location.line
     graph = document.workflows["wf:shared:production:lib.whole"]
     assert (graph.name, graph.reference, graph.nodes) == ("lib.whole", "wf:shared:production:lib.whole", ())
     assert [variable.name for variable in graph.interface.outputs] == ["number", "name"]
@@ -68,7 +70,7 @@ def test_they_make_nodes_that_call_urns() -> None:
 
 @pytest.mark.parametrize(("called", "noun"), [(clean, "task"), (whole, "workflow"), (nightly, "launch plan")])
 def test_called_directly_they_say_to_mock_them(called: object, noun: str) -> None:
-    with pytest.raises(NotSupported, match=f"{noun} '.*' is a reference, .*: it cannot run in this process") as caught:
+    with pytest.raises(NotSupported, match=f"{noun} '.*' is a reference to .* and cannot run in this process") as caught:
         called(rows=["a"])  # type: ignore[operator]
     assert "flytemp.testing.task_mock" in (caught.value.hint or "")
     assert caught.value.location is not None
@@ -109,7 +111,7 @@ def test_in_a_dynamic_task_they_are_refused() -> None:
     def fan(n: int) -> list[str]:
         return clean(rows=["a"] * n)
 
-    with pytest.raises(ValueError, match=r"task 'lib.clean' is a reference: in task '.*fan', which is dynamic"):
+    with pytest.raises(ValueError, match=r"task 'lib.clean' is a reference, which the dynamic task '.*fan' cannot call"):
         fan(n=2)
 
 
@@ -143,11 +145,11 @@ def test_wrong_names_and_wrong_stubs() -> None:
     with pytest.raises(ValueError, match="'Not A Project' cannot be a project's name") as caught:
         reference_task("Not A Project", "d", "n", "v")
     assert isinstance(caught.value, ProgramError)
-    with pytest.raises(ValueError, match="@reference_workflow needs a function with types"):
+    with pytest.raises(ValueError, match="@reference_workflow expects a function"):
         reference_workflow("p", "d", "n", "v")(wf)
 
     @reference_task("p", "d", "n", "v")
     def untyped(x): ...  # type: ignore[no-untyped-def]
 
-    (problem,) = untyped.problems()
+    (problem,) = entity_problems(untyped)
     assert "'x' has no type" in problem.message

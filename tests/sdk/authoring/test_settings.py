@@ -122,7 +122,7 @@ def test_shorter_forms(options: dict[str, Any], expected: dict[str, Any]) -> Non
         ({"accelerator": "T4"}, "accelerator must be one of"),
         ({"shared_memory": "lots"}, "shared_memory 'lots' is not a Kubernetes quantity"),
         ({"enable_deck": True, "disable_deck": False}, "can't both be set"),
-        ({"deck_fields": ["Nothing"]}, "deck_fields must hold members of DeckField"),
+        ({"deck_fields": ["Nothing"]}, "deck_fields must contain members of DeckField"),
         ({"node_dependency_hints": []}, "node_dependency_hints can only be used on dynamic"),
     ],
 )

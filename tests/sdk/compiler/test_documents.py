@@ -128,7 +128,7 @@ def nightly(x: int) -> int: ...
 def wraps(x: int) -> int:
     return clean(x=x)
 """
-OF_A_REFERENCE = "it is of workflow 'lib.whole', which is a reference and cannot be registered again"
+OF_A_REFERENCE = "its workflow 'lib.whole' is a reference and cannot be registered again"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
-from flytemp.compiler import Program, compile_program, content_version, find_entity, load_program
+from flytemp.compiler import Program, compile_entity, compile_program, content_version, find_entity, load_program
 from flytemp.spec.models import LaunchPlanDocument, OutputBinding, WorkflowDocument
 
 PROGRAMS = Path(__file__).parents[2] / "programs"
@@ -102,7 +102,7 @@ def test_launch_plans_called_while_the_module_is_imported(program: Program) -> N
 
 @pytest.mark.parametrize("program", ["decorated_workflow.py"], indirect=True)
 def test_a_decorated_workflow_has_the_order_that_the_decorator_says(program: Program) -> None:
-    root = program.workflows["decorated_workflow.decorating_workflow_wf"].document().root
+    root = compile_entity(program.workflows["decorated_workflow.decorating_workflow_wf"]).root
     assert [(node.id, node.target.rpartition(".")[2], node.after) for node in root.nodes] == [
         ("n0", "setup", ()),
         ("n1", "t1", ("n0",)),
@@ -134,7 +134,7 @@ def test_decorators_run_with_the_task(program: Program) -> None:
 
 @pytest.mark.parametrize("program", ["subworkflows.py"], indirect=True)
 def test_sub_workflows_are_in_the_document(program: Program) -> None:
-    document = program.workflows["subworkflows.nested_parent_wf"].document()
+    document = compile_entity(program.workflows["subworkflows.nested_parent_wf"])
     assert list(document.workflows) == [f"subworkflows.{name}" for name in ("my_subwf", "nested_parent_wf", "parent_wf")]
     assert list(document.tasks) == ["subworkflows.join", "subworkflows.t1"]
     parent = document.workflows["subworkflows.parent_wf"]
@@ -143,7 +143,7 @@ def test_sub_workflows_are_in_the_document(program: Program) -> None:
 
 @pytest.mark.parametrize("program", ["async_tasks.py"], indirect=True)
 def test_settings_and_overrides_are_in_the_document(program: Program) -> None:
-    document = program.workflows["async_tasks.async_wf"].document()
+    document = compile_entity(program.workflows["async_tasks.async_wf"])
     fetch = document.tasks["async_tasks.fetch"].settings
     assert (fetch.retries.count, fetch.timeout_seconds, fetch.environment) == (2, 60.0, {"LEVEL": "3"})
     first, second, last = document.root.nodes
@@ -162,7 +162,7 @@ def test_settings_and_overrides_are_in_the_document(program: Program) -> None:
 @pytest.mark.parametrize("program", ["documented.py"], indirect=True)
 @pytest.mark.parametrize("style", ["sphinx", "numpy", "google"])
 def test_docstrings_describe_inputs_and_outputs(program: Program, style: str) -> None:
-    root = program.workflows[f"documented.{style}_docstring_wf"].document().root
+    root = compile_entity(program.workflows[f"documented.{style}_docstring_wf"]).root
     assert root.docs.short in ("Halves of two numbers", "Half of a number")
     assert root.docs.long.startswith("This workflow takes two numbers\nand halves")
     assert [variable.description for variable in root.interface.inputs] == [

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from flytemp.authoring.entity_registry import Created, recording_into
+from flytemp.authoring.entity_registry import ProgramEntities, collect_into
 from flytemp.bundle.extraction import extract
 from flytemp.compiler.imports import ModuleSpace
 from flytemp.errors import FlytempError
@@ -82,7 +82,7 @@ class InlineTaskRunner:
             return
         folder = extract(self._executions.store, bundle, temporary_bundles())
         space, created = _program(folder.resolve(), bundle.import_roots)
-        with space.activated(), recording_into(created):
+        with space.activated(), collect_into(created):
             yield
 
     def _invocation(self, command: RunTask) -> Invocation:
@@ -140,9 +140,9 @@ class IORequestHandler:
 
 
 @functools.cache
-def _program(folder: Path, import_roots: tuple[str, ...]) -> tuple[ModuleSpace, Created]:
+def _program(folder: Path, import_roots: tuple[str, ...]) -> tuple[ModuleSpace, ProgramEntities]:
     """Another program's modules, which are imported once, and the launch plans that they make."""
-    return ModuleSpace([(folder / root).resolve() for root in import_roots]), Created()
+    return ModuleSpace([(folder / root).resolve() for root in import_roots]), ProgramEntities()
 
 
 def _user() -> str:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from flytemp.authoring.instance_task import InstanceOptions, InstanceTask
-from flytemp.authoring.metadata import TaskMetadata
+from flytemp.authoring.overrides import TaskMetadata
 from flytemp.literals.transfer import current_transfer
 from flytemp.literals.types import Json
 from flytemp.spec.models import TaskSpec
 from flytemp.task_types.shell import ShellConfig, run_script
 
 if TYPE_CHECKING:
-    from flytemp.authoring.local import Scope
+    from flytemp.authoring.local import LocalGraphRun
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,12 @@ class ShellTask(InstanceTask):
         """Template of the script."""
         return self.config.script
 
-    def call_here(self, values: Mapping[str, Any]) -> Any:
+    def call_locally(self, values: Mapping[str, Any]) -> Any:
         interface = self.python_interface
         literals = {**interface.defaults, **interface.input_literals(values)}
         return interface.output_values(self._run(literals))
 
-    def run_here(self, literals: Mapping[str, Json], scope: Scope) -> dict[str, Json]:
+    def run_locally(self, literals: Mapping[str, Json], run: LocalGraphRun) -> dict[str, Json]:
         return self._run(literals)
 
     def _run(self, literals: Mapping[str, Json]) -> dict[str, Json]:

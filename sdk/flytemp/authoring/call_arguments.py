@@ -1,4 +1,4 @@
-"""Matching a call's arguments with the inputs of what is called."""
+"""Arguments of a call, matched with the inputs of the callee."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from flytemp.literals.describe import describe_type
 def given_inputs(
     interface: PythonInterface, args: tuple[Any, ...], kwargs: Mapping[str, Any], location: Location | None
 ) -> dict[str, Any]:
-    """The values that a call gives, by name.
+    """Return the values of a call by the names of the inputs.
 
     Raises:
-        CallError: (an ``AssertionError``) for too many positional, unknown or doubly given arguments.
-        MissingInputs: (a ``TypeError``) for inputs that are neither given nor have a default.
+        CallError: (an ``AssertionError``) an argument is unknown or given twice, or there are too many positional ones.
+        MissingInputs: (a ``TypeError``) an input is neither given nor has a default.
     """
     names = list(interface.parameters)
     if len(args) > len(names):
@@ -37,12 +37,16 @@ def given_inputs(
         if name in values:
             raise CallError(f"Received argument '{name}' twice in {interface.owner}", location=location)
         values[name] = value
-    require(interface, values, location)
+    require_inputs(interface, values, location)
     return values
 
 
-def require(interface: PythonInterface, values: Mapping[str, Any], location: Location | None) -> None:
-    """Refuse a call that leaves out inputs without a default; see `given_inputs`."""
+def require_inputs(interface: PythonInterface, values: Mapping[str, Any], location: Location | None) -> None:
+    """Check that every input without a default is given.
+
+    Raises:
+        MissingInputs: (a ``TypeError``) an input is missing.
+    """
     defaults = interface.defaults
     missing = [name for name in interface.parameters if name not in values and name not in defaults]
     if missing:

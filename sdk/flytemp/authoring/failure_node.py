@@ -1,4 +1,4 @@
-"""The failure node of a workflow: what `@workflow(on_failure=…)` calls."""
+"""Failure node of a workflow, which calls the handler of `@workflow(on_failure=…)`."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ FAILURE_NODE = "fn0"
 
 
 def failure_node(
-    compilation: Compilation, handler: Callee, owner: str, place: DefinitionSite, node_id: str = FAILURE_NODE
+    compilation: Compilation, handler: Callee, owner: str, site: DefinitionSite, node_id: str = FAILURE_NODE
 ) -> Node:
-    """The node that calls ``handler`` with the inputs of the workflow that is put together, and the reason of its failure.
+    """Return the node that calls ``handler`` with the workflow's inputs and the reason of the failure.
 
     Args:
-        compilation: of the workflow; its inputs are known.
+        compilation: the compilation of the workflow, with all inputs.
         handler: a task, workflow or launch plan.
-        owner: the workflow's name.
-        place: the workflow's.
-        node_id: the node's id.
+        owner: the name of the workflow.
+        site: the definition of the workflow.
+        node_id: the id of the node.
 
     Raises:
-        FlyteFailureNodeInputMismatchException: the handler lacks an input, or needs one that the workflow does not have.
+        FlyteFailureNodeInputMismatchException: the handler lacks an input of the workflow, or requires another input.
     """
     interface = handler.python_interface
-    wrong = _mismatches(compilation, interface)
-    if wrong:
+    mismatches = _mismatches(compilation, interface)
+    if mismatches:
         raise FlyteFailureNodeInputMismatchException(
-            f"Mismatched Inputs Detected: the failure node '{handler.name}' and the workflow '{owner}': {'; '.join(wrong)}",
-            hint="the handler takes every input of the workflow; others must be Optional or have a default, and "
-            "err: Optional[FlyteError] gets the reason",
-            location=place.location,
+            f"Mismatched Inputs Detected: the failure node '{handler.name}' and the workflow '{owner}': {'; '.join(mismatches)}",
+            hint="the handler must take every input of the workflow; other inputs must be Optional or have a default; "
+            "an input err: Optional[FlyteError] receives the reason",
+            location=site.location,
         )
-    node = Node(compilation, node_id, handler, place)
+    node = Node(compilation, node_id, handler, site)
     for name, parameter in interface.parameters.items():
         if _is_error(parameter.annotation):
             node.bindings[name] = FailureCause()
@@ -56,22 +56,24 @@ def failure_node(
 
 
 def _mismatches(compilation: Compilation, interface: PythonInterface) -> list[str]:
-    wrong = []
+    mismatches: list[str] = []
     types_ = interface.input_types
     for name, promise in compilation.inputs.items():
         if name not in types_:
-            wrong.append(f"the handler does not take '{name}'")
+            mismatches.append(f"the handler does not take '{name}'")
         elif not castable(promise._type, types_[name]):
-            wrong.append(f"'{name}' is {describe_type(promise._type)}, and {describe_type(types_[name])} for the handler")
+            mismatches.append(
+                f"'{name}' is {describe_type(promise._type)} in the workflow but {describe_type(types_[name])} in the handler"
+            )
     for name, parameter in interface.parameters.items():
         optional = _is_optional(parameter.annotation) or name in interface.defaults or _is_error(parameter.annotation)
         if name not in compilation.inputs and not optional:
-            wrong.append(f"the handler needs '{name}', which the workflow does not have")
-    return wrong
+            mismatches.append(f"the handler requires '{name}', which the workflow does not have")
+    return mismatches
 
 
 def _is_error(annotation: Any) -> bool:
-    """Whether it is `FlyteError` or an Optional one."""
+    """Return True for `FlyteError` and ``Optional[FlyteError]``."""
     return any(variant is FlyteError for variant in _variants(annotation))
 
 

@@ -1,4 +1,4 @@
-"""Documentation of tasks, workflows and launch plans: given, or read from docstrings."""
+"""Documentation of tasks, workflows and launch plans, from an argument or a docstring."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flytemp.spec.models import Docs
 
 @dataclass(frozen=True)
 class Description:
-    """A long description, as text."""
+    """Long description, as text or as a URI."""
 
     value: str | None = None
     uri: str | None = None
@@ -20,14 +20,14 @@ class Description:
 
 @dataclass(frozen=True)
 class SourceCode:
-    """Where the source code lies. Accepted for flytekit's sake; the spec keeps file and line instead."""
+    """Link to the source code. It is accepted for flytekit's sake; the spec has file and line instead."""
 
     link: str | None = None
 
 
 @dataclass(frozen=True)
 class Documentation:
-    """Documentation that replaces what the docstring says."""
+    """Documentation that takes precedence over the docstring."""
 
     short_description: str | None = None
     long_description: Description | str | None = None
@@ -35,10 +35,10 @@ class Documentation:
 
 
 def docs_spec(docs: object, docstring: Docstring) -> Docs:
-    """The given documentation, and the docstring where it says nothing.
+    """Return the given documentation, completed from the docstring.
 
     Raises:
-        SettingsError: when ``docs`` is no `Documentation`.
+        SettingsError: ``docs`` is not a `Documentation`.
     """
     if docs is None:
         return Docs(short=docstring.short, long=docstring.long)
