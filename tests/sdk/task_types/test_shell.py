@@ -187,7 +187,7 @@ def test_malformed_option_is_refused(options: dict[str, Any]) -> None:
         ({"script": "{}"}, "{}"),
         ({"output_locs": [OutputLocation("o", int, "{inputs.y}")]}, "location of 'o'"),
         ({"inputs": {"x": bytes}}, "bytes"),
-        ({"resources": Resources(cpu=(2, 1))}, "requests 2"),
+        ({"resources": Resources(cpu=(2, 1))}, "request of 2"),
     ],
 )
 def test_problem_is_reported_with_its_line(options: dict[str, Any], text: str) -> None:
