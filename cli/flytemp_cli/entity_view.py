@@ -10,7 +10,7 @@ from flytemp_cli.style import Style, one_line
 
 if TYPE_CHECKING:
     from flytemp.names import EntityId
-    from flytemp.spec.models import Docs, Document, Interface, NodeSpec
+    from flytemp.spec.models import Docs, Document, Interface
 
 
 def docs_of(document: Document) -> Docs:
@@ -59,17 +59,12 @@ def _interface_lines(interface: Interface, style: Style) -> list[str]:
     return lines
 
 
-def _node_content(node: NodeSpec) -> str:
-    """Return the target of a node's call, the name of its gate, or its sleep time."""
-    if node.gate is not None:
-        return node.gate.name
-    return f"{node.sleep_seconds:g} s" if node.sleep_seconds is not None else node.target
-
-
 def _content_lines(document: Document, style: Style) -> list[str]:
     match document.kind:
         case "workflow":
-            rows = [(node.id, f"{_node_content(node)}  {style.dim(node.kind)}".strip()) for node in document.root.nodes]
+            from flytemp.spec.node_forms import form_of
+
+            rows = [(node.id, f"{form_of(node).detail(node)}  {style.dim(node.kind)}".strip()) for node in document.root.nodes]
             return ["", style.bold("Nodes"), *(f"  {line}" for line in pairs(rows, style))] if rows else []
         case "launch_plan":
             plan = document.launch_plan

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from flytemp.spec.graphs import sources
+from flytemp.spec.node_forms import form_of
 from flytemp_cli.graph.model import Edge, Graph, Node, Shape
 from flytemp_cli.graph.phrasing import (
     clipped,
@@ -21,9 +23,7 @@ from flytemp_cli.graph.phrasing import (
 
 if TYPE_CHECKING:
     from flytemp.spec.models import (
-        Binding,
         BranchCase,
-        Condition,
         Document,
         NodeSpec,
         TaskSettings,
@@ -94,6 +94,9 @@ class _Builder:
                 return Node(path, title, node.target, shape="dynamic", notes=notes)
             case "task":
                 return Node(path, title, node.target, notes=tuple(settings_notes(self._settings(node))))
+            case _:
+                form = form_of(node)
+                return Node(path, clipped(f"{form.words} {form.detail(node)}".strip()), form.detail(node))
 
     def _settings(self, node: NodeSpec) -> TaskSettings | None:
         if node.overrides.settings is not None:
@@ -176,37 +179,15 @@ def _edges_into(node: NodeSpec, prefix: str) -> Iterator[Edge]:
 
 def _needs(node: NodeSpec, within: str) -> Iterator[tuple[str, str]]:
     """Yield the nodes that a node or its cases depend on, each with "output → input", or "" for order only."""
-    for source in node.after:
-        yield source, ""
+    for needed in node.after:
+        yield needed, ""
     for name, binding in node.inputs.items():
-        for source, var in _sources(binding):
-            yield source, f"{var} → {within}{name}"
-    for case in node.branch.cases if node.branch is not None else ():
-        for binding in _operands(case.condition) if case.condition is not None else ():
-            for source, var in _sources(binding):
-                yield source, f"{var} → {within}condition"
-        if case.node is not None:
-            yield from _needs(case.node, f"{within}{case.node.id}.")
-
-
-def _operands(condition: Condition) -> Iterator[Binding]:
-    if condition.kind == "comparison":
-        yield condition.left
-        yield condition.right
-        return
-    for term in condition.terms:
-        yield from _operands(term)
-
-
-def _sources(binding: Binding) -> Iterator[tuple[str, str]]:
-    match binding.kind:
-        case "output":
-            yield binding.node, binding.var
-        case "list":
-            for item in binding.items:
-                yield from _sources(item)
-        case "map":
-            for item in binding.entries.values():
-                yield from _sources(item)
-        case "literal" | "input" | "error":
-            return
+        for source in sources([binding]):
+            if source.kind == "output":
+                yield source.node, f"{source.var} → {within}{name}"
+    form = form_of(node)
+    for source in sources(form.operands(node)):
+        if source.kind == "output":
+            yield source.node, f"{source.var} → {within}condition"
+    for child in form.children(node):
+        yield from _needs(child, f"{within}{child.id}.")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
-from flytemp.spec.models import BranchSpec, GateSpec, MapSpec, TaskSettings
+from flytemp.spec.models import NodeKind, Section, TaskSettings
 
 if TYPE_CHECKING:
     from flytemp.authoring.binding import Bound
@@ -16,20 +16,13 @@ if TYPE_CHECKING:
     from flytemp.authoring.node import Node
     from flytemp.literals.types import Json
 
-NodeKind: TypeAlias = Literal["task", "workflow", "launch_plan", "branch", "map", "dynamic", "gate", "sleep"]
-Section: TypeAlias = Literal["tasks", "workflows", "launch_plans"]
-
-
 @dataclass(frozen=True, slots=True)
 class Step:
     """Fields of a node's spec that depend on its callee; see `flytemp.spec.models.NodeSpec`."""
 
     kind: NodeKind
     target: str = ""
-    branch: BranchSpec | None = None
-    map: MapSpec | None = None
-    gate: GateSpec | None = None
-    sleep_seconds: float | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)  # those that only nodes of this kind have
 
 
 class Callee(Protocol):

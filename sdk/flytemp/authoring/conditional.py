@@ -54,7 +54,7 @@ class Branch:
             )
             for case in self.cases
         )
-        return Step("branch", branch=BranchSpec(cases=cases, outputs=self.python_interface.interface.outputs))
+        return Step("branch", fields={"branch": BranchSpec(cases=cases, outputs=self.python_interface.interface.outputs)})
 
     def entities(self) -> Sequence[Entity]:
         return ()  # the inner nodes have the entities

@@ -46,7 +46,10 @@ class Gate(LeafCallee):
         self.python_interface = PythonInterface(f"gate '{name}'", {}, {"o0": annotation}, None, interface)
 
     def step(self) -> Step:
-        return Step("gate", gate=GateSpec(kind=self._kind, name=self.name, type=self._type, timeout_seconds=self._timeout))
+        return Step(
+            "gate",
+            fields={"gate": GateSpec(kind=self._kind, name=self.name, type=self._type, timeout_seconds=self._timeout)},
+        )
 
     def entities(self) -> Sequence[Entity]:
         return ()
@@ -79,7 +82,7 @@ class Sleep(LeafCallee):
         self.python_interface = plain_interface("sleep", {}, {})
 
     def step(self) -> Step:
-        return Step("sleep", sleep_seconds=self._duration)
+        return Step("sleep", fields={"sleep_seconds": self._duration})
 
     def entities(self) -> Sequence[Entity]:
         return ()

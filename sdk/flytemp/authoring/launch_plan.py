@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypedDict, TypeVar, Unpack, cast
 
 from flytemp.authoring.call_arguments import require_inputs
-from flytemp.authoring.callee import Entity, LeafCallee, Section, Step
+from flytemp.authoring.callee import Entity, LeafCallee, Step
 from flytemp.authoring.compilation import current_compilation
 from flytemp.authoring.definition_site import DefinitionSite, caller_site
 from flytemp.authoring.docstrings import Docstring
@@ -31,7 +31,7 @@ from flytemp.authoring.settings import flag
 from flytemp.authoring.workflow import Workflow
 from flytemp.errors import InputError, NotSupported, Problem
 from flytemp.literals.types import Json
-from flytemp.spec.models import LaunchPlanReference, LaunchPlanSpec
+from flytemp.spec.models import LaunchPlanReference, LaunchPlanSpec, Section
 
 if TYPE_CHECKING:
     from flytemp.authoring.local import LocalGraphRun

@@ -78,7 +78,7 @@ class MapCall(LeafCallee):
             items_per_task=options.items_per_task,
             run_all=options.run_all,
         )
-        return Step("map", called.target, map=spec)
+        return Step("map", called.target, {"map": spec})
 
     def entities(self) -> Sequence[Entity]:
         return self.target.entities()

@@ -181,9 +181,6 @@ class Node(Chainable):
             inputs={name: spec_of(bound) for name, bound in self.bindings.items()},
             after=tuple(node.id for node in self.upstream_nodes),
             overrides=NodeOverrides(name=self._display, settings=self._settings),
-            branch=step.branch,
-            map=step.map,
-            gate=step.gate,
-            sleep_seconds=step.sleep_seconds,
             location=self.site.source(),
+            **step.fields,
         )

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, cast
 
 from flytemp.authoring.call_arguments import given_inputs
-from flytemp.authoring.callee import Section
 from flytemp.authoring.compilation import Compilation, current_compilation
 from flytemp.authoring.definition_site import DefinitionSite, caller_site, function_site
 from flytemp.authoring.docstrings import read_docstring
@@ -26,7 +25,7 @@ from flytemp.authoring.workflow import Workflow, WorkflowSettings
 from flytemp.errors import InvalidName, NotSupported
 from flytemp.literals.types import Json
 from flytemp.names import EntityId, EntityKind
-from flytemp.spec.models import LaunchPlanReference, TaskSettings, TaskSpec, WorkflowSpec
+from flytemp.spec.models import LaunchPlanReference, Section, TaskSettings, TaskSpec, WorkflowSpec
 
 if TYPE_CHECKING:
     from flytemp.authoring.local import LocalGraphRun

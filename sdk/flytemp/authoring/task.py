@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, Unpack, cast, overload
 
 from flytemp.authoring.call_arguments import given_inputs
-from flytemp.authoring.callee import Entity, LeafCallee, Section, Step
+from flytemp.authoring.callee import Entity, LeafCallee, Step
 from flytemp.authoring.compilation import current_compilation
 from flytemp.authoring.definition_site import DefinitionSite, caller_site, function_site
 from flytemp.authoring.docstrings import read_docstring
@@ -23,7 +23,7 @@ from flytemp.authoring.local import call_task, run_task
 from flytemp.authoring.settings import TaskOptions, task_settings
 from flytemp.literals.types import Json
 from flytemp.names import check_entity
-from flytemp.spec.models import Docs, Interface, TaskSettings, TaskSpec
+from flytemp.spec.models import Docs, Interface, Section, TaskSettings, TaskSpec
 
 if TYPE_CHECKING:
     from flytemp.authoring.local import LocalGraphRun

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from flytemp.authoring.call_arguments import given_inputs
-from flytemp.authoring.callee import Entity, LeafCallee, Section, Step
+from flytemp.authoring.callee import Entity, LeafCallee, Step
 from flytemp.authoring.compilation import Compilation, current_compilation, trace
 from flytemp.authoring.definition_site import DefinitionSite, caller_site, function_site
 from flytemp.authoring.docstrings import read_docstring
@@ -26,7 +26,7 @@ from flytemp.authoring.settings import flag
 from flytemp.authoring.task import Task, module_name
 from flytemp.errors import FlytempError, NotSupported, Problem
 from flytemp.literals.types import Json
-from flytemp.spec.models import Docs, Interface, WorkflowSpec
+from flytemp.spec.models import Docs, Interface, Section, WorkflowSpec
 
 if TYPE_CHECKING:
     from flytemp.authoring.binding import Bound

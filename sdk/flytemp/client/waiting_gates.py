@@ -25,7 +25,8 @@ from flytemp.protocol.workflow import CHUNK_WORKFLOW_TYPE, WAITING_MEMO, WORKFLO
 from flytemp.records.launch import project_and_domain
 from flytemp.records.models import Execution, NodeExecution, Phase, RecordModel
 from flytemp.registry import Registry
-from flytemp.spec.models import GateSpec, NodeSpec, WorkflowDocument
+from flytemp.spec.graphs import all_nodes
+from flytemp.spec.models import GateSpec, WorkflowDocument
 from flytemp.store.object_store import ObjectStore
 from flytemp.temporal.workflows import unavailable
 
@@ -146,17 +147,7 @@ async def gate_type(execution: Execution, gate: str, registry: Registry) -> Lite
 def declared_gates(document: WorkflowDocument) -> Iterator[GateSpec]:
     """Yield every gate in a program's workflows, also those in branches and failure handlers."""
     for workflow in document.workflows.values():
-        handler = [workflow.on_failure] if workflow.on_failure is not None else []
-        for node in (*workflow.nodes, *handler):
-            yield from _gates_at(node)
-
-
-def _gates_at(node: NodeSpec) -> Iterator[GateSpec]:
-    if node.gate is not None:
-        yield node.gate
-    for case in node.branch.cases if node.branch is not None else ():
-        if case.node is not None:
-            yield from _gates_at(case.node)
+        yield from (node.gate for _, node in all_nodes(workflow) if node.gate is not None)
 
 
 def answer_literal(value: Any, type_: LiteralType | None, store: ObjectStore) -> Json:

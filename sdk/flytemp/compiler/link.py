@@ -18,7 +18,6 @@ from flytemp.names import EntityId, EntityKind
 from flytemp.registry.registry import Registry
 from flytemp.spec.canonical import AnyDocument, digest
 from flytemp.spec.models import (
-    BranchCase,
     BundleRef,
     Interface,
     LaunchPlanDocument,
@@ -30,6 +29,7 @@ from flytemp.spec.models import (
     WorkflowDocument,
     WorkflowSpec,
 )
+from flytemp.spec.node_forms import callee_section, form_of
 from flytemp.spec.typecheck import document_problems
 
 
@@ -74,25 +74,19 @@ class _Names:
     dynamic: set[str] = field(default_factory=set)  # new keys
 
     def node(self, node: NodeSpec) -> NodeSpec:
-        changed: dict[str, object] = {}
-        kind = node.map.kind if node.map is not None else node.kind
-        names = {"workflow": self.workflows, "launch_plan": self.launch_plans}.get(kind, self.tasks)
-        target = names.get(node.target, node.target)
-        if target != node.target:
-            changed["target"] = target
-        if kind == "task" and target in self.dynamic:
-            changed |= {"kind": "dynamic"} if node.map is None else {"map": node.map.model_copy(update={"kind": "dynamic"})}
-        if node.branch is not None:
-            cases = tuple(self._case(case) for case in node.branch.cases)
-            changed["branch"] = node.branch.model_copy(update={"cases": cases})
-        return node.model_copy(update=changed) if changed else node
+        form, section = form_of(node), callee_section(node)
+        if section is not None:
+            names: dict[str, str] = getattr(self, section)
+            target = names.get(node.target, node.target)
+            if target != node.target:
+                node = node.model_copy(update={"target": target})
+            if form.callee_kind(node) == "task" and target in self.dynamic:
+                node = form.with_callee_kind(node, "dynamic")
+        return form.with_children(node, self.node)
 
     def workflow(self, spec: WorkflowSpec) -> WorkflowSpec:
         on_failure = None if spec.on_failure is None else self.node(spec.on_failure)
         return spec.model_copy(update={"nodes": tuple(map(self.node, spec.nodes)), "on_failure": on_failure})
-
-    def _case(self, case: BranchCase) -> BranchCase:
-        return case if case.node is None else case.model_copy(update={"node": self.node(case.node)})
 
 
 @dataclass

@@ -160,6 +160,9 @@ class GateSpec(SchemaModel):
     timeout_seconds: float | None = None
 
 
+NodeKind: TypeAlias = Literal["task", "workflow", "launch_plan", "branch", "map", "dynamic", "gate", "sleep"]
+
+
 class NodeSpec(SchemaModel):
     """One step.
 
@@ -169,7 +172,7 @@ class NodeSpec(SchemaModel):
     """
 
     id: str
-    kind: Literal["task", "workflow", "launch_plan", "branch", "map", "dynamic", "gate", "sleep"]
+    kind: NodeKind
     target: str = ""
     inputs: dict[str, Binding] = {}
     after: tuple[str, ...] = ()  # nodes that must have succeeded first, beyond those the bindings name
@@ -242,6 +245,10 @@ class LaunchPlanSpec(SchemaModel):
 
 
 # --------------------------------------------------------------------------------------- documents
+
+
+Section: TypeAlias = Literal["tasks", "workflows", "launch_plans"]
+"""The sections of `WorkflowDocument` that have the entities that nodes call."""
 
 
 class TaskDocument(SchemaModel):

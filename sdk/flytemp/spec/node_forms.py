@@ -7,12 +7,10 @@ class here with an entry in `FORMS`, and its name and fields in `flytemp.spec.mo
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
 
 from flytemp.errors import Problem
-from flytemp.names import short_name
 from flytemp.spec.binding_types import Sources, known_length, operand_flaws
 from flytemp.spec.conditions import case_problems, comparisons, operands
 from flytemp.spec.field_checks import map_problems, positive, repeated_names, settings_problems
@@ -22,104 +20,22 @@ from flytemp.spec.models import (
     Condition,
     Interface,
     Junction,
+    NodeKind,
     NodeSpec,
+    Section,
     WorkflowDocument,
 )
+from flytemp.spec.node_form import NodeForm, Path, PlanWriter
 from flytemp.task_types import find_task_type
 
 _TASKS = ("task", "dynamic")
 
 
-class PlanWriter(Protocol):
-    """Writer of the plan of one graph."""
-
-    @property
-    def document(self) -> WorkflowDocument:
-        """The document of the graph."""
-
-    def node(self, node: NodeSpec) -> dict[str, Any]:
-        """Return a node of the plan."""
-
-    def inside(self, node: NodeSpec) -> PlanWriter:
-        """Return a writer of the nodes inside ``node``."""
-
-    def binding(self, binding: Binding) -> dict[str, Any]:
-        """Return the plan's form of a binding."""
-
-
-class NodeForm(ABC):
-    """What the spec knows of one kind of node.
-
-    Attributes:
-        kind: the kind, as in `NodeSpec.kind`.
-        field: the field of `NodeSpec` that nodes of this kind have and no others.
-        can_handle_failure: whether a workflow's ``on_failure`` may be such a node.
-    """
-
-    kind: ClassVar[str]
-    field: ClassVar[str | None] = None
-    can_handle_failure: ClassVar[bool] = False
-
-    @property
-    def words(self) -> str:
-        """The kind as people read it."""
-        return self.kind.replace("_", " ")
-
-    @abstractmethod
-    def interface(self, node: NodeSpec, document: WorkflowDocument) -> Interface | None:
-        """Return what the node takes and gives; None if the document lacks its callee, or the node its own field."""
-
-    def lacking(self, node: NodeSpec) -> Problem:
-        """Return the problem of a node that has no interface."""
-        return Problem(f"is a {self.words} and lacks its field {self.field!r}")
-
-    def callee_kind(self, node: NodeSpec) -> str | None:
-        """Return the kind of entity that the node calls, None if it calls nothing; a map's is the kind of each call."""
-        return None
-
-    def call_interface(self, node: NodeSpec, document: WorkflowDocument) -> Interface:
-        """Return the interface of the entity that the node calls; empty if it calls nothing."""
-        kind = self.callee_kind(node)
-        return (None if kind is None else called_interface(document, kind, node.target)) or Interface()
-
-    def problems(self, node: NodeSpec) -> Iterator[Problem]:
-        """Yield what is wrong with the node by itself: its fields and the bounds of its numbers."""
-        yield from ()
-
-    def problems_in(self, node: NodeSpec, document: WorkflowDocument) -> Iterator[Problem]:
-        """Yield what does not fit between the node and the entities of its document; the node has an interface."""
-        yield from ()
-
-    def type_problems(self, node: NodeSpec, sources: Sources, interfaces: Mapping[str, Interface | None]) -> Iterator[Problem]:
-        """Yield what does not fit in types, apart from the node's inputs. ``interfaces`` are those of its children, by id."""
-        yield from ()
-
-    def children(self, node: NodeSpec) -> Iterable[NodeSpec]:
-        """Return the nodes inside the node."""
-        return ()
-
-    def operands(self, node: NodeSpec) -> Iterator[Binding]:
-        """Yield the bindings that the node takes from the graph around it, apart from its inputs."""
-        yield from ()
-
-    def label(self, node: NodeSpec) -> str:
-        """Return the node's short name, unless the author gives one."""
-        return short_name(node.target) or self.kind
-
-    def detail(self, node: NodeSpec) -> str:
-        """Return the part of the node that matters most to a reader, such as its target."""
-        return node.target
-
-    def plan_fields(self, node: NodeSpec, writer: PlanWriter) -> dict[str, Any]:
-        """Return the fields that a node of this kind has in the plan; see `flytemp.spec.plan`."""
-        return {}
-
-
-class _Call(NodeForm):
+class CallForm(NodeForm):
     """A node that calls one entity of the document."""
 
     can_handle_failure = True
-    section: ClassVar[str]
+    section: ClassVar[Section]
 
     def interface(self, node: NodeSpec, document: WorkflowDocument) -> Interface | None:
         return self.entity_interface(document, node.target)
@@ -134,8 +50,11 @@ class _Call(NodeForm):
     def callee_kind(self, node: NodeSpec) -> str:
         return self.kind
 
+    def call_interface(self, node: NodeSpec, document: WorkflowDocument) -> Interface:
+        return self.entity_interface(document, node.target) or Interface()
 
-class TaskForm(_Call):
+
+class TaskForm(CallForm):
     """A call of a task."""
 
     kind = "task"
@@ -166,14 +85,14 @@ class DynamicForm(TaskForm):
             yield Problem(f"calls {node.target!r} as a dynamic task, and it is none")
 
 
-class WorkflowForm(_Call):
+class WorkflowForm(CallForm):
     """A call of a workflow, whose graph runs inside the execution."""
 
     kind = "workflow"
     section = "workflows"
 
 
-class LaunchPlanForm(_Call):
+class LaunchPlanForm(CallForm):
     """A call of a launch plan: an execution of its own."""
 
     kind = "launch_plan"
@@ -194,11 +113,18 @@ class MapForm(NodeForm):
         return None if node.map is None else node.map.kind
 
     def interface(self, node: NodeSpec, document: WorkflowDocument) -> Interface | None:
-        called = None if node.map is None else called_interface(document, node.map.kind, node.target)
+        called = None if node.map is None else CALLS[node.map.kind].entity_interface(document, node.target)
         return None if node.map is None or called is None else map_interface(node.map, called)
 
+    def call_interface(self, node: NodeSpec, document: WorkflowDocument) -> Interface:
+        return Interface() if node.map is None else CALLS[node.map.kind].call_interface(node, document)
+
+    def with_callee_kind(self, node: NodeSpec, kind: NodeKind) -> NodeSpec:
+        assert node.map is not None
+        return node.model_copy(update={"map": node.map.model_copy(update={"kind": kind})})
+
     def lacking(self, node: NodeSpec) -> Problem:
-        return super().lacking(node) if node.map is None else FORMS[node.map.kind].lacking(node)
+        return super().lacking(node) if node.map is None else CALLS[node.map.kind].lacking(node)
 
     def problems(self, node: NodeSpec) -> Iterator[Problem]:
         if node.map is not None:
@@ -206,7 +132,7 @@ class MapForm(NodeForm):
 
     def problems_in(self, node: NodeSpec, document: WorkflowDocument) -> Iterator[Problem]:
         assert node.map is not None
-        yield from FORMS[node.map.kind].problems_in(node, document)
+        yield from CALLS[node.map.kind].problems_in(node, document)
         task = document.tasks.get(node.target) if node.map.kind in _TASKS and node.map.items_per_task > 1 else None
         type_ = find_task_type(task.kind) if task is not None else None
         if type_ is not None and not type_.shares_tries:
@@ -228,7 +154,7 @@ class MapForm(NodeForm):
         assert spec is not None
         item = {"id": node.id, "kind": spec.kind, "target": node.target, "name": self.label(node)}
         fields = {
-            "item": {**item, **FORMS[spec.kind].plan_fields(node, writer)},
+            "item": {**item, **CALLS[spec.kind].plan_fields(node, writer)},
             "over": list(spec.over),
             "outputs": [output.name for output in called.outputs],
             "concurrency": spec.concurrency,
@@ -287,8 +213,17 @@ class BranchForm(NodeForm):
                 if mismatch is not None and case.node is not None:
                     yield Problem(f"output '{variable.name}' of the node {case.node.id} of a case: {mismatch}")
 
-    def children(self, node: NodeSpec) -> Iterable[NodeSpec]:
-        return [case.node for case in node.branch.cases if case.node is not None] if node.branch is not None else []
+    def child_paths(self, node: NodeSpec) -> Iterator[tuple[Path, NodeSpec]]:
+        for index, case in enumerate(node.branch.cases if node.branch is not None else ()):
+            if case.node is not None:
+                yield ("branch", "cases", index, "node"), case.node
+
+    def with_children(self, node: NodeSpec, replaced: Callable[[NodeSpec], NodeSpec]) -> NodeSpec:
+        assert node.branch is not None
+        cases = tuple(
+            case if case.node is None else case.model_copy(update={"node": replaced(case.node)}) for case in node.branch.cases
+        )
+        return node.model_copy(update={"branch": node.branch.model_copy(update={"cases": cases})})
 
     def operands(self, node: NodeSpec) -> Iterator[Binding]:
         for case in node.branch.cases if node.branch is not None else ():
@@ -361,8 +296,11 @@ class SleepForm(NodeForm):
         return {"seconds": node.sleep_seconds}
 
 
-_FORMS = (TaskForm(), DynamicForm(), WorkflowForm(), LaunchPlanForm(), MapForm(), BranchForm(), GateForm(), SleepForm())
-FORMS: Mapping[str, NodeForm] = {form.kind: form for form in _FORMS}
+_CALLS = (TaskForm(), DynamicForm(), WorkflowForm(), LaunchPlanForm())
+CALLS: Mapping[str, CallForm] = {form.kind: form for form in _CALLS}
+"""Forms of the nodes that call one entity, by kind."""
+FORMS: Mapping[str, NodeForm] = {**CALLS, **{form.kind: form for form in (MapForm(), BranchForm(), GateForm(), SleepForm())}}
+"""Forms of all nodes, by kind."""
 
 
 def form_of(node: NodeSpec) -> NodeForm:
@@ -370,10 +308,10 @@ def form_of(node: NodeSpec) -> NodeForm:
     return FORMS[node.kind]
 
 
-def called_interface(document: WorkflowDocument, kind: str, target: str) -> Interface | None:
-    """Return the interface of the entity that a node of this kind calls; None if the document lacks it."""
-    form = FORMS[kind]
-    return form.entity_interface(document, target) if isinstance(form, _Call) else None
+def callee_section(node: NodeSpec) -> Section | None:
+    """Return the section of the document that has the entity that a node calls; None if it calls nothing."""
+    kind = form_of(node).callee_kind(node)
+    return None if kind is None else CALLS[kind].section
 
 
 def field_problems(node: NodeSpec) -> Iterator[Problem]:

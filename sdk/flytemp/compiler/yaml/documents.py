@@ -23,12 +23,15 @@ from flytemp.spec.models import (
     LaunchPlanDocument,
     LaunchPlanReference,
     LaunchPlanSpec,
+    NodeSpec,
+    Section,
     TaskDocument,
     TaskSpec,
     WorkflowDocument,
     WorkflowSpec,
 )
-from flytemp.spec.node_forms import form_of
+from flytemp.spec.node_form import Path
+from flytemp.spec.node_forms import CALLS, callee_section, form_of
 from flytemp.spec.typecheck import document_problems
 
 Entry = TaskSpec | WorkflowSpec | LaunchPlanReference
@@ -97,10 +100,9 @@ class _Known:
     bundles: dict[str, BundleRef | None] = field(default_factory=dict)  # of the workflows and tasks of files
     places: dict[tuple[str, str], tuple[YamlSource, tuple[str, ...]]] = field(default_factory=dict)
 
-    def of(self, kind: str) -> Mapping[str, Entry]:
-        if kind in ("task", "dynamic"):
-            return self.tasks
-        return self.workflows if kind == "workflow" else self.launch_plans
+    def of(self, section: Section) -> Mapping[str, Entry]:
+        entries: Mapping[str, Entry] = getattr(self, section)
+        return entries
 
 
 def link_up(
@@ -177,7 +179,7 @@ def _add_plan(known: _Known, document: LaunchPlanDocument) -> None:
 
 
 def _add(known: _Known, noun: str, key: str, entry: TaskSpec | WorkflowSpec, place: _Place, problems: list[Problem]) -> None:
-    other = known.of(noun).get(key)
+    other = known.of("tasks" if isinstance(entry, TaskSpec) else "workflows").get(key)
     if other is not None and content(other) != content(entry):
         first = known.places.get((noun, key))
         where = first[0].place(*first[1]) if first is not None else "a module of the same program"
@@ -194,29 +196,22 @@ def _add(known: _Known, noun: str, key: str, entry: TaskSpec | WorkflowSpec, pla
 
 
 def _complete(name: str, known: _Known, bundle: BundleRef | None) -> WorkflowDocument:
-    """The workflow with everything that it calls, as far as it is known."""
-    workflows: dict[str, WorkflowSpec] = {}
-    tasks: dict[str, TaskSpec] = {}
-    plans: dict[str, LaunchPlanReference] = {}
-    waiting = [name]
-    while waiting:
-        key = waiting.pop()
-        if key in workflows:
-            continue
-        workflows[key] = known.workflows[key]
-        for _, node in all_nodes(workflows[key]):
-            kind, target = form_of(node).callee_kind(node), node.target
-            if kind == "workflow" and target in known.workflows:
-                waiting.append(target)
-            elif kind == "launch_plan" and target in known.launch_plans:
-                plans[target] = known.launch_plans[target]
-            elif kind in ("task", "dynamic") and target in known.tasks:
-                tasks[target] = known.tasks[target]
+    """Return the document of a workflow with everything that it calls, as far as it is known."""
+    called: dict[str, set[str]] = {"tasks": set(), "workflows": {name}, "launch_plans": set()}
+    pending = [name]
+    while pending:
+        for _, node in all_nodes(known.workflows[pending.pop()]):
+            section = callee_section(node)
+            if section is None or node.target in called[section] or node.target not in known.of(section):
+                continue
+            called[section].add(node.target)
+            if section == "workflows":
+                pending.append(node.target)
     return WorkflowDocument(
         name=name,
-        workflows=dict(sorted(workflows.items())),
-        tasks=dict(sorted(tasks.items())),
-        launch_plans=dict(sorted(plans.items())),
+        workflows={key: known.workflows[key] for key in sorted(called["workflows"])},
+        tasks={key: known.tasks[key] for key in sorted(called["tasks"])},
+        launch_plans={key: known.launch_plans[key] for key in sorted(called["launch_plans"])},
         bundle=bundle,
     )
 
@@ -231,7 +226,7 @@ def _checked(document: AnyDocument, known: _Known) -> Iterator[Problem]:
         for key in document.workflows:
             place = known.places.get(("workflow", key))
             if place is not None:
-                lines |= {(key, local): (place[0], path) for local, path in _node_paths(place[0].tree, place[1])}
+                lines |= {(key, local): (place[0], (*place[1], *path)) for local, path in _node_paths(document.workflows[key])}
                 lines[key, ""] = place
 
     def locate(workflow: str, node: str, name: str) -> Location | None:
@@ -252,7 +247,7 @@ def _hinted(problem: Problem, known: _Known) -> Problem:
     found = _LACKING.search(problem.message)
     if found is None or problem.hint is not None:
         return problem
-    names = list(known.of(found[1].replace(" ", "_")))
+    names = list(known.of(CALLS[found[1].replace(" ", "_")].section))
     near = difflib.get_close_matches(found[2], names, 1)
     hint = (
         f"did you mean {near[0]!r}?"
@@ -266,26 +261,19 @@ def _shown(names: list[str]) -> str:
     return f"those have {', '.join(sorted(names)[:10])}" if names else "those have none"
 
 
-def _node_paths(tree: Tree, path: tuple[str, ...]) -> Iterator[tuple[str, tuple[str | int, ...]]]:
-    """The local ids of the nodes of a workflow in a document's tree, and where they are in it."""
-    spec = tree
-    for step in path:
-        spec = spec.value[step]
-    fields = spec.value
-    for index, node in enumerate(fields["nodes"].value if "nodes" in fields else ()):
-        yield from _paths_within(node, (*path, "nodes", index), "")
-    if "on_failure" in fields and fields["on_failure"].is_map:
-        yield from _paths_within(fields["on_failure"], (*path, "on_failure"), "")
+def _node_paths(spec: WorkflowSpec) -> Iterator[tuple[str, Path]]:
+    """Yield the local id of each node of a workflow, and the fields and indexes that lead to the node."""
+    for index, node in enumerate(spec.nodes):
+        yield from _paths_within(node, ("nodes", index), "")
+    if spec.on_failure is not None:
+        yield from _paths_within(spec.on_failure, ("on_failure",), "")
 
 
-def _paths_within(node: Tree, path: tuple[str | int, ...], around: str) -> Iterator[tuple[str, tuple[str | int, ...]]]:
-    local = around + str(node.value["id"].value)
+def _paths_within(node: NodeSpec, path: Path, around: str) -> Iterator[tuple[str, Path]]:
+    local = around + node.id
     yield local, path
-    branch = node.value.get("branch")
-    if branch is not None and branch.is_map:
-        for index, case in enumerate(branch.value["cases"].value):
-            if case.value.get("node") is not None and case.value["node"].is_map:
-                yield from _paths_within(case.value["node"], (*path, "branch", "cases", index, "node"), f"{local}.")
+    for inner, child in form_of(node).child_paths(node):
+        yield from _paths_within(child, (*path, *inner), f"{local}.")
 
 
 # ------------------------------------------------------------------------------------ launch plans
