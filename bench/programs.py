@@ -66,10 +66,10 @@ def _call(job: dict[str, Any], index: int, value: Any) -> Any:
     argument = {
         "execution": job["root"],
         "node": node,
-        "workflow": job["workflow"],
+        "graph": job["workflow"],
         "task": STEP.name,
         "attempt": 1,
-        "try": 1,
+        "try_": 1,
         "inputs": {"x": literal(value)},
     }
     return workflow.start_activity(

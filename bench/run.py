@@ -23,7 +23,7 @@ from temporalio.worker import Worker
 
 from flytemp.bundle import pack, store_bundle
 from flytemp.names import workflow_id
-from flytemp.records.launch import ResolvedSettings
+from flytemp.protocol.workflow import ExecutionSettings
 from flytemp.registry import Registry
 from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
@@ -64,7 +64,7 @@ class Installation:
         self.roots: dict[str, str] = {}
 
     async def enter(self, stack: AsyncExitStack) -> None:
-        settings = ResolvedSettings(task_queue=self.tasks, max_parallelism=0, heartbeat_seconds=10)
+        settings = ExecutionSettings(task_queue=self.tasks, max_parallelism=0, heartbeat_seconds=10)
         executions = Executions(self.store)
         runner = TaskRunner(executions, self.backend, WorkflowLiveness(self.temporal))
         await stack.enter_async_context(started(self.backend, runner))

@@ -25,7 +25,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, Wor
 
 from flytemp.bundle import pack, store_bundle
 from flytemp.names import workflow_id
-from flytemp.records.launch import ResolvedSettings
+from flytemp.protocol.workflow import ExecutionSettings
 from flytemp.registry import Registry
 from flytemp.runtime.execute import execute
 from flytemp.runtime.invocation import Invocation, TaskResult
@@ -165,7 +165,7 @@ async def measure(cases: list[Case], folder: Path, part: float, cancel: bool) ->
         await add_search_attributes(temporal)
         store = open_store(str(folder / "store"))
         _register(store, folder, cases, part)
-        settings = ResolvedSettings(task_queue=TASKS, max_parallelism=0, continue_as_new_events=7_500)
+        settings = ExecutionSettings(task_queue=TASKS, max_parallelism=0, continue_as_new_events=7_500)
         executions = Executions(store)
         runner = TaskRunner(executions, ScaleBackend(store), WorkflowLiveness(temporal))
         async with AsyncExitStack() as stack:

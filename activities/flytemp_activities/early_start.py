@@ -15,10 +15,10 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass
-from typing import Any
 
 from flytemp.errors import FlytempError
 from flytemp.names import activity_id
+from flytemp.protocol.activities import RunTaskArgument
 from flytemp.runtime.invocation import Invocation
 from flytemp_activities.backend import Backend, TryKey, key_of
 from flytemp_activities.background import Background
@@ -33,9 +33,9 @@ MOST_STOPPED = 1_000
 logger = logging.getLogger("flytemp.tasks")
 
 
-def try_of(argument: dict[str, Any]) -> TryKey:
+def try_of(argument: RunTaskArgument) -> TryKey:
     """Return the key of the try that an argument of `run_task` names."""
-    return argument["execution"], argument["node"], argument["attempt"], argument["try"]
+    return argument.execution, argument.node, argument.attempt, argument.try_
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class EarlyStarter:
         self,
         backend: Backend,
         liveness: WorkflowLiveness,
-        load: Callable[[dict[str, Any]], Awaitable[Invocation]],
+        load: Callable[[RunTaskArgument], Awaitable[Invocation]],
         slots: int | None = None,
     ) -> None:
         self._backend = backend
@@ -99,18 +99,18 @@ class EarlyStarter:
 
     # ------------------------------------------------------------------------------------- starting
 
-    def announce(self, argument: dict[str, Any], run: WorkflowRun) -> None:
+    def announce(self, argument: RunTaskArgument, run: WorkflowRun) -> None:
         """Start the try of an activity that the run is about to schedule, if that is possible at once. This is thread-safe."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._on_announced, argument, run, time.monotonic())
 
-    def _on_announced(self, argument: dict[str, Any], run: WorkflowRun, at: float) -> None:
+    def _on_announced(self, argument: RunTaskArgument, run: WorkflowRun, at: float) -> None:
         key = try_of(argument)
         if key not in self._stopped:  # a try that was announced again after it was stopped is left to its activity
             self._add(key, _Unclaimed(run, at, is_announced=True, is_started=False))
             self._background.start(self._start_announced(key, argument, at + ANNOUNCED_SECONDS))
 
-    async def _start_announced(self, key: TryKey, argument: dict[str, Any], deadline: float) -> None:
+    async def _start_announced(self, key: TryKey, argument: RunTaskArgument, deadline: float) -> None:
         try:
             invocation = await self._load(argument)
         except FlytempError as error:  # the activity meets the same error and reports it

@@ -1,58 +1,52 @@
-"""Pages of plans and states: what a workflow may not read or write itself."""
+"""Pages of plans and states: data that a workflow may not read or write itself."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
-
-from temporalio import activity
 
 from flytemp.layout import RootLayout
+from flytemp.protocol import activities as protocol
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.application_errors import control_activity
+from flytemp_activities.definitions import control_activity
 
 
 class StatePages:
-    """Activities over the store; a page is text of at most `flytemp.spec.pages.PAGE_BYTES`."""
+    """Activities that read and write pages in the store; a page has at most `flytemp.spec.pages.PAGE_BYTES` bytes."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    @activity.defn(name="flytemp.plan_page")
-    @control_activity
-    async def plan_page(self, argument: dict[str, Any]) -> str:
-        """A page of the plan that `resolve` wrote."""
-        return await self._read(_plan_key(argument))
+    @control_activity(protocol.LOAD_PLAN_PAGE)
+    async def load_plan_page(self, page: protocol.PlanPage) -> str:
+        """Return a page of the plan."""
+        return await self._read(RootLayout(page.execution).plan_page(page.page))
 
-    @activity.defn(name="flytemp.save_plan")
-    @control_activity
-    async def save_plan(self, argument: dict[str, Any]) -> None:
-        """Save a plan of one page, which until now only a history held."""
-        await asyncio.to_thread(self._store.write, _plan_key(argument), argument["text"].encode())
+    @control_activity(protocol.SAVE_PLAN_PAGE)
+    async def save_plan_page(self, page: protocol.SavePlanPage) -> None:
+        """Save the page of a plan that only the history of the execution's first run holds."""
+        await self._write(RootLayout(page.execution).plan_page(page.page), page.text)
 
-    @activity.defn(name="flytemp.load_state")
-    @control_activity
-    async def load_state(self, argument: dict[str, Any]) -> str:
-        """A page of the state that the run before this one saved."""
-        return await self._read(_state_key(argument))
+    @control_activity(protocol.LOAD_STATE_PAGE)
+    async def load_state_page(self, page: protocol.StatePage) -> str:
+        """Return a page of the state that an earlier run saved."""
+        layout = RootLayout(page.execution)
+        if page.closed:
+            return await self._read(layout.closed_state_page(page.page))
+        return await self._read(_state_key(layout, page))
 
-    @activity.defn(name="flytemp.save_state")
-    @control_activity
-    async def save_state(self, argument: dict[str, Any]) -> None:
-        """Save a page; the same page again is the same page."""
-        await asyncio.to_thread(self._store.write, _state_key(argument), argument["text"].encode())
+    @control_activity(protocol.SAVE_STATE_PAGE)
+    async def save_state_page(self, page: protocol.SaveStatePage) -> None:
+        """Save a page of a state."""
+        await self._write(_state_key(RootLayout(page.execution), page), page.text)
 
     async def _read(self, key: str) -> str:
         return (await asyncio.to_thread(self._store.read, key)).decode()
 
+    async def _write(self, key: str, text: str) -> None:
+        await asyncio.to_thread(self._store.write, key, text.encode())
 
-def _plan_key(argument: dict[str, Any]) -> str:
-    return RootLayout(argument["execution"]).plan_page(argument["page"])
 
-
-def _state_key(argument: dict[str, Any]) -> str:
-    """Of a part of a map, of an execution that ended, or of one that goes on."""
-    layout, page = RootLayout(argument["execution"]), argument["page"]
-    if "part" in argument:
-        return f"{layout.chunk_folder(argument['part'])}/state/{argument['generation']:05d}/{page:05d}.json"
-    return layout.closed_state_page(page) if argument.get("closed") else layout.state_page(argument["generation"], page)
+def _state_key(layout: RootLayout, page: protocol.StatePage | protocol.SaveStatePage) -> str:
+    if page.chunk is not None:
+        return f"{layout.chunk_folder(page.chunk)}/state/{page.generation:05d}/{page.page:05d}.json"
+    return layout.state_page(page.generation, page.page)

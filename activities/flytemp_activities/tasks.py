@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Protocol
+from typing import Protocol
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 from flytemp.errors import FlytempError
 from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.outcomes import LOST_CODES
+from flytemp.protocol.activities import RUN_TASK, START_TASKS, RunTaskArgument, StartedTasks, StartTasksArgument, TaskOutputs
 from flytemp.records.launch import ExecutionContext
 from flytemp.runtime.build_invocation import TryRequest, build_invocation
 from flytemp.runtime.invocation import Invocation, TaskResult
@@ -19,6 +20,7 @@ from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.pages import from_pages
 from flytemp_activities.application_errors import bounded, error_detail
 from flytemp_activities.backend import Backend, HeartbeatDetails, SystemFailure, TryKey, key_of
+from flytemp_activities.definitions import implements
 from flytemp_activities.early_start import EarlyStarter
 from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.heartbeats import Heartbeats
@@ -65,8 +67,8 @@ class TaskRunner:
         self._heartbeats = Heartbeats(liveness)
         self.early_starter = EarlyStarter(backend, liveness, self._invocation, slots)
 
-    @activity.defn(name="flytemp.run_task")
-    async def run_task(self, argument: dict[str, Any]) -> dict[str, Any]:
+    @implements(RUN_TASK)
+    async def run_task(self, argument: RunTaskArgument) -> TaskOutputs:
         """Run one try and return its outputs.
 
         Raises:
@@ -78,12 +80,12 @@ class TaskRunner:
             # An error of the platform: the spec or the context does not load. The engine tries again, within bounds.
             raise _failure("SYSTEM", error.code, error.message, True) from error
         resumed = self._may_have_started(argument, key_of(invocation))
-        return _answer(await self._observed(invocation, resumed, stop=bool(argument.get("stop"))))
+        return _answer(await self._observed(invocation, resumed, stop=argument.stop))
 
-    def _may_have_started(self, argument: dict[str, Any], key: TryKey) -> bool:
+    def _may_have_started(self, argument: RunTaskArgument, key: TryKey) -> bool:
         """Claim the try. Return True if it may have been started, other than as a try that this worker's backend runs."""
-        is_fresh = self.early_starter.claim(key) or not argument.get("announced") or key in self._backend.running()
-        return bool(argument.get("resumed")) or activity.info().attempt > 1 or not is_fresh
+        is_fresh = self.early_starter.claim(key) or not argument.announced or key in self._backend.running()
+        return argument.resumed or activity.info().attempt > 1 or not is_fresh
 
     async def _observed(self, invocation: Invocation, resumed: bool, stop: bool) -> TaskResult:
         if self._observer is None:
@@ -105,14 +107,10 @@ class TaskRunner:
             self._observer.ended(task, outcome, time.monotonic() - began)
         return result
 
-    @activity.defn(name="flytemp.start_tasks")
-    async def start_tasks(self, argument: dict[str, Any]) -> dict[str, list[int]]:
-        """Start as many tries as have room and can be started at once, before their activities arrive.
-
-        Returns:
-            ``started``: the indexes of the tries that were started, or may have been.
-        """
-        tries: Any = from_pages(argument["tries"])
+    @implements(START_TASKS)
+    async def start_tasks(self, argument: StartTasksArgument) -> StartedTasks:
+        """Start as many tries as have room and can be started at once, before their activities arrive."""
+        tries = [RunTaskArgument.from_json(one) for one in from_pages(argument.tries)]
         deadline = time.monotonic() + START_SECONDS
         starts: list[asyncio.Task[bool]] = []
         info = activity.info()
@@ -121,7 +119,7 @@ class TaskRunner:
             for one in tries:
                 if time.monotonic() > deadline or not self.early_starter.has_room:
                     break
-                invocation = await self._invocation({**argument, **one})
+                invocation = await self._invocation(one)
                 starts.append(asyncio.create_task(self.early_starter.start(invocation, run, deadline)))
                 await asyncio.sleep(0)  # the request of the first pod is sent before the last pod is prepared
         except FlytempError as error:  # the activities meet the same error and report it
@@ -135,28 +133,27 @@ class TaskRunner:
             for start in starts:
                 start.cancel()
         outcomes = await asyncio.gather(*starts, return_exceptions=True)
-        return {"started": [number for number, outcome in enumerate(outcomes) if outcome is not False]}
+        return StartedTasks([number for number, outcome in enumerate(outcomes) if outcome is not False])
 
-    async def _invocation(self, argument: dict[str, Any]) -> Invocation:
-        root, source = argument["execution"], argument.get("source", "")
+    async def _invocation(self, argument: RunTaskArgument) -> Invocation:
+        root, source = argument.execution, argument.source
         known = self._executions.known(root, source)
         if known is None:
             known = await asyncio.to_thread(self._executions.load, root, source)
         return self._build(argument, *known)
 
-    def _build(self, argument: dict[str, Any], context: ExecutionContext, document: WorkflowDocument) -> Invocation:
-        node = argument["node"]
-        local = argument.get("local") or node.rpartition(".")[2]
-        task = task_of(document, argument["workflow"], local, argument["task"])
+    def _build(self, argument: RunTaskArgument, context: ExecutionContext, document: WorkflowDocument) -> Invocation:
+        task = task_of(document, argument.graph, argument.local_id, argument.task)
         request = TryRequest(
-            execution_root=argument["execution"],
-            node=node,
-            attempt=argument["attempt"],
-            try_=argument["try"],
-            inputs=argument["inputs"],
-            items=argument.get("items"),
+            execution_root=argument.execution,
+            node=argument.node,
+            attempt=argument.attempt,
+            try_=argument.try_,
+            inputs=argument.inputs,
+            items=argument.items,
+            epoch=argument.epoch,
         )
-        constants = self._executions.constants(argument["execution"])
+        constants = self._executions.constants(argument.execution)
         return build_invocation(request, task, document, context, store=self._executions.store.uri, constants=constants)
 
     async def _supervised(self, invocation: Invocation, resumed: bool, stop: bool) -> TaskResult:
@@ -210,7 +207,7 @@ def _last_heartbeat() -> HeartbeatDetails | None:
     return details[0] if details and isinstance(details[0], dict) else None
 
 
-def _answer(result: TaskResult) -> dict[str, Any]:
+def _answer(result: TaskResult) -> TaskOutputs:
     """Return the activity's result, or raise the failure for the engine."""
     if result.status == "failed":
         assert result.error is not None
@@ -218,12 +215,7 @@ def _answer(result: TaskResult) -> dict[str, Any]:
         raise _failure(error.kind, error.code, error.message, error.retryable, error.failed_items)
     outputs = result.outputs or {}
     size = inline_bytes(outputs)
-    answer: dict[str, Any] = {"size": size}
-    if size <= INLINE_BYTES:
-        answer["outputs"] = outputs
-    if result.lookup:
-        answer["lookup"] = result.lookup
-    return answer
+    return TaskOutputs(size, outputs if size <= INLINE_BYTES else None, result.lookup)
 
 
 def _failure(

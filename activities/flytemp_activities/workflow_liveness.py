@@ -7,17 +7,17 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from temporalio import activity
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from flytemp.protocol.activities import CLOSED_WORKFLOWS, ClosedWorkflows, WorkflowIds
 from flytemp.records.models import Phase
 from flytemp.temporal.workflows import first_run_id, phase_of
-from flytemp_activities.application_errors import control_activity
+from flytemp_activities.definitions import control_activity
 
 POLL_SECONDS = 2.0
 """Seconds between two polls of one workflow. They are longer if more than `POLLED_AT_ONCE` workflows are watched."""
@@ -164,15 +164,14 @@ class WorkflowLiveness:
                 raise
             return None
 
-    @activity.defn(name="flytemp.closed_children")
-    @control_activity
-    async def closed_children(self, argument: dict[str, Any]) -> dict[str, str]:
+    @control_activity(CLOSED_WORKFLOWS)
+    async def closed_workflows(self, argument: WorkflowIds) -> ClosedWorkflows:
         """Return the phases of those of the given workflows that are closed, by their ids."""
         closed: dict[str, str] = {}
-        for workflow_id in argument["workflows"]:
+        for workflow_id in argument.workflows:
             description = await self._describe(workflow_id)
             if description is None:
                 closed[workflow_id] = Phase.ABORTED
             elif (phase := phase_of(description.status)).is_final:
                 closed[workflow_id] = phase
-        return closed
+        return ClosedWorkflows(closed)

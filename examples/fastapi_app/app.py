@@ -1,4 +1,4 @@
-"""Web service that launches executions and returns their status.
+"""A web service that launches executions and tells how they are doing.
 
 The service needs flytemp's SDK alone: it starts no worker and runs no task. One client serves all requests.
 """
@@ -18,7 +18,7 @@ from flytemp.errors import AlreadyExists, InputError, NotFound, TemporalUnavaila
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Connect once, with the settings that `flytemp config view` shows."""
+    """Connect once, as `flytemp config view` says."""
     client = await flytemp.Client.connect()
     app.state.flytemp = client
     try:
@@ -39,7 +39,7 @@ Client = Annotated[flytemp.Client, Depends(_client)]
 
 
 class ReportRequest(BaseModel):
-    """Request for a report. The name makes repeated requests idempotent."""
+    """A report to make. The name makes a repeated request harmless."""
 
     name: str
     measurements: list[float]
@@ -47,7 +47,7 @@ class ReportRequest(BaseModel):
 
 
 class ReportStatus(BaseModel):
-    """Phase of a report, and the report when it is finished."""
+    """How far a report is, and the report once there is one."""
 
     name: str
     phase: str
@@ -57,7 +57,7 @@ class ReportStatus(BaseModel):
 
 @app.post("/reports", status_code=202)
 async def start_report(wanted: ReportRequest, response: Response, client: Client) -> ReportStatus:
-    """Launch and return at once. The execution does not depend on this service."""
+    """Launch, and answer at once: the execution goes on whatever becomes of this service."""
     inputs = {"measurements": wanted.measurements, "limit": wanted.limit}
     try:
         handle = await client.launch("series_report", inputs=inputs, name=wanted.name)
@@ -73,13 +73,13 @@ async def start_report(wanted: ReportRequest, response: Response, client: Client
 
 @app.get("/reports/{name}")
 async def get_report(name: str, client: Client) -> ReportStatus:
-    """Return the report or its phase."""
+    """The report, or how far it is."""
     return await _status(client, name)
 
 
 @app.delete("/reports/{name}", status_code=202)
 async def cancel_report(name: str, client: Client) -> None:
-    """Cancel a report."""
+    """Stop making it."""
     try:
         await client.execution(name).cancel("cancelled through the service")
     except NotFound as error:

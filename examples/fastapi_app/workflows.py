@@ -1,4 +1,4 @@
-"""Workflow of the service: summary statistics of a series of measurements."""
+"""What the service launches: summary statistics of a series of measurements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flytemp import task, workflow
 
 @dataclass(frozen=True)
 class Summary:
-    """Summary of a series of measurements."""
+    """A series of measurements in four numbers."""
 
     count: int
     mean: float
@@ -20,7 +20,7 @@ class Summary:
 
 @task
 def drop_outliers(measurements: list[float], limit: float) -> list[float]:
-    """Remove values that differ from the mean by more than ``limit`` standard deviations."""
+    """Leave out what is further than ``limit`` standard deviations from the mean."""
     if len(measurements) < 2:
         return measurements
     mean = statistics.fmean(measurements)
@@ -30,7 +30,7 @@ def drop_outliers(measurements: list[float], limit: float) -> list[float]:
 
 @task(retries=2)
 def summarize(kept: list[float], total: int) -> Summary:
-    """Summarize the remaining values."""
+    """Describe what is left."""
     if not kept:
         raise ValueError("there is nothing to summarize")
     print(f"{len(kept)} of {total} measurements")
@@ -41,7 +41,7 @@ def summarize(kept: list[float], total: int) -> Summary:
 
 @task
 def count(measurements: list[float]) -> int:
-    """Return the number of measurements."""
+    """How many there are."""
     return len(measurements)
 
 

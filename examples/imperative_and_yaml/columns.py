@@ -1,4 +1,4 @@
-"""Tasks that describe the columns of a table, and a workflow that is built from a configuration."""
+"""Tasks that describe the columns of a table, and a workflow that is put together from a configuration."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from flytemp import ImperativeWorkflow, task
 
 @task
 def read_column(table: dict[str, list[float]], column: str) -> list[float]:
-    """Return the values of one column."""
+    """The values of one column."""
     return table[column]
 
 
 @task
 def spread(values: list[float]) -> float:
-    """Return the difference between the largest and the smallest value."""
+    """How far the values lie apart."""
     return max(values) - min(values)
 
 
 @task
 def mean(values: list[float]) -> float:
-    """Return the mean."""
+    """The mean."""
     return sum(values) / len(values)
 
 
 @task
 def report(names: list[str], numbers: list[float]) -> str:
-    """Return names and numbers as lines of text."""
+    """Names and numbers, line by line."""
     return "\n".join(f"{name}: {number:g}" for name, number in zip(names, numbers, strict=True))
 
 
 STATISTICS = [("height", mean), ("height", spread), ("weight", mean)]
-"""Statistics to compute for each column; a configuration file could contain this."""
+"""What is wanted of which column; a file could say so, too."""
 
 statistics = ImperativeWorkflow("column_statistics")
 table = statistics.add_workflow_input("table", dict[str, list[float]])

@@ -1,4 +1,4 @@
-"""Errors on their way into a history."""
+"""Tests of the errors that activities report to Temporal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from flytemp.errors import CorruptData, FlytempBug, FlytempError, InputError, NotFound, StoreError, TemporalUnavailable
-from flytemp_activities.application_errors import MESSAGE_BYTES, application_error, bounded, control_activity
+from flytemp.protocol.activities import SHORT_TIMER, ShortTimerArgument
+from flytemp_activities.application_errors import MESSAGE_BYTES, application_error, bounded
+from flytemp_activities.definitions import control_activity
 
 
 @pytest.mark.parametrize(
@@ -20,41 +22,52 @@ from flytemp_activities.application_errors import MESSAGE_BYTES, application_err
         (FlytempBug("x"), True, "SYSTEM"),
     ],
 )
-def test_who_must_act_decides_whether_it_is_tried_again(error: FlytempError, permanent: bool, kind: str) -> None:
+def test_error_is_retryable_if_the_platform_must_act(error: FlytempError, permanent: bool, kind: str) -> None:
     made = application_error(error)
     assert (made.non_retryable, made.details[0]["kind"], made.type) == (permanent, kind, error.code)
 
 
-async def test_the_hint_travels() -> None:
-    @control_activity
-    async def refuses() -> None:
-        raise InputError("wrong", hint="do it right")
+class Failing:
+    """An activity that raises the given error."""
 
-    with pytest.raises(ApplicationError, match=r"wrong \(do it right\)"):
-        await refuses()
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    @control_activity(SHORT_TIMER)
+    async def fail(self, argument: ShortTimerArgument) -> None:
+        raise self.error
 
 
-async def test_what_is_no_error_of_ours_stays_what_it_is() -> None:
-    @control_activity
-    async def breaks() -> None:
-        raise KeyError("x")
+async def test_flytemp_error_becomes_an_application_error_with_code_and_hint() -> None:
+    with pytest.raises(ApplicationError) as caught:
+        await Failing(InputError("wrong", hint="do it right")).fail({"seconds": 0})
+    assert caught.value.type == InputError.code
+    assert "do it right" in caught.value.message
 
+
+async def test_other_errors_are_unchanged() -> None:
     with pytest.raises(KeyError):
-        await breaks()
+        await Failing(KeyError("x")).fail({"seconds": 0})
+
+
+async def test_argument_without_a_required_field_is_rejected() -> None:
+    with pytest.raises(ApplicationError) as caught:
+        await Failing(KeyError("x")).fail({})
+    assert caught.value.type == CorruptData.code
 
 
 @pytest.mark.parametrize("text", ["", "short", "ä" * 1_000, "x" * MESSAGE_BYTES])
-def test_a_short_text_is_itself(text: str) -> None:
+def test_short_text_is_unchanged(text: str) -> None:
     assert bounded(text) == text
 
 
 @pytest.mark.parametrize("text", ["x" * 5_000_000, "🙂" * 100_000, "ä" * 1_001])
-def test_a_giant_text_is_cut_within_the_bound_and_says_so(text: str) -> None:
+def test_long_text_is_cut_to_the_limit_with_a_note(text: str) -> None:
     cut = bounded(text)
     assert len(cut.encode()) <= MESSAGE_BYTES
     assert cut.endswith(f"({len(text)} characters)")
     assert cut.startswith(text[:400])
 
 
-def test_what_is_no_unicode_does_not_break_the_history() -> None:
+def test_lone_surrogates_are_escaped() -> None:
     assert bounded("a\udcffb").encode() == b"a\\udcffb"

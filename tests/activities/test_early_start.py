@@ -12,6 +12,7 @@ import pytest
 from temporalio.api.enums.v1 import PendingActivityState
 
 from flytemp.errors import NotFound, StoreError
+from flytemp.protocol.activities import RunTaskArgument
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store import open_store
 from flytemp_activities import early_start
@@ -38,9 +39,9 @@ class Trial:
         self.starter = EarlyStarter(self.backend, liveness, self._load, slots)
         self.starter.open()
 
-    async def _load(self, argument: dict[str, Any]) -> Invocation:
+    async def _load(self, argument: RunTaskArgument) -> Invocation:
         await self.may_load.wait()
-        return self.invocation(argument["node"])
+        return self.invocation(argument.node)
 
     def invocation(self, node: str) -> Invocation:
         if node == "nowhere":
@@ -52,7 +53,7 @@ class Trial:
 
     async def announce(self, *nodes: str) -> None:
         for node in nodes or ("n0",):
-            self.starter.announce({"execution": self.root, "node": node, "attempt": 1, "try": 1}, RUN)
+            self.starter.announce(RunTaskArgument(self.root, node, "w", "t", 1, 1, {}), RUN)
         await settle()
 
     async def poll(self, *, is_current: bool = True, is_deciding: bool = False, is_over: bool = False, **states: Any) -> None:

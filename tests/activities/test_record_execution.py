@@ -60,7 +60,7 @@ async def close(recorder: ExecutionRecorder, phase: str = "SUCCEEDED", **given: 
         "execution": LAYOUT.root, "phase": phase, "outputs": None, "error": None, "reason": None, "warnings": [],
         "closed": CLOSED, "rows": to_pages(ROWS)[0], **given,
     }  # fmt: skip
-    result: dict[str, Any] = await ActivityEnvironment().run(recorder.close, argument)
+    result: dict[str, Any] = await ActivityEnvironment().run(recorder.record_execution, argument)
     return result
 
 
@@ -186,21 +186,22 @@ async def test_rows_in_pages(recorder: ExecutionRecorder, store: ObjectStore) ->
     text = to_pages(ROWS)[0]
     for number, part in enumerate((text[:50], text[50:])):
         saved = {"execution": LAYOUT.root, "generation": 3, "page": number, "text": part}
-        await ActivityEnvironment().run(pages.save_state, saved)
-    argument = {"execution": LAYOUT.root, "phase": "FAILED", "closed": CLOSED, "rows_pages": [3, 2], "error": None}
-    await ActivityEnvironment().run(recorder.close, argument)
+        await ActivityEnvironment().run(pages.save_state_page, saved)
+    saved_rows = {"generation": 3, "count": 2}
+    argument = {"execution": LAYOUT.root, "phase": "FAILED", "closed": CLOSED, "rows_pages": saved_rows}
+    await ActivityEnvironment().run(recorder.record_execution, argument)
 
     assert [node.phase for node in record(store).nodes] == [Phase.SUCCEEDED, Phase.SKIPPED, Phase.QUEUED]
     load = {"execution": LAYOUT.root, "generation": 3, "page": 1}
-    assert await ActivityEnvironment().run(pages.load_state, load) == text[50:]
+    assert await ActivityEnvironment().run(pages.load_state_page, load) == text[50:]
 
 
 async def test_a_plan_is_saved_and_read(store: ObjectStore) -> None:
     pages = StatePages(store)
-    await ActivityEnvironment().run(pages.save_plan, {"execution": LAYOUT.root, "page": 0, "text": "plan"})
-    assert await ActivityEnvironment().run(pages.plan_page, {"execution": LAYOUT.root, "page": 0}) == "plan"
+    await ActivityEnvironment().run(pages.save_plan_page, {"execution": LAYOUT.root, "page": 0, "text": "plan"})
+    assert await ActivityEnvironment().run(pages.load_plan_page, {"execution": LAYOUT.root, "page": 0}) == "plan"
     with pytest.raises(ApplicationError, match="does not exist") as caught:
-        await ActivityEnvironment().run(pages.plan_page, {"execution": LAYOUT.root, "page": 1})
+        await ActivityEnvironment().run(pages.load_plan_page, {"execution": LAYOUT.root, "page": 1})
     assert caught.value.non_retryable
 
 

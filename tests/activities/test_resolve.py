@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,8 @@ from temporalio.testing import ActivityEnvironment
 
 from flytemp.layout import ExecutionLayout
 from flytemp.protocol.search_attributes import KEYWORD_LISTS, KEYWORDS
-from flytemp.records.launch import ExecutionContext, ResolvedSettings
+from flytemp.protocol.workflow import ExecutionSettings, Resolved
+from flytemp.records.launch import ExecutionContext
 from flytemp.spec.pages import from_pages
 from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
@@ -61,7 +63,7 @@ def namespace() -> Namespace:
 
 @pytest.fixture
 def resolver(store: ObjectStore, namespace: Namespace) -> LaunchResolver:
-    return LaunchResolver(Executions(store), namespace, ResolvedSettings(task_queue="q"), store.uri_of("data"))  # type: ignore[arg-type]
+    return LaunchResolver(Executions(store), namespace, ExecutionSettings(task_queue="q"), store.uri_of("data"))  # type: ignore[arg-type]
 
 
 async def resolved(resolver: LaunchResolver, launch: Any, workflow_id: str = LAYOUT.workflow_id) -> dict[str, Any]:
@@ -72,8 +74,7 @@ async def resolved(resolver: LaunchResolver, launch: Any, workflow_id: str = LAY
         "first_run_id": "run-1",
         "started_at": "2026-01-01T00:00:00+00:00",
     }
-    result: dict[str, Any] = await ActivityEnvironment().run(resolver.resolve, argument)
-    return result
+    return asdict(Resolved.from_json(await ActivityEnvironment().run(resolver.resolve, argument)))
 
 
 @pytest.mark.parametrize(
@@ -123,8 +124,8 @@ BAD_LAUNCHES: list[Any] = [
     pytest.param({"launch_plan": "diamond", "inputs": {"y": 3}}, "no input 'y'", id="unknown input"),
     pytest.param({"launch_plan": "small-of-7", "inputs": {"x": 3}}, "fixed", id="fixed input"),
     pytest.param({"launch_plan": "nested"}, "'x' is missing", id="missing input"),
-    pytest.param({"launch_plan": "nested", "inputs_uri": "file:///etc/passwd"}, "of this worker's store", id="another store"),
-    pytest.param("diamond", "launch is not understood", id="no object"),
+    pytest.param({"launch_plan": "nested", "inputs_uri": "file:///etc/passwd"}, "in the worker's store", id="another store"),
+    pytest.param("diamond", "invalid launch", id="no object"),
 ]
 
 

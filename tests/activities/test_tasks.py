@@ -42,10 +42,10 @@ SPEC = "wf:default:development:tests.small.diamond:v1"
 ARGUMENT = {
     "execution": LAYOUT.root,
     "node": "n0",
-    "workflow": "tests.small.diamond",
+    "graph": "tests.small.diamond",
     "task": "tests.small.add",
     "attempt": 1,
-    "try": 1,
+    "try_": 1,
     "inputs": {"a": {"literal": 1}, "b": {"literal": 2}},
 }
 
@@ -265,9 +265,8 @@ async def test_try_without_an_activity_ends_with_its_execution(
 
 
 def several(*nodes: str) -> dict[str, Any]:
-    """The argument of `start_tasks`."""
-    one = {name: value for name, value in ARGUMENT.items() if name != "execution"}
-    return {"execution": LAYOUT.root, "tries": to_pages([{**one, "node": node} for node in nodes])}
+    """Return an argument of `start_tasks`."""
+    return {"tries": to_pages([{**ARGUMENT, "node": node} for node in nodes])}
 
 
 @pytest.mark.parametrize(("slots", "started"), [(None, 3), (3, 3), (2, 2), (0, 0)])
@@ -312,7 +311,7 @@ async def test_early_started_try_is_released_to_the_worker_with_its_activity(sto
 
 async def test_tries_of_an_execution_that_does_not_load_are_not_started_early(store: ObjectStore) -> None:
     trial = Trial(store)
-    argument = {**several("n0"), "execution": "executions/default/other/run-1"}
+    argument = {"tries": to_pages([{**ARGUMENT, "execution": "executions/default/other/run-1"}])}
     assert await trial.environment.run(trial.runner.start_tasks, argument) == {"started": []}
     assert not trial.backend.invocations
 

@@ -43,7 +43,7 @@ async def test_a_bad_launch_fails_the_run_with_a_clear_error(shapes: Installatio
     for launch, message in (
         ({"launch_plan": "shapes.diamond", "inputs": {"x": "no"}}, "input 'x'"),
         ({"launch_plan": "nothing-like-it"}, "is named 'nothing-like-it'"),
-        ({"plan": "diamond"}, "the launch is not understood"),
+        ({"plan": "diamond"}, "invalid launch"),
         ({"launch_plan": "../../etc/passwd"}, "../../etc/passwd"),
         ({"launch_plan": "shapes.diamond", "inputs_uri": "file:///etc/passwd"}, "must be an object of this worker's store"),
     ):

@@ -38,8 +38,8 @@ async def test_replays(file: Path) -> None:
 
 
 async def test_a_reordering_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    take = WorkflowRunner.take
-    monkeypatch.setattr(WorkflowRunner, "take", lambda self, commands: take(self, _reversed(commands)))
+    enqueue = WorkflowRunner.enqueue_commands
+    monkeypatch.setattr(WorkflowRunner, "enqueue_commands", lambda self, commands: enqueue(self, _reversed(commands)))
     history = read(next(file for file in HISTORIES if "diamond-0" in file.name))
     result = await Replayer(workflows=[FlytempWorkflow, FlytempMapPart]).replay_workflow(history, raise_on_replay_failure=False)
 

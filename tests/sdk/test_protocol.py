@@ -39,7 +39,7 @@ def test_fields_with_their_default_are_omitted() -> None:
 
 
 def test_message_is_the_same_after_writing_and_reading() -> None:
-    continued = ContinuedArgument(Continuation(RESOLVED, 3, 1, epoch="9f3a2c01"))
+    continued = ContinuedArgument(Continuation(RESOLVED, 3, 1))
     for message in (
         RUN_TASK,
         continued,

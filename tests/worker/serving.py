@@ -15,7 +15,7 @@ from temporalio.worker import Worker
 from flytemp.client import Client
 from flytemp.compiler import compile_entity
 from flytemp.config import load_settings
-from flytemp.records.launch import ResolvedSettings
+from flytemp.protocol.workflow import ExecutionSettings
 from flytemp.registry import Registry
 from flytemp.runtime.execute import ExecutionOptions, execute
 from flytemp.runtime.invocation import Invocation, TaskResult
@@ -102,7 +102,7 @@ async def connect(server: DevServer, folder: Path, entities: Iterable[Any]) -> C
 async def serving(client: Client, backend: Backend, **settings: Any) -> AsyncIterator[None]:
     """The interpreter, control and tasks on one queue."""
     queue = client.settings.task_queue
-    resolved = ResolvedSettings(task_queue=queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, **settings})
+    resolved = ExecutionSettings(task_queue=queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, **settings})
     executions = Executions(client.store)
     control = control_parts(executions, client.temporal, resolved)
     tasks = task_parts(TaskRunner(executions, backend, WorkflowLiveness(client.temporal)))

@@ -11,6 +11,8 @@ from temporalio import activity
 
 from flytemp.config import Settings, load_settings
 from flytemp.errors import ConfigError
+from flytemp.protocol import activities as protocol
+from flytemp.protocol.message import Activity
 from flytemp.store import open_store
 from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
@@ -34,23 +36,17 @@ def names(activities: Any) -> list[str]:
     return [name for name in found if name is not None]
 
 
-def test_every_activity_that_the_workflow_calls_is_registered(tmp_path: Path) -> None:
+def test_every_declared_activity_is_registered(tmp_path: Path) -> None:
     chosen = settings(tmp_path)
     executions = Executions(open_store(chosen.store))
     temporal: Any = None
     control = control_parts(executions, temporal, resolved_settings(chosen))
     tasks = task_parts(TaskRunner(executions, NoopBackend(), WorkflowLiveness(temporal)))
 
-    others = {
-        activity_calls.PART_WORKFLOW,
-        activity_calls.CHILD_CLOSED,
-        activity_calls.GAVE_BACK,
-        activity_calls.TELL,
-    }  # a workflow type, and signals
-    called = {value for name, value in vars(activity_calls).items() if name.isupper() and isinstance(value, str)} - others
-    assert {*names(control.activities), *names(tasks.activities)} == called | set(activity_calls.ASKS.values())
+    declared = {value.name for value in vars(protocol).values() if isinstance(value, Activity)}
+    assert {*names(control.activities), *names(tasks.activities), protocol.SWEEP_PODS.name} == declared
     assert control.workflows == [FlytempWorkflow, FlytempMapPart, FlytempJanitor]
-    assert names(tasks.activities) == [activity_calls.RUN_TASK, activity_calls.START_TASKS]
+    assert names(tasks.activities) == [protocol.RUN_TASK.name, protocol.START_TASKS.name]
 
 
 def test_only_pods_are_started_ahead(tmp_path: Path) -> None:

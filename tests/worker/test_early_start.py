@@ -17,7 +17,7 @@ from temporalio.worker import Replayer, Worker
 from flytemp import map_task, task, workflow
 from flytemp.client import Client, LaunchOptions
 from flytemp.client.handle import ExecutionHandle
-from flytemp.records.launch import ResolvedSettings
+from flytemp.protocol.workflow import ExecutionSettings
 from flytemp.records.models import Phase
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp_activities.backend import HeartbeatDetails, Report, TaskLost, TryKey, key_of
@@ -28,7 +28,8 @@ from flytemp_worker.assembly import control_parts
 from flytemp_worker.devserver import DevServer
 from flytemp_worker.workflow.early_start import FIRST
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
-from flytemp_worker.workflow.runner import FIRST_WINDOW, WorkflowRunner
+from flytemp_worker.workflow.runner import WorkflowRunner
+from flytemp_worker.workflow.window import INITIAL_WINDOW
 from tests.worker.serving import connect
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -137,7 +138,7 @@ class Place:
         self.client = client
         self.backend = PodsAlike()
         self.queue = f"tasks-{uuid.uuid4().hex}"
-        self.resolved = ResolvedSettings(
+        self.resolved = ExecutionSettings(
             task_queue=self.queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, "starts_ahead": 1_000, **settings}
         )
         self.executions = Executions(client.store)
@@ -211,7 +212,7 @@ async def test_remaining_activities_are_scheduled_after_many_tasks_end_at_once(c
 
 async def test_remaining_tasks_start_after_many_end_at_once_without_early_start(client: Client) -> None:
     place = Place(client, starts_ahead=0)
-    place.backend.quick = FIRST_WINDOW
+    place.backend.quick = INITIAL_WINDOW
     async with place.control(), place.tasks():
         handle = await place.launch()
         await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
@@ -251,7 +252,7 @@ async def test_cancellation_stops_tries_without_an_activity(client: Client) -> N
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the window of activities small, so that activities are held back until tasks end."""
-    monkeypatch.setattr(WorkflowRunner, "_may_grow", False)
+    monkeypatch.setattr(WorkflowRunner, "_may_window_grow", False)
 
 
 @pytest.mark.usefixtures("narrow")

@@ -21,7 +21,7 @@ from flytemp import task
 from flytemp import workflow as flytemp_workflow
 from flytemp.client import Client
 from flytemp.client.handle import ExecutionHandle
-from flytemp.records.launch import ResolvedSettings
+from flytemp.protocol.workflow import ExecutionSettings
 from flytemp.records.models import Phase
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp_activities.backend import HeartbeatDetails, Report, TaskLost, TryKey, key_of
@@ -178,7 +178,7 @@ class Place:
     ) -> None:
         self.client = client
         self.backend = Pods(cluster)
-        self.settings = ResolvedSettings(task_queue=queue, heartbeat_seconds=2, starts_ahead=100)
+        self.settings = ExecutionSettings(task_queue=queue, heartbeat_seconds=2, starts_ahead=100)
         self.executions = Executions(client.store)
         self.runner = TaskRunner(self.executions, self.backend, WorkflowLiveness(client.temporal, poll_seconds))
         self.interceptor = EarlyStartInterceptor(self.runner.early_starter, others_queue or queue)

@@ -11,7 +11,8 @@ from temporalio.client import WorkflowFailureError
 from bench.scale_programs import fan
 from flytemp.client import Client
 from flytemp.config import load_settings
-from flytemp.records.launch import LaunchOptions, ResolvedSettings
+from flytemp.protocol.workflow import ExecutionSettings
+from flytemp.records.launch import LaunchOptions
 from flytemp.registry import Registry
 from flytemp_activities import heartbeats
 from flytemp_activities.executions import Executions
@@ -34,7 +35,7 @@ async def test_many_tasks_are_cancelled_before_their_next_heartbeats(tmp_path: P
     try:
         document = fan(TASKS)
         Registry(client.store).register([document], project="default", domain="development", version="v1")
-        settings = ResolvedSettings(task_queue="many-tasks", heartbeat_seconds=3_600)
+        settings = ExecutionSettings(task_queue="many-tasks", heartbeat_seconds=3_600)
         executions, backend = Executions(client.store), HeldBackend()
         runner = TaskRunner(executions, backend, WorkflowLiveness(client.temporal))
         async with (

@@ -21,7 +21,7 @@ from temporalio.worker import Worker
 from flytemp.client import Client, LaunchOptions
 from flytemp.client.setup import setup_temporal
 from flytemp.config import load_settings
-from flytemp.records.launch import ResolvedSettings
+from flytemp.protocol.workflow import ExecutionSettings
 from flytemp.records.models import Execution, Phase
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp.temporal.search_attributes import add_search_attributes
@@ -33,7 +33,6 @@ from flytemp_activities.tasks import TaskRunner
 from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.assembly import control_parts, task_parts
 from flytemp_worker.devserver import DevServer
-from flytemp_worker.workflow import interpreter
 from tests import small
 
 pytestmark = pytest.mark.e2e
@@ -134,7 +133,7 @@ def backend() -> QuickBackend:
 async def serving(client: Client, backend: QuickBackend, **settings: Any) -> AsyncIterator[None]:
     """The interpreter, control and tasks on one queue."""
     queue = client.settings.task_queue
-    resolved = ResolvedSettings(task_queue=queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, **settings})
+    resolved = ExecutionSettings(task_queue=queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, **settings})
     executions = Executions(client.store)
     control = control_parts(executions, client.temporal, resolved)
     tasks = task_parts(TaskRunner(executions, backend, WorkflowLiveness(client.temporal)))
@@ -169,16 +168,16 @@ def raw(data: bytes, encoding: str = "json/plain") -> RawValue:
 @pytest.mark.parametrize(
     ("payloads", "message"),
     [
-        pytest.param([], "there is no input", id="no input"),
+        pytest.param([], "the workflow has no input", id="no input"),
         pytest.param(["diamond"], "one JSON object", id="a text"),
         pytest.param([5], "one JSON object", id="a number"),
         pytest.param([["diamond"]], "one JSON object", id="a list"),
         pytest.param([None], "one JSON object", id="null"),
         pytest.param([b"bytes"], "one JSON object", id="bytes"),
-        pytest.param([raw(b"{")], "cannot be read", id="no JSON"),
-        pytest.param([raw(b'{"launch_plan": ' + b"1" * 5000 + b"}")], "cannot be read", id="a giant number"),
-        pytest.param([raw(b'{"launch_plan": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")], "cannot be read", id="nested deeply"),
-        pytest.param([raw(b"x", "team/secret")], "cannot be read", id="an unknown encoding"),
+        pytest.param([raw(b"{")], "cannot be decoded", id="no JSON"),
+        pytest.param([raw(b'{"launch_plan": ' + b"1" * 5000 + b"}")], "cannot be decoded", id="a giant number"),
+        pytest.param([raw(b'{"launch_plan": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")], "cannot be decoded", id="nested"),
+        pytest.param([raw(b"x", "team/secret")], "cannot be decoded", id="an unknown encoding"),
         pytest.param([{"launch_plan": "a", "continued": {"resolved": {"interpreter": 99}}}], "continued", id="continues"),
         pytest.param([{"launch_plan": "diamond", "options": {"max_parallelism": -1}}], "max_parallelism", id="bad option"),
     ],
@@ -208,22 +207,6 @@ async def test_a_cron_schedule_is_refused(client: Client) -> None:
     await handle.terminate()
 
 
-async def test_an_unknown_interpreter_waits_for_a_worker_that_knows_it(
-    client: Client, backend: QuickBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("flytemp_activities.resolve.INTERPRETER_VERSION", 99)
-    async with serving(client, backend):
-        handle = await start(client, {"launch_plan": "diamond", "inputs": {"x": 1}})
-        async for event in handle.fetch_history_events(wait_new_event=True):
-            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
-                failure = event.workflow_task_failed_event_attributes.failure
-                assert "version 99, this worker knows [1]: upgrade the worker" in failure.message
-                break
-        assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
-        monkeypatch.setitem(interpreter._VERSIONS, 99, interpreter._VERSIONS[1])
-        assert (await asyncio.wait_for(handle.result(), DEADLINE_SECONDS))["outputs"] == {"o0": 5}
-
-
 @pytest.mark.usefixtures("worker")
 async def test_cancelled_while_it_is_resolved(client: Client, backend: QuickBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate(monkeypatch, LaunchResolver, "_prepare")
@@ -241,7 +224,7 @@ async def test_cancelled_while_it_is_resolved(client: Client, backend: QuickBack
 
 @pytest.mark.usefixtures("worker")
 async def test_cancelled_while_it_closes_it_is_what_it_was(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = Gate(monkeypatch, ExecutionRecorder, "_close")
+    gate = Gate(monkeypatch, ExecutionRecorder, "_record_execution")
     handle = await client.launch("diamond", inputs={"x": 1})
     await gate.is_reached()
     await handle.cancel("too late")

@@ -19,7 +19,7 @@ from bench.scale_programs import CODE, chain, dynamic, fan, mapped, nested, rand
 from flytemp.bundle import pack, store_bundle
 from flytemp.client import Client
 from flytemp.config import load_settings
-from flytemp.records.launch import ResolvedSettings
+from flytemp.protocol.workflow import ExecutionSettings
 from flytemp.registry import Registry
 from flytemp.runtime.execute import execute
 from flytemp.runtime.invocation import Invocation, TaskResult
@@ -102,7 +102,7 @@ async def place(server: DevServer, tmp_path: Path) -> AsyncIterator[Place]:
     store_bundle(client.store, bundle)
     documents = [document.model_copy(update={"bundle": bundle.ref}) for document, _ in CASES.values()]
     Registry(client.store).register(documents, project="default", domain="development", version="v1")
-    settings = ResolvedSettings(
+    settings = ExecutionSettings(
         task_queue=f"{queue}-tasks", continue_as_new_events=EVENTS, max_map_items=ITEMS, drain_seconds=5
     )
     executions = Executions(client.store)

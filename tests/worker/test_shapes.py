@@ -98,7 +98,7 @@ async def test_gates_take_answers_before_and_after_they_open(client: Client, bac
         await eventually(lambda: "double 3" in shapes.HOLDS.waiting)
         with pytest.raises(TypeMismatch, match="integer"):
             await handle.set_input("more", "many")
-        with pytest.raises(FlytempError, match="there is no gate 'elsewhere'"):
+        with pytest.raises(FlytempError, match="has no gate 'elsewhere'"):
             await handle.approve("elsewhere")
         await handle.approve("enough", reason="it is")  # the run has not reached it
         shapes.HOLDS.release()

@@ -15,14 +15,14 @@ from typing import Any
 from temporalio.client import Client as TemporalClient
 from temporalio.worker import Interceptor, Worker
 
-from flytemp.records.launch import ResolvedSettings
+from flytemp.protocol.workflow import ExecutionSettings
 from flytemp_activities.backend import Backend
 from flytemp_activities.executions import Executions
 from flytemp_activities.io_requests import IORequests
 from flytemp_activities.map_chunks import MapChunks
 from flytemp_activities.record_execution import ExecutionRecorder
 from flytemp_activities.resolve import LaunchResolver
-from flytemp_activities.short_timer import pause
+from flytemp_activities.short_timer import ShortTimer
 from flytemp_activities.state import StatePages
 from flytemp_activities.tasks import TaskRunner
 from flytemp_activities.workflow_liveness import WorkflowLiveness
@@ -44,22 +44,22 @@ class WorkerComponents:
 
 
 def control_parts(
-    executions: Executions, temporal: TemporalClient, settings: ResolvedSettings, raw_data_prefix: str | None = None
+    executions: Executions, temporal: TemporalClient, settings: ExecutionSettings, raw_data_prefix: str | None = None
 ) -> WorkerComponents:
     """The interpreter and its control activities. ``raw_data_prefix`` is by default the store's folder ``data``."""
     prefix = raw_data_prefix or executions.store.uri_of("data")
     resolver = LaunchResolver(executions, temporal, settings, prefix)
     pages = StatePages(executions.store)
     recorder = ExecutionRecorder(executions)
-    answers, parts, liveness = IORequests(executions), MapChunks(executions), WorkflowLiveness(temporal)
+    io, chunks, liveness = IORequests(executions), MapChunks(executions), WorkflowLiveness(temporal)
     return WorkerComponents(
         [FlytempWorkflow, FlytempMapPart, FlytempJanitor],
         [
-            resolver.resolve, recorder.close,
-            pages.plan_page, pages.save_plan, pages.load_state, pages.save_state,
-            answers.read_values, answers.list_lengths, answers.split_lists, answers.child_inputs, answers.store_map,
-            answers.expand_dynamic, answers.dynamic_plans, parts.part_plan, parts.close_part, liveness.closed_children,
-            pause,
+            resolver.resolve, recorder.record_execution,
+            pages.load_plan_page, pages.save_plan_page, pages.load_state_page, pages.save_state_page,
+            io.read_values, io.list_lengths, io.split_lists, io.child_inputs, io.store_map, io.expand_dynamic, io.dynamic_plans,
+            chunks.chunk_plan, chunks.save_chunk_rows, chunks.save_chunk_outputs,
+            liveness.closed_workflows, ShortTimer().short_timer,
         ],
     )  # fmt: skip
 
@@ -69,7 +69,7 @@ def task_parts(runner: TaskRunner) -> WorkerComponents:
     return WorkerComponents([], [runner.run_task, runner.start_tasks])
 
 
-def early_start(runner: TaskRunner, settings: ResolvedSettings) -> Sequence[Interceptor]:
+def early_start(runner: TaskRunner, settings: ExecutionSettings) -> Sequence[Interceptor]:
     """Return the interceptors that let the runner start tasks of an interpreter in the same process early, if the settings do."""
     return [EarlyStartInterceptor(runner.early_starter, settings.task_queue)] if settings.starts_ahead else []
 
@@ -95,7 +95,7 @@ def control_worker(
     temporal: TemporalClient,
     executions: Executions,
     task_queue: str,
-    settings: ResolvedSettings,
+    settings: ExecutionSettings,
     raw_data_prefix: str | None = None,
     interceptors: Sequence[Interceptor] = (),
 ) -> Worker:
@@ -116,7 +116,7 @@ def control_worker(
 def task_worker(
     temporal: TemporalClient,
     runner: TaskRunner,
-    settings: ResolvedSettings,
+    settings: ExecutionSettings,
     *,
     slots: int,
     drain_seconds: float,

@@ -19,9 +19,9 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 
+from flytemp.protocol.activities import RUN_TASK, RunTaskArgument
 from flytemp_activities.early_start import EarlyStarter, try_of
 from flytemp_activities.workflow_liveness import WorkflowRun
-from flytemp_worker.workflow.activity_calls import RUN_TASK
 
 _ANNOUNCE, _CANCEL = "flytemp_announce", "flytemp_cancel_early_start"
 
@@ -49,11 +49,11 @@ class EarlyStartInterceptor(Interceptor):
             return
         argument["announced"] = True
         if is_new:
-            self._early_starter.announce(argument, run)
+            self._early_starter.announce(RunTaskArgument.from_json(argument), run)
 
     def _cancel(self, argument: dict[str, Any]) -> None:
         if argument.get("announced"):
-            self._early_starter.cancel(try_of(argument))
+            self._early_starter.cancel(try_of(RunTaskArgument.from_json(argument)))
 
 
 class _Inbound(WorkflowInboundInterceptor):
@@ -80,7 +80,7 @@ class _Outbound(WorkflowOutboundInterceptor):
         info = workflow.info()
         length = info.get_current_history_length()
         self._first_length = self._first_length or length
-        if input.activity != RUN_TASK or input.schedule_to_start_timeout is not None:
+        if input.activity != RUN_TASK.name or input.schedule_to_start_timeout is not None:
             return super().start_activity(input)
         argument: dict[str, Any] = input.args[0]
         if argument.get("resumed") or argument.get("stop"):

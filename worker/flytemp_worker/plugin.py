@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 
 from temporalio.client import Client as TemporalClient
 from temporalio.plugin import SimplePlugin
@@ -46,9 +47,7 @@ class FlytempPlugin(SimplePlugin):
         store = open_store(chosen.store)
         executions = Executions(store)
         queue = task_queue or chosen.task_queue
-        resolved = resolved_settings(chosen).model_copy(
-            update={"task_queue": queue if run_tasks else tasks_queue(queue)}
-        )
+        resolved = replace(resolved_settings(chosen), task_queue=queue if run_tasks else tasks_queue(queue))
         control = control_parts(executions, temporal, resolved, chosen.raw_data_prefix)
         activities = list(control.activities)
         backend = make_backend(chosen, store) if run_tasks else None

@@ -17,7 +17,7 @@ from temporalio.worker import Worker
 
 from flytemp.config import Settings
 from flytemp.errors import ConfigError
-from flytemp.records.launch import ResolvedSettings
+from flytemp.protocol.workflow import ExecutionSettings
 from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp.task_queues import tasks_queue
@@ -147,10 +147,10 @@ def slots_of(settings: Settings) -> int:
     return settings.kubernetes.pods if settings.worker.backend == "kubernetes" else settings.worker.slots
 
 
-def resolved_settings(settings: Settings) -> ResolvedSettings:
+def resolved_settings(settings: Settings) -> ExecutionSettings:
     """The settings that executions resolved by this worker obey."""
     worker = settings.worker
-    return ResolvedSettings(
+    return ExecutionSettings(
         task_queue=tasks_queue(settings.task_queue, worker.pool),
         heartbeat_seconds=worker.heartbeat_seconds,
         max_parallelism=worker.max_parallelism,

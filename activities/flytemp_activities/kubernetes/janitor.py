@@ -12,16 +12,17 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
-from temporalio import activity
 from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp.errors import FlytempError
 from flytemp.layout import RootLayout
+from flytemp.protocol.activities import SWEEP_PODS, RemovedPods, SweepPodsArgument
 from flytemp.records.launch import ExecutionContext
 from flytemp.store.object_store import ObjectStore
 from flytemp.temporal.workflows import first_run_id
+from flytemp_activities.definitions import implements
 from flytemp_activities.kubernetes import names
 from flytemp_activities.kubernetes.api import ApiError, KubernetesApi
 from flytemp_activities.kubernetes.cleanup import write_output
@@ -64,10 +65,10 @@ class Janitor:
         self._policy = policy
         self._selector = names.selector(task_queue)
 
-    @activity.defn(name="flytemp.sweep_pods")
-    async def sweep_pods(self, dry_run: bool = False) -> list[dict[str, str]]:
-        """Remove what nobody looks after; what it was."""
-        return [asdict(one) for one in await self.sweep(dry_run=dry_run)]
+    @implements(SWEEP_PODS)
+    async def sweep_pods(self, argument: SweepPodsArgument) -> RemovedPods:
+        """Remove the pods that no workflow or worker needs. Return them."""
+        return RemovedPods([asdict(one) for one in await self.sweep()])
 
     async def sweep(self, *, dry_run: bool = False) -> list[RemovalCandidate]:
         """The pods that nobody looks after, removed unless it is only a rehearsal.

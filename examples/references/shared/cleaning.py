@@ -1,4 +1,4 @@
-"""Tasks and workflows that the project ``shared`` offers to other projects."""
+"""What the team of the project ``shared`` offers to everybody."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from flytemp import LaunchPlan, task, workflow
 
 @task
 def clean(text: str) -> str:
-    """Return the text in lower case without punctuation."""
+    """Lower case, without punctuation."""
     return "".join(letter for letter in text.lower() if letter.isalnum() or letter == " ").strip()
 
 
 @task
 def count_words(text: str) -> dict[str, int]:
-    """Return the number of occurrences of each word."""
+    """How often each word is there."""
     words = text.split()
     return {word: words.count(word) for word in sorted(set(words))}
 
 
 @workflow
 def word_counts(text: str) -> dict[str, int]:
-    """Clean a text and count its words."""
+    """The words of a text that has not been cleaned."""
     return count_words(text=clean(text=text))
 
 

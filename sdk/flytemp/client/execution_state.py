@@ -108,7 +108,7 @@ def _read_missing(store: ObjectStore, layout: ExecutionLayout, reader: HistoryRe
         if pages:
             reader.know_plan(pages)
     if reader.lacks_state and reader.continued is not None:
-        generation, count = reader.continued["generation"], reader.continued["pages"]
+        generation, count = reader.continued.generation, reader.continued.pages
         pages = _read_pages(store, [layout.state_page(generation, page) for page in range(count)])
         if pages:
             reader.know_state(pages)

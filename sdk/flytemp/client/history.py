@@ -8,14 +8,30 @@ come the same rows that the engine writes when it closes.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter
 
 from flytemp.names import node_of
-from flytemp.records.launch import ExecutionContext, Resolved
+from flytemp.protocol.activities import (
+    DYNAMIC_PLANS,
+    EXPAND_DYNAMIC,
+    LOAD_PLAN_PAGE,
+    LOAD_STATE_PAGE,
+    RESOLVE,
+    RUN_TASK,
+    DynamicPlansArgument,
+    NodeArgument,
+    PlanPage,
+    RunTaskArgument,
+    StatePage,
+    TaskOutputs,
+)
+from flytemp.protocol.message import UNSET, Activity, Message
+from flytemp.protocol.workflow import ROWS_MEMO, Continuation, ContinuedArgument, Resolved, RowsMemo
+from flytemp.records.launch import ExecutionContext
 from flytemp.spec.pages import from_pages
 
 Row = dict[str, Any]
@@ -30,6 +46,27 @@ _MEMO = EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED
 _CANCEL_REQUESTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED
 
 
+_DECLARATIONS: dict[str, Activity[Any, Any]] = {
+    declaration.name: declaration
+    for declaration in (RUN_TASK, RESOLVE, LOAD_PLAN_PAGE, LOAD_STATE_PAGE, EXPAND_DYNAMIC, DYNAMIC_PLANS)
+}
+"""The activities from whose events the state is read."""
+
+
+class _Call(NamedTuple):
+    """A scheduled activity. Activities that the reader does not need have no declaration."""
+
+    declaration: Activity[Any, Any] | None
+    argument: Message | None
+    activity_id: str
+
+
+class _ActivityClosed(Protocol):
+    """Attributes of any event that ends an activity."""
+
+    scheduled_event_id: int
+
+
 class HistoryReader:
     """Feed it the events of one run in order; ``rows`` is the state of the nodes so far."""
 
@@ -41,19 +78,19 @@ class HistoryReader:
         self.plan: dict[str, Any] | None = None
         self.rows: dict[str, Row] = {}
         self.cancel_requested = False
-        self.continued: dict[str, Any] | None = None  # what the run before this one handed over
+        self.continued: Continuation | None = None  # from the run before this one
         self.context: ExecutionContext | None = None  # kept here by who read it: it never changes
-        self._activities: dict[int, tuple[str, dict[str, Any], str]] = {}  # scheduled event → type, argument, id
+        self._calls: dict[int, _Call] = {}  # by the id of the event that scheduled the activity
         self._plan_pages: dict[int, str] = {}
         self._state_pages: dict[int, str] = {}
         self._has_state = False
         self._nodes: dict[str, dict[str, dict[str, Any]]] = {}  # the plan's nodes: graph → node id → node
         self.dynamics: dict[str, dict[str, Any]] = {}  # plans of dynamics: "<node path>/<attempt>" → plan
         self.paused: dict[str, Any] | None = None
-        self._told: set[str] = set()  # nodes that the journal speaks of
+        self._journaled: set[str] = set()  # paths of nodes that have a row in the journal
 
     async def feed(self, event: HistoryEvent) -> None:
-        """Take in one event."""
+        """Update the state by one event."""
         self.events = event.event_id
         kind = event.event_type
         if kind == _STARTED:
@@ -62,94 +99,93 @@ class HistoryReader:
             await self._on_scheduled(event)
         elif kind == _COMPLETED:
             completed = event.activity_task_completed_event_attributes
-            name, argument, activity_id = self._activities.pop(completed.scheduled_event_id, ("", {}, ""))
-            await self._on_completed(name, argument, activity_id, completed.result.payloads, _at(event))
+            await self._on_completed(self._take(completed), completed.result.payloads, _at(event))
         elif kind == _FAILED:
             failed = event.activity_task_failed_event_attributes
-            name, _, activity_id = self._activities.pop(failed.scheduled_event_id, ("", {}, ""))
-            if name == "flytemp.run_task":
+            call = self._take(failed)
+            if call.declaration is RUN_TASK:
                 details = await self._decode(failed.failure.application_failure_info.details.payloads)
                 is_ours = isinstance(details, dict) and {"kind", "code", "message"} <= details.keys()
-                self._fail(activity_id, details if is_ours else _lost(failed.failure.message), _at(event))
+                self._fail(call.activity_id, details if is_ours else _lost(failed.failure.message), _at(event))
         elif kind == _TIMED_OUT:
-            name, _, activity_id = self._activities.pop(
-                event.activity_task_timed_out_event_attributes.scheduled_event_id, ("", {}, "")
-            )
-            if name == "flytemp.run_task":
-                self._fail(activity_id, _lost("the activity timed out"), _at(event))
+            call = self._take(event.activity_task_timed_out_event_attributes)
+            if call.declaration is RUN_TASK:
+                self._fail(call.activity_id, _lost("the activity timed out"), _at(event))
         elif kind == _CANCELED:
-            name, _, activity_id = self._activities.pop(
-                event.activity_task_canceled_event_attributes.scheduled_event_id, ("", {}, "")
-            )
-            if name == "flytemp.run_task":
-                self._stop(self.rows[node_of(activity_id)], _at(event))
+            call = self._take(event.activity_task_canceled_event_attributes)
+            if call.declaration is RUN_TASK:
+                self._stop(self.rows[node_of(call.activity_id)], _at(event))
         elif kind == _CANCEL_REQUESTED:
             self.cancel_requested = True
         elif kind == _MEMO:
             await self._on_memo(event.workflow_properties_modified_event_attributes.upserted_memo.fields)
 
+    def _take(self, attributes: _ActivityClosed) -> _Call:
+        """Return the call whose end the event describes."""
+        return self._calls.pop(attributes.scheduled_event_id, _Call(None, None, ""))
+
     async def _on_memo(self, fields: Any) -> None:
-        """A piece of the journal: see `flytemp_worker.workflow.journal`."""
-        if "flytemp.rows" not in fields:
+        """Apply an entry of the journal; see `flytemp_worker.workflow.journal`."""
+        if ROWS_MEMO not in fields:
             return
-        written = await self._decode([fields["flytemp.rows"]])
-        self.paused = written.get("paused", self.paused)
-        for row in written["rows"]:
-            self._told.add(row["id"])
+        written = RowsMemo.from_json(await self._decode([fields[ROWS_MEMO]]))
+        if written.paused is not UNSET:
+            self.paused = written.paused
+        for row in written.rows:
+            self._journaled.add(row["id"])
             before = self.rows.get(row["id"], {})
             keeps = row.get("kind") == "dynamic" and row["phase"] == before.get("phase")
-            own = _TIMES & before.keys() if row.get("kind") == "task" else set()  # activities told those of tasks
+            own = _TIMES & before.keys() if row.get("kind") == "task" else set()  # the times of tasks are those of activities
             self.rows[row["id"]] = {**(before if keeps else {}), **row, **{name: before[name] for name in own}}
 
     async def _on_started(self, event: HistoryEvent) -> None:
+        started = event.workflow_execution_started_event_attributes
         try:
-            argument = await self._decode(event.workflow_execution_started_event_attributes.input.payloads)
+            argument = await self._decode(started.input.payloads)
         except (KeyError, RuntimeError, TypeError, ValueError):
-            # Anyone may start a workflow with anything; the run's failure says so.
+            # Any program may start a workflow with any input; the failure of the run describes the error.
             return
         if not isinstance(argument, dict):
             return
-        # As the interpreter does: only a run that continues another may say what to go on with.
-        if not event.workflow_execution_started_event_attributes.continued_execution_run_id or "continued" not in argument:
+        # The interpreter applies the same rule: only a run with a predecessor may be given a state.
+        if not started.continued_execution_run_id or "continued" not in argument:
             self.launch = argument
             return
-        self.continued = argument["continued"]
-        self.resolved = Resolved.model_validate(argument["continued"]["resolved"])
+        self.continued = ContinuedArgument.from_json(argument).continued
+        self.resolved = self.continued.resolved
 
     async def _on_scheduled(self, event: HistoryEvent) -> None:
         scheduled = event.activity_task_scheduled_event_attributes
-        name = scheduled.activity_type.name
-        argument = await self._decode(scheduled.input.payloads)
-        self._activities[event.event_id] = (name, argument if isinstance(argument, dict) else {}, scheduled.activity_id)
-        if name == "flytemp.run_task" and isinstance(argument, dict):
+        declaration = _DECLARATIONS.get(scheduled.activity_type.name)
+        if declaration is None:
+            return
+        argument = declaration.argument.from_json(await self._decode(scheduled.input.payloads))
+        self._calls[event.event_id] = _Call(declaration, argument, scheduled.activity_id)
+        if isinstance(argument, RunTaskArgument):
             self._start(argument, _at(event))
 
-    async def _on_completed(self, name: str, argument: dict[str, Any], activity_id: str, result: Any, at: int) -> None:
-        if name == "flytemp.run_task":
-            value = await self._decode(result)
-            row = self.rows[node_of(activity_id)]
-            if row.get("kind") == "dynamic":  # its graph follows
-                return
-            row.update(phase="SUCCEEDED", finished=at, outputs=value.get("outputs"), size=value.get("size", 0))
-            row.pop("error", None)
-            row.pop("message", None)
-        elif name == "flytemp.resolve":
-            self.resolved = Resolved.model_validate(await self._decode(result))
-            if self.resolved.plan is not None:
-                self.know_plan([self.resolved.plan])
-        elif name == "flytemp.plan_page" and self.resolved is not None:
-            self._plan_pages[argument["page"]] = await self._decode(result)
+    async def _on_completed(self, call: _Call, payloads: Any, at: int) -> None:
+        if call.declaration is None:
+            return
+        argument, result = call.argument, call.declaration.read_result(await self._decode(payloads))
+        if isinstance(result, TaskOutputs):
+            self._succeed(self.rows[node_of(call.activity_id)], result, at)
+        elif isinstance(result, Resolved):
+            self.resolved = result
+            if result.plan is not None:
+                self.know_plan([result.plan])
+        elif isinstance(argument, PlanPage) and self.resolved is not None:
+            self._plan_pages[argument.page] = result
             if len(self._plan_pages) == self.resolved.plan_pages:
                 self.know_plan([self._plan_pages[page] for page in sorted(self._plan_pages)])
-        elif name == "flytemp.load_state":
-            self._state_pages[argument["page"]] = await self._decode(result)
+        elif isinstance(argument, StatePage):
+            self._state_pages[argument.page] = result
             if len(self._state_pages) == self._state_page_count:
                 self.know_state([self._state_pages[page] for page in sorted(self._state_pages)])
-        elif name == "flytemp.expand_dynamic":
-            answer = await self._decode(result)
-            self.dynamics[f"{argument['node']}/{argument['attempt']}"] = from_pages(answer["pages"])
-        elif name == "flytemp.dynamic_plans":
-            self.dynamics.update(from_pages((await self._decode(result))["pages"]))
+        elif isinstance(argument, NodeArgument):
+            self.dynamics[f"{argument.node}/{argument.attempt}"] = from_pages(result.pages)
+        elif isinstance(argument, DynamicPlansArgument):
+            self.dynamics.update(from_pages(result.pages))
 
     @property
     def lacks_plan(self) -> bool:
@@ -165,7 +201,7 @@ class HistoryReader:
     def _state_page_count(self) -> int:
         """Of the state that the run begins with: that of the run before, or that in which the execution had ended."""
         if self.continued is not None:
-            return int(self.continued["pages"])
+            return self.continued.pages
         return self.resolved.state_pages if self.resolved is not None else 0
 
     def know_plan(self, pages: list[str]) -> None:
@@ -183,22 +219,31 @@ class HistoryReader:
             self.paused = self.paused or state.get("paused")
             self._has_state = True
 
-    def _start(self, argument: dict[str, Any], at: int) -> None:
-        path = argument["node"]
+    def _start(self, argument: RunTaskArgument, at: int) -> None:
+        path = argument.node
         row = self.rows.setdefault(path, {"id": path, "started": at, "history": []})
-        if row.get("phase") in _UNSUCCESSFUL and argument["attempt"] > row["attempt"]:  # a person asked for it
+        if row.get("phase") in _UNSUCCESSFUL and argument.attempt > row["attempt"]:  # a user retried the node
             row.setdefault("history", []).append(_past(row, row["phase"], row.get("finished", at)))
-        if argument["try"] == 1 and not argument.get("resumed"):
+        if argument.try_ == 1 and not argument.resumed:
             row["started_attempt"] = at
             row.pop("lost", None)
-        row.update(phase="RUNNING", attempt=argument["attempt"], try_=argument["try"], graph=argument["workflow"])
-        row.update(kind=row.get("kind", "task"), target=argument["task"], name=argument["task"].rpartition(".")[2])
-        row["local"] = argument.get("local") or path.rpartition(".")[2]
+        row.update(phase="RUNNING", attempt=argument.attempt, try_=argument.try_, graph=argument.graph)
+        row.update(kind=row.get("kind", "task"), target=argument.task, name=argument.task.rpartition(".")[2])
+        row["local"] = argument.local_id
         row.pop("message", None)
         parent = path
         while "." in parent:
             parent = parent.rpartition(".")[0]
             self.rows.setdefault(parent, {"id": parent, "phase": "RUNNING", "attempt": 1, "started": at})
+
+    def _succeed(self, row: Row, result: TaskOutputs, at: int) -> None:
+        if row.get("kind") == "dynamic":  # its graph follows
+            return
+        row.update(phase="SUCCEEDED", finished=at, outputs=result.outputs, size=result.size)
+        if result.lookup:
+            row["lookup"] = result.lookup
+        row.pop("error", None)
+        row.pop("message", None)
 
     def _stop(self, row: Row, at: int) -> None:
         """Its try was cancelled. One with a deadline may have passed that: then the journal says so."""
@@ -250,7 +295,7 @@ class HistoryReader:
         return list(rows.values())
 
     def _judge(self, path: str, rows: dict[str, Row]) -> None:
-        nodes = None if path in self._told else self._nodes_under(path)
+        nodes = None if path in self._journaled else self._nodes_under(path)
         if nodes is None:
             return
         children = [rows.get(f"{path}.{identifier}", {"phase": "WAITING"})["phase"] for identifier in nodes]

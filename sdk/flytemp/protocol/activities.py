@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import NoneType
+from typing import Any
 
 from flytemp.protocol.message import Activity, Json, Message
 from flytemp.protocol.workflow import Resolved
@@ -135,7 +136,6 @@ class TaskOutputs(Message):
 class StartTasksArgument(Message):
     """Tries to start before their activities are scheduled. ``tries`` are pages of a list of `RunTaskArgument`."""
 
-    execution: str
     tries: list[str]
 
 
@@ -246,6 +246,16 @@ CHILD_INPUTS = Activity("flytemp.child_inputs", ValuesArgument, ChildInputs)
 STORE_MAP = Activity("flytemp.store_map", StoreMapArgument, NoneType)
 EXPAND_DYNAMIC = Activity("flytemp.expand_dynamic", NodeArgument, Pages)
 DYNAMIC_PLANS = Activity("flytemp.dynamic_plans", DynamicPlansArgument, DynamicPlans)
+
+IO_REQUESTS: dict[str, Activity[Any, Any]] = {
+    "read": READ_VALUES,
+    "lengths": LIST_LENGTHS,
+    "split": SPLIT_LISTS,
+    "expand": EXPAND_DYNAMIC,
+    "inputs": CHILD_INPUTS,
+    "store": STORE_MAP,
+}
+"""The activity for each kind of `flytemp_worker.engine.messages.RequestIO`."""
 
 # ------------------------------------------------------------------------------------------ chunks
 

@@ -5,7 +5,7 @@ The public input of ``FlytempWorkflow`` is `flytemp.records.launch.LaunchRequest
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flytemp.protocol.message import UNSET, Json, Message, Signal, Unset, Update
 
@@ -85,6 +85,10 @@ class Resolved(Message):
     retry_nodes: list[str] | None = None
     state_pages: int = 0
 
+    def for_chunk(self) -> Resolved:
+        """Return the part of this result that a chunk of a map needs."""
+        return replace(self, plan=None, inputs=None, warnings=[], retry_nodes=None)
+
 
 # ----------------------------------------------------------------------------------- workflow arguments
 
@@ -105,8 +109,7 @@ class ChunkArgument(Message):
     ``graph`` and ``local`` identify the map node; ``name`` is the chunk's name in the store; ``chunk`` is its number, counted
     from 0. ``width`` is the number of slots allocated to the chunk. ``given`` are closed values of the map's inputs.
     ``most_failures`` is the number of failed items that the map tolerates. ``base`` is added to the attempt numbers of the
-    chunk's calls. ``answers`` are the answers to gates so far, and ``paused`` is the pause in effect. ``epoch`` is that of
-    `flytemp.protocol.activities.RunTaskArgument`.
+    chunk's calls. ``answers`` are the answers to gates so far, and ``paused`` is the pause in effect.
     """
 
     parent: str
@@ -126,22 +129,19 @@ class ChunkArgument(Message):
     base: int = 0
     answers: dict[str, Json] = field(default_factory=dict)
     paused: dict[str, Json] | None = None
-    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Continuation(Message):
     """The state that a run passes to the run that continues it as new.
 
-    ``generation`` counts continue-as-new and manual retries; the engine's state is saved under it in ``pages`` pages. ``epoch``
-    is that of `flytemp.protocol.activities.RunTaskArgument`.
+    ``generation`` counts continue-as-new and manual retries; the engine's state is saved under it in ``pages`` pages.
     """
 
     resolved: Resolved
     generation: int
     pages: int
     chunk: ChunkArgument | None = None
-    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)

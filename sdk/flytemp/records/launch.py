@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from flytemp.errors import InvalidName
@@ -139,53 +137,6 @@ class ExecutionContext(BaseModel):
     started_at: str
     warnings: list[str] = []
     parent: ParentCall | None = None
-
-
-class ResolvedSettings(BaseModel):
-    """The worker's settings that the interpreter obeys; history holds them, so a replay sees the same."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    task_queue: str  # of the backend's task activities
-    heartbeat_seconds: float = 10
-    max_parallelism: int = 25
-    max_in_flight: int = 1_000
-    starts_ahead: int = 0  # tasks that may be started before Temporal has started their activities
-    max_system_tries: int = 10
-    continue_as_new_events: int = 0
-    drain_seconds: float = 30
-    max_map_items: int = 1_000
-    max_dynamic_depth: int = 50
-
-
-class Resolved(BaseModel):
-    """The result of the `resolve` activity."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    interpreter: int
-    root: str  # layout.ExecutionLayout.root
-    execution: str
-    project: str
-    domain: str
-    workflow: str
-    version: str
-    launch_plan: str | None
-    labels: dict[str, str]  # those that become a search attribute
-    inputs: dict[str, Json] | None  # None: too large to be inline
-    plan: str | None  # the only page, or None: ``plan_pages`` pages are fetched
-    plan_pages: int
-    settings: ResolvedSettings
-    search_attributes: bool  # whether the namespace knows flytemp's
-    warnings: list[str] = []
-    options: LaunchOptions = LaunchOptions()
-    parent: ParentCall | None = None
-    timeout_seconds: float | None = None
-    retry: RetryCall | None = None  # it goes on from the state in which it had ended
-    state_pages: int = 0  # of that state
-
-    def to_json(self) -> dict[str, Any]:
-        return self.model_dump(mode="json")
 
 
 def project_and_domain(workflow_id: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from flytemp.client.execution_state import _error_of, _outputs_of, _read_missing
 from flytemp.client.history import HistoryReader
 from flytemp.errors import CorruptData
 from flytemp.layout import ExecutionLayout
-from flytemp.records.launch import Resolved
+from flytemp.protocol.workflow import Continuation, ExecutionSettings, Resolved
 from flytemp.records.models import Phase
 from flytemp.spec.pages import to_pages
 from flytemp.store import open_store
@@ -76,21 +76,15 @@ def test_the_innermost_failure_is_the_error() -> None:
     assert _error_of(Failure(message="odd")).code == "Failed"
 
 
-def reader_of(pages: int, continued: dict[str, Any] | None = None) -> HistoryReader:
+def reader_of(pages: int, state_pages: int = 0) -> HistoryReader:
     reader = HistoryReader(DataConverter.default)
-    reader.resolved = Resolved.model_validate(
-        {
-            "interpreter": 1, "root": LAYOUT.root, "execution": "e", "project": "p", "domain": "d", "workflow": "w",
-            "version": "v", "launch_plan": None, "labels": {}, "inputs": {}, "plan": None, "plan_pages": pages,
-            "search_attributes": False, "settings": {"task_queue": "q"},
-        }
-    )  # fmt: skip
-    reader.continued = continued
+    reader.resolved = Resolved(LAYOUT.root, "e", "p", "d", "w", "v", ExecutionSettings("q"), pages, inputs={})
+    reader.continued = Continuation(reader.resolved, 1, state_pages) if state_pages else None
     return reader
 
 
 def test_a_continued_run_without_events_is_read_from_the_store(store: ObjectStore) -> None:
-    reader = reader_of(2, {"generation": 1, "pages": 1})
+    reader = reader_of(2, state_pages=1)
     text = to_pages(PLAN)[0]
     store.write(LAYOUT.plan_page(0), text[:20].encode())
     _read_missing(store, LAYOUT, reader)

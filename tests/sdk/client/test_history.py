@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from temporalio.client import WorkflowHistory
 from temporalio.converter import DataConverter
 
 from flytemp.client.history import HistoryReader
-from flytemp.records.launch import Resolved
+from flytemp.protocol.activities import RECORD_EXECUTION, RunTaskArgument
+from flytemp.protocol.workflow import Continuation, ExecutionSettings, Resolved
 from flytemp.records.models import NodeExecution, Phase
 from flytemp.records.nodes import nodes_from_rows
 from flytemp.spec.pages import from_pages, to_pages
@@ -46,7 +48,7 @@ async def test_every_prefix_is_a_valid_view_and_final_phases_stay(file: Path) ->
         assert before.keys() <= now.keys()
         for identifier, old in before.items():
             new = now[identifier]
-            retried = reader.resolved is not None and reader.resolved.retry is not None and new.attempts > old.attempts
+            retried = reader.resolved is not None and reader.resolved.retry_nodes is not None and new.attempts > old.attempts
             assert not old.phase.is_final or new.phase is old.phase or retried
             assert old.phase.is_final or _RANK.get(new.phase, 2) >= _RANK[old.phase]
             assert new.attempts >= old.attempts
@@ -64,7 +66,7 @@ async def test_the_whole_history_gives_the_rows_of_the_engine(file: Path) -> Non
     for event in events_of(file):
         await reader.feed(event)
         scheduled = event.activity_task_scheduled_event_attributes
-        if scheduled.activity_type.name == "flytemp.close":
+        if scheduled.activity_type.name == RECORD_EXECUTION.name:
             recorded = (await DataConverter.default.decode(list(scheduled.input.payloads)))[0]
     if recorded is None:
         assert file.name[:-8].rpartition("-")[2].isdigit(), "only a run that continued as new has no close"
@@ -114,23 +116,18 @@ async def test_a_launch_without_an_input() -> None:
     assert reader.launch is None
 
 
-RUN = {"node": "n0", "workflow": "w", "task": "m.t", "attempt": 1, "try": 1}
+RUN = RunTaskArgument("r", "n0", "w", "m.t", 1, 1, {})
 PLAN = {"root": "w", "graphs": {"w": {"nodes": [{"id": "n0", "kind": "task", "target": "m.t", "name": "t", "retries": 1}]}}}
 
 
 def started(reader: HistoryReader, at: int, **changes: Any) -> None:
-    reader._start({**RUN, **changes}, at)
+    reader._start(replace(RUN, **changes), at)
 
 
 def begun(max_system_tries: int = 3) -> HistoryReader:
     reader = HistoryReader(DataConverter.default)
-    reader.resolved = Resolved.model_validate(
-        {
-            "interpreter": 1, "root": "r", "execution": "e", "project": "p", "domain": "d", "workflow": "w", "version": "v",
-            "launch_plan": None, "labels": {}, "inputs": {}, "plan": None, "plan_pages": 1, "search_attributes": False,
-            "settings": {"task_queue": "q", "max_system_tries": max_system_tries},
-        }
-    )  # fmt: skip
+    settings = ExecutionSettings("q", max_system_tries=max_system_tries)
+    reader.resolved = Resolved("r", "e", "p", "d", "w", "v", settings, 1, inputs={})
     reader.know_plan(to_pages(PLAN))
     return reader
 
@@ -156,7 +153,7 @@ SYSTEM: dict[str, Any] = {"kind": "SYSTEM", "code": "Lost", "message": "m", "ret
 def test_failures_give_the_phases_of_the_engine(errors: list[tuple[int, int, Any]], phase: Phase, past: int) -> None:
     reader = begun()
     for at, (attempt, try_, error) in enumerate(errors, 1):
-        started(reader, 10 * at, attempt=attempt, **{"try": try_})
+        started(reader, 10 * at, attempt=attempt, try_=try_)
         reader._fail(f"n0@{attempt}.{try_}", error, 10 * at + 5)
     node = view(reader, closed=False)[0]
     assert (node.phase, node.attempts) == (phase, past)
@@ -173,7 +170,8 @@ def test_a_try_that_is_scheduled_again_keeps_its_start() -> None:
 
 def test_events_of_a_run_override_the_state_it_began_with() -> None:
     reader = begun()
-    reader.continued = {"generation": 1, "pages": 1}
+    assert reader.resolved is not None
+    reader.continued = Continuation(reader.resolved, 1, 1)
     started(reader, 50, attempt=2)
     assert reader.lacks_state
     reader.know_state(to_pages({"rows": [{"id": "n0", "phase": "RUNNING", "attempt": 1}, {"id": "n1", "phase": "SUCCEEDED"}]}))

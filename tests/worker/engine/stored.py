@@ -112,7 +112,7 @@ class Stored(ClosedValueReader):
         return {"uri": uri}
 
     def _store(self, ask: RequestIO) -> dict[str, Any]:
-        self.manifests[f"{ask.node}/{ask.attempt}"] = {"outputs": ask.argument["outputs"], "parts": ask.argument.get("parts")}
+        self.manifests[f"{ask.node}/{ask.attempt}"] = {"outputs": ask.argument["outputs"], "parts": ask.argument.get("chunks")}
         return {}
 
     def _expand(self, ask: RequestIO) -> Any:

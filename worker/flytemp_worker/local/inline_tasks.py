@@ -17,6 +17,7 @@ from flytemp.bundle.extraction import extract
 from flytemp.compiler.imports import ModuleSpace
 from flytemp.errors import FlytempError
 from flytemp.literals.types import Json
+from flytemp.protocol.activities import IO_REQUESTS
 from flytemp.records.launch import ExecutionContext
 from flytemp.runtime.build_invocation import TryRequest, build_invocation
 from flytemp.runtime.execute import ExecutionOptions, execute
@@ -111,7 +112,7 @@ class IORequestHandler:
     def answer(self, command: RequestIO) -> IOCompleted:
         argument = {"execution": self._root, "node": command.node, "attempt": command.attempt, **command.argument}
         try:
-            given = self._answers.give(command.what, argument)
+            given = self._answers.perform(IO_REQUESTS[command.what], argument)
         except FlytempError as error:
             return IOCompleted(command.node, command.what, error=error_detail("USER", error.code, error.message, False))
         return IOCompleted(command.node, command.what, from_pages(given["pages"]) if command.what == "expand" else given)

@@ -1,92 +1,135 @@
-"""The child workflows of a shell: executions of launch plans, and parts of maps.
+"""Child workflows of a run: executions of launch plans, and chunks of maps.
 
-They are left alone when their parent closes (Temporal would stop them when it continues as new) and tell it by a signal
-that they are over. While the run that started them lasts, Temporal tells as well, also of one that could not; a run that
-continues another asks now and then. They themselves ask now and then whether their parent is still there.
+Children are abandoned when their parent closes, because Temporal would otherwise terminate them when the parent continues as new.
+A child signals its end to the parent. Temporal also reports the end of a child to the run that started it, but not to later
+runs, so a later run polls its children at long intervals. Children poll their parent in the same way.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import hashlib
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlreadyStartedError
 
 from flytemp.launching.execution_names import child_name
 from flytemp.names import workflow_id as execution_id
+from flytemp.protocol.activities import CLOSED_WORKFLOWS, WorkflowIds
+from flytemp.protocol.message import Json, Message, Signal
+from flytemp.protocol.workflow import (
+    CHUNK_WORKFLOW_TYPE,
+    NO_CHUNK,
+    PARENT_MESSAGE,
+    WORKFLOW_TYPE,
+    ChunkArgument,
+    ChunkStart,
+    ParentMessage,
+    Pause,
+    Resolved,
+    ResumeRequest,
+)
+from flytemp.protocol.workflow import ChildClosed as ChildClosedMessage
+from flytemp.records.launch import LaunchOptions, LaunchRequest, ParentCall
 from flytemp.temporal.workflows import phase_of_failure
-from flytemp_worker.engine import CancelChild, ChildClosed, Event, IncreaseAllocation, StartChild, StartChunk
+from flytemp_worker.engine import BroadcastToChunks, CancelChild, ChildClosed, Event, IncreaseAllocation, StartChild, StartChunk
 from flytemp_worker.workflow import activity_calls
 
 Key = tuple[str, int, int]
+"""Node path, chunk number (`NO_CHUNK` for an execution) and attempt."""
 
-_EXECUTION = -1
-_FIRST_LOOK = 15.0
-_LAST_LOOK = 600.0
-"""Seconds between looks at relatives that may have gone without a word: growing from the first to the last."""
+M = TypeVar("M", bound=Message)
+
+FIRST_POLL_SECONDS = 15.0
+MAX_POLL_SECONDS = 600.0
+"""Intervals between polls of workflows that may have closed without a signal. The interval doubles from poll to poll."""
 
 
 class ChildWorkflows:
-    """The children of one run of a shell, and its parent. ``hear`` takes each event as it happens."""
+    """The children of one run, and its parent.
 
-    def __init__(self, resolved: dict[str, Any], hear: Callable[[Event], None]) -> None:
+    Args:
+        resolved: the execution.
+        enqueue: receives an event when a child has closed.
+    """
+
+    def __init__(self, resolved: Resolved, enqueue: Callable[[Event], None]) -> None:
         self._resolved = resolved
-        self._hear = hear
+        self._enqueue = enqueue
         self._ids: dict[Key, str] = {}
-        self._starting: dict[Key, list[Callable[[str], None]]] = {}  # not there yet: what is to be done when they are
-        self._unwatched: set[Key] = set()  # what this run did not start: Temporal will not tell it of their end
+        self._starting: dict[Key, list[Callable[[str], None]]] = {}  # actions to take when the child has started
+        self._unwatched: set[Key] = set()  # children that this run did not start
         self._watcher: asyncio.Task[None] | None = None
 
     def execution_of(self, command: StartChild) -> str:
-        """The workflow id of the execution that a launch plan's node starts."""
+        """Return the workflow id of the execution that a launch plan's node starts."""
         resolved = self._resolved
-        name = child_name(resolved["execution"], resolved["root"], command.node, command.attempt)
+        name = child_name(resolved.execution, resolved.root, command.node, command.attempt)
         return execution_id(*self._place_of(command), name)
 
     def _place_of(self, command: StartChild) -> tuple[str, str]:
-        resolved, plan = self._resolved, command.launch_plan
-        return plan["project"] or resolved["project"], plan["domain"] or resolved["domain"]
+        plan = command.launch_plan
+        return plan["project"] or self._resolved.project, plan["domain"] or self._resolved.domain
 
     def start_execution(self, command: StartChild) -> None:
+        """Start the execution of a launch plan."""
         resolved, plan = self._resolved, command.launch_plan
         project, domain = self._place_of(command)
-        own = (project, domain) == (resolved["project"], resolved["domain"])
-        launch: dict[str, Any] = {
-            "launch_plan": plan["launch_plan"],
-            "project": project,
-            "domain": domain,
-            "version": plan["version"] or (resolved["version"] if own else None),
-            "inputs": command.inputs,
-            "parent": {
-                "workflow_id": workflow.info().workflow_id,
-                "node": command.node,
-                "attempt": command.attempt,
-                "execution": resolved["execution"],
-                "options": resolved.get("options") or {},
-            },
-        }
-        if command.inputs_uri is not None:
-            launch["inputs_uri"] = command.inputs_uri
-        key = (command.node, _EXECUTION, command.attempt)
-        self._start(key, "FlytempWorkflow", launch, self.execution_of(command), command.resumed)
+        is_same_place = (project, domain) == (resolved.project, resolved.domain)
+        launch = LaunchRequest.model_construct(
+            launch_plan=plan["launch_plan"],
+            project=project,
+            domain=domain,
+            version=plan["version"] or (resolved.version if is_same_place else None),
+            inputs=command.inputs,
+            inputs_uri=command.inputs_uri,
+            parent=ParentCall(
+                workflow_id=workflow.info().workflow_id,
+                node=command.node,
+                attempt=command.attempt,
+                execution=resolved.execution,
+                options=LaunchOptions(**resolved.options),
+            ),
+        )
+        key = (command.node, NO_CHUNK, command.attempt)
+        argument = launch.model_dump(mode="json", exclude_defaults=True)
+        self._start(key, WORKFLOW_TYPE, argument, self.execution_of(command), command.resumed)
 
-    def start_part(self, command: StartChunk, execution: str, told: dict[str, Any]) -> None:
-        """``execution`` is the workflow id of that which it is a part of; ``told`` is what it should know: the answers to
-        gates so far, whether the execution is paused."""
-        info = workflow.info()
-        part = {
-            "resolved": {**self._resolved, "plan": None, "inputs": None, "warnings": [], "part": None, "retry": None},
-            "parent": info.workflow_id,
-            "execution_id": execution,
-            "told": told,
-            **{name: getattr(command, name) for name in command.__slots__ if name != "resumed"},
-        }
+    def start_chunk(self, command: StartChunk, execution: str, answers: dict[str, Json], paused: dict[str, Json] | None) -> None:
+        """Start a chunk of a map.
+
+        Args:
+            command: the chunk.
+            execution: the workflow id of the execution.
+            answers: the answers to gates so far.
+            paused: the pause in effect.
+        """
+        parent = workflow.info().workflow_id
+        chunk = ChunkArgument(
+            parent=parent,
+            execution_id=execution,
+            node=command.node,
+            name=command.name,
+            chunk=command.part,
+            attempt=command.attempt,
+            source=command.source,
+            graph=command.graph,
+            local=command.local,
+            first=command.first,
+            count=command.count,
+            width=command.width,
+            given=command.given,
+            most_failures=command.most_failures,
+            base=command.base,
+            answers=answers,
+            paused=paused,
+        )
+        argument = ChunkStart(self._resolved.for_chunk(), chunk).to_json()
         key = (command.node, command.part, command.attempt)
-        identifier = activity_calls.part_id(info.workflow_id, command.node, command.part, command.attempt)
-        self._start(key, activity_calls.PART_WORKFLOW, part, identifier, command.resumed)
+        self._start(key, CHUNK_WORKFLOW_TYPE, argument, chunk_id(parent, *key), command.resumed)
 
     def _start(self, key: Key, kind: str, argument: dict[str, Any], identifier: str, resumed: bool) -> None:
         self._ids[key] = identifier
@@ -94,9 +137,9 @@ class ChildWorkflows:
             self._watch(key)
         else:
             self._starting[key] = []
-            asyncio.create_task(self._started(key, kind, argument, identifier))  # noqa: RUF006 - the loop is the workflow's
+            asyncio.create_task(self._run(key, kind, argument, identifier))  # noqa: RUF006 - the loop is the workflow's
 
-    async def _started(self, key: Key, kind: str, argument: dict[str, Any], identifier: str) -> None:
+    async def _run(self, key: Key, kind: str, argument: dict[str, Any], identifier: str) -> None:
         try:
             handle = await workflow.start_child_workflow(
                 kind,
@@ -104,112 +147,134 @@ class ChildWorkflows:
                 id=identifier,
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
-                static_summary=activity_calls.short(f"{key[0]} of {self._resolved['execution']}"),
+                static_summary=activity_calls.short(f"{key[0]} of {self._resolved.execution}"),
             )
         except WorkflowAlreadyStartedError:
-            self._is_there(key)
+            self._on_started(key)
             self._watch(key)
             return
-        self._is_there(key)
+        self._on_started(key)
         try:
             await handle
-            self._gone(key, "FAILED", "it ended without a word")  # its word comes before its end
+            self._on_gone(key, "FAILED", "it sent no result")  # the signal arrives before the end
         except (FailureError, asyncio.CancelledError) as error:
-            self._gone(key, phase_of_failure(error), str(error.cause) if isinstance(error, ChildWorkflowError) else str(error))
+            self._on_gone(key, phase_of_failure(error), str(error.cause) if isinstance(error, ChildWorkflowError) else str(error))
 
-    def _is_there(self, key: Key) -> None:
-        for act in self._starting.pop(key):
-            act(self._ids[key])
+    def _on_started(self, key: Key) -> None:
+        for action in self._starting.pop(key):
+            action(self._ids[key])
 
-    def _gone(self, key: Key, phase: str, why: str) -> None:
-        """It ended, and may not have said so."""
+    def _on_gone(self, key: Key, phase: str, reason: str) -> None:
+        """Report the end of a child unless the child reported it."""
         if key not in self._ids:
             return
-        node, part, attempt = key
-        error = {"kind": "SYSTEM", "code": "ChildEnded", "message": f"{self._ids[key]} ended: {why}"}
-        self._hear(ChildClosed(node, part, attempt, "LOST" if part != _EXECUTION else phase, error=error))
+        node, chunk, attempt = key
+        error = {"kind": "SYSTEM", "code": "ChildEnded", "message": f"{self._ids[key]} ended: {reason}"}
+        self._enqueue(ChildClosed(node, chunk, attempt, "LOST" if chunk != NO_CHUNK else phase, error=error))
 
-    def on_closed(self, message: dict[str, Any]) -> None:
-        """A child's own word that it is over."""
-        key = (message["node"], message["part"], message["attempt"])
+    def on_closed(self, message: ChildClosedMessage) -> None:
+        """Process the signal of a child that it has closed."""
+        key = (message.node, message.chunk, message.attempt)
         self._unwatched.discard(key)
         self._ids.pop(key, None)
-        counts = message.get("counts") or (0, 0)
+        succeeded, failed = message.counts
         closed = ChildClosed(
-            *key, message["phase"], message.get("outputs"), message.get("outputs_uri"), message.get("size", 0),
-            message.get("error"), (counts[0], counts[1]),
-        )  # fmt: skip
-        self._hear(closed)
+            *key, message.phase, message.outputs, message.outputs_uri, message.size, message.error, (succeeded, failed)
+        )
+        self._enqueue(closed)
 
     def cancel(self, command: CancelChild) -> None:
+        """Request the cancellation of a child."""
+        self._when_started((command.node, command.part, command.attempt), _cancel)
+
+    def broadcast(self, command: BroadcastToChunks) -> None:
+        """Signal an answer to a gate, a pause or its end to all chunks."""
+        message = _parent_message(command.message)
+        for key in [key for key in self._ids if key[1] != NO_CHUNK]:
+            self._when_started(key, lambda identifier: _signal_chunk(identifier, message))
+
+    def increase_allocation(self, command: IncreaseAllocation) -> None:
+        """Signal the new number of slots to a chunk."""
         key = (command.node, command.part, command.attempt)
-        if key in self._ids:
-            self._when_there(key, _cancel)
+        self._when_started(key, lambda identifier: _signal_chunk(identifier, ParentMessage(width=command.width)))
 
-    def tell_parts(self, message: dict[str, Any]) -> None:
-        for key in [key for key in self._ids if key[1] != _EXECUTION]:
-            self._when_there(key, lambda identifier: _tell(identifier, message))
-
-    def tell_part(self, command: IncreaseAllocation) -> None:
-        key = (command.node, command.part, command.attempt)
-        if key in self._ids:
-            self._when_there(key, lambda identifier: _tell(identifier, {"width": command.width}))
-
-    def _when_there(self, key: Key, act: Callable[[str], None]) -> None:
-        """At once, or when it has started: Temporal refuses to start and cancel a child in one workflow task."""
+    def _when_started(self, key: Key, action: Callable[[str], None]) -> None:
+        """Run ``action`` once the child has started: Temporal rejects the start and the cancellation in one workflow task."""
         if key in self._starting:
-            self._starting[key].append(act)
-        else:
-            act(self._ids[key])
+            self._starting[key].append(action)
+        elif key in self._ids:
+            action(self._ids[key])
 
-    # ------------------------------------------------------------------------------------ looking
+    # ------------------------------------------------------------------------------------ polling
 
     def _watch(self, key: Key) -> None:
         self._unwatched.add(key)
         if self._watcher is None or self._watcher.done():
-            self._watcher = asyncio.create_task(self._look_after_children())
+            self._watcher = asyncio.create_task(self._poll_children())
 
-    async def _look_after_children(self) -> None:
-        seconds = _FIRST_LOOK
+    async def _poll_children(self) -> None:
+        seconds = FIRST_POLL_SECONDS
         while self._unwatched:
-            await workflow.sleep(timedelta(seconds=seconds), summary="look after children")
-            seconds = min(seconds * 2, _LAST_LOOK)
-            looked = {key: self._ids[key] for key in self._unwatched if key in self._ids}
-            if not looked:
+            await workflow.sleep(timedelta(seconds=seconds), summary="poll the children")
+            seconds = min(seconds * 2, MAX_POLL_SECONDS)
+            polled = {key: self._ids[key] for key in sorted(self._unwatched) if key in self._ids}
+            if not polled:
                 continue
-            keys = sorted(looked)
-            closed = await activity_calls.control(activity_calls.CLOSED_CHILDREN, {"workflows": [looked[key] for key in keys]})
-            for key in keys:
-                if looked[key] in closed and key in self._unwatched:
+            closed = await _closed(list(polled.values()))
+            for key, identifier in polled.items():
+                if identifier in closed and key in self._unwatched:
                     self._unwatched.discard(key)
-                    self._gone(key, closed[looked[key]], "it closed without a word")
+                    self._on_gone(key, closed[identifier], "it closed without a signal")
 
-    async def look_after_parent(self, parent: str, lost: Callable[[], None]) -> None:
-        """Call ``lost`` when the parent is gone: nobody waits for this workflow any more."""
-        seconds = _FIRST_LOOK * 4
+    async def watch_parent(self, parent: str, on_lost: Callable[[], None]) -> None:
+        """Call ``on_lost`` when the parent has closed, as no workflow waits for this one then."""
+        seconds = FIRST_POLL_SECONDS * 4
         while True:
-            await workflow.sleep(timedelta(seconds=seconds), summary="look whether the parent is there")
-            seconds = min(seconds * 2, _LAST_LOOK)
-            if await activity_calls.control(activity_calls.CLOSED_CHILDREN, {"workflows": [parent]}):
-                lost()
+            await workflow.sleep(timedelta(seconds=seconds), summary="poll the parent")
+            seconds = min(seconds * 2, MAX_POLL_SECONDS)
+            if await _closed([parent]):
+                on_lost()
                 return
 
 
+async def _closed(workflows: list[str]) -> dict[str, str]:
+    """Return the final phases of those of the given workflows that are closed."""
+    return CLOSED_WORKFLOWS.read_result(await activity_calls.control(CLOSED_WORKFLOWS, WorkflowIds(workflows))).phases
+
+
+def chunk_id(parent: str, node: str, chunk: int, attempt: int) -> str:
+    """Return the workflow id of a chunk of a map. Temporal accepts up to 1,000 characters."""
+    text = f"{parent}/{node}/{chunk}.{attempt}"
+    return text if len(text) <= 900 else f"{text[:800]}…{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def _parent_message(message: dict[str, Json]) -> ParentMessage:
+    if "answer" in message:
+        return ParentMessage(answer=message["answer"])
+    if "pause" in message:
+        return ParentMessage(pause=Pause.from_json(message["pause"]))
+    return ParentMessage(resume=ResumeRequest.from_json(message["resume"]))
+
+
 def _cancel(identifier: str) -> None:
-    asyncio.create_task(_quietly(workflow.get_external_workflow_handle(identifier).cancel()))  # noqa: RUF006
+    asyncio.create_task(_ignore_failure(workflow.get_external_workflow_handle(identifier).cancel()))  # noqa: RUF006
 
 
-def _tell(identifier: str, message: dict[str, Any]) -> None:
+def _signal_chunk(identifier: str, message: ParentMessage) -> None:
+    asyncio.create_task(_signal(identifier, PARENT_MESSAGE, message))  # noqa: RUF006
+
+
+async def signal_parent(parent: str, signal: Signal[M], message: M) -> None:
+    """Send a signal to the parent. A failure is ignored: a closed parent does not need the message."""
+    await _signal(parent, signal, message)
+
+
+async def _signal(identifier: str, signal: Signal[M], message: M) -> None:
     handle = workflow.get_external_workflow_handle(identifier)
-    asyncio.create_task(_quietly(handle.signal(activity_calls.TELL, message)))  # noqa: RUF006
+    await _ignore_failure(handle.signal(signal.name, message.to_json()))
 
 
-async def tell_parent(parent: str, message: dict[str, Any], name: str = activity_calls.CHILD_CLOSED) -> None:
-    """Say something, by default that this workflow is over; a parent that is gone does not need to know."""
-    await _quietly(workflow.get_external_workflow_handle(parent).signal(name, message))
-
-
-async def _quietly(call: Any) -> None:
+async def _ignore_failure(call: Awaitable[None]) -> None:
     try:
         await call
     except (FailureError, asyncio.CancelledError) as error:

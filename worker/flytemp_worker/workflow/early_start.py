@@ -16,6 +16,8 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, TimeoutType
 from temporalio.exceptions import TimeoutError as ActivityTimeout
 
+from flytemp.protocol.activities import START_TASKS
+from flytemp.protocol.workflow import ExecutionSettings
 from flytemp_worker.engine import CancelTask, Engine, RunTask
 from flytemp_worker.workflow import activity_calls
 
@@ -46,11 +48,11 @@ class EarlyStarts:
     """
 
     def __init__(
-        self, root: str, settings: dict[str, Any], rouse: Callable[[], None], cancelled: Callable[[Key], None]
+        self, root: str, settings: ExecutionSettings, rouse: Callable[[], None], cancelled: Callable[[Key], None]
     ) -> None:
         self._root = root
-        self._task_queue: str = settings["task_queue"]
-        self._most: int = settings.get("starts_ahead", 0)
+        self._task_queue: str = settings.task_queue
+        self._most: int = settings.starts_ahead
         self._rouse = rouse
         self._cancelled = cancelled
         self._held: dict[Key, RunTask] = {}
@@ -138,8 +140,7 @@ def _started(done: asyncio.Task[Any], most: int) -> Sequence[int]:
         return range(most)
     error = done.exception()
     if error is None:
-        found: list[int] = done.result()["started"]
-        return found
+        return START_TASKS.read_result(done.result()).started
     cause = error.cause if isinstance(error, ActivityError) else error
     nobody = isinstance(cause, ActivityTimeout) and cause.type is TimeoutType.SCHEDULE_TO_START
     return () if nobody else range(most)

@@ -1,8 +1,8 @@
-"""What a history does not tell by itself, written into it as the workflow's memo: a reader needs no worker.
+"""Journal of node states in the workflow's memo, so that a client can read them from the history without a worker.
 
-Activities tell where tasks stand. Where branches, maps, dynamics, gates and launch plans stand, each change says: the
-rows of nodes that changed (see `flytemp_worker.engine.snapshot.told`), a few at a time. Plans of tasks and sub-workflows alone
-have no journal: their histories tell all.
+The events of activities show the state of tasks. The states of branches, maps, dynamic nodes, gates and launch plan nodes are
+written as rows (see `flytemp_worker.engine.snapshot`) when they change, a few at a time. An execution of tasks and sub-workflows
+alone needs no journal.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ from typing import Any
 
 from temporalio import workflow
 
+from flytemp.protocol.workflow import ROWS_MEMO, WAITING_MEMO, RowsMemo, WaitingGateMemo
 from flytemp_worker.engine import Engine, snapshot
 
-ROWS = "flytemp.rows"
-WAITING = "flytemp.waiting"
-
-_MOST_ROWS = 200
-_MOST_BYTES = 64 * 1024
-_SHOWN_GATES = 20
+MAX_ROWS = 200
+MAX_ROWS_BYTES = 64 * 1024
+MAX_GATES = 20
+"""Maximum number and size of the rows, and maximum number of the waiting gates, of one memo."""
 
 
 class Journal:
-    """Writes what changed since it last did. ``execution`` is the workflow id of that which a part of a map is of."""
+    """Writer of the rows and gates that changed since the last call.
+
+    Args:
+        execution: the workflow id of the execution if this workflow runs a chunk of it.
+    """
 
     def __init__(self, execution: str | None) -> None:
         self._execution = execution
@@ -31,34 +34,31 @@ class Journal:
         self._paused: Any = None
 
     def write(self, engine: Engine) -> None:
-        """At most one event of history, and none where nothing changed."""
+        """Write at most one event to the history, and none if nothing changed."""
         updates: dict[str, Any] = {}
         changed = engine.ledger.changed
         if changed or engine.paused != self._paused:
-            updates[ROWS] = self._rows(engine, changed)
+            updates[ROWS_MEMO] = self._rows(engine, changed).to_json()
         waiting = list(engine.waiting)
         if waiting != self._waiting:
             self._waiting = waiting
-            updates[WAITING] = [self._gate(engine, path) for path in waiting[:_SHOWN_GATES]]
+            updates[WAITING_MEMO] = [self._gate(engine, path).to_json() for path in waiting[:MAX_GATES]]
         if updates:
             workflow.upsert_memo(updates)
 
-    def _rows(self, engine: Engine, changed: dict[str, Any]) -> dict[str, Any]:
-        written: list[dict[str, Any]] = []
+    def _rows(self, engine: Engine, changed: dict[str, Any]) -> RowsMemo:
+        rows: list[dict[str, Any]] = []
         size = 0
-        while changed and len(written) < _MOST_ROWS and size < _MOST_BYTES:
+        while changed and len(rows) < MAX_ROWS and size < MAX_ROWS_BYTES:
             row = snapshot.told(changed.pop(next(iter(changed))))
-            written.append(row)
+            rows.append(row)
             size += len(json.dumps(row))
-        data: dict[str, Any] = {"rows": written}
-        if engine.paused != self._paused:
-            self._paused = engine.paused
-            data["paused"] = engine.paused
-        return data
+        if engine.paused == self._paused:
+            return RowsMemo(rows)
+        self._paused = engine.paused
+        return RowsMemo(rows, paused=engine.paused)
 
-
-    def _gate(self, engine: Engine, path: str) -> dict[str, Any]:
+    def _gate(self, engine: Engine, path: str) -> WaitingGateMemo:
         node = engine.waiting[path]
         gate = node.plan.gate or {}
-        told = {"node": path, "gate": gate["name"], "kind": gate["kind"], "type": gate["type"], "since": node.started_attempt}
-        return told if self._execution is None else {**told, "execution": self._execution}
+        return WaitingGateMemo(path, gate["name"], gate["kind"], gate["type"], node.started_attempt, self._execution)

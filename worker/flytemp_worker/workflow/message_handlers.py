@@ -1,7 +1,7 @@
-"""What people and programs ask of a running execution: answers to gates, pause and resumption, another try.
+"""Handlers of updates and signals: answers to gates, pause and resume, retries, and messages of related workflows.
 
-A request that comes before the plan is loaded waits for it. What makes no sense is refused, by a validator where the plan
-is there: then it leaves nothing in history.
+A message that arrives before the plan is loaded waits for it. A request that cannot be fulfilled is rejected. If the plan is
+loaded, a validator rejects it, and it leaves no event in the history.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
 
-from flytemp.errors import AlreadyExists, InputError, NotFound, TypeMismatch
-from flytemp.literals.sizes import INLINE_BYTES
+from flytemp.protocol import workflow as protocol
+from flytemp.protocol.message import UNSET
 from flytemp_worker.engine import (
     Engine,
+    Event,
     GateAnswered,
     PauseRequested,
     ResumeRequested,
@@ -23,192 +24,117 @@ from flytemp_worker.engine import (
 )
 from flytemp_worker.engine.kinds.gates import fits
 from flytemp_worker.engine.manual_retry import nodes_to_retry
-from flytemp_worker.engine.plan import GraphPlan, NodePlan
-from flytemp_worker.workflow.errors import as_application_error
-from flytemp_worker.workflow.gates import as_input
+from flytemp_worker.workflow.gate_answers import as_application_error, check_answer, checked_value
 
 if TYPE_CHECKING:
     from flytemp_worker.workflow.runner import WorkflowRunner
 
 
 class MessageHandlers:
-    """Between the workflow's handlers and its shell."""
+    """Link between the handlers of a workflow class and its runner."""
 
     def __init__(self) -> None:
-        self._shell: WorkflowRunner | None = None
-        self._early: list[Callable[[WorkflowRunner], None]] = []  # what was said before the shell was there
+        self._runner: WorkflowRunner | None = None
+        self._early: list[Callable[[WorkflowRunner], None]] = []  # signals that arrived before the runner existed
 
-    def open(self, shell: WorkflowRunner) -> None:
-        self._shell = shell
-        for said in self._early:
-            said(shell)
+    def open(self, runner: WorkflowRunner) -> None:
+        """Set the runner, and process the signals that arrived before."""
+        self._runner = runner
+        for action in self._early:
+            action(runner)
 
-    def _hear(self, said: Callable[[WorkflowRunner], None]) -> None:
-        if self._shell is None:
-            self._early.append(said)
+    def _process(self, action: Callable[[WorkflowRunner], None]) -> None:
+        if self._runner is None:
+            self._early.append(action)
         else:
-            said(self._shell)
+            action(self._runner)
+
+    def _enqueue(self, event: Event) -> None:
+        self._process(lambda runner: runner.enqueue_event(event))
 
     async def _ready(self) -> WorkflowRunner:
-        await workflow.wait_condition(lambda: self._shell is not None and self._shell.ready)
-        assert self._shell is not None
-        return self._shell
+        await workflow.wait_condition(lambda: self._runner is not None and self._runner.is_ready)
+        assert self._runner is not None
+        return self._runner
 
     def _engine(self) -> Engine | None:
-        return self._shell.engine if self._shell is not None and self._shell.ready else None
+        return self._runner.engine if self._runner is not None and self._runner.is_ready else None
 
-    # ------------------------------------------------------------------------------------- gates
+    # ---------------------------------------------------------------------------------------- updates
 
-    def check_answer(self, request: dict[str, Any]) -> None:
-        """
+    def check_answer(self, request: protocol.AnswerRequest) -> None:
+        """Check an answer if the plan is loaded.
+
         Raises:
-            ApplicationError: the answer can be refused already.
+            ApplicationError: the answer is rejected.
         """
         engine = self._engine()
         if engine is not None:
-            as_application_error(_check_answer, engine, request)
+            as_application_error(check_answer, engine, request)
 
-    async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        shell = await self._ready()
-        engine = shell.engine
-        as_application_error(_check_answer, engine, request)
-        gate = request["gate"]
-        answer: dict[str, Any] = {"by": str(request.get("by") or ""), "at": workflow.time_ns() // 1_000_000}
-        if "approved" in request:
-            answer.update(approved=request["approved"], reason=request.get("reason") or "")
+    async def answer(self, request: protocol.AnswerRequest) -> protocol.AffectedNodes:
+        """Answer a gate. Return the gate nodes that were waiting for the answer."""
+        runner = await self._ready()
+        engine = runner.engine
+        as_application_error(check_answer, engine, request)
+        gate = request.gate
+        answer: dict[str, Any] = {"by": str(request.by or ""), "at": workflow.time_ns() // 1_000_000}
+        if request.approved is not UNSET:
+            answer.update(approved=request.approved, reason=str(request.reason or ""))
         else:
-            answer["value"] = _checked_value(engine, request)
+            answer["value"] = checked_value(engine, request)
         named = [path for path, node in engine.waiting.items() if gate in (path, (node.plan.gate or {})["name"])]
         nodes = [path for path in named if fits(engine, engine.waiting[path], answer)]
-        shell.hear(GateAnswered(gate, answer))
-        return {"nodes": nodes}
+        runner.enqueue_event(GateAnswered(gate, answer))
+        return protocol.AffectedNodes(nodes)
 
-    # ---------------------------------------------------------------------------- pause and retry
+    async def pause(self, request: protocol.Pause) -> None:
+        """Start no further tasks until `resume`."""
+        runner = await self._ready()
+        runner.enqueue_event(PauseRequested(str(request.by or ""), str(request.reason or "")))
 
-    async def pause(self, request: dict[str, Any]) -> dict[str, Any]:
-        shell = await self._ready()
-        shell.hear(PauseRequested(str(request.get("by") or ""), str(request.get("reason") or "")))
-        return {}
+    async def resume(self, request: protocol.ResumeRequest) -> None:
+        """End a pause."""
+        runner = await self._ready()
+        runner.enqueue_event(ResumeRequested(str(request.by or "")))
 
-    async def resume(self, request: dict[str, Any]) -> dict[str, Any]:
-        shell = await self._ready()
-        shell.hear(ResumeRequested(str(request.get("by") or "")))
-        return {}
+    def check_retry(self, request: protocol.RetryRequest) -> None:
+        """Check a retry if the plan is loaded.
 
-    def check_retry(self, request: dict[str, Any]) -> None:
-        """
         Raises:
-            ApplicationError: nothing can be tried again.
+            ApplicationError: no node can be retried.
         """
         engine = self._engine()
         if engine is not None:
-            as_application_error(nodes_to_retry, engine, tuple(request.get("nodes") or ()))
+            as_application_error(nodes_to_retry, engine, tuple(request.nodes or ()))
 
-    async def retry(self, request: dict[str, Any]) -> dict[str, Any]:
-        shell = await self._ready()
-        nodes = tuple(request.get("nodes") or ())
-        found = as_application_error(nodes_to_retry, shell.engine, nodes)
-        shell.hear(RetryRequested(nodes))
-        return {"nodes": [node.path for node in found]}
+    async def retry(self, request: protocol.RetryRequest) -> protocol.AffectedNodes:
+        """Retry failed nodes. Return the nodes."""
+        runner = await self._ready()
+        nodes = tuple(request.nodes or ())
+        found = as_application_error(nodes_to_retry, runner.engine, nodes)
+        runner.enqueue_event(RetryRequested(nodes))
+        return protocol.AffectedNodes([node.path for node in found])
 
-    # ---------------------------------------------------------------------------------- relatives
+    # ---------------------------------------------------------------------------------------- signals
 
-    def child_closed(self, message: dict[str, Any]) -> None:
-        """A child's word that it is over."""
-        self._hear(lambda shell: shell.relatives.on_closed(message))
+    def child_closed(self, message: protocol.ChildClosed) -> None:
+        """Process the end of a child workflow."""
+        self._process(lambda runner: runner.on_child_closed(message))
 
-    def part_gave_back(self, message: dict[str, Any]) -> None:
-        """The word of a part of a map that it needs less."""
-        gave_back = SlotsReleased(message["node"], message["part"], message["attempt"], message["width"])
-        self._hear(lambda shell: shell.hear(gave_back))
+    def slots_released(self, message: protocol.SlotsReleased) -> None:
+        """Process the release of slots by a chunk."""
+        self._enqueue(SlotsReleased(message.node, message.chunk, message.attempt, message.width))
 
-    def told(self, message: dict[str, Any]) -> None:
-        """The parent's word to a part of a map."""
-        if "answer" in message:
-            answer = dict(message["answer"])
-            gate = answer.pop("gate")
-            self._hear(lambda shell: shell.hear(GateAnswered(gate, answer)))
-        elif "pause" in message:
-            pause = PauseRequested(message["pause"]["by"], message["pause"]["reason"])
-            self._hear(lambda shell: shell.hear(pause))
-        elif "resume" in message:
-            resume = ResumeRequested(message["resume"]["by"])
-            self._hear(lambda shell: shell.hear(resume))
-        elif "width" in message:
-            self._hear(lambda shell: shell.more_lent(message["width"]))
-
-
-def _check_answer(engine: Engine, request: dict[str, Any]) -> None:
-    gate = request.get("gate")
-    if not isinstance(gate, str) or not gate or ("value" in request) == ("approved" in request):
-        hint = 'for instance {"gate": "release", "approved": true} or {"gate": "threshold", "value": 3}'
-        raise InputError("an answer has a gate and either a value or approved", hint=hint)
-    known = _gates(engine, gate)
-    if not known:
-        if _may_come(engine):
-            return
-        names = sorted({plan["name"] for plan in _all_gates(engine)})
-        children = " and its child executions have their own" if any(n.kind == "launch_plan" for n in engine.nodes()) else ""
-        raise NotFound(f"there is no gate {gate!r}", hint=f"its gates are {', '.join(names) or 'none'}{children}")
-    wanted = "approve" if "approved" in request else "input"
-    if not any(plan["kind"] == wanted for plan in known):
-        other = "it waits for an input: set-input" if wanted == "approve" else "it waits for an approval: approve or reject"
-        raise TypeMismatch(f"the gate {gate!r} takes no {'approval' if wanted == 'approve' else 'value'}", hint=other)
-    if wanted == "approve" and not isinstance(request["approved"], bool):
-        raise TypeMismatch("approved must be true or false", hint="in JSON, without quotes")
-    node = engine.by_path.get(gate)
-    if (node is not None and "answer" in node.extra) or (node is None and gate in engine.answers and _one_only(engine, gate)):
-        raise AlreadyExists(f"the gate {gate!r} was answered already", hint="flytemp get execution shows by whom")
-    if wanted == "input":
-        _checked_value(engine, request)
-
-
-def _one_only(engine: Engine, name: str) -> bool:
-    """Whether no gate of the name waits any more."""
-    return not any((node.plan.gate or {})["name"] == name for node in engine.waiting.values())
-
-
-def _checked_value(engine: Engine, request: dict[str, Any]) -> Any:
-    """The value as a literal of the gate's type; what no gate is known for yet is taken as it is, and checked later."""
-    value = request["value"]
-    if len(repr(value)) > INLINE_BYTES:
-        raise InputError(
-            f"the value is longer than {INLINE_BYTES} bytes", hint="write it to a file and give its URI, as a FlyteFile"
-        )
-    for gate in _gates(engine, request["gate"]):
-        if gate["kind"] == "input":
-            value = as_input(gate, value)
-    return value
-
-
-def _gates(engine: Engine, gate: str) -> list[dict[str, Any]]:
-    """The gates that the text names, by a path or a name."""
-    node = engine.by_path.get(gate)
-    if node is not None:
-        return [node.plan.gate] if node.plan.gate else []
-    return [plan for plan in _all_gates(engine) if plan["name"] == gate]
-
-
-def _all_gates(engine: Engine) -> list[dict[str, Any]]:
-    return [plan.gate for graph in engine.plan.graphs.values() for plan in _nodes(graph) if plan.gate]
-
-
-def _nodes(graph: GraphPlan) -> list[NodePlan]:
-    found: list[NodePlan] = []
-    pending = list(graph.nodes)
-    while pending:
-        node = pending.pop()
-        found.append(node)
-        if node.branch is not None:
-            pending += node.branch.graph.nodes
-    return found
-
-
-def _may_come(engine: Engine) -> bool:
-    """Whether a dynamic has yet to make its graph, in which there may be gates, or a part of a map holds its own."""
-    kinds = {kind for graph in engine.plan.graphs.values() for node in _nodes(graph) for kind in _kinds(node)}
-    return bool(kinds & {"dynamic"}) or any("parts" in node.extra for node in engine.nodes() if node.kind == "map")
-
-
-def _kinds(node: NodePlan) -> set[str]:
-    return {node.kind} if node.map is None else {node.kind, node.map.item.kind}
+    def parent_message(self, message: protocol.ParentMessage) -> None:
+        """Process a message from the parent of a chunk."""
+        if message.answer is not None:
+            answer = dict(message.answer)
+            self._enqueue(GateAnswered(answer.pop("gate"), answer))
+        elif message.pause is not None:
+            self._enqueue(PauseRequested(message.pause.by, message.pause.reason))
+        elif message.resume is not None:
+            self._enqueue(ResumeRequested(message.resume.by))
+        elif message.width is not None:
+            slots = message.width
+            self._process(lambda runner: runner.increase_slots(slots))

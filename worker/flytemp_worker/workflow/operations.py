@@ -1,4 +1,4 @@
-"""What a shell starts: tasks, timers and short pieces of I/O; and what came of them, as events."""
+"""Tasks, timers and short I/O of a run: starts them and turns their ends into events."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, 
 from temporalio.exceptions import TimeoutError as ActivityTimeout
 
 from flytemp.errors import FlytempError
+from flytemp.protocol.activities import IO_REQUESTS, RUN_TASK
+from flytemp.protocol.workflow import ExecutionSettings
 from flytemp.spec.pages import from_pages
 from flytemp_worker.engine import (
     CancelTask,
@@ -30,21 +32,29 @@ from flytemp_worker.engine import (
 from flytemp_worker.workflow import activity_calls
 
 Key = tuple[str, int, int]
+"""Node path, attempt and try."""
 
 
 class Operations:
-    """The activities and timers of one run. ``hear`` takes each event as it happens."""
+    """The activities and timers of one run.
 
-    def __init__(self, root: str, settings: dict[str, Any], hear: Callable[[Event], None]) -> None:
+    Args:
+        root: the root folder of the execution in the store.
+        settings: the settings of the execution.
+        enqueue: receives an event when an operation has ended.
+    """
+
+    def __init__(self, root: str, settings: ExecutionSettings, enqueue: Callable[[Event], None]) -> None:
         self._root = root
         self._settings = settings
-        self._hear = hear
+        self._enqueue = enqueue
         self._activities: dict[Key, workflow.ActivityHandle[Any]] = {}
         self._timers: dict[Key, asyncio.Task[None]] = {}
 
     def run_task(self, command: RunTask, *, stop: bool = False) -> None:
+        """Start the activity of a try; if ``stop`` is true, the activity that stops it."""
         key = (command.node, command.attempt, command.try_)
-        queue, heartbeat = self._settings["task_queue"], self._settings["heartbeat_seconds"]
+        queue, heartbeat = self._settings.task_queue, self._settings.heartbeat_seconds
         handle = activity_calls.run_task(command, self._root, queue, heartbeat, stop=stop)
         self._activities[key] = handle
         handle.add_done_callback(lambda done: self._on_task(command, done))
@@ -53,42 +63,46 @@ class Operations:
         key = (command.node, command.attempt, command.try_)
         del self._activities[key]
         if command.resumed and was_never_taken(done):
-            self.run_task(command, stop=True)  # no worker heard of the cancellation, and the task may run
+            self.run_task(command, stop=True)  # no worker received the cancellation, and the task may be running
         else:
-            self._hear(task_event(key, done))
+            self._enqueue(task_event(key, done))
 
     def cancel_task(self, command: CancelTask) -> None:
+        """Cancel the activity of a try."""
         _cancel(self._activities.get((command.node, command.attempt, command.try_)))
 
     def start_timer(self, command: StartTimer) -> None:
+        """Start a timer of the Temporal server."""
         key = (command.node, command.attempt, command.try_)
 
         async def fire() -> None:
             summary = activity_calls.short(f"{command.node}: {command.why}" if command.node else command.why)
             await workflow.sleep(timedelta(seconds=command.seconds), summary=summary)
             self._timers.pop(key, None)
-            self._hear(TimerFired(*key))
+            self._enqueue(TimerFired(*key))
 
         self._timers[key] = asyncio.create_task(fire())
 
     def cancel_timer(self, command: CancelTimer) -> None:
+        """Cancel a timer."""
         _cancel(self._timers.pop((command.node, command.attempt, command.try_), None))
 
-    def ask(self, command: RequestIO) -> None:
-        argument = {"execution": self._root, "node": command.node, "attempt": command.attempt, **command.argument}
-        summary = activity_calls.short(f"{command.node}: {command.what}")
-        handle = activity_calls.control(activity_calls.ASKS[command.what], argument, summary=summary)
-        handle.add_done_callback(lambda done: self._hear(_answer(command, done)))
+    def request_io(self, command: RequestIO) -> None:
+        """Start the activity that reads or writes values for the engine."""
+        declaration = IO_REQUESTS[command.what]
+        argument = declaration.argument(execution=self._root, node=command.node, attempt=command.attempt, **command.argument)
+        handle = activity_calls.control(declaration, argument, summary=activity_calls.short(f"{command.node}: {command.what}"))
+        handle.add_done_callback(lambda done: self._enqueue(_io_completed(command, done)))
 
 
 def _cancel(work: asyncio.Task[Any] | None) -> None:
-    """Cancel it, unless it ended in this very activation: then its event is already on the way to the engine."""
+    """Cancel ``work`` unless it ended in this activation: then its event is already enqueued."""
     if work is not None:
         work.cancel()
 
 
 def was_never_taken(done: asyncio.Task[Any]) -> bool:
-    """Whether the activity was cancelled before a worker had it: in the server's queue, or before it was sent."""
+    """Return True if the activity was cancelled before a worker received it."""
     if done.cancelled():
         return True
     error = done.exception()
@@ -96,24 +110,24 @@ def was_never_taken(done: asyncio.Task[Any]) -> bool:
 
 
 def task_event(key: Key, done: asyncio.Task[Any]) -> Event:
-    """What became of a task's activity, as the engine's event."""
+    """Return the engine's event for the end of a task's activity."""
     if done.cancelled():
         return TaskCancelled(*key)
     error = done.exception()
     if error is None:
-        result = done.result()
-        return TaskSucceeded(*key, result.get("outputs"), result["size"])
+        result = RUN_TASK.read_result(done.result())
+        return TaskSucceeded(*key, result.outputs, result.size)
     if is_cancelled_exception(error):
         return TaskCancelled(*key)
     cause = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, ActivityTimeout) and cause.type is TimeoutType.SCHEDULE_TO_START:
-        message = "no worker took the task within the time that it may wait"
+        message = "no worker started the task within its queue timeout"
         return TaskFailed(*key, {"kind": "USER", "code": "Timeout", "message": message, "retryable": True})
     detail = _detail(cause)
     if detail is not None:
-        lost = detail["kind"] == "SYSTEM" and detail["code"] == "Lost"  # a user's exception may have that name, too
+        lost = detail["kind"] == "SYSTEM" and detail["code"] == "Lost"  # an exception of the user may be called Lost, too
         return TaskLost(*key, detail["message"]) if lost else TaskFailed(*key, detail)
-    return TaskLost(*key, f"the activity ended without an answer: {cause or error}")
+    return TaskLost(*key, f"the activity ended without a result: {cause or error}")
 
 
 def _detail(cause: BaseException | None) -> dict[str, Any] | None:
@@ -121,7 +135,7 @@ def _detail(cause: BaseException | None) -> dict[str, Any] | None:
     return detail if isinstance(detail, dict) and {"kind", "code", "message"} <= detail.keys() else None
 
 
-def _answer(command: RequestIO, done: asyncio.Task[Any]) -> IOCompleted:
+def _io_completed(command: RequestIO, done: asyncio.Task[Any]) -> IOCompleted:
     error = None if done.cancelled() else done.exception()
     if error is None and not done.cancelled():
         answer = done.result()

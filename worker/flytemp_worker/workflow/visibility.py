@@ -1,4 +1,4 @@
-"""What Temporal's own UI and lists show of an execution: current details and search attributes."""
+"""Current details and search attributes: the view of an execution in Temporal's own UI and lists."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
 from flytemp.protocol.search_attributes import DOMAIN, LABELS, LAUNCH_PLAN, PROJECT, VERSION, WORKFLOW
+from flytemp.protocol.workflow import Resolved
 from flytemp_worker.engine import Engine, NodePhase
 
 _SHOWN_NODES = 15
 
 
-def details(engine: Engine, resolved: dict[str, Any]) -> str:
-    """Markdown for ``set_current_details``: how far it is and what runs. Its cost does not grow with the plan."""
+def details(engine: Engine, resolved: Resolved) -> str:
+    """Return Markdown for ``set_current_details``: the progress and the running nodes. The cost does not grow with the plan."""
     total = " · ".join(f"{count} {phase.lower()}" for phase, count in engine.counts.items() if count)
     lines = [
-        f"**{resolved['workflow']}** {resolved['version']}, execution `{resolved['execution']}`",
+        f"**{resolved.workflow}** {resolved.version}, execution `{resolved.execution}`",
         "",
         total or "no nodes",
     ]
     shown = list(engine.active.values())[:_SHOWN_NODES]
     for node in shown:
         attempt = f", attempt {node.attempt}" if node.attempt > 1 else ""
-        phase = "waits to try again" if node.phase is NodePhase.BACKOFF else node.phase.lower()
+        phase = "waits for its next attempt" if node.phase is NodePhase.BACKOFF else node.phase.lower()
         lines.append(f"- `{node.path}` {node.plan.name}: {phase}{attempt}")
     if len(engine.active) > len(shown):
         lines.append(f"- … and {len(engine.active) - len(shown)} more")
@@ -33,17 +34,17 @@ def details(engine: Engine, resolved: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def upsert_search_attributes(resolved: dict[str, Any]) -> None:
-    """Set flytemp's search attributes, for every starter alike. Only called where the namespace knows them."""
+def upsert_search_attributes(resolved: Resolved) -> None:
+    """Set flytemp's search attributes, whichever program started the workflow. The namespace must have the attributes."""
     values = {
-        PROJECT: resolved["project"],
-        DOMAIN: resolved["domain"],
-        WORKFLOW: resolved["workflow"],
-        VERSION: resolved["version"],
-        LAUNCH_PLAN: resolved["launch_plan"] or resolved["workflow"],
+        PROJECT: resolved.project,
+        DOMAIN: resolved.domain,
+        WORKFLOW: resolved.workflow,
+        VERSION: resolved.version,
+        LAUNCH_PLAN: resolved.launch_plan or resolved.workflow,
     }
     updates: list[Any] = [SearchAttributeKey.for_keyword(key).value_set(value) for key, value in values.items()]
-    if resolved["labels"]:
-        labels = [f"{key}={value}" for key, value in resolved["labels"].items()]
+    if resolved.labels:
+        labels = [f"{key}={value}" for key, value in resolved.labels.items()]
         updates.append(SearchAttributeKey.for_keyword_list(LABELS).value_set(labels))
     workflow.upsert_search_attributes(updates)

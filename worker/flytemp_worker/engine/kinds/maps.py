@@ -250,7 +250,7 @@ def store(engine: Engine, node: Node) -> None:
     if node.child is not None:
         ask(engine, node, "store", {"outputs": closed_outputs(node.child)})
     else:
-        ask(engine, node, "store", {"outputs": dict.fromkeys(_plan(node).outputs), "parts": map_chunks.manifest(node)})
+        ask(engine, node, "store", {"outputs": dict.fromkeys(_plan(node).outputs), "chunks": map_chunks.manifest(node)})
 
 
 def _succeed_inline(engine: Engine, node: Node, outputs: dict[str, list[Any]]) -> None:
