@@ -1,3 +1,3 @@
-"""Where flytekit has `ImageSpec`."""
+"""flytekit's module of `ImageSpec`."""
 
 from flytemp.authoring.image import ImageSpec as ImageSpec

@@ -1,4 +1,4 @@
-"""Where flytekit has `map_task`."""
+"""flytekit's module of `map_task`."""
 
 from flytemp.authoring.mapping import array_node_map_task as array_node_map_task
 from flytemp.authoring.mapping import map_task as map_task

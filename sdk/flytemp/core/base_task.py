@@ -1,4 +1,4 @@
-"""Where flytekit has `PythonTask` and `TaskMetadata`."""
+"""flytekit's module of `PythonTask` and `TaskMetadata`."""
 
 from flytemp.authoring.overrides import TaskMetadata as TaskMetadata
 from flytemp.authoring.task import PythonTask as PythonTask

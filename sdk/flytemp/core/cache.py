@@ -1,3 +1,3 @@
-"""Where flytekit has `Cache`."""
+"""flytekit's module of `Cache`."""
 
 from flytemp.authoring.cache import Cache as Cache

@@ -1,4 +1,4 @@
-"""Where flytekit has `conditional`."""
+"""flytekit's module of `conditional`."""
 
 from flytemp.authoring.conditional import Condition as Condition
 from flytemp.authoring.conditional import conditional as conditional

@@ -1,3 +1,3 @@
-"""Where flytekit has `ContainerTask`."""
+"""flytekit's module of `ContainerTask`."""
 
 from flytemp.authoring.container import ContainerTask as ContainerTask

@@ -1,4 +1,4 @@
-"""Where flytekit has `FlyteContextManager`."""
+"""flytekit's module of `FlyteContextManager`."""
 
 from flytemp.authoring.context import ExecutionParameters as ExecutionParameters
 from flytemp.authoring.context import FlyteContext as FlyteContext

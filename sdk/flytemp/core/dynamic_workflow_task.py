@@ -1,3 +1,3 @@
-"""Where flytekit has `dynamic`."""
+"""flytekit's module of `dynamic`."""
 
 from flytemp.authoring.dynamic import dynamic as dynamic

@@ -1,4 +1,4 @@
-"""Where flytekit has its gates."""
+"""flytekit's module of its gates."""
 
 from flytemp.authoring.gates import approve as approve
 from flytemp.authoring.gates import sleep as sleep

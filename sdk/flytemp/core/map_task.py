@@ -1,3 +1,3 @@
-"""Where flytekit has `map_task`."""
+"""flytekit's module of `map_task`."""
 
 from flytemp.authoring.mapping import map_task as map_task

@@ -1,4 +1,4 @@
-"""Where flytekit has notifications."""
+"""flytekit's module of notifications."""
 
 from flytemp.authoring.unsupported import Email as Email
 from flytemp.authoring.unsupported import Notification as Notification

@@ -1,3 +1,3 @@
-"""Where flytekit has `Options`."""
+"""flytekit's module of `Options`."""
 
 from flytemp.authoring.execution_options import Options as Options

@@ -1,3 +1,3 @@
-"""Where flytekit has `PodTemplate`."""
+"""flytekit's module of `PodTemplate`."""
 
 from flytemp.authoring.pod import PodTemplate as PodTemplate

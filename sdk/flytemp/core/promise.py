@@ -1,4 +1,4 @@
-"""Where flytekit has `Promise`."""
+"""flytekit's module of `Promise`."""
 
 from flytemp.authoring.expressions import ComparisonExpression, ConjunctionExpression
 from flytemp.authoring.promise import Promise as Promise

@@ -1,3 +1,3 @@
-"""Where flytekit has `PythonFunctionTask`."""
+"""flytekit's module of `PythonFunctionTask`."""
 
 from flytemp.authoring.task import PythonFunctionTask as PythonFunctionTask

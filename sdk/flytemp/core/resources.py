@@ -1,3 +1,3 @@
-"""Where flytekit has `Resources`."""
+"""flytekit's module of `Resources`."""
 
 from flytemp.authoring.resources import Resources as Resources

@@ -1,4 +1,4 @@
-"""Where flytekit has schedules."""
+"""flytekit's module of schedules."""
 
 from flytemp.authoring.unsupported import CronSchedule as CronSchedule
 from flytemp.authoring.unsupported import FixedRate as FixedRate

@@ -1,4 +1,4 @@
-"""Where flytekit has `workflow`."""
+"""flytekit's module of `workflow`."""
 
 from flytemp.authoring.imperative import ImperativeWorkflow as ImperativeWorkflow
 from flytemp.authoring.reference import reference_workflow as reference_workflow

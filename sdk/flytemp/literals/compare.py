@@ -1,4 +1,4 @@
-"""Comparing two values, as a conditional does: the same in plain Python calls and in the engine."""
+"""Comparison of two values in a conditional, for plain Python calls and for the engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from flytemp.literals.types import Json
 
 ORDERED = frozenset({"integer", "float", "string", "datetime", "date", "duration"})
-"""The kinds of values that one can be less than another of; values of other kinds are only equal or not."""
+"""The kinds whose values have an order. Values of other kinds can only be tested for equality."""
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -25,22 +25,22 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 _NONE = "test for None first: .if_(x.is_none()) …"
-_EQUALITY = "compare them by == or !=, or in a task"
+_EQUALITY = "compare them by == or !=, or inside a task"
 
 
 def compare(operator: str, left: Json, right: Json, kind: str) -> bool:
-    """Whether ``left operator right`` holds for two literals that are both compared as ``kind``.
+    """Return the result of ``left operator right`` for two literals that are compared as ``kind``.
 
-    None is equal to None alone, True to no number, and NaN to nothing.
+    None equals only None, True does not equal a number, and NaN equals nothing.
 
     Raises:
-        InputError: None, or a kind without an order, in ``< <= > >=``.
+        InputError: an operand of ``< <= > >=`` is None, or of a kind without an order.
         TypeMismatch: a literal is not of the kind.
     """
     ordered = operator not in ("==", "!=")
     if left is None or right is None:
         if ordered:
-            raise InputError(f"None is neither less nor more than anything: {left!r} {operator} {right!r}", hint=_NONE)
+            raise InputError(f"cannot order None: {left!r} {operator} {right!r}", hint=_NONE)
         return (left is right) == (operator == "==")
     if ordered and kind not in ORDERED and kind != "any":
         raise InputError(f"values of the type {kind} have no order: {left!r} {operator} {right!r}", hint=_EQUALITY)
@@ -50,7 +50,7 @@ def compare(operator: str, left: Json, right: Json, kind: str) -> bool:
 
 
 def _any(operator: str, left: Json, right: Json) -> bool:
-    """Values whose type nobody declared: texts and numbers have an order among themselves."""
+    """Compare values without a declared type. Two texts, and two numbers, have an order."""
     same = _class(left) == _class(right)
     if operator in ("==", "!="):
         return (same and left == right) == (operator == "==")
@@ -76,7 +76,7 @@ def _read(literal: Json, kind: str) -> Any:
         case "duration", str() | int() | float():
             return _duration(literal)
         case (("string" | "date" | "bytes"), str()):
-            return literal  # ISO dates are in the order of their texts
+            return literal  # the texts of ISO dates have the order of the dates
         case "boolean", bool():
             return literal
     raise TypeMismatch(f"cannot compare {literal!r} as {kind}", hint="declare the type that the value has")

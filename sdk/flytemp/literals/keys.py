@@ -1,4 +1,4 @@
-"""Keys of maps: JSON objects have text keys only, so others are written as their JSON text."""
+"""Keys of maps. The keys of a JSON object are texts, so a key of another type is written as its JSON text."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ _KEY_KINDS = frozenset({"string", "boolean", "integer", "float", "date", "dateti
 
 
 def may_be_key(type_: LiteralType) -> bool:
-    """Whether values of the type can be keys, each with a text of its own."""
+    """Return whether values of the type can be keys: different values have different texts."""
     if isinstance(type_, EnumType):
         return len({key_to_text(value) for value in type_.values}) == len(type_.values)
     return type_.kind in _KEY_KINDS
 
 
 def key_to_text(literal: Json) -> str:
-    """The object key for a key's JSON form."""
+    """Return the text of a key's JSON form."""
     return literal if isinstance(literal, str) else json.dumps(literal)
 
 
 def key_from_text(text: str, type_: LiteralType) -> Json:
-    """The JSON form that `key_to_text` wrote; not yet checked against the type.
+    """Return the JSON form of a key from its text. The form is not checked against the type.
 
     Raises:
-        Refused: when the text is no such form.
+        Refused: the text is not the text of a key of the type.
     """
     if isinstance(type_, EnumType):
         for value in type_.values:

@@ -1,4 +1,4 @@
-"""How a conversion says that a value does not fit, and where inside the value."""
+"""Error of a conversion, with the position inside the value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = 120  # characters of a value that an error quotes
 
 
 class Refused(Exception):
-    """A value does not fit. Containers add the step to it on the way out; never leaves this package."""
+    """A value does not fit. Containers add their step to the position. The error is internal to this package."""
 
     def __init__(self, message: str, *, hint: str | None = None, error: type[InputError] = TypeMismatch) -> None:
         super().__init__(message)
@@ -26,21 +26,21 @@ class Refused(Exception):
         self._outward: list[str | int] = []
 
     def within(self, step: str | int) -> Refused:
-        """Say that the refused value lies at ``step`` of a larger one."""
+        """Add the step at which a larger value contains the refused one."""
         self._outward.append(step)
         return self
 
     def public(self) -> InputError:
-        """The error that a user sees."""
+        """Return the error for the user."""
         where = path_text(self._outward[::-1])
         return self.error(f"{self.message} (at {where})" if where else self.message, hint=self.hint)
 
 
 def explained(convert: Callable[[], Result]) -> Result:
-    """Run a conversion and turn its refusal into the public error.
+    """Run a conversion, and convert `Refused` to the public error.
 
     Raises:
-        InputError: `TypeMismatch` or `LimitExceeded`, with the place inside the value.
+        InputError: `TypeMismatch` or `LimitExceeded`, with the position inside the value.
     """
     try:
         return convert()
@@ -54,7 +54,7 @@ def explained(convert: Callable[[], Result]) -> Result:
 
 
 def path_text(steps: Sequence[str | int]) -> str:
-    """``.items[2]["first name"]``: the place as Python would write it."""
+    """Return the position as Python would write it: ``.items[2]["first name"]``."""
     return "".join(
         f".{step}" if isinstance(step, str) and step.isidentifier() and not keyword.iskeyword(step) else f"[{step!r}]"
         for step in steps
@@ -62,12 +62,12 @@ def path_text(steps: Sequence[str | int]) -> str:
 
 
 def shortened(text: str) -> str:
-    """``text``, cut where it would flood a terminal."""
+    """Return ``text``, cut after 120 characters."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def json_text(literal: Json) -> str:
-    """A JSON value in the words of an error."""
+    """Return the description of a JSON value for an error message."""
     match literal:
         case None:
             return "null"
@@ -82,9 +82,9 @@ def json_text(literal: Json) -> str:
         case dict():
             return f"an object with {', '.join(map(repr, list(literal)[:5]))}" if literal else "an empty object"
         case _:
-            return f"{shortened(repr(literal))}, which is no JSON"
+            return f"{shortened(repr(literal))}, which is not JSON"
 
 
 def expected(what: str, literal: Json, hint: str | None = None) -> Refused:
-    """JSON that is not what the type says."""
+    """Return the error for JSON of another type."""
     return Refused(f"expected {what} but got {json_text(literal)}", hint=hint)

@@ -1,4 +1,4 @@
-"""Attribute paths in values: ``output.items[2].name`` when a program runs. In types: `flytemp.literals.typepaths`."""
+"""Attribute paths in values, at run time: ``output.items[2].name``. Paths in types: `flytemp.literals.typepaths`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Step = str | int
 
 
 def value_at(literal: Json, path: Sequence[Step]) -> Json:
-    """The value at the end of the path; the tags of unions on the way are taken off, at the end they stay.
+    """Return the value at the end of the path. Union tags on the path are removed; a tag at the end is kept.
 
     Raises:
-        InputError: when the value ends before the path does: a null, a missing key, an index out of range.
-        TypeMismatch: when a step leads into a value without parts.
+        InputError: the path leads to a null, a missing key, or an index out of range.
+        TypeMismatch: a value on the path has no parts.
     """
     value = literal
     for position, step in enumerate(path):
@@ -37,19 +37,19 @@ def _child(value: Json, step: Step, before: Sequence[Step]) -> Json:
         key = step if isinstance(step, str) else _key_text(step)
         if key not in value:
             near = f"it has {', '.join(map(repr, list(value)[:10]))}" if value else "it is empty"
-            raise InputError(f"there is no {step!r} in the value{_place(before)}", hint=near)
+            raise InputError(f"the value{_place(before)} has no {step!r}", hint=near)
         return value[key]
     if isinstance(value, list) and isinstance(step, int) and not isinstance(step, bool):
         if not -len(value) <= step < len(value):
             raise InputError(
-                f"there is no item {step} in the value{_place(before)}: it has {len(value)}",
-                hint="check the length before the item is taken",
+                f"the value{_place(before)} has no item {step}: it has {len(value)} items",
+                hint="check the length first, inside a task",
             )
         return value[step]
     if value is None:
         raise InputError(
             f"the value{_place(before)} is None, so it has no {step!r}",
-            hint="it is Optional: give it a value, or take its part inside a task that checks",
+            hint="check for None inside a task, or with a conditional, and read the part there",
         )
     raise TypeMismatch(f"the value{_place(before)} has no {step!r}: it is {_noun(value)}")
 
@@ -66,5 +66,5 @@ def _place(before: Sequence[Step]) -> str:
 
 def _noun(value: Json) -> str:
     if isinstance(value, list):
-        return "a list, and its items have numbers"
+        return "a list, whose items have numbers"
     return f"{value!r}" if len(repr(value)) < 80 else f"a {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""The JSON forms of simple values: how each is written, and how it is read and checked."""
+"""JSON forms of simple values: functions that write, read and check them."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def read_integer(literal: Json) -> int:
 
 def write_integer(value: int) -> int:
     if not INT64_MIN <= value <= INT64_MAX:
-        # Not the number itself: Python refuses to print one of more than 4300 digits.
+        # The size instead of the number, because Python does not print a number of more than 4300 digits.
         raise Refused(
-            f"an integer of {value.bit_length()} bits is outside the 64 bits that an int may have",
+            f"the integer has {value.bit_length()} bits, and is outside the range of 64 bits with a sign",
             hint="pass it as str",
         )
     return value
@@ -84,7 +84,7 @@ def write_text(value: str) -> str:
             value.encode()
         except UnicodeEncodeError as error:
             raise Refused(
-                f"the text has half a character (a lone surrogate) at position {error.start}",
+                f"the text is not valid Unicode: a lone surrogate at position {error.start}",
                 hint="pass bytes, or decode it with errors='replace'",
             ) from None
     return value
@@ -96,7 +96,7 @@ def read_datetime(literal: Json) -> datetime:
         raise expected(what, literal)
     try:
         value = datetime.fromisoformat(literal.upper())
-        # Without an offset it is UTC, as flytekit takes it: the reader's own zone must not change a value.
+        # As in flytekit, a text without an offset is UTC: the time zone of the reader must not change a value.
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except (ValueError, OverflowError):
         raise expected(what, literal) from None
@@ -108,11 +108,11 @@ def write_datetime(value: datetime) -> str:
         if offset is None:
             raise Refused(
                 f"the datetime '{value}' has no time zone",
-                hint="say which moment is meant: datetime.now(timezone.utc), or value.replace(tzinfo=timezone.utc)",
+                hint="add the time zone: datetime.now(timezone.utc), or value.replace(tzinfo=timezone.utc)",
             )
         return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
     except OverflowError:
-        raise Refused(f"the datetime '{value}' lies outside the years 1 to 9999 in UTC") from None
+        raise Refused(f"the datetime '{value}' is outside the years 1 to 9999 in UTC") from None
 
 
 def read_date(literal: Json) -> date:
@@ -134,7 +134,7 @@ def read_duration(literal: Json) -> timedelta:
             return timedelta(seconds=literal)
         match = _ISO_DURATION.fullmatch(literal)
         if match is None:
-            hint = "years and months have no fixed length; give days" if literal.lstrip("+-").startswith("P") else None
+            hint = "years and months have no fixed length; use days" if literal.lstrip("+-").startswith("P") else None
             raise expected(what, literal, hint)
         sign, weeks, days, hours, minutes, seconds = match.groups()
         minutes_in_all = ((int(weeks or 0) * 7 + int(days or 0)) * 24 + int(hours or 0)) * 60 + int(minutes or 0)
@@ -177,14 +177,14 @@ def write_bytes(value: bytes) -> str:
 def _check_bytes(size: int) -> None:
     if size > MAX_BYTES:
         raise Refused(
-            f"{size} bytes are more than the {MAX_BYTES} that travel as a value",
+            f"the value has {size} bytes; the limit is {MAX_BYTES}",
             hint="write them to a file and pass a FlyteFile",
             error=LimitExceeded,
         )
 
 
 def check_choice(name: str, values: tuple[Json, ...], literal: Json) -> Json:
-    """The one of ``values`` that the JSON is. Only numbers may be written otherwise, 1.0 for 1."""
+    """Return the member of ``values`` that equals the JSON. A number may have another form, such as 1.0 for 1."""
     if isinstance(literal, str | int | float):
         for value in values:
             if type(value) is type(literal) and value == literal:
@@ -201,7 +201,7 @@ def choices_hint(values: tuple[Json, ...]) -> str:
 
 
 def check_any(literal: Json) -> Json:
-    """Plain JSON of any shape. Texts of numbers that JSON lacks would come back as text, so they are refused."""
+    """Return plain JSON of any shape. NaN and infinity are refused, because JSON has no such numbers."""
     match literal:
         case None | bool():
             return literal
@@ -211,7 +211,7 @@ def check_any(literal: Json) -> Json:
             return write_integer(literal)
         case float():
             if not math.isfinite(literal):
-                raise Refused(f"JSON has no {literal}", hint="declare the type, for instance float or dict[str, float]")
+                raise Refused(f"JSON has no number {literal}", hint="declare the type, for instance float or dict[str, float]")
             return literal
         case list():
             return _each(literal)
@@ -219,7 +219,7 @@ def check_any(literal: Json) -> Json:
             return _entries(literal)
         case _:
             raise Refused(
-                f"a value of type {type(literal)} is no JSON, which is all that an untyped value may hold",
+                f"a value of type {type(literal)} is not JSON, which an untyped value requires",
                 hint="declare the type, for instance list[datetime] or a dataclass, in place of list, dict or Any",
             )
 
@@ -239,7 +239,7 @@ def _entries(entries: dict[Json, Json]) -> dict[str, Json]:
     for key, item in entries.items():
         if not isinstance(key, str):
             raise Refused(
-                f"the key {key!r} of type {type(key)} is no text, as JSON needs it",
+                f"the key {key!r} of type {type(key)} is not a text, which JSON requires",
                 hint=f"declare the keys: dict[{type(key).__name__}, …]",
             )
         try:
@@ -261,4 +261,4 @@ CHECKS: dict[str, Callable[[Json], Json]] = {
     "bytes": lambda literal: write_bytes(read_bytes(literal)),
     "any": check_any,
 }
-"""What makes the canonical JSON of each simple kind, or raises `Refused`."""
+"""Functions that return the canonical JSON of each simple kind, or raise `Refused`."""

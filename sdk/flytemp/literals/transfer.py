@@ -1,4 +1,4 @@
-"""Who moves files between this machine and the store while values become literals and back."""
+"""Transfer of files between this machine and the store during the conversion of values."""
 
 from __future__ import annotations
 
@@ -22,46 +22,46 @@ _current: ContextVar[FileTransfer | None] = ContextVar("flytemp_file_transfer", 
 
 @runtime_checkable
 class FileTransfer(Protocol):
-    """Decides where files go and come from. Bytes themselves are moved by `flytemp.store.raw`."""
+    """The targets of uploads and downloads. `flytemp.store.raw` moves the bytes."""
 
     @property
     def working_directory(self) -> Path:
-        """A directory of the running task alone."""
+        """Directory of the running task only."""
         ...
 
     def upload_file(self, local: str, format: str = "", target: str | None = None) -> str:  # noqa: A002
-        """Copy a file of this machine to ``target``, else to a fresh place; return its URI."""
+        """Copy a local file to ``target``, by default to a fresh URI, and return the URI."""
         ...
 
     def upload_directory(self, local: str, target: str | None = None) -> str:
-        """Copy a directory of this machine to ``target``, else to a fresh place; return its URI."""
+        """Copy a local directory to ``target``, by default to a fresh URI, and return the URI."""
         ...
 
     def fresh_uri(self, name: str) -> str:
-        """A place in the store that nobody else writes to and whose last part is ``name``."""
+        """Return a URI in the store whose last part is ``name``, and that no other value uses."""
         ...
 
     def download_path(self, uri: str) -> str:
-        """A fresh path of this machine for what lies at ``uri``, with the same last part. Creates nothing."""
+        """Return a fresh local path for the file at ``uri``, with the same last part. Nothing is created."""
         ...
 
 
 @dataclass(frozen=True)
 class RawDataTransfer:
-    """Uploads to ``<raw_data_prefix>/<random>/<name>``; downloads below ``working_directory``.
+    """Transfer with uploads to ``<raw_data_prefix>/<random>/<name>`` and downloads below ``working_directory``.
 
-    ``name`` is the last part of the local path. A relative local path is taken from the process's directory.
+    ``name`` is the last part of the local path. A relative local path is relative to the directory of the process.
     """
 
     raw_data_prefix: str
     working_directory: Path
 
     def upload_file(self, local: str, format: str = "", target: str | None = None) -> str:  # noqa: A002
-        """See `FileTransfer`.
+        """Upload a file, see `FileTransfer`.
 
         Raises:
-            NotFound: when there is no such file.
-            StoreError: when the store refuses it.
+            NotFound: the file does not exist.
+            StoreError: the store refuses the file.
         """
         from flytemp.store import raw
 
@@ -70,7 +70,7 @@ class RawDataTransfer:
         return uri
 
     def upload_directory(self, local: str, target: str | None = None) -> str:
-        """See `FileTransfer`; raises as `upload_file` does."""
+        """Upload a directory, see `FileTransfer`; raises as `upload_file`."""
         from flytemp.store import raw
 
         uri = target or self.fresh_uri(last_part(os.path.abspath(local)))
@@ -86,7 +86,7 @@ class RawDataTransfer:
 
 @contextmanager
 def use_transfer(files: FileTransfer | None) -> Iterator[None]:
-    """Within the block, ``FlyteFile.new`` and its like use ``files``; the runtime wraps a task's call in it."""
+    """Set the transfer that `FlyteFile` uses inside the block. The runtime calls a task inside such a block."""
     token = _current.set(files)
     try:
         yield
@@ -95,46 +95,46 @@ def use_transfer(files: FileTransfer | None) -> Iterator[None]:
 
 
 def current_transfer() -> FileTransfer | None:
-    """The transfer of the running task; None where plain Python calls plain Python."""
+    """Return the transfer of the running task, or None outside of tasks."""
     return _current.get()
 
 
 def new_local_path(name: str) -> str:
-    """A path for a new file or directory of the running task. Its parent exists."""
+    """Return a path for a new file or directory of the running task. The parent directory exists."""
     path = _directory() / name
     path.parent.mkdir(parents=True, exist_ok=True)
     return str(path)
 
 
 def download_path_for(uri: str) -> str:
-    """Where a download of ``uri`` goes, by the running task's transfer or, outside of tasks, a temporary place."""
+    """Return the local path for a download of ``uri``, outside of tasks in a temporary directory."""
     files = current_transfer()
     return files.download_path(uri) if files is not None else _download_path(_directory(), uri)
 
 
 def new_random_path(name: str) -> str:
-    """As `new_local_path`, where no other file can have the name."""
+    """Return a path as `new_local_path` does, in a directory with a random name."""
     return new_local_path(os.path.join(random_name(), name))
 
 
 def check_file_name(name: str) -> str:
-    """Return ``name`` if it is the name of one file, without a path.
+    """Return ``name`` if it is a file name without a path.
 
     Raises:
-        InputError: otherwise.
+        InputError: the name is not a file name.
     """
     if name != last_part(name):
-        raise InputError(f"{name!r} is no file name", hint="give a name without '/', such as 'data.csv'")
+        raise InputError(f"{name!r} is not a file name", hint="use a name without '/', such as 'data.csv'")
     return name
 
 
 def random_name() -> str:
-    """A name that nothing else has."""
+    """Return a random name."""
     return secrets.token_hex(8)
 
 
 def last_part(path_or_uri: str) -> str:
-    """The name of a file or directory at a path or URI, usable as a file name; "data" where there is none."""
+    """Return the last part of a path or URI as a file name, or "data" if there is none."""
     text = path_or_uri
     if protocol_of(text) in ("http", "https"):
         text = urlsplit(text).path
@@ -143,7 +143,7 @@ def last_part(path_or_uri: str) -> str:
 
 
 def _download_path(directory: Path, uri: str) -> str:
-    # A directory apart from what the task writes: an input must not be taken for an output of the same name.
+    # Not in the working directory itself: an input must not be mistaken for an output of the same name.
     return str(directory / ".flytemp-inputs" / random_name() / last_part(uri))
 
 
@@ -154,5 +154,5 @@ def _directory() -> Path:
 
 @cache
 def _temporary_directory() -> Path:
-    """One directory per process. It stays: a script may print a path in it and end."""
+    """Return a directory of this process. It is not removed, because a script may print a path in it."""
     return Path(tempfile.mkdtemp(prefix="flytemp-"))

@@ -1,4 +1,4 @@
-"""Where flytekit has `Labels`, `Annotations` and `RawOutputDataConfig`."""
+"""flytekit's module of `Labels`, `Annotations` and `RawOutputDataConfig`."""
 
 from flytemp.authoring.execution_options import Annotations as Annotations
 from flytemp.authoring.execution_options import Labels as Labels

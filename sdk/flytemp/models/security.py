@@ -1,4 +1,4 @@
-"""Where flytekit has `Identity`, `Secret` and `SecurityContext`."""
+"""flytekit's module of `Identity`, `Secret` and `SecurityContext`."""
 
 from flytemp.authoring.execution_options import Identity as Identity
 from flytemp.authoring.execution_options import SecurityContext as SecurityContext

@@ -201,7 +201,7 @@ def test_outside_of_tasks_new_files_lie_on_this_machine() -> None:
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ".."])
 def test_the_name_of_a_new_remote_file_is_one_name(name: str) -> None:
-    with pytest.raises(InputError, match="is no file name"):
+    with pytest.raises(InputError, match="is not a file name"):
         FlyteFile.new_remote_file(name)
 
 

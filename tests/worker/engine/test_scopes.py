@@ -186,7 +186,7 @@ def test_a_failure_before_the_others_have_opened() -> None:
     assert isinstance(finish, Finish)
     assert finish.error is not None
     assert finish.error["node"] == "bad"
-    assert finish.error["message"].startswith("a: there is no item 9")
+    assert finish.error["message"].startswith("a: the value at .l has no item 9")
     assert {node.path: str(node.phase) for node in engine.nodes()} == {
         "n0": "SUCCEEDED",
         "bad": "FAILED",

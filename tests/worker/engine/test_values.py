@@ -153,7 +153,7 @@ def test_a_path_goes_on_behind_what_a_sub_workflow_hands_out() -> None:
     [
         (out("sub", "items", 2), "a: there is no 2 in a list of 2"),
         (out("sub", "entries", "c"), "a: there is no 'c' in a map with the keys p, q"),
-        (out("n0", "s", "missing"), "a: there is no 'missing' in the value"),
+        (out("n0", "s", "missing"), "a: the value has no 'missing'"),
     ],
 )
 def test_a_path_that_leads_nowhere_fails_the_node_that_wants_it(binding: Json, text: str) -> None:
@@ -182,4 +182,4 @@ def test_an_output_that_leads_nowhere_fails_the_execution() -> None:
     assert run.finish is not None
     assert run.finish.phase == "FAILED"
     assert run.finish.error is not None
-    assert run.finish.error["message"].startswith("o: there is no item 3 in the value")
+    assert run.finish.error["message"].startswith("o: the value at .l has no item 3")

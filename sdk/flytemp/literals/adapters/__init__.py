@@ -1,1 +1,1 @@
-"""One adapter per annotation: its type, and the way of its values to JSON and back."""
+"""Adapters: the type of one annotation, and the conversion of its values to JSON and back."""

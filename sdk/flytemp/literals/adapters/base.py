@@ -1,4 +1,4 @@
-"""What every adapter can do."""
+"""Interface of the adapters."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from flytemp.literals.types import Json, LiteralType
 
 
 class Fit(IntEnum):
-    """How well a Python value fits: what chooses the variant of a union."""
+    """Degree to which a Python value fits an annotation. A union converts a value by the variant with the highest degree."""
 
     NO = 0
-    LOOSE = 1  # accepted and changed, for instance a subclass of float
+    LOOSE = 1  # accepted with a change, for instance a value of a subclass of float
     EXACT = 2
 
 
 class Adapter(ABC):
-    """Converts the values of one annotation.
+    """Conversion of the values of one annotation.
 
-    ``label`` is the annotation in a person's words, and the same in every process: it orders a union's variants.
+    ``label`` is the annotation in error messages. It is the same in every process, because it orders a union's variants.
     """
 
     kind: str
@@ -31,49 +31,57 @@ class Adapter(ABC):
 
     @cached_property
     def type(self) -> LiteralType:
-        """The type that a spec names."""
+        """Type of the annotation in a spec."""
         return self.describe(())
 
     @abstractmethod
     def describe(self, around: tuple[Adapter, ...]) -> LiteralType:
-        """The type, inside the structs ``around`` it."""
+        """Return the type as it is written inside the structs ``around``."""
 
     @abstractmethod
     def fits(self, value: Any) -> Fit:
-        """Whether `encode` takes the value. Moves no file."""
+        """Return how well the value fits, without moving a file."""
 
     @abstractmethod
     def encode(self, value: Any, files: FileTransfer | None) -> Json:
-        """The value's JSON; raises `Refused`."""
+        """Return the value's JSON.
+
+        Raises:
+            Refused: the value does not fit.
+        """
 
     @abstractmethod
     def decode(self, literal: Json, files: FileTransfer | None) -> Any:
-        """The Python value of any accepted JSON form; raises `Refused`."""
+        """Return the Python value of any accepted JSON form.
+
+        Raises:
+            Refused: the JSON does not fit.
+        """
 
     @property
     def expected(self) -> str:
-        """How an error names the annotation."""
+        """The annotation in flytekit's error messages."""
         return self.label
 
     def mismatch(self, value: Any, hint: str | None = None) -> Refused:
-        """The refusal of a Python value, in flytekit's words."""
+        """Return the error for a Python value of another type, with flytekit's message."""
         message = f"Expected value of type {self.expected} but got '{value_text(value)}' of type {type(value)}"
         return Refused(message, hint=hint or _hint(self, value))
 
 
 def value_text(value: Any) -> str:
-    """A Python value, short enough for an error."""
+    """Return a Python value as text, shortened for an error message."""
     try:
         return shortened(str(value))
-    except Exception as error:  # noqa: BLE001 - a class's own __str__ may raise anything, and the error must still be told
+    except Exception as error:  # noqa: BLE001 - a class's own __str__ may raise anything
         return f"<a value whose text fails: {type(error).__name__}>"
 
 
 def _hint(adapter: Adapter, value: Any) -> str | None:
     if value is None:
-        return f"declare it as Optional[{adapter.label}] if None may come"
+        return f"declare it as Optional[{adapter.label}] if None is possible"
     if type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "item"):
-        return "make it a Python value: value.item() or value.tolist()"
+        return "convert it to a Python value: value.item() or value.tolist()"
     if adapter.kind in ("float", "integer", "string") and isinstance(value, int | float | str):
-        return f"convert it: {adapter.label}(value); flytemp converts nothing silently"
+        return f"convert it: {adapter.label}(value); flytemp does not convert implicitly"
     return None

@@ -17,7 +17,7 @@ from flytemp.types.blob import Blob, read_only
 
 
 class BlobAdapter(Adapter):
-    """``FlyteFile``, ``FlyteDirectory``, their formats, and ``os.PathLike``, which is read as a ``FlyteFile``."""
+    """Adapter of ``FlyteFile``, ``FlyteDirectory``, their formats, and ``os.PathLike``, which is read as a ``FlyteFile``."""
 
     def __init__(self, cls: type[Blob[Any]], kind: Literal["file", "directory"], label: str) -> None:
         self._cls = cls
@@ -59,7 +59,7 @@ class BlobAdapter(Adapter):
 
 
 class PathAdapter(Adapter):
-    """``pathlib.Path``: a file. A Path cannot wait, so what is remote is downloaded when the task's inputs are read."""
+    """Adapter of ``pathlib.Path``, a file. A remote file is downloaded when the inputs of the task are read."""
 
     kind = "file"
     label = "Path"
@@ -83,7 +83,7 @@ class PathAdapter(Adapter):
 
 
 def _location(blob: Blob[Any], type_: BlobType, files: FileTransfer | None) -> str:
-    """Where others find a file of this machine: it is uploaded when somebody is there to do it."""
+    """Return the URI of a local file or directory, which is uploaded if ``files`` is given."""
     local = blob.location
     if files is None:
         return local

@@ -13,7 +13,7 @@ from flytemp.literals.types import Json, ListType, LiteralType, MapType, TupleTy
 
 
 class ListAdapter(Adapter):
-    """``list[T]``, and ``tuple[T, ...]``, which differs to Python alone."""
+    """Adapter of ``list[T]``, and of ``tuple[T, ...]``, which has the same type in a spec."""
 
     kind = "list"
 
@@ -57,7 +57,7 @@ class ListAdapter(Adapter):
 
 
 class TupleAdapter(Adapter):
-    """``tuple[A, B]``: exactly so many items."""
+    """Adapter of ``tuple[A, B]``."""
 
     kind = "tuple"
 
@@ -87,7 +87,7 @@ class TupleAdapter(Adapter):
 
 
 class MapAdapter(Adapter):
-    """``dict[K, V]``."""
+    """Adapter of ``dict[K, V]``."""
 
     kind = "map"
 
@@ -114,7 +114,7 @@ class MapAdapter(Adapter):
         for key, item in value.items():
             text = key_to_text(_encode_at(str(key), self._key, key, files))
             if text in encoded:
-                raise Refused(f"two keys have the text {text!r}", hint="keys must differ as JSON text")
+                raise Refused(f"two keys have the text {text!r}", hint="the JSON texts of the keys must differ")
             encoded[text] = _encode_at(text, self._value, item, files)
         return encoded
 

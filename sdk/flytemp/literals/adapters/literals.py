@@ -15,7 +15,7 @@ from flytemp.literals.types import EnumType, Json, LiteralType
 
 
 class ChoiceAdapter(Adapter):
-    """One of some values, each with a JSON scalar of its own."""
+    """Adapter of a fixed set of values, each with its own JSON scalar."""
 
     kind = "enum"
 
@@ -24,11 +24,11 @@ class ChoiceAdapter(Adapter):
         self._enum = enum
         self._values = tuple(json for _, json in choices)
         self._members = tuple(str(choice.name) for choice, _ in choices) if enum is not None else ()
-        # 1, 1.0 and True are one key to a dict.
+        # With the class, because 1, 1.0 and True are equal keys of a dict.
         self._to_json = {(type(choice), choice): json for choice, json in choices}
         self._from_json = {(type(json), json): choice for choice, json in choices}
         if len(self._from_json) < len(choices):
-            raise NotSupported(f"{label}: two of its values have the same JSON form", hint="give each a value of its own")
+            raise NotSupported(f"{label}: two of its values have the same JSON form", hint="give each a different value")
 
     @property
     def expected(self) -> str:
@@ -59,7 +59,7 @@ class ChoiceAdapter(Adapter):
         return self._from_json[(type(value), value)]
 
     def _is_member_text(self, value: Any) -> bool:
-        """flytekit takes an Enum member's text for the member."""
+        """Return whether the value is the text of an Enum's member, which flytekit accepts."""
         return self._enum is not None and type(value) is str and (str, value) in self._from_json
 
     def _refuse(self, value: Any) -> Refused:
@@ -69,22 +69,22 @@ class ChoiceAdapter(Adapter):
 
 
 def enum_adapter(enum: type[Enum]) -> ChoiceAdapter:
-    """The adapter of an ``Enum`` whose members have plain values.
+    """Return the adapter of an ``Enum``.
 
     Raises:
-        NotSupported: when they have not.
+        NotSupported: the Enum has no members, or members without plain values.
     """
     choices = [(member, _choice_value(enum.__name__, member.value, f"{enum.__name__}.{member.name}")) for member in enum]
     if not choices:
-        raise NotSupported(f"{enum.__name__} has no members", hint="annotate with an Enum that has some")
+        raise NotSupported(f"{enum.__name__} has no members", hint="use an Enum with members")
     return ChoiceAdapter(enum.__name__, choices, enum)
 
 
 def literal_adapter(values: tuple[Any, ...]) -> ChoiceAdapter:
-    """The adapter of a ``typing.Literal``; an Enum's member in it stands for its value.
+    """Return the adapter of a ``typing.Literal``, in which a member of an Enum counts as its value.
 
-    The values are sorted: Python takes ``Literal["a", "b"]`` and ``Literal["b", "a"]`` for equal and its caches swap
-    them, so the written order would depend on what else was imported.
+    The values are sorted. Python treats ``Literal["a", "b"]`` and ``Literal["b", "a"]`` as equal, and its caches exchange
+    them, so the written order would depend on other imports.
     """
     values = tuple(sorted(values, key=lambda value: (type(value).__name__, repr(value))))
     label = f"Literal[{', '.join(str(value) if isinstance(value, Enum) else repr(value) for value in values)}]"
@@ -100,6 +100,6 @@ def _choice_value(label: str, value: Any, shown: str) -> Json:
     if isinstance(value, int):
         return int(value)
     raise NotSupported(
-        f"{label}: the value {value!r} of {shown} is no text, integer, float or boolean",
-        hint="give the members plain values, best text",
+        f"{label}: the value {value!r} of {shown} is not a text, integer, float or boolean",
+        hint="give the members plain values, preferably text",
     )

@@ -25,12 +25,12 @@ from flytemp.literals.types import Json, LiteralType, SimpleType
 
 
 class ModelAdapter(StructAdapter):
-    """A pydantic model, field by field, so that files inside it are moved. Decoding runs its validators."""
+    """Adapter of a pydantic model. The conversion goes field by field, so that files inside are moved. Decoding validates."""
 
     cls: type[BaseModel]
 
     def load_fields(self) -> Mapping[str, Field]:
-        if not self.cls.__pydantic_complete__:  # it names a class that was defined after it
+        if not self.cls.__pydantic_complete__:  # a field names a class that was defined later
             self.cls.model_rebuild(raise_errors=False)
         fields: dict[str, Field] = {}
         for name, info in self.cls.model_fields.items():
@@ -51,11 +51,13 @@ class ModelAdapter(StructAdapter):
             problems = "; ".join(
                 f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ") for problem in error.errors()
             )
-            raise Refused(f"{self.label} refuses the value: {problems}", hint="the model's own checks say so") from error
+            raise Refused(
+                f"{self.label} refuses the value: {problems}", hint="the value fails a validation of the model"
+            ) from error
 
 
 class RootModelAdapter(Adapter):
-    """A ``RootModel``: to the spec it is what it wraps."""
+    """Adapter of a ``RootModel``, whose type is that of the wrapped value."""
 
     def __init__(self, cls: type[RootModel[Any]], adapter_for: AdapterFor) -> None:
         self._cls = cls
@@ -86,7 +88,7 @@ class RootModelAdapter(Adapter):
 
 
 class ForeignAdapter(Adapter):
-    """What pydantic can move as JSON and flytemp has no type for, such as a UUID in a model."""
+    """Adapter of an annotation that only pydantic converts to JSON, such as a UUID in a model."""
 
     kind = "any"
 
@@ -109,11 +111,11 @@ class ForeignAdapter(Adapter):
             literal = self._adapter.dump_python(value, mode="json", warnings="error")
         except PydanticSerializationError as error:
             raise self.mismatch(value) from error
-        # A SecretStr becomes "**********": what cannot be read back must not be written.
+        # A SecretStr becomes "**********". A value that cannot be read back must not be written.
         if self.decode(literal, files) != value:
             raise Refused(
-                f"a value of type {type(value)} does not come back from its JSON form",
-                hint="use a type whose JSON form holds the whole value, for instance str",
+                f"a value of type {type(value)} cannot be restored from its JSON form",
+                hint="use a type whose JSON form has the whole value, for instance str",
             )
         return simple.check_any(literal)
 
@@ -125,10 +127,10 @@ class ForeignAdapter(Adapter):
 
 
 def foreign_adapter(annotation: Any, refusal: NotSupported | None = None) -> Adapter:
-    """The adapter of an annotation that pydantic alone understands.
+    """Return the adapter of an annotation that only pydantic converts.
 
     Raises:
-        NotSupported: when pydantic does not, either; ``refusal`` where given.
+        NotSupported: pydantic does not convert it; this is ``refusal`` if given.
     """
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(annotation)
@@ -138,9 +140,9 @@ def foreign_adapter(annotation: Any, refusal: NotSupported | None = None) -> Ada
 
 
 def model_adapter(cls: type[BaseModel], adapter_for: AdapterFor) -> Adapter:
-    """The adapter of a pydantic model."""
+    """Return the adapter of a pydantic model."""
     if issubclass(cls, RootModel):
         return RootModelAdapter(cls, adapter_for)
     if cls.model_config.get("extra") == "allow":
-        return foreign_adapter(cls)  # its fields are not known beforehand
+        return foreign_adapter(cls)  # its fields are not known in advance
     return ModelAdapter(cls, cls.__name__, adapter_for)

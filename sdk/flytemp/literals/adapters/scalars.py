@@ -17,7 +17,7 @@ from flytemp.literals.types import Json, LiteralType, SimpleKind, SimpleType
 
 @dataclass(frozen=True)
 class Scalar:
-    """A Python class and its JSON form. ``plain`` makes the class itself of a subclass's value, losing nothing."""
+    """A Python class and its JSON form. ``plain`` converts the value of a subclass to the class itself without loss."""
 
     python: type
     kind: SimpleKind
@@ -27,6 +27,8 @@ class Scalar:
 
 
 class ScalarAdapter(Adapter):
+    """Adapter of a class with a simple kind."""
+
     def __init__(self, scalar: Scalar) -> None:
         self._python = scalar.python
         self._write = scalar.write
@@ -59,7 +61,7 @@ class ScalarAdapter(Adapter):
         return self._read(literal)
 
     def _is_subclass_value(self, value: Any) -> bool:
-        # bool is an int and datetime a date to Python; to a reader of the signature they are not.
+        # In Python a bool is an int and a datetime is a date. A signature with int or date does not mean these.
         if not isinstance(value, self._python) or type(value) in (bool, datetime):
             return False
         if self._python is date and isinstance(value, datetime):
@@ -69,7 +71,7 @@ class ScalarAdapter(Adapter):
 
 
 class AnyAdapter(Adapter):
-    """Untyped ``dict`` and ``list``, and ``Any``: JSON and nothing else."""
+    """Adapter of untyped ``dict`` and ``list``, and of ``Any``, whose values are plain JSON."""
 
     kind = "any"
 
@@ -138,4 +140,4 @@ SCALARS: dict[type, Scalar] = {
         Scalar(bytes, "bytes", simple.write_bytes, simple.read_bytes, lambda value: b"".join([value])),
     )
 }
-"""The classes that have a simple kind of their own."""
+"""The classes with a simple kind."""

@@ -26,7 +26,7 @@ class Field:
 
 
 class StructAdapter(Adapter):
-    """A class with named fields. Its fields are looked at late, so that a class may contain itself."""
+    """Adapter of a class with named fields. The fields are resolved at first use, so that a class may contain itself."""
 
     kind = "struct"
 
@@ -41,14 +41,14 @@ class StructAdapter(Adapter):
 
     @abstractmethod
     def load_fields(self) -> Mapping[str, Field]:
-        """The fields, in order."""
+        """Return the fields in the order of the class."""
 
     @abstractmethod
     def field_values(self, value: Any) -> Mapping[str, Any]:
-        """The value's fields, as far as it has them."""
+        """Return the fields that the value has."""
 
     def build(self, values: dict[str, Any]) -> Any:
-        """The value with these fields; those that are missing take their defaults."""
+        """Return a value with the given fields and the defaults of the others."""
         return self.cls(**values)
 
     @cached_property
@@ -56,7 +56,11 @@ class StructAdapter(Adapter):
         return self.load_fields()
 
     def field(self, name: str, annotation: Any, *, required: bool) -> Field:
-        """The field's adapter; an unsupported annotation is refused with the field's name."""
+        """Return a field.
+
+        Raises:
+            NotSupported: no transformer converts the annotation; the message has the field's name.
+        """
         try:
             return Field(self._adapter_for(annotation), required)
         except NotSupported as error:
@@ -103,28 +107,30 @@ class StructAdapter(Adapter):
         except Exception as error:
             raise Refused(
                 f"{self.label} refuses the value: {type(error).__name__}: {error}",
-                hint=f"the fields have the right types; {self.label} itself checks more",
+                hint=f"the fields have the right types, but {self.label} raised an error",
             ) from error
 
     def check_class(self, value: Any) -> None:
-        """Refuse another class, also a subclass: decoded, it would have lost its own fields and methods."""
+        """Refuse a value of another class, also of a subclass, whose own fields and methods decoding would lose."""
         if type(value) is self.cls:
             return
         hint = None
         if isinstance(value, self.cls):
-            hint = f"types are invariant: declare {type(value).__name__}, or pass a {self.label} itself"
+            hint = f"types are invariant: declare {type(value).__name__}, or pass a {self.label}"
         elif isinstance(value, dict):
-            hint = f"build it: {self.cls.__name__}(**value)"
+            hint = f"create it: {self.cls.__name__}(**value)"
         raise self.mismatch(value, hint)
 
     def _name_inside(self, around: tuple[Adapter, ...]) -> str:
-        # A cut is found by its name, so another class around it must not share that.
+        # A cut is resolved by its name, so a class around it must not have the same name.
         if any(other is not self and other.label == self.label for other in around):
             return f"{self.cls.__module__}.{self.cls.__qualname__}"
         return self.label
 
 
 class DataclassAdapter(StructAdapter):
+    """Adapter of a dataclass; ``arguments`` are the values of a generic class's type variables."""
+
     def __init__(self, cls: type, label: str, adapter_for: AdapterFor, arguments: Mapping[Any, Any]) -> None:
         super().__init__(cls, label, adapter_for)
         self._arguments = arguments
@@ -133,7 +139,7 @@ class DataclassAdapter(StructAdapter):
         hints = _class_hints(self.cls)
         if any(type(hint) is dataclasses.InitVar for hint in hints.values()):
             raise NotSupported(
-                f"{self.label} has an InitVar, which is gone when the value is written",
+                f"{self.label} has an InitVar, whose value is not kept",
                 hint="make it a field, or use a pydantic model",
             )
         return {
@@ -151,6 +157,8 @@ class DataclassAdapter(StructAdapter):
 
 
 class NamedTupleAdapter(StructAdapter):
+    """Adapter of a ``typing.NamedTuple``."""
+
     def load_fields(self) -> Mapping[str, Field]:
         hints = _class_hints(self.cls)
         names: tuple[str, ...] = cast(Any, self.cls)._fields
@@ -168,11 +176,13 @@ class NamedTupleAdapter(StructAdapter):
 
 
 class TypedDictAdapter(StructAdapter):
+    """Adapter of a ``TypedDict``."""
+
     def load_fields(self) -> Mapping[str, Field]:
         required_keys: frozenset[str] = cast(Any, self.cls).__required_keys__
         fields: dict[str, Field] = {}
         for name, hint in _class_hints(self.cls).items():
-            # With postponed annotations the class itself does not see Required and NotRequired.
+            # With postponed annotations, __required_keys__ ignores Required and NotRequired.
             origin = get_origin(hint)
             required = origin is Required or (origin is not NotRequired and name in required_keys)
             bare = get_args(hint)[0] if origin in (Required, NotRequired) else hint
@@ -199,7 +209,7 @@ class TypedDictAdapter(StructAdapter):
 
 
 def substituted(hint: Any, arguments: Mapping[Any, Any]) -> Any:
-    """The annotation with a generic class's type variables replaced."""
+    """Return the annotation with the type variables of a generic class replaced."""
     if isinstance(hint, TypeVar):
         return arguments.get(hint, hint)
     parameters = getattr(hint, "__parameters__", ())

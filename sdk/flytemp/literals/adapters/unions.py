@@ -1,4 +1,4 @@
-"""The adapter of ``Union``, ``X | Y`` and ``Optional``."""
+"""Adapter of ``Union``, ``X | Y`` and ``Optional``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _ORDER = {kind: place for place, kind in enumerate([*_KINDS.split(), "union", "n
 
 
 class UnionAdapter(Adapter):
-    """One of several annotations, in an order that does not depend on how the union was written.
+    """Adapter of a union. The order of its variants does not depend on the order in the annotation.
 
-    Python takes ``int | str`` and ``str | int`` for equal, and its own caches swap them, so the written order
-    cannot number the variants.
+    Python treats ``int | str`` and ``str | int`` as equal, and its caches exchange them, so the written order cannot number
+    the variants.
     """
 
     kind = "union"
@@ -77,18 +77,18 @@ class UnionAdapter(Adapter):
             raise self._explain(value)
         candidates = [index for index, fit in enumerate(fits) if fit is best]
         if len(candidates) > 1:
-            # The same JSON from each of them, such as the empty list's, decodes to equal values.
+            # If all have the same JSON, such as an empty list, they decode to equal values.
             forms = [self.variants[index].encode(value, None) for index in candidates]
             if best is Fit.LOOSE or any(form != forms[0] for form in forms[1:]):
                 labels = " and ".join(self.variants[index].label for index in candidates)
                 raise Refused(
                     f"Ambiguous choice of variant for union type {self.label}. Both {labels} match",
-                    hint="use types whose values differ, or give the value exactly one of the declared types",
+                    hint="use types whose values differ, or pass a value of exactly one of the declared types",
                 )
         return candidates[0]
 
     def _explain(self, value: Any) -> Refused:
-        """A value that only nearly fits one variant is better explained by that variant."""
+        """Return the error of the only variant that nearly fits, if there is one, else the error of the union."""
         python = {"list": list, "map": dict}
         near = [each for each in self.variants if each.kind in python and isinstance(value, python[each.kind])]
         if len(near) == 1:
