@@ -1,26 +1,26 @@
-"""Every error flytemp raises on purpose, in one small tree.
+"""The errors that flytemp raises.
 
     FlytempError
-    ├── ProgramError              user: the workflow code does not compile; collects every problem found
-    ├── InputError (ValueError)   user: a value given to flytemp is wrong
-    │   ├── InvalidName           user: a name that may not become part of a path or an id
-    │   ├── TypeMismatch          user: a value does not convert to the declared type
-    │   └── LimitExceeded         user: a value is larger than what travels inline
-    ├── NotSupported              user: understood, and this version cannot do it
-    ├── ConfigError               user: settings that contradict or cannot be read
-    ├── NotFound                  user: no such workflow, launch plan, execution, …
-    ├── AlreadyExists             user: the name or version is taken by other content
-    ├── StoreError                platform: the object store refused or is unreachable
-    │   └── CorruptData           platform: an object is there and is not what it must be
-    ├── TemporalUnavailable       platform: no Temporal answers
-    ├── KubernetesUnavailable     platform: no API server answers, or it refuses what flytemp needs
-    ├── ExecutionError            an execution ended, and not well
+    ├── ProgramError              user: the workflow code does not compile; has every problem
+    ├── InputError (ValueError)   user: a value is not valid
+    │   ├── InvalidName           user: a name is not valid in a path or an id
+    │   ├── TypeMismatch          user: a value cannot be converted to the declared type
+    │   └── LimitExceeded         user: a value is too large
+    ├── NotSupported              user: this version does not support the request
+    ├── ConfigError               user: settings contradict each other or cannot be read
+    ├── NotFound                  user: a workflow, launch plan, execution, … does not exist
+    ├── AlreadyExists             user: the name or version has other content
+    ├── StoreError                platform: the object store refused a request or cannot be reached
+    │   └── CorruptData           platform: an object is damaged
+    ├── TemporalUnavailable       platform: the Temporal server does not answer
+    ├── KubernetesUnavailable     platform: the API server does not answer, or refuses a request
+    ├── ExecutionError            user: an execution did not succeed
     │   ├── ExecutionFailed
     │   └── ExecutionAborted
-    ├── WaitTimeout               waiting ended before the execution did
-    └── FlytempBug                flytemp: an invariant of ours does not hold; please report
+    ├── WaitTimeout               user: the time to wait for an execution has passed
+    └── FlytempBug                flytemp: an invariant does not hold
 
-Each error says what failed, why, what to do (``hint``) and who must act (``actor``). ``code`` is a
+Each error has a message (what failed, and why), a ``hint`` (what to do), and an ``actor`` (who must act). ``code`` is a
 stable slug that programs may compare.
 """
 
@@ -33,7 +33,7 @@ from typing import ClassVar
 
 
 class Actor(StrEnum):
-    """Who must act for the error to go away."""
+    """The party that can remove the cause of an error."""
 
     USER = "user"
     PLATFORM = "platform"
@@ -42,7 +42,7 @@ class Actor(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in the user's code: a file as the user would open it, and a line counted from 1."""
+    """A position in the user's code: the path of a file, and a line counted from 1."""
 
     file: str
     line: int
@@ -52,12 +52,12 @@ class Location:
 
 
 class FlytempError(Exception):
-    """Base of everything flytemp raises on purpose.
+    """Base of the errors that flytemp raises.
 
     Args:
         message: what failed, with the user's name for it, and why.
-        hint: what to do about it.
-        location: where in the user's code, when there is such a place.
+        hint: what to do, or None.
+        location: the position in the user's code, or None.
     """
 
     code: ClassVar[str] = "error"
@@ -75,7 +75,7 @@ class FlytempError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a program."""
+    """One mistake in a program."""
 
     message: str
     location: Location | None = None
@@ -91,7 +91,7 @@ class Problem:
 
 
 class ProgramError(FlytempError):
-    """The user's program does not compile. ``problems`` holds everything that was found, not only the first."""
+    """The user's program does not compile. ``problems`` has all mistakes, not only the first."""
 
     code = "invalid-program"
 
@@ -103,82 +103,82 @@ class ProgramError(FlytempError):
 
 
 class InputError(FlytempError, ValueError):
-    """A value given to flytemp is wrong."""
+    """A value is not valid."""
 
     code = "invalid-input"
 
 
 class InvalidName(InputError):
-    """A name that may not become part of a path, an id or a search attribute."""
+    """A name is not valid in a path, an id or a search attribute."""
 
     code = "invalid-name"
 
 
 class TypeMismatch(InputError, TypeError):
-    """A value does not convert to the declared type. flytekit calls it ``TypeTransformerFailedError``."""
+    """A value cannot be converted to the declared type. flytekit's name is ``TypeTransformerFailedError``."""
 
     code = "wrong-type"
 
 
 class LimitExceeded(InputError):
-    """A value is larger than what flytemp moves as metadata; it belongs in a file."""
+    """A value is too large for metadata and must be stored in a file."""
 
     code = "limit-exceeded"
 
 
 class NotSupported(FlytempError):
-    """flytemp understands what is asked, and this version cannot do it."""
+    """This version of flytemp does not support the request."""
 
     code = "not-supported"
 
 
 class ConfigError(FlytempError):
-    """Settings that contradict each other or cannot be read."""
+    """Settings contradict each other or cannot be read."""
 
     code = "invalid-config"
 
 
 class NotFound(FlytempError):
-    """No such workflow, task, launch plan, version, execution or profile."""
+    """A workflow, task, launch plan, version, execution or profile does not exist."""
 
     code = "not-found"
 
 
 class AlreadyExists(FlytempError):
-    """The name or version is taken by other content."""
+    """The name or version has other content."""
 
     code = "already-exists"
 
 
 class StoreError(FlytempError):
-    """The object store refused an operation or cannot be reached."""
+    """The object store refused a request or cannot be reached."""
 
     code = "store-unavailable"
     actor = Actor.PLATFORM
 
 
 class CorruptData(StoreError):
-    """An object is there and is not what it must be."""
+    """An object of the store is damaged."""
 
     code = "corrupt-data"
 
 
 class TemporalUnavailable(FlytempError):
-    """No Temporal server answers at the configured address."""
+    """The Temporal server at the configured address does not answer."""
 
     code = "temporal-unavailable"
     actor = Actor.PLATFORM
 
 
 class KubernetesUnavailable(FlytempError):
-    """The API server of a cluster does not answer, or refuses what flytemp needs of it."""
+    """The API server of a cluster does not answer, or refuses a request."""
 
     code = "kubernetes-unavailable"
     actor = Actor.PLATFORM
 
 
 class ExecutionError(FlytempError):
-    """An execution ended, and not well. ``execution`` is its name."""
+    """An execution did not succeed. ``execution`` is its name."""
 
     code = "execution-error"
 
@@ -200,13 +200,13 @@ class ExecutionAborted(ExecutionError):
 
 
 class WaitTimeout(FlytempError, TimeoutError):
-    """Waiting ended before the execution did; the execution goes on."""
+    """The time to wait for an execution has passed. The execution continues."""
 
     code = "wait-timed-out"
 
 
 class FlytempBug(FlytempError):
-    """An invariant of flytemp does not hold. Please report it with the text."""
+    """An invariant of flytemp does not hold. Please report the error with its message."""
 
     code = "bug"
     actor = Actor.FLYTEMP

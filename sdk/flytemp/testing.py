@@ -1,4 +1,4 @@
-"""Replace a task, or a reference to anything, in a test, under flytekit's names: `task_mock` and `patch`."""
+"""Replacement of tasks and references in tests, under flytekit's names: `task_mock` and `patch`."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def task_mock(task: Task[..., Any] | ReferenceWorkflow[..., Any] | ReferenceLaunchPlan[Any]) -> Iterator[MagicMock]:
-    """Have plain calls of ``task``, also by workflows that are called, answered by a mock while the block runs.
+    """Replace a task by a mock inside the block, in plain calls and in workflows that are called.
 
-    What goes in and comes out is still checked against the task's types. The mock is called with keywords. References to
-    tasks, workflows and launch plans can only run so, for their code is elsewhere.
+    Inputs and outputs are still checked against the task's types. The mock is called with keywords. References to tasks,
+    workflows and launch plans can be called only in this way, because their code is in another project.
 
         with task_mock(price_of) as mock:
             mock.return_value = 2.0
             assert order_total(order=Order("pear", 4)) == 8.0
     """
     mock = MagicMock(name=task.name)
-    _ = task.python_interface  # read from the real function, once and for all
+    _ = task.python_interface  # cached from the real function
     original = task.function
 
     def instead(*args: Any, **kwargs: Any) -> Any:
@@ -42,7 +42,7 @@ def task_mock(task: Task[..., Any] | ReferenceWorkflow[..., Any] | ReferenceLaun
 def patch(
     task: Task[..., Any] | ReferenceWorkflow[..., Any] | ReferenceLaunchPlan[Any],
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorate a test: it gets the mock of `task_mock` as its first argument."""
+    """Decorate a test that receives the mock of `task_mock` as its first argument."""
 
     def decorate(test: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(test)

@@ -149,7 +149,7 @@ def test_colour_is_used_when_asked_for(capsys: pytest.CaptureFixture[str]) -> No
         (["get", "workflow", "nothing"], 1, "there is no workflow"),
         (["get", "entity", "wf:x"], 1, "is not a URN"),
         (["list", "executions", "--address", "127.0.0.1:1"], 1, "no Temporal server answers at 127.0.0.1:1"),
-        (["list", "executions", "--profile", "nowhere"], 1, "there is no Temporal profile 'nowhere'"),
+        (["list", "executions", "--profile", "nowhere"], 1, "the Temporal profile 'nowhere' does not exist"),
         (["list", "tasks", "--store", "nonsense://x"], 1, "nonsense"),
     ],
 )
@@ -170,7 +170,7 @@ def test_an_unreachable_server_explains_a_dev_server_that_is_gone(flytemp: Cli, 
 
     result = flytemp("list", "executions", "--address", "127.0.0.1:1")
 
-    assert "does not run any more" in result.err
+    assert "has ended" in result.err
 
 
 def raised(call: Callable[[], None]) -> Exception:

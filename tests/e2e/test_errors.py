@@ -444,9 +444,9 @@ def test_an_unknown_profile_or_namespace(here: Installation, tmp_path: Path, wor
 @pytest.mark.parametrize(
     ("text", "says", "hint"),
     [
-        pytest.param("project = \n", r"flytemp\.toml:1: this is not TOML", "a line like", id="not TOML"),
-        pytest.param('\nprojct = "x"\n', r"flytemp\.toml:2: 'projct' is no setting", "'project'", id="unknown setting"),
-        pytest.param("[wroker]\nslots = 1\n", r"flytemp\.toml:1: \[wroker\] is no setting", "'worker'", id="unknown table"),
+        pytest.param("project = \n", r"flytemp\.toml:1: the file is not TOML", "a line like", id="not TOML"),
+        pytest.param('\nprojct = "x"\n', r"flytemp\.toml:2: 'projct' is not a setting", "'project'", id="unknown setting"),
+        pytest.param("[wroker]\nslots = 1\n", r"flytemp\.toml:1: \[wroker\] is not a setting", "'worker'", id="unknown table"),
         pytest.param("[worker]\nslot = 1\n", r"flytemp\.toml:2: .*slot", "slots", id="unknown setting of the worker"),
         pytest.param("[worker]\nrecycle_after = 'x'\n", r"flytemp\.toml:2: worker\.recycle_after", "", id="no number"),
         pytest.param('project = "../x"\n', r"flytemp\.toml:1: project = '../x'", "correct it", id="../ project"),

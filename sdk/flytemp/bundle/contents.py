@@ -1,4 +1,4 @@
-"""What of a project goes into its bundle: a walk that refuses what cannot travel."""
+"""Files of a project that belong in its code bundle."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _LARGEST_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file, or one link to a folder. ``name`` is relative to the root, with "/"; ``size`` is in bytes."""
+    """A file, or a link to a folder. ``name`` is relative to the root, with "/"; ``size`` is in bytes."""
 
     name: str
     path: Path
     size: int
     executable: bool = False
-    link: str | None = None  # a link to a folder: where it leads, relative to its own folder
+    link: str | None = None  # target of a link to a folder, relative to the folder of the link
 
 
 def collect(root: Path, limit_bytes: int) -> list[Entry]:
-    """Every file below ``root`` that is not ignored, sorted by name. A link to a file counts as that file.
+    """Return every file below ``root`` that is not ignored, sorted by name. A link to a file counts as a file.
 
     Raises:
-        InputError: for a link that leaves the root, a device, a socket, or what cannot be read.
-        LimitExceeded: for more than ``limit_bytes`` or `MAX_FILES`, naming the largest files.
+        InputError: a link leaves the root, an entry is a device or socket, or a file cannot be read.
+        LimitExceeded: more than ``limit_bytes`` or `MAX_FILES`; the message has the largest files.
     """
     walk = _Walk(root)
     walk.folder(root, IgnoreRules.of_root(root))
@@ -67,34 +67,34 @@ class _Walk:
         except OSError as error:
             raise _unreadable(path, error) from error
         if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{path} is no file but {_noun(status.st_mode)}", hint=_ignore_hint(self.root, path))
+            raise InputError(f"{path} is {_noun(status.st_mode)}, not a file", hint=_ignore_hint(self.root, path))
         executable = bool(status.st_mode & stat.S_IXUSR)
         self._add(Entry(path.relative_to(self.root).as_posix(), real, status.st_size, executable))
 
     def _link(self, path: Path, rules: IgnoreRules) -> None:
         real = Path(os.path.realpath(path))
         is_folder = real.is_dir()
-        # git tells a link from a folder: "name/" does not match it. Users of "data/" mean the link too.
+        # In git, the pattern "data/" does not match a link. Users expect that it matches a link to a folder, too.
         if rules.excludes(path, is_folder=False) or (is_folder and rules.excludes(path, is_folder=True)):
             return
         if not real.is_relative_to(self.root):
             raise InputError(
                 f"{path} is a link to {real}, outside the bundle's root {self.root}",
-                hint=f"copy what it links to into the project, or: {_ignore_hint(self.root, path)}",
+                hint=f"copy its target into the project, or {_ignore_hint(self.root, path)}",
             )
         if is_folder:
             target = os.path.relpath(real, path.parent).replace(os.sep, "/")
             self._add(Entry(path.relative_to(self.root).as_posix(), real, 0, link=target))
         elif real.exists():
             self._file(path, real)
-        # else it leads nowhere, and there is nothing to take along
+        # A broken link is left out.
 
     def _add(self, entry: Entry) -> None:
         self.entries.append(entry)
         if len(self.entries) > MAX_FILES:
             raise LimitExceeded(
-                f"{self.root} holds more than {MAX_FILES} files, too many for a code bundle",
-                hint="put the program into a folder of its own, or list what it does not need in .flytempignore",
+                f"{self.root} has more than {MAX_FILES} files, the limit of a code bundle",
+                hint="move the program to its own folder, or list the files that it does not need in .flytempignore",
             )
 
 
@@ -105,9 +105,9 @@ def _check_size(root: Path, entries: list[Entry], limit_bytes: int) -> None:
     largest = sorted(entries, key=lambda entry: (-entry.size, entry.name))[:_LARGEST_SHOWN]
     shown = ", ".join(f"{entry.name} ({_amount(entry.size)})" for entry in largest)
     raise LimitExceeded(
-        f"the code bundle of {root} would hold {_amount(total)} in {len(entries)} files, "
-        f"more than the limit of {_amount(limit_bytes)}; the largest: {shown}",
-        hint="list what the program does not need in .flytempignore; data belongs in a FlyteFile, not in the code",
+        f"the code bundle of {root} has {_amount(total)} in {len(entries)} files; the limit is {_amount(limit_bytes)}; "
+        f"the largest: {shown}",
+        hint="list the files that the program does not need in .flytempignore; pass data as FlyteFile",
     )
 
 
@@ -119,8 +119,8 @@ def _check_links(entries: list[Entry]) -> None:
         target = os.path.normpath(os.path.join(os.path.dirname(entry.name), entry.link)).replace(os.sep, "/")
         if target != "." and not any(name.startswith(target + "/") for name in names):
             raise InputError(
-                f"{entry.name} is a link to {target}, of which nothing is in the bundle",
-                hint=f"put '/{entry.name}' into .flytempignore, or take {target} out of the ignore files",
+                f"{entry.name} is a link to {target}, which is not in the bundle",
+                hint=f"add '/{entry.name}' to .flytempignore, or remove {target} from the ignore files",
             )
 
 
@@ -137,7 +137,7 @@ def _noun(mode: int) -> str:
 
 
 def _ignore_hint(root: Path, path: Path) -> str:
-    return f"put '/{path.relative_to(root).as_posix()}' into {root / '.flytempignore'}"
+    return f"add '/{path.relative_to(root).as_posix()}' to {root / '.flytempignore'}"
 
 
 def _unreadable(path: Path, error: OSError) -> InputError:

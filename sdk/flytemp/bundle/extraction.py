@@ -1,4 +1,4 @@
-"""Extract a bundle for running tasks: verified, cached by digest, never touching anything outside its own folder."""
+"""Extraction of code bundles: verified, cached by digest, and only inside the folder of the bundle."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _ABANDONED_SECONDS = 3600.0
 
 
 def extract(store: ObjectStore, ref: BundleRef, cache_dir: Path) -> Path:
-    """The folder with the bundle's files; one ``stat`` when it was extracted before.
+    """Return the folder with the bundle's files, extracted if it does not exist.
 
-    Any number of processes may extract into one ``cache_dir`` at once. The folder appears complete or not at all.
+    Several processes may extract into one ``cache_dir`` at once. An incomplete folder is never visible.
 
     Raises:
-        NotFound: when the store has no such bundle.
-        CorruptData: when the archive is not what ``ref`` says, or holds what a bundle never holds.
-        StoreError: when the store cannot be read or the cache cannot be written.
+        NotFound: the store does not have the bundle.
+        CorruptData: the archive does not match ``ref``, or has entries that a bundle never has.
+        StoreError: the store cannot be read, or the cache cannot be written.
     """
     uri = store.uri_of(layout.bundle_key(ref.digest))
     target = cache_dir / ref.digest
@@ -56,17 +56,21 @@ def _read(store: ObjectStore, ref: BundleRef) -> bytes:
     if data is None:
         raise NotFound(
             f"the code bundle {ref.digest[:12]} is not in the store {store.uri}",
-            hint="it was deleted, or the program was registered in another store: register it again",
+            hint="register the program again; the bundle was deleted, or the program was registered in another store",
         )
     return data
 
 
 def _verified(data: bytes, ref: BundleRef, uri: str) -> bytes:
-    """The archive of compressed ``data``; never more of it in memory than ``ref`` promises."""
+    """Return the archive of compressed ``data``, of which at most ``ref.size`` bytes are decompressed.
+
+    Raises:
+        CorruptData: the archive does not match ``ref``.
+    """
     hint = "remove that object and register the program again"
     if ref.size > MAX_ARCHIVE_BYTES:
         raise CorruptData(
-            f"{uri} claims {ref.size} bytes, more than a bundle may have ({MAX_ARCHIVE_BYTES})", hint=hint
+            f"the spec of {uri} has a size of {ref.size} bytes; the limit is {MAX_ARCHIVE_BYTES}", hint=hint
         )
     inflater = zlib.decompressobj(wbits=31)  # gzip
     try:
@@ -74,16 +78,16 @@ def _verified(data: bytes, ref: BundleRef, uri: str) -> bytes:
     except zlib.error as error:
         raise CorruptData(f"{uri} is not a gzip archive: {error}", hint=hint) from error
     if len(archive) > ref.size:
-        raise CorruptData(f"{uri} holds more than the {ref.size} bytes that its spec says", hint=hint)
+        raise CorruptData(f"{uri} has more than the {ref.size} bytes of its spec", hint=hint)
     if len(archive) < ref.size or hashlib.sha256(archive).hexdigest() != ref.digest:
-        raise CorruptData(f"{uri} is damaged: its content does not have the digest that names it", hint=hint)
+        raise CorruptData(f"{uri} is damaged: the digest of its content is not the digest in its name", hint=hint)
     return archive
 
 
 def _unpack(archive: bytes, folder: Path, uri: str) -> None:
-    """Write regular files, then links between folders: no file is ever written through a link.
+    """Write the regular files, then the links between folders, so that no file is written through a link.
 
-    Done by hand, since not every Python 3.11 has tarfile's own filters, and a bundle needs less than they allow.
+    tarfile's filters are not used: not every Python 3.11 has them, and they allow more than a bundle needs.
     """
     links: list[tarfile.TarInfo] = []
     try:
@@ -99,13 +103,13 @@ def _unpack(archive: bytes, folder: Path, uri: str) -> None:
                 elif not member.isdir():
                     raise _hostile(uri, f"{member.name!r} is neither a plain file nor a folder")
     except tarfile.TarError as error:
-        raise _hostile(uri, f"it is no tar archive ({error})") from error
+        raise _hostile(uri, f"it is not a tar archive ({error})") from error
     _write_links(folder, links, uri)
 
 
 def _check_name(name: str, uri: str) -> None:
     if any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name or "\\" in name:
-        raise _hostile(uri, f"it holds the path {name!r}")
+        raise _hostile(uri, f"it has the path {name!r}")
 
 
 def _write_file(path: Path, content: bytes, executable: bool, uri: str) -> None:
@@ -113,7 +117,7 @@ def _write_file(path: Path, content: bytes, executable: bool, uri: str) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755 if executable else 0o644)
     except (FileExistsError, IsADirectoryError) as error:
-        raise _hostile(uri, f"it holds {path.name!r} twice") from error
+        raise _hostile(uri, f"it has {path.name!r} twice") from error
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
 
@@ -124,13 +128,13 @@ def _write_links(folder: Path, links: list[tarfile.TarInfo], uri: str) -> None:
         path = os.path.join(root, link.name)
         parent = os.path.dirname(path)
         if os.path.realpath(parent) != parent:
-            raise _hostile(uri, f"it holds {link.name!r} below a link")
+            raise _hostile(uri, f"it has {link.name!r} below a link")
         os.makedirs(parent, exist_ok=True)
         try:
             os.symlink(link.linkname, path)
         except FileExistsError as error:
-            raise _hostile(uri, f"it holds {link.name!r} twice") from error
-    # Checked when all are there: a link may change where an earlier one leads.
+            raise _hostile(uri, f"it has {link.name!r} twice") from error
+    # After all links exist, because a link may change the target of an earlier one.
     for link in links:
         real = os.path.realpath(os.path.join(root, link.name))
         if os.path.isabs(link.linkname) or (real != root and not real.startswith(root + os.sep)):
@@ -141,13 +145,13 @@ def _publish(unfinished: Path, target: Path) -> None:
     try:
         os.rename(unfinished, target)
     except OSError:
-        # Another process was faster: what it extracted has the same digest.
+        # Another process has extracted the same bundle.
         if not target.is_dir():
             raise
 
 
 def _remove_abandoned(cache_dir: Path) -> None:
-    """Remove what processes that were killed while extracting left behind."""
+    """Remove the unfinished folders of killed processes."""
     if not cache_dir.is_dir():
         return
     before = time.time() - _ABANDONED_SECONDS
@@ -161,4 +165,4 @@ def _remove_abandoned(cache_dir: Path) -> None:
 
 
 def _hostile(uri: str, what: str) -> StoreError:
-    return CorruptData(f"{uri} is no code bundle: {what}", hint="remove that object and register the program again")
+    return CorruptData(f"{uri} is not a code bundle: {what}", hint="remove that object and register the program again")

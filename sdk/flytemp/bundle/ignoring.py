@@ -1,4 +1,4 @@
-"""Which files of a project do not belong into its bundle."""
+"""Rules that exclude files from a code bundle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathspec import GitIgnoreSpec
 from flytemp.errors import InputError, Location
 
 IGNORE_FILES = (".gitignore", ".flytempignore")
-"""Read in every folder; where both say something about a file, the last one decides."""
+"""Names of the ignore files, which are read in every folder. The last one has precedence."""
 
 _FOLDERS = frozenset(
     {
@@ -22,12 +22,12 @@ _FOLDERS = frozenset(
     }
 )
 _FOLDER_PATTERNS = ("*.egg-info",)
-# ".#name" is Emacs's lock: a link to nowhere that names the user and the machine.
+# ".#name" is a lock of Emacs: a broken link with the names of the user and the machine.
 _FILE_PATTERNS = ("*.pyc", "*.pyo", ".DS_Store", ".#*")
 
 
 class IgnoreRules:
-    """The rules of a folder: its own ignore files' before those of the folders above it, as git has it."""
+    """The rules of a folder: its own ignore files have precedence over those of its parents, as in git."""
 
     def __init__(self, folder: Path, parent: IgnoreRules | None = None) -> None:
         self._folder = folder
@@ -36,9 +36,9 @@ class IgnoreRules:
 
     @classmethod
     def of_root(cls, root: Path) -> IgnoreRules:
-        """The rules at the root of a bundle. Inside a git repository its ignore files above the root count too.
+        """Return the rules at the root of a bundle. Inside a git repository, ignore files above the root apply, too.
 
-        Unless they exclude the root itself: then the user asks for just what the repository does not hold.
+        They do not apply if they exclude the root itself, because then the user bundles files that git ignores.
         """
         top = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
         above: IgnoreRules | None = None
@@ -51,11 +51,11 @@ class IgnoreRules:
         return cls(root, above)
 
     def within(self, folder: Path) -> IgnoreRules:
-        """The rules of a folder directly in this one."""
+        """Return the rules of a folder directly in this one."""
         return IgnoreRules(folder, self)
 
     def excludes(self, path: Path, *, is_folder: bool) -> bool:
-        """Whether ``path``, directly in this folder, stays out of the bundle; of a folder, with all below it."""
+        """Return whether ``path``, directly in this folder, is excluded. A folder is excluded with its contents."""
         if _always_excluded(path, is_folder):
             return True
         rules: IgnoreRules | None = self
@@ -75,7 +75,7 @@ def _always_excluded(path: Path, is_folder: bool) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in _FILE_PATTERNS)
     if name in _FOLDERS or any(fnmatchcase(name, pattern) for pattern in _FOLDER_PATTERNS):
         return True
-    return os.path.exists(path / "pyvenv.cfg")  # a virtual environment, whatever its name
+    return os.path.exists(path / "pyvenv.cfg")  # a virtual environment of any name
 
 
 def _read(path: Path) -> GitIgnoreSpec | None:
@@ -94,5 +94,5 @@ def _read(path: Path) -> GitIgnoreSpec | None:
                 GitIgnoreSpec.from_lines([line])
             except ValueError as wrong:
                 where = Location(str(path), number)
-                raise InputError(f"{line!r} is no pattern: {wrong}", hint="see gitignore(5)", location=where) from wrong
+                raise InputError(f"{line!r} is not a pattern: {wrong}", hint="see gitignore(5)", location=where) from wrong
         raise InputError(f"cannot read {path}: {error}", hint="see gitignore(5)") from error

@@ -1,4 +1,4 @@
-"""Pack a project into one archive whose bytes depend on nothing but the files' names, contents and executable bits."""
+"""Packing of a project into an archive that depends only on the names, contents and executable bits of its files."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ DEFAULT_LIMIT_BYTES = 50 * 2**20
 class PackedBundle:
     """A bundle in memory.
 
-    ``ref`` has digest and size of the tar archive itself: two machines whose zlib compress differently still give
-    one digest. ``data`` is that archive, compressed; ``files`` are the names in it, sorted.
+    ``ref`` has the digest and size of the uncompressed tar archive, so that the digest does not depend on the version of
+    zlib. ``data`` is the compressed archive; ``files`` are the sorted names in it.
     """
 
     ref: BundleRef
@@ -34,14 +34,14 @@ class PackedBundle:
 
 
 def find_project_root(path: Path) -> Path:
-    """The project that ``path``, a file or a folder, belongs to: the first folder upwards without ``__init__.py``.
+    """Return the project of a file or folder: the nearest parent folder without ``__init__.py``.
 
     Raises:
-        NotFound: when there is no such file or folder.
+        NotFound: the file or folder does not exist.
     """
     absolute = Path(os.path.abspath(path))
     if not absolute.exists():
-        raise NotFound(f"there is no file or folder {str(path)!r}", hint="check the path")
+        raise NotFound(f"the file or folder {str(path)!r} does not exist", hint="check the path")
     folder = absolute if absolute.is_dir() else absolute.parent
     while (folder / "__init__.py").exists() and folder != folder.parent:
         folder = folder.parent
@@ -53,16 +53,16 @@ def pack(root: Path, import_roots: Sequence[str] = (".",), limit_bytes: int = DE
 
     Args:
         root: the project's folder.
-        import_roots: folders relative to ``root`` that tasks find on ``sys.path``, in this order.
-        limit_bytes: of the files together, uncompressed.
+        import_roots: folders relative to ``root`` on the ``sys.path`` of tasks, in this order.
+        limit_bytes: limit of the total size of the files, uncompressed.
 
     Raises:
-        InputError: for an import root that is none, or what `flytemp.bundle.contents.collect` refuses.
-        LimitExceeded: for too many files or bytes, naming the largest.
+        InputError: an import root is not a folder of the project, or `flytemp.bundle.contents.collect` refuses a file.
+        LimitExceeded: the files are too many or too large; the message has the largest.
     """
     real_root = Path(os.path.realpath(root))
     if not real_root.is_dir():
-        raise NotFound(f"there is no folder {str(root)!r}", hint="check the path")
+        raise NotFound(f"the folder {str(root)!r} does not exist", hint="check the path")
     roots = tuple(_import_root(real_root, text) for text in import_roots)
     entries = collect(real_root, limit_bytes)
     archive = _archive(entries)
@@ -71,10 +71,10 @@ def pack(root: Path, import_roots: Sequence[str] = (".",), limit_bytes: int = DE
 
 
 def store_bundle(store: ObjectStore, bundle: PackedBundle) -> bool:
-    """Put a bundle into the store; False when it is there already.
+    """Store a bundle. Return False if the store already has it.
 
     Raises:
-        StoreError: when the store refuses.
+        StoreError: the store refuses the bundle.
     """
     return store.create(layout.bundle_key(bundle.ref.digest), bundle.data)
 
@@ -83,11 +83,11 @@ def _import_root(root: Path, text: str) -> str:
     normal = PurePosixPath(os.path.normpath(text or "."))
     if normal.is_absolute() or ".." in normal.parts:
         raise InputError(
-            f"the import root {text!r} lies outside {root}", hint="name a folder relative to the project's root"
+            f"the import root {text!r} is outside {root}", hint="use a folder relative to the project's root"
         )
     if not (root / normal).is_dir():
         raise InputError(
-            f"the import root {text!r} is no folder of {root}", hint="name a folder relative to the project's root"
+            f"the import root {text!r} is not a folder of {root}", hint="use a folder relative to the project's root"
         )
     return str(normal)
 
@@ -96,7 +96,7 @@ def _archive(entries: Sequence[Entry]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar:
         for entry in entries:
-            # A TarInfo made by hand: owner, group and times stay 0 whatever the file has.
+            # Not gettarinfo: owner, group and times must be 0.
             member = tarfile.TarInfo(entry.name)
             if entry.link is not None:
                 member.type, member.linkname, member.mode = tarfile.SYMTYPE, entry.link, 0o777
@@ -114,4 +114,4 @@ def _content(entry: Entry) -> bytes:
         return entry.path.read_bytes()
     except OSError as error:
         message = f"cannot read {entry.path}: {error.strerror or error}"
-        raise InputError(message, hint="make it readable, or put it into .flytempignore") from error
+        raise InputError(message, hint="make it readable, or add it to .flytempignore") from error

@@ -1,4 +1,4 @@
-"""Settings: where Temporal and the store are, and what this machine's worker may use."""
+"""Settings: the addresses of Temporal and the store, and the limits of the worker on this machine."""
 
 from flytemp.config.loading import load_settings
 from flytemp.config.settings import Settings, WorkerSettings

@@ -1,4 +1,4 @@
-"""The state file of a `flytemp dev`, by which the other commands in its project find it."""
+"""State file of a running `flytemp dev`, from which the other commands of its project read the addresses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OPTIONAL_TEXTS = ("ui_url", "metrics_url")
 
 @dataclass(frozen=True, slots=True)
 class DevState:
-    """A `flytemp dev`: its process and what it serves."""
+    """A `flytemp dev`: its process and its addresses."""
 
     pid: int
     address: str
@@ -30,11 +30,11 @@ class DevState:
     ui_url: str | None = None
     metrics_url: str | None = None
     process_started: str = ""
-    """The kernel's start time of ``pid``, so that a reused pid is not mistaken; empty where unknown."""
+    """Start time of ``pid`` in the kernel, which detects a reused pid; empty if unknown."""
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process still runs on this machine."""
+        """True if the process runs on this machine."""
         if self.pid <= 0:
             return False
         try:
@@ -42,20 +42,21 @@ class DevState:
         except ProcessLookupError:
             return False
         except PermissionError:
-            pass  # another user's process: it is there
+            pass  # the process exists and belongs to another user
         state, started = _process(self.pid)
         return state != "Z" and (not self.process_started or not started or self.process_started == started)
 
 
 def path_of(project_dir: Path) -> Path:
+    """Return the path of the state file."""
     return project_dir / STATE_FOLDER / "dev.json"
 
 
 def write(project_dir: Path, state: DevState) -> None:
-    """Announce a `flytemp dev`; its process is ``state.pid``.
+    """Write the state file of a `flytemp dev`.
 
     Raises:
-        StoreError: when the file cannot be written.
+        StoreError: the file cannot be written.
     """
     path = path_of(project_dir)
     value = asdict(state) | {"process_started": state.process_started or _process(state.pid)[1]}
@@ -72,10 +73,10 @@ def write(project_dir: Path, state: DevState) -> None:
 
 
 def read(project_dir: Path) -> DevState | None:
-    """What the state file says, be its process alive or not; None when there is no file.
+    """Return the content of the state file, also if the process has ended; None without a file.
 
     Raises:
-        ConfigError: when the file cannot be read or is not one of ours.
+        ConfigError: the file cannot be read, or is not a state file.
     """
     path = path_of(project_dir)
     try:
@@ -88,7 +89,7 @@ def read(project_dir: Path) -> DevState | None:
 
 
 def remove(project_dir: Path, pid: int) -> None:
-    """Withdraw the announcement of the `flytemp dev` of process ``pid``; another one's stays."""
+    """Remove the state file if it belongs to the process ``pid``."""
     with contextlib.suppress(ConfigError, OSError):
         state = read(project_dir)
         if state is not None and state.pid == pid:
@@ -114,12 +115,12 @@ def _parse(path: Path, value: Any) -> DevState:
 
 
 def _process(pid: int) -> tuple[str, str]:
-    """The state letter and the start time of a process, where the kernel tells (Linux); else two empty texts."""
+    """Return the state letter and the start time of a process on Linux; elsewhere two empty texts."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return "", ""
-    # The second field, the program's name in parentheses, may itself hold spaces and parentheses.
+    # The second field, the program's name in parentheses, may contain spaces and parentheses.
     after_name = text.rpartition(")")[2].split()
     return after_name[0], after_name[19]
 

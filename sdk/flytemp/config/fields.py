@@ -1,4 +1,4 @@
-"""Every setting there is: its key, its variable, and which values it takes."""
+"""The settings: keys, environment variables, and accepted values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A setting. ``parse`` takes TOML's value or a text, and raises ValueError with what it takes instead."""
+    """A setting. ``parse`` converts a TOML value or a text, and raises ValueError with the description of accepted values."""
 
     name: str
     parse: Callable[[object], Any]
@@ -42,7 +42,7 @@ def text(value: object) -> str:
 
 
 def whole(minimum: int) -> Callable[[object], int]:
-    """A whole number of at least ``minimum``."""
+    """Return the parser of a whole number of at least ``minimum``."""
 
     def parse(value: object) -> int:
         wanted = f"a whole number of at least {minimum}"
@@ -56,7 +56,7 @@ def whole(minimum: int) -> Callable[[object], int]:
 
 
 def seconds(minimum: float) -> Callable[[object], float]:
-    """A finite number of seconds of at least ``minimum``."""
+    """Return the parser of a finite number of seconds of at least ``minimum``."""
 
     def parse(value: object) -> float:
         wanted = f"a number of seconds of at least {minimum:g}"
@@ -96,7 +96,7 @@ def address_or_off(value: object) -> str:
 
 
 def variables(value: object) -> tuple[str, ...]:
-    wanted = "a list of variables' names, in a variable separated by commas"
+    wanted = "a list of names of variables, separated by commas in an environment variable"
     names = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) and _VARIABLE.fullmatch(name) for name in names):
         raise ValueError(wanted)
@@ -137,7 +137,7 @@ def _kubernetes(name: str, parse: Callable[[object], Any]) -> Field:
     return Field(name, parse, KUBERNETES, (f"FLYTEMP_KUBERNETES_{name.upper()}",))
 
 
-# A path or URI is made absolute by `loading`, which knows relative to what.
+# `loading` makes paths and URIs absolute, because the base of a relative path depends on its source.
 FIELDS = (
     _own("project", _name(check_project)),
     _own("domain", _name(check_domain)),

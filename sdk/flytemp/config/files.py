@@ -1,4 +1,4 @@
-"""Read TOML files, and say where in them something is wrong."""
+"""TOML files with the lines of their keys, for error messages."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ _POSITION = re.compile(r"\s*\(at line (\d+), column \d+\)|\s*\(at end of documen
 
 @dataclass(frozen=True, slots=True)
 class TomlFile:
+    """A TOML file: its text and its values."""
+
     path: Path
     text: str
     values: dict[str, Any]
 
     def location(self, key: str, section: str = "") -> Location:
-        """The line that sets ``key`` in ``[section]``, else the section's, else the first."""
+        """Return the line of ``key`` in ``[section]``, else the line of the section, else the first line."""
         found, current = 1, ""
         for number, line in enumerate(self.text.splitlines(), start=1):
             header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)
@@ -33,17 +35,17 @@ class TomlFile:
 
 
 def read_toml(path: Path) -> TomlFile | None:
-    """The file's values; None when there is no such file.
+    """Read a file; return None if it does not exist.
 
     Raises:
-        ConfigError: when it cannot be read or is not TOML, with the line.
+        ConfigError: the file cannot be read or is not TOML; the error has the line.
     """
     try:
         text = path.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except IsADirectoryError as error:
-        raise ConfigError(f"{path} is a folder, not a file", hint="name the TOML file in it") from error
+        raise ConfigError(f"{path} is a folder, not a file", hint="use the path of a TOML file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}", hint="make it readable UTF-8 text") from error
     try:
@@ -52,7 +54,7 @@ def read_toml(path: Path) -> TomlFile | None:
         match = _POSITION.search(str(error))
         line = int(match[1]) if match and match[1] else len(text.splitlines()) or 1
         raise ConfigError(
-            f"this is not TOML: {_POSITION.sub('', str(error))}",
+            f"the file is not TOML: {_POSITION.sub('', str(error))}",
             hint='a setting is a line like: store = "s3://bucket/prefix"',
             location=Location(str(path), line),
         ) from error

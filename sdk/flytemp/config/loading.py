@@ -1,13 +1,13 @@
-"""Put the settings together from all their sources.
+"""Loading of the settings from all their sources.
 
-Of several sources the first that has a value wins:
+The first source with a value has precedence:
 
 1. a flag;
 2. a variable, ``FLYTEMP_…`` or Temporal's own ``TEMPORAL_ADDRESS``, ``TEMPORAL_NAMESPACE``, ``TEMPORAL_PROFILE``;
 3. ``flytemp.toml`` of the project;
-4. the profile of Temporal's configuration that was chosen by one of these;
-5. the `flytemp dev` that runs in the project, as a whole: it does not count when 1 to 4 name another Temporal;
-6. the default profile of Temporal's configuration, when there is no such `flytemp dev`;
+4. the profile of Temporal's configuration that one of these selects;
+5. the `flytemp dev` that runs in the project, unless 1 to 4 select another Temporal server;
+6. the default profile of Temporal's configuration, without such a `flytemp dev`;
 7. the default.
 """
 
@@ -62,7 +62,7 @@ _DEFAULTS: Mapping[str, object] = MappingProxyType(
 )
 
 _HEARTBEATS: Mapping[str, float] = MappingProxyType({"process": 10.0, "noop": 10.0, "kubernetes": 60.0})
-"""Processes end with their worker; pods do not, and one worker may have thousands, so they report less often."""
+"""Pods report less often than processes: pods survive their worker, and one worker may have thousands of them."""
 
 
 def load_settings(
@@ -71,13 +71,15 @@ def load_settings(
     overrides: Mapping[str, str] = MappingProxyType({}),
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """The settings that hold in ``start``, a folder or a file of a project; by default the current folder.
+    """Return the settings for a project.
 
     Args:
-        overrides: what flags say, by the setting's key.
+        start: a folder or file of the project; by default the current folder.
+        overrides: the values of flags by the setting's key.
+        environ: environment variables.
 
     Raises:
-        ConfigError: for a file, key, value or profile that is none, with file and line where there is one.
+        ConfigError: a file, key, value or profile is not valid; the error has the file and line, if there is one.
     """
     here = Path(os.path.abspath(start or Path.cwd()))
     if here.is_file():
@@ -89,7 +91,7 @@ def load_settings(
 
 
 def find_project_dir(start: Path) -> Path:
-    """The nearest folder upwards with ``flytemp.toml``, else with ``.flytemp``, else ``start`` itself."""
+    """Return the nearest parent folder with ``flytemp.toml``, else with ``.flytemp``, else ``start``."""
     folders = (start, *start.parents)
     for folder in folders:
         if (folder / PROJECT_FILE).is_file():
@@ -155,7 +157,7 @@ class _Loader:
                 values[key] = found
 
     def _dev(self, address: Found | None, profile: str | None) -> DevState | None:
-        """The living `flytemp dev` of the project, unless something names another Temporal."""
+        """Return the running `flytemp dev` of the project, unless another Temporal server is selected."""
         path = dev_state.path_of(self.project_dir)
         try:
             state = dev_state.read(self.project_dir)
@@ -165,7 +167,7 @@ class _Loader:
         if state is None:
             return None
         if not state.is_alive:
-            self.notes.append(f"{path} is ignored: its `flytemp dev` (process {state.pid}) does not run any more")
+            self.notes.append(f"{path} is ignored: its `flytemp dev` (process {state.pid}) has ended")
             return None
         reason = None
         if address is not None and address.value != state.address:
@@ -178,7 +180,7 @@ class _Loader:
         return state
 
     def _place(self, key: str, found: Found, default: str) -> str:
-        """A folder or URI, made absolute."""
+        """Return a folder or URI in its absolute form."""
         if found.value is None:
             return normalise_store_uri(default)
         text = str(found.value)
@@ -206,12 +208,12 @@ class _Loader:
         if path is None or path.exists():
             return path
         if named:
-            self.notes.append(f"TEMPORAL_CONFIG_FILE names {path}, which does not exist")
+            self.notes.append(f"the file of TEMPORAL_CONFIG_FILE does not exist: {path}")
         return None
 
     def _ui_url(self, found: Found, address: str) -> str | None:
         if found.value is None and address == _LOCAL_ADDRESS:
-            return _LOCAL_UI  # where the UI of a local server is, as shipped
+            return _LOCAL_UI  # the default address of a local server's UI
         return None if found.value is None else str(found.value)
 
     def _worker(self) -> WorkerSettings:
@@ -251,5 +253,5 @@ def _of_profile(profile: Profile) -> dict[str, Found]:
 
 def _cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))  # what this process may use, not what the machine has
+        return len(os.sched_getaffinity(0))  # the CPUs of this process, not of the machine
     return os.cpu_count() or 1

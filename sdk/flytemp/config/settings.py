@@ -1,4 +1,4 @@
-"""The settings' types. No secret is ever part of them: those stay in Temporal's own configuration."""
+"""Types of the settings. They have no secrets: those are only in Temporal's own configuration."""
 
 from __future__ import annotations
 
@@ -12,99 +12,99 @@ from flytemp.config.dev_state import DevState
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What `flytemp worker` does on this machine; section ``[worker]``, variables ``FLYTEMP_WORKER_…``."""
+    """Settings of `flytemp worker`: section ``[worker]``, variables ``FLYTEMP_WORKER_…``."""
 
     slots: int
-    """Tasks that run at once, each in a process of its own; by default one per CPU."""
+    """Maximum number of tasks that run at once, each in its own process; by default one per CPU."""
     backend: Literal["process", "kubernetes", "noop"]
-    """"process" runs tasks on this machine, "kubernetes" each in a pod; "noop" answers without running them, to measure what
-    everything else costs."""
+    """Backend: "process" runs tasks on this machine, "kubernetes" runs each task in a pod, and "noop" returns without running
+    tasks, to measure the cost of everything else."""
     pool: str
     """Name of the pool whose tasks this worker runs. By default, the worker runs the interpreter and the tasks without a pool."""
     heartbeat_seconds: float
-    """A running task that is not heard of for so long has lost its worker; by default 10, with pods 60."""
+    """Seconds without a heartbeat after which a running task counts as lost; by default 10, for pods 60."""
     grace_seconds: float
-    """Between TERM and KILL, for a task that timed out or was cancelled."""
+    """Seconds between SIGTERM and SIGKILL for a task that timed out or was cancelled."""
     drain_seconds: float
-    """How long running tasks may go on after the worker got TERM."""
+    """Seconds that running tasks may continue after the worker received SIGTERM."""
     recycle_after: int
-    """A task process ends after so many tasks."""
+    """Number of tasks after which a task process is replaced."""
     max_parallelism: int
-    """Task nodes of one execution that run at once where nobody says; 0 is no limit."""
+    """Default of the number of task nodes of one execution that run at once; 0 is no limit."""
     max_in_flight: int
-    """Activities of one execution that Temporal knows at once; its own limit is 2,000."""
+    """Maximum number of pending activities of one execution; Temporal's own limit is 2,000."""
     max_system_tries: int
-    """Starts of one attempt of a task whose process or machine is lost, before the attempt fails."""
+    """Maximum number of tries of one attempt whose process or machine is lost."""
     continue_as_new_events: int
-    """Events of history after which an execution continues in a new run; 0 leaves it to the server."""
+    """Number of history events after which an execution continues as new; 0 leaves the decision to the server."""
     continue_as_new_drain_seconds: float
-    """How long such an execution waits for what is nearly done before it continues."""
+    """Seconds that an execution waits for running activities before it continues as new."""
     max_map_items: int
-    """A map of more calls than this runs in parts of this size, each a workflow of its own."""
+    """Maximum number of map items in one Temporal workflow. A larger map runs in chunks of this size."""
     max_dynamic_depth: int
-    """How many dynamic tasks may be inside each other, a recursion's included."""
+    """Maximum depth of nested dynamic tasks, including recursion."""
     pass_environment: tuple[str, ...]
-    """Variables of the worker that tasks see, besides the few that every program needs."""
+    """Environment variables of the worker that are passed to tasks, besides a few standard ones."""
     metrics_address: str
-    """host:port of /metrics, /healthz and /readyz; empty for none."""
+    """host:port of /metrics, /healthz and /readyz; empty to disable them."""
     sdk_metrics_address: str
-    """host:port of the Temporal SDK's own metrics; empty for none."""
+    """host:port of the Temporal SDK's own metrics; empty to disable them."""
 
 
 @dataclass(frozen=True, slots=True)
 class KubernetesSettings:
-    """Where `flytemp worker` starts pods; section ``[kubernetes]``, variables ``FLYTEMP_KUBERNETES_…``."""
+    """Settings of the pods of `flytemp worker`: section ``[kubernetes]``, variables ``FLYTEMP_KUBERNETES_…``."""
 
     kubeconfig: str | None
-    """A kubeconfig file; None: as kubectl finds it, and the service account inside a cluster."""
+    """Path of a kubeconfig file; None: kubectl's default, or the service account inside a cluster."""
     context: str | None
-    """A context of it; None: the current one."""
+    """Context of the kubeconfig; None: the current context."""
     namespace: str | None
-    """Of pods; {project} and {domain} may stand in it. None: the policy's, else the context's."""
+    """Namespace of pods, in which {project} and {domain} are replaced. None: the policy's, else the context's namespace."""
     image: str | None
-    """Of tasks that name none."""
+    """Image of tasks without an image."""
     policy: Path | None
-    """A TOML file with what the operator lays down for pods."""
+    """Path of the TOML file with the operator's policy for pods."""
     pods: int
-    """Pods that one worker process looks after at once."""
+    """Maximum number of pods that one worker process runs at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting with its effective value. ``origins`` says of each key where that comes from."""
+    """The effective settings."""
 
     project: str
     domain: str
     store: str
-    """The store's URI."""
+    """URI of the store."""
     raw_data_prefix: str
-    """The URI below which tasks' files are written."""
+    """URI prefix of the files that tasks write."""
     task_queue: str
     address: str
-    """Temporal's, host:port."""
+    """host:port of the Temporal server."""
     namespace: str
-    """Temporal's."""
+    """Temporal namespace."""
     profile: str | None
-    """The profile of Temporal's configuration that was chosen; None for its default one."""
+    """Selected profile of Temporal's configuration; None for the default profile."""
     config_file: Path | None
-    """Temporal's configuration file; None where there is none."""
+    """Path of Temporal's configuration file, or None."""
     ui_url: str | None
-    """Temporal's web UI, without a trailing slash."""
+    """URL of Temporal's web UI without a trailing slash, or None."""
     project_dir: Path
-    """The folder of flytemp.toml, or of .flytemp, or the current one."""
+    """Folder with flytemp.toml, else with .flytemp, else the current folder."""
     state_dir: Path
-    """Where this machine keeps its files: caches, the embedded server's database."""
+    """Folder of caches and of the embedded server's database."""
     worker: WorkerSettings
     kubernetes: KubernetesSettings
     dev: DevState | None = None
-    """The `flytemp dev` that these settings point to. Then no profile's TLS or API key belongs to the connection."""
+    """The running `flytemp dev` that the settings use, or None. Its connection uses no TLS or API key of a profile."""
     origins: Mapping[str, str] = field(default_factory=dict)
-    """By key, as in `describe`: "default", "environment FLYTEMP_STORE", "flytemp.toml (path)", "--store", …"""
+    """Origin of each value by key: "default", "environment FLYTEMP_STORE", "flytemp.toml (path)", "--store", …"""
     notes: tuple[str, ...] = ()
-    """What a person may wonder about: a stale state file, a misspelt variable."""
+    """Notes for the user: a stale state file, a misspelt variable."""
 
     def describe(self) -> list[tuple[str, str, str]]:
-        """Every key, its value as text, and its origin; those of a section are ``<section>.<key>``."""
+        """Return each key, its value as text, and its origin. A key of a section is ``<section>.<key>``."""
         own = [name.name for name in fields(self) if name.name not in ("worker", "kubernetes", "dev", "origins", "notes")]
         rows = [(key, _text(getattr(self, key)), self.origins.get(key, "default")) for key in own]
         for name, section in (("worker", self.worker), ("kubernetes", self.kubernetes)):

@@ -1,8 +1,7 @@
-"""Where a setting may come from: flags, variables, files; each checked for what it does not know."""
+"""Sources of settings: flags, environment variables and files. Unknown settings are refused."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,15 @@ from typing import Any
 from flytemp.config.fields import ALL_FIELDS, FIELDS, SECTIONS, Field
 from flytemp.config.files import TomlFile
 from flytemp.errors import ConfigError, Location
+from flytemp.suggest import nearest, suggest
 
 OTHER_VARIABLES = frozenset({"FLYTEMP_COMPLETE", "FLYTEMP_SECRETS_ENV_PREFIX", "FLYTEMP_SECRETS_DEFAULT_DIR"})
-"""Variables of this prefix that are no settings."""
+"""Variables with the prefix FLYTEMP_ that are not settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A value, where it is from, and the folder that a path in it is relative to."""
+    """A value, its origin, and the base folder of a relative path in it."""
 
     value: Any
     origin: str
@@ -26,17 +26,17 @@ class Found:
 
 
 class Source:
-    """Values by key. Those of a trusted source were checked before."""
+    """Values of settings by key."""
 
     def __init__(self, values: Mapping[str, tuple[object, str, Location | None]], base: Path) -> None:
         self._values = values
         self._base = base
 
     def find(self, field: Field) -> Found | None:
-        """The setting's value, when this source has it.
+        """Return the value of a setting, or None if the source does not have it.
 
         Raises:
-            ConfigError: when it has, and the value is none that the setting takes.
+            ConfigError: the value is not valid for the setting.
         """
         if field.key not in self._values:
             return None
@@ -44,27 +44,27 @@ class Source:
         try:
             return Found(field.parse(value), origin, self._base)
         except ValueError as error:
-            message = f"{field.key} = {value!r}, from {origin}: it must be {error}"
-            raise ConfigError(message, hint="correct it, or leave it out for the default", location=location) from error
+            message = f"{field.key} = {value!r}, from {origin}: the value must be {error}"
+            raise ConfigError(message, hint="correct the value, or remove it to use the default", location=location) from error
 
 
 def from_flags(overrides: Mapping[str, str], base: Path) -> Source:
-    """Flags, by the setting's key or name (``worker.slots``, ``slots``).
+    """Return the source of flags, by the setting's key or name (``worker.slots``, ``slots``).
 
     Raises:
-        ConfigError: for a flag that is no setting.
+        ConfigError: a flag is not a setting.
     """
     known = {name: field for field in reversed(ALL_FIELDS) for name in (field.key, field.name, field.key.replace(".", "_"))}
     values: dict[str, tuple[object, str, Location | None]] = {}
     for name, value in overrides.items():
         if name not in known:
-            raise ConfigError(f"{name!r} is no setting", hint=_near(name, [field.key for field in ALL_FIELDS]))
+            raise ConfigError(f"{name!r} is not a setting", hint=_known(name, [field.key for field in ALL_FIELDS]))
         values[known[name].key] = (value, known[name].flag, None)
     return Source(values, base)
 
 
 def from_environment(environ: Mapping[str, str], base: Path) -> tuple[Source, list[str]]:
-    """Variables; an empty one counts as not set. And notes about those that look like misspelt settings."""
+    """Return the source of environment variables, of which empty ones are ignored, and notes about misspelt variables."""
     values: dict[str, tuple[object, str, Location | None]] = {}
     for field in ALL_FIELDS:
         for variable in field.variables:
@@ -75,17 +75,17 @@ def from_environment(environ: Mapping[str, str], base: Path) -> tuple[Source, li
     notes: list[str] = []
     for variable in sorted(environ):
         if variable.startswith("FLYTEMP_") and variable not in known and variable not in OTHER_VARIABLES:
-            near = difflib.get_close_matches(variable, known, 1, 0.8)
+            near = nearest(variable, known, similarity=0.8)
             if near:
-                notes.append(f"the variable {variable} is no setting; did you mean {near[0]}?")
+                notes.append(f"the variable {variable} is not a setting; did you mean {near[0]}?")
     return Source(values, base), notes
 
 
 def from_file(file: TomlFile | None) -> Source:
-    """The project's flytemp.toml.
+    """Return the source of the project's flytemp.toml.
 
     Raises:
-        ConfigError: for a key or section that is no setting, with its line.
+        ConfigError: a key or section is not a setting; the error has the line.
     """
     if file is None:
         return Source({}, Path())
@@ -113,12 +113,11 @@ def _refuse_unknown(file: TomlFile, values: Mapping[str, object], fields: tuple[
         where = f" in [{section}]" if section else ""
         elsewhere = [field for field in ALL_FIELDS if field.name == key]
         if elsewhere:
-            hint = f"it belongs into [{elsewhere[0].section}]" if elsewhere[0].section else "it belongs above all sections"
+            hint = f"move it to [{elsewhere[0].section}]" if elsewhere[0].section else "move it above the sections"
         else:
-            hint = _near(key, [*names, *SECTIONS] if not section else names)
-        raise ConfigError(f"{shown}{where} is no setting", hint=hint, location=file.location(key, section))
+            hint = _known(key, [*names, *SECTIONS] if not section else names)
+        raise ConfigError(f"{shown}{where} is not a setting", hint=hint, location=file.location(key, section))
 
 
-def _near(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names, 1)
-    return f"did you mean {near[0]!r}?" if near else f"settings are {', '.join(names)}"
+def _known(name: str, names: list[str]) -> str:
+    return suggest(name, names, f"settings are {', '.join(names)}")

@@ -1,8 +1,7 @@
-"""Temporal's own configuration file, read only to show and to choose: its secrets stay in it."""
+"""Temporal's own configuration file. Only addresses and namespaces are read, not secrets."""
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Mapping
@@ -11,13 +10,14 @@ from pathlib import Path
 
 from flytemp.config.files import TomlFile, read_toml
 from flytemp.errors import ConfigError
+from flytemp.suggest import suggest
 
 DEFAULT_PROFILE = "default"
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a profile says of the settings that flytemp shows; ``path`` is its file."""
+    """A profile: its name, its file, and its values of flytemp's settings."""
 
     name: str
     path: Path
@@ -25,7 +25,7 @@ class Profile:
 
 
 def config_file(environ: Mapping[str, str]) -> Path | None:
-    """Where Temporal looks for its configuration: ``TEMPORAL_CONFIG_FILE``, else the platform's usual place."""
+    """Return the path of Temporal's configuration: ``TEMPORAL_CONFIG_FILE``, else the default of the platform."""
     named = environ.get("TEMPORAL_CONFIG_FILE")
     if named:
         return Path(named).expanduser()
@@ -41,21 +41,22 @@ def config_file(environ: Mapping[str, str]) -> Path | None:
 
 
 def find_profile(path: Path | None, name: str | None) -> Profile | None:
-    """The profile ``name``, or the default one where it is None, which need not exist.
+    """Return the profile ``name``. For None, return the default profile, or None if it does not exist.
 
     Raises:
-        ConfigError: when the file is damaged, or has no profile of that name; the text lists those there are.
+        ConfigError: the file is damaged, or has no such profile; the message has the existing profiles.
     """
     file = read_toml(path) if path is not None else None
     profiles = file.values.get("profile", {}) if file is not None else {}
     if file is not None and not isinstance(profiles, dict):
-        raise ConfigError("'profile' must hold sections [profile.NAME]", location=file.location("profile"))
+        raise ConfigError("'profile' must have sections [profile.NAME]", location=file.location("profile"))
     wanted = name or DEFAULT_PROFILE
     if file is not None and wanted in profiles:
         return Profile(wanted, file.path, _values(file, wanted, profiles[wanted]))
     if name is None:
         return None
-    raise ConfigError(f"there is no Temporal profile {name!r}: {_there(path, file, list(profiles))}", hint=_hint(name, profiles))
+    message = f"the Temporal profile {name!r} does not exist: {_existing(path, file, list(profiles))}"
+    raise ConfigError(message, hint=_hint(name, profiles))
 
 
 def _values(file: TomlFile, name: str, section: object) -> dict[str, str]:
@@ -67,22 +68,23 @@ def _values(file: TomlFile, name: str, section: object) -> dict[str, str]:
         if value is None or value == "":
             continue
         if not isinstance(value, str):
-            message = f"'{key}' of the Temporal profile {name!r} must be a text"
+            message = f"'{key}' of the Temporal profile {name!r} must be text"
             raise ConfigError(message, hint=f'for instance {key} = "…"', location=file.location(key, f"profile.{name}"))
         values[key] = value
     return values
 
 
-def _there(path: Path | None, file: TomlFile | None, profiles: list[str]) -> str:
+def _existing(path: Path | None, file: TomlFile | None, profiles: list[str]) -> str:
     if path is None:
-        return "no configuration file of Temporal is known"
+        return "Temporal has no configuration file"
     if file is None:
-        return f"there is no file {path}"
-    return f"{path} has {', '.join(sorted(profiles)) or 'none'}"
+        return f"the file {path} does not exist"
+    return f"{path} has the profiles {', '.join(sorted(profiles))}" if profiles else f"{path} has no profiles"
 
 
 def _hint(name: str, profiles: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(name, list(profiles), 1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return "choose one of these by --profile, TEMPORAL_PROFILE or `profile` in flytemp.toml; `temporal config set` makes one"
+    return suggest(
+        name,
+        profiles,
+        "select a profile by --profile, TEMPORAL_PROFILE or `profile` in flytemp.toml; `temporal config set` creates one",
+    )

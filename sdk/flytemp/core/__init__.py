@@ -1,1 +1,1 @@
-"""flytekit's import paths: each module here only gives names of `flytemp.authoring` under flytekit's module name."""
+"""flytekit's import paths: each module exports names of flytemp under the name of flytekit's module."""

@@ -1,4 +1,4 @@
-"""flytekit's module of its gates."""
+"""flytekit's module of gates."""
 
 from flytemp.authoring.gates import approve as approve
 from flytemp.authoring.gates import sleep as sleep

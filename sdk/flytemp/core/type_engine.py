@@ -1,4 +1,4 @@
-"""The module of `TypeEngine` and `TypeTransformer` in flytekit."""
+"""flytekit's module of `TypeEngine` and `TypeTransformer`."""
 
 from flytemp.errors import TypeMismatch as TypeTransformerFailedError
 from flytemp.literals.transformers import TypeTransformer as TypeTransformer

@@ -1,4 +1,4 @@
-"""The root of the errors that carry flytekit's names."""
+"""Base of the errors under flytekit's names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from flytemp.errors import FlytempError, Location
 
 
 class FlyteException(FlytempError):
-    """Base of the errors under flytekit's names. Raised with any arguments, like a plain ``Exception``."""
+    """Base of the errors under flytekit's names. It takes any arguments, like a plain ``Exception``."""
 
     code = "flyte-error"
 

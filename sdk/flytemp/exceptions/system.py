@@ -1,4 +1,4 @@
-"""Failures of what runs the tasks, under flytekit's names. They cost a task none of its ``retries``."""
+"""Failures of the platform, under flytekit's names. They use none of a task's ``retries``."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from flytemp.exceptions.base import FlyteException
 
 
 class FlyteSystemException(FlyteException):
-    """Base of the failures that are not the user's."""
+    """Base of the failures of the platform."""
 
     code = "system-error"
     actor = Actor.PLATFORM
 
 
 class FlyteNotImplementedException(FlyteSystemException, NotImplementedError):
-    """This version cannot do it."""
+    """This version does not support the request."""
 
     code = "not-implemented"
 
 
 class FlyteEntrypointNotLoadable(FlyteSystemException):
-    """The task's module or attribute cannot be imported where it runs."""
+    """The module or attribute of a task cannot be imported in the process that runs the task."""
 
     code = "not-loadable"
 
 
 class FlyteSystemAssertion(FlyteSystemException, AssertionError):
-    """Something of the platform's that must hold does not."""
+    """An assertion of the platform failed."""
 
     code = "system-assertion"
 
 
 class FlyteDownloadDataException(FlyteSystemException):
-    """Data could not be fetched."""
+    """Data could not be downloaded."""
 
     code = "download-failed"
 
 
 class FlyteUploadDataException(FlyteSystemException):
-    """Data could not be stored."""
+    """Data could not be uploaded."""
 
     code = "upload-failed"

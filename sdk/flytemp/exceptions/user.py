@@ -1,6 +1,6 @@
-"""What a user's code may raise, and what flytemp raises about a user's code, under flytekit's names.
+"""Errors of the user's code, under flytekit's names.
 
-Any exception of a task is retried within its ``retries``; only `NonRecoverableError` ends the retries at once.
+Every exception of a task is retried within its ``retries``. Only `NonRecoverableError` ends the retries at once.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from flytemp.exceptions.base import FlyteException
 
 
 class FlyteUserException(FlyteException):
-    """Base of what a user's code may raise."""
+    """Base of the errors of the user's code."""
 
     code = "user-error"
 
 
 class NonRecoverableError(FlyteUserException):
-    """The task must not be tried again, whatever its ``retries`` say."""
+    """The task is not retried, regardless of its ``retries``."""
 
     code = "non-recoverable"
 
 
 class FlyteRecoverableException(FlyteUserException):
-    """The task may be tried again. flytekit needs it for a retry; flytemp retries every other exception as well."""
+    """The task may be retried. flytekit retries only this error; flytemp retries every exception."""
 
     code = "recoverable"
 
 
 class FlyteTypeException(FlyteUserException, TypeError):
-    """A value has another type than was expected."""
+    """A value has the wrong type."""
 
     code = "wrong-type"
 
@@ -45,7 +45,7 @@ class FlyteTypeException(FlyteUserException, TypeError):
 
 
 class FlyteValueException(FlyteUserException, ValueError):
-    """A value is not acceptable. ``error_message`` says why."""
+    """A value is not valid. ``error_message`` is the reason."""
 
     code = "invalid-value"
 
@@ -57,62 +57,62 @@ class FlyteValueException(FlyteUserException, ValueError):
 
 
 class FlyteDataNotFoundException(FlyteValueException):
-    """A path or URI leads to nothing."""
+    """A path or URI does not exist."""
 
     code = "data-not-found"
 
     def __init__(self, path: str) -> None:
-        super().__init__(path, "there is nothing at this path")
+        super().__init__(path, "the path does not exist")
 
 
 class FlyteAssertion(FlyteUserException, AssertionError):
-    """Something that must hold does not."""
+    """An assertion failed."""
 
     code = "assertion"
 
 
 class FlyteValidationException(FlyteAssertion):
-    """A definition contradicts itself."""
+    """A definition is contradictory."""
 
     code = "validation"
 
 
 class FlyteDisapprovalException(FlyteAssertion):
-    """Somebody rejected what was put before them."""
+    """An approval was rejected."""
 
     code = "disapproved"
 
 
 class FlyteTimeout(FlyteAssertion):
-    """Something took longer than was allowed."""
+    """A time limit was exceeded."""
 
     code = "timeout"
 
 
 class FlyteEntityAlreadyExistsException(FlyteAssertion):
-    """The name is taken."""
+    """An entity of this name exists."""
 
     code = "already-exists"
 
 
 class FlyteEntityNotExistException(FlyteAssertion):
-    """There is no such entity."""
+    """The entity does not exist."""
 
     code = "not-found"
 
 
 class UserProvidedError(FlyteUserException, ValueError):
-    """A conditional took a case that says ``fail``; the text is the case's."""
+    """A conditional selected a case with ``fail``, whose text is the message."""
 
 
 class FlyteFailureNodeInputMismatchException(FlyteAssertion):
-    """A failure handler does not take the inputs of its workflow."""
+    """The inputs of a failure handler do not match those of its workflow."""
 
     code = "validation"
 
 
 class FlyteInvalidInputException(FlyteUserException):
-    """An input is not acceptable."""
+    """An input is not valid."""
 
     code = "invalid-input"
 

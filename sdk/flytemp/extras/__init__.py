@@ -1,1 +1,1 @@
-"""Names that flytekit keeps under ``extras``."""
+"""flytekit's package ``extras``."""

@@ -10,7 +10,7 @@ _Self = TypeVar("_Self", bound="BaseAccelerator")
 
 @dataclass(frozen=True)
 class BaseAccelerator:
-    """A device, as the nodes that have it are labelled."""
+    """A device, by the label of the Kubernetes nodes that have it."""
 
     device: str
     partition_size: str | None = None
@@ -18,31 +18,31 @@ class BaseAccelerator:
 
     def __post_init__(self) -> None:
         if not isinstance(self.device, str) or not self.device:
-            raise ValueError("an accelerator needs the name of its device")
+            raise ValueError("the name of the accelerator's device is empty or not a str")
 
 
 class GPUAccelerator(BaseAccelerator):
-    """Any GPU: ``GPUAccelerator("nvidia-tesla-k80")``."""
+    """A GPU: ``GPUAccelerator("nvidia-tesla-k80")``."""
 
 
 class CustomAccelerator(BaseAccelerator):
-    """Any device."""
+    """A device of another kind."""
 
 
 @dataclass(frozen=True)
 class MultiInstanceGPUAccelerator(BaseAccelerator):
-    """A GPU that can be cut into partitions. ``partitions`` lists the sizes it has."""
+    """A GPU that can be partitioned. ``partitions`` has the sizes of its partitions."""
 
     partitions: tuple[str, ...] = ()
 
     @property
     def unpartitioned(self: _Self) -> _Self:
-        """The whole device, also where nodes offer partitions."""
+        """The whole device, also on nodes with partitions."""
         return replace(self, is_unpartitioned=True, partition_size=None)
 
     @classmethod
     def partitioned(cls, device: str, partition_size: str) -> MultiInstanceGPUAccelerator:
-        """A partition of a device that is not listed here."""
+        """Return a partition of a device without a constant in this module."""
         return cls(device, partition_size)
 
     def __getattr__(self, name: str) -> Any:

@@ -1,1 +1,1 @@
-"""flytekit's import paths of its models; each module here only gives names of `flytemp.authoring`."""
+"""flytekit's import paths of its models: each module exports names of flytemp."""

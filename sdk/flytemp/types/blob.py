@@ -1,4 +1,4 @@
-"""What files and directories have in common: a local path, a remote source, or both."""
+"""Base of files and directories: a local path, a remote source, or both."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
     class _PathLike(os.PathLike[str], Generic[FormatT]):
-        """To a type checker a blob is generic in its format: ``FlyteFile[Literal["csv"]]``."""
+        """For type checkers, a blob is generic in its format: ``FlyteFile[Literal["csv"]]``."""
 else:
     _PathLike = os.PathLike
 
@@ -52,40 +52,40 @@ class Blob(_PathLike[FormatT]):
     if not TYPE_CHECKING:
 
         def __class_getitem__(cls, item: object) -> type:
-            """The class for one format: ``FlyteFile["csv"]``, also ``FlyteFile[Literal["csv"]]``."""
-            if cls is Blob:  # as the base of a class, where the parameter is for type checkers alone
+            """Return the class of a format: ``FlyteFile["csv"]``, also ``FlyteFile[Literal["csv"]]``."""
+            if cls is Blob:  # as the base of a class, where the parameter is only for type checkers
                 return cls
             return class_for_format(cls, _format_of(cls, item))
 
     @classmethod
     def extension(cls) -> str:
-        """The format of the class, "csv" for ``FlyteFile["csv"]``; empty when it has none."""
+        """Return the format of the class, "csv" for ``FlyteFile["csv"]``, or an empty text."""
         return cls.blob_format
 
     @classmethod
     def from_source(cls, source: str | os.PathLike[str]) -> Self:
-        """What lies at ``source``, as a task's input would hold it: to be read, never written."""
+        """Return the read-only file or directory at ``source``, like an input of a task."""
         blob = cls(source)
         blob._is_input = blob._source is not None
         return blob
 
     @property
     def remote_source(self) -> str | None:
-        """The URI it comes from; None for what lies on this machine only."""
+        """URI of the source; None for a local file or directory."""
         return self._source
 
     @property
     def remote_path(self) -> str | Literal[False] | None:
-        """Where a task's output is uploaded to: None is a fresh place, False is nowhere."""
+        """URI that an output of a task is uploaded to; None is a fresh URI, False disables the upload."""
         return self._target
 
     @property
     def path(self) -> str:
-        """The path on this machine. What is remote is downloaded first, once.
+        """Local path. A remote file or directory is downloaded at the first use.
 
         Raises:
-            NotFound: when there is nothing at the remote source.
-            StoreError: when it cannot be read.
+            NotFound: the remote source does not exist.
+            StoreError: the remote source cannot be read.
         """
         if self._source is None:
             return cast(str, self._local)
@@ -96,7 +96,7 @@ class Blob(_PathLike[FormatT]):
         return self._local
 
     def download(self) -> str:
-        """Have it on this machine and return its path; raises as `path` does."""
+        """Download a remote file or directory, and return the local path; raises as `path`."""
         return self.path
 
     def __fspath__(self) -> str:
@@ -104,11 +104,11 @@ class Blob(_PathLike[FormatT]):
 
     @property
     def location(self) -> str:
-        """The URI it comes from; for what lies on this machine only, its path."""
+        """URI of the source, or the path of a local file or directory."""
         return self._source or cast(str, self._local)
 
     def __str__(self) -> str:
-        """Its path once it is on this machine, else its URI; nothing is downloaded for it."""
+        """Return the local path if the file exists locally, else the URI, without a download."""
         return self._local if self._local is not None and os.path.exists(self._local) else self.location
 
     def __repr__(self) -> str:
@@ -126,7 +126,7 @@ class Blob(_PathLike[FormatT]):
         return (self._base, self.blob_format, self.location, self._target)
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        # The class of a format is made at run time, so pickle cannot find it by name.
+        # Pickle cannot find the class of a format by name, because the class is created at run time.
         return (_rebuild, (self._base, self.blob_format, self.__dict__.copy()))
 
     def _fetch(self, source: str, local: str) -> None:
@@ -135,8 +135,8 @@ class Blob(_PathLike[FormatT]):
     def _refuse_writing_input(self) -> None:
         if self._is_input:
             raise InputError(
-                f"{self} is an input of this task, and others may read it",
-                hint=f"write to {self._base.__name__}.new(…) and return that",
+                f"{self} is an input, which other tasks may read, and cannot be written",
+                hint=f"write to {self._base.__name__}.new(…) and return it",
             )
 
     @classmethod
@@ -159,7 +159,7 @@ class Blob(_PathLike[FormatT]):
         if isinstance(value, dict) and "uri" in value and value.keys() <= {"uri", "format"}:
             value = value["uri"]
         if not isinstance(value, str | os.PathLike):
-            raise ValueError(f"a {cls.noun} is given by its path or URI, or as {cls._base.__name__}")
+            raise ValueError(f"a {cls.noun} is a path, a URI or a {cls._base.__name__}")
         return cls(value)
 
     @staticmethod
@@ -168,24 +168,24 @@ class Blob(_PathLike[FormatT]):
 
 
 def location_text(path: object, noun: str) -> str:
-    """The path or URI as text.
+    """Return the path or URI as text.
 
     Raises:
-        TypeMismatch: when it is neither.
+        TypeMismatch: the value is not a path or URI.
     """
     if path is None:
         raise TypeMismatch(f"None value cannot be converted to a {noun}.", hint="declare it as Optional[…]")
-    # Not `os.fspath` for a blob of ours: it would download it.
+    # Not `os.fspath` for a blob, because that downloads.
     text = path.location if isinstance(path, Blob) else os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(text, str):
-        raise TypeMismatch(f"a {noun}'s path is text or a pathlib.Path, not '{path!r}' of type {type(path)}")
+        raise TypeMismatch(f"the path of a {noun} must be a str or a pathlib.Path, not '{path!r}' of type {type(path)}")
     if not text:
-        raise TypeMismatch(f"an empty text is no path of a {noun}")
+        raise TypeMismatch(f"the path of a {noun} is empty")
     return text
 
 
 def class_for_format(base: type[BlobT], format_: str) -> type[BlobT]:
-    """The one class for a format, ``FlyteFile["csv"]``; the base itself for no format."""
+    """Return the class of a format, ``FlyteFile["csv"]``, or the base for an empty format."""
     root = cast(type[BlobT], base._base)
     if not format_:
         return root
@@ -198,7 +198,7 @@ def class_for_format(base: type[BlobT], format_: str) -> type[BlobT]:
 
 
 def read_only(base: type[BlobT], uri: str, format_: str, local: str | None) -> BlobT:
-    """A task's input: what lies at ``uri``, to be downloaded to ``local`` when it is opened."""
+    """Return the input of a task at ``uri``, which is downloaded to ``local`` when it is opened."""
     blob = class_for_format(base, format_).from_source(uri)
     if blob._source is not None:
         blob._local = local
@@ -213,13 +213,13 @@ def _rebuild(base: type[BlobT], format_: str, state: dict[str, Any]) -> BlobT:
 
 
 def _format_of(cls: type[Blob[Any]], item: object) -> str:
-    if isinstance(item, TypeVar):  # flytekit's spelling for type checkers
+    if isinstance(item, TypeVar):  # flytekit's form for type checkers
         item = item.__name__
     if get_origin(item) is Literal and len(get_args(item)) == 1:
         item = get_args(item)[0]
     if not isinstance(item, str) or not _FORMAT.fullmatch(item.lstrip(".")):
         raise NotSupported(
-            f'{cls.__name__}[{item!r}]: the format of a {cls.noun} is a text such as "csv"',
+            f'{cls.__name__}[{item!r}]: the format of a {cls.noun} must be a text such as "csv"',
             hint=f'write {cls._base.__name__}["csv"]',
         )
     return item.lstrip(".")

@@ -12,13 +12,13 @@ from flytemp.types.file import FlyteFile
 
 
 class FlyteDirectory(Blob[FormatT]):
-    """A directory that tasks hand on; see `FlyteFile`, it behaves the same.
+    """A directory that is passed between tasks. It is uploaded and downloaded like a `FlyteFile`.
 
-    ``FlyteDirectory["png"]`` says which format its files have.
+    ``FlyteDirectory["png"]`` declares the format of the files.
 
     Args:
-        path: a path on this machine, or a URI.
-        remote_directory: upload to this URI; False uploads nothing.
+        path: a local path, or a URI.
+        remote_directory: URI that the directory is uploaded to; False disables the upload.
     """
 
     noun: ClassVar[str] = "directory"
@@ -30,21 +30,21 @@ class FlyteDirectory(Blob[FormatT]):
 
     @property
     def remote_directory(self) -> str | Literal[False] | None:
-        """Where a task's output is uploaded to: None is a fresh place, False is nowhere."""
+        """URI that an output of a task is uploaded to; None is a fresh URI, False disables the upload."""
         return self._target
 
     @classmethod
     def new(cls, dirname: str | os.PathLike[str]) -> Self:
-        """An empty directory in the running task's working directory."""
+        """Create an empty directory in the running task's working directory."""
         path = transfer.new_local_path(os.fspath(dirname))
         os.makedirs(path, exist_ok=True)
         return cls(path)
 
     @classmethod
     def new_remote(cls, name: str | None = None) -> Self:
-        """A directory to be filled straight in the store with ``new_file(…).open("w")``, in a fresh place.
+        """Return a fresh directory in the store, whose files are written with ``new_file(…).open("w")``.
 
-        Where no task runs (a plain Python call) it lies on this machine.
+        Outside of tasks (in a plain Python call) the directory is local.
         """
         files = transfer.current_transfer()
         directory_name = transfer.check_file_name(name or "data")
@@ -55,16 +55,16 @@ class FlyteDirectory(Blob[FormatT]):
         return cls(path)
 
     def new_file(self, name: str) -> FlyteFile[Any]:
-        """A file to be written in this directory.
+        """Return a new file in this directory.
 
         Raises:
-            InputError: when the directory is an input.
+            InputError: the directory is an input.
         """
         self._refuse_writing_input()
         return FlyteFile(self._below(name))
 
     def new_dir(self, name: str | None = None) -> FlyteDirectory[Any]:
-        """A directory to be filled in this one; raises as `new_file` does."""
+        """Return a new directory in this one; raises as `new_file`."""
         self._refuse_writing_input()
         child = FlyteDirectory(self._below(name or transfer.random_name()))
         if child._local is not None:
@@ -73,11 +73,11 @@ class FlyteDirectory(Blob[FormatT]):
 
     @staticmethod
     def listdir(directory: FlyteDirectory[Any]) -> list[FlyteFile[Any] | FlyteDirectory[Any]]:
-        """What lies directly in the directory, sorted by name. Nothing of it is downloaded.
+        """Return the files and directories directly in a directory, sorted by name, without a download.
 
         Raises:
-            NotFound: when there is no such directory.
-            StoreError: when it cannot be read.
+            NotFound: the directory does not exist.
+            StoreError: the directory cannot be read.
         """
         from flytemp.store import raw
 
@@ -88,16 +88,16 @@ class FlyteDirectory(Blob[FormatT]):
         return entries
 
     def crawl(self, maxdepth: int | None = None, topdown: bool = True, detail: bool = False) -> Iterator[tuple[str, Any]]:
-        """Every file at any depth, as ``(this directory, path below it)``. Nothing is downloaded.
+        """Iterate over all files as ``(this directory, path below it)``, without a download.
 
         Args:
-            maxdepth: how many levels to enter; 1 is this directory alone.
-            topdown: the files of a directory come before those of its subdirectories.
-            detail: give ``{path: {"name": path or URI, "size": bytes, "type": "file"}}`` for the path.
+            maxdepth: maximum number of levels; 1 is only this directory.
+            topdown: True for the files of a directory before those of its subdirectories.
+            detail: True for ``{path: {"name": path or URI, "size": bytes, "type": "file"}}`` instead of the path.
 
         Raises:
-            NotFound: when there is no such directory.
-            StoreError: when it cannot be read.
+            NotFound: the directory does not exist.
+            StoreError: the directory cannot be read.
         """
         for path, place, size in self._walk("", maxdepth, topdown):
             info = {path: {"name": place, "size": size, "type": "file"}}

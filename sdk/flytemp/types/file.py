@@ -11,44 +11,44 @@ from flytemp.types.blob import Blob, FormatT
 
 
 class FlyteFile(Blob[FormatT]):
-    """A file that tasks hand on. The bytes go through the store; the value itself is only an address.
+    """A file that is passed between tasks. The store has the bytes; the value has only their address.
 
-    As a task's output a file of this machine is uploaded to a fresh place in the run's raw data. A URI
-    (``s3://``, ``gs://``, ``https://``, ``file://``) is handed on as it is. As an input nothing is
-    downloaded until the file is used: by ``open(file)``, `path`, `download` or `open`.
+    A local file that a task returns is uploaded to a fresh URI in the run's raw data. A URI (``s3://``, ``gs://``,
+    ``https://``, ``file://``) is passed unchanged. An input is downloaded when it is used: by ``open(file)``, `path`,
+    `download` or `open`.
 
-    ``FlyteFile["csv"]`` says which format it has. For a type checker write `CSVFile` or
-    ``FlyteFile[Literal["csv"]]``: to it, a text in brackets is the name of a type.
+    ``FlyteFile["csv"]`` declares the format. For a type checker write `CSVFile` or ``FlyteFile[Literal["csv"]]``, because
+    type checkers read a text in brackets as the name of a type.
 
     Args:
-        path: a path on this machine, or a URI.
-        remote_path: upload to this URI; False uploads nothing, which suits machines that share a disk.
+        path: a local path, or a URI.
+        remote_path: URI that the file is uploaded to. False disables the upload, for machines with a shared disk.
     """
 
     noun: ClassVar[str] = "file"
 
     @classmethod
     def new(cls, filename: str | os.PathLike[str]) -> Self:
-        """A file to be written, in the running task's working directory."""
+        """Return a new file in the running task's working directory."""
         return cls(transfer.new_local_path(os.fspath(filename)))
 
     @classmethod
     def new_remote_file(cls, name: str | None = None) -> Self:
-        """A file to be written straight to the store with ``open("w")``, in a fresh place of the run's raw data.
+        """Return a new file in the run's raw data, which ``open("w")`` writes directly to the store.
 
-        Where no task runs (a plain Python call) it lies on this machine.
+        Outside of tasks (in a plain Python call) the file is local.
         """
         files = transfer.current_transfer()
         file_name = transfer.check_file_name(name or "data")
         return cls(files.fresh_uri(file_name) if files is not None else transfer.new_random_path(file_name))
 
     def open(self, mode: str = "r") -> IO[Any]:
-        """Open it as the built-in does. A remote file that was not downloaded is streamed.
+        """Open the file like the built-in function. A remote file that was not downloaded is streamed.
 
         Raises:
-            NotFound: when there is nothing to read.
-            InputError: when an input would be written to.
-            StoreError: when the store refuses.
+            NotFound: the file to read does not exist.
+            InputError: an input cannot be written.
+            StoreError: the store refuses the request.
         """
         from flytemp.store import raw
 
@@ -71,7 +71,7 @@ class FlyteFile(Blob[FormatT]):
 FlyteFile._base = FlyteFile
 
 if TYPE_CHECKING:
-    # To a type checker each alias is a file; formats are compared when the program is compiled.
+    # For a type checker, each alias is a file. The compiler of the program compares the formats.
     CSVFile: TypeAlias = FlyteFile[Any]
     HDF5EncodedFile: TypeAlias = FlyteFile[Any]
     HTMLPage: TypeAlias = FlyteFile[Any]

@@ -72,7 +72,7 @@ def test_the_root_of_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_root_of_nothing(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="no file or folder"):
+    with pytest.raises(NotFound, match="does not exist"):
         find_project_root(tmp_path / "absent.py")
 
 
@@ -214,7 +214,7 @@ def test_an_ignore_file_that_is_no_text(root: Path) -> None:
 
 def test_a_pattern_that_is_none(root: Path) -> None:
     (root / ".flytempignore").write_text("ok\n!\n")
-    with pytest.raises(InputError, match=r"\.flytempignore:2: '!' is no pattern") as caught:
+    with pytest.raises(InputError, match=r"\.flytempignore:2: '!' is not a pattern") as caught:
         pack(root)
     assert caught.value.location is not None
     assert caught.value.location.line == 2
@@ -248,7 +248,7 @@ def test_a_link_out_of_the_root_is_refused(root: Path, target: str) -> None:
     (root / "sub" / "link").symlink_to(target if target.startswith("/") else f"../{target}")
     with pytest.raises(InputError, match="outside the bundle's root") as caught:
         pack(root)
-    assert "put '/sub/link' into" in (caught.value.hint or "")
+    assert "add '/sub/link' to" in (caught.value.hint or "")
     _project(root, {".flytempignore": "/sub/link\n"})
     assert pack(root).files == (".flytempignore",)
 
@@ -266,7 +266,7 @@ def test_a_link_through_a_link_out_of_the_root_is_refused(root: Path) -> None:
 def test_a_link_to_a_folder_that_is_not_packed(root: Path) -> None:
     _project(root, {"a.py": "", "big/x": "", ".gitignore": "/big/\n"})
     (root / "link").symlink_to("big")
-    with pytest.raises(InputError, match="link is a link to big, of which nothing is in the bundle"):
+    with pytest.raises(InputError, match="link is a link to big, which is not in the bundle"):
         pack(root)
 
 
@@ -286,14 +286,14 @@ def test_a_root_that_is_a_link(root: Path) -> None:
 
 def test_pipes_and_sockets_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(root / "pipe")
-    with pytest.raises(InputError, match="is no file but a pipe") as caught:
+    with pytest.raises(InputError, match="is a pipe, not a file") as caught:
         pack(root)
-    assert "put '/pipe' into" in (caught.value.hint or "")
+    assert "add '/pipe' to" in (caught.value.hint or "")
     (root / "pipe").unlink()
     monkeypatch.chdir(root)  # a socket's path must be short
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("s")
-        with pytest.raises(InputError, match="is no file but a socket"):
+        with pytest.raises(InputError, match="is a socket, not a file"):
             pack(root)
 
 

@@ -333,7 +333,7 @@ def test_the_file_by_its_variable(load: Callable[..., Settings], tmp_path: Path)
 def test_a_file_that_does_not_exist_is_told(load: Callable[..., Settings], tmp_path: Path) -> None:
     settings = load(TEMPORAL_CONFIG_FILE=str(tmp_path / "absent.toml"))
     assert settings.config_file is None
-    assert settings.notes == (f"TEMPORAL_CONFIG_FILE names {tmp_path / 'absent.toml'}, which does not exist",)
+    assert settings.notes == (f"the file of TEMPORAL_CONFIG_FILE does not exist: {tmp_path / 'absent.toml'}",)
 
 
 @pytest.mark.parametrize(
@@ -356,20 +356,20 @@ def test_where_temporal_keeps_its_file(
 @pytest.mark.parametrize(
     ("name", "message", "hint"),
     [
-        ("prdo", "has bare, default, prod", "did you mean 'prod'?"),
-        ("zzz", "has bare, default, prod", "--profile"),
+        ("prdo", "has the profiles bare, default, prod", "did you mean 'prod'?"),
+        ("zzz", "has the profiles bare, default, prod", "--profile"),
     ],
 )
 def test_a_wrong_profile(load: Callable[..., Settings], tmp_path: Path, name: str, message: str, hint: str) -> None:
     path = profiles(tmp_path)
     with pytest.raises(ConfigError) as caught:
         load(overrides={"profile": name})
-    assert caught.value.message == f"there is no Temporal profile '{name}': {path} {message}"
+    assert caught.value.message == f"the Temporal profile '{name}' does not exist: {path} {message}"
     assert hint in (caught.value.hint or "")
 
 
 def test_a_profile_without_any_file(load: Callable[..., Settings]) -> None:
-    with pytest.raises(ConfigError, match=r"there is no file .*temporal\.toml"):
+    with pytest.raises(ConfigError, match=r"the file .*temporal\.toml does not exist"):
         load(overrides={"profile": "prod"})
 
 
@@ -379,7 +379,7 @@ def test_a_profile_without_any_file(load: Callable[..., Settings]) -> None:
         ("[profile.default\n", "not TOML", 1),
         ('[profile.default]\naddress = "x\n', "not TOML", 2),
         ("x = 1\n[profile.default]\nnamespace = 5\n", "'namespace' of the Temporal profile 'default' must be", 3),
-        ("profile = 1\n", "'profile' must hold sections", 1),
+        ("profile = 1\n", "'profile' must have sections", 1),
         ("[profile]\ndefault = 1\n", "'profile.default' is not a section", 2),
     ],
 )
@@ -459,7 +459,7 @@ def test_a_dead_flytemp_dev_is_ignored_and_told(load: Callable[..., Settings], p
     assert settings.dev is None
     assert settings.address == "localhost:7233"
     path = project / ".flytemp" / "dev.json"
-    assert settings.notes == (f"{path} is ignored: its `flytemp dev` (process {ended.pid}) does not run any more",)
+    assert settings.notes == (f"{path} is ignored: its `flytemp dev` (process {ended.pid}) has ended",)
 
 
 def test_a_damaged_state_file_is_ignored_and_told(load: Callable[..., Settings], project: Path) -> None:
@@ -479,13 +479,13 @@ def test_a_damaged_state_file_is_ignored_and_told(load: Callable[..., Settings],
     [
         ("store = \n", "not TOML", "a setting is a line like", 1),
         ('# fine\nproject = "p"\n\nproject = "q"\n', "not TOML", "", 4),
-        ('project = "p"\nstroe = "x"\n', "'stroe' is no setting", "did you mean 'store'?", 2),
-        ("[wroker]\nslots = 1\n", "[wroker] is no setting", "did you mean 'worker'?", 1),
-        ("[worker]\nslot = 1\n", "'slot' in [worker] is no setting", "did you mean 'slots'?", 2),
-        ("slots = 1\n", "'slots' is no setting", "it belongs into [worker]", 1),
-        ('[worker]\nstore = "x"\n', "'store' in [worker] is no setting", "it belongs above all sections", 2),
+        ('project = "p"\nstroe = "x"\n', "'stroe' is not a setting", "did you mean 'store'?", 2),
+        ("[wroker]\nslots = 1\n", "[wroker] is not a setting", "did you mean 'worker'?", 1),
+        ("[worker]\nslot = 1\n", "'slot' in [worker] is not a setting", "did you mean 'slots'?", 2),
+        ("slots = 1\n", "'slots' is not a setting", "move it to [worker]", 1),
+        ('[worker]\nstore = "x"\n', "'store' in [worker] is not a setting", "move it above the sections", 2),
         ("worker = 3\n", "'worker' must be a section", "[worker]", 1),
-        ("zzzzzz = 1\n", "'zzzzzz' is no setting", "settings are project, domain", 1),
+        ("zzzzzz = 1\n", "'zzzzzz' is not a setting", "settings are project, domain", 1),
         ("\nproject = 5\n", "project = 5, from flytemp.toml", "", 2),
         ('project = "Not Good"\n', "1 to 64 of a-z", "", 1),
         ("[worker]\n\nslots = 0\n", "worker.slots = 0, from flytemp.toml", "", 3),
@@ -497,7 +497,7 @@ def test_a_damaged_state_file_is_ignored_and_told(load: Callable[..., Settings],
         ("[worker]\ndrain_seconds = nan\n", "a number of seconds", "", 2),
         ('[worker]\nbackend = "pods"\n', "one of 'process', 'kubernetes', 'noop'", "", 2),
         ('[worker]\nmetrics_address = "9464"\n', "host:port", "", 2),
-        ("[worker]\npass_environment = [1]\n", "a list of variables' names", "", 2),
+        ("[worker]\npass_environment = [1]\n", "a list of names of variables", "", 2),
         ('address = "no-port"\n', "host:port", "", 1),
         ('address = "host:99999"\n', "host:port", "", 1),
         ('ui_url = "localhost:8233"\n', "an http or https address", "", 1),
@@ -529,7 +529,7 @@ def test_a_project_file_that_is_no_text(load: Callable[..., Settings], project: 
         ("FLYTEMP_WORKER_SLOTS", "0", "at least 1"),
         ("FLYTEMP_DOMAIN", "a/b", "domain = 'a/b', from environment FLYTEMP_DOMAIN"),
         ("TEMPORAL_ADDRESS", "http://x", "address = 'http://x', from environment TEMPORAL_ADDRESS"),
-        ("FLYTEMP_WORKER_PASS_ENVIRONMENT", "A,B-C", "variables' names"),
+        ("FLYTEMP_WORKER_PASS_ENVIRONMENT", "A,B-C", "names of variables"),
         ("FLYTEMP_WORKER_HEARTBEAT_SECONDS", "0", "at least 0.1"),
     ],
 )
@@ -542,14 +542,14 @@ def test_a_wrong_variable(load: Callable[..., Settings], variable: str, value: s
 def test_a_wrong_flag(load: Callable[..., Settings]) -> None:
     with pytest.raises(ConfigError, match="project = 'X Y', from --project"):
         load(overrides={"project": "X Y"})
-    with pytest.raises(ConfigError, match="'stor' is no setting") as caught:
+    with pytest.raises(ConfigError, match="'stor' is not a setting") as caught:
         load(overrides={"stor": "x"})
     assert caught.value.hint == "did you mean 'store'?"
 
 
 def test_a_misspelt_variable_is_told(load: Callable[..., Settings]) -> None:
     settings = load(FLYTEMP_STROE="x", FLYTEMP_SECRETS_ENV_PREFIX="x", FLYTEMP_QUITE_ANOTHER_THING="x", FLYTEMPX="x")
-    assert settings.notes == ("the variable FLYTEMP_STROE is no setting; did you mean FLYTEMP_STORE?",)
+    assert settings.notes == ("the variable FLYTEMP_STROE is not a setting; did you mean FLYTEMP_STORE?",)
 
 
 # --------------------------------------------------------------------------------------------- describe

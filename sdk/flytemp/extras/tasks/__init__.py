@@ -1,1 +1,1 @@
-"""Task types that flytekit keeps under ``extras.tasks``."""
+"""flytekit's package ``extras.tasks``."""

@@ -1,3 +1,3 @@
-"""What a failure handler learns."""
+"""The error that a failure handler receives."""
 
 from flytemp.types.error.error import FlyteError as FlyteError

@@ -1,4 +1,4 @@
-"""Why a workflow failed, as its failure handler gets it."""
+"""The error that a failure handler receives."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 @dataclass
 class FlyteError:
-    """
+    """The failure of a workflow.
+
     Attributes:
-        message: what the failed node reported.
-        failed_node_id: its path in the execution: ``n2``, or ``n2.n0`` in a sub-workflow, conditional or dynamic task.
+        message: error message of the failed node.
+        failed_node_id: path of the failed node: ``n2``, or ``n2.n0`` in a sub-workflow, conditional or dynamic task.
     """
 
     message: str
