@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from flytemp.errors import InputError, TypeMismatch
 from flytemp.literals.cast import castable, variant_for
@@ -13,6 +14,7 @@ from flytemp.literals.mismatch import path_text
 from flytemp.literals.typepaths import type_at
 from flytemp.literals.types import ListType, LiteralType, MapType, SimpleKind, SimpleType, StructType, TupleType, UnionType
 from flytemp.literals.unions import VALUE, VARIANT
+from flytemp.literals.visitor import PartialVisitor
 from flytemp.spec.interfaces import ERROR
 from flytemp.spec.models import (
     Binding,
@@ -96,9 +98,9 @@ def binding_flaws(binding: Binding, target: LiteralType, sources: Sources) -> It
             except InputError as error:
                 yield error.message, error.hint
         case ListBinding():
-            yield from _list_flaws(binding, target, sources)
+            yield from _LIST_FLAWS.visit(target, (binding, sources))
         case MapBinding():
-            yield from _map_flaws(binding, target, sources)
+            yield from _MAP_FLAWS.visit(target, (binding, sources))
         case _:
             yield from _source_flaws(binding, target, sources)
 
@@ -138,52 +140,79 @@ def _source_flaws(
         )
 
 
-def _list_flaws(binding: ListBinding, target: LiteralType, sources: Sources) -> Iterator[Flaw]:
-    if isinstance(target, UnionType):
-        yield from _union_flaws(binding, target, sources)
-        return
-    if target.kind == "any":
-        types: list[LiteralType] = [_ANY] * len(binding.items)
-    elif isinstance(target, ListType):
-        types = [target.item] * len(binding.items)
-    elif isinstance(target, TupleType) and len(target.items) == len(binding.items):
-        types = list(target.items)
-    else:
-        yield f"cannot use a list of {len(binding.items)} where {describe_type(target)} is expected", None
-        return
-    for index, (item, type_) in enumerate(zip(binding.items, types, strict=True)):
-        yield from _inside(binding_flaws(item, type_, sources), index)
+class _ListFlaws(PartialVisitor[tuple[ListBinding, Sources], Iterator[Flaw]]):
+    """Iterate over the flaws of a list of bindings."""
+
+    def visit_other(self, type_: LiteralType, argument: tuple[ListBinding, Sources]) -> Iterator[Flaw]:
+        yield f"cannot use a list of {len(argument[0].items)} where {describe_type(type_)} is expected", None
+
+    def visit_simple(self, type_: SimpleType, argument: tuple[ListBinding, Sources]) -> Iterator[Flaw]:
+        return self._items(argument, repeat(type_)) if type_.kind == "any" else self.visit_other(type_, argument)
+
+    def visit_list(self, type_: ListType, argument: tuple[ListBinding, Sources]) -> Iterator[Flaw]:
+        return self._items(argument, repeat(type_.item))
+
+    def visit_tuple(self, type_: TupleType, argument: tuple[ListBinding, Sources]) -> Iterator[Flaw]:
+        fits = len(type_.items) == len(argument[0].items)
+        return self._items(argument, type_.items) if fits else self.visit_other(type_, argument)
+
+    def visit_union(self, type_: UnionType, argument: tuple[ListBinding, Sources]) -> Iterator[Flaw]:
+        return _union_flaws(argument[0], type_, argument[1])
+
+    def _items(self, argument: tuple[ListBinding, Sources], types: Iterable[LiteralType]) -> Iterator[Flaw]:
+        binding, sources = argument
+        for index, (item, type_) in enumerate(zip(binding.items, types, strict=False)):
+            yield from _inside(binding_flaws(item, type_, sources), index)
 
 
-def _map_flaws(binding: MapBinding, target: LiteralType, sources: Sources) -> Iterator[Flaw]:
-    if isinstance(target, UnionType):
-        tag = binding.entries.get(VARIANT)
-        if binding.entries.keys() == {VARIANT, VALUE} and isinstance(tag, LiteralBinding):
-            yield from _tagged_flaws(tag.value, binding.entries[VALUE], target, sources)
-        else:
-            yield from _union_flaws(binding, target, sources)
-        return
-    if target.kind == "any":
-        types: dict[str, LiteralType] = dict.fromkeys(binding.entries, _ANY)
-    elif isinstance(target, MapType):
-        types = dict.fromkeys(binding.entries, target.value)
+class _MapFlaws(PartialVisitor[tuple[MapBinding, Sources], Iterator[Flaw]]):
+    """Iterate over the flaws of a map of bindings."""
+
+    def visit_other(self, type_: LiteralType, argument: tuple[MapBinding, Sources]) -> Iterator[Flaw]:
+        yield f"cannot use a map of values where {describe_type(type_)} is expected", None
+
+    def visit_simple(self, type_: SimpleType, argument: tuple[MapBinding, Sources]) -> Iterator[Flaw]:
+        if type_.kind != "any":
+            return self.visit_other(type_, argument)
+        return self._entries(argument, dict.fromkeys(argument[0].entries, type_))
+
+    def visit_map(self, type_: MapType, argument: tuple[MapBinding, Sources]) -> Iterator[Flaw]:
+        entries = argument[0].entries
         try:
-            check_literal(dict.fromkeys(binding.entries), MapType(key=target.key, value=_ANY))
+            check_literal(dict.fromkeys(entries), MapType(key=type_.key, value=_ANY))
         except InputError as error:
             yield error.message, error.hint
-    elif isinstance(target, StructType) and not target.recursive:
-        types = {member.name: member.type for member in target.fields}
-        missing = [member.name for member in target.fields if member.required and member.name not in binding.entries]
-        for name in binding.entries.keys() - types.keys():
-            yield f"{target.name} has no field {name!r}", f"it has {', '.join(types) or 'no fields'}"
+        yield from self._entries(argument, dict.fromkeys(entries, type_.value))
+
+    def visit_struct(self, type_: StructType, argument: tuple[MapBinding, Sources]) -> Iterator[Flaw]:
+        if type_.recursive:
+            yield from self.visit_other(type_, argument)
+            return
+        entries = argument[0].entries
+        types = {member.name: member.type for member in type_.fields}
+        missing = [member.name for member in type_.fields if member.required and member.name not in entries]
+        for name in entries.keys() - types.keys():
+            yield f"{type_.name} has no field {name!r}", f"it has {', '.join(types) or 'no fields'}"
         if missing:
-            yield f"{target.name} lacks {', '.join(map(repr, missing))}", "give a value for each field without default"
-    else:
-        yield f"cannot use a map of values where {describe_type(target)} is expected", None
-        return
-    for key, item in binding.entries.items():
-        if key in types:
-            yield from _inside(binding_flaws(item, types[key], sources), key)
+            yield f"{type_.name} lacks {', '.join(map(repr, missing))}", "give a value for each field without default"
+        yield from self._entries(argument, types)
+
+    def visit_union(self, type_: UnionType, argument: tuple[MapBinding, Sources]) -> Iterator[Flaw]:
+        binding, sources = argument
+        tag = binding.entries.get(VARIANT)
+        if binding.entries.keys() == {VARIANT, VALUE} and isinstance(tag, LiteralBinding):
+            return _tagged_flaws(tag.value, binding.entries[VALUE], type_, sources)
+        return _union_flaws(binding, type_, sources)
+
+    def _entries(self, argument: tuple[MapBinding, Sources], types: Mapping[str, LiteralType]) -> Iterator[Flaw]:
+        binding, sources = argument
+        for key, item in binding.entries.items():
+            if key in types:
+                yield from _inside(binding_flaws(item, types[key], sources), key)
+
+
+_LIST_FLAWS = _ListFlaws()
+_MAP_FLAWS = _MapFlaws()
 
 
 def _union_flaws(binding: ListBinding | MapBinding, target: UnionType, sources: Sources) -> Iterator[Flaw]:

@@ -233,7 +233,7 @@ def test_texts() -> None:
 
 
 def test_format_that_is_not_a_text_is_refused() -> None:
-    with pytest.raises(NotSupported, match="the format of a file is a text"):
+    with pytest.raises(NotSupported, match="the format of a file must be"):
         FlyteFile[3]  # type: ignore[misc,valid-type]
 
 
