@@ -35,6 +35,7 @@ from flytemp_cli.graph.model import Edge, Graph, Node, as_json, count_nodes
 from flytemp_cli.graph.phrasing import span
 from flytemp_cli.graph.svg import svg
 from tests.cli.shapes import every_kind
+from tests.sizes import short_and_long
 
 INT = SimpleType(kind="integer")
 INTERFACE = Interface(inputs=(Variable(name="x", type=INT),), outputs=(Variable(name="o0", type=INT),))
@@ -332,10 +333,13 @@ def test_calls_of_calls_end_somewhere() -> None:
     assert any("2 nodes, not drawn" in node.notes for node in every_node(graph).values())
 
 
-def test_ten_thousand_nodes_are_drawn_with_a_hint(monkeypatch: pytest.MonkeyPatch, flytemp: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("count", short_and_long(2_000, 10_000))
+def test_many_nodes_are_drawn_with_a_hint(
+    monkeypatch: pytest.MonkeyPatch, flytemp: Callable[..., Any], count: int
+) -> None:
     nodes = tuple(
         NodeSpec(id=f"n{index}", kind="task", target="wf.t", inputs={"x": out(f"n{index // 2}")} if index else {})
-        for index in range(10_000)
+        for index in range(count)
     )
     large = WorkflowDocument(
         name="wf.large", workflows={"wf.large": WorkflowSpec(name="wf.large", interface=INTERFACE, nodes=nodes)}
@@ -345,9 +349,9 @@ def test_ten_thousand_nodes_are_drawn_with_a_hint(monkeypatch: pytest.MonkeyPatc
     drawn = flytemp("graph", "large", "-o", "svg")
     chart = flytemp("graph", "large")
 
-    assert drawn.out.count('<rect class="task"') == 10_000
-    assert drawn.err.startswith("hint: the drawing has 10000 nodes")
-    assert "this graph has 9999" in chart.err
+    assert drawn.out.count('<rect class="task"') == count
+    assert drawn.err.startswith(f"hint: the drawing has {count} nodes")
+    assert f"this graph has {count - 1}" in chart.err
 
 
 def test_a_long_chain_is_no_problem() -> None:

@@ -33,6 +33,7 @@ from flytemp.spec.models import (
 )
 from flytemp.spec.pages import PAGE_BYTES, from_pages, to_pages
 from flytemp.spec.plan import constant, plan_of
+from tests.sizes import short_and_long
 
 ANY = SimpleType(kind="any")
 LARGE = "t" * 3_000
@@ -250,9 +251,10 @@ def test_pages_that_do_not_decode_are_told_so(pages: list[str] | str) -> None:
         from_pages(list(pages))
 
 
-def test_a_plan_of_10_000_nodes_is_a_few_pages() -> None:
+@pytest.mark.parametrize("count", short_and_long(2_000, 10_000))
+def test_a_plan_of_many_nodes_is_a_few_pages(count: int) -> None:
     nodes = [train("n0", literal(0))]
-    nodes += [train(f"n{index}", OutputBinding(node=f"n{index - 1}", var="o")) for index in range(1, 10_000)]
+    nodes += [train(f"n{index}", OutputBinding(node=f"n{index - 1}", var="o")) for index in range(1, count)]
     plan = plan_of(program(*nodes))
     pages = to_pages(plan)
     assert len(pages) <= 2
