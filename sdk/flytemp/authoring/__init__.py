@@ -1,1 +1,1 @@
-"""What a user writes: tasks, workflows, launch plans, and the promises between them."""
+"""Recording of programs: tasks, workflows and launch plans, and the promises between their calls."""

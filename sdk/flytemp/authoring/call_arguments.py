@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from flytemp.authoring.errors import CallError, MissingInputs
 from flytemp.authoring.interface import PythonInterface
 from flytemp.errors import Location
 from flytemp.literals.describe import describe_type
+from flytemp.suggest import suggest
 
 
 def given_inputs(
@@ -22,17 +22,20 @@ def given_inputs(
         MissingInputs: (a ``TypeError``) an input is neither given nor has a default.
     """
     names = list(interface.parameters)
+    its_inputs = f"its inputs: {', '.join(names) or 'none'}"
     if len(args) > len(names):
         raise CallError(
             f"Received more arguments than expected in {interface.owner}: {len(args)} for {len(names)} inputs",
-            hint=f"its inputs: {', '.join(names) or 'none'}",
+            hint=its_inputs,
             location=location,
         )
     values = dict(zip(names, args, strict=False))
     for name, value in kwargs.items():
         if name not in interface.parameters:
             raise CallError(
-                f"Received unexpected keyword argument '{name}' in {interface.owner}", hint=_near(name, names), location=location
+                f"Received unexpected keyword argument '{name}' in {interface.owner}",
+                hint=suggest(name, names, its_inputs),
+                location=location,
             )
         if name in values:
             raise CallError(f"Received argument '{name}' twice in {interface.owner}", location=location)
@@ -56,8 +59,3 @@ def require_inputs(interface: PythonInterface, values: Mapping[str, Any], locati
             hint=f"it needs {', '.join(f'{name}: {describe_type(types[name])}' for name in missing)}",
             location=location,
         )
-
-
-def _near(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names, 1)
-    return f"did you mean '{near[0]}'?" if near else f"its inputs: {', '.join(names) or 'none'}"

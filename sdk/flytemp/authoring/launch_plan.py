@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypedDict, TypeVar, Unpack, cast
 
@@ -31,7 +30,8 @@ from flytemp.authoring.settings import flag
 from flytemp.authoring.workflow import Workflow
 from flytemp.errors import InputError, NotSupported, Problem
 from flytemp.literals.types import Json
-from flytemp.spec.models import LaunchPlanReference, LaunchPlanSpec, Section
+from flytemp.records.launch import LaunchOptions
+from flytemp.spec.models import Docs, LaunchPlanReference, LaunchPlanSpec, Section
 
 if TYPE_CHECKING:
     from flytemp.authoring.local import LocalGraphRun
@@ -67,21 +67,6 @@ class LaunchPlanOptions(TypedDict, total=False):
     auto_activate: bool
 
 
-@dataclass(frozen=True)
-class _Settings:
-    """Settings of a launch plan."""
-
-    labels: Mapping[str, str] | None = None
-    annotations: Mapping[str, str] | None = None
-    raw_data_prefix: str | None = None
-    max_parallelism: int | None = None
-    timeout_seconds: float | None = None
-    interruptible: bool | None = None
-    overwrite_cache: bool | None = None
-    service_account: str | None = None
-    docs: Documentation | None = field(default=None)
-
-
 class LaunchPlan(LeafCallee, Generic[R]):
     """Workflow with default inputs, which a caller can replace, and fixed inputs, which a caller cannot.
 
@@ -92,7 +77,8 @@ class LaunchPlan(LeafCallee, Generic[R]):
         workflow: the workflow.
         default_inputs: the default inputs by name.
         fixed_inputs: the fixed inputs by name.
-        options: the settings.
+        options: the options of the executions.
+        docs: the documentation.
         site: the line that created the launch plan.
     """
 
@@ -107,15 +93,17 @@ class LaunchPlan(LeafCallee, Generic[R]):
         workflow: Workflow[..., R],
         default_inputs: Mapping[str, Any] | None,
         fixed_inputs: Mapping[str, Any] | None,
-        settings: _Settings,
+        options: LaunchOptions,
         site: DefinitionSite,
+        documentation: Documentation | None = None,
     ) -> None:
         self.name = name
         self.workflow = workflow
         self.default_inputs: Mapping[str, Any] = MappingProxyType(dict(default_inputs or {}))
         self.fixed_inputs: Mapping[str, Any] = MappingProxyType(dict(fixed_inputs or {}))
-        self.options = settings
+        self.options = options
         self.site = site
+        self.docs: Docs = docs_spec(documentation, Docstring())
 
     def __repr__(self) -> str:
         return f"<launch plan {self.name} of {self.workflow.name}>"
@@ -146,7 +134,8 @@ class LaunchPlan(LeafCallee, Generic[R]):
             NotSupported: flytekit has the option, but this version of flytemp does not.
         """
         site = caller_site()
-        plan = cls(name, workflow, default_inputs, fixed_inputs, _checked(name, workflow, options, site), site)
+        settings = _checked(name, workflow, options, site)
+        plan = cls(name, workflow, default_inputs, fixed_inputs, settings, site, options.get("docs"))
         plans = program_entities().launch_plans
         if name in plans and not _same_line(plans[name], plan):
             raise DuplicateLaunchPlan(
@@ -189,7 +178,8 @@ class LaunchPlan(LeafCallee, Generic[R]):
                     location=site.location,
                 )
             return _default(workflow, site)
-        plan = cls(name, workflow, default_inputs, fixed_inputs, _checked(name, workflow, options, site), site)
+        settings = _checked(name, workflow, options, site)
+        plan = cls(name, workflow, default_inputs, fixed_inputs, settings, site, options.get("docs"))
         existing = program_entities().launch_plans.get(name)
         if existing is None or _same_line(existing, plan):
             program_entities().launch_plans[name] = plan
@@ -326,23 +316,15 @@ class LaunchPlan(LeafCallee, Generic[R]):
     def spec(self) -> LaunchPlanSpec:
         """Return the launch plan for the spec, without invalid inputs; see `literals`."""
         defaults, fixed, _ = self.literals()
-        settings = self.options
         return LaunchPlanSpec(
             name=self.name,
             workflow=self.workflow.name,
             variable=self._variable(),
             default_inputs=defaults,
             fixed_inputs=fixed,
-            max_parallelism=settings.max_parallelism,
-            timeout_seconds=settings.timeout_seconds,
-            labels=None if settings.labels is None else dict(settings.labels),
-            annotations=None if settings.annotations is None else dict(settings.annotations),
-            raw_data_prefix=settings.raw_data_prefix,
-            interruptible=settings.interruptible,
-            overwrite_cache=settings.overwrite_cache,
-            service_account=settings.service_account,
-            docs=docs_spec(settings.docs, Docstring()),
+            docs=self.docs,
             location=self.site.source(),
+            **self.options.model_dump(),
         )
 
     def _variable(self) -> str:
@@ -353,7 +335,7 @@ class LaunchPlan(LeafCallee, Generic[R]):
 
 def default_launch_plan(workflow: Workflow[..., R]) -> LaunchPlan[R]:
     """Return the default launch plan of a workflow, with the workflow's definition site."""
-    return LaunchPlan(workflow.name, workflow, None, None, _Settings(), workflow.site)
+    return LaunchPlan(workflow.name, workflow, None, None, LaunchOptions(), workflow.site)
 
 
 def _default(workflow: Workflow[..., R], site: DefinitionSite) -> LaunchPlan[R]:
@@ -368,7 +350,7 @@ def _not_a_workflow(given: object, site: DefinitionSite) -> NoReturn:
     )
 
 
-def _checked(name: object, workflow: object, options: LaunchPlanOptions, site: DefinitionSite) -> _Settings:
+def _checked(name: object, workflow: object, options: LaunchPlanOptions, site: DefinitionSite) -> LaunchOptions:
     if not isinstance(workflow, Workflow):
         _not_a_workflow(workflow, site)
     if not isinstance(name, str) or not name:
@@ -384,7 +366,7 @@ def _checked(name: object, workflow: object, options: LaunchPlanOptions, site: D
         message = f"max_parallelism must be a whole number of at least 0 (no limit), not {parallelism!r}"
         raise SettingsError(message, location=site.location)
     raw = options.get("raw_output_data_config")
-    return _Settings(
+    return LaunchOptions(
         labels=values_of(options.get("labels"), "labels"),
         annotations=values_of(options.get("annotations"), "annotations"),
         raw_data_prefix=None if raw is None else raw.output_location_prefix,
@@ -393,7 +375,6 @@ def _checked(name: object, workflow: object, options: LaunchPlanOptions, site: D
         interruptible=flag(options.get("interruptible"), "interruptible"),
         overwrite_cache=flag(options.get("overwrite_cache"), "overwrite_cache"),
         service_account=service_account(options.get("security_context")),
-        docs=options.get("docs"),
     )
 
 
@@ -405,9 +386,9 @@ def _same_line(one: LaunchPlan[Any], other: LaunchPlan[Any]) -> bool:
 def _difference(one: LaunchPlan[Any], other: LaunchPlan[Any]) -> str | None:
     if one.workflow is not other.workflow:
         return "workflow"
-    for name in ("default_inputs", "fixed_inputs"):
+    for name in ("default_inputs", "fixed_inputs", "docs"):
         if getattr(one, name) != getattr(other, name):
             return name
     return next(
-        (item.name for item in fields(_Settings) if getattr(one.options, item.name) != getattr(other.options, item.name)), None
+        (name for name in LaunchOptions.model_fields if getattr(one.options, name) != getattr(other.options, name)), None
     )

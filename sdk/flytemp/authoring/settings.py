@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
@@ -19,6 +18,7 @@ from flytemp.errors import NotSupported
 from flytemp.extras.accelerators import BaseAccelerator
 from flytemp.names import is_pool
 from flytemp.spec.models import AcceleratorSpec, TaskSettings
+from flytemp.suggest import suggest
 
 
 class DeckField(Enum):
@@ -86,10 +86,9 @@ def task_settings(options: Mapping[str, Any]) -> TaskSettings:
     """
     unknown = {name: value for name, value in options.items() if name not in _KNOWN}
     if unknown:
-        near = difflib.get_close_matches(next(iter(unknown)), _KNOWN, 1)
         raise SettingsError(
             f"Unrecognized argument(s) for task: {unknown.keys()}",
-            hint=f"did you mean {near[0]}?" if near else "`help(flytemp.task)` lists the options",
+            hint=suggest(next(iter(unknown)), _KNOWN, "`help(flytemp.task)` lists the options"),
         )
     refuse_unsupported(options)
     given = cast(TaskOptions, options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 from flytemp.errors import FlytempError, InputError
@@ -10,6 +9,7 @@ from flytemp.literals.check import check_literal
 from flytemp.literals.sizes import check_size
 from flytemp.literals.types import Json
 from flytemp.spec.models import Document, Interface, LaunchPlanDocument, TaskDocument, Variable
+from flytemp.suggest import nearest
 
 
 def full_interface(document: Document) -> Interface:
@@ -86,5 +86,5 @@ def merge_inputs(document: Document, given: Mapping[str, Json]) -> dict[str, Jso
 
 
 def _unknown(name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
+    near = nearest(name, known)
     return f"there is no input {name!r}" + (f", did you mean {near[0]!r}?" if near else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 from flytemp.errors import InputError, NotFound
@@ -10,6 +9,7 @@ from flytemp.names import EntityId, EntityKind, is_urn
 from flytemp.registry import Registry
 from flytemp.registry.documents import entity_kind
 from flytemp.spec.models import Document, LaunchPlanDocument, TaskDocument, WorkflowDocument
+from flytemp.suggest import nearest
 
 LOCAL_VERSION = "local"
 """Version of the entities of a program that is not registered."""
@@ -102,7 +102,7 @@ def _similar_names(text: str, known: list[str]) -> str:
     if not known:
         return "nothing is registered there yet; register a program with: flytemp register PATH"
     tails = {name.rpartition(".")[2]: name for name in known}
-    near = difflib.get_close_matches(text, [*known, *tails], n=3, cutoff=0.5)
+    near = nearest(text, [*known, *tails], count=3, similarity=0.5)
     if near:
         return f"did you mean {' or '.join(dict.fromkeys(tails.get(name, name) for name in near))}?"
     return "flytemp list launch-plans lists the registered launch plans"

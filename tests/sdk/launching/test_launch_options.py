@@ -64,3 +64,8 @@ def test_invalid_service_account_is_refused(name: str) -> None:
 def test_raw_data_prefix_must_be_a_uri_or_an_absolute_path(prefix: str) -> None:
     with pytest.raises(InputError, match="raw_data_prefix"):
         effective_options(LaunchOptions(raw_data_prefix=prefix), plan(), workflow())
+
+
+def test_launch_plans_can_set_every_launch_option() -> None:
+    missing = LaunchOptions.model_fields.keys() - LaunchPlanSpec.model_fields.keys()
+    assert not missing
