@@ -115,7 +115,7 @@ def breaks(x: int) -> int:
 plan = LaunchPlan.get_or_create(chain, name="calls-plan", default_inputs={"x": 1}, fixed_inputs={"y": 2})
 
 
-def test_a_task() -> None:
+def test_a_call_runs_the_function() -> None:
     assert add(a=1) == 11
     assert add(1, 2) == 3
     assert positional(5, y=2) == 3
@@ -132,7 +132,7 @@ def test_values_are_copies() -> None:
     assert (defaults(), defaults()) == ([1, 2], [1, 2])
 
 
-def test_several_outputs() -> None:
+def test_several_outputs_are_a_named_tuple() -> None:
     assert pair(x=1) == Pair(1, "1")
     assert isinstance(pair(x=1), Pair)
     result: Any = two(x=1)
@@ -158,13 +158,13 @@ def test_several_outputs() -> None:
         (lambda: plan(1), AssertionError, "takes keyword arguments only"),
     ],
 )
-def test_wrong_calls(call: Any, kind: type[Exception], message: str) -> None:
+def test_wrong_calls_raise_the_expected_classes(call: Any, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message) as raised:
         call()
     assert isinstance(raised.value, InputError)
 
 
-def test_wrong_calls_say_where() -> None:
+def test_wrong_calls_have_the_line_of_the_call() -> None:
     with pytest.raises(AssertionError) as raised:
         add(nonsense=1)  # type: ignore[call-arg]
     assert isinstance(raised.value, InputError)
@@ -173,7 +173,7 @@ def test_wrong_calls_say_where() -> None:
     assert "add(nonsense=1)" in Path(__file__).read_text().splitlines()[raised.value.location.line - 1]
 
 
-def test_errors_of_tasks_are_their_own() -> None:
+def test_exceptions_of_tasks_are_raised_with_a_note() -> None:
     with pytest.raises(KeyError) as raised:
         breaks(x=1)
     assert raised.value.args == (11,)
@@ -182,18 +182,18 @@ def test_errors_of_tasks_are_their_own() -> None:
         final(x=1)
 
 
-async def test_async_tasks() -> None:
+async def test_an_async_task_returns_an_awaitable() -> None:
     assert await later(x=1) == 2
     assert with_async(x=1) == 3, "also where a loop is running already"
     with pytest.raises(TypeMismatch):
         later(x="1")  # type: ignore[arg-type]
 
 
-def test_async_tasks_without_a_loop() -> None:
+def test_async_tasks_run_in_workflows_without_a_loop() -> None:
     assert with_async(x=1) == 3
 
 
-def test_launch_plans() -> None:
+def test_launch_plans_run_their_workflows() -> None:
     assert plan() == 5
     assert plan(x=10) == 14
     assert LaunchPlan.get_or_create(chain)(x=1) == 11
@@ -215,7 +215,7 @@ def test_launch_plans() -> None:
         LaunchPlan.get_or_create(chain, name="parallel", max_parallelism=-1)
 
 
-def test_the_graph_is_made_once_and_when_it_is_needed() -> None:
+def test_the_graph_is_built_once_on_demand() -> None:
     made: list[int] = []
 
     @workflow
@@ -228,7 +228,7 @@ def test_the_graph_is_made_once_and_when_it_is_needed() -> None:
     assert made == [1]
 
 
-def test_what_a_workflows_function_raises_is_raised() -> None:
+def test_exceptions_of_a_workflows_function_are_raised() -> None:
     @workflow
     def broken(x: int) -> int:
         raise LookupError("mine")
@@ -240,7 +240,7 @@ def test_what_a_workflows_function_raises_is_raised() -> None:
         compile_entity(broken)
 
 
-def test_a_task_may_call_tasks_and_workflows() -> None:
+def test_a_task_can_call_tasks_and_workflows() -> None:
     @task
     def outer(x: int) -> int:
         assert FlyteContextManager.current_context().compilation_state is None
@@ -280,7 +280,7 @@ def test_the_context_of_a_plain_call() -> None:
     first.logging.info("said")
 
 
-def test_the_context_that_the_runtime_gives(tmp_path: Path) -> None:
+def test_the_context_of_the_runtime(tmp_path: Path) -> None:
     given = ExecutionParameters(
         ExecutionId("p", "d", "n"), datetime(2026, 1, 1, tzinfo=UTC), directory=str(tmp_path), raw_data="s3://b/raw"
     )
@@ -291,14 +291,14 @@ def test_the_context_that_the_runtime_gives(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["checkpoint", "decks", "stats"])
-def test_parts_of_the_context_that_are_missing(name: str) -> None:
+def test_unsupported_parts_of_the_context(name: str) -> None:
     part = getattr(current_context(), name)
     for use in (lambda: part.read(), lambda: part(), lambda: bool(part), lambda: list(part)):
         with pytest.raises(NotSupported, match=f"current_context\\(\\).{name} is not supported"):
             use()
 
 
-def test_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_secrets_are_read_from_variables_and_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     secrets = current_context().secrets
     with pytest.raises(ValueError, match="Unable to find secret for key password in group db"):
         secrets.get("db", "password")

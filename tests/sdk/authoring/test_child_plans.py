@@ -1,4 +1,4 @@
-"""Launch plans as nodes."""
+"""Nodes that call launch plans."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def parent(x: int) -> int:
     return add(a=second.o0, b=LaunchPlan.get_or_create(child)(a=1, b=2))  # type: ignore[arg-type]
 
 
-def test_they_are_nodes_and_the_document_refers_to_them() -> None:
+def test_a_document_refers_to_called_launch_plans() -> None:
     document = compile_entity(parent)
     first, second, third, _ = document.root.nodes
     assert (first.id, first.kind, first.target) == ("first", "launch_plan", "child_plans_test")
@@ -43,11 +43,11 @@ def test_they_are_nodes_and_the_document_refers_to_them() -> None:
     assert list(document.workflows) == [parent.name]
 
 
-def test_a_plain_call_runs_their_workflows() -> None:
+def test_a_plain_call_runs_the_workflow_of_a_launch_plan() -> None:
     assert parent(x=1) == (5 + 10 + (1 + 10 + 1)) + 4
 
 
-def test_what_callers_may_not_do() -> None:
+def test_invalid_calls_are_refused() -> None:
     @workflow
     def fixed() -> int:
         return plan(b=3)
@@ -84,7 +84,7 @@ def test_what_callers_may_not_do() -> None:
             flow.spec()
 
 
-def test_outputs_have_aliases() -> None:
+def test_aliases_name_outputs() -> None:
     @workflow
     def wf(x: int) -> int:
         node = create_node(add, a=x, b=1).with_overrides(aliases={"o0": "total"})

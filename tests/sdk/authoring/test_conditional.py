@@ -1,4 +1,4 @@
-"""`conditional`: expressions, cases, and what is refused."""
+"""`conditional`: expressions, cases, and errors."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def branch_of(flow: Any) -> BranchSpec:
     return spec
 
 
-def test_comparisons_are_written_down_as_they_are() -> None:
+def test_comparisons_are_stored_in_the_spec() -> None:
     @workflow
     def wf(x: int, y: float, at: datetime, long: timedelta, colour: Colour) -> int:
         n = maybe(x=x)
@@ -94,7 +94,7 @@ def test_comparisons_are_written_down_as_they_are() -> None:
     assert wf.spec().outputs == {"o0": OutputBinding(node="n1", var="o0")}
 
 
-def test_only_the_case_that_is_taken_runs() -> None:
+def test_only_the_taken_case_runs() -> None:
     ran: list[int] = []
 
     @task
@@ -112,7 +112,7 @@ def test_only_the_case_that_is_taken_runs() -> None:
     assert ran == [1, 2]
 
 
-def test_outputs_are_those_that_all_cases_have() -> None:
+def test_outputs_are_those_that_all_cases_share() -> None:
     @workflow
     def wf(x: int) -> int:
         result = conditional("c").if_(x > 1).then(pair(x=x)).else_().then(number(x=x))
@@ -141,7 +141,7 @@ def branch_of_first(flow: Any) -> BranchSpec:
     return spec
 
 
-def test_it_is_a_node_to_order_and_to_name() -> None:
+def test_a_conditional_can_be_ordered_and_named() -> None:
     @workflow
     def wf(x: int) -> None:
         before = nothing()
@@ -190,7 +190,7 @@ def test_a_condition_is_a_comparison(condition: Any, message: str) -> None:
         (lambda x, s: x == [1], "an operand must be a primitive value"),
     ],
 )
-def test_what_cannot_be_decided_is_refused(condition: Any, message: str) -> None:
+def test_operands_that_cannot_be_compared_are_refused(condition: Any, message: str) -> None:
     @workflow
     def wf(x: int, s: str) -> int:
         return conditional("c").if_(condition(x, s)).then(number()).else_().then(number())
@@ -199,7 +199,7 @@ def test_what_cannot_be_decided_is_refused(condition: Any, message: str) -> None
         wf.spec()
 
 
-def test_a_conditional_ends_with_else() -> None:
+def test_a_conditional_without_else_is_refused() -> None:
     @workflow
     def wf(x: int) -> int:
         return conditional("c").if_(x > 1).then(number()).elif_(x > 2).then(number())  # type: ignore[no-any-return]
@@ -214,7 +214,7 @@ def test_a_conditional_ends_with_else() -> None:
             flow(x=1)
 
 
-def test_it_belongs_into_a_workflow() -> None:
+def test_a_conditional_outside_of_a_workflow_is_refused() -> None:
     with pytest.raises(AssertionError, match="within a workflow context"):
         conditional("c")
 
@@ -231,7 +231,7 @@ def test_it_belongs_into_a_workflow() -> None:
         (lambda x: _made_before(x), "called outside of the case"),
     ],
 )
-def test_cases_are_single_calls_in_order(build: Any, message: str) -> None:
+def test_cases_must_be_single_calls_in_order(build: Any, message: str) -> None:
     @workflow
     def wf(x: int) -> int:
         return build(x)  # type: ignore[no-any-return]
@@ -245,7 +245,7 @@ def _made_before(x: Any) -> Any:
     return conditional("c").if_(x > 1).then(before).else_().then(number())
 
 
-def test_what_only_a_case_has_is_not_to_be_had_outside() -> None:
+def test_outputs_of_a_case_cannot_be_used_outside() -> None:
     @workflow
     def wf(x: int) -> int:
         conditional("c").if_(x > 1).then(inner := number(x=x)).else_().then(number())
@@ -255,7 +255,7 @@ def test_what_only_a_case_has_is_not_to_be_had_outside() -> None:
         wf.spec()
 
 
-def test_calls_in_a_condition_run_before() -> None:
+def test_calls_in_a_condition_run_before_the_conditional() -> None:
     @workflow
     def wf(x: int) -> int:
         return conditional("c").if_(number(x=x) > 5).then(number(x=5)).elif_(number(x=x) > 3).then(number(x=3)).else_().fail("")
@@ -279,16 +279,16 @@ def test_calls_in_a_condition_run_before() -> None:
         ("<", "a", "b", "any", True),
     ],
 )
-def test_values_compare_as_their_types_say(operator: str, left: Any, right: Any, kind: str, result: bool) -> None:
+def test_values_are_compared_by_their_types(operator: str, left: Any, right: Any, kind: str, result: bool) -> None:
     assert compare(operator, left, right, kind) is result
 
 
 @pytest.mark.parametrize(("left", "right", "kind"), [(None, 1, "integer"), (True, False, "boolean"), ([1], [2], "any")])
-def test_what_has_no_order_is_not_less(left: Any, right: Any, kind: str) -> None:
+def test_values_without_an_order_are_not_less(left: Any, right: Any, kind: str) -> None:
     with pytest.raises(InputError):
         compare("<", left, right, kind)
 
 
-def test_a_value_of_another_type_is_not_compared() -> None:
+def test_values_of_different_types_are_not_compared() -> None:
     with pytest.raises(TypeMismatch, match="cannot compare 'x' as integer"):
         compare("<", "x", 1, "integer")

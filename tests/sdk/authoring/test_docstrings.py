@@ -76,7 +76,7 @@ SPHINX = """Short.
         ("Args:\n", "", "", {}, []),
     ],
 )
-def test_styles(text: str, short: str, long: str, inputs: dict[str, str], outputs: list[tuple[str, str]]) -> None:
+def test_each_style_is_read(text: str, short: str, long: str, inputs: dict[str, str], outputs: list[tuple[str, str]]) -> None:
     found = parse_docstring(text)
     assert (found.short, found.long, found.inputs, found.outputs) == (short, long, inputs, outputs)
 

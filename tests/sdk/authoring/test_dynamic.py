@@ -1,4 +1,4 @@
-"""`@dynamic` and what it generates."""
+"""`@dynamic`: tasks that build graphs at run time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def size(file: FlyteFile) -> int:
 
 @dynamic(retries=2)
 def fib(n: int) -> int:
-    """A number of Fibonacci's."""
+    """Return a Fibonacci number."""
     if n < 2:
         return n
     return add(a=fib(n=n - 1), b=fib(n=n - 2))
@@ -46,7 +46,7 @@ def many(n: int) -> tuple[list[int], str]:
     return [*values, 7, plan(a=n)], f"{n} values"  # type: ignore[list-item]
 
 
-def test_it_is_a_task_of_its_kind() -> None:
+def test_a_dynamic_task_has_its_own_kind() -> None:
     @workflow
     def wf(n: int) -> int:
         return fib(n=n).with_overrides(retries=5, node_name="numbers")  # type: ignore[attr-defined, no-any-return]
@@ -55,17 +55,17 @@ def test_it_is_a_task_of_its_kind() -> None:
     (node,) = document.root.nodes
     assert (node.kind, node.target, node.id) == ("dynamic", fib.name, "numbers")
     assert (document.tasks[fib.name].kind, document.tasks[fib.name].settings.retries.count) == ("dynamic", 2)
-    assert document.tasks[fib.name].docs.short == "A number of Fibonacci's."
+    assert document.tasks[fib.name].docs.short == "Return a Fibonacci number."
     assert list(document.tasks) == [fib.name], "what it calls is known when it runs"
 
 
-def test_called_directly_it_runs_what_it_makes() -> None:
+def test_a_plain_call_runs_the_graph() -> None:
     assert fib(n=6) == 8
     assert many(n=2) == ([1, 2, 7, 3], "2 values")
     assert many(n=0) == ([7, 1], "0 values")
 
 
-def test_what_it_generates_is_a_document() -> None:
+def test_the_graph_is_a_document() -> None:
     document = generate(fib, {"n": 3}, None)
     assert document.name == fib.name
     assert document.root.interface.inputs == ()
@@ -80,13 +80,13 @@ def test_what_it_generates_is_a_document() -> None:
     assert set(document.tasks) == {fib.name, add.name}
 
 
-def test_it_may_make_no_node_at_all() -> None:
+def test_a_graph_can_be_empty() -> None:
     document = generate(fib, {"n": 1}, None)
     assert document.root.nodes == ()
     assert document.root.outputs == {"o0": LiteralBinding(value=1)}
 
 
-def test_sub_workflows_and_launch_plans_are_in_it() -> None:
+def test_the_document_has_sub_workflows_and_launch_plans() -> None:
     document = generate(many, {"n": 1}, None)
     assert set(document.workflows) == {many.name, added.name}
     assert list(document.launch_plans) == ["dynamic_added"]
@@ -108,7 +108,7 @@ def test_local_files_are_uploaded(tmp_path: Path) -> None:
     assert sizes(text="abcd") == 4
 
 
-def test_problems_are_collected() -> None:
+def test_problems_of_the_graph_are_reported_together() -> None:
     @dynamic
     def wrong(n: int) -> int:
         add(a="x", b=1)  # type: ignore[arg-type]
@@ -120,7 +120,7 @@ def test_problems_are_collected() -> None:
         assert len(raised.value.problems) == 2
 
 
-def test_its_calls_have_no_values_yet() -> None:
+def test_results_of_calls_have_no_values() -> None:
     @dynamic
     def uses(n: int) -> int:
         return n if add(a=n, b=1) > 2 else 0
@@ -129,7 +129,7 @@ def test_its_calls_have_no_values_yet() -> None:
         uses(n=1)
 
 
-def test_it_raises_what_its_function_raises() -> None:
+def test_exceptions_of_the_function_are_raised() -> None:
     @dynamic
     def fails(n: int) -> int:
         raise KeyError(n)
@@ -139,14 +139,14 @@ def test_it_raises_what_its_function_raises() -> None:
             call()
 
 
-def test_hints_are_registered_with_it() -> None:
+def test_dependency_hints_are_registered() -> None:
     with pytest.raises(SettingsError, match="node_dependency_hints"):
         dynamic(node_dependency_hints=[3])
     with pytest.raises(SettingsError, match="dynamic workflows"):
         task(node_dependency_hints=[added])
 
 
-def test_it_is_not_async() -> None:
+def test_an_async_function_is_refused() -> None:
     async def later(n: int) -> int:
         return n
 
@@ -154,7 +154,7 @@ def test_it_is_not_async() -> None:
         dynamic(later)
 
 
-def test_it_has_no_use_for_unknown_options() -> None:
+def test_unknown_options_are_refused() -> None:
     options: Any = {"foo": 1}
     with pytest.raises(SettingsError, match="Unrecognized"):
         dynamic(**options)

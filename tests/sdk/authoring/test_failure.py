@@ -44,7 +44,7 @@ def outer(x: int) -> int:
     return conditional("c").if_(x > 0).then(flow(x=x)).else_().fail("not positive")
 
 
-def test_it_is_a_node_beside_the_others() -> None:
+def test_the_handler_is_a_separate_node() -> None:
     spec = flow.spec()
     assert spec.timeout_seconds == 60.0
     assert spec.on_failure is not None
@@ -60,7 +60,7 @@ def test_it_is_a_node_beside_the_others() -> None:
     assert handle_wf.name in document.workflows
 
 
-def test_it_runs_and_the_failure_stays() -> None:
+def test_the_handler_runs_and_the_workflow_remains_failed() -> None:
     HANDLED.clear()
     assert flow(x=1) == 1
     assert HANDLED == []
@@ -69,7 +69,7 @@ def test_it_runs_and_the_failure_stays() -> None:
     assert [(3, FlyteError(message="3 is too large", failed_node_id="n0"))] == HANDLED
 
 
-def test_a_workflow_within_has_its_own_and_a_handler_workflow_passes_the_reason_on() -> None:
+def test_sub_workflows_have_their_own_handlers_and_handler_workflows_pass_the_reason() -> None:
     HANDLED.clear()
     with pytest.raises(ValueError, match="3 is too large"):
         outer(x=3)
@@ -80,7 +80,7 @@ def test_a_workflow_within_has_its_own_and_a_handler_workflow_passes_the_reason_
     assert [(0, FlyteError("not positive", "n0"))] == HANDLED
 
 
-def test_the_call_of_a_map_is_named() -> None:
+def test_the_reason_names_the_item_of_a_map() -> None:
     @workflow(on_failure=handle_wf)
     def wf(x: int) -> None:
         map_task(flow)(x=[1, x, 1])
@@ -91,7 +91,7 @@ def test_the_call_of_a_map_is_named() -> None:
     assert [(2, FlyteError("2 is too large", "n0.1.n0"))] * 2 == HANDLED
 
 
-def test_a_handler_that_fails_is_noted() -> None:
+def test_a_failure_of_the_handler_is_a_note() -> None:
     @task
     def worse(x: int) -> None:
         raise KeyError("worse")
@@ -105,7 +105,7 @@ def test_a_handler_that_fails_is_noted() -> None:
     assert any("failed as well: KeyError" in note for note in raised.value.__notes__)
 
 
-def test_the_handler_takes_what_the_workflow_takes() -> None:
+def test_the_handler_must_take_the_inputs_of_the_workflow() -> None:
     @task
     def other(y: int, z: int) -> None:
         pass
@@ -135,7 +135,7 @@ def test_the_handler_takes_what_the_workflow_takes() -> None:
     assert len(both.value.problems) == 2
 
 
-def test_a_task_has_three_time_outs() -> None:
+def test_the_three_time_limits_of_a_task() -> None:
     settings = task(timeout=Timeout(max_runtime=60, max_queued_time=timedelta(hours=1), deadline=90))(fails.function).settings
     assert (settings.timeout_seconds, settings.queued_timeout_seconds, settings.deadline_seconds) == (60.0, 3600.0, 90.0)
 

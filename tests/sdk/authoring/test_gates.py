@@ -39,7 +39,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
 
 
-def test_they_are_nodes() -> None:
+def test_gates_are_nodes() -> None:
     nodes = {node.id: node for node in gated.spec().nodes}
     integer = SimpleType(kind="integer")
     assert nodes["n1"].gate == GateSpec(kind="approve", name="good", type=integer, timeout_seconds=120.0)
@@ -53,7 +53,7 @@ def test_they_are_nodes() -> None:
     assert [node.target for node in nodes.values()][1:] == [""] * 5
 
 
-def test_a_plain_call_asks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plain_call_prompts_on_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     answers(monkeypatch, "y\n5\nYes\n")
     assert gated(x=3) == 3
     out = capsys.readouterr().out
@@ -64,7 +64,7 @@ def test_a_plain_call_asks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     assert gated(x=3) == 42
 
 
-def test_a_rejection_and_a_wrong_answer_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rejections_and_wrong_answers_raise(monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, "\n")
     with pytest.raises(FlyteDisapprovalException, match=r"did not approve .* good"):
         gated(x=3)
@@ -76,7 +76,7 @@ def test_a_rejection_and_a_wrong_answer_fail(monkeypatch: pytest.MonkeyPatch) ->
         gated(x=3)
 
 
-def test_outside_of_a_workflow_they_work_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gates_outside_of_a_workflow_prompt_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, "y\n2.5\n")
     assert approve(7, "seven", timeout=None) == 7
     assert wait_for_input("half", timeout=None, expected_type=float) == 2.5
@@ -96,7 +96,7 @@ def test_outside_of_a_workflow_they_work_as_well(monkeypatch: pytest.MonkeyPatch
         (lambda: approve(number(), "a", 1).with_overrides(timeout=1), NotSupported, "of a gate cannot be overridden"),
     ],
 )
-def test_what_is_refused(make: Any, error: type[Exception], message: str) -> None:
+def test_invalid_gates_are_refused(make: Any, error: type[Exception], message: str) -> None:
     @workflow
     def wf() -> None:
         make()

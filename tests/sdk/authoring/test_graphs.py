@@ -1,4 +1,4 @@
-"""What a workflow's function comes to: nodes, bindings, order."""
+"""Graphs of workflows: nodes, bindings and order."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_defaults_of_tasks_are_bound_where_they_are_used() -> None:
     assert inputs_of(wf) == {"values": LiteralBinding(value=None), "other": LiteralBinding(value=1)}
 
 
-def test_types_that_may_stand_for_others() -> None:
+def test_types_that_can_be_cast() -> None:
     @workflow
     def wf(x: int, s: str, c: Colour) -> str:
         wide(x=x)
@@ -151,7 +151,7 @@ def test_types_that_may_stand_for_others() -> None:
         wf(x=1, s="blue", c=Colour.RED)
 
 
-def test_outputs_by_name() -> None:
+def test_outputs_can_be_used_by_name() -> None:
     @workflow
     def wf() -> One:
         node = create_node(one)
@@ -209,19 +209,19 @@ def test_settings_of_the_workflow() -> None:
         default_options=Options(labels={"a": "b"}),
     )
     def wf() -> None:
-        """Does nothing.
+        """Do nothing.
 
         At length.
         """
 
     spec = wf.spec()
     assert (spec.failure_policy, spec.interruptible) == ("fail-after-executable-nodes-complete", True)
-    assert (spec.labels, spec.annotations, spec.docs.short, spec.docs.long) == ({"a": "b"}, {}, "Does nothing.", "At length.")
+    assert (spec.labels, spec.annotations, spec.docs.short, spec.docs.long) == ({"a": "b"}, {}, "Do nothing.", "At length.")
     with pytest.raises(ValueError, match="failure_policy must be"):
         workflow(failure_policy="fail")  # type: ignore[call-overload]
 
 
-def test_the_compilation_state_is_there_only_while_compiling() -> None:
+def test_the_compilation_state_exists_only_while_compiling() -> None:
     seen: list[Any] = []
 
     @workflow
@@ -237,7 +237,7 @@ def test_the_compilation_state_is_there_only_while_compiling() -> None:
     assert FlyteContextManager.current_context().compilation_state is None
 
 
-def test_a_promise_can_be_shown() -> None:
+def test_a_promise_has_a_readable_repr() -> None:
     shown: list[str] = []
 
     @workflow
@@ -254,7 +254,7 @@ def test_a_promise_can_be_shown() -> None:
     assert all("n1" in text or "n2" in text or "input 'x'" in text for text in shown[1:])
 
 
-def test_create_node_needs_a_workflow_and_keywords() -> None:
+def test_create_node_requires_a_workflow_and_keywords() -> None:
     with pytest.raises(AuthoringError, match="only be used inside a workflow"):
         create_node(nothing)
 
@@ -266,7 +266,7 @@ def test_create_node_needs_a_workflow_and_keywords() -> None:
         positional()
 
 
-def test_tasks_that_are_not_called_cannot_be_chained() -> None:
+def test_only_calls_can_be_chained() -> None:
     with pytest.raises(ProgramError, match="only calls can be chained"):
         nothing >> one
 

@@ -1,4 +1,4 @@
-"""Image descriptions: accepted, named, stored."""
+"""Image descriptions and the names of their images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flytemp import ImageSpec, task
 from flytemp.authoring.errors import SettingsError
 
 
-def test_equal_descriptions_share_a_name_and_others_do_not() -> None:
+def test_only_equal_descriptions_share_a_name() -> None:
     one, other = ImageSpec(name="train", packages=["numpy"]), ImageSpec(name="train", packages=["numpy"])
 
     assert one.image_name() == other.image_name()
@@ -18,13 +18,13 @@ def test_equal_descriptions_share_a_name_and_others_do_not() -> None:
     assert named.startswith("registry.example.com/team/train:")
 
 
-def test_a_tag_of_ones_own() -> None:
+def test_a_custom_tag() -> None:
     assert ImageSpec(tag_format="v2-{spec_hash}").image_name().startswith("flytemp:v2-")
     with pytest.raises(SettingsError, match="spec_hash"):
         ImageSpec(tag_format="v2")
 
 
-def test_a_text_where_a_list_belongs() -> None:
+def test_a_text_instead_of_a_list_is_refused() -> None:
     with pytest.raises(SettingsError, match="packages of an ImageSpec must be a list"):
         ImageSpec(packages="numpy")
 

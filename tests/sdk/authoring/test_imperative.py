@@ -1,4 +1,4 @@
-"""Workflows that are put together by method calls, and used as those that are functions are."""
+"""Imperative workflows: construction by method calls, and use like other workflows."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def make(name: str = "my.imperative") -> ImperativeWorkflow:
     return wf
 
 
-def test_its_document() -> None:
+def test_document_of_an_imperative_workflow() -> None:
     document = compile_entity(make())
     check_integrity(document)
     assert document.name == "my.imperative"
@@ -102,7 +102,7 @@ def test_its_document() -> None:
     assert root.nodes[0].location.line == root.location.line + 2
 
 
-def test_a_plain_call_runs_it() -> None:
+def test_a_plain_call_runs_the_nodes() -> None:
     result = make()(x=2)
     assert result.last == 6
     assert result.all == [3, 8, 5]
@@ -111,7 +111,7 @@ def test_a_plain_call_runs_it() -> None:
         make()()
 
 
-def test_it_is_made_by_the_name_flytekit_has() -> None:
+def test_workflow_with_a_name_is_imperative_as_in_flytekit() -> None:
     assert isinstance(flytemp.Workflow(name="a.b"), ImperativeWorkflow)
     assert isinstance(flytemp.Workflow("a.b"), ImperativeWorkflow)
     assert flytemp.Workflow(name="a.b").name == "a.b"
@@ -121,7 +121,7 @@ def test_it_is_made_by_the_name_flytekit_has() -> None:
         flytemp.Workflow(sub.function, failure_policy=late)
 
 
-def test_it_is_used_as_other_workflows_are() -> None:
+def test_an_imperative_workflow_can_be_a_sub_workflow() -> None:
     wf = make("my.sub")
     single = ImperativeWorkflow("my.single")
     single.add_workflow_output("o", single.add_entity(add, a=single.add_workflow_input("x", int)).o0)
@@ -149,7 +149,7 @@ def test_it_is_used_as_other_workflows_are() -> None:
     assert top() == 10
 
 
-def test_a_program_that_holds_one(tmp_path: Path) -> None:
+def test_an_imperative_workflow_in_a_program(tmp_path: Path) -> None:
     text = """
 from flytemp import task, Workflow
 
@@ -215,7 +215,7 @@ def test_the_id_of_the_failure_node_is_reserved() -> None:
         wf.graph()
 
 
-def test_ready() -> None:
+def test_ready_requires_a_node_and_used_inputs() -> None:
     wf = ImperativeWorkflow("my.unready")
     assert not wf.ready()
     wf.add_workflow_input("x", int)
@@ -229,7 +229,7 @@ def test_ready() -> None:
     assert wf.ready()
 
 
-def test_types_of_outputs_are_found_out() -> None:
+def test_types_of_outputs_are_inferred() -> None:
     wf = ImperativeWorkflow("my.types")
     x = wf.add_workflow_input("x", int)
     node = wf.add_entity(point, x=x)
@@ -244,7 +244,7 @@ def test_types_of_outputs_are_found_out() -> None:
     assert tuple(wf(x=4)) == (4, 4, 1.5, "b", [2, 3])
 
 
-def test_what_is_added_later_counts() -> None:
+def test_additions_after_a_compilation_count() -> None:
     wf = ImperativeWorkflow("my.growing")
     wf.add_workflow_output("a", wf.add_entity(add, a=1).o0)
     assert wf() == 2
@@ -253,14 +253,14 @@ def test_what_is_added_later_counts() -> None:
     assert len(wf.nodes) == 2
 
 
-def test_its_options() -> None:
+def test_options_of_an_imperative_workflow() -> None:
     wf = ImperativeWorkflow("my.options", WorkflowFailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE, True, timeout=60)
     spec = wf.spec()
     assert (spec.failure_policy, spec.interruptible, spec.timeout_seconds) == ("fail-after-executable-nodes-complete", True, 60)
 
 
 @pytest.mark.parametrize(
-    ("mistake", "told"),
+    ("mistake", "message"),
     [
         (lambda wf, x: wf.add_workflow_input("x", int), "input 'x' of workflow 'my.wrong' is added twice"),
         (lambda wf, x: wf.add_workflow_input("a b", int), "'a b' cannot name an input"),
@@ -274,18 +274,18 @@ def test_its_options() -> None:
         (lambda wf, x: ImperativeWorkflow("n", "fail"), "failure_policy must be a WorkflowFailurePolicy"),
     ],
 )
-def test_mistakes_are_told_where_they_are_made(mistake: Any, told: str) -> None:
+def test_mistakes_have_the_line_of_the_call(mistake: Any, message: str) -> None:
     wf = ImperativeWorkflow("my.wrong")
     x = wf.add_workflow_input("x", int)
     with pytest.raises(ValueError, match=r"my\.wrong|imperative|failure") as caught:
         mistake(wf, x)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert isinstance(caught.value, ProgramError)
     assert caught.value.problems[0].location is not None
     assert caught.value.problems[0].location.file == __file__
 
 
-def test_what_does_not_fit_is_told_together() -> None:
+def test_problems_are_reported_together() -> None:
     wf = ImperativeWorkflow("my.bad")
     wf.add_workflow_input("x", str)
     node = wf.add_entity(add, a=wf.inputs["x"])

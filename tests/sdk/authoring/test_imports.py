@@ -1,4 +1,4 @@
-"""flytekit's import paths, and what importing costs."""
+"""Import paths of flytekit, and modules that an import must not load."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import flytemp
 
 
 @pytest.mark.parametrize("name", sorted(set(flytemp.__all__)))
-def test_every_public_name_is_there(name: str) -> None:
+def test_every_public_name_can_be_imported(name: str) -> None:
     assert getattr(flytemp, name) is not None
     assert name in dir(flytemp)
 
 
-def test_a_star_import_brings_everything_but_the_client() -> None:
+def test_a_star_import_has_all_names_except_the_client() -> None:
     client = {"Client", "ExecutionHandle", "LaunchOptions", "SyncClient", "SyncExecutionHandle"}
     assert set(flytemp.__all__) == set(flytemp._HOME) - client | {"__version__"}
     for name in client:
         assert getattr(flytemp, name).__name__ == name
 
 
-def test_other_names_are_not() -> None:
+def test_unknown_names_are_refused() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = flytemp.nonsense
 
@@ -95,4 +95,5 @@ def test_exceptions_take_flytekits_arguments() -> None:
     assert str(user.FlyteTypeException(int, str, "really", 3)) == "expected str, received int (3). really"
     assert isinstance(user.FlyteTypeException(int, str), TypeError)
     assert isinstance(user.FlyteTimeout("late"), AssertionError)
-    assert str(user.FlyteMissingReturnValueException(test_other_names_are_not)).startswith("test_other_names_are_not declares")
+    function = test_unknown_names_are_refused
+    assert str(user.FlyteMissingReturnValueException(function)).startswith(f"{function.__name__} declares")

@@ -1,4 +1,4 @@
-"""`map_task`."""
+"""`map_task`: nodes, plain calls, options and errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def scaled_dynamic(x: int) -> int:
     return scaled(x=x, by=10)
 
 
-def test_it_is_one_node() -> None:
+def test_a_map_is_one_node() -> None:
     @workflow
     def wf(xs: list[int]) -> list[int]:
         partial = functools.partial(scaled, by=5)
@@ -62,7 +62,7 @@ def test_it_is_one_node() -> None:
     assert wf(xs=[]) == []
 
 
-def test_called_directly_it_goes_through_the_lists() -> None:
+def test_a_plain_call_runs_every_item() -> None:
     assert map_task(scaled)(x=[1, 2, 3]) == [2, 4, 6]
     assert map_task(scaled)([1, 2], [3, 4]) == [3, 8]
     assert map_task(functools.partial(summed, others=[1, 2]))(x=[1, 2]) == [4, 5]
@@ -76,7 +76,7 @@ def test_called_directly_it_goes_through_the_lists() -> None:
     ("options", "needed"),
     [({}, None), ({"min_success_ratio": 0.5}, 2), ({"min_successes": 2}, 2), ({"min_successes": 0}, 0)],
 )
-def test_how_many_must_succeed(options: dict[str, Any], needed: int | None) -> None:
+def test_number_of_required_successes(options: dict[str, Any], needed: int | None) -> None:
     mapped = map_task(odd, **options)
     if needed is None:
         with pytest.raises(ValueError, match="2 is even"):
@@ -104,7 +104,7 @@ def test_run_all_makes_every_call() -> None:
         assert len(ran) == count
 
 
-def test_lists_are_equally_long() -> None:
+def test_lists_must_have_the_same_length() -> None:
     @workflow
     def constants() -> list[int]:
         return map_task(scaled)(x=[1, 2, 3], by=[1])  # type: ignore[no-any-return]
@@ -163,6 +163,6 @@ def test_settings_of_the_calls() -> None:
         (lambda: map_task(scaled)(x=1), InputError, "list"),
     ],
 )
-def test_what_is_refused(make: Any, error: type[Exception], message: str) -> None:
+def test_invalid_maps_are_refused(make: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()

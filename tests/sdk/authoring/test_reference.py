@@ -1,4 +1,4 @@
-"""Typed stubs of what is registered elsewhere: in workflows, in plain calls, in tests with mocks."""
+"""References by typed stubs: in workflows, in plain calls, and with mocks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def wf(rows: list[str]) -> int:
     return add(a=found.number, b=nightly(rows=rows))
 
 
-def test_they_make_nodes_that_call_urns() -> None:
+def test_nodes_call_the_urns_of_references() -> None:
     document = compile_entity(wf)
     assert [(node.kind, node.target) for node in document.root.nodes] == [
         ("task", "tsk:shared:production:lib.clean:v1"),
@@ -68,16 +68,16 @@ def test_they_make_nodes_that_call_urns() -> None:
     )
 
 
-@pytest.mark.parametrize(("called", "noun"), [(clean, "task"), (whole, "workflow"), (nightly, "launch plan")])
-def test_called_directly_they_say_to_mock_them(called: object, noun: str) -> None:
-    with pytest.raises(NotSupported, match=f"{noun} '.*' is a reference to .* and cannot run in this process") as caught:
+@pytest.mark.parametrize(("called", "kind_name"), [(clean, "task"), (whole, "workflow"), (nightly, "launch plan")])
+def test_a_plain_call_of_a_reference_hints_at_mocks(called: object, kind_name: str) -> None:
+    with pytest.raises(NotSupported, match=f"{kind_name} '.*' is a reference to .* and cannot run in this process") as caught:
         called(rows=["a"])  # type: ignore[operator]
     assert "flytemp.testing.task_mock" in (caught.value.hint or "")
     assert caught.value.location is not None
     assert caught.value.location.file == __file__
 
 
-def test_mocks_answer_plain_calls_and_those_of_workflows() -> None:
+def test_mocks_answer_calls() -> None:
     with task_mock(clean) as cleaning, task_mock(whole) as all_of_it, task_mock(nightly) as launched:
         cleaning.return_value = ["b"]
         all_of_it.return_value = Found(4, "x")
@@ -106,7 +106,7 @@ def test_arguments_are_checked() -> None:
         whole()  # type: ignore[call-arg]
 
 
-def test_in_a_dynamic_task_they_are_refused() -> None:
+def test_a_dynamic_task_cannot_call_references() -> None:
     @dynamic
     def fan(n: int) -> list[str]:
         return clean(rows=["a"] * n)
@@ -115,7 +115,7 @@ def test_in_a_dynamic_task_they_are_refused() -> None:
         fan(n=2)
 
 
-def test_what_a_dynamic_task_reaches_is_refused_too() -> None:
+def test_a_dynamic_task_cannot_reach_references() -> None:
     @workflow
     def inner(rows: list[str]) -> list[str]:
         return clean(rows=rows)
@@ -141,7 +141,7 @@ def test_what_a_dynamic_task_reaches_is_refused_too() -> None:
     assert list(generate(launches, {"rows": ["a"]}, None).launch_plans) == ["lp:shared:production:nightly"]
 
 
-def test_wrong_names_and_wrong_stubs() -> None:
+def test_invalid_ids_and_stubs_are_refused() -> None:
     with pytest.raises(ValueError, match="'Not A Project' cannot be a project's name") as caught:
         reference_task("Not A Project", "d", "n", "v")
     assert isinstance(caught.value, ProgramError)

@@ -1,4 +1,4 @@
-"""What `@task` and `with_overrides` accept, and what they say to the rest."""
+"""Options of `@task` and `with_overrides`."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_shorter_forms(options: dict[str, Any], expected: dict[str, Any]) -> Non
         ({"node_dependency_hints": []}, "node_dependency_hints can only be used on dynamic"),
     ],
 )
-def test_what_is_wrong(options: dict[str, Any], message: str) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message) as raised:
         task_settings(options)
     assert isinstance(raised.value, ProgramError)
@@ -142,7 +142,7 @@ def test_what_is_wrong(options: dict[str, Any], message: str) -> None:
         {"execution_mode": 2},
     ],
 )
-def test_what_is_not_supported(options: dict[str, Any]) -> None:
+def test_unsupported_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(NotSupported) as raised:
         task_settings(options)
     assert raised.value.hint
@@ -159,7 +159,7 @@ def test_what_is_not_supported(options: dict[str, Any]) -> None:
         ({"cpu": True}, "cpu must be a number or text"),
     ],
 )
-def test_resources_that_are_none(values: dict[str, Any], message: str) -> None:
+def test_invalid_resources_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Resources(**values)
 
@@ -179,13 +179,13 @@ def test_back_off_that_grows_needs_a_cap() -> None:
         Backoff(factor=0.5)
 
 
-def test_accelerators_know_their_partitions() -> None:
+def test_accelerators_have_partitions() -> None:
     with pytest.raises(AttributeError, match="its partitions: partition_1g_5gb"):
         _ = A100.partition_9g_99gb
 
 
 class V1Toleration:
-    """As the kubernetes package makes its models."""
+    """Model in the form of the kubernetes package."""
 
     openapi_types = {"key": "str", "toleration_seconds": "int"}
     attribute_map = {"key": "key", "toleration_seconds": "tolerationSeconds"}
@@ -203,7 +203,7 @@ def test_models_of_the_kubernetes_package() -> None:
         task_settings({"pod_template": PodTemplate(pod_spec=["a"])})
 
 
-def test_docs_replace_the_docstring() -> None:
+def test_docs_take_precedence_over_the_docstring() -> None:
     @task(docs=Documentation(short_description="Short."))
     def documented(x: int) -> int:
         """From the docstring.
@@ -218,7 +218,7 @@ def test_docs_replace_the_docstring() -> None:
         task(docs="text")(documented.function)  # type: ignore[call-overload]
 
 
-def test_overrides_start_from_the_tasks_own_settings() -> None:
+def test_overrides_apply_to_the_settings_of_the_task() -> None:
     @task(retries=1, requests=Resources(cpu="4"), limits=Resources(cpu="8"), cache=Cache(version="1"), environment={"A": "1"})
     def base(x: int) -> int:
         return x

@@ -1,4 +1,4 @@
-"""Tasks replaced in users' tests."""
+"""Mocks of tasks in users' tests."""
 
 from unittest.mock import MagicMock
 
@@ -24,7 +24,7 @@ def times(price: float, quantity: float) -> float:
     return price * quantity
 
 
-def test_a_task_is_replaced_for_a_while() -> None:
+def test_a_mock_replaces_a_task_inside_the_block() -> None:
     with task_mock(price_of) as mock:
         mock.return_value = 2.0
         assert total(item="gold", quantity=4.0) == 8.0
@@ -32,7 +32,7 @@ def test_a_task_is_replaced_for_a_while() -> None:
     assert total(item="apple", quantity=4.0) == 2.0
 
 
-def test_its_types_are_checked_still() -> None:
+def test_types_of_a_mocked_task_are_checked() -> None:
     with task_mock(price_of) as mock:
         mock.return_value = "dear"
         with pytest.raises(TypeMismatch, match="price_of"):
@@ -40,6 +40,6 @@ def test_its_types_are_checked_still() -> None:
 
 
 @patch(price_of)
-def test_as_a_decorator(mock: MagicMock) -> None:
+def test_a_mock_as_a_decorator(mock: MagicMock) -> None:
     mock.side_effect = [1.0, 3.0]
     assert [price_of(item="x"), price_of(item="y")] == [1.0, 3.0]
