@@ -53,7 +53,7 @@ def node(execution: Execution, identifier: str) -> NodeExecution:
         pytest.param(small.moved, {"point": {"x": 1, "y": 2}}, {"x": 2, "y": 2.0}, id="a dataclass"),
     ],
 )
-def test_succeeds(store: ObjectStore, entity: Any, inputs: dict[str, Any], outputs: Any) -> None:
+def test_local_run_succeeds(store: ObjectStore, entity: Any, inputs: dict[str, Any], outputs: Any) -> None:
     execution = run(store, entity, **inputs)
 
     assert execution.error is None
@@ -61,7 +61,7 @@ def test_succeeds(store: ObjectStore, entity: Any, inputs: dict[str, Any], outpu
     assert {found.phase for found in execution.nodes} == {Phase.SUCCEEDED}
 
 
-def test_it_is_recorded(store: ObjectStore) -> None:
+def test_local_run_is_recorded(store: ObjectStore) -> None:
     execution = run(store, small.diamond, name="mine", x=3)
     assert execution.name == "mine"
     assert execution.metadata_uri is not None
@@ -69,7 +69,7 @@ def test_it_is_recorded(store: ObjectStore) -> None:
     assert Execution.model_validate_json(store.read(f"{key}/record.json")) == execution
 
 
-def test_a_failure_stops_what_depends_on_it(store: ObjectStore) -> None:
+def test_failure_skips_dependent_nodes(store: ObjectStore) -> None:
     execution = run(store, small.fails, x=4)
 
     assert [found.phase for found in execution.nodes] == [Phase.SUCCEEDED, Phase.FAILED, Phase.SKIPPED]
@@ -95,7 +95,7 @@ def test_retries(store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert counts == sorted(counts)
 
 
-def test_ctrl_c_in_a_task_cancels_in_order(store: ObjectStore) -> None:
+def test_ctrl_c_in_a_task_cancels_the_execution(store: ObjectStore) -> None:
     execution = run(store, small.interrupted, x=1)
 
     assert execution.phase is Phase.ABORTED
@@ -104,7 +104,7 @@ def test_ctrl_c_in_a_task_cancels_in_order(store: ObjectStore) -> None:
     assert execution.error.message == "cancelled: interrupted"
 
 
-def test_ctrl_c_between_two_attempts(store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_in_a_back_off_cancels_the_execution(store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt
 
@@ -116,7 +116,7 @@ def test_ctrl_c_between_two_attempts(store: ObjectStore, tmp_path: Path, monkeyp
     assert [past.phase for past in node(execution, "n0").attempt_history] == [Phase.FAILED]
 
 
-def test_an_output_too_large_fails_it(store: ObjectStore) -> None:
+def test_too_large_output_fails_the_execution(store: ObjectStore) -> None:
     execution = run(store, small.list_of, n=400_000)
     assert execution.phase is Phase.FAILED
     assert execution.error is not None
@@ -124,13 +124,13 @@ def test_an_output_too_large_fails_it(store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("inputs", [{}, {"x": "three"}, {"y": 1}, {"x": object()}])
-def test_bad_inputs_leave_nothing(store: ObjectStore, inputs: dict[str, Any]) -> None:
+def test_invalid_inputs_write_nothing(store: ObjectStore, inputs: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         run(store, small.nested, **inputs)
     assert store.list("executions") == []
 
 
-def test_options_of_the_launch_plan_hold_here_too(store: ObjectStore) -> None:
+def test_options_of_the_launch_plan_apply_to_local_runs(store: ObjectStore) -> None:
     assert run(store, small.plan).labels == {"team": "a"}
     own = run_local(
         compile_entity(small.diamond), {}, store=store, project="default", domain="development",
@@ -139,6 +139,6 @@ def test_options_of_the_launch_plan_hold_here_too(store: ObjectStore) -> None:
     assert (own.labels, own.annotations, own.phase) == ({"b": "c"}, {"d": "e"}, Phase.SUCCEEDED)
 
 
-def test_memory_is_a_store(tmp_path: Path) -> None:
+def test_in_memory_store(tmp_path: Path) -> None:
     store = open_store(f"memory://{tmp_path.name}")
     assert run(store, small.by_reference, n=5_000).outputs == {"o0": 12_497_503}

@@ -20,7 +20,7 @@ def shown() -> list[str]:
     return [os.environ["MODE"], os.environ["EXTRA"]]
 
 
-def test_they_are_set_for_the_task_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_is_set_for_the_task_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODE", "mine")
     store = open_store(str(tmp_path / "store"))
     execution = run_local(compile_entity(shown), {}, store=store, project="default", domain="development")

@@ -262,7 +262,7 @@ class HistoryReader:
         return item
 
     def _fail(self, activity_id: str, error: dict[str, Any], at: int) -> None:
-        """What the engine will make of it; see `flytemp_worker.engine.retry`."""
+        """What the engine will make of it; see `flytemp_worker.node_kinds.retry`."""
         path = node_of(activity_id)
         row = self.rows[path]
         node = self._spec_of(row)
@@ -309,7 +309,7 @@ class HistoryReader:
         counted: dict[str, list[int]] = {}
         for path, row in rows.items():
             caller = rows.get(path.rpartition(".")[0])
-            if caller is not None and "items" in caller.get("extra", {}) and "parts" not in caller["extra"]:
+            if caller is not None and "items" in caller and "chunks" not in caller:
                 counts = counted.setdefault(caller["id"], [0, 0])
                 size = self._calls_of(row, caller)
                 counts[0] += size * (row["phase"] == "SUCCEEDED")
@@ -324,7 +324,7 @@ class HistoryReader:
             return 1
         node = self._plan_node(caller["id"])
         group = int(node["map"]["group"]) if node is not None else 1
-        return min(group, int(caller["extra"]["items"]) - int(last[1:]) * group)
+        return min(group, int(caller["items"]) - int(last[1:]) * group)
 
     def _plan_node(self, path: str) -> dict[str, Any] | None:
         """The node of the plan at ``path``, where only sub-workflows are around it."""

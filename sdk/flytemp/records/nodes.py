@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from flytemp.names import attempt_key
 from flytemp.records.models import AttemptInfo, ErrorInfo, GateAnswer, GateInfo, MapItems, NodeExecution, Phase
 
 Row = dict[str, Any]
@@ -59,13 +60,13 @@ class _Nodes:
         elif node["kind"] == "branch":
             yield from self._cases(plan, node, path, row)
         elif node["kind"] == "dynamic":
-            made = self._dynamics.get(f"{path}/{row.get('attempt', 1)}")
+            made = self._dynamics.get(f"{path}/{_attempt_key(row)}")
             yield from self._graph(made, made["root"], f"{path}.") if made is not None else self._nodes_without_plan(path)
         elif node["kind"] == "map":
             yield from self._items(plan, node, path)
 
     def _cases(self, plan: dict[str, Any], node: dict[str, Any], path: str, row: Row) -> Iterator[NodeExecution]:
-        taken = row.get("extra", {}).get("taken")
+        taken = row.get("taken")
         for index, case in enumerate(node["branch"]["nodes"]):
             case_path = f"{path}.{case['id']}"
             if case_path not in self._known and taken is not None and index != taken:
@@ -107,7 +108,7 @@ def _node(node: dict[str, Any], path: str, row: Row) -> NodeExecution:
     if is_task and attempt and _has_begun(row):
         history.append(_current_attempt(row, phase, error))
     succeeded = phase is Phase.SUCCEEDED
-    extra = row.get("extra", {})
+    is_stored = node["kind"] == "task" or row.get("stored", False)
     return NodeExecution(
         id=path,
         name=node["name"],
@@ -120,23 +121,25 @@ def _node(node: dict[str, Any], path: str, row: Row) -> NodeExecution:
         message=row.get("message"),
         error=None if succeeded or error is None else error_info(error),
         attempt_history=history,
-        outputs_ref=f"{path}/{attempt}" if succeeded and (node["kind"] == "task" or extra.get("stored")) else None,
+        outputs_ref=f"{path}/{_attempt_key(row)}" if succeeded and is_stored else None,
         items=_map_items(row) if node["kind"] == "map" else None,
         gate=_gate(node, row) if node["kind"] == "gate" else None,
-        child_execution=extra.get("child"),
+        child_execution=row.get("execution"),
         lookup=row.get("lookup", ""),
     )
 
 
+def _attempt_key(row: Row) -> str:
+    return attempt_key(row.get("attempt", 1), row.get("epoch", ""))
+
+
 def _map_items(row: Row) -> MapItems | None:
-    extra = row.get("extra", {})
-    if "items" not in extra:
+    if "items" not in row:
         return None
-    total = extra["items"]
-    if "parts" in extra:
-        succeeded, failed = (sum(part["done"][which] for part in extra["parts"]) for which in (0, 1))
-        running = sum(part["width"] for part in extra["parts"])
-        return MapItems(total=total, succeeded=succeeded, failed=failed, running=running)
+    total = row["items"]
+    if "chunks" in row:
+        sums = {name: sum(chunk[name] for chunk in row["chunks"]) for name in ("succeeded", "failed", "width")}
+        return MapItems(total=total, succeeded=sums["succeeded"], failed=sums["failed"], running=sums["width"])
     succeeded, failed = row.get("counts", (0, 0))
     if row["phase"] == "SUCCEEDED" and "counts" not in row:
         succeeded = total
@@ -147,7 +150,7 @@ def _gate(node: dict[str, Any], row: Row) -> GateInfo | None:
     plan = row.get("gate") or node.get("gate")
     if plan is None:
         return None
-    answer = row.get("extra", {}).get("answer")
+    answer = row.get("answer")
     return GateInfo(
         name=plan["name"],
         kind=plan["kind"],

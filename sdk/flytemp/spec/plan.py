@@ -16,7 +16,7 @@ its kind:
   the workers that run it, if not the default ones);
 * launch_plan: ``plan``: ``{"launch_plan", "project", "domain", "version"}``;
 * branch: ``branch``: ``{"nodes", "cases": [[condition, index of a node or null, message of a failure or null]…]}``; the
-  bindings of its nodes are those of the graph around it, conditions are `flytemp_worker.engine.conditions`;
+  bindings of its nodes are those of the graph around it, conditions are `flytemp_worker.node_kinds.conditions`;
 * map: ``map``: ``{"item": node, "over", "outputs", "concurrency", "min_successes", "min_ratio", "group", "run_all"}``;
 * gate: ``gate``: ``{"kind", "name", "type", "timeout"}``;
 * sleep: ``seconds``.

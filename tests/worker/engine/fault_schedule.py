@@ -1,4 +1,4 @@
-"""What befalls an execution: answers in any order, misfortunes, requests of people."""
+"""Random schedules of an execution: events in any order, faults, and requests of users."""
 
 from __future__ import annotations
 
@@ -9,28 +9,31 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from flytemp_worker.engine import TimerFired
+from flytemp_worker.engine.messages import TimerFired
+from flytemp_worker.node_kinds.map_state import MapRun
 
 from .reference_interpreter import said
 from .simulation import Limits, Simulation
 
-often = st.sampled_from([0, 0, 10, 30])  # of a hundred
-seldom = st.sampled_from([0, 0, 0, 3, 10])
+frequent = st.sampled_from([0, 0, 10, 30])  # per cent
+rare = st.sampled_from([0, 0, 0, 3, 10])
 
 
 @dataclass(frozen=True)
-class Weather:
-    """How likely each misfortune is, of a hundred answers; ``cancel_at`` counts actions. Where ``timers_wait``,
-    they fire only when nothing else is left to happen."""
+class Faults:
+    """Probability of each fault, in per cent of the events. ``cancel_at`` is a number of actions.
+
+    With ``timers_wait``, timers fire only if no other event is possible.
+    """
 
     fails: int = 0
     times_out: int = 0
-    breaks: int = 0
+    fails_system: int = 0
     lost: int = 0
     stopped_outside: int = 0
     fails_for_good: int = 0
-    breaks_for_good: int = 0
-    limits_pass: int = 0  # deadlines, time-outs of workflows and gates
+    fails_system_for_good: int = 0
+    deadlines_pass: int = 0  # deadlines, time-outs of workflows and gates
     rejected: int = 0
     retried: int = 0
     too_large: int = 0
@@ -41,14 +44,14 @@ class Weather:
     cancel_at: int | None = None
 
 
-fair = st.builds(Weather, too_large=often, restores=often, holds=seldom, pauses=seldom, timers_wait=st.booleans())
-foul = st.builds(
-    Weather,
-    *[often, seldom, seldom, often, seldom, seldom, seldom, seldom, seldom, seldom],
-    too_large=seldom,
-    restores=seldom,
-    holds=seldom,
-    pauses=seldom,
+no_faults = st.builds(Faults, too_large=frequent, restores=frequent, holds=rare, pauses=rare, timers_wait=st.booleans())
+any_faults = st.builds(
+    Faults,
+    *[frequent, rare, rare, frequent, rare, rare, rare, rare, rare, rare],
+    too_large=rare,
+    restores=rare,
+    holds=rare,
+    pauses=rare,
     timers_wait=st.booleans(),
     cancel_at=st.sampled_from([None, None, None, 2, 5, 9, 14, 20]),
 )
@@ -60,31 +63,31 @@ bounds = st.builds(
     st.sampled_from([50, 2]),
 )
 
-MOST_ACTIONS = 4_000
+MAX_ACTIONS = 4_000
 
-Deed = Callable[[], object]
+Action = Callable[[], object]
 
 
-def drive(run: Simulation, weather: Weather, random: Random) -> None:
-    """Answer what is commanded, in any order, until the execution is finished."""
+def drive(run: Simulation, faults: Faults, random: Random) -> None:
+    """Send events for the commands, in any order, until the execution has finished."""
     actions = 0
     while run.finish is None:
-        assert actions < MOST_ACTIONS, f"it never ends: {run.phases}"
+        assert actions < MAX_ACTIONS, f"the execution does not end: {run.phases}"
         one = random.choice(list(run.everything()))
-        if actions == weather.cancel_at:
+        if actions == faults.cancel_at:
             run.cancel()
-        elif one.finish is None and random.randrange(100) < weather.restores:
+        elif one.finish is None and random.randrange(100) < faults.restores:
             one.restore()
-        elif one.finish is None and random.randrange(100) < weather.holds:
+        elif one.finish is None and random.randrange(100) < faults.holds:
             one.do("hold")
-        elif random.randrange(100) < weather.pauses:
-            run.resume() if run.books.paused else run.pause()
-        elif weather.retried and random.randrange(100) < weather.retried:
+        elif random.randrange(100) < faults.pauses:
+            run.resume() if run.observed.paused else run.pause()
+        elif faults.retried and random.randrange(100) < faults.retried:
             run.retry(*_some_failed(run, random))
-        elif random.randrange(6) == 0 and _late(one, random):
+        elif random.randrange(6) == 0 and _repeat_event(one, random):
             pass
         else:
-            _go_on(run, weather, random)
+            _act(run, faults, random)
         actions += 1
 
 
@@ -93,136 +96,136 @@ def _some_failed(run: Simulation, random: Random) -> list[str]:
     return random.sample(failed, 1) if failed and random.randrange(2) else []
 
 
-def _late(one: Simulation, random: Random) -> bool:
-    """Something that was over is heard once more, and changes nothing."""
+def _repeat_event(one: Simulation, random: Random) -> bool:
+    """Repeat an event of something that has ended; it must change nothing."""
     late = [timer for timer in one.stopped_timers if not _runs_again(one, timer.node)]
     if late and one.finish is None:
         timer = random.choice(late)
         one.stopped_timers.remove(timer)
         assert one.do(TimerFired(timer.node, timer.attempt, timer.try_)) == []
-    elif one.heard and one.finish is None:
-        closed = one.heard.pop()
+    elif one.reported and one.finish is None:
+        closed = one.reported.pop()
         if closed.node in one.engine.by_path:
             assert one.do(closed) == []
-    return bool(late or one.heard)
+    return bool(late or one.reported)
 
 
 def _runs_again(one: Simulation, path: str) -> bool:
-    """Its timer may be another by now: a node that is tried again has new ones of the same key."""
+    """Return True if the timer may be a new one with the same key, because its node was retried."""
     return path in one.timers or path in one.deadlines or path in one.timeouts or (path != "" and path not in one.engine.by_path)
 
 
-def _go_on(run: Simulation, weather: Weather, random: Random) -> None:
-    deeds: list[Deed] = []
-    patient: list[Deed] = []
+def _act(run: Simulation, faults: Faults, random: Random) -> None:
+    actions: list[Action] = []
+    timers: list[Action] = []
     for one in run.everything():
         if one.finish is None:
-            deeds += _deeds(one, weather, random)
-            patient += _timers(one, weather, random)
-            if random.randrange(100) < weather.limits_pass:
-                patient += _limits(one)
-        deeds += _ends_of_parts(one, weather, random)
-    deeds += _answers(run, weather, random)
-    if not weather.timers_wait or not deeds:
-        deeds += patient
-    if deeds:
-        random.choice(deeds)()
+            actions += _actions(one, faults, random)
+            timers += _timers(one, faults, random)
+            if random.randrange(100) < faults.deadlines_pass:
+                timers += _deadlines(one)
+        actions += _chunk_actions(one, faults, random)
+    actions += _answers(run, faults, random)
+    if not faults.timers_wait or not actions:
+        actions += timers
+    if actions:
+        random.choice(actions)()
     elif any(one.engine.holding for one in run.everything()):
         next(one for one in run.everything() if one.engine.holding).restore()
     else:
-        assert run.books.paused, f"nothing is in flight and nothing follows: {run.phases}"
+        assert run.observed.paused, f"nothing is in flight, and the execution has not finished: {run.phases}"
         run.resume()
 
 
-def _deeds(one: Simulation, weather: Weather, random: Random) -> list[Deed]:
-    deeds: list[Deed] = [partial(_answer, one, path, weather, random) for path in one.in_flight]
-    deeds += [partial(one.tell, path) for path in one.asked]
-    deeds += [partial(_close, one, path, weather, random) for path in one.executions]
-    return deeds
+def _actions(one: Simulation, faults: Faults, random: Random) -> list[Action]:
+    actions: list[Action] = [partial(_answer, one, path, faults, random) for path in one.in_flight]
+    actions += [partial(one.complete_io, path) for path in one.requested]
+    actions += [partial(_close, one, path, faults, random) for path in one.executions]
+    return actions
 
 
-def _ends_of_parts(one: Simulation, weather: Weather, random: Random) -> list[Deed]:
-    deeds: list[Deed] = []
-    for (path, number), part in one.parts.items():
-        if part.given_back:
-            deeds.append(partial(one.hear_part, path, number))
-        if part.finish is not None:
-            deeds.append(partial(one.close_part, path, number))
-        elif random.randrange(300) < weather.lost:
-            deeds.append(partial(one.lose_part, path, number))
-    return deeds
+def _chunk_actions(one: Simulation, faults: Faults, random: Random) -> list[Action]:
+    actions: list[Action] = []
+    for (path, number), chunk in one.chunks.items():
+        if chunk.released:
+            actions.append(partial(one.report_release, path, number))
+        if chunk.finish is not None:
+            actions.append(partial(one.close_chunk, path, number))
+        elif random.randrange(300) < faults.lost:
+            actions.append(partial(one.lose_chunk, path, number))
+    return actions
 
 
-def _timers(one: Simulation, weather: Weather, random: Random) -> list[Deed]:
+def _timers(one: Simulation, faults: Faults, random: Random) -> list[Action]:
     def fires(path: str) -> bool:
-        return path not in one.engine.waiting or random.randrange(100) < weather.limits_pass
+        return path not in one.engine.waiting or random.randrange(100) < faults.deadlines_pass
 
     return [partial(one.fire, path) for path in one.timers if fires(path)]
 
 
-def _limits(one: Simulation) -> list[Deed]:
-    deeds: list[Deed] = [partial(one.fire, path, "deadline") for path in one.deadlines]
-    return deeds + [partial(one.fire, path, "timeout") for path in one.timeouts]
+def _deadlines(one: Simulation) -> list[Action]:
+    actions: list[Action] = [partial(one.fire, path, "deadline") for path in one.deadlines]
+    return actions + [partial(one.fire, path, "timeout") for path in one.timeouts]
 
 
-def _answers(run: Simulation, weather: Weather, random: Random) -> list[Deed]:
-    """Answers to gates that wait anywhere, by path where they are the execution's own, or by name; now and then early."""
-    deeds: list[Deed] = []
+def _answers(run: Simulation, faults: Faults, random: Random) -> list[Action]:
+    """Return answers to waiting gates: by path for gates of the execution itself, or by name."""
+    actions: list[Action] = []
     for one in run.everything():
         for path, node in one.engine.waiting.items():
             assert node.plan.gate is not None
             named = path if one is run and random.randrange(2) else node.plan.gate["name"]
             if node.plan.gate["kind"] == "input":
-                deeds.append(partial(run.answer, named, said(node.plan.gate["name"])))
+                actions.append(partial(run.answer, named, said(node.plan.gate["name"])))
             else:
-                approved = random.randrange(100) >= weather.rejected
-                deeds.append(partial(run.answer, named, approved=approved))
-    return deeds
+                approved = random.randrange(100) >= faults.rejected
+                actions.append(partial(run.answer, named, approved=approved))
+    return actions
 
 
-def _close(one: Simulation, path: str, weather: Weather, random: Random) -> None:
+def _close(one: Simulation, path: str, faults: Faults, random: Random) -> None:
     if path in one.stopping and random.randrange(2):
         one.close(path, "ABORTED")
-    elif random.randrange(100) < weather.fails + weather.fails_for_good:
+    elif random.randrange(100) < faults.fails + faults.fails_for_good:
         error = {"kind": "USER", "code": random.choice(["ValueError", "Timeout"]), "message": "no good"}
         one.close(path, random.choice(["FAILED", "TIMED_OUT"]), error=error if random.randrange(2) else None)
     else:
-        one.close(path, travels=random.randrange(100) >= weather.too_large)
+        one.close(path, travels=random.randrange(100) >= faults.too_large)
 
 
-def _answer(run: Simulation, path: str, weather: Weather, random: Random) -> None:
+def _answer(run: Simulation, path: str, faults: Faults, random: Random) -> None:
     if path in run.stopping and random.randrange(2):
         run.stopped(path)
         return
-    fate = random.randrange(100)
+    drawn = random.randrange(100)
     items = run.in_flight[path].items
     some = None if items is None else tuple(n for n in range(len(items)) if random.randrange(2)) or (0,)
-    fates: list[tuple[int, Deed]] = [
-        (weather.fails, lambda: run.fail(path, failed_items=some)),
-        (weather.times_out, lambda: run.fail(path, "Timeout")),
-        (weather.breaks, lambda: run.fail(path, "StoreError", kind="SYSTEM")),
-        (weather.lost, lambda: run.lose(path)),
-        (weather.stopped_outside, lambda: run.stopped(path)),
-        (weather.fails_for_good, lambda: run.fail(path, retryable=False, failed_items=some)),
-        (weather.breaks_for_good, lambda: run.fail(path, "CorruptData", kind="SYSTEM", retryable=False)),
-        (weather.too_large, lambda: run.succeed(path, travels=False)),
+    outcomes: list[tuple[int, Action]] = [
+        (faults.fails, lambda: run.fail(path, failed_items=some)),
+        (faults.times_out, lambda: run.fail(path, "Timeout")),
+        (faults.fails_system, lambda: run.fail(path, "StoreError", kind="SYSTEM")),
+        (faults.lost, lambda: run.lose(path)),
+        (faults.stopped_outside, lambda: run.stopped(path)),
+        (faults.fails_for_good, lambda: run.fail(path, retryable=False, failed_items=some)),
+        (faults.fails_system_for_good, lambda: run.fail(path, "CorruptData", kind="SYSTEM", retryable=False)),
+        (faults.too_large, lambda: run.succeed(path, travels=False)),
     ]
-    for likelihood, befalls in fates:
-        if fate < likelihood:
-            befalls()
+    for likelihood, send in outcomes:
+        if drawn < likelihood:
+            send()
             return
-        fate -= likelihood
+        drawn -= likelihood
     run.succeed(path)
 
 
-def lost_calls(run: Simulation) -> frozenset[str]:
-    """The calls of maps that failed, as paths of their items: their outputs are null."""
-    lost: set[str] = set(run.books.lost)
+def failed_calls(run: Simulation) -> frozenset[str]:
+    """Return the failed calls of maps, as paths of their items; their outputs are null."""
+    lost: set[str] = set(run.observed.lost)
     for node in run.engine.nodes():
-        if node.scope.kind != "map" or node.phase == "SUCCEEDED" or node.index is None:
+        if not isinstance(node.scope, MapRun) or node.phase == "SUCCEEDED" or node.index is None:
             continue
         of = node.path.rpartition(".")[0]
-        size = node.extra.get("size", 1)
-        failed = (node.error or {}).get("failed_items", range(size))
+        size = node.calls
+        failed = (node.state.error or {}).get("failed_items", range(size))
         lost |= {f"{of}.{node.index + number}" for number in failed}
     return frozenset(lost)

@@ -1,4 +1,4 @@
-"""Short notation for the documents that the engine's tests run; `meaning` says what they give."""
+"""Short notation for the documents of the engine's tests; `reference_interpreter` evaluates them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def task(
     deadline: float | None = None,
     dynamic: bool = False,
 ) -> TaskSpec:
-    """A task with outputs ``x`` and ``s``."""
+    """Return a task with outputs ``x`` and ``s``."""
     settings = TaskSettings(retries=Retries(count=retries, backoff=backoff or Backoff(jitter=False)), deadline_seconds=deadline)
     interface = Interface(inputs=variables(*inputs), outputs=variables("x", "s"))
     kind: Literal["python", "dynamic"] = "dynamic" if dynamic else "python"
@@ -61,12 +61,12 @@ def task(
 
 
 def launch_plan(name: str, *inputs: str) -> LaunchPlanReference:
-    """A launch plan with outputs ``x`` and ``s``."""
+    """Return a launch plan with outputs ``x`` and ``s``."""
     return LaunchPlanReference(name=name, interface=Interface(inputs=variables(*inputs), outputs=variables("x", "s")))
 
 
 def bind(value: Json | Binding) -> Binding:
-    """What it is, if it is a binding; else the literal."""
+    """Return the value if it is a binding, else a literal of it."""
     if isinstance(value, LiteralBinding | InputBinding | OutputBinding | ErrorBinding | ListBinding | MapBinding):
         return value
     return LiteralBinding(value=value)
@@ -85,21 +85,21 @@ def several(*items: Json | Binding) -> ListBinding:
 
 
 def node(id: str, target: str, *after: str, sub: bool = False, kind: Kind | None = None, **inputs: Json | Binding) -> NodeSpec:
-    """A call of a task, with ``sub`` of a sub-workflow, or of another ``kind``."""
+    """Return a call of a task; of a sub-workflow with ``sub``, or of another ``kind``."""
     bindings = {var: bind(value) for var, value in inputs.items()}
     return NodeSpec(id=id, kind=kind or ("workflow" if sub else "task"), target=target, inputs=bindings, after=after)
 
 
 def mapped(id: str, target: str, *after: str, over: tuple[str, ...] = ("a",), of: Kind = "task", how: MapSpec | None = None,
            **inputs: Json | Binding) -> NodeSpec:  # fmt: skip
-    """A map; ``how`` has its other settings."""
+    """Return a map; ``how`` has its other settings."""
     spec = (how or MapSpec(over=())).model_copy(update={"over": over, "kind": of})
     bindings = {var: bind(value) for var, value in inputs.items()}
     return NodeSpec(id=id, kind="map", target=target, inputs=bindings, after=after, map=spec)
 
 
 def spread(**settings: Any) -> MapSpec:
-    """The settings of a map."""
+    """Return the settings of a map."""
     return MapSpec(over=(), **settings)
 
 
@@ -108,7 +108,7 @@ def is_(left: Json | Binding, operator: Any, right: Json | Binding) -> Compariso
 
 
 def branch(id: str, *cases: tuple[Condition | None, NodeSpec | str], outputs: tuple[str, ...] = ("x", "s")) -> NodeSpec:
-    """A conditional: conditions with nodes, or with the messages of failures."""
+    """Return a conditional, from conditions with nodes or with messages of failures."""
     listed = tuple(
         BranchCase(condition=condition, fail=then) if isinstance(then, str) else BranchCase(condition=condition, node=then)
         for condition, then in cases
@@ -122,7 +122,7 @@ def approval(id: str, name: str, *after: str, value: Json | Binding = None, time
 
 
 def asked(id: str, name: str, *after: str, timeout: float | None = None) -> NodeSpec:
-    """A gate that waits for an input."""
+    """Return a gate that waits for an input."""
     return NodeSpec(id=id, kind="gate", gate=GateSpec(kind="input", name=name, type=ANY, timeout_seconds=timeout), after=after)
 
 
@@ -151,10 +151,10 @@ def workflow(
     )
 
 
-def document(root: WorkflowSpec, *parts: WorkflowSpec | TaskSpec | LaunchPlanReference) -> WorkflowDocument:
+def document(root: WorkflowSpec, *chunks: WorkflowSpec | TaskSpec | LaunchPlanReference) -> WorkflowDocument:
     return WorkflowDocument(
         name=root.name,
-        workflows={part.name: part for part in (root, *parts) if isinstance(part, WorkflowSpec)},
-        tasks={part.name: part for part in parts if isinstance(part, TaskSpec)},
-        launch_plans={part.name: part for part in parts if isinstance(part, LaunchPlanReference)},
+        workflows={chunk.name: chunk for chunk in (root, *chunks) if isinstance(chunk, WorkflowSpec)},
+        tasks={chunk.name: chunk for chunk in chunks if isinstance(chunk, TaskSpec)},
+        launch_plans={chunk.name: chunk for chunk in chunks if isinstance(chunk, LaunchPlanReference)},
     )

@@ -1,4 +1,4 @@
-"""Random nodes that are no plain calls: conditionals, maps, gates, sleeps."""
+"""Random conditionals, maps, gates and sleeps."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from .random_programs import BindingReader, Callee, Draw
 
 Made = tuple[NodeSpec, dict[str, str], int]
-"""The node, the kinds of its outputs, how many nodes it adds."""
+"""A node, the kinds of its outputs, and the number of nodes that it adds."""
 
 MOST_DEPTH = 2
-"""Of conditionals in conditionals."""
+"""Maximum nesting of conditionals."""
 
 operators = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
 
@@ -67,7 +67,7 @@ def _sleep(draw: Draw, node_id: str, before: list[str]) -> Made:
 
 
 def _branch(draw: Draw, node_id: str, callees: list[Callee], sources: list[BindingReader], before: list[str], depth: int) -> Made:
-    """Either all of its cases have the outputs x and s, or the conditional has none."""
+    """Draw a conditional: all of its cases have the outputs x and s, or it has no outputs."""
     from .random_programs import after
 
     full = draw(st.integers(0, 3)) > 0
@@ -118,7 +118,7 @@ def _condition(draw: Draw, sources: list[BindingReader], depth: int) -> Conditio
 
 
 def _map(draw: Draw, node_id: str, callees: list[Callee], sources: list[BindingReader], before: list[str]) -> Made:
-    """A map over one input of what it calls, or over all of them, of which each is then a list of the same length."""
+    """Draw a map over one input of its callee, or over all of them with lists of the same length."""
     from .random_programs import after, binding
 
     fitting = [callee for callee in callees if any(kind in ("number", "record", "any") for kind in callee.inputs.values())]

@@ -1,4 +1,4 @@
-"""Random documents: graphs in graphs, every kind of node and of binding, every policy.
+"""Random documents: nested graphs, all kinds of nodes and bindings, and all policies.
 
 A value is a number, a record ``{"a": number, "l": [number, number]}``, or a list of either, so that any path drawn leads
 somewhere; "any" is what nothing is taken from.
@@ -37,7 +37,7 @@ from .random_kinds import another_node
 from .reference_interpreter import Generator, Json, bake
 
 MOST_NODES = 40
-"""Of an execution, those of its sub-workflows included."""
+"""Maximum number of nodes of an execution, with those of its sub-workflows."""
 
 Draw: TypeAlias = Callable[[st.SearchStrategy[Any]], Any]
 
@@ -59,7 +59,7 @@ deadlines = st.sampled_from([None, None, None, None, 60.0])
 
 @dataclass(frozen=True)
 class Callee:
-    """What a node may call. ``weight`` counts the nodes that a call adds."""
+    """Callee of a node. ``weight`` is the number of nodes that a call adds."""
 
     kind: Literal["task", "workflow", "dynamic", "launch_plan"]
     name: str
@@ -97,11 +97,11 @@ class Launch:
 
 
 def binding(draw: Draw, kind: str, sources: list[BindingReader]) -> Binding:
-    """Something of this kind, from what is in scope."""
+    """Draw a binding of this kind from the values in scope."""
     same = [source.at(()) for source in sources if source.kind == kind or kind == "any"]
     if kind == "number":
-        parts: list[tuple[str | int, ...]] = [("a",), ("l", 0), ("l", 1)]
-        same += [source.at(path) for source in sources if source.kind == "record" for path in parts]
+        chunks: list[tuple[str | int, ...]] = [("a",), ("l", 0), ("l", 1)]
+        same += [source.at(path) for source in sources if source.kind == "record" for path in chunks]
     if kind == "numbers":
         same += [source.at(("l",)) for source in sources if source.kind == "record"]
     choice = draw(st.integers(0, 3))
@@ -115,7 +115,7 @@ def binding(draw: Draw, kind: str, sources: list[BindingReader]) -> Binding:
 
 
 def _made(draw: Draw, kind: str, sources: list[BindingReader]) -> Binding | None:
-    """A list or a map of bindings."""
+    """Draw a list or map of bindings."""
     if kind == "record":
         items = ListBinding(items=tuple(binding(draw, "number", sources) for _ in range(2)))
         return MapBinding(entries={"a": binding(draw, "number", sources), "l": items})
@@ -135,7 +135,7 @@ def _interface(draw: Draw, most: int, outputs: tuple[str, ...] = ("x", "s")) -> 
 
 @dataclass
 class Library:
-    """What has been drawn to be called."""
+    """The callees that have been drawn."""
 
     callees: list[Callee] = field(default_factory=list)
     tasks: dict[str, TaskSpec] = field(default_factory=dict)
@@ -166,7 +166,7 @@ class Library:
         return callee
 
     def add_dynamic(self, draw: Draw, name: str) -> None:
-        """A dynamic task: its graph is one that was drawn, with what it is given in the place of its inputs."""
+        """Draw a dynamic task whose graph is one that was drawn, with its inputs filled in."""
         callee, spec = drawn_workflow(draw, name, self, [1, 0, 2, 3])
         made = self.document(spec)
         base = task(name, retries=draw(st.sampled_from([0, 1])), deadline=draw(deadlines), dynamic=True)
@@ -175,7 +175,7 @@ class Library:
         self.callees.append(Callee("dynamic", name, callee.interface, callee.inputs, callee.weight + 1))
 
     def add_recursion(self) -> None:
-        """A dynamic that calls itself as often as it is told."""
+        """Draw a dynamic task that calls itself a given number of times."""
         spec = task("again", "k", "a", dynamic=True)
         leaf = task("leaf", "a")
         self.tasks.update(again=spec, leaf=leaf)
@@ -192,7 +192,7 @@ class Library:
 
 
 def call(draw: Draw, node_id: str, callee: Callee, sources: list[BindingReader], before: list[str]) -> NodeSpec:
-    """A node that calls."""
+    """Draw a node that calls something."""
     optional = {variable.name for variable in callee.interface.inputs if not variable.required}
     bindings = {
         var: binding(draw, kind, sources) for var, kind in callee.inputs.items() if var not in optional or draw(st.booleans())
@@ -234,7 +234,7 @@ def drawn_workflow(draw: Draw, name: str, library: Library, lengths: list[int]) 
     spec = WorkflowSpec(
         name=name,
         interface=interface,
-        nodes=tuple(draw(st.permutations(nodes))),  # a document need not list them in the order in which they run
+        nodes=tuple(draw(st.permutations(nodes))),  # documents may list nodes in any order
         outputs={
             "x": binding(draw, "number", sources), "s": binding(draw, "record", sources), "z": binding(draw, "any", sources),
         },
@@ -256,7 +256,7 @@ def _handler(draw: Draw, callees: list[Callee], sources: list[BindingReader]) ->
 
 @st.composite
 def launches(draw: Draw) -> Launch:
-    """A document, and inputs for its workflow."""
+    """A document and inputs of its workflow."""
     library = Library()
     for index in range(draw(st.integers(1, 3))):
         library.add_task(draw, index)

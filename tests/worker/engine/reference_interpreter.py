@@ -1,4 +1,4 @@
-"""What the documents of the engine's tests mean in plain Python: what every execution that succeeds must give."""
+"""Evaluation of documents in plain Python: the expected outputs of every execution that succeeds."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ from flytemp.spec.node_forms import form_of
 
 Json = Any
 Generator: TypeAlias = Callable[[Mapping[str, Json]], WorkflowDocument]
-"""What a dynamic task does: the graph that it makes of its inputs."""
+"""A dynamic task: returns the graph for its inputs."""
 
 
 class Failed(Exception):
-    """The program itself fails: a conditional says so."""
+    """Raised when a conditional of the program fails it."""
 
 
 @dataclass(frozen=True)
 class World:
-    """What a program's outputs depend on beside its inputs. ``lost`` are calls of maps that failed, as paths of items."""
+    """What outputs depend on other than inputs. ``lost`` are the failed calls of maps, as paths of items."""
 
     dynamics: Mapping[str, Generator] = field(default_factory=dict)
     lost: frozenset[str] = frozenset()
 
 
 def needs(spec: NodeSpec) -> set[str]:
-    """The nodes that must have succeeded before this one starts."""
+    """Return the nodes that must succeed before this one starts."""
     return set(needs_of(spec))
 
 
 def compute(name: str, inputs: Mapping[str, Json]) -> dict[str, Json]:
-    """What every task of these tests does: its outputs tell its name and its inputs apart from any others.
+    """Return the outputs of a task of these tests; they differ for every name and every inputs.
 
     A task whose name begins with "big" gives outputs that are too large to be handed on inline.
     """
@@ -62,17 +62,17 @@ def compute(name: str, inputs: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def launched(name: str, inputs: Mapping[str, Json]) -> dict[str, Json]:
-    """What the executions of launch plans give."""
+    """Return the outputs of the execution of a launch plan."""
     return compute(f"launch plan {name}", inputs)
 
 
 def said(gate: str) -> Json:
-    """What people answer to a gate that waits for an input."""
+    """Return the answer to a gate that waits for an input."""
     return zlib.crc32(gate.encode())
 
 
 def allowed_failures(min_successes: int | None, min_ratio: float, items: int) -> int:
-    """How many calls of a map may fail."""
+    """Return how many calls of a map may fail."""
     least = next(number for number in range(items + 1) if number >= min_ratio * items)
     return items - min(items, max(min_successes or 0, least))
 
@@ -80,7 +80,7 @@ def allowed_failures(min_successes: int | None, min_ratio: float, items: int) ->
 def evaluate(
     program: WorkflowDocument, name: str, inputs: Mapping[str, Json], world: World | None = None, within: str = ""
 ) -> dict[str, Json]:
-    """The outputs of a workflow, by calling its nodes like functions.
+    """Return the outputs of a workflow by calling its nodes like functions.
 
     Raises:
         Failed: a conditional ends in a failure.
@@ -92,7 +92,7 @@ def evaluate(
 
 
 class _Frame:
-    """A workflow while it is evaluated; ``within`` is the path of its nodes, with a dot at its end."""
+    """Evaluation of one workflow; ``within`` is the prefix of its nodes' paths, with a dot at its end."""
 
     def __init__(
         self, program: WorkflowDocument, spec: WorkflowSpec, inputs: Mapping[str, Json], world: World, within: str
@@ -178,7 +178,7 @@ class _Frame:
 
 
 def bake(document: WorkflowDocument, inputs: Mapping[str, Json]) -> WorkflowDocument:
-    """The document with the inputs of its workflow in the place of the bindings that name them."""
+    """Return the document with its workflow's input bindings replaced by values."""
     root = document.root
     handler = None if root.on_failure is None else _baked_node(root.on_failure, inputs)
     update = {
@@ -225,7 +225,7 @@ def _baked_condition(condition: Condition, inputs: Mapping[str, Json]) -> Condit
 
 
 def gates_of(document: WorkflowDocument) -> Iterator[NodeSpec]:
-    """Every gate in the document, at any depth of conditionals."""
+    """Yield every gate in the document, at any depth of conditionals."""
     pending = [node for spec in document.workflows.values() for node in spec.nodes]
     while pending:
         node = pending.pop()

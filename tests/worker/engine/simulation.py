@@ -1,37 +1,37 @@
-"""A platform for the engine to command: it answers as it is told, and checks every command against its own books.
+"""A simulated platform: it sends the engine the events that a test chooses, and checks every command.
 
-Whatever a test does through `Simulation`, these hold or it fails (see also `books`):
+A test fails unless the following holds (see also `invariants`):
 
 * a (node, attempt, try) is issued once; again only when it is resumed, and then with the same inputs;
-* no node starts before all it needs has succeeded, nor inside of what is stopping, nor while the execution is paused;
-* never more in flight than allowed, what parts of maps borrowed included;
+* no node starts before its dependencies have succeeded, in a stopping scope, or in a paused execution;
+* the number of tasks in flight, with the slots of chunks, never exceeds the limit;
 * the user's and the platform's budgets are kept exactly;
 * only what is in flight is stopped, only timers that run are stopped, each once;
-* a final phase is final, but for what a person tries again; Finish comes once, last, and with nothing in flight.
+* a final phase changes only by a manual retry; Finish is the last command, once, with nothing in flight.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from flytemp.spec.bindings import ITEMS, literal
 from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.pages import from_pages, to_pages
-from flytemp_worker.engine import (
+from flytemp_worker.engine import capacity, snapshot
+from flytemp_worker.engine.capacity import ChunkRole
+from flytemp_worker.engine.machine import Engine
+from flytemp_worker.engine.messages import (
     CancelRequested,
     ChildClosed,
     Command,
-    Engine,
     Event,
     Finish,
     GateAnswered,
     IOCompleted,
-    NodePhase,
     PauseRequested,
-    Plan,
     RequestIO,
     ResumeRequested,
     RetryRequested,
@@ -45,11 +45,12 @@ from flytemp_worker.engine import (
     TaskLost,
     TaskSucceeded,
     TimerFired,
-    snapshot,
 )
-from flytemp_worker.engine.kinds import concurrency_budget, maps
-from flytemp_worker.engine.kinds.dynamics import sources
-from flytemp_worker.engine.nodes import GraphRun
+from flytemp_worker.engine.phases import NodePhase
+from flytemp_worker.engine.plan import Plan
+from flytemp_worker.node_kinds import REGISTRY, new_engine
+from flytemp_worker.node_kinds.dynamics import sources
+from flytemp_worker.node_kinds.map_chunks import chunk_engine
 
 from . import command_checks, invariants
 from .reference_interpreter import Generator, Json, compute, launched
@@ -70,8 +71,11 @@ class Limits:
 
 
 class Simulation:
-    """An execution of ``program``. ``inline`` says whether the engine gets the launch's inputs as values; ``dynamics`` are
-    what its dynamic tasks do. A part of a map is a simulation in this one: see `parts`."""
+    """Simulated execution of ``program``.
+
+    With ``inline``, the engine gets the launch's inputs as values. ``dynamics`` implement the dynamic tasks. ``chunks`` has
+    the simulations of the running chunks of maps.
+    """
 
     def __init__(
         self,
@@ -91,31 +95,34 @@ class Simulation:
         self.stored = stored
         self.limits = limits
         self.at = at
-        self.script: list[tuple[Action, int]] = []  # all that was done, for a repetition
-        self.issued: list[list[Command]] = []  # and all that was commanded
+        self.script: list[tuple[Action, int]] = []  # all actions, so that they can be repeated
+        self.issued: list[list[Command]] = []  # the commands that followed
         self.in_flight: dict[str, RunTask] = {}
         self.stopping: set[str] = set()
         self.timers: dict[str, StartTimer] = {}  # back-offs, sleeps, time-outs of gates
         self.deadlines: dict[str, StartTimer] = {}
         self.timeouts: dict[str, StartTimer] = {}  # of workflows
         self.stopped_timers: list[StartTimer] = []
-        self.asked: dict[str, RequestIO] = {}
+        self.requested: dict[str, RequestIO] = {}
         self.executions: dict[str, StartChild] = {}  # of launch plans
-        self.parts: dict[tuple[str, int], Part] = {}
-        self.heard: list[ChildClosed] = []  # ends of children that the engine knows of already
-        self.books = invariants.Books()
+        self.chunks: dict[tuple[str, int], ChunkSimulation] = {}
+        self.reported: list[ChildClosed] = []  # ends of children that were sent to the engine
+        self.observed = invariants.Observed()
         self.finish: Finish | None = None
         self.plan, self.engine = self._engine()
 
     def _engine(self) -> tuple[Plan, Engine]:
-        """A new engine, which was not begun."""
+        """Return a new engine that has not begun."""
         plan = Plan(self.stored.plan(""))
-        return plan, Engine(plan, self.stored.inputs if self.inline else None, **asdict(self.limits))
+        return plan, new_engine(plan, self.stored.inputs if self.inline else None, self._engine_limits())
 
-    # ------------------------------------------------------------------------- what a test says
+    def _engine_limits(self) -> capacity.Limits:
+        return capacity.Limits(**asdict(self.limits))
+
+    # ---------------------------------------------------------------------------- events of a test
 
     def succeed(self, path: str, outputs: dict[str, Json] | None = _ABSENT, *, travels: bool = True) -> list[Command]:
-        """The try ends well; its outputs are those of `reference_interpreter.compute` unless said. Large ones do not travel."""
+        """End a try successfully, by default with the outputs of `reference_interpreter.compute`; large ones are only stored."""
         run = self.in_flight[path]
         if run.task in self.stored.dynamics:
             self.stored.documents[f"{path}/{run.attempt}"] = self.stored.dynamics[run.task](self.stored.values(run.inputs))
@@ -153,19 +160,19 @@ class Simulation:
         return self.do(TaskCancelled(path, run.attempt, run.try_))
 
     def fire(self, path: str, which: Literal["timer", "deadline", "timeout"] = "timer") -> list[Command]:
-        """A timer ends: by default the node's back-off, sleep or wait for an answer."""
+        """Fire a timer: by default that of the node's back-off, sleep or wait for an answer."""
         timer = {"timer": self.timers, "deadline": self.deadlines, "timeout": self.timeouts}[which][path]
         return self.do(TimerFired(path, timer.attempt, timer.try_))
 
-    def tell(self, path: str, error: dict[str, Json] | None = None) -> list[Command]:
-        """Answer what the node asked: from the store, or with why there is no answer."""
-        ask = self.asked[path]
-        return self.do(IOCompleted(path, ask.what, error=error) if error is not None else self.stored.give(ask))
+    def complete_io(self, path: str, error: dict[str, Json] | None = None) -> list[Command]:
+        """Answer the node's I/O request: from the store, or with an error."""
+        request = self.requested[path]
+        return self.do(IOCompleted(path, request.operation, error=error) if error is not None else self.stored.give(request))
 
     def close(
         self, path: str, phase: str = "SUCCEEDED", *, error: dict[str, Json] | None = None, travels: bool = True
     ) -> list[Command]:
-        """The execution of a launch plan ends."""
+        """End the execution of a launch plan."""
         start = self.executions[path]
         if phase != "SUCCEEDED":
             return self.do(ChildClosed(path, -1, start.attempt, phase, error=error))
@@ -178,32 +185,32 @@ class Simulation:
         self.stored.objects[uri] = outputs
         return self.do(ChildClosed(path, -1, start.attempt, phase, None, uri, size))
 
-    def close_part(self, path: str, number: int) -> list[Command]:
-        """The engine hears of the end of a part that finished."""
-        part = self.parts[path, number]
-        assert part.finish is not None
-        while part.given_back:  # it said so before it ended
-            self.hear_part(path, number)
-        end = part.finish
+    def close_chunk(self, path: str, number: int) -> list[Command]:
+        """Report the end of a chunk that has finished."""
+        chunk = self.chunks[path, number]
+        assert chunk.finish is not None
+        while chunk.released:  # these signals were sent before its end
+            self.report_release(path, number)
+        end = chunk.finish
         if end.outputs is not None:
             outputs = {name: value[ITEMS] for name, value in end.outputs.items()}
-            self.stored.part_outputs[f"{part.command.name}/{part.command.attempt}"] = outputs
+            self.stored.chunk_outputs[f"{chunk.command.name}/{chunk.command.attempt}"] = outputs
         assert end.counts is not None
-        self.books.note_lost(part)
-        return self.do(ChildClosed(path, number, part.command.attempt, end.phase, error=end.error, counts=end.counts))
+        self.observed.note_failed_calls(chunk)
+        return self.do(ChildClosed(path, number, chunk.command.attempt, end.phase, error=end.error, counts=end.counts))
 
-    def hear_part(self, path: str, number: int) -> list[Command]:
-        """The engine hears that a part gave something back."""
-        part = self.parts[path, number]
-        return self.do(SlotsReleased(path, number, part.command.attempt, part.given_back.pop(0)))
+    def report_release(self, path: str, number: int) -> list[Command]:
+        """Report that a chunk released slots."""
+        chunk = self.chunks[path, number]
+        return self.do(SlotsReleased(path, number, chunk.command.attempt, chunk.released.pop(0)))
 
-    def lose_part(self, path: str, number: int) -> list[Command]:
-        """A part goes away without a word."""
+    def lose_chunk(self, path: str, number: int) -> list[Command]:
+        """Report that a chunk closed without a result."""
         error = {"kind": "SYSTEM", "code": "ChildEnded", "message": "it closed without a word"}
-        return self.do(ChildClosed(path, number, self.parts[path, number].command.attempt, "LOST", error=error))
+        return self.do(ChildClosed(path, number, self.chunks[path, number].command.attempt, "LOST", error=error))
 
     def answer(self, gate: str, value: Json = _ABSENT, *, approved: bool = True, reason: str = "") -> list[Command]:
-        """Answer a gate, by its name or path: with a value, or by approving it or not."""
+        """Answer a gate by its name or path, with a value or an approval."""
         said = {"approved": approved, "reason": reason} if value is _ABSENT else {"value": value}
         return self.do(GateAnswered(gate, {"by": "ann", "at": self.at, **said}))
 
@@ -219,23 +226,23 @@ class Simulation:
     def retry(self, *nodes: str) -> list[Command]:
         return self.do(RetryRequested(nodes))
 
-    def lead_nowhere(self, path: str) -> None:
-        """This node's inputs do not exist: it will fail before it starts."""
-        self.books.nowhere.add(path)
+    def expect_missing_inputs(self, path: str) -> None:
+        """Expect that the node fails before it starts, because its inputs do not exist."""
+        self.observed.missing_inputs.add(path)
 
     def restore(self) -> list[Command]:
-        """Snapshot the state, forget the engine, make another from what was written."""
+        """Replace the engine by another one that is restored from its snapshot, and resume it."""
         return self.do("restore")
 
     def reload(self) -> None:
-        """Make another engine of a finished one, as it is done before a retry of what had ended."""
+        """Replace a finished engine by another one that is restored from its snapshot, as before a retry."""
         self.do("reload")
 
-    # ------------------------------------------------------------------------ what a test reads
+    # ------------------------------------------------------------------------ state for tests
 
     @property
     def running(self) -> list[str]:
-        """What is in flight, as "node@attempt.try", in the order in which it was issued."""
+        """The tries in flight, as "node@attempt.try", in the order of their commands."""
         return [f"{run.node}@{run.attempt}.{run.try_}" for run in self.in_flight.values()]
 
     @property
@@ -244,19 +251,21 @@ class Simulation:
 
     @property
     def failed(self) -> list[str]:
-        """What failed or timed out by itself."""
-        ends = self.books.ends.items()
-        return [path for path, phase in ends if phase in (NodePhase.FAILED, NodePhase.TIMED_OUT)] + sorted(self.books.nowhere)
+        """The nodes that failed or timed out by themselves."""
+        ends = self.observed.ends.items()
+        return [path for path, phase in ends if phase in (NodePhase.FAILED, NodePhase.TIMED_OUT)] + sorted(
+            self.observed.missing_inputs
+        )
 
     @property
-    def lent(self) -> int:
-        return sum(part.lent_to_it for part in self.parts.values())
+    def allocated(self) -> int:
+        return sum(chunk.granted for chunk in self.chunks.values())
 
     def row(self, path: str) -> dict[str, Any]:
         return next(row for row in snapshot.rows(self.engine) if row["id"] == path)
 
     def value(self, closed: dict[str, Any]) -> Json:
-        """A closed value, read as the runtime reads it."""
+        """Return the literal of a closed value."""
         return self.stored.value(closed)
 
     def outputs(self) -> dict[str, Json]:
@@ -266,15 +275,15 @@ class Simulation:
         return self.stored.values(self.finish.outputs)
 
     def everything(self) -> Iterator[Simulation]:
-        """This one, and all parts that run in it."""
+        """Yield this simulation and those of all running chunks."""
         yield self
-        for part in self.parts.values():
-            yield from part.everything()
+        for chunk in self.chunks.values():
+            yield from chunk.everything()
 
-    # ------------------------------------------------------------------------------- what is done
+    # ------------------------------------------------------------------------------- actions
 
     def do(self, action: Action) -> list[Command]:
-        """Do something to the engine; check and carry out what it commands."""
+        """Perform an action on the engine; check and apply its commands."""
         self.at += 7
         self.script.append((action, self.at))
         if action == "hold":
@@ -282,7 +291,7 @@ class Simulation:
             commands: list[Command] = []
         elif action == "begin":
             commands = self.engine.begin(self.at)
-            command_checks.carry_out(self, commands)
+            command_checks.apply(self, commands)
         elif action == "restore" or action == "reload":
             commands = self._restore(action == "restore")
         else:
@@ -292,18 +301,18 @@ class Simulation:
         return commands
 
     def _step(self, event: Event) -> list[Command]:
-        expected = command_checks.enter(self, event)
+        expected = command_checks.record(self, event)
         retrying = isinstance(event, RetryRequested)
         ended, self.finish = self.finish, None if retrying else self.finish
         commands = self.engine.step(event, self.at)
         if retrying and self.engine.finished and not commands:
             self.finish = ended  # refused
         elif retrying:
-            invariants.reopened(self)
-        command_checks.carry_out(self, commands)
+            invariants.forget_reset_nodes(self)
+        command_checks.apply(self, commands)
         if expected is not None:
             node = event.node if isinstance(event, Answer) else ""
-            assert self.phases[node] == expected, self.engine.ledger.story(node)
+            assert self.phases[node] == expected, self.engine.log.moves_of(node)
         return commands
 
     def _restore(self, resumes: bool) -> list[Command]:
@@ -317,19 +326,19 @@ class Simulation:
         if not resumes:
             return []
         commands = self.engine.resume(self.at)
-        command_checks.carry_on(self, commands)
+        command_checks.apply_resumed(self, commands)
         return commands
 
 
-class Part(Simulation):
-    """A part of a map, as its workflow runs it."""
+class ChunkSimulation(Simulation):
+    """Simulated execution of a chunk of a map."""
 
     def __init__(self, parent: Simulation, command: StartChunk) -> None:
         self.parent, self.command = parent, command
-        self.lent_to_it = command.width  # as the parent knows it
-        self.given_back: list[int] = []  # what the parent has not heard yet
+        self.granted = command.width  # slots, as the parent counts them
+        self.released: list[int] = []  # signals that the parent has not received
         self._open(parent.stored, parent.limits, parent.at)
-        self.books.width = command.width
+        self.observed.width = command.width
         self.do("begin")
         for gate, answer in parent.engine.answers.items():
             self.do(GateAnswered(gate, answer))
@@ -338,19 +347,13 @@ class Part(Simulation):
 
     def _engine(self) -> tuple[Plan, Engine]:
         command, stored = self.command, self.stored
-        plan = Plan(stored.part_plan(command), command.source)
-        plan.structured = True
-        engine = Engine(plan, None, **{**asdict(self.limits), "max_parallelism": self.books.width or command.width})
-        engine.most_failures, engine.base = command.most_failures, command.base
-        node = plan.root.nodes[0]
-        assert node.map is not None
-        node.map.item.local = command.local
-        scope = GraphRun(node.map.graph, None, kind="map")
-        scope.path = command.node
-        scope.given = {**command.given, **{var: literal(items) for var, items in stored.items[command.name].items()}}
-        maps.fill(scope, node.map, command.first, command.count)
-        engine.root = scope
-        width = command.width if self.books.width is None else self.books.width
-        scope.width = width if node.map.concurrency else 0
-        concurrency_budget.borrow(engine, width)
+        plan = Plan(stored.chunk_plan(command), command.source)
+        width = self.observed.width or command.width
+        role = ChunkRole(command.max_failures, command.attempts_before)
+        given = {**command.given, **{var: literal(items) for var, items in stored.items[command.name].items()}}
+        limits = replace(self._engine_limits(), max_parallelism=width)
+        engine = chunk_engine(
+            plan, REGISTRY, limits, role, path=command.node, local=command.local, first=command.first, count=command.count,
+            given=given,
+        )  # fmt: skip
         return plan, engine

@@ -1,4 +1,4 @@
-"""The object store of a simulation: what lies in it, and the activities' answers to what an engine asks.
+"""The object store of a simulation, and the answers to I/O requests of the engine.
 
 The meaning is that of `flytemp_activities.io_requests` and `flytemp.runtime.inputs`, without files.
 """
@@ -15,7 +15,7 @@ from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.spec.bindings import Closed, ClosedValueReader, Path, literal
 from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.plan import constant, part_plan_of, plan_of
-from flytemp_worker.engine import IOCompleted, RequestIO, StartChunk
+from flytemp_worker.engine.messages import IOCompleted, RequestIO, StartChunk
 
 from .reference_interpreter import Generator
 
@@ -23,17 +23,17 @@ Json = Any
 
 
 class Stored(ClosedValueReader):
-    """``documents`` are the execution's own, as "", and those of dynamics, by their attempts."""
+    """``documents`` has the execution's own document as "", and those of dynamic nodes by their references."""
 
     def __init__(self, program: WorkflowDocument, inputs: Mapping[str, Json], dynamics: Mapping[str, Generator]) -> None:
         self.inputs = dict(inputs)
         self.dynamics = dynamics
         self.documents: dict[str, WorkflowDocument] = {"": program}
         self.results: dict[str, dict[str, Json]] = {}  # by reference: "<node>/<attempt>"
-        self.manifests: dict[str, dict[str, Any]] = {}  # likewise, of maps
-        self.objects: dict[str, dict[str, Json]] = {}  # by URI: outputs of executions, large inputs for them
-        self.items: dict[str, dict[str, list[Json]]] = {}  # of parts of maps, by their names
-        self.part_outputs: dict[str, dict[str, list[Json]]] = {}  # by name and attempt
+        self.manifests: dict[str, dict[str, Any]] = {}  # by reference, for maps
+        self.objects: dict[str, dict[str, Json]] = {}  # by URI: outputs and large inputs of child executions
+        self.items: dict[str, dict[str, list[Json]]] = {}  # of chunks, by their names
+        self.chunk_outputs: dict[str, dict[str, list[Json]]] = {}  # by name and attempt
         self._plans: dict[str, str] = {}
 
     # ------------------------------------------------------------------------------------ reading
@@ -64,70 +64,73 @@ class Stored(ClosedValueReader):
         if reference not in self.manifests:
             return self.results[reference][var]
         manifest = self.manifests[reference]
-        if manifest["parts"] is None:
+        if manifest["chunks"] is None:
             return [self.value(item) for item in manifest["outputs"][var]]
         values: list[Json] = []
-        for part, count in manifest["parts"]:
-            found = [self.value(item) for item in self.part_outputs[part][var]]
-            assert len(found) == count, f"{part} has {len(found)} calls, not {count}"
+        for chunk, count in manifest["chunks"]:
+            found = [self.value(item) for item in self.chunk_outputs[chunk][var]]
+            assert len(found) == count, f"{chunk} has {len(found)} calls, not {count}"
             values += found
         return values
 
     # ---------------------------------------------------------------------------------- answering
 
-    def give(self, ask: RequestIO) -> IOCompleted:
-        """The answer, or why there is none."""
+    def give(self, request: RequestIO) -> IOCompleted:
+        """Return the answer to a request, or an error."""
         try:
-            return IOCompleted(ask.node, ask.what, getattr(self, f"_{ask.what}")(ask))
+            return IOCompleted(request.node, request.operation, getattr(self, f"_{request.operation}")(request))
         except FlytempError as error:
             told = {"kind": "USER", "code": error.code, "message": error.message, "retryable": False}
-            return IOCompleted(ask.node, ask.what, error=told)
+            return IOCompleted(request.node, request.operation, error=told)
 
-    def _read(self, ask: RequestIO) -> dict[str, Any]:
+    def _read(self, request: RequestIO) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        for name, closed in ask.argument["values"].items():
+        for name, closed in request.argument["values"].items():
             try:
                 values[name] = literal(self.value(closed))
             except FlytempError as error:
                 values[name] = {"error": error.message}
         return {"values": values}
 
-    def _lengths(self, ask: RequestIO) -> dict[str, Any]:
-        return {"lengths": {name: len(_list(name, self.value(value))) for name, value in ask.argument["values"].items()}}
+    def _lengths(self, request: RequestIO) -> dict[str, Any]:
+        return {"lengths": {name: len(_list(name, self.value(value))) for name, value in request.argument["values"].items()}}
 
-    def _split(self, ask: RequestIO) -> dict[str, Any]:
-        lists = {name: _list(name, self.value(value)) for name, value in ask.argument["values"].items()}
-        size = ask.argument["size"]
-        for number, first in enumerate(range(0, ask.argument["count"], size)):
-            part = {name: items[first : first + size] for name, items in lists.items()}
-            self.items[f"{ask.node}/{ask.attempt}/{number}"] = part
+    def _split(self, request: RequestIO) -> dict[str, Any]:
+        lists = {name: _list(name, self.value(value)) for name, value in request.argument["values"].items()}
+        size = request.argument["size"]
+        for number, first in enumerate(range(0, request.argument["count"], size)):
+            chunk = {name: items[first : first + size] for name, items in lists.items()}
+            self.items[f"{request.node}/{request.attempt}/{number}"] = chunk
         return {}
 
-    def _inputs(self, ask: RequestIO) -> dict[str, Any]:
-        values = self.values(ask.argument["values"])
+    def _inputs(self, request: RequestIO) -> dict[str, Any]:
+        values = self.values(request.argument["values"])
         if len(json.dumps(values, separators=(",", ":"))) <= INLINE_BYTES:
             return {"values": values}
-        uri = f"mem://inputs/{ask.node}/{ask.attempt}"
+        uri = f"mem://inputs/{request.node}/{request.attempt}"
         self.objects[uri] = values
         return {"uri": uri}
 
-    def _store(self, ask: RequestIO) -> dict[str, Any]:
-        self.manifests[f"{ask.node}/{ask.attempt}"] = {"outputs": ask.argument["outputs"], "parts": ask.argument.get("chunks")}
+    def _store(self, request: RequestIO) -> dict[str, Any]:
+        self.manifests[f"{request.node}/{request.attempt}"] = {
+            "outputs": request.argument["outputs"],
+            "chunks": request.argument.get("chunks"),
+        }
         return {}
 
-    def _expand(self, ask: RequestIO) -> Any:
-        return self.plan(f"{ask.node}/{ask.attempt}")
+    def _expand(self, request: RequestIO) -> Any:
+        return self.plan(f"{request.node}/{request.attempt}")
 
     # -------------------------------------------------------------------------------------- plans
 
     def plan(self, source: str) -> Any:
-        """The plan of a document, as it comes out of its pages."""
+        """Return the plan of a document."""
         if source not in self._plans:
             self._plans[source] = json.dumps(plan_of(self.documents[source]))
         return json.loads(self._plans[source])
 
-    def part_plan(self, part: StartChunk) -> Any:
-        return json.loads(json.dumps(part_plan_of(self.documents[part.source], part.graph, part.local)))
+    def chunk_plan(self, chunk: StartChunk) -> Any:
+        return json.loads(json.dumps(part_plan_of(self.documents[chunk.source], chunk.graph, chunk.local)))
 
 
 def _list(name: str, value: Json) -> list[Json]:

@@ -1,8 +1,8 @@
-"""Stopping an execution: what each node becomes, and what comes too late."""
+"""Cancellation: the phases of the nodes, and late events."""
 
 from __future__ import annotations
 
-from flytemp_worker.engine import CancelTimer, Finish, TimerFired
+from flytemp_worker.engine.messages import CancelTimer, Finish, TimerFired
 
 from .programs import document, node, out, task, workflow
 from .simulation import Limits, Simulation
@@ -11,11 +11,11 @@ NEXT = task("next", "a")
 
 
 def single(retries: int = 0) -> Simulation:
-    """An execution of one task."""
+    """Return an execution of one task."""
     return Simulation(document(workflow("wf", node("n0", "t")), task("t", retries=retries)))
 
 
-def test_cancel_stops_what_runs_and_skips_the_rest() -> None:
+def test_cancel_stops_running_nodes_and_skips_the_others() -> None:
     program = document(workflow("wf", node("n0", "next", a=1), node("n1", "next", a=out("n0"))), NEXT)
     run = Simulation(program)
     run.cancel("not needed")
@@ -26,7 +26,7 @@ def test_cancel_stops_what_runs_and_skips_the_rest() -> None:
     assert run.finish == Finish("ABORTED", reason="not needed")
 
 
-def test_a_result_that_came_first_is_kept_and_starts_nothing() -> None:
+def test_result_before_the_cancellation_is_kept_and_starts_nothing() -> None:
     program = document(workflow("wf", node("n0", "next", a=1), node("n1", "next", a=out("n0"))), NEXT)
     run = Simulation(program)
     run.cancel()
@@ -35,7 +35,7 @@ def test_a_result_that_came_first_is_kept_and_starts_nothing() -> None:
     assert run.finish == Finish("ABORTED", reason="enough")
 
 
-def test_a_task_that_fails_while_it_is_stopped_is_not_tried_again() -> None:
+def test_task_that_fails_while_stopping_is_not_retried() -> None:
     run = single(retries=3)
     run.cancel()
     run.fail("n0")
@@ -44,21 +44,21 @@ def test_a_task_that_fails_while_it_is_stopped_is_not_tried_again() -> None:
     assert run.finish.phase == "ABORTED"
 
 
-def test_a_task_that_is_lost_while_it_is_stopped_is_stopped() -> None:
+def test_task_lost_while_stopping_is_aborted() -> None:
     run = single()
     run.cancel()
     run.lose("n0")
     assert run.phases == {"n0": "ABORTED"}
 
 
-def test_a_system_error_while_it_is_stopped_is_no_failure_of_the_task() -> None:
+def test_system_error_while_stopping_aborts_the_task() -> None:
     run = single()
     run.cancel()
     run.fail("n0", "CorruptData", kind="SYSTEM", retryable=False)
     assert run.phases == {"n0": "ABORTED"}
 
 
-def test_cancel_between_two_attempts_stops_the_timer_and_a_late_one_changes_nothing() -> None:
+def test_cancel_in_a_back_off_stops_the_timer_and_a_late_timer_is_ignored() -> None:
     run = single(retries=1)
     run.fail("n0")
     commands = run.cancel()
@@ -68,7 +68,7 @@ def test_cancel_between_two_attempts_stops_the_timer_and_a_late_one_changes_noth
     assert run.do(TimerFired("n0", 2, 1)) == []
 
 
-def test_cancel_of_an_attempt_that_waits_for_its_share() -> None:
+def test_cancel_of_a_retry_that_waits_for_a_slot() -> None:
     program = document(workflow("wf", node("n0", "t"), node("n1", "t"), node("n2", "t")), task("t", retries=1))
     run = Simulation(program, limits=Limits(max_parallelism=1))
     run.fail("n0")
@@ -80,7 +80,7 @@ def test_cancel_of_an_attempt_that_waits_for_its_share() -> None:
     assert run.finish is not None
 
 
-def test_a_second_cancel_changes_nothing() -> None:
+def test_second_cancel_is_ignored() -> None:
     run = single()
     run.cancel("first")
     assert run.cancel("second") == []

@@ -1,11 +1,11 @@
-"""on_failure: runs when its workflow failed or was cancelled, after all else, whatever else happens."""
+"""Failure nodes (on_failure): they run last when their workflow fails or is cancelled."""
 
 from __future__ import annotations
 
 import pytest
 
 from flytemp.spec.models import ErrorBinding, NodeSpec
-from flytemp_worker.engine import CancelTask, RunTask, TimerFired
+from flytemp_worker.engine.messages import CancelTask, RunTask, TimerFired
 
 from .programs import AT_ONCE, AT_THE_END, Policy, document, given, launch_plan, node, task, workflow
 from .simulation import Simulation
@@ -16,7 +16,7 @@ HANDLER = node("fn0", "told", e=ErrorBinding(), a=given("a"))
 
 
 def handled(policy: Policy = AT_ONCE, handler: NodeSpec = HANDLER, timeout: float | None = None) -> Simulation:
-    """A sub-workflow with a handler, beside a task."""
+    """Return a sub-workflow with a failure node, next to a task."""
     inner = workflow(
         "inner", node("n0", "free"), node("n1", "free"), inputs=("a",), policy=policy, on_failure=handler, timeout=timeout
     )
@@ -25,17 +25,17 @@ def handled(policy: Policy = AT_ONCE, handler: NodeSpec = HANDLER, timeout: floa
     return Simulation(document(outer, inner, cleanup, FREE, TOLD, launch_plan("lp", "a")))
 
 
-def test_it_does_not_run_when_all_is_well() -> None:
+def test_failure_node_does_not_run_on_success() -> None:
     run = handled()
     for path in ("s.n0", "s.n1", "t"):
         run.succeed(path)
     assert "s.fn0" not in run.phases
 
 
-def test_it_runs_after_all_else_and_is_told_what_failed() -> None:
+def test_failure_node_runs_last_with_the_error() -> None:
     run = handled()
     run.fail("s.n0", "ValueError", "odd", retryable=False)
-    assert "s.fn0" not in run.phases  # s.n1 is being stopped
+    assert "s.fn0" not in run.phases  # s.n1 is stopping
     commands = run.stopped("s.n1")
     told = {"literal": {"message": "odd", "failed_node_id": "s.n0"}}
     assert commands == [RunTask("s.fn0", "inner", "fn0", "told", "told", 1, 1, {"e": told, "a": {"literal": 5}})]
@@ -49,7 +49,7 @@ def test_it_runs_after_all_else_and_is_told_what_failed() -> None:
     assert run.finish.error["message"] == "odd"
 
 
-def test_with_the_other_policy_it_waits_for_what_can_still_run() -> None:
+def test_failure_node_waits_for_executable_nodes_by_the_policy() -> None:
     run = handled(AT_THE_END)
     run.fail("s.n0", retryable=False)
     assert "s.fn0" not in run.phases
@@ -57,7 +57,7 @@ def test_with_the_other_policy_it_waits_for_what_can_still_run() -> None:
     assert run.phases["s.fn0"] == "RUNNING"
 
 
-def test_nothing_stops_it() -> None:
+def test_failure_node_is_not_stopped() -> None:
     run = handled()
     run.fail("s.n0", retryable=False)
     run.stopped("s.n1")
@@ -72,7 +72,7 @@ def test_nothing_stops_it() -> None:
     assert run.finish.phase == "ABORTED"
 
 
-def test_it_runs_when_its_workflow_is_cancelled() -> None:
+def test_failure_node_runs_on_cancellation() -> None:
     run = handled()
     run.cancel("not needed")
     for path in ("s.n0", "s.n1", "t"):
@@ -83,7 +83,7 @@ def test_it_runs_when_its_workflow_is_cancelled() -> None:
     assert run.phases["s"] == "ABORTED"
 
 
-def test_it_has_attempts_of_its_own_and_its_failure_is_told_with_the_first() -> None:
+def test_failed_failure_node_adds_to_the_error() -> None:
     run = handled(handler=node("fn0", "free"))
     run.fail("s.n0", message="odd", retryable=False)
     run.stopped("s.n1")
@@ -95,7 +95,7 @@ def test_it_has_attempts_of_its_own_and_its_failure_is_told_with_the_first() -> 
 
 
 @pytest.mark.parametrize("timeout", [None, 60])
-def test_what_fails_in_a_handler_that_is_a_workflow_stops_it_and_nothing_else(timeout: float | None) -> None:
+def test_failure_in_a_failure_workflow_stops_only_that_workflow(timeout: float | None) -> None:
     run = handled(handler=node("fn0", "cleanup", sub=True, a=given("a")), timeout=timeout)
     if timeout is None:
         run.cancel()
@@ -116,7 +116,7 @@ def test_what_fails_in_a_handler_that_is_a_workflow_stops_it_and_nothing_else(ti
     assert run.finish is not None
 
 
-def test_a_launch_plan_may_handle() -> None:
+def test_launch_plan_as_failure_node() -> None:
     run = handled(handler=node("fn0", "lp", kind="launch_plan", a=given("a")))
     run.fail("s.n0", retryable=False)
     run.stopped("s.n1")
@@ -125,7 +125,7 @@ def test_a_launch_plan_may_handle() -> None:
     assert run.phases["s"] == "FAILED"
 
 
-def test_a_time_out_that_comes_late_does_not_reach_it() -> None:
+def test_late_time_out_does_not_stop_the_failure_node() -> None:
     run = handled(AT_THE_END, timeout=60)
     run.fail("s.n0", retryable=False)
     run.succeed("s.n1")
@@ -134,7 +134,7 @@ def test_a_time_out_that_comes_late_does_not_reach_it() -> None:
     assert run.phases["s"] == "FAILED"
 
 
-def test_the_executions_own_handler() -> None:
+def test_failure_node_of_the_execution() -> None:
     program = document(workflow("wf", node("n0", "free"), on_failure=node("fn0", "told", e=ErrorBinding(), a=1)), FREE, TOLD)
     run = Simulation(program)
     run.cancel("not needed")

@@ -1,4 +1,4 @@
-"""Maps whose calls run in the execution itself: how many at once, how many may fail, what they give."""
+"""Maps whose calls run in the execution itself: concurrency, tolerated failures and outputs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flytemp_worker.engine import RequestIO, RunTask
+from flytemp_worker.engine.messages import RequestIO, RunTask
 
 from .programs import AT_THE_END, document, given, launch_plan, mapped, node, out, several, spread, task, workflow
 from .reference_interpreter import World, compute, evaluate
@@ -29,7 +29,7 @@ def error_of(run: Simulation) -> dict[str, object]:
     return run.finish.error
 
 
-def test_one_call_for_each_item() -> None:
+def test_map_makes_one_call_for_each_item() -> None:
     run = over([5, 6])
     assert run.running == ["n0.0@1.1", "n0.1@1.1"]
     assert run.in_flight["n0.1"] == RunTask("n0.1", "wf", "n0", "next", "next", 1, 1, {"a": {"literal": 6}, "b": {"literal": 7}})
@@ -37,15 +37,15 @@ def test_one_call_for_each_item() -> None:
     run.restore()
     run.succeed("n0.0")
     assert run.outputs() == evaluate(run.program, "wf", {})
-    assert run.row("n0")["extra"] == {"items": 2}
+    assert run.row("n0")["items"] == 2
 
 
-def test_no_items() -> None:
+def test_map_of_an_empty_list() -> None:
     assert over([]).outputs() == {"x": []}
 
 
 @pytest.mark.parametrize("concurrency", [0, 1, 2])
-def test_concurrency(concurrency: int) -> None:
+def test_map_respects_its_concurrency(concurrency: int) -> None:
     run = over([1, 2, 3], concurrency=concurrency)
     assert len(run.in_flight) == (concurrency or 3)
     run.succeed("n0.0")
@@ -56,13 +56,13 @@ def test_concurrency(concurrency: int) -> None:
     assert run.outputs() == evaluate(run.program, "wf", {})
 
 
-def test_max_parallelism_counts_calls() -> None:
+def test_calls_of_a_map_count_for_max_parallelism() -> None:
     spec = mapped("n0", "next", a=[1, 2, 3], b=0)
     run = Simulation(document(workflow("wf", spec), NEXT), limits=Limits(max_parallelism=2))
     assert run.running == ["n0.0@1.1", "n0.1@1.1"]
 
 
-def test_the_first_failure_too_many_stops_the_map() -> None:
+def test_one_failure_too_many_stops_the_map() -> None:
     run = over([1, 2, 3], concurrency=2)
     run.fail("n0.1", "ValueError", "odd")
     assert run.phases == {"n0": "CANCELLING", "n0.0": "CANCELLING", "n0.1": "FAILED", "n0.2": "SKIPPED"}
@@ -72,14 +72,14 @@ def test_the_first_failure_too_many_stops_the_map() -> None:
     assert (error["node"], error["code"], error["message"], error["retryable"]) == ("n0.1", "ValueError", "odd", False)
 
 
-def test_all_calls_that_wait_are_skipped_with_the_failure() -> None:
+def test_waiting_calls_are_skipped_on_failure() -> None:
     run = Simulation(document(workflow("wf", mapped("n0", "next", a=[1, 2, 3], b=0)), NEXT), limits=Limits(max_parallelism=1))
     run.fail("n0.0")
     assert run.phases == {"n0": "FAILED", "n0.0": "FAILED", "n0.1": "SKIPPED", "n0.2": "SKIPPED"}
 
 
 @pytest.mark.parametrize("settings", [{"min_success_ratio": 0.5}, {"min_successes": 2, "min_success_ratio": 0.0}])
-def test_some_may_fail_and_give_null(settings: dict[str, Any]) -> None:
+def test_tolerated_failures_are_null(settings: dict[str, Any]) -> None:
     run = over([1, 2, 3], **settings)
     run.fail("n0.1")
     assert run.phases["n0"] == "RUNNING"
@@ -91,15 +91,15 @@ def test_some_may_fail_and_give_null(settings: dict[str, Any]) -> None:
     assert run.phases["n0.1"] == "FAILED"
 
 
-def test_one_more_than_may_fail() -> None:
+def test_one_failure_more_than_tolerated_fails_the_map() -> None:
     run = over([1, 2, 3], min_success_ratio=0.5)
     run.fail("n0.1")
     run.fail("n0.2", message="worse")
     run.stopped("n0.0")
-    assert error_of(run)["message"] == "2 calls of the map failed, more than may; the last: worse"
+    assert error_of(run)["message"] == "2 map items failed, and 1 may fail; the last error: worse"
 
 
-def test_run_all_fails_when_all_calls_are_over() -> None:
+def test_run_all_fails_after_all_calls_have_ended() -> None:
     run = over([1, 2, 3], concurrency=1, run_all=True)
     run.fail("n0.0", message="bad")
     assert run.running == ["n0.1@1.1"]
@@ -109,48 +109,50 @@ def test_run_all_fails_when_all_calls_are_over() -> None:
     assert (error_of(run)["message"], error_of(run)["node"]) == ("bad", "n0.0")
 
 
-def test_lists_of_different_lengths() -> None:
+def test_lists_of_different_lengths_fail_the_map() -> None:
     spec = mapped("n0", "next", over=("a", "b"), a=[1, 2], b=several(1))
     run = Simulation(document(workflow("wf", spec), NEXT))
     assert run.phases == {"n0": "FAILED"}
     assert error_of(run)["message"] == "the mapped lists have different lengths: a 2, b 1"
 
 
-def test_what_is_no_list() -> None:
+def test_map_over_another_type_than_a_list_fails() -> None:
     run = over(3)
     assert error_of(run)["message"] == "a: cannot map over int: a list is required"
 
 
-def test_the_length_of_a_list_that_is_not_inline_is_asked_for() -> None:
+def test_length_of_a_stored_list_is_requested() -> None:
     spec = mapped("n1", "next", a=out("n0", "s", "l"), b=0)
     run = Simulation(document(workflow("wf", node("n0", "big", a=1), spec, outputs={"x": out("n1")}), BIG, NEXT))
     run.succeed("n0", travels=False)
-    assert run.asked["n1"] == RequestIO("n1", 1, "lengths", {"values": {"a": {"result": "n0/1", "output": "s", "path": ["l"]}}})
+    assert run.requested["n1"] == RequestIO(
+        "n1", 1, "lengths", {"values": {"a": {"result": "n0/1", "output": "s", "path": ["l"]}}}
+    )
     run.restore()
-    run.tell("n1")
+    run.complete_io("n1")
     assert run.in_flight["n1.1"].inputs["a"] == {"result": "n0/1", "output": "s", "path": ["l", 1]}
     run.succeed("n1.0")
     run.succeed("n1.1")
     assert run.outputs() == evaluate(run.program, "wf", {})
 
 
-def test_large_outputs_become_a_manifest_in_the_store() -> None:
+def test_large_map_outputs_are_stored_as_a_manifest() -> None:
     spec = mapped("n0", "big", a=[1, 2])
     run = Simulation(document(workflow("wf", spec, outputs={"s": out("n0", "s", 1, "a")}), BIG))
     run.succeed("n0.0")
     run.succeed("n0.1")
-    ask = run.asked["n0"]
-    assert ask.what == "store"
+    ask = run.requested["n0"]
+    assert ask.operation == "store"
     assert ask.argument["outputs"]["s"][1] == {"result": "n0.1/1", "output": "s"}
     run.restore()
-    run.tell("n0")
+    run.complete_io("n0")
     assert run.finish is not None
     assert run.finish.outputs == {"s": {"result": "n0/1", "output": "s", "path": [1, "a"]}}
     assert run.outputs() == {"s": compute("big", {"a": 2})["s"]["a"]}
-    assert run.row("n0")["extra"] == {"items": 2, "stored": True}
+    assert run.row("n0")["stored"] is True
 
 
-def test_several_calls_share_a_start() -> None:
+def test_grouped_calls_share_a_try() -> None:
     run = over([1, 2, 3], items_per_task=2, retries=1)
     assert run.running == ["n0.g0@1.1", "n0.g1@1.1"]
     command = run.in_flight["n0.g0"]
@@ -164,16 +166,16 @@ def test_several_calls_share_a_start() -> None:
     assert run.outputs() == evaluate(run.program, "wf", {})
 
 
-def test_of_calls_that_share_a_start_each_counts() -> None:
+def test_grouped_calls_are_counted_one_by_one() -> None:
     run = over([1, 2, 3, 4], items_per_task=2, min_success_ratio=0.75)
     run.fail("n0.g0", failed_items=(1,))
     run.succeed("n0.g1")
-    assert run.asked["n0"].what == "store"  # what a failed try gave lies in the store
-    run.tell("n0")
+    assert run.requested["n0"].operation == "store"  # the outputs of a failed try are in the store
+    run.complete_io("n0")
     assert run.outputs() == evaluate(run.program, "wf", {}, World(lost=frozenset({"n0.1"})))
 
 
-def test_calls_of_workflows_and_of_launch_plans() -> None:
+def test_maps_over_workflows_and_launch_plans() -> None:
     nodes = (mapped("n0", "inner", of="workflow", a=[1, 2]), mapped("n1", "lp", of="launch_plan", a=[3, 4]))
     root = workflow("wf", *nodes, outputs={"x": out("n0"), "y": out("n1")})
     run = Simulation(document(root, INNER, NEXT, launch_plan("lp", "a")))
@@ -186,7 +188,7 @@ def test_calls_of_workflows_and_of_launch_plans() -> None:
     assert run.outputs() == evaluate(run.program, "wf", {})
 
 
-def test_a_failed_map_in_a_workflow_that_goes_on() -> None:
+def test_failed_map_in_a_workflow_that_continues() -> None:
     spec = mapped("n0", "next", a=[1], b=0)
     run = Simulation(document(workflow("wf", spec, node("n1", "next", a=1, b=1), policy=AT_THE_END), NEXT))
     run.fail("n0.0")

@@ -1,8 +1,8 @@
-"""Pauses: no new tries start, what runs goes on."""
+"""Pauses: no new tries start, and running tries continue."""
 
 from __future__ import annotations
 
-from flytemp_worker.engine import BroadcastToChunks, RunTask
+from flytemp_worker.engine.messages import BroadcastToChunks, RunTask
 
 from .programs import document, launch_plan, mapped, node, out, sleep, task, workflow
 from .simulation import Limits, Simulation
@@ -17,7 +17,7 @@ def chain() -> Simulation:
     )
 
 
-def test_what_runs_goes_on_and_nothing_new_starts() -> None:
+def test_pause_starts_nothing_new() -> None:
     run = chain()
     assert run.pause() == [BroadcastToChunks({"pause": {"by": "ann", "reason": "to look at it"}})]
     assert run.engine.paused == {"by": "ann", "reason": "to look at it", "at": run.at}
@@ -33,46 +33,46 @@ def test_what_runs_goes_on_and_nothing_new_starts() -> None:
     assert run.running == ["n1@1.1", "n2@2.1"]
 
 
-def test_a_second_pause_and_a_resumption_of_what_is_not_paused_change_nothing() -> None:
+def test_second_pause_and_needless_resumption_are_ignored() -> None:
     run = chain()
     assert run.resume() == []
     run.pause()
     assert run.pause() == []
 
 
-def test_time_passes_while_it_is_paused() -> None:
+def test_timers_continue_during_a_pause() -> None:
     run = Simulation(document(workflow("wf", sleep("n0", 60), node("n1", "free", "n0")), FREE))
     run.pause()
     run.fire("n0")
     assert run.phases == {"n0": "SUCCEEDED", "n1": "READY"}
 
 
-def test_no_execution_and_no_part_starts() -> None:
+def test_paused_execution_starts_no_children_and_no_chunks() -> None:
     nodes = (node("n0", "free"), node("n1", "lp", "n0", kind="launch_plan", a=1), mapped("n2", "next", "n0", a=[1, 2, 3]))
     run = Simulation(document(workflow("wf", *nodes), FREE, NEXT, launch_plan("lp", "a")), limits=Limits(max_map_items=2))
     run.pause()
     run.succeed("n0")
-    run.tell("n2")
-    assert (run.executions, run.parts) == ({}, {})
+    run.complete_io("n2")
+    assert (run.executions, run.chunks) == ({}, {})
     run.resume()
-    assert (len(run.executions), len(run.parts)) == (1, 2)
+    assert (len(run.executions), len(run.chunks)) == (1, 2)
 
 
-def test_parts_pause_and_go_on_with_the_execution() -> None:
+def test_chunks_pause_and_resume_with_the_execution() -> None:
     spec = mapped("n0", "next", a=[1, 2, 3, 4])
     run = Simulation(document(workflow("wf", spec), NEXT), limits=Limits(max_parallelism=1, max_map_items=3))
-    run.tell("n0")
-    part = run.parts["n0", 0]
-    assert part.running == ["n0.0@1.1"]
+    run.complete_io("n0")
+    chunk = run.chunks["n0", 0]
+    assert chunk.running == ["n0.0@1.1"]
     run.pause()
-    part.succeed("n0.0")
-    assert part.in_flight == {}
-    part.restore()
+    chunk.succeed("n0.0")
+    assert chunk.in_flight == {}
+    chunk.restore()
     run.resume()
-    assert part.running == ["n0.1@1.1"]
+    assert chunk.running == ["n0.1@1.1"]
 
 
-def test_a_paused_execution_can_be_cancelled_and_its_handler_runs() -> None:
+def test_paused_execution_can_be_cancelled_and_runs_its_failure_node() -> None:
     root = workflow("wf", node("n0", "free"), node("n1", "free", "n0"), on_failure=node("fn0", "free"))
     run = Simulation(document(root, FREE))
     run.pause()

@@ -1,4 +1,4 @@
-"""Any graph, any failures, any order of answers: what always holds. `Simulation` checks most of it at every step."""
+"""Properties that hold for any graph, faults and order of events. `Simulation` checks most of them at every step."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from flytemp_worker.engine import IllegalMove, TaskSucceeded, TimerFired
+from flytemp_worker.engine.messages import TaskSucceeded, TimerFired
+from flytemp_worker.engine.phases import IllegalMove
 
-from .fault_schedule import Weather, bounds, drive, fair, foul, lost_calls
+from .fault_schedule import Faults, any_faults, bounds, drive, failed_calls, no_faults
 from .random_programs import Launch, launches
 from .reference_interpreter import Failed, Json, World, evaluate
 from .simulation import Limits, Simulation
 
-# FLYTEMP_ENGINE_EXAMPLES asks for a longer search than every run of the suite can afford.
+# FLYTEMP_ENGINE_EXAMPLES sets the number of examples of a longer search.
 moderate = settings(
     max_examples=int(os.environ.get("FLYTEMP_ENGINE_EXAMPLES", "100")),
     deadline=None,
@@ -30,7 +31,7 @@ def start(launch: Launch, limits: Limits, inline: bool = True) -> Simulation:
 
 
 def expected(launch: Launch, lost: frozenset[str] = frozenset()) -> dict[str, Json] | None:
-    """What plain Python gives; None where the program itself fails."""
+    """Return the outputs by plain Python; None if the program itself fails."""
     try:
         return evaluate(launch.program, launch.program.name, launch.inputs, World(launch.dynamics, lost))
     except Failed:
@@ -38,73 +39,73 @@ def expected(launch: Launch, lost: frozenset[str] = frozenset()) -> dict[str, Js
 
 
 def check_end(run: Simulation, launch: Launch) -> None:
-    """The execution came to the end that plain Python comes to, or to the bound of dynamics in each other."""
+    """Check that the execution ended as in plain Python, or at the limit of nested dynamic nodes."""
     assert run.finish is not None
     if run.finish.error is not None and run.finish.error["code"] == "DynamicTooDeep":
         assert run.limits.max_dynamic_depth == 2
         return
-    wanted = expected(launch, lost_calls(run))
+    wanted = expected(launch, failed_calls(run))
     if wanted is None:
         assert run.finish.phase == "FAILED"
         return
     assert run.outputs() == wanted
-    assert set(run.phases.values()) <= {"SUCCEEDED", "SKIPPED"} or lost_calls(run)
+    assert set(run.phases.values()) <= {"SUCCEEDED", "SKIPPED"} or failed_calls(run)
 
 
-@given(launches(), fair, bounds, st.booleans(), chances)
+@given(launches(), no_faults, bounds, st.booleans(), chances)
 @moderate
-def test_what_succeeds_gives_what_plain_python_gives(
-    launch: Launch, weather: Weather, limits: Limits, inline: bool, random: Random
+def test_results_equal_those_of_plain_python(
+    launch: Launch, faults: Faults, limits: Limits, inline: bool, random: Random
 ) -> None:
     run = start(launch, limits, inline)
-    drive(run, weather, random)
+    drive(run, faults, random)
     check_end(run, launch)
 
 
-@given(launches(), foul, bounds, st.booleans(), chances)
+@given(launches(), any_faults, bounds, st.booleans(), chances)
 @moderate
-def test_every_execution_ends_in_order(launch: Launch, weather: Weather, limits: Limits, inline: bool, random: Random) -> None:
+def test_every_execution_ends(launch: Launch, faults: Faults, limits: Limits, inline: bool, random: Random) -> None:
     run = start(launch, limits, inline)
-    drive(run, weather, random)
+    drive(run, faults, random)
     assert run.finish is not None
     event(run.finish.phase)
     if run.finish.phase == "SUCCEEDED":
-        assert run.outputs() == expected(launch, lost_calls(run))
-    _check_deaf(run)
+        assert run.outputs() == expected(launch, failed_calls(run))
+    _check_late_events(run)
 
 
-def _check_deaf(run: Simulation) -> None:
-    """What was under way when it finished changes nothing; an answer to nothing is a bug, and is told as one."""
+def _check_late_events(run: Simulation) -> None:
+    """Check that late events change nothing, and that an event without a command is illegal."""
     assert run.cancel() == []
     for late in run.stopped_timers:
         if late.node == "" or late.node in run.engine.by_path:
             assert run.do(TimerFired(late.node, late.attempt, late.try_)) == []
-    for closed in run.heard:
+    for closed in run.reported:
         if closed.node in run.engine.by_path:
             assert run.do(closed) == []
-    for path, phase in run.books.ends.items():
+    for path, phase in run.observed.ends.items():
         if phase == "SUCCEEDED" and run.engine.by_path[path].kind == "task":
             with pytest.raises(IllegalMove, match="SUCCEEDED"):
                 run.engine.step(TaskSucceeded(path, 1, 1, {}, 2), run.at)
 
 
-@given(launches(), foul, bounds, st.integers(0, 2**32))
+@given(launches(), any_faults, bounds, st.integers(0, 2**32))
 @moderate
-def test_the_same_events_give_the_same_commands(launch: Launch, weather: Weather, limits: Limits, seed: int) -> None:
+def test_the_same_events_give_the_same_commands(launch: Launch, faults: Faults, limits: Limits, seed: int) -> None:
     run, again = start(launch, limits), start(launch, limits)
-    drive(run, weather, Random(seed))
-    drive(again, weather, Random(seed))
+    drive(run, faults, Random(seed))
+    drive(again, faults, Random(seed))
     assert again.script == run.script
     assert again.issued == run.issued
 
 
-@given(launches(), foul, bounds, chances)
+@given(launches(), any_faults, bounds, chances)
 @moderate
-def test_what_failed_succeeds_when_it_is_tried_again_in_good_weather(
-    launch: Launch, weather: Weather, limits: Limits, random: Random
+def test_failed_execution_succeeds_when_it_is_retried_without_faults(
+    launch: Launch, faults: Faults, limits: Limits, random: Random
 ) -> None:
     run = start(launch, limits)
-    drive(run, weather, random)
+    drive(run, faults, random)
     assert run.finish is not None
     event(run.finish.phase)
     if run.finish.phase == "SUCCEEDED" or (run.finish.error or {}).get("code") == "DynamicTooDeep":
@@ -112,5 +113,5 @@ def test_what_failed_succeeds_when_it_is_tried_again_in_good_weather(
     if random.randrange(2):
         run.reload()
     run.retry()
-    drive(run, Weather(restores=10, timers_wait=True), random)
+    drive(run, Faults(restores=10, timers_wait=True), random)
     check_end(run, launch)

@@ -1,12 +1,12 @@
-"""Trying again what failed: in an execution that goes on, and in one that had ended."""
+"""Manual retries of failed nodes, in running and in ended executions."""
 
 from __future__ import annotations
 
 import pytest
 
 from flytemp.errors import FlytempError
-from flytemp_worker.engine import StartTimer
 from flytemp_worker.engine.manual_retry import nodes_to_retry
+from flytemp_worker.engine.messages import StartTimer
 
 from .programs import (
     AT_THE_END,
@@ -37,7 +37,7 @@ def refused(run: Simulation, *paths: str) -> str:
     before = run.phases
     assert run.retry(*paths) == []
     assert run.phases == before
-    return caught.value.message
+    return caught.value.code
 
 
 def chain(retries: int = 0) -> Simulation:
@@ -46,10 +46,10 @@ def chain(retries: int = 0) -> Simulation:
     return Simulation(document(root, task("t", retries=retries), FREE, NEXT))
 
 
-# ------------------------------------------------------------------------------- while it goes on
+# ----------------------------------------------------------------------------- running executions
 
 
-def test_a_failed_node_gets_another_attempt_and_what_was_skipped_waits_again() -> None:
+def test_retry_of_a_node_resets_what_was_skipped() -> None:
     run = chain()
     run.fail("n0", "ValueError", "odd")
     assert run.phases == {"n0": "FAILED", "n1": "SKIPPED", "n2": "RUNNING", "n3": "WAITING"}
@@ -65,7 +65,7 @@ def test_a_failed_node_gets_another_attempt_and_what_was_skipped_waits_again() -
     assert run.outputs() == evaluate(run.program, "wf", {})
 
 
-def test_its_own_retries_count_from_there() -> None:
+def test_retries_of_the_task_count_anew_after_a_manual_retry() -> None:
     run = chain(retries=1)
     for attempt in (1, 3):
         run.fail("n0")
@@ -78,7 +78,7 @@ def test_its_own_retries_count_from_there() -> None:
     assert "n0@5.1" in run.running
 
 
-def test_what_fails_again_and_what_was_not_named_stays_failed() -> None:
+def test_failed_nodes_outside_the_request_stay_failed() -> None:
     nodes = (node("n0", "free"), node("n1", "free"), node("n2", "free", "n1"), node("n3", "free"))
     run = Simulation(document(workflow("wf", *nodes, policy=AT_THE_END), FREE))
     run.fail("n0", message="first")
@@ -92,7 +92,7 @@ def test_what_fails_again_and_what_was_not_named_stays_failed() -> None:
     assert run.finish.error["message"] == "second"
 
 
-def test_a_node_in_a_sub_workflow_that_had_ended_sets_that_going_again() -> None:
+def test_retry_of_an_inner_node_reopens_its_sub_workflow() -> None:
     inner = workflow("inner", node("n0", "free"), node("n1", "free", "n0"), policy=AT_THE_END, timeout=60)
     root = workflow("wf", node("s", "inner", sub=True), node("n1", "free", "s"), node("n2", "free"), policy=AT_THE_END)
     run = Simulation(document(root, inner, FREE))
@@ -102,52 +102,52 @@ def test_a_node_in_a_sub_workflow_that_had_ended_sets_that_going_again() -> None
     assert commands[0] == StartTimer("s", 0, -1, 60, "time-out of the workflow")
     assert run.phases == {"s": "RUNNING", "s.n0": "RUNNING", "s.n1": "WAITING", "n1": "WAITING", "n2": "RUNNING"}
     (again, *_) = run.restore()
-    assert again == StartTimer("s", 0, -1, 59.993, "time-out of the workflow, resumed")  # from when it was set going
+    assert again == StartTimer("s", 0, -1, 59.993, "time-out of the workflow, resumed")  # since the retry
     for path in ("s.n0", "s.n1", "n1", "n2"):
         run.succeed(path)
     assert run.finish is not None
     assert run.finish.phase == "SUCCEEDED"
 
 
-def test_what_cannot_be_tried_again() -> None:
+def test_refused_retries() -> None:
     run = chain()
-    assert refused(run) == "nothing failed that could be tried again"
-    assert refused(run, "n9") == "there is no node 'n9'"
-    assert refused(run, "n2") == "node n2 is RUNNING"
+    assert refused(run) == "invalid-input"
+    assert refused(run, "n9") == "not-found"
+    assert refused(run, "n2") == "invalid-input"
     run.fail("n0")
     run.cancel()
-    assert refused(run, "n0") == refused(run) == "the execution is stopping"
+    assert refused(run, "n0") == refused(run) == "invalid-input"
 
 
-def test_not_while_what_is_around_it_stops_or_its_failure_is_handled() -> None:
+def test_retry_is_refused_while_the_scope_is_ending() -> None:
     inner = workflow("inner", node("n0", "free"), node("n1", "free"), on_failure=node("fn0", "free"))
     run = Simulation(document(workflow("wf", node("s", "inner", sub=True), node("t", "free"), policy=AT_THE_END), inner, FREE))
     run.fail("s.n0")
-    assert refused(run, "s.n0") == "node s.n0 cannot be tried again: s is just ending"
+    assert refused(run, "s.n0") == "invalid-input"
     run.stopped("s.n1")
-    assert refused(run) == "nothing failed that could be tried again"
+    assert refused(run) == "invalid-input"
     run.fail("s.fn0")
-    assert refused(run, "s.fn0").endswith("it handles a failure, and does so again when what failed is tried again and fails")
+    assert refused(run, "s.fn0") == "invalid-input"
     run.retry()
     assert run.running == ["t@1.1", "s.n0@2.1", "s.n1@2.1"]
     assert "s.fn0" not in run.phases
     run.fail("s.n0")
     run.restore()
     run.stopped("s.n1")
-    assert run.running == ["t@1.1", "s.fn0@2.1"]  # the first attempt's result lies in the store
+    assert run.running == ["t@1.1", "s.fn0@2.1"]  # the first attempt's result is in the store
 
 
-def test_what_a_map_could_do_without_stays_failed() -> None:
+def test_tolerated_map_failure_cannot_be_retried() -> None:
     spec = mapped("n0", "next", how=spread(min_success_ratio=0.5), a=[1, 2])
     run = Simulation(document(workflow("wf", spec, node("n1", "free"), policy=AT_THE_END), NEXT, FREE))
     run.fail("n0.0")
     run.succeed("n0.1")
     assert run.phases["n0"] == "SUCCEEDED"
-    assert refused(run, "n0.0") == "node n0.0 cannot be tried again: n0 succeeded without it"
-    assert refused(run) == "nothing failed that could be tried again"
+    assert refused(run, "n0.0") == "invalid-input"
+    assert refused(run) == "invalid-input"
 
 
-def test_a_failed_call_of_a_map_that_goes_on() -> None:
+def test_retry_of_a_call_of_a_running_map() -> None:
     spec = mapped("n0", "next", how=spread(min_success_ratio=0.5, concurrency=1), a=[1, 2, 3, 4])
     run = Simulation(document(workflow("wf", spec, outputs={"x": out("n0")}), NEXT))
     run.fail("n0.0")
@@ -161,11 +161,11 @@ def test_a_failed_call_of_a_map_that_goes_on() -> None:
     assert run.outputs() == evaluate(run.program, "wf", {})
 
 
-# --------------------------------------------------------------------------- after it had ended
+# ------------------------------------------------------------------------------- ended executions
 
 
 @pytest.mark.parametrize("reload", [False, True])
-def test_an_execution_that_failed_goes_on_where_it_ended(reload: bool) -> None:
+def test_retry_of_a_failed_execution_continues_it(reload: bool) -> None:
     inner = workflow("inner", node("n0", "free"), node("n1", "free", "n0"))
     cases = branch("b", (None, node("n0", "free")), outputs=())
     root = workflow("wf", node("n0", "free"), node("n1", "free"), node("s", "inner", sub=True), cases, sleep("z", 60))
@@ -188,7 +188,7 @@ def test_an_execution_that_failed_goes_on_where_it_ended(reload: bool) -> None:
     assert run.outputs() == {}
 
 
-def test_a_cancelled_execution_goes_on() -> None:
+def test_retry_of_a_cancelled_execution_continues_it() -> None:
     run = chain()
     run.cancel()
     for path in sorted(run.stopping):
@@ -200,7 +200,7 @@ def test_a_cancelled_execution_goes_on() -> None:
     assert run.outputs() == evaluate(run.program, "wf", {})
 
 
-def test_an_execution_whose_time_passed_has_it_again() -> None:
+def test_retry_of_a_timed_out_execution_restarts_the_time_out() -> None:
     run = Simulation(document(workflow("wf", node("n0", "free"), timeout=60), FREE))
     run.fire("", "timeout")
     run.succeed("n0")
@@ -212,14 +212,14 @@ def test_an_execution_whose_time_passed_has_it_again() -> None:
     assert run.finish.phase == "SUCCEEDED"
 
 
-def test_an_execution_that_succeeded_is_refused() -> None:
+def test_retry_of_a_successful_execution_is_refused() -> None:
     nodes = branch("n0", (is_(1, "==", 1), node("n0", "free")), (None, node("n1", "free")), outputs=())
     run = Simulation(document(workflow("wf", nodes), FREE))
     run.succeed("n0.n0")
-    assert refused(run) == "nothing failed that could be tried again"
+    assert refused(run) == "invalid-input"
 
 
-def test_a_rejected_gate_asks_again_and_an_approval_stays() -> None:
+def test_retry_reopens_a_rejected_gate_and_keeps_approvals() -> None:
     nodes = (approval("n0", "ok"), approval("n1", "other"), node("n2", "free", "n0", "n1"))
     run = Simulation(document(workflow("wf", *nodes, policy=AT_THE_END), FREE))
     run.answer("other")
@@ -233,7 +233,7 @@ def test_a_rejected_gate_asks_again_and_an_approval_stays() -> None:
     assert run.finish is not None
 
 
-def test_an_execution_of_a_launch_plan_is_another_one() -> None:
+def test_retry_of_a_launch_plan_starts_another_execution() -> None:
     spec = node("n0", "lp", kind="launch_plan", a=1)
     run = Simulation(document(workflow("wf", spec, outputs={"o": out("n0")}), launch_plan("lp", "a")))
     run.close("n0", "FAILED")
@@ -244,31 +244,31 @@ def test_an_execution_of_a_launch_plan_is_another_one() -> None:
     assert run.outputs() == evaluate(run.program, "wf", {})
 
 
-def test_a_map_whose_outputs_could_not_be_stored_makes_no_call_again() -> None:
+def test_retry_of_a_failed_store_of_map_outputs_repeats_no_call() -> None:
     spec = mapped("n0", "big", a=[1, 2])
     run = Simulation(document(workflow("wf", spec, outputs={"x": out("n0")}), task("big", "a")))
     run.succeed("n0.0")
     run.succeed("n0.1")
-    run.tell("n0", {"kind": "SYSTEM", "code": "StoreError", "message": "it is away", "retryable": False})
+    run.complete_io("n0", {"kind": "SYSTEM", "code": "StoreError", "message": "it is away", "retryable": False})
     run.reload()
     run.retry()
     assert run.in_flight == {}
-    run.tell("n0")
+    run.complete_io("n0")
     assert run.outputs() == evaluate(run.program, "wf", {})
 
 
-def test_a_large_map_whose_lists_could_not_be_split_begins_again() -> None:
+def test_retry_of_a_failed_split_starts_the_map_again() -> None:
     spec = mapped("n0", "next", a=[1, 2, 3])
     run = Simulation(document(workflow("wf", spec, outputs={"x": out("n0")}), NEXT), limits=Limits(max_map_items=2))
-    run.tell("n0", {"kind": "SYSTEM", "code": "StoreError", "message": "it is away", "retryable": False})
+    run.complete_io("n0", {"kind": "SYSTEM", "code": "StoreError", "message": "it is away", "retryable": False})
     run.reload()
     run.retry()
     run.restore()
-    run.tell("n0")
-    assert len(run.parts) == 2
+    run.complete_io("n0")
+    assert len(run.chunks) == 2
 
 
-def test_a_handler_that_is_a_workflow_runs_again_with_attempts_of_its_own() -> None:
+def test_failure_workflow_runs_again_with_new_attempts() -> None:
     cleanup = workflow("cleanup", node("n0", "free"), inputs=("a",))
     root = workflow("wf", node("n0", "free"), inputs=("a",), on_failure=node("fn0", "cleanup", sub=True, a=given("a")))
     run = Simulation(document(root, cleanup, FREE), {"a": 1})
@@ -291,21 +291,21 @@ def test_chunk_of_a_retried_map_is_restored_without_graphs_that_have_not_begun()
     item = workflow("item", node("n0", "next", a=given("a")), node("s", "inner", "n0", sub=True), cases, inputs=("a",))
     root = workflow("wf", mapped("m", "item", of="workflow", a=[1, 2]))
     run = Simulation(document(root, item, inner, FREE, NEXT), limits=Limits(max_map_items=1))
-    run.tell("m")
-    run.parts["m", 0].fail("m.0.n0")
-    run.close_part("m", 0)
-    run.parts["m", 1].stopped("m.1.n0")
-    run.close_part("m", 1)
+    run.complete_io("m")
+    run.chunks["m", 0].fail("m.0.n0")
+    run.close_chunk("m", 0)
+    run.chunks["m", 1].stopped("m.1.n0")
+    run.close_chunk("m", 1)
     run.retry()
-    run.tell("m")
-    for part in list(run.parts.values()):
-        path = f"m.{part.command.first}"
-        assert part.phases[f"{path}.s"] == "WAITING"
-        part.restore()
-        assert f"{path}.s.n0" not in part.phases
+    run.complete_io("m")
+    for chunk in list(run.chunks.values()):
+        path = f"m.{chunk.command.first}"
+        assert chunk.phases[f"{path}.s"] == "WAITING"
+        chunk.restore()
+        assert f"{path}.s.n0" not in chunk.phases
         for task_path in ("n0", "b.n0", "s.n0"):
-            part.succeed(f"{path}.{task_path}")
-        run.close_part("m", part.command.part)
-    run.tell("m")
+            chunk.succeed(f"{path}.{task_path}")
+        run.close_chunk("m", chunk.command.chunk)
+    run.complete_io("m")
     assert run.finish is not None
     assert run.finish.phase == "SUCCEEDED"

@@ -1,4 +1,4 @@
-"""Sub-workflows, and how far a failure reaches."""
+"""Sub-workflows, and the spread of failures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import pytest
 
 from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.plan import plan_of
-from flytemp_worker.engine import Engine, Finish, NodePhase, Plan, RunTask, TaskSucceeded
+from flytemp_worker.engine.messages import Finish, RunTask, TaskSucceeded
+from flytemp_worker.engine.phases import NodePhase
+from flytemp_worker.engine.plan import Plan
+from flytemp_worker.node_kinds import new_engine
 
 from .programs import AT_ONCE, AT_THE_END, Policy, document, given, node, out, task, workflow
 from .reference_interpreter import evaluate
@@ -16,7 +19,7 @@ NEXT = task("next", "a")
 FREE = task("free")
 
 
-def test_a_sub_workflow_runs_in_its_callers_node() -> None:
+def test_sub_workflow_runs_in_its_node() -> None:
     inner = workflow("inner", node("n0", "next", a=given("v")), inputs=("v",), outputs={"o": out("n0", "s")})
     program = document(
         workflow(
@@ -40,7 +43,7 @@ def test_a_sub_workflow_runs_in_its_callers_node() -> None:
 
 
 def two_halves(outer: Policy, inner: Policy) -> WorkflowDocument:
-    """Two calls of a workflow of three nodes, the third after the first; and a node after the first call."""
+    """Return two calls of a workflow of three nodes, whose third follows the first, and a node after the first call."""
     half = workflow("half", node("n0", "free"), node("n1", "free"), node("n2", "free", "n0"), policy=inner)
     return document(
         workflow(
@@ -56,7 +59,7 @@ def two_halves(outer: Policy, inner: Policy) -> WorkflowDocument:
     )
 
 
-def test_fail_at_once_all_the_way() -> None:
+def test_fail_immediately_at_every_level() -> None:
     run = Simulation(two_halves(AT_ONCE, AT_ONCE))
     run.fail("a.n0")
     assert run.stopping == {"a.n1", "b.n0", "b.n1", "d"}
@@ -73,7 +76,7 @@ def test_fail_at_once_all_the_way() -> None:
     assert run.finish.error["node"] == "a.n0"
 
 
-def test_go_on_all_the_way() -> None:
+def test_fail_after_executable_nodes_at_every_level() -> None:
     run = Simulation(two_halves(AT_THE_END, AT_THE_END))
     run.fail("a.n0")
     assert run.stopping == set()
@@ -88,11 +91,11 @@ def test_go_on_all_the_way() -> None:
     assert run.finish.phase == "FAILED"
 
 
-def test_a_sub_workflow_fails_at_once_in_one_that_goes_on() -> None:
+def test_fail_immediately_inside_fail_after_executable_nodes() -> None:
     run = Simulation(two_halves(AT_THE_END, AT_ONCE))
     run.fail("a.n0")
-    assert run.stopping == {"a.n1"}  # its own half, no more
-    assert run.engine.aborting  # so this is no moment to continue as new
+    assert run.stopping == {"a.n1"}  # only in its own scope
+    assert run.engine.aborting  # continue-as-new has to wait
     run.stopped("a.n1")
     assert not run.engine.aborting
     assert run.phases["a"] == "FAILED"
@@ -103,7 +106,7 @@ def test_a_sub_workflow_fails_at_once_in_one_that_goes_on() -> None:
     assert run.finish.phase == "FAILED"
 
 
-def test_a_sub_workflow_goes_on_in_one_that_fails_at_once() -> None:
+def test_fail_after_executable_nodes_inside_fail_immediately() -> None:
     run = Simulation(two_halves(AT_ONCE, AT_THE_END))
     run.fail("a.n0")
     assert run.stopping == set()  # not before the sub-workflow has ended
@@ -116,7 +119,7 @@ def test_a_sub_workflow_goes_on_in_one_that_fails_at_once() -> None:
     assert run.finish.phase == "FAILED"
 
 
-def test_the_first_failure_is_the_one_that_is_told() -> None:
+def test_first_failure_is_reported() -> None:
     run = Simulation(document(workflow("wf", node("n0", "free"), node("n1", "free"), policy=AT_THE_END), FREE))
     run.fail("n1", "ValueError", "first")
     run.fail("n0", "ValueError", "second")
@@ -125,14 +128,14 @@ def test_the_first_failure_is_the_one_that_is_told() -> None:
     assert run.finish.error["message"] == "first"
 
 
-def test_a_time_out_inside_is_a_failure_of_the_sub_workflow() -> None:
+def test_time_out_of_a_task_fails_the_sub_workflow() -> None:
     run = Simulation(document(workflow("wf", node("s", "half", sub=True)), workflow("half", node("n", "free")), FREE))
     run.fail("s.n", "Timeout")
     assert run.phases == {"s": "FAILED", "s.n": "TIMED_OUT"}
 
 
 @pytest.mark.parametrize("policy", [AT_ONCE, AT_THE_END])
-def test_cancel_stops_all_scopes_whatever_their_policy(policy: Policy) -> None:
+def test_cancel_stops_all_scopes_for_any_policy(policy: Policy) -> None:
     run = Simulation(two_halves(policy, policy))
     run.cancel()
     assert run.stopping == {"a.n0", "a.n1", "b.n0", "b.n1", "d"}
@@ -142,7 +145,7 @@ def test_cancel_stops_all_scopes_whatever_their_policy(policy: Policy) -> None:
     assert run.finish == Finish("ABORTED", reason="enough")
 
 
-def test_cancel_after_a_failure_tells_both() -> None:
+def test_cancel_after_a_failure_reports_both() -> None:
     run = Simulation(two_halves(AT_THE_END, AT_THE_END))
     run.fail("d", "ValueError", "no such column")
     run.cancel()
@@ -154,7 +157,7 @@ def test_cancel_after_a_failure_tells_both() -> None:
     assert run.finish.error["message"] == "no such column"
 
 
-def test_what_depends_on_a_failure_far_away_is_skipped() -> None:
+def test_indirect_dependents_of_a_failure_are_skipped() -> None:
     nodes = [node("n0", "free"), *(node(f"n{index}", "free", f"n{index - 1}") for index in range(1, 4)), node("m", "free")]
     run = Simulation(document(workflow("wf", *nodes, policy=AT_THE_END), FREE))
     run.fail("n0")
@@ -162,8 +165,8 @@ def test_what_depends_on_a_failure_far_away_is_skipped() -> None:
     assert run.row("n3")["message"] == "n0 failed"
 
 
-def test_a_failure_before_the_others_have_opened() -> None:
-    """Inputs that lead nowhere fail a node in the same step that calls its neighbours."""
+def test_failure_before_other_scopes_open() -> None:
+    """Missing inputs fail a node in the same step that opens other scopes."""
     empty = workflow("empty")
     program = document(
         workflow(
@@ -179,7 +182,7 @@ def test_a_failure_before_the_others_have_opened() -> None:
         NEXT,
         FREE,
     )
-    engine = Engine(Plan(plan_of(program)), {})
+    engine = new_engine(Plan(plan_of(program)), {})
     engine.begin(0)
     commands = engine.step(TaskSucceeded("n0", 1, 1, {"x": 1, "s": {"l": [1]}}, 20), 1)
     finish = commands[-1]
@@ -204,7 +207,7 @@ def test_a_chain_of_10_000_nodes() -> None:
     length = 10_000
     nodes = [node("n0", "next", a=0), *(node(f"n{i}", "next", a=out(f"n{i - 1}")) for i in range(1, length))]
     program = document(workflow("wf", *nodes, outputs={"o": out(f"n{length - 1}")}), NEXT)
-    engine = Engine(Plan(plan_of(program)), {})
+    engine = new_engine(Plan(plan_of(program)), {})
     commands = engine.begin(0)
     for index in range(length):
         (command,) = commands
@@ -222,13 +225,13 @@ def test_a_failure_skips_a_chain_of_10_000_nodes() -> None:
         assert run.engine.counts[NodePhase.SKIPPED] == 9_999
 
 
-def test_a_chain_of_1_000_sub_workflows_that_only_hand_on_their_input() -> None:
+def test_a_chain_of_1_000_sub_workflows_that_only_pass_on_their_input() -> None:
     length = 1_000
     same = workflow("same", inputs=("v",), outputs={"v": given("v")})
     nodes = [node("n0", "same", sub=True, v=given("x"))]
     nodes += [node(f"n{index}", "same", sub=True, v=out(f"n{index - 1}", "v")) for index in range(1, length)]
     program = document(workflow("wf", *nodes, inputs=("x",), outputs={"o": out(f"n{length - 1}", "v")}), same)
-    commands = Engine(Plan(plan_of(program)), {"x": 7}).begin(0)
+    commands = new_engine(Plan(plan_of(program)), {"x": 7}).begin(0)
     assert commands == [Finish("SUCCEEDED", outputs={"o": {"literal": 7}})]
 
 

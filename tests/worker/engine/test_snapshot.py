@@ -1,4 +1,4 @@
-"""The state as plain JSON: for continuing elsewhere, for the record, for a reader."""
+"""The state of the engine as plain JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import json
 
 from flytemp.spec.pages import from_pages, to_pages
 from flytemp.spec.plan import plan_of
-from flytemp_worker.engine import CancelTask, Engine, Plan, RunTask, StartTimer, snapshot
+from flytemp_worker.engine import snapshot
+from flytemp_worker.engine.capacity import Limits as EngineLimits
+from flytemp_worker.engine.messages import CancelTask, RunTask, StartTimer
+from flytemp_worker.engine.plan import Plan
+from flytemp_worker.node_kinds import new_engine
 
 from .programs import AT_THE_END, document, given, node, out, task, workflow
 from .reference_interpreter import evaluate
@@ -16,7 +20,7 @@ FREE = task("free", retries=1)
 NEXT = task("next", "a", retries=1)
 
 
-def test_a_row_tells_a_nodes_story_and_leaves_out_what_is_not_there() -> None:
+def test_row_has_only_fields_that_differ_from_their_defaults() -> None:
     nodes = (node("n0", "next", a=1), node("n1", "next", a=out("n0")), node("n2", "next", a=out("n1")))
     run = Simulation(document(workflow("wf", *nodes), NEXT))
     run.fail("n0", "ValueError", "no good")
@@ -56,10 +60,10 @@ def test_a_row_tells_a_nodes_story_and_leaves_out_what_is_not_there() -> None:
             "started": start + 21,
             "started_attempt": start + 21,
         },
-    ]  # n2 waits, and has no story
+    ]  # n2 waits, so it has no row
 
 
-def test_callers_come_before_what_they_call() -> None:
+def test_rows_of_callers_precede_those_of_their_nodes() -> None:
     inner = workflow("inner", node("n0", "free"))
     run = Simulation(document(workflow("wf", node("a", "inner", sub=True), node("b", "free")), inner, FREE))
     assert [row["id"] for row in snapshot.rows(run.engine)] == ["a", "a.n0", "b"]
@@ -72,14 +76,14 @@ def test_hold_drain_snapshot_restore_resume() -> None:
     run = Simulation(program, {"x": 3}, limits=Limits(max_parallelism=3))
     assert run.running == ["n0@1.1", "n1@1.1", "n2@1.1"]
 
-    run.do("hold")  # the history has grown long
-    run.succeed("n0")  # some of what is in flight drains
+    run.do("hold")  # because the history has become long
+    run.succeed("n0")  # some tries end
     run.fail("n1")
-    assert run.running == ["n2@1.1"]  # n3 and n4 are not issued any more
+    assert run.running == ["n2@1.1"]  # n3 and n4 are not started
     assert run.phases["n3"] == "READY"
 
     left = run.timers["n1"].seconds
-    commands = run.restore()  # the next run: another engine, from what was written
+    commands = run.restore()  # the next run
     assert commands[:2] == [
         StartTimer("n1", 2, 1, left - 0.007, "resumed"),  # 7 ms later
         RunTask("n2", "wf", "n2", "next", "next", 1, 1, {"a": {"literal": 3}}, resumed=True),
@@ -92,14 +96,15 @@ def test_hold_drain_snapshot_restore_resume() -> None:
     assert run.outputs() == evaluate(program, "wf", {"x": 3})
 
 
-def test_a_back_off_that_is_over_while_the_state_travels_ends_at_once() -> None:
+def test_back_off_that_ends_before_the_restore_ends_at_once() -> None:
     run = Simulation(document(workflow("wf", node("n0", "free")), FREE))
     run.fail("n0")
-    engine = snapshot.restore(run.plan, from_pages(to_pages(snapshot.state(run.engine))))
+    engine = new_engine(run.plan, {})
+    snapshot.fill(engine, from_pages(to_pages(snapshot.state(run.engine))))
     assert engine.resume(run.at + 3_600_000) == [StartTimer("n0", 2, 1, 0.001, "resumed")]
 
 
-def test_a_sub_workflow_that_stops_inside_one_that_goes_on_is_restored_stopping() -> None:
+def test_stopping_sub_workflow_is_restored_as_stopping() -> None:
     inner = workflow("inner", node("n0", "free"), node("n1", "free"), node("n2", "free", "n1"))
     outer = workflow("wf", node("a", "inner", sub=True), node("b", "free"), policy=AT_THE_END)
     run = Simulation(document(outer, inner, FREE))
@@ -115,7 +120,7 @@ def test_a_sub_workflow_that_stops_inside_one_that_goes_on_is_restored_stopping(
     assert run.finish.phase == "FAILED"
 
 
-def test_a_cancelled_execution_is_restored_cancelled() -> None:
+def test_cancelled_execution_is_restored_as_cancelled() -> None:
     run = Simulation(document(workflow("wf", node("n0", "free"), node("n1", "free", "n0")), FREE))
     run.cancel("not needed")
     run.restore()
@@ -125,7 +130,7 @@ def test_a_cancelled_execution_is_restored_cancelled() -> None:
     assert (run.finish.phase, run.finish.reason) == ("ABORTED", "not needed")
 
 
-def test_budgets_go_on_where_they_were() -> None:
+def test_budgets_survive_a_restore() -> None:
     run = Simulation(document(workflow("wf", node("n0", "free")), FREE))
     run.lose("n0")
     run.restore()
@@ -135,20 +140,22 @@ def test_budgets_go_on_where_they_were() -> None:
     run.fire("n0")
     assert run.running == ["n0@1.3"]
     run.restore()
-    run.lose("n0")  # the third
+    run.lose("n0")  # the third try
     assert run.finish is not None
     assert run.finish.error is not None
     assert run.finish.error["message"].startswith("gave up after 3 tries")
 
 
-def test_the_state_of_10_000_nodes_fits_a_few_pages() -> None:
+def test_state_of_10_000_nodes_fits_a_few_pages() -> None:
     nodes = [node(f"n{index}", "next", a=index) for index in range(10_000)]
     plan = Plan(plan_of(document(workflow("wf", *nodes), NEXT)))
-    engine = Engine(plan, {}, max_parallelism=0)
-    assert len(engine.begin(1_700_000_000_000)) == 1_000  # as many as the platform bears
+    engine = new_engine(plan, {}, EngineLimits(max_parallelism=0))
+    assert len(engine.begin(1_700_000_000_000)) == 1_000  # the platform's limit
     state = snapshot.state(engine)
     pages = to_pages(state)
     assert all(len(page) <= 512 * 1024 for page in pages)
     assert from_pages(pages) == json.loads(json.dumps(state)) == state
-    resumed = snapshot.restore(plan, from_pages(pages), max_parallelism=0).resume(1_700_000_000_000)
+    restored = new_engine(plan, {}, EngineLimits(max_parallelism=0))
+    snapshot.fill(restored, from_pages(pages))
+    resumed = restored.resume(1_700_000_000_000)
     assert len(resumed) == 1_000

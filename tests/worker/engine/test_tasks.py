@@ -1,20 +1,15 @@
-"""One task at a time: order, parallelism, attempts and tries. These tests read as the engine's manual."""
+"""Tasks: order, parallelism, attempts and tries."""
 
 from __future__ import annotations
 
 import pytest
 
 from flytemp.spec.models import Backoff
-from flytemp_worker.engine import (
-    Engine,
-    IllegalMove,
-    NodePhase,
-    RunTask,
-    StartTimer,
-    TaskSucceeded,
-    TimerFired,
-)
-from flytemp_worker.engine.retry import system_backoff, user_backoff
+from flytemp_worker.engine.capacity import Limits as EngineLimits
+from flytemp_worker.engine.messages import RunTask, StartTimer, TaskSucceeded, TimerFired
+from flytemp_worker.engine.phases import IllegalMove, NodePhase
+from flytemp_worker.node_kinds import new_engine
+from flytemp_worker.node_kinds.retry import system_backoff, user_backoff
 
 from .programs import document, given, node, out, several, task, workflow
 from .reference_interpreter import evaluate
@@ -25,7 +20,7 @@ NEXT = task("next", "a")
 
 
 def single(retries: int = 0, backoff: Backoff | None = None) -> Simulation:
-    """An execution of one task."""
+    """Return an execution of one task."""
     return Simulation(document(workflow("wf", node("n0", "t")), task("t", retries=retries, backoff=backoff)))
 
 
@@ -88,14 +83,14 @@ def test_diamond() -> None:
     assert run.outputs() == evaluate(program, "wf", {})
 
 
-def test_a_node_may_wait_for_another_without_taking_from_it() -> None:
+def test_node_can_depend_on_another_without_using_its_outputs() -> None:
     run = Simulation(document(workflow("wf", node("n1", "next", "n0", a=1), node("n0", "next", a=2)), NEXT))
     assert run.running == ["n0@1.1"]
     run.succeed("n0")
     assert run.running == ["n1@1.1"]
 
 
-def test_no_more_than_max_parallelism_in_flight_and_first_come_first_served() -> None:
+def test_max_parallelism_limits_tasks_in_order_of_readiness() -> None:
     nodes = [node(f"n{index}", "next", a=index) for index in range(5)]
     program = document(workflow("wf", *nodes, outputs={"o": several(*(out(n.id) for n in nodes))}), NEXT)
     run = Simulation(program, limits=Limits(max_parallelism=2))
@@ -112,12 +107,12 @@ def test_no_more_than_max_parallelism_in_flight_and_first_come_first_served() ->
     ("asked", "platform", "limit"),
     [(0, 1_000, 1_000), (25, 1_000, 25), (5_000, 1_000, 1_000)],
 )
-def test_max_parallelism_0_means_as_many_as_the_platform_bears(asked: int, platform: int, limit: int) -> None:
+def test_max_parallelism_0_means_the_platforms_limit(asked: int, platform: int, limit: int) -> None:
     plan = single().plan
-    assert Engine(plan, {}, max_parallelism=asked, max_in_flight=platform).limit == limit
+    assert new_engine(plan, {}, EngineLimits(max_parallelism=asked, max_in_flight=platform)).capacity.limit == limit
 
 
-def test_a_back_off_takes_no_share_of_max_parallelism() -> None:
+def test_back_off_uses_no_slot() -> None:
     program = document(workflow("wf", node("n0", "t"), node("n1", "t")), task("t", retries=1))
     run = Simulation(program, limits=Limits(max_parallelism=1))
     run.fail("n0")
@@ -128,7 +123,7 @@ def test_a_back_off_takes_no_share_of_max_parallelism() -> None:
     assert run.running == ["n0@2.1"]
 
 
-def test_a_workflow_without_nodes_succeeds_at_once() -> None:
+def test_workflow_without_nodes_succeeds_at_once() -> None:
     run = Simulation(document(workflow("wf", inputs=("x",), outputs={"o": given("x")})), {"x": 3})
     assert run.outputs() == {"o": 3}
 
@@ -136,7 +131,7 @@ def test_a_workflow_without_nodes_succeeds_at_once() -> None:
 # ----------------------------------------------------------------------------------------- failures
 
 
-def test_a_failure_fails_the_execution_and_tells_where() -> None:
+def test_failure_fails_the_execution_with_its_place() -> None:
     run = single()
     run.fail("n0", "ValueError", "no such column")
     assert error_of(run) == {
@@ -151,7 +146,7 @@ def test_a_failure_fails_the_execution_and_tells_where() -> None:
     assert run.phases == {"n0": "FAILED"}
 
 
-def test_a_task_that_runs_out_of_time_is_timed_out() -> None:
+def test_task_with_code_timeout_is_timed_out() -> None:
     run = single(retries=1)
     run.fail("n0", "Timeout")
     run.fire("n0")
@@ -161,7 +156,7 @@ def test_a_task_that_runs_out_of_time_is_timed_out() -> None:
     assert [attempt["phase"] for attempt in run.row("n0")["history"]] == ["TIMED_OUT"]
 
 
-def test_retries_follow_after_a_back_off_until_one_succeeds() -> None:
+def test_task_is_retried_after_a_back_off_until_it_succeeds() -> None:
     run = single(retries=2)
     assert run.fail("n0") == [StartTimer("n0", 2, 1, 1.0, "attempt 2")]
     assert run.phases == {"n0": "BACKOFF"}
@@ -180,7 +175,7 @@ def test_retries_follow_after_a_back_off_until_one_succeeds() -> None:
     ]
 
 
-def test_retries_are_as_many_as_declared() -> None:
+def test_number_of_retries() -> None:
     run = single(retries=1)
     run.fail("n0")
     run.fire("n0")
@@ -188,13 +183,13 @@ def test_retries_are_as_many_as_declared() -> None:
     assert error_of(run)["attempt"] == 2
 
 
-def test_a_failure_that_is_not_retryable_costs_no_retries() -> None:
+def test_failure_that_is_not_retryable_is_final() -> None:
     run = single(retries=5)
     run.fail("n0", "NonRecoverableError", retryable=False)
     assert error_of(run)["attempt"] == 1
 
 
-def test_only_the_timer_of_the_attempt_that_waits_wakes_it() -> None:
+def test_timer_of_another_attempt_is_ignored() -> None:
     run = single(retries=2)
     run.fail("n0")
     run.fire("n0")
@@ -205,7 +200,7 @@ def test_only_the_timer_of_the_attempt_that_waits_wakes_it() -> None:
     assert run.running == ["n0@3.1"]
 
 
-def test_overrides_replace_the_retries_of_the_task() -> None:
+def test_overrides_replace_the_tasks_retries() -> None:
     program = document(workflow("wf", node("n0", "t")), task("t", retries=5))
     settings = task("t", retries=0).settings
     (call,) = program.root.nodes
@@ -218,7 +213,7 @@ def test_overrides_replace_the_retries_of_the_task() -> None:
 # --------------------------------------------------------------------------- what the platform loses
 
 
-def test_lost_tries_cost_no_retries() -> None:
+def test_lost_tries_use_no_retries() -> None:
     run = single(retries=0)
     run.lose("n0")
     run.fire("n0")
@@ -232,7 +227,7 @@ def test_lost_tries_cost_no_retries() -> None:
     assert run.row("n0")["try_"] == 3
 
 
-def test_every_attempt_has_the_platforms_tries_for_itself() -> None:
+def test_each_attempt_has_its_own_system_tries() -> None:
     run = single(retries=1)
     for _ in range(2):
         run.lose("n0")
@@ -247,7 +242,7 @@ def test_every_attempt_has_the_platforms_tries_for_itself() -> None:
     assert run.outputs() == {}
 
 
-def test_the_platform_gives_up_after_max_system_tries() -> None:
+def test_task_fails_after_max_system_tries() -> None:
     run = single(retries=5)
     for _ in range(2):
         run.lose("n0", "the worker went away")
@@ -257,7 +252,7 @@ def test_the_platform_gives_up_after_max_system_tries() -> None:
     assert error_of(run)["message"] == "gave up after 3 tries that the platform lost; the last: out of memory"
 
 
-def test_a_system_error_is_a_lost_try_and_says_what_it_was() -> None:
+def test_system_error_counts_as_a_lost_try() -> None:
     run = single()
     run.fail("n0", "StoreError", "the store is full", kind="SYSTEM")
     run.fire("n0")
@@ -265,13 +260,13 @@ def test_a_system_error_is_a_lost_try_and_says_what_it_was() -> None:
     assert run.row("n0")["error"]["message"] == "the store is full"
 
 
-def test_a_system_error_that_no_try_can_cure_fails_at_once() -> None:
+def test_system_error_that_is_not_retryable_is_final() -> None:
     run = single(retries=5)
     run.fail("n0", "CorruptData", "the bundle is damaged", kind="SYSTEM", retryable=False)
     assert error_of(run)["message"] == "the bundle is damaged"
 
 
-def test_a_task_that_someone_else_stopped_is_tried_again() -> None:
+def test_task_stopped_from_outside_is_tried_again() -> None:
     run = single()
     run.stopped("n0")
     assert run.row("n0")["error"]["code"] == "Stopped"
@@ -283,24 +278,24 @@ def test_a_task_that_someone_else_stopped_is_tried_again() -> None:
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 2.0), (2, 6.0), (3, 18.0), (4, 50.0), (1_000, 50.0)])
-def test_back_off_grows_up_to_its_cap(failures: int, seconds: float) -> None:
+def test_back_off_grows_to_its_cap(failures: int, seconds: float) -> None:
     assert user_backoff([2.0, 3.0, 50.0, False], failures, "n0") == seconds
 
 
-def test_back_off_of_any_factor_is_a_number() -> None:
+def test_back_off_of_a_large_factor_is_finite() -> None:
     assert user_backoff([1.0, 1e12, 60.0, False], 100, "n0") == 60.0
     assert user_backoff([0.0, 2.0, 60.0, False], 100, "n0") == 0.0
     assert 0 < user_backoff([1.0, 0.5, 60.0, False], 100, "n0") < 1e-15
 
 
-def test_jitter_halves_at_most_differs_by_node_and_repeats() -> None:
+def test_jitter_is_bounded_and_deterministic_by_node() -> None:
     seconds = [user_backoff([10.0, 2.0, 60.0, True], 1, f"n{index}") for index in range(50)]
     assert all(5.0 <= value < 10.0 for value in seconds)
     assert len(set(seconds)) == 50
     assert seconds == [user_backoff([10.0, 2.0, 60.0, True], 1, f"n{index}") for index in range(50)]
 
 
-def test_the_platform_tries_again_almost_at_once_and_then_more_slowly() -> None:
+def test_system_back_off_starts_short_and_grows() -> None:
     assert 0.05 <= system_backoff(1, "n0") <= 0.1
     assert 15.0 <= system_backoff(50, "n0") <= 30.0
 
@@ -308,24 +303,24 @@ def test_the_platform_tries_again_almost_at_once_and_then_more_slowly() -> None:
 # -------------------------------------------------------------------------------------------- bugs
 
 
-def test_an_event_that_does_not_fit_is_told_with_the_nodes_story() -> None:
+def test_illegal_event_lists_the_nodes_moves() -> None:
     run = single(retries=1)
     run.fail("n0", "ValueError", "no such column")
     run.fire("n0")
     with pytest.raises(IllegalMove) as caught:
         run.engine.step(TaskSucceeded("n0", 1, 1, {}, 2), run.at)
     story = str(caught.value).splitlines()
-    assert story[0] == ("node n0: TaskSucceeded of attempt 1, try 1 while it is RUNNING in attempt 2, try 1. Its story so far:")
+    assert story[0] == ("node n0: TaskSucceeded of attempt 1, try 1 while it is RUNNING in attempt 2, try 1. Its moves so far:")
     assert [line.strip() for line in story[1:]] == [
         "WAITING → READY: all it depends on succeeded",
         "READY → RUNNING: attempt 1, try 1",
         "RUNNING → BACKOFF: attempt 2 after 1.000 s",
-        "BACKOFF → READY: back-off is over",
+        "BACKOFF → READY: the back-off has ended",
         "READY → RUNNING: attempt 2, try 1",
     ]
 
 
-def test_an_event_of_an_unknown_node_is_a_bug() -> None:
+def test_event_of_an_unknown_node_is_illegal() -> None:
     run = single()
     with pytest.raises(IllegalMove, match="node n9: TaskSucceeded for a node that was never opened"):
         run.engine.step(TaskSucceeded("n9", 1, 1, {}, 2), run.at)
@@ -333,9 +328,9 @@ def test_an_event_of_an_unknown_node_is_a_bug() -> None:
         run.engine.step(TimerFired("n9", 1, 1), run.at)
 
 
-def test_a_move_that_the_table_does_not_have_is_a_bug() -> None:
+def test_move_outside_the_table_is_illegal() -> None:
     run = single()
     run.succeed("n0")
     (done,) = run.engine.nodes()
     with pytest.raises(IllegalMove, match=r"cannot go from SUCCEEDED to RUNNING \(why not\)"):
-        run.engine.ledger.move(done, NodePhase.RUNNING, "why not")
+        run.engine.log.move(done, NodePhase.RUNNING, "why not")

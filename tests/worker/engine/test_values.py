@@ -1,4 +1,4 @@
-"""What travels to a task: values while they are small together, references else."""
+"""Inputs of tasks: inline values if they are small together, else references."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from flytemp.errors import InputError
 from flytemp.spec.models import LiteralBinding, MapBinding
-from flytemp_worker.engine import Finish
+from flytemp_worker.engine.messages import Finish
 
 from .programs import Json, bind, document, given, node, out, several, task, workflow
 from .reference_interpreter import evaluate
@@ -23,7 +23,7 @@ def inputs_of(run: Simulation, path: str) -> dict[str, Any]:
 
 
 def fed(size: int, *, travels: bool = True) -> Simulation:
-    """Node n1 takes from n0 an output of so many bytes, and two small ones."""
+    """Return an execution in which n1 takes an output of ``size`` bytes from n0, and two small ones."""
     nodes = (
         node("n0", "one", a=1),
         node("small", "one", a=2),
@@ -35,7 +35,7 @@ def fed(size: int, *, travels: bool = True) -> Simulation:
     return run
 
 
-def test_small_outputs_travel_as_values() -> None:
+def test_small_outputs_are_inline() -> None:
     run = fed(8_000)
     assert inputs_of(run, "n1") == {
         "a": {"literal": "t" * 8_000},
@@ -43,7 +43,7 @@ def test_small_outputs_travel_as_values() -> None:
     }
 
 
-def test_over_8_kib_they_travel_as_references_and_tiny_ones_stay_values() -> None:
+def test_outputs_over_8_kib_are_references_and_tiny_ones_stay_inline() -> None:
     run = fed(8_192)
     assert inputs_of(run, "n1") == {
         "a": {"result": "n0/1", "output": "s", "path": ["text"]},
@@ -52,13 +52,13 @@ def test_over_8_kib_they_travel_as_references_and_tiny_ones_stay_values() -> Non
     assert run.value(inputs_of(run, "n1")["a"]) == "t" * 8_192
 
 
-def test_outputs_that_did_not_travel_are_referred_to_whatever_else_is_small() -> None:
+def test_stored_outputs_are_references() -> None:
     run = fed(10, travels=False)
     assert inputs_of(run, "n1")["a"] == {"result": "n0/1", "output": "s", "path": ["text"]}
     assert inputs_of(run, "n1")["b"] == {"items": [{"literal": 1}, {"literal": 2}, {"literal": 5}]}
 
 
-def test_many_small_outputs_are_together_too_large() -> None:
+def test_many_small_outputs_are_references_together() -> None:
     nodes = [node(f"n{index}", "one", a=index) for index in range(20)]
     join = node("join", "one", a=several(*(out(item.id, "s") for item in nodes)))
     run = Simulation(document(workflow("wf", *nodes, join), ONE))
@@ -68,7 +68,7 @@ def test_many_small_outputs_are_together_too_large() -> None:
     assert references == [{"result": f"n{index}/1", "output": "s"} for index in range(20)]
 
 
-def test_a_reference_names_the_attempt_that_succeeded() -> None:
+def test_reference_has_the_successful_attempt() -> None:
     nodes = (node("n0", "one", a=1), node("n1", "one", a=out("n0")))
     run = Simulation(document(workflow("wf", *nodes), task("one", "a", retries=1)))
     run.fail("n0")
@@ -86,14 +86,14 @@ def test_a_reference_names_the_attempt_that_succeeded() -> None:
         ("short", False, {"execution_input": "x", "path": ["text"]}),
     ],
 )
-def test_the_launchs_inputs(text: str, inline: bool, closed: dict[str, Json]) -> None:
+def test_inputs_of_the_launch(text: str, inline: bool, closed: dict[str, Json]) -> None:
     program = document(workflow("wf", node("n0", "one", a=given("x", "text")), inputs=("x",)), ONE)
     run = Simulation(program, {"x": {"text": text}}, inline=inline)
     assert inputs_of(run, "n0") == {"a": closed}
     assert run.value(closed) == text
 
 
-def test_large_literals_of_the_program_are_named() -> None:
+def test_large_literals_become_constants() -> None:
     text = "t" * 3_000
     inner = workflow(
         "inner",
@@ -125,8 +125,8 @@ def test_large_literals_of_the_program_are_named() -> None:
     assert run.outputs() == evaluate(program, "wf", {}) == {"o": 5}
 
 
-def test_a_path_goes_on_behind_what_a_sub_workflow_hands_out() -> None:
-    """inner's output is a list of two; its caller takes a field of an item of it."""
+def test_path_continues_through_a_sub_workflows_output() -> None:
+    """The caller takes a field of an item of the list that the sub-workflow returns."""
     inner = workflow(
         "inner",
         node("n0", "one", a=given("v")),
@@ -156,14 +156,14 @@ def test_a_path_goes_on_behind_what_a_sub_workflow_hands_out() -> None:
         (out("n0", "s", "missing"), "a: the value has no 'missing'"),
     ],
 )
-def test_a_path_that_leads_nowhere_fails_the_node_that_wants_it(binding: Json, text: str) -> None:
+def test_missing_path_fails_the_reading_node(binding: Json, text: str) -> None:
     inner = workflow(
         "inner",
         outputs={"items": several(1, 2), "entries": MapBinding(entries={"p": bind(1), "q": bind(2)})},
     )
     nodes = (node("n0", "one", a=0), node("sub", "inner", sub=True), node("n1", "one", "n0", a=binding))
     run = Simulation(document(workflow("wf", *nodes), inner, ONE))
-    run.lead_nowhere("n1")
+    run.expect_missing_inputs("n1")
     run.succeed("n0", {"x": 1, "s": {"l": []}})
     assert run.phases["n1"] == "FAILED"
     assert run.finish is not None
@@ -174,7 +174,7 @@ def test_a_path_that_leads_nowhere_fails_the_node_that_wants_it(binding: Json, t
     assert run.finish.error["node"] == "n1"
 
 
-def test_an_output_that_leads_nowhere_fails_the_execution() -> None:
+def test_missing_path_in_an_output_fails_the_execution() -> None:
     program = document(workflow("wf", node("n0", "one", a=0), outputs={"o": out("n0", "s", "l", 3)}), ONE)
     run = Simulation(program)
     run.succeed("n0", {"x": 1, "s": {"l": [1]}})

@@ -1,74 +1,12 @@
-"""The engine: a pure state machine that runs a plan.
+"""The engine: a pure state machine that runs a plan. ``Engine.step(event, at)`` returns commands.
 
-``Engine.step(event, at) -> [command]``: no I/O, no clock, no asyncio, no Temporal. Read in this order:
-`messages` (what goes in and out), `phases` (the transition table), `plan`, `values`, `machine`, `kinds`.
+There is no I/O, no clock, no asyncio and no Temporal in it, and it does not depend on the kinds of nodes: their handlers are
+injected (see `flytemp_worker.node_kinds`). Read in this order: `messages` (events and commands), `phases`, `plan`, `nodes`,
+`values`, `handlers`, `machine`, `events`.
 """
 
-from flytemp_worker.engine.machine import Engine
-from flytemp_worker.engine.messages import (
-    AllocationIncreased,
-    BroadcastToChunks,
-    CancelChild,
-    CancelRequested,
-    CancelTask,
-    CancelTimer,
-    ChildClosed,
-    Command,
-    Event,
-    Finish,
-    GateAnswered,
-    IncreaseAllocation,
-    IOCompleted,
-    PauseRequested,
-    ReleaseSlots,
-    RequestIO,
-    ResumeRequested,
-    RetryRequested,
-    RunTask,
-    SlotsReleased,
-    StartChild,
-    StartChunk,
-    StartTimer,
-    TaskCancelled,
-    TaskFailed,
-    TaskLost,
-    TaskSucceeded,
-    TimerFired,
-)
-from flytemp_worker.engine.phases import IllegalMove, NodePhase
-from flytemp_worker.engine.plan import Plan
-
-__all__ = [
-    "AllocationIncreased",
-    "BroadcastToChunks",
-    "CancelChild",
-    "CancelRequested",
-    "CancelTask",
-    "CancelTimer",
-    "ChildClosed",
-    "Command",
-    "Engine",
-    "Event",
-    "Finish",
-    "GateAnswered",
-    "IOCompleted",
-    "IllegalMove",
-    "IncreaseAllocation",
-    "NodePhase",
-    "PauseRequested",
-    "Plan",
-    "ReleaseSlots",
-    "RequestIO",
-    "ResumeRequested",
-    "RetryRequested",
-    "RunTask",
-    "SlotsReleased",
-    "StartChild",
-    "StartChunk",
-    "StartTimer",
-    "TaskCancelled",
-    "TaskFailed",
-    "TaskLost",
-    "TaskSucceeded",
-    "TimerFired",
-]
+from flytemp_worker.engine.machine import Engine as Engine
+from flytemp_worker.engine.messages import *  # noqa: F403
+from flytemp_worker.engine.phases import IllegalMove as IllegalMove
+from flytemp_worker.engine.phases import NodePhase as NodePhase
+from flytemp_worker.engine.plan import Plan as Plan

@@ -1,6 +1,7 @@
-"""The state machine itself: how nodes become ready, how scopes open and close, how failures and cancellations spread.
+"""The state machine: how nodes become ready, how runs of graphs open and close, how failures and cancellations spread.
 
-What a node does when it may run, and when it must stop, is its kind's business: see `kinds`.
+The handler of a node's kind defines what the node does when it runs or stops; see `handlers`. `events` has
+what follows from each event.
 """
 
 from __future__ import annotations
@@ -10,129 +11,104 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from flytemp.errors import FlytempError
-from flytemp_worker.engine import deadlines, manual_retry
-from flytemp_worker.engine.kinds import EVENT_HANDLERS, HANDLERS, MAP, concurrency_budget
-from flytemp_worker.engine.messages import (
-    BroadcastToChunks,
-    CancelRequested,
-    Command,
-    Event,
-    Finish,
-    PauseRequested,
-    ResumeRequested,
-    RetryRequested,
-)
-from flytemp_worker.engine.nodes import Error, GraphRun, Node, user_error
+from flytemp_worker.engine import deadlines
+from flytemp_worker.engine.capacity import Capacity, ChunkRole, Limits
+from flytemp_worker.engine.errors import Error, from_exception
+from flytemp_worker.engine.handlers import Registry, scope_failure
+from flytemp_worker.engine.messages import Command, Event, Finish, RequestIO
+from flytemp_worker.engine.nodes import GraphRun, Node
 from flytemp_worker.engine.phases import FINAL, IllegalMove, NodePhase
 from flytemp_worker.engine.plan import Plan
 from flytemp_worker.engine.transition_log import TransitionLog
-from flytemp_worker.engine.values import close
 
 P = NodePhase
 
 
 class Engine:
-    """Runs a plan: give it events, carry out its commands.
+    """Runs a plan: it takes events and returns the commands that follow from them.
 
     Args:
-        plan: what to run.
-        inputs: the launch's literals, or None when they are too large to be inline.
-        max_parallelism: task nodes that may be in the backend's hands at once; 0 is without a limit of the user's.
-        max_in_flight: the platform's own bound on that number (Temporal allows 2,000 pending operations).
-        max_system_tries: tries per attempt, beyond which a lost task fails.
-        max_map_items: a map of more calls than this is run in parts of this size, each a workflow of its own.
-        max_dynamic_depth: how many dynamics may be inside each other.
+        plan: the graphs to run.
+        inputs: the launch's literals, or None if they are too large to be inline.
+        registry: the kinds of nodes.
+        limits: bounds of the execution.
+        chunk: set if the engine runs one chunk of a map; see `node_kinds.map_chunks.chunk_engine`.
     """
 
     def __init__(
         self,
         plan: Plan,
         inputs: dict[str, Any] | None,
-        *,
-        max_parallelism: int = 25,
-        max_in_flight: int = 1_000,
-        max_system_tries: int = 10,
-        max_map_items: int = 1_000,
-        max_dynamic_depth: int = 50,
+        registry: Registry,
+        limits: Limits | None = None,
+        chunk: ChunkRole | None = None,
     ) -> None:
         self.plan = plan
-        self.limit = min(max_parallelism or max_in_flight, max_in_flight)
-        self.window = max_in_flight  # what the platform lets run at once for now, within the limit
-        self.max_in_flight = max_in_flight
-        self.max_system_tries = max_system_tries
-        self.max_map_items = max_map_items
-        self.max_dynamic_depth = max_dynamic_depth
-        self.root = GraphRun(plan.root, None, inputs)
-        self.running = 0  # task nodes in the backend's hands: RUNNING or CANCELLING
-        self.lent = 0  # of the limit, to the parts of maps that run
-        self.borrowed = 0  # of a part of a map over a task: of its execution's limit
-        self.lot = 1  # what it gives back of that at a time, at least
-        self.children = 0  # executions of launch plans that run
-        self.most_failures = 0  # of a part of a map: calls that may fail without it failing
-        self.seed = ""  # of the jitter; the shell sets its execution's, so that equal executions do not retry in step
-        self.cancelled: str | None = None
+        self.registry = registry
+        self.limits = limits or Limits()
+        self.capacity = Capacity(self.limits)
+        self.chunk = chunk
+        self.root = GraphRun(plan.root, None, registry.handlers, inputs)
+        self.seed = ""  # of the jitter: executions with different seeds do not retry in step
+        self.epoch = ""  # of tries that are started from now on; see `messages.RunTask`
+        self.convert: Callable[[dict[str, Any], Any], Any] = lambda _gate, value: value  # to a gate's type, or raises
+        self.cancelled: str | None = None  # the reason
         self.finished = False
-        self.holding = False  # no new tries are issued: the shell is about to continue as new
-        self.paused: dict[str, Any] | None = None  # likewise, because a person asked for it
+        self.holding = False  # no new tries are started, because the state is about to be restored elsewhere
+        self.paused: dict[str, Any] | None = None  # no new tries are started, because a user requested it
         self.answers: dict[str, dict[str, Any]] = {}  # of gates, by path or name
-        self.convert: Callable[[dict[str, Any], Any], Any] = _as_it_is  # makes a value one of a gate's type, or raises
-        self.base = 0  # of a part of a map: attempts that its calls had when the map ran before
-        self.spent: dict[str, int] = {}  # attempts of nodes that were there before and are not now, by path
         self.waiting: dict[str, Node] = {}  # gates that wait for an answer, by path
-        self.ledger = TransitionLog()
-        self.ledger.journals = plan.structured
-        self.counts = self.ledger.counts
-        self.active = self.ledger.active
-        self.at = 0  # milliseconds since the epoch, as of the event that is being taken in
-        self.ready: deque[Node] = deque()  # tasks; those that were skipped while they queued stay in it
-        self.ready_children: deque[Node] = deque()  # launch plans
-        self.ready_parts: dict[Node, deque[int]] = {}  # parts of maps, by their numbers
         self.by_path: dict[str, Node] = {}
-        self.move = self.ledger.move
-        self._closing: deque[GraphRun] = deque()  # scopes whose last node ended
-        self._opening: deque[GraphRun] = deque()  # scopes that were called
+        self.attempts_used: dict[str, int] = {}  # by nodes that were removed and may be made again, by path
+        self.log = TransitionLog(records=plan.structured)
+        self.move = self.log.move
+        self.counts = self.log.counts
+        self.active = self.log.active
+        self.at = 0  # the time of the present event
+        self._closing: deque[GraphRun] = deque()  # runs whose last node has ended
+        self._opening: deque[GraphRun] = deque()
         self._commands: list[Command] = []
 
     # ---------------------------------------------------------------------------------- interface
 
     def begin(self, at: int) -> list[Command]:
-        """Start the root workflow. ``at``, here and below, is the time in milliseconds since the epoch."""
+        """Start the execution. ``at``, here and below, is the time in milliseconds since the epoch."""
         self.at = at
-        self.call(self.root)
+        self.open_scope(self.root)
         return self.flush()
 
     def step(self, event: Event, at: int) -> list[Command]:
-        """Take one event in, give the commands that follow from it.
+        """Process one event and return the commands that follow from it.
 
         Raises:
-            IllegalMove: the event does not fit the state; a bug, never the user's doing.
+            IllegalMove: the event does not fit the state, which is a bug.
         """
         self.at = at
-        _HANDLERS[type(event)](self, event)
+        self.registry.listeners[type(event)](self, event)
         return self.flush()
 
     def hold(self) -> None:
-        """Issue no more tries: what is in flight drains, and the state is about to be restored elsewhere."""
+        """Start no more tries: what is in flight ends, and the state is restored elsewhere."""
         self.holding = True
 
     def resume(self, at: int) -> list[Command]:
-        """After a restore: issue again what was in flight, under the same attempt and try."""
+        """Issue again, after a restore, what was in flight, with the same attempts and tries."""
         self.at = at
         self.holding = False
         for scope in self.scopes():
-            deadlines.resume_scope(self, scope)
+            self._commands += deadlines.resume_scope(scope, at)
         for node in self.nodes():
             if node.phase not in FINAL and node.phase is not P.WAITING:
-                deadlines.resume_node(self, node)
-                HANDLERS[node.kind].resume(self, node)
+                self._commands += deadlines.resume_node(node, at)
+                node.handler.resume(self, node)
         return self.flush()
 
     def nodes(self) -> Iterator[Node]:
-        """All nodes of all open scopes, callers before what they call."""
+        """Yield all nodes of all runs, each before the nodes of the run that it opened."""
         return self.root.walk()
 
     def scopes(self) -> Iterator[GraphRun]:
-        """The root's scope and those of all nodes."""
+        """Yield the root run and those that nodes have opened."""
         yield self.root
         for node in self.nodes():
             if node.child is not None:
@@ -140,64 +116,78 @@ class Engine:
 
     @property
     def is_windowed(self) -> bool:
-        """More could run at once, but for the platform's window."""
-        running = self.running + self.lent
-        return bool(self.ready) and self.window <= running < self.limit and not self.holding and self.paused is None
+        """True if more tasks could run at once but for the platform's window."""
+        return self.capacity.is_windowed and not self.holding and self.paused is None
 
     @property
     def aborting(self) -> bool:
-        """Something is being stopped: all of it, or a sub-workflow that fails at once within one that goes on."""
+        """True while anything is being stopped."""
         return self.root.aborting or self.counts[P.CANCELLING] > 0
 
-    # ----------------------------------------------------------------------------- what kinds call
+    # -------------------------------------------------------------------------------- for handlers
 
     def emit(self, command: Command) -> None:
         self._commands.append(command)
 
-    def call(self, scope: GraphRun) -> None:
-        """Open a scope, once all that happens now has happened."""
-        self.know(scope.nodes)
+    def request(self, node: Node, operation: str) -> None:
+        """Request I/O; the answer goes to `NodeHandler.on_io`. The request is part of the state and repeated after a restore."""
+        node.state.asks = operation
+        argument = node.handler.io_argument(self, node, operation)
+        self.emit(RequestIO(node.path, node.attempt, operation, argument, node.state.epoch))
+
+    def begin_attempt(self, node: Node) -> None:
+        """Count an attempt that begins now."""
+        node.attempt += 1
+        node.state.try_ = 1
+        node.state.started_attempt = self.at
+        node.state.epoch = self.epoch
+        node.started = node.started or self.at
+
+    def open_scope(self, scope: GraphRun) -> None:
+        """Open a run once everything that happens now has happened."""
+        self.register(scope.nodes)
         self._opening.append(scope)
 
-    def know(self, nodes: list[Node]) -> None:
-        """Nodes come into being."""
+    def reopen(self, scope: GraphRun, *, restarts: bool) -> None:
+        """Continue a run that a manual retry has reset; ``restarts`` if it had ended."""
+        if restarts:
+            self._commands += deadlines.start_scope(scope)
+        if scope.open == 0:
+            self._closing.append(scope)
+
+    def register(self, nodes: list[Node]) -> None:
+        """Add nodes that have come into being.
+
+        Results of attempts that a node of this path had before are in the store, so their numbers are not used again.
+        """
+        first = self.chunk.attempts_before if self.chunk is not None else 0
         for node in nodes:
             self.by_path[node.path] = node
-            before = self.spent.pop(node.path, self.base)
-            if before:  # results of those attempts are in the store: never again under the same number
-                node.attempt = node.extra["base"] = before
+            node.attempt = node.attempts_before = self.attempts_used.pop(node.path, first)
         self.counts[P.WAITING] += len(nodes)
 
-    def drop(self, nodes: Iterable[Node]) -> None:
-        """Nodes go away, and may come into being again."""
+    def unregister(self, nodes: Iterable[Node]) -> None:
+        """Remove nodes, which may come into being again."""
         for node in nodes:
-            self.ledger.drop(node)
+            self.log.remove(node)
             del self.by_path[node.path]
             if node.attempt:
-                self.spent[node.path] = node.attempt
-
-    def known(self, path: str, what: str) -> Node:
-        """The node of an event.
-
-        Raises:
-            IllegalMove: there is none.
-        """
-        node = self.by_path.get(path)
-        if node is None:
-            raise IllegalMove(path, f"{what} for a node that was never opened", ())
-        return node
+                self.attempts_used[node.path] = node.attempt
 
     def make_ready(self, node: Node) -> None:
-        """All that the node waited for is there."""
+        """Start a node, because all that it depends on has succeeded."""
         self.move(node, P.READY, "all it depends on succeeded")
-        deadlines.start_node(self, node)
-        HANDLERS[node.kind].start(self, node)
+        self.start_deadline(node)
+        node.handler.start(self, node)
+
+    def start_deadline(self, node: Node) -> None:
+        self._commands += deadlines.start_node(node, self.at)
 
     def finish(self, node: Node, phase: NodePhase, why: str) -> None:
-        """The node is in a final phase; what waited for it may go on."""
-        deadlines.end_node(self, node)
+        """End a node; start those that have waited for it."""
+        self._commands += deadlines.end_node(node)
         self.move(node, phase, why)
-        node.finished = self.at
+        node.state.finished = self.at
         scope = node.scope
         scope.open -= 1
         is_last = scope.open == 0  # what follows may end other nodes, of which one is the last then
@@ -207,203 +197,139 @@ class Engine:
                 fed.waiting -= 1
                 if fed.waiting == 0 and fed.phase is P.WAITING:
                     self.make_ready(fed)
-        if scope.kind == "map":
-            MAP.item_ended(self, node)
+        scope.opener.on_node_ended(self, scope, node)
         if is_last:
             self._closing.append(scope)
 
     def fail(self, node: Node, phase: NodePhase) -> None:
-        """A node failed for good, as its error says: its scope, and every scope around it that fails at once, stops."""
-        assert node.error is not None
-        self.finish(node, phase, f"{node.error['code']}: {node.error['message']}"[:300])
-        if node.scope.kind == "map":
-            return  # the map counts it
-        if node is node.scope.handler:
-            self._handler_failed(node)
-            return
-        self._skip_fed(node)
-        self.spread(node.scope, node.error, f"node {node.path} failed")
-
-    def fail_user(self, node: Node, error: FlytempError) -> None:
-        """The node cannot run, and it is the program's or its values' fault."""
-        self.fail_with(node, user_error(error))
+        """End a node that failed for good with its error, and stop what fails with it."""
+        error, scope = node.state.error, node.scope
+        assert error is not None
+        self.finish(node, phase, f"{error['code']}: {error['message']}"[:300])
+        if node is scope.failure_node:
+            self._add_to_error(scope, error)
+        elif not scope.opener.counts_failures:
+            self._skip_dependents(node)
+            self.propagate_failure(scope, error, f"node {node.path} failed")
 
     def fail_with(self, node: Node, error: Error) -> None:
+        """Fail a node with an error that happened in it."""
         node.fail_with(error)
-        self.fail(node, node.failed_phase)
+        self.fail(node, node.state.failed_phase)
 
-    def spread(self, scope: GraphRun | None, error: Error, reason: str) -> None:
-        """An error in ``scope`` stops it, if it fails at once, and then what is around it."""
-        while scope is not None and scope.kind != "map":
+    def fail_user(self, node: Node, error: FlytempError) -> None:
+        """Fail a node because of the program or its values."""
+        self.fail_with(node, from_exception(error))
+
+    def on_stopped(self, node: Node, why: str = "stopped") -> None:
+        """End a node that was stopped: by its deadline, or with what is around it."""
+        if node.expired:
+            self.fail_with(node, deadlines.node_error(node))
+            self.log.record(node)  # in a history, its activity was only cancelled
+        else:
+            self.finish(node, P.ABORTED, why)
+
+    def propagate_failure(self, scope: GraphRun | None, error: Error, reason: str) -> None:
+        """Stop a run in which a node failed, and the runs around it, as far as they fail immediately."""
+        while scope is not None and not scope.opener.counts_failures:
             scope.error = scope.error or error
             if not scope.graph.fail_immediately:
                 return
             self.abort(scope, reason)
-            if scope.parent is None or scope.parent is scope.parent.scope.handler:
-                return  # what handles a failure fails by itself
+            if scope.parent is None or scope.parent is scope.parent.scope.failure_node:
+                return  # the failure of a failure node changes nothing around it
             scope = scope.parent.scope
 
     def abort(self, scope: GraphRun, reason: str) -> None:
-        """Stop all of it; a handler of failures that runs already is left to end."""
+        """Stop all nodes of a run but a failure node."""
         if scope.aborting:
             return
-        deadlines.end_scope(self, scope)
+        self._commands += deadlines.end_scope(scope)
         scope.aborting = True
         scope.reason = reason
         for node in scope.nodes:
-            if node.phase is P.WAITING or (node.phase is P.READY and node.try_ == 0):
-                node.message = reason
-                self.finish(node, P.SKIPPED, reason)
+            if node.phase is P.WAITING or (node.phase is P.READY and node.state.try_ == 0):
+                self.skip(node, reason)
             elif node.phase not in FINAL:
-                HANDLERS[node.kind].abort(self, node)
+                node.handler.abort(self, node)
+
+    def skip(self, node: Node, reason: str) -> None:
+        node.state.message = reason
+        self.finish(node, P.SKIPPED, reason)
+
+    def finish_execution(self, outputs: Callable[[], dict[str, dict[str, Any]]], counts: tuple[int, int] | None = None) -> None:
+        """Finish the execution or chunk; ``outputs`` are asked for only if it has succeeded."""
+        self.finished = True
+        if self.cancelled is not None:
+            self.emit(Finish("ABORTED", reason=self.cancelled, error=self.root.error, counts=counts))
+        elif self.root.error is not None:
+            self.emit(Finish(str(scope_failure(self.root)), error=self.root.error, counts=counts))
+        else:
+            try:
+                self.emit(Finish("SUCCEEDED", outputs=outputs(), counts=counts))
+            except FlytempError as error:
+                self.emit(Finish("FAILED", error=from_exception(error)))
+
+    def illegal(self, node: Node, problem: str) -> IllegalMove:
+        """Return the error of an event that does not fit the state of a node."""
+        return IllegalMove(node.path, problem, self.log.moves_of(node.path))
 
     # ------------------------------------------------------------------------------------- moving
 
-    def close(self, scope: GraphRun) -> None:
-        """All nodes of a scope that was set going again had ended already."""
-        self._closing.append(scope)
-
     def flush(self) -> list[Command]:
-        """Carry on as far as possible without another event.
+        """Advance as far as possible without another event.
 
-        Scopes open and close from here, not where their cause is: a chain of sub-workflows may be of any length.
+        Runs open and close here instead of where the cause is, because sub-workflows may be nested to any depth.
         """
         while True:
             if self._closing:
                 self._close(self._closing.popleft())
             elif self._opening:
                 self._open(self._opening.popleft())
-            elif not self._start_next():
+            elif not self._start_queued():
                 break
-        if self.borrowed:
-            concurrency_budget.give_back(self)
+        self.root.opener.on_idle(self)
         commands, self._commands = self._commands, []
         return commands
 
-    def _start_next(self) -> bool:
-        """Start one of what is ready, if it may start."""
+    def _start_queued(self) -> bool:
         if self.holding or (self.paused is not None and not self.root.aborting):
             return False
-        if self.ready_children and self.children < self.max_in_flight:
-            node = self.ready_children.popleft()
-            if node.phase is P.READY:
-                HANDLERS[node.kind].run(self, node)
-            return True
-        if self.ready_parts and MAP.run_part(self):
-            return True
-        if self.ready and self.running + self.lent < min(self.limit, self.window):
-            node = self.ready.popleft()
-            if node.phase is P.READY:
-                HANDLERS[node.kind].run(self, node)
-            return True
-        return False
+        return any(start(self) for start in self.registry.queues)
 
     def _open(self, scope: GraphRun) -> None:
         if not scope.nodes:
             self._closing.append(scope)
         if not scope.aborting:  # else it was stopped before it opened
             scope.started = scope.started or self.at
-            deadlines.start_scope(self, scope)
-        if scope.kind == "map":
-            MAP.open_items(self, scope)
-            return
-        for node in scope.nodes:
-            if node.waiting == 0 and node.phase is P.WAITING:
-                self.make_ready(node)
+            self._commands += deadlines.start_scope(scope)
+        scope.opener.on_opened(self, scope)
 
     def _close(self, scope: GraphRun) -> None:
-        if scope.open:  # something was added, or tried again, meanwhile
+        if scope.open:  # a manual retry, or a failure node, came in between
             return
-        deadlines.end_scope(self, scope)
-        if self._needs_handler(scope):
-            self._call_handler(scope)
-            return
-        node = scope.parent
-        if scope.kind == "map":
-            MAP.close_items(self, scope)
-        elif node is None:
-            self._finish_execution()
-        elif scope.error is not None:
-            node.error = scope.error
-            # The first failure already stopped the scopes around this one, where they fail at once.
-            self.fail(node, deadlines.failed_phase(scope))
-        elif scope.aborting:
-            deadlines.stopped(self, node)
+        self._commands += deadlines.end_scope(scope)
+        failed = scope.error is not None or scope.aborting
+        if failed and scope.graph.on_failure is not None and scope.failure_node is None:
+            scope.failure_node = Node(scope.graph.on_failure, scope)
+            scope.open += 1
+            self.register([scope.failure_node])
+            self.make_ready(scope.failure_node)
         else:
-            self.finish(node, P.SUCCEEDED, "its nodes succeeded")
+            scope.opener.on_closed(self, scope)
 
-    # --------------------------------------------------------------------------- failures and ends
-
-    def _skip_fed(self, node: Node) -> None:
-        """What depends on a node that did not succeed never runs."""
+    def _skip_dependents(self, node: Node) -> None:
+        """Skip what depends, directly or not, on a node that did not succeed."""
         pending = [node]
         while pending:
-            current = pending.pop()
-            for index in current.plan.feeds:
+            for index in pending.pop().plan.feeds:
                 fed = node.scope.nodes[index]
                 if fed.phase is P.WAITING:
-                    fed.message = f"{node.path} failed"
-                    self.finish(fed, P.SKIPPED, fed.message)
+                    self.skip(fed, f"{node.path} failed")
                     pending.append(fed)
 
-    def _needs_handler(self, scope: GraphRun) -> bool:
-        failed = scope.error is not None or scope.aborting
-        return scope.graph.on_failure is not None and scope.handler is None and failed
-
-    def _call_handler(self, scope: GraphRun) -> None:
-        """All else is over: the workflow's own on_failure runs, and nothing stops it."""
-        assert scope.graph.on_failure is not None
-        scope.handler = Node(scope.graph.on_failure, scope)
-        self.know([scope.handler])
-        scope.open += 1
-        self.make_ready(scope.handler)
-
-    def _handler_failed(self, node: Node) -> None:
-        scope = node.scope
-        assert node.error is not None
+    def _add_to_error(self, scope: GraphRun, error: Error) -> None:
+        """Mention the failure of a failure node in the error that it was to handle."""
         if scope.error is not None:
-            told = f"{scope.error['message']} (its on_failure failed, too: {node.error['message']})"
-            scope.error = {**scope.error, "message": told}
-
-    def _on_cancel(self, event: CancelRequested) -> None:
-        if self.cancelled is None and not self.finished:
-            self.cancelled = event.reason
-            self.abort(self.root, "the execution was cancelled")
-
-    def _on_pause(self, event: PauseRequested) -> None:
-        if self.paused is None and not self.finished:
-            self.paused = {"by": event.by, "reason": event.reason, "at": self.at}
-            self.emit(BroadcastToChunks({"pause": {"by": event.by, "reason": event.reason}}))
-
-    def _on_resume(self, event: ResumeRequested) -> None:
-        if self.paused is not None and not self.finished:
-            self.paused = None
-            self.emit(BroadcastToChunks({"resume": {"by": event.by}}))
-
-    def _finish_execution(self) -> None:
-        self.finished = True
-        if self.cancelled is not None:
-            self.emit(Finish("ABORTED", reason=self.cancelled, error=self.root.error))
-        elif self.root.error is not None:
-            self.emit(Finish(str(deadlines.failed_phase(self.root)), error=self.root.error))
-        else:
-            self.emit(self._outputs())
-
-    def _outputs(self) -> Finish:
-        try:
-            return Finish("SUCCEEDED", outputs=close(self.plan.root.outputs, self.root))
-        except FlytempError as error:
-            return Finish("FAILED", error=user_error(error))
-
-
-def _as_it_is(gate: dict[str, Any], value: Any) -> Any:
-    return value
-
-
-_HANDLERS: dict[type, Callable[[Any, Any], None]] = {
-    **EVENT_HANDLERS,
-    CancelRequested: Engine._on_cancel,
-    PauseRequested: Engine._on_pause,
-    ResumeRequested: Engine._on_resume,
-    RetryRequested: manual_retry.on_retry,
-}
+            message = f"{scope.error['message']} (its on_failure failed, too: {error['message']})"
+            scope.error = {**scope.error, "message": message}

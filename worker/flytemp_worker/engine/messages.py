@@ -1,7 +1,8 @@
-"""What the engine hears (events) and what it asks for (commands).
+"""The engine's input (events) and output (commands).
 
 A node is named by its path: ids joined by ".", outermost first (``n3.n0`` is node n0 of the sub-workflow n3).
-An attempt is the user's (`retries`); a try is the platform's, within an attempt. Both count from 1.
+Attempts are the user's (``retries``); tries are the platform's, within an attempt. Both count from 1.
+Chunks of a map are numbered from 0; ``chunk`` is -1 for the execution of a launch plan.
 """
 
 from __future__ import annotations
@@ -9,58 +10,53 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from flytemp_worker.engine.errors import Error
+
 Json: TypeAlias = Any
+
+
+@dataclass(frozen=True, slots=True)
+class _OfTry:
+    node: str
+    attempt: int
+    try_: int
+
 
 # ------------------------------------------------------------------------------------------ events
 
 
 @dataclass(frozen=True, slots=True)
-class TaskSucceeded:
-    """``outputs`` is None when they are too large to travel and lie in the attempt's result; ``size`` is their
-    JSON's length in bytes."""
+class TaskSucceeded(_OfTry):
+    """``outputs`` is None if they are too large to be inline: then they are in the attempt's result. ``size`` is the length of
+    their JSON in bytes. ``lookup`` is the status of a result look-up that preceded the try, such as "hit"."""
 
-    node: str
-    attempt: int
-    try_: int
     outputs: dict[str, Json] | None
     size: int
+    lookup: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class TaskFailed:
-    """``error`` is ``{"kind": "USER"|"SYSTEM", "code", "message", "retryable"}``. USER failures use the user's
-    retries, SYSTEM failures the platform's tries."""
+class TaskFailed(_OfTry):
+    """USER errors use the user's retries, SYSTEM errors the platform's tries."""
 
-    node: str
-    attempt: int
-    try_: int
-    error: dict[str, Json]
+    error: Error
 
 
 @dataclass(frozen=True, slots=True)
-class TaskLost:
-    """The try started and left no result, and nothing of it is alive: worker, pod or machine went away."""
+class TaskLost(_OfTry):
+    """The try started and left no result, and nothing of it is alive: its worker, pod or machine disappeared."""
 
-    node: str
-    attempt: int
-    try_: int
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class TaskCancelled:
-    """The try was stopped because the engine asked for it."""
-
-    node: str
-    attempt: int
-    try_: int
+class TaskCancelled(_OfTry):
+    """The try was stopped, as a rule because the engine requested it."""
 
 
 @dataclass(frozen=True, slots=True)
-class TimerFired:
-    node: str
-    attempt: int
-    try_: int
+class TimerFired(_OfTry):
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,53 +66,53 @@ class CancelRequested:
 
 @dataclass(frozen=True, slots=True)
 class IOCompleted:
-    """The answer to an `RequestIO`: ``answer``, or why there is none, as in `TaskFailed`."""
+    """The answer to a `RequestIO`, or the error that prevented one."""
 
     node: str
-    what: str
+    operation: str
     answer: Json = None
-    error: dict[str, Json] | None = None
+    error: Error | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChildClosed:
-    """A launch plan's execution, or a part of a map, is over.
+    """The execution of a launch plan, or a chunk of a map, has ended.
 
-    ``phase`` is a final one. ``outputs`` are inline, or lie at ``outputs_uri``. ``counts`` are a part's calls that
-    succeeded and failed.
+    ``phase`` is a final one, or LOST for a chunk that closed without a result. ``outputs`` are inline, or stored at
+    ``outputs_uri``. ``counts`` are the numbers of a chunk's calls that succeeded and failed.
     """
 
     node: str
-    part: int
+    chunk: int
     attempt: int
     phase: str
     outputs: dict[str, Json] | None = None
     outputs_uri: str | None = None
     size: int = 0
-    error: dict[str, Json] | None = None
+    error: Error | None = None
     counts: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class SlotsReleased:
-    """All calls of a part of a map have started, and no more than ``width`` of them are open."""
+    """All calls of a chunk have started, and at most ``width`` of them are open."""
 
     node: str
-    part: int
+    chunk: int
     attempt: int
     width: int
 
 
 @dataclass(frozen=True, slots=True)
 class AllocationIncreased:
-    """To the engine of a part: so many of its calls may be open now."""
+    """This engine's chunk may have ``width`` calls open."""
 
     width: int
 
 
 @dataclass(frozen=True, slots=True)
 class GateAnswered:
-    """``gate`` is the path of a node, or the name that gates have. ``answer`` is ``{"by", "at", "approved", "reason"}`` or
+    """``gate`` is the path of a node, or a name that gates share. ``answer`` is ``{"by", "at", "approved", "reason"}`` or
     ``{"by", "at", "value"}``."""
 
     gate: str
@@ -136,37 +132,33 @@ class ResumeRequested:
 
 @dataclass(frozen=True, slots=True)
 class RetryRequested:
-    """Try failed nodes again; without ``nodes`` all that failed."""
+    """Retry failed nodes: these, or all if ``nodes`` is empty."""
 
     nodes: tuple[str, ...]
 
 
+TaskEvent: TypeAlias = TaskSucceeded | TaskFailed | TaskLost | TaskCancelled
+
 Event: TypeAlias = (
-    TaskSucceeded
-    | TaskFailed
-    | TaskLost
-    | TaskCancelled
-    | TimerFired
-    | CancelRequested
-    | IOCompleted
-    | ChildClosed
-    | SlotsReleased
-    | AllocationIncreased
-    | GateAnswered
-    | PauseRequested
-    | ResumeRequested
-    | RetryRequested
-)
+    TaskEvent | TimerFired | CancelRequested | IOCompleted | ChildClosed | SlotsReleased | AllocationIncreased | GateAnswered
+    | PauseRequested | ResumeRequested | RetryRequested
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------- commands
 
 
 @dataclass(frozen=True, slots=True)
 class RunTask:
-    """Run one try. ``inputs`` are closed values (see `values`). ``resumed``: it may have been started before.
+    """Run one try.
 
-    ``local`` and ``source`` name the node in a document: see `plan.NodePlan` and `plan.GraphPlan`. ``items`` are the
-    inputs of each call, where one try makes several of a map's. ``queued`` bounds the seconds until it runs.
+    Attributes:
+        graph, local, source: the node in a document; see `plan.NodePlan` and `plan.GraphPlan`.
+        inputs: closed values.
+        resumed: the try may have been started before.
+        items: the inputs of each call, if one try makes several calls of a map; ``inputs`` is empty then.
+        queued: seconds that the try may wait until it runs.
+        route: name of the pool that the try is sent to; "" for the default.
+        epoch: set after a reset of the workflow, so that the try does not re-attach to an earlier one.
     """
 
     node: str
@@ -181,58 +173,54 @@ class RunTask:
     source: str = ""
     items: tuple[dict[str, Json], ...] | None = None
     queued: float | None = None
+    route: str = ""
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class CancelTask:
-    node: str
-    attempt: int
-    try_: int
+class CancelTask(_OfTry):
+    pass
 
 
 @dataclass(frozen=True, slots=True)
-class StartTimer:
-    """Wake the node after ``seconds``; the answer is a `TimerFired` with the same key."""
+class StartTimer(_OfTry):
+    """Send a `TimerFired` with the same key after ``seconds``."""
 
-    node: str
-    attempt: int
-    try_: int
     seconds: float
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class CancelTimer:
-    node: str
-    attempt: int
-    try_: int
+class CancelTimer(_OfTry):
+    pass
 
 
 @dataclass(frozen=True, slots=True)
 class RequestIO:
-    """Do a short piece of I/O; the answer is a `IOCompleted` with the same key. It can be repeated without harm.
+    """Perform a short I/O operation and send an `IOCompleted` with the same key. Every operation can be repeated.
 
-    ==============  ================================================================  =====================================
-    what            argument                                                          answer
-    ==============  ================================================================  =====================================
-    read            ``values``: closed values by name                                 ``values``: ``{"l"}`` or ``{"error"}``
-    lengths         ``values``: closed values of lists by name                        ``lengths`` by name
-    split           ``values`` as before, ``count``, ``size`` of a part, ``key``      nothing
-    expand          nothing                                                           ``pages`` of the plan of a dynamic
-    inputs          ``values``: closed values by name                                 ``values`` literals, or ``uri``
-    store           ``outputs``: closed values by output, ``parts`` of a map's        nothing
-    ==============  ================================================================  =====================================
+    ==============  ==================================================================  ====================================
+    operation       argument                                                            answer
+    ==============  ==================================================================  ====================================
+    read            ``values``: closed values by name                                   ``values``: literals or ``{"error"}``
+    lengths         ``values``: closed values of lists by name                          ``lengths`` by name
+    split           ``values`` as above, ``count``, ``size`` of a chunk                 nothing
+    expand          nothing                                                             the plan that a dynamic node made
+    inputs          ``values``: closed values by name                                   ``values``: literals, or ``uri``
+    store           ``outputs``: closed values by output, ``chunks`` of a map's         nothing
+    ==============  ==================================================================  ====================================
     """
 
     node: str
     attempt: int
-    what: str
+    operation: str
     argument: dict[str, Json]
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StartChild:
-    """Start the execution of a launch plan. ``inputs`` are literals, or lie at ``inputs_uri``."""
+    """Start the execution of a launch plan. ``inputs`` are literals, or stored at ``inputs_uri``."""
 
     node: str
     attempt: int
@@ -244,16 +232,21 @@ class StartChild:
 
 @dataclass(frozen=True, slots=True)
 class StartChunk:
-    """Start a part of a map: the calls of ``count`` items from ``first`` on, at most ``width`` at once.
+    """Start a chunk of a map.
 
-    ``given`` are closed values of the map's inputs; those it maps over begin with the part's first item.
-    ``most_failures``: with more, the part stops. ``source``, ``graph`` and ``local`` name the map's node, ``name`` the part
-    in the store. ``base``: attempts of its calls count from there, because they had others when the map was tried before.
+    Attributes:
+        name: the chunk's key in the store, below the execution.
+        source, graph, local: the map's node in a document.
+        first, count: the items of the chunk.
+        width: calls that may be open at once.
+        given: closed values of the map's inputs; lists that it maps over begin with the chunk's first item.
+        max_failures: the chunk stops if more calls fail.
+        attempts_before: attempts of its calls are counted from here, because an earlier attempt of the map has used others.
     """
 
     node: str
     name: str
-    part: int
+    chunk: int
     attempt: int
     source: str
     graph: str
@@ -262,70 +255,61 @@ class StartChunk:
     count: int
     width: int
     given: dict[str, Json]
-    most_failures: int
+    max_failures: int
     resumed: bool = False
-    base: int = 0
+    attempts_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class CancelChild:
-    """Stop what `StartChild` or `StartChunk` started; ``part`` is -1 for an execution."""
+    """Stop what `StartChild` or `StartChunk` started."""
 
     node: str
-    part: int
+    chunk: int
     attempt: int
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class BroadcastToChunks:
-    """Pass on to every part of a map that runs: an answer to a gate, a pause, a resumption."""
+    """Send every running chunk the answer to a gate, a pause or its end: ``{"answer" | "pause" | "resume": …}``."""
 
     message: dict[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
 class IncreaseAllocation:
-    """Tell a part of a map that it may have ``width`` calls open: a `AllocationIncreased` there."""
+    """Send a chunk an `AllocationIncreased`."""
 
     node: str
-    part: int
+    chunk: int
     attempt: int
     width: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseSlots:
-    """Tell the execution that this part of a map needs no more than ``width`` any more: a `SlotsReleased` there."""
+    """Send the execution a `SlotsReleased` for this chunk."""
 
     width: int
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The execution is over: nothing runs any more. ``outputs`` are closed values, when it succeeded.
+    """The execution or chunk has ended, and nothing is in flight.
 
-    A part of a map that is over has ``counts`` of the calls that succeeded and failed.
+    ``phase`` is SUCCEEDED, FAILED, TIMED_OUT or ABORTED. ``outputs`` are closed values if it succeeded. ``counts`` are the
+    numbers of a chunk's calls that succeeded and failed.
     """
 
-    phase: str  # SUCCEEDED, FAILED, TIMED_OUT or ABORTED
+    phase: str
     outputs: dict[str, Json] | None = None
-    error: dict[str, Json] | None = None
+    error: Error | None = None
     reason: str | None = None
     counts: tuple[int, int] | None = None
 
 
 Command: TypeAlias = (
-    RunTask
-    | CancelTask
-    | StartTimer
-    | CancelTimer
-    | RequestIO
-    | StartChild
-    | StartChunk
-    | CancelChild
-    | BroadcastToChunks
-    | IncreaseAllocation
-    | ReleaseSlots
-    | Finish
-)
+    RunTask | CancelTask | StartTimer | CancelTimer | RequestIO | StartChild | StartChunk | CancelChild | BroadcastToChunks
+    | IncreaseAllocation | ReleaseSlots | Finish
+)  # fmt: skip

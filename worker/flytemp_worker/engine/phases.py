@@ -1,4 +1,4 @@
-"""The phases of a node and the one table of legal moves.
+"""The phases of a node and the table of legal moves.
 
 ::
 
@@ -7,10 +7,10 @@
        │         │ │         ▼
        │         │ └────── BACKOFF ─▶ ABORTED | TIMED_OUT
        ▼         ▼
-    SKIPPED   SKIPPED, when it never ran; ABORTED, between two attempts; FAILED, when its inputs lead nowhere;
-              TIMED_OUT, when its deadline passes
+    SKIPPED   SKIPPED, if it never ran; ABORTED, between two attempts; FAILED, if its inputs cannot be resolved;
+              TIMED_OUT, if its deadline passes
 
-Out of a final phase leads only a person's request to try again, which `reopening` carries out beside this table.
+A final phase is left only by a manual retry, which `manual_retry` performs without this table.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from enum import StrEnum
 
 class NodePhase(StrEnum):
     WAITING = "WAITING"  # for the nodes it depends on
-    READY = "READY"  # for its share of max_parallelism
+    READY = "READY"  # for a free slot
     RUNNING = "RUNNING"
     BACKOFF = "BACKOFF"  # between two attempts or tries
     CANCELLING = "CANCELLING"  # asked to stop, not yet stopped
@@ -44,18 +44,14 @@ TRANSITIONS: dict[NodePhase, frozenset[NodePhase]] = {
     _P.RUNNING: frozenset({_P.SUCCEEDED, _P.FAILED, _P.TIMED_OUT, _P.BACKOFF, _P.CANCELLING}),
     _P.BACKOFF: frozenset({_P.READY, _P.ABORTED, _P.TIMED_OUT}),
     _P.CANCELLING: frozenset({_P.ABORTED, _P.SUCCEEDED, _P.FAILED, _P.TIMED_OUT}),
-    _P.SUCCEEDED: frozenset(),
-    _P.FAILED: frozenset(),
-    _P.TIMED_OUT: frozenset(),
-    _P.ABORTED: frozenset(),
-    _P.SKIPPED: frozenset(),
+    **dict.fromkeys(FINAL, frozenset()),
 }
 
 
 class IllegalMove(Exception):
-    """A bug of flytemp: an event or a move that the node's phase does not allow. The text tells the node's story."""
+    """A bug in flytemp: an event or a move that the node's phase does not allow. The text lists the node's last moves."""
 
-    def __init__(self, node: str, what: str, story: Iterable[str]) -> None:
-        lines = "\n".join(f"  {line}" for line in story) or "  (nothing yet)"
-        super().__init__(f"node {node}: {what}. Its story so far:\n{lines}")
+    def __init__(self, node: str, problem: str, moves: Iterable[str] = ()) -> None:
+        lines = "\n".join(f"  {line}" for line in moves) or "  (none)"
+        super().__init__(f"node {node}: {problem}. Its moves so far:\n{lines}")
         self.node = node

@@ -1,30 +1,27 @@
-"""A plan: a spec reduced to what the engine needs, read from plain JSON without pydantic.
+"""Plans: specs reduced to what the engine needs, read from plain JSON without pydantic.
 
-The JSON is written by `flytemp.spec.plan` (there is its description) and reaches the workflow as activity results.
+`flytemp.spec.plan` describes the JSON and writes it; it reaches the workflow as results of activities.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from flytemp.spec.bindings import Binding, nodes_in
 
-Json: TypeAlias = Any
 Condition: TypeAlias = list[Any]
-
-OUTPUT = "o0"
-"""The name of an output that the user did not name."""
 
 
 class NodePlan:
-    """One node of a graph. ``needs`` counts the nodes it waits for; ``feeds`` lists the indexes that wait for it.
+    """One node of a graph.
 
-    ``local`` is its id within its graph, through the branches around it: ``n2.n0``.
+    ``local`` is its id within its graph, through the branches around it: ``n2.n0``. ``needs`` is the number of nodes that it
+    depends on; ``feeds`` has the indexes of those that depend on it. ``pool`` is where its task is sent; "" for the default.
     """
 
     __slots__ = (
         "backoff", "branch", "deadline", "feeds", "gate", "id", "index", "inputs", "kind", "launch_plan", "local", "map",
-        "name", "needs", "queued", "retries", "seconds", "target",
+        "name", "needs", "pool", "queued", "retries", "seconds", "target",
     )  # fmt: skip
 
     def __init__(self, index: int, data: dict[str, Any], graph: GraphPlan, within: str = "") -> None:
@@ -39,6 +36,7 @@ class NodePlan:
         self.backoff: list[Any] = data.get("backoff", [1.0, 2.0, 60.0, True])
         self.deadline: float | None = data.get("deadline")
         self.queued: float | None = data.get("queued")
+        self.pool: str = data.get("pool") or ""
         self.seconds: float = data.get("seconds", 0.0)
         self.gate: dict[str, Any] | None = data.get("gate")
         self.launch_plan: dict[str, Any] | None = data.get("plan")
@@ -49,10 +47,10 @@ class NodePlan:
 
 
 class GraphPlan:
-    """A workflow or sub-workflow, or what lives in one of its nodes: the cases of a branch, the calls of a map.
+    """A workflow, or the graph in a node: the cases of a branch, the calls of a map.
 
-    ``source`` says whose document its tasks are in: "" for the execution's own, else the dynamic that made it
-    (``<node path>/<attempt>``). ``exported`` are the indexes of the nodes that its outputs take from.
+    ``source`` is the reference of the dynamic node whose document the graph is in; "" for the execution's own document.
+    ``exported`` has the indexes of the nodes that the graph's outputs are taken from.
     """
 
     __slots__ = ("exported", "fail_immediately", "name", "nodes", "on_failure", "outputs", "source", "timeout")
@@ -65,25 +63,41 @@ class GraphPlan:
         self.outputs: dict[str, Binding] = data.get("out", {})
         self.exported = {index for binding in self.outputs.values() for index in nodes_in(binding)}
         self.timeout: float | None = data.get("timeout")
-        handler = data.get("on_failure")
-        self.on_failure = NodePlan(len(self.nodes), handler, self) if handler else None
+        failure_node = data.get("on_failure")
+        self.on_failure = NodePlan(len(self.nodes), failure_node, self) if failure_node else None
         for index, node in enumerate(data["nodes"]):
             for needed in node.get("needs", ()):
                 self.nodes[needed].feeds.append(index)
 
+    @property
+    def is_structured(self) -> bool:
+        """True if there is more in the graph than tasks and sub-workflows."""
+        if self.on_failure is not None or self.timeout is not None:
+            return True
+        return any(node.kind not in ("task", "workflow") or node.deadline is not None for node in self.nodes)
+
+
+class Case(NamedTuple):
+    """A case of a branch: ``node`` is the index of the node that it runs; without one, it fails with ``failure``."""
+
+    condition: Condition | None
+    node: int | None
+    failure: str | None
+
 
 class BranchPlan:
-    """``cases`` are [condition or None, index of a node or None, message of a failure or None], in their order."""
-
     __slots__ = ("cases", "graph")
 
     def __init__(self, data: dict[str, Any], graph: GraphPlan, within: str) -> None:
-        self.cases: list[tuple[Condition | None, int | None, str | None]] = [tuple(case) for case in data["cases"]]
+        self.cases = [Case(*case) for case in data["cases"]]
         self.graph = GraphPlan(graph.name, {"nodes": data["nodes"]}, graph.source, within)
 
 
 class MapPlan:
-    """``item`` is the node that each call is; ``outputs`` are the names of its outputs, of which there is one at most."""
+    """``item`` is the node that each call is; ``outputs`` has the name of its output, if there is one.
+
+    ``concurrency`` is the number of calls that may be open at once, 0 for all; ``group`` that of calls that share a try.
+    """
 
     __slots__ = (
         "concurrency", "graph", "group", "inputs", "item", "min_ratio", "min_successes", "outputs", "over", "run_all",
@@ -102,45 +116,36 @@ class MapPlan:
         self.item = NodePlan(0, {**data["item"], "id": node.id}, graph)
         self.item.local = node.local
 
-    def needed(self, items: int) -> int:
-        """How many of ``items`` calls must succeed."""
+    def max_failures(self, items: int) -> int:
+        """Return how many of ``items`` calls may fail."""
         by_ratio = -int(-self.min_ratio * items // 1)
-        return min(items, max(by_ratio, self.min_successes or 0))
+        return items - min(items, max(by_ratio, self.min_successes or 0))
 
 
 class Plan:
-    """All graphs of an execution; ``root`` is the one that is launched. ``source`` is as for `add`."""
+    """All graphs of an execution.
 
-    __slots__ = ("graphs", "root", "structured")
+    ``root`` is the graph that is launched; ``roots`` has the graphs that dynamic nodes made, by their references.
+    ``structured`` is True if the states of the nodes cannot be read from the activities in a history alone.
+    """
+
+    __slots__ = ("graphs", "root", "roots", "structured")
 
     def __init__(self, data: dict[str, Any], source: str = "") -> None:
-        self.graphs: dict[str, GraphPlan] = {}
+        self.graphs: dict[tuple[str, str], GraphPlan] = {}
+        self.roots: dict[str, GraphPlan] = {}
         self.structured = False
-        self.root = self.add(data, source)
+        self.add(data, source)
+        self.root = self.roots[source]
 
-    def add(self, data: dict[str, Any], source: str = "") -> GraphPlan:
-        """Take in the graphs of a document; the one that it is about.
-
-        ``structured`` becomes true when there is more in them than tasks and sub-workflows: then history alone does not
-        tell where the nodes stand.
-        """
+    def add(self, data: dict[str, Any], source: str = "") -> None:
+        """Add the graphs of a document."""
         for name, graph in data["graphs"].items():
             plan = GraphPlan(name, graph, source)
-            self.graphs[graph_key(source, name)] = plan
-            self.structured = self.structured or bool(source) or _is_structured(plan)
-        return self.graphs[graph_key(source, data["root"])]
+            self.graphs[source, name] = plan
+            self.structured = self.structured or bool(source) or plan.is_structured
+        self.roots[source] = self.graph(source, data["root"])
 
     def graph(self, source: str, name: str) -> GraphPlan:
-        """A graph by the document it is in, and its name there."""
-        return self.graphs[graph_key(source, name)]
-
-
-def graph_key(source: str, name: str) -> str:
-    """Dynamics may make graphs of the same name: each is kept with its own."""
-    return f"{source}:{name}" if source else name
-
-
-def _is_structured(plan: GraphPlan) -> bool:
-    if plan.on_failure is not None or plan.timeout is not None:
-        return True
-    return any(node.kind not in ("task", "workflow") or node.deadline is not None for node in plan.nodes)
+        """Return a graph by its document and its name there."""
+        return self.graphs[source, name]

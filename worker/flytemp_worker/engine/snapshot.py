@@ -1,219 +1,171 @@
-"""The engine's state as plain JSON: for continue-as-new, for the execution's record, for a reader's view.
+"""The engine's state as plain JSON: for continue-as-new, for the record of the execution and for readers.
 
-One row per node that has a story; a node still waiting for others has none. The same rows serve all three.
+There is one row for each node that has begun or ended; all three uses have the same rows.
 """
 
 from __future__ import annotations
 
+from dataclasses import MISSING, fields
+from operator import attrgetter
 from typing import Any
 
-from flytemp_worker.engine.kinds import maps
-from flytemp_worker.engine.kinds.branches import cases
 from flytemp_worker.engine.machine import Engine
-from flytemp_worker.engine.nodes import GraphRun, Node
+from flytemp_worker.engine.nodes import Attempt, GraphRun, Node
 from flytemp_worker.engine.phases import FINAL, NodePhase
-from flytemp_worker.engine.plan import Plan
 
 Row = dict[str, Any]
 
-_FIELDS = (
-    "attempt", "try_", "lost", "size", "started", "started_attempt", "finished", "until", "message", "error", "history",
-    "outputs", "extra",
-)  # fmt: skip
-_HANDING_ON = ("gate", "branch", "workflow")
-_DEFAULTS: dict[str, Any] = {"attempt": 0, "try_": 0, "lost": 0, "size": 0, "history": [], "extra": {}}
+_PASSING_ON = ("gate", "branch", "workflow")
 
 
-def row(node: Node) -> Row:
-    """One node, without fields at their defaults. A task that SUCCEEDED without ``outputs`` has them in its result."""
-    data: Row = {"id": node.path, "phase": str(node.phase)}
-    for field in _FIELDS:
-        value = getattr(node, field)
-        if value != _DEFAULTS.get(field):
-            data[field] = value
-    if not is_static(node.scope):
-        data.update(kind=node.kind, name=node.plan.name, target=node.plan.target)
-    return data
+class _Fields:
+    """The fields of a node and its attempt, or of a run, that are saved if they differ from their defaults."""
+
+    def __init__(self, own: dict[str, Any], state: dict[str, Any]) -> None:
+        self._own, self._state = own, state
+        self._names, self._defaults = (*own, *state), (*own.values(), *state.values())
+        self._values = attrgetter(*own, *(f"state.{name}" for name in state))
+
+    def of(self, thing: Node | GraphRun) -> Row:
+        values = zip(self._names, self._defaults, self._values(thing), strict=True)
+        return {name: value for name, default, value in values if value is not default and value != default}
+
+    def restore(self, thing: Node | GraphRun, row: Row) -> None:
+        for name, value in row.items():
+            if name in self._own:
+                setattr(thing, name, value)
+            elif name in self._state and isinstance(thing, Node):
+                setattr(thing.state, name, value)
 
 
-def told(node: Node) -> Row:
-    """A row for a reader: without outputs, which lie elsewhere, and with what a person wants to know of the kind."""
-    data = {**row(node), "kind": node.kind}
-    data.pop("outputs", None)
-    if node.plan.gate is not None:
-        data["gate"] = node.plan.gate
-    if node.kind == "map" and node.child is not None:
-        data["counts"] = list(maps.counts(node.child))
-    return data
+_NODE: dict[str, Any] = {"attempt": 0, "attempts_before": 0, "started": None, "deadline": None, "expired": False, "history": []}
+_SCOPE = _Fields({"error": None, "aborting": False, "reason": "", "expired": False, "started": None}, {})
+_NODES: dict[type[Attempt], _Fields] = {}  # filled by `_fields`
 
 
-def is_static(scope: GraphRun) -> bool:
-    """Whether the plan that the execution began with names the scope's nodes: no map and no dynamic is around them."""
-    while scope.parent is not None:
-        if scope.kind == "map" or scope.parent.kind == "dynamic":
-            return False
+def _fields(node: Node) -> _Fields:
+    kind = type(node.state)
+    if kind not in _NODES:
+        saved = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
+        _NODES[kind] = _Fields(_NODE, saved)
+    return _NODES[kind]
+
+
+def _row(node: Node) -> Row:
+    """Return the row of a node, without fields that have their defaults.
+
+    A task that SUCCEEDED and has no ``outputs`` in its row has them in its result in the store.
+    """
+    row = {"id": node.path, "phase": str(node.phase), **_fields(node).of(node)}
+    row.update(node.state.to_fields())
+    if not _is_named_by_plan(node.scope):
+        row.update(kind=node.kind, name=node.plan.name, target=node.plan.target)
+    return row
+
+
+def public_row(node: Node) -> Row:
+    """Return a row for readers: without outputs, and with fields that only readers need."""
+    row = {**_row(node), "kind": node.kind, **node.handler.public_fields(node)}
+    row.pop("outputs", None)
+    return row
+
+
+def _is_named_by_plan(scope: GraphRun) -> bool:
+    """Return True if the plan that the execution began with has the nodes of the run."""
+    while scope.opener.is_named_by_plan:
+        if scope.parent is None:
+            return True
         scope = scope.parent.scope
-    return scope.kind != "map"
+    return False
+
+
+def _has_row(node: Node) -> bool:
+    return node.phase is not NodePhase.WAITING or node.attempt > 0
 
 
 def rows(engine: Engine) -> list[Row]:
-    """Every node that is not simply waiting, callers before what they call."""
-    return [row(node) for node in engine.nodes() if node.phase is not NodePhase.WAITING or node.attempt]
+    """Return the rows of all nodes that do not just wait, each before those of the nodes in it."""
+    return [_row(node) for node in engine.nodes() if _has_row(node)]
 
 
-def for_record(engine: Engine) -> list[Row]:
-    """As `rows`, for readers."""
-    return [told(node) for node in engine.nodes() if node.phase is not NodePhase.WAITING or node.attempt]
+def public_rows(engine: Engine) -> list[Row]:
+    """Return the rows as `public_row` gives them."""
+    return [public_row(node) for node in engine.nodes() if _has_row(node)]
 
 
 def state(engine: Engine) -> dict[str, Any]:
-    """All that `restore` needs beside the plan and those of the dynamics in it.
-
-    Outputs that nothing is waiting for are left out.
-    """
-    scopes = list(engine.scopes())
-    kept = rows(engine)
-    reading: dict[GraphRun, set[int]] = {}
-    for data in kept:
-        if "outputs" in data and not _is_read_inline(engine.by_path[data["id"]], reading):
-            del data["outputs"]
+    """Return what `fill` needs besides the plans; outputs that no node will read are left out."""
+    found = rows(engine)
+    for row in found:
+        if "outputs" in row and not _may_be_read(engine.by_path[row["id"]]):
+            del row["outputs"]
+    scopes = ((scope.path, _scope_row(scope)) for scope in engine.scopes() if scope.parent is not None)
     return {
-        "rows": kept,
+        "rows": found,
         "inputs": engine.root.inputs,
+        "root": _scope_row(engine.root),
+        "scopes": {path: row for path, row in scopes if row},
+        "attempts_used": engine.attempts_used,
         "cancelled": engine.cancelled,
-        "errors": {scope.path: scope.error for scope in scopes if scope.error is not None},
-        "aborting": [scope.path for scope in scopes if scope.aborting],
-        "reasons": {scope.path: scope.reason for scope in scopes if scope.reason},
-        "expired": [scope.path for scope in scopes if scope.expired],
-        "started": engine.root.started,
-        "starts": {scope.path: scope.started for scope in scopes[1:] if _started_late(scope)},
-        "spent": engine.spent,
         "finished": engine.finished,
         "paused": engine.paused,
         "answers": engine.answers,
     }
 
 
-def _started_late(scope: GraphRun) -> bool:
-    """A graph with a time-out that counts from another time than the node's attempt."""
-    assert scope.parent is not None
-    return scope.graph.timeout is not None and scope.started not in (None, scope.parent.started_attempt)
+def _scope_row(scope: GraphRun) -> Row:
+    row = _SCOPE.of(scope)
+    if scope.graph.timeout is None:
+        row.pop("started", None)
+    return row
 
 
-def _is_read_inline(node: Node, reading: dict[GraphRun, set[int]]) -> bool:
-    """Whether a node that has not ended may take its outputs. Later readers find them in its result in the store."""
-    if node.kind != "task" or node.scope.kind != "graph" or node.plan.index in node.scope.graph.exported:
+def _may_be_read(node: Node) -> bool:
+    """Return True if a node that has not ended may read the outputs inline; later readers find them in the store."""
+    graph = node.scope.graph
+    if node.kind != "task" or node.scope.opener.counts_failures or node.scope.opener.is_transparent:
         return True
-    if node.scope not in reading:
-        reading[node.scope] = _readers(node.scope)
-    return any(index in reading[node.scope] for index in node.plan.feeds)
-
-
-def _readers(scope: GraphRun) -> set[int]:
-    """The nodes that may yet read what they take, or hand it on to one that may: a gate does, and so may a workflow."""
-    before: dict[int, list[Node]] = {}
-    for node in scope.nodes:
-        if node.kind in _HANDING_ON:
-            for index in node.plan.feeds:
-                before.setdefault(index, []).append(node)
-    exported = scope.graph.exported
-    found = {
-        node.plan.index for node in scope.nodes
-        if node.phase not in FINAL or (node.kind in _HANDING_ON and node.plan.index in exported)
-    }  # fmt: skip
-    pending = list(found)
-    while pending:
-        for node in before.get(pending.pop(), ()):
-            if node.plan.index not in found:
-                found.add(node.plan.index)
-                pending.append(node.plan.index)
-    return found
-
-
-def restore(plan: Plan, data: dict[str, Any], dynamics: dict[str, dict[str, Any]] | None = None, **limits: int) -> Engine:
-    """The engine as it was when `state` saw it, between two steps; `Engine.resume` sets it going again.
-
-    ``dynamics`` are the plans of the dynamics that had run, by `Node.ref`.
-    """
-    engine = Engine(plan, data["inputs"], **limits)
-    fill(engine, data, dynamics)
-    return engine
+    if node.plan.index in graph.exported:
+        return True
+    readers = (node.scope.nodes[index] for index in node.plan.feeds)
+    return any(reader.phase not in FINAL or reader.kind in _PASSING_ON for reader in readers)
 
 
 def fill(engine: Engine, data: dict[str, Any], dynamics: dict[str, dict[str, Any]] | None = None) -> None:
-    """Put a state into an engine that was not begun."""
-    for source, dynamic in (dynamics or {}).items():
-        engine.plan.add(dynamic, source)
-    engine.cancelled = data["cancelled"]
-    engine.finished = data.get("finished", False)
-    engine.paused = data.get("paused")
-    engine.answers = data.get("answers", {})
-    engine.spent = dict(data.get("spent", {}))
-    engine.root.started = data.get("started")
-    known = {item["id"]: item for item in data["rows"]}
-    stops = {
-        "aborting": set(data["aborting"]), "expired": set(data.get("expired", ())),
-        "errors": data["errors"], "reasons": data.get("reasons", {}), "roots": dynamics or {},
-        "starts": data.get("starts", {}),
-    }  # fmt: skip
-    _restore_scope(engine, engine.root, known, stops)
+    """Put a state into an engine that has not begun; `Engine.resume` continues it.
+
+    ``dynamics`` are the plans of the dynamic nodes whose graphs had been read, by `Node.ref`.
+    """
+    for source, plan in (dynamics or {}).items():
+        engine.plan.add(plan, source)
+    engine.attempts_used = dict(data["attempts_used"])
+    engine.cancelled, engine.finished, engine.paused = data["cancelled"], data["finished"], data["paused"]
+    engine.answers = data["answers"]
+    known = {row["id"]: row for row in data["rows"]}
+    _restore_scope(engine, engine.root, data["root"], known, data["scopes"])
 
 
-def _restore_scope(engine: Engine, scope: GraphRun, known: dict[str, Row], stops: dict[str, Any]) -> None:
-    engine.know(scope.nodes)
-    scope.error = stops["errors"].get(scope.path)
-    scope.aborting = scope.path in stops["aborting"]
-    scope.reason = stops["reasons"].get(scope.path, "")
-    scope.expired = scope.path in stops["expired"]
-    if scope.parent is not None:
-        scope.started = stops["starts"].get(scope.path, scope.parent.started_attempt)
-    _restore_handler(engine, scope, known, stops)
-    for node in scope.nodes:
-        item = known.get(node.path)
-        if item is not None:
-            _restore_node(engine, node, item, known, stops)
-    for node in scope.nodes:
-        if node.phase in FINAL:
-            scope.open -= 1
-        if node.phase is NodePhase.SUCCEEDED:
-            for index in node.plan.feeds:
-                scope.nodes[index].waiting -= 1
-    if scope.kind == "map":
-        scope.next = next((n for n, node in enumerate(scope.nodes) if node.phase is NodePhase.WAITING), len(scope.nodes))
+def _restore_scope(engine: Engine, scope: GraphRun, saved: Row, known: dict[str, Row], scopes: dict[str, Row]) -> None:
+    _SCOPE.restore(scope, saved)
+    engine.register(scope.nodes)
+    if scope.graph.on_failure is not None:
+        failure_node = Node(scope.graph.on_failure, scope)
+        if failure_node.path in known:
+            scope.failure_node = failure_node
+            engine.register([failure_node])
+    for node in (*scope.nodes, scope.failure_node):
+        if node is not None and node.path in known:
+            _restore_node(engine, node, known, scopes)
+    failure_node_open = scope.failure_node is not None and scope.failure_node.phase not in FINAL
+    scope.open = sum(node.phase not in FINAL for node in scope.nodes) + failure_node_open
+    scope.count_waiting()
 
 
-def _restore_handler(engine: Engine, scope: GraphRun, known: dict[str, Row], stops: dict[str, Any]) -> None:
-    plan = scope.graph.on_failure
-    if plan is None:
-        return
-    handler = Node(plan, scope)
-    item = known.get(handler.path)
-    if item is not None:
-        scope.handler = handler
-        engine.know([handler])
-        _restore_node(engine, handler, item, known, stops)
-        scope.open += handler.phase not in FINAL
-
-
-def _restore_node(engine: Engine, node: Node, item: Row, known: dict[str, Row], stops: dict[str, Any]) -> None:
-    engine.ledger.put(node, NodePhase(item["phase"]))
-    for field in _FIELDS:
-        setattr(node, field, item.get(field, _DEFAULTS.get(field)))
-    node.history, node.extra = list(node.history or []), {**(node.extra or {})}
-    node.child = _child(engine, node, stops)
+def _restore_node(engine: Engine, node: Node, known: dict[str, Row], scopes: dict[str, Row]) -> None:
+    row = known[node.path]
+    engine.log.place(node, NodePhase(row["phase"]))
+    _fields(node).restore(node, row)
+    node.state.from_fields(row)
+    node.child = node.handler.restore_child(engine, node)
     if node.child is not None:
-        _restore_scope(engine, node.child, known, stops)
-    elif node.kind in ("task", "dynamic") and "asks" not in node.extra:
-        engine.running += node.phase in (NodePhase.RUNNING, NodePhase.CANCELLING)
-
-
-def _child(engine: Engine, node: Node, stops: dict[str, Any]) -> GraphRun | None:
-    """What had been opened in the node."""
-    if node.kind == "workflow" and node.try_:
-        return GraphRun(engine.plan.graph(node.scope.graph.source, node.plan.target), node)
-    if node.kind == "branch" and "taken" in node.extra:
-        return cases(node)
-    if node.kind == "dynamic" and "expanded" in node.extra:
-        return GraphRun(engine.plan.graph(node.ref, stops["roots"][node.ref]["root"]), node)
-    inline = node.kind == "map" and 0 < node.extra.get("items", 0) <= engine.max_map_items
-    return maps.inline_scope(node) if inline else None
+        _restore_scope(engine, node.child, scopes.get(node.path, {}), known, scopes)

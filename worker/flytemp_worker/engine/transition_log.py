@@ -1,4 +1,4 @@
-"""Every move of every node goes through the ledger: checked against the table, counted and remembered."""
+"""Log of the moves of all nodes: it checks each against the table, counts phases and lists what changed."""
 
 from __future__ import annotations
 
@@ -7,36 +7,39 @@ from collections import deque
 from flytemp_worker.engine.nodes import Node
 from flytemp_worker.engine.phases import ACTIVE, TRANSITIONS, IllegalMove, NodePhase
 
-STORY_LENGTH = 4_000
-"""How many moves, of all nodes together, are remembered to explain an illegal one."""
+REMEMBERED_MOVES = 4_000
+"""Number of moves, over all nodes, that are kept to explain an illegal one."""
 
 
 class TransitionLog:
-    """``counts`` is of the nodes of all scopes that were called; ``active`` are those that run, wait to try again
-    or are being stopped, by path, for whoever watches. ``changed`` are nodes other than tasks that moved since the
-    journal was last written; it is kept only where ``journals`` is set."""
+    """``counts`` has the number of registered nodes by phase, ``active`` the nodes in an active phase by path.
 
-    __slots__ = ("_story", "active", "changed", "counts", "journals")
+    ``changed`` has the nodes whose changes no activity in a workflow history shows, since a reader last emptied it; it is
+    filled only if ``records`` is set.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_moves", "active", "changed", "counts", "records")
+
+    def __init__(self, *, records: bool) -> None:
         self.counts: dict[NodePhase, int] = dict.fromkeys(NodePhase, 0)
         self.active: dict[str, Node] = {}
         self.changed: dict[str, Node] = {}
-        self.journals = False
-        self._story: deque[tuple[str, NodePhase, NodePhase, str]] = deque(maxlen=STORY_LENGTH)
+        self.records = records
+        self._moves: deque[tuple[str, NodePhase, NodePhase, str]] = deque(maxlen=REMEMBERED_MOVES)
 
     def move(self, node: Node, phase: NodePhase, why: str) -> None:
-        """
+        """Move a node to another phase.
+
         Raises:
-            IllegalMove: the table has no such move.
+            IllegalMove: the table does not have the move.
         """
         if phase not in TRANSITIONS[node.phase]:
-            raise IllegalMove(node.path, f"cannot go from {node.phase} to {phase} ({why})", self.story(node.path))
-        self._story.append((node.path, node.phase, phase, why))
-        self.put(node, phase)
+            raise IllegalMove(node.path, f"cannot go from {node.phase} to {phase} ({why})", self.moves_of(node.path))
+        self._moves.append((node.path, node.phase, phase, why))
+        self.place(node, phase)
 
-    def put(self, node: Node, phase: NodePhase) -> None:
-        """Into ``phase`` from wherever it is, as a restored state says."""
+    def place(self, node: Node, phase: NodePhase) -> None:
+        """Put a node into a phase without a check: after a restore or by a manual retry."""
         self.counts[node.phase] -= 1
         self.counts[phase] += 1
         if phase in ACTIVE:
@@ -46,22 +49,22 @@ class TransitionLog:
         node.phase = phase
         self.note(node)
 
-    def drop(self, node: Node) -> None:
-        """It is no node any more."""
+    def remove(self, node: Node) -> None:
+        """Forget a node that no longer exists."""
         self.counts[node.phase] -= 1
         self.active.pop(node.path, None)
         self.changed.pop(node.path, None)
 
     def note(self, node: Node) -> None:
-        """A node changed in a way that no activity in a history tells. What is skipped is told by what skipped it."""
-        if node.plan.kind != "task" and node.phase is not NodePhase.SKIPPED:
-            self.write(node)
+        """Record a change, unless a history shows it: that of a task, or of a skipped node by what skipped it."""
+        if node.kind != "task" and node.phase is not NodePhase.SKIPPED:
+            self.record(node)
 
-    def write(self, node: Node) -> None:
-        """Into the journal, whatever it is."""
-        if self.journals:
+    def record(self, node: Node) -> None:
+        """Record a change of any node."""
+        if self.records:
             self.changed[node.path] = node
 
-    def story(self, path: str) -> list[str]:
-        """The remembered moves of one node, oldest first."""
-        return [f"{before} → {after}: {why}" for node, before, after, why in self._story if node == path]
+    def moves_of(self, path: str) -> list[str]:
+        """Return the remembered moves of one node, oldest first."""
+        return [f"{before} → {after}: {why}" for node, before, after, why in self._moves if node == path]

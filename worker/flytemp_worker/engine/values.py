@@ -44,10 +44,11 @@ class BindingResolver:
                 return form.literal(value_at(binding[form.LITERAL], path)) if path else binding
             if form.NODE in binding:
                 path = _join(binding.get(form.PATH), path)
-                found = self._of_node(scope.nodes[binding[form.NODE]], binding[form.OUTPUT], path)
-                if isinstance(found, dict):
-                    return found
-                binding, scope = found
+                node, output = scope.nodes[binding[form.NODE]], binding[form.OUTPUT]
+                source = node.state.source_of(node, output)
+                if source is None:
+                    return self._own_output(node, output, path)
+                binding, scope = source
             elif form.INPUT in binding:
                 path = _join(binding.get(form.PATH), path)
                 if scope.given is not None:
@@ -73,24 +74,17 @@ class BindingResolver:
         self.size += scope.sizes[var]
         return form.literal(value_at(scope.inputs[var], path) if path else scope.inputs[var])
 
-    def _of_node(self, node: Node, var: str, path: Path | None) -> Closed | tuple[Binding, GraphRun]:
-        """Return a node's output as a closed value, or as a binding and the scope that it belongs to."""
-        while node.kind == "branch" and node.child is not None:
-            node = node.child.nodes[node.extra["taken"]]
-        if node.kind in ("workflow", "dynamic") and node.child is not None:
-            return node.child.graph.outputs[var], node.child
-        if node.kind == "gate" and node.outputs is None:
-            return node.bindings["value"], node.scope.lexical
-        return self.output(node, var, path)
+    def output(self, node: Node, var: str) -> Closed:
+        """Return an output of a node as a closed value."""
+        source = node.state.source_of(node, var)
+        return self._own_output(node, var, None) if source is None else self.resolve(*source)
 
-    def output(self, node: Node, var: str, path: Path | None = None) -> Closed:
-        """Return an output that the node itself has."""
-        link = node.extra.get("link")
-        stored = link is not None or node.kind in ("task", "dynamic") or node.extra.get("stored", False)
-        if node.outputs is None or (self.by_reference and stored and node.size > REFERENCE_BYTES):
-            return form.result(node.ref, var, path) if link is None else form.object_output(link, var, path)
-        self.size += node.size
-        return form.literal(value_at(node.outputs[var], path) if path else node.outputs[var])
+    def _own_output(self, node: Node, var: str, path: Path | None) -> Closed:
+        state = node.state
+        if state.outputs is None or (self.by_reference and state.is_stored and state.size > REFERENCE_BYTES):
+            return state.reference(node, var, path)
+        self.size += state.size
+        return form.literal(value_at(state.outputs[var], path) if path else state.outputs[var])
 
 
 def failure_of(scope: GraphRun) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Gates of an execution that runs in this process: whoever started it answers, where it prints."""
+"""Gates of local runs, which are answered at the terminal."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from flytemp.literals.types import Json, LiteralType
 
 
 def ask_at_terminal(gate: dict[str, Any], value: Json) -> dict[str, Json]:
-    """The answer of who sits there: flytekit's questions.
+    """Ask flytekit's question for a gate, and return the answer.
 
     Raises:
-        InputError: nobody answers, or with a value of another type.
+        InputError: there is no answer, or its value has another type.
     """
     name = gate["name"]
     if gate["kind"] == "approve":
@@ -31,6 +31,6 @@ def _asked(question: str) -> str:
     print(question, end="", flush=True)
     answer = sys.stdin.readline()
     if not answer:
-        hint = "run it where somebody can type, or launch it and answer with flytemp approve or set-input"
-        raise InputError(f"nobody answered: {question.strip()}", hint=hint)
+        hint = "run it in a terminal, or launch it and answer with flytemp approve or flytemp set-input"
+        raise InputError(f"standard input ended before the answer to: {question.strip()}", hint=hint)
     return answer.rstrip("\n")

@@ -1,4 +1,4 @@
-"""Tasks, gates and short pieces of I/O of an execution that runs in this process."""
+"""Tasks, I/O requests and gates of local runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from flytemp.runtime.invocation import Invocation
 from flytemp.runtime.task_run import temporary_bundles
 from flytemp.spec.models import BundleRef
 from flytemp.spec.pages import from_pages
-from flytemp_activities.application_errors import error_detail
 from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.io_requests import IORequests
 from flytemp_worker.engine import (
@@ -40,11 +39,12 @@ from flytemp_worker.engine import (
     TaskLost,
     TaskSucceeded,
 )
+from flytemp_worker.engine.errors import Error, from_exception, system_error
 from flytemp_worker.engine.values import BindingResolver
 
 
 class InlineTaskRunner:
-    """Runs tries in this process, and keeps the tracebacks of those that failed, by node."""
+    """Runner of tries in this process; it keeps the tracebacks of failed tries by node."""
 
     def __init__(self, context: ExecutionContext, root: str, executions: Executions) -> None:
         self._context = context
@@ -53,16 +53,16 @@ class InlineTaskRunner:
         self.tracebacks: dict[str, str | None] = {}
 
     def run(self, command: RunTask) -> Event:
-        """Run one try to its end."""
+        """Run one try and return its event."""
         key = (command.node, command.attempt, command.try_)
         try:
             invocation = self._invocation(command)
-            with _surrounded(invocation.environment), self._importable(invocation.bundle):
+            with _environment(invocation.environment), self._importable(invocation.bundle):
                 owner = f"local-{os.getpid()}"
                 options = ExecutionOptions(interruptible=True)
                 result = execute(invocation, self._executions.store, owner=owner, options=options)
         except FlytempError as failure:
-            return TaskFailed(*key, error_detail("SYSTEM", failure.code, failure.message, True))
+            return TaskFailed(*key, system_error(failure.code, failure.message, retryable=True))
         if result is None:
             return TaskLost(*key, "another process claimed the try")
         if result.status == "succeeded":
@@ -70,14 +70,14 @@ class InlineTaskRunner:
         assert result.error is not None
         error = result.error
         self.tracebacks[command.node] = error.traceback
-        detail = error_detail(error.kind, error.code, error.message, error.retryable)
+        detail: Error = {"kind": error.kind, "code": error.code, "message": error.message, "retryable": error.retryable}
         if error.failed_items is not None:
             detail["failed_items"] = list(error.failed_items)
         return TaskFailed(*key, detail)
 
     @contextlib.contextmanager
     def _importable(self, bundle: BundleRef | None) -> Iterator[None]:
-        """The modules of another program, from its code bundle, and out of the way of this program's."""
+        """Make the modules of another program importable, from its code bundle and apart from those of this program."""
         if bundle is None:
             yield
             return
@@ -102,32 +102,34 @@ class InlineTaskRunner:
 
 
 class IORequestHandler:
-    """Answers what the engine asks, and asks people what it waits for."""
+    """Handler of the engine's I/O requests and gates."""
 
     def __init__(self, root: str, executions: Executions) -> None:
         self._root = root
         self._executions = executions
-        self._answers = IORequests(executions)
+        self._requests = IORequests(executions)
 
     def answer(self, command: RequestIO) -> IOCompleted:
         argument = {"execution": self._root, "node": command.node, "attempt": command.attempt, **command.argument}
         try:
-            given = self._answers.perform(IO_REQUESTS[command.what], argument)
+            given = self._requests.perform(IO_REQUESTS[command.operation], argument)
         except FlytempError as error:
-            return IOCompleted(command.node, command.what, error=error_detail("USER", error.code, error.message, False))
-        return IOCompleted(command.node, command.what, from_pages(given["pages"]) if command.what == "expand" else given)
+            return IOCompleted(command.node, command.operation, error=from_exception(error))
+        return IOCompleted(
+            command.node, command.operation, from_pages(given["pages"]) if command.operation == "expand" else given
+        )
 
     def stored(self, uri: str) -> dict[str, Json]:
-        """An object that an answer named."""
+        """Return a stored object by the URI in an answer."""
         store = self._executions.store
         found: dict[str, Json] = json.loads(store.read(uri.removeprefix(f"{store.uri}/")))
         return found
 
     def ask_gate(self, engine: Engine, ask: Callable[[dict[str, Any], Json], dict[str, Json]]) -> GateAnswered:
-        """Ask for the first gate that waits.
+        """Answer the first gate that waits.
 
         Raises:
-            InputError: nobody answers it.
+            InputError: there is no answer.
         """
         path, node = next(iter(engine.waiting.items()))
         assert node.plan.gate is not None
@@ -142,20 +144,20 @@ class IORequestHandler:
 
 @functools.cache
 def _program(folder: Path, import_roots: tuple[str, ...]) -> tuple[ModuleSpace, ProgramEntities]:
-    """Another program's modules, which are imported once, and the launch plans that they make."""
+    """Return the modules of another program, which are imported once, and the collection of their entities."""
     return ModuleSpace([(folder / root).resolve() for root in import_roots]), ProgramEntities()
 
 
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container may run as a number that has no name
+    except (KeyError, OSError):  # the user of a container may have no name
         return ""
 
 
 @contextlib.contextmanager
-def _surrounded(environment: Mapping[str, str]) -> Iterator[None]:
-    """The task's own variables beside this process's; they, and the working folder, are put back afterwards."""
+def _environment(environment: Mapping[str, str]) -> Iterator[None]:
+    """Set the task's environment variables; restore the environment and the working folder afterwards."""
     folder, variables = os.getcwd(), dict(os.environ)
     os.environ.update(environment)
     try:

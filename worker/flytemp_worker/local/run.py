@@ -1,4 +1,4 @@
-"""The loop between the engine and the runtime: what the Temporal shell is elsewhere."""
+"""The loop between the engine and the task runtime in a local run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from flytemp.records.nodes import error_info, nodes_from_rows, when
 from flytemp.spec.models import Document, LaunchPlanDocument, TaskDocument, WorkflowDocument
 from flytemp.spec.plan import around_task, plan_of
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.application_errors import error_detail
 from flytemp_activities.executions import Executions
 from flytemp_activities.record_execution import final_outputs
 from flytemp_worker.engine import (
@@ -32,7 +31,6 @@ from flytemp_worker.engine import (
     CancelTask,
     ChildClosed,
     Command,
-    Engine,
     Event,
     Finish,
     Plan,
@@ -44,15 +42,19 @@ from flytemp_worker.engine import (
     TimerFired,
     snapshot,
 )
+from flytemp_worker.engine.capacity import Limits
 from flytemp_worker.engine.deadlines import DEADLINE, TIMEOUT
+from flytemp_worker.engine.errors import from_exception, system_error, user_error
 from flytemp_worker.local.gates import ask_at_terminal
 from flytemp_worker.local.inline_tasks import InlineTaskRunner, IORequestHandler
+from flytemp_worker.node_kinds import new_engine
+from flytemp_worker.node_kinds.children import EXECUTION, set_execution
 
 NAMESPACE = "local"
 
 Key = tuple[str, int, int]
 AskGate = Callable[[dict[str, Any], Json], dict[str, Json]]
-"""Answers a gate: takes its plan and the value to approve, gives ``{"approved": …}`` or ``{"value": …}``."""
+"""Answer a gate: take its plan and the value to approve, return ``{"approved": …}`` or ``{"value": …}``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +101,15 @@ def run_local(
     Args:
         document: a workflow, a task or a launch plan.
         literals: the caller's inputs.
-        store: where inputs, results and files go.
-        project: of the execution.
-        domain: of the execution.
-        workflow: the launch plan's workflow, when ``document`` is a launch plan.
+        store: the store of inputs, results and files.
+        project: the project of the execution.
+        domain: the domain of the execution.
+        workflow: the launch plan's workflow, if ``document`` is a launch plan.
         others: the launch plans that it calls, and their workflows.
-        name: of the execution; generated when None.
-        options: as for any launch.
-        on_change: hears of the execution after every step.
-        ask_gate: answers gates.
+        name: the name of the execution; generated if None.
+        options: the options of the launch.
+        on_change: called with the execution after every step.
+        ask_gate: called for each gate that waits.
 
     Raises:
         InputError: an input is unknown, missing or of the wrong type.
@@ -125,7 +127,7 @@ def run_local(
 
 
 class LocalRun:
-    """One execution."""
+    """One local execution."""
 
     def __init__(
         self, launch: LocalLaunch, store: ObjectStore, on_change: Callable[[Execution], None] | None, ask_gate: AskGate
@@ -151,16 +153,15 @@ class LocalRun:
         self._executions.introduce(self._layout.root, self._context, self._document)
         self._plan_json = plan_of(self._document)
         parallelism = self._context.options.max_parallelism
-        self._engine = Engine(
-            Plan(self._plan_json),
-            self._context.inputs,
+        limits = Limits(
             max_parallelism=25 if parallelism is None else parallelism,
             max_system_tries=1,
-            max_map_items=10**9,  # there are no other workflows to run parts of it
+            max_map_items=10**9,  # chunks would need other workflows
         )
+        self._engine = new_engine(Plan(self._plan_json), self._context.inputs, limits)
         self._engine.seed = self._layout.root
         self._tasks = InlineTaskRunner(self._context, self._layout.root, self._executions)
-        self._answerer = IORequestHandler(self._layout.root, self._executions)
+        self._requests = IORequestHandler(self._layout.root, self._executions)
         self._finish: Finish | None = None
         self._pending: dict[Key, RunTask | StartChild] = {}
         self._timers: dict[Key, float] = {}
@@ -172,26 +173,26 @@ class LocalRun:
 
     def run(self) -> Execution:
         self._store.write(self._layout.execution, self._context.model_dump_json().encode())
-        self._take(self._engine.begin(_now()))
+        self._perform(self._engine.begin(_now()))
         while self._finish is None:
             self._show(Phase.RUNNING)
-            self._take(self._engine.step(self._next_event(), _now()))
+            self._perform(self._engine.step(self._next_event(), _now()))
         return self._close(self._finish)
 
-    def _take(self, commands: list[Command]) -> None:
-        """Sort commands by when they are carried out; stopping a task that has not begun is immediate."""
+    def _perform(self, commands: list[Command]) -> None:
+        """Perform or queue commands; a task that has not begun is stopped at once."""
         for command in commands:
             if isinstance(command, Finish):
                 self._finish = command
             elif isinstance(command, RequestIO):
-                self._events.append(self._answerer.answer(command))
+                self._events.append(self._requests.answer(command))
             elif isinstance(command, RunTask):
                 self._pending[(command.node, command.attempt, command.try_)] = command
             elif isinstance(command, StartChild):
                 self._pending[(command.node, command.attempt, 0)] = command
             elif isinstance(command, CancelTask):
                 key = (command.node, command.attempt, command.try_)
-                if self._pending.pop(key, None) is not None:  # else Ctrl-C stopped it, and its event is there
+                if self._pending.pop(key, None) is not None:  # otherwise Ctrl-C has stopped it and sent the event
                     self._events.append(TaskCancelled(*key))
             elif isinstance(command, StartTimer):
                 self._start_timer(command)
@@ -202,7 +203,7 @@ class LocalRun:
         key = (command.node, command.attempt, command.try_)
         kind = "" if key[1:] == TIMEOUT else self._engine.by_path[command.node].kind
         if key[1:] in (TIMEOUT, DEADLINE) or kind == "gate":
-            return  # nothing could stop the code from outside, and who answers a gate is here
+            return  # nothing can stop the code from outside, and gates are answered at the terminal
         if kind == "sleep":
             print(f"[Sleep Gate] Simulating Sleep for {_duration(command.seconds)}", flush=True)
             self._events.append(TimerFired(*key))
@@ -210,14 +211,14 @@ class LocalRun:
             self._timers[key] = time.monotonic() + command.seconds
 
     def _cancel(self, command: Command) -> None:
-        """A timer, or an execution that has not begun: none ever runs while its parent does anything."""
+        """Cancel a timer, or a child execution that has not begun; running children block this loop."""
         node, attempt = getattr(command, "node", ""), getattr(command, "attempt", 0)
         self._timers.pop((node, attempt, getattr(command, "try_", 0)), None)
         if self._pending.pop((node, attempt, 0), None) is not None:
-            self._events.append(ChildClosed(node, -1, attempt, "ABORTED"))
+            self._events.append(ChildClosed(node, EXECUTION, attempt, "ABORTED"))
 
     def _next_event(self) -> Event:
-        """Run what is next, ask a gate, or sleep until a back-off is over. Ctrl-C cancels the execution in order."""
+        """Run the next task or child, answer a gate, or sleep until a back-off ends. Ctrl-C cancels the execution."""
         if self._events:
             return self._events.popleft()
         running: Key | None = None
@@ -227,7 +228,7 @@ class LocalRun:
                 command = self._pending.pop(running)
                 return self._tasks.run(command) if isinstance(command, RunTask) else self._run_child(command)
             if not self._timers:
-                return self._answerer.ask_gate(self._engine, self._ask_gate)
+                return self._requests.ask_gate(self._engine, self._ask_gate)
             due: Key = min(self._timers, key=lambda timer: self._timers[timer])
             time.sleep(max(0.0, self._timers[due] - time.monotonic()))
             del self._timers[due]
@@ -244,21 +245,21 @@ class LocalRun:
         try:
             execution = self._child(command)
         except FlytempError as error:
-            detail = error_detail("USER", error.code, error.message, False)
-            return ChildClosed(command.node, -1, command.attempt, "FAILED", error=detail)
+            return ChildClosed(command.node, EXECUTION, command.attempt, "FAILED", error=from_exception(error))
         if execution.phase is Phase.SUCCEEDED:
             outputs = execution.outputs or {}
-            return ChildClosed(command.node, -1, command.attempt, "SUCCEEDED", outputs, None, len(str(outputs)))
+            return ChildClosed(command.node, EXECUTION, command.attempt, "SUCCEEDED", outputs, None, len(str(outputs)))
         why = execution.error
         where = f", node {why.node}" if why and why.node else ""
         message = f"execution {execution.name}{where}: {why.message if why else execution.phase}"
-        detail = error_detail(why.kind if why else "USER", why.code if why else "Failed", message, False)
-        return ChildClosed(command.node, -1, command.attempt, str(execution.phase), error=detail)
+        make = system_error if why is not None and why.kind == "SYSTEM" else user_error
+        failure = make(why.code if why else "Failed", message)
+        return ChildClosed(command.node, EXECUTION, command.attempt, str(execution.phase), error=failure)
 
     def _child(self, command: StartChild) -> Execution:
         launch, inputs = self._launch, command.inputs
         if command.inputs_uri is not None:
-            inputs = self._answerer.stored(command.inputs_uri)
+            inputs = self._requests.stored(command.inputs_uri)
         parent = ParentCall(
             workflow_id=self.workflow_id,
             node=command.node,
@@ -277,7 +278,7 @@ class LocalRun:
             parent=parent,
         )
         run = LocalRun(child, self._store, None, self._ask_gate)
-        self._engine.by_path[command.node].extra["child"] = run.workflow_id
+        set_execution(self._engine, command.node, run.workflow_id)
         return run.run()
 
     def _find(self, wanted: dict[str, Any]) -> LaunchTarget:
@@ -312,12 +313,12 @@ class LocalRun:
                 outputs = final_outputs(finish.outputs, constants, self._store, self._layout.root)
             except FlytempError as failure:
                 phase = Phase.FAILED
-                error = error_detail("USER", failure.code, failure.message, False)
+                error = from_exception(failure)
         if phase is Phase.ABORTED and error is None:
-            error = {"code": "Cancelled", "message": f"cancelled: {finish.reason}", "retryable": False}
+            error = user_error("Cancelled", f"cancelled: {finish.reason}")
         execution = self._execution(phase)
         execution.outputs = outputs
-        execution.error = error_info(error) if error else None
+        execution.error = error_info({**error}) if error else None
         if execution.error is not None and execution.error.node is not None:
             execution.error.traceback = self._tasks.tracebacks.get(execution.error.node)
         execution.finished_at = when(_now())
@@ -331,7 +332,7 @@ class LocalRun:
             self._on_change(self._execution(phase))
 
     def _execution(self, phase: Phase) -> Execution:
-        nodes = nodes_from_rows(self._plan_json, snapshot.for_record(self._engine))
+        nodes = nodes_from_rows(self._plan_json, snapshot.public_rows(self._engine))
         return execution_of(self._context, self._layout, self._store, phase, nodes)
 
 

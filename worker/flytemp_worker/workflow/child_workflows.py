@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlreadyStartedError
@@ -36,6 +36,7 @@ from flytemp.protocol.workflow import ChildClosed as ChildClosedMessage
 from flytemp.records.launch import LaunchOptions, LaunchRequest, ParentCall
 from flytemp.temporal.workflows import phase_of_failure
 from flytemp_worker.engine import BroadcastToChunks, CancelChild, ChildClosed, Event, IncreaseAllocation, StartChild, StartChunk
+from flytemp_worker.engine.errors import Error, system_error
 from flytemp_worker.workflow import activity_calls
 
 Key = tuple[str, int, int]
@@ -113,7 +114,7 @@ class ChildWorkflows:
             execution_id=execution,
             node=command.node,
             name=command.name,
-            chunk=command.part,
+            chunk=command.chunk,
             attempt=command.attempt,
             source=command.source,
             graph=command.graph,
@@ -122,13 +123,13 @@ class ChildWorkflows:
             count=command.count,
             width=command.width,
             given=command.given,
-            most_failures=command.most_failures,
-            base=command.base,
+            most_failures=command.max_failures,
+            base=command.attempts_before,
             answers=answers,
             paused=paused,
         )
         argument = ChunkStart(self._resolved.for_chunk(), chunk).to_json()
-        key = (command.node, command.part, command.attempt)
+        key = (command.node, command.chunk, command.attempt)
         self._start(key, CHUNK_WORKFLOW_TYPE, argument, chunk_id(parent, *key), command.resumed)
 
     def _start(self, key: Key, kind: str, argument: dict[str, Any], identifier: str, resumed: bool) -> None:
@@ -169,7 +170,7 @@ class ChildWorkflows:
         if key not in self._ids:
             return
         node, chunk, attempt = key
-        error = {"kind": "SYSTEM", "code": "ChildEnded", "message": f"{self._ids[key]} ended: {reason}"}
+        error = system_error("ChildEnded", f"{self._ids[key]} ended: {reason}")
         self._enqueue(ChildClosed(node, chunk, attempt, "LOST" if chunk != NO_CHUNK else phase, error=error))
 
     def on_closed(self, message: ChildClosedMessage) -> None:
@@ -179,13 +180,19 @@ class ChildWorkflows:
         self._ids.pop(key, None)
         succeeded, failed = message.counts
         closed = ChildClosed(
-            *key, message.phase, message.outputs, message.outputs_uri, message.size, message.error, (succeeded, failed)
+            *key,
+            message.phase,
+            message.outputs,
+            message.outputs_uri,
+            message.size,
+            cast(Error | None, message.error),
+            (succeeded, failed),
         )
         self._enqueue(closed)
 
     def cancel(self, command: CancelChild) -> None:
         """Request the cancellation of a child."""
-        self._when_started((command.node, command.part, command.attempt), _cancel)
+        self._when_started((command.node, command.chunk, command.attempt), _cancel)
 
     def broadcast(self, command: BroadcastToChunks) -> None:
         """Signal an answer to a gate, a pause or its end to all chunks."""
@@ -195,7 +202,7 @@ class ChildWorkflows:
 
     def increase_allocation(self, command: IncreaseAllocation) -> None:
         """Signal the new number of slots to a chunk."""
-        key = (command.node, command.part, command.attempt)
+        key = (command.node, command.chunk, command.attempt)
         self._when_started(key, lambda identifier: _signal_chunk(identifier, ParentMessage(width=command.width)))
 
     def _when_started(self, key: Key, action: Callable[[str], None]) -> None:

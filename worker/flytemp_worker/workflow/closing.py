@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, CancelledError
@@ -56,11 +56,11 @@ async def _record(runner: WorkflowRunner, finish: Finish) -> RecordedExecution:
         phase=finish.phase,
         closed=workflow.time_ns() // 1_000_000,
         outputs=finish.outputs,
-        error=finish.error,
+        error=cast(dict[str, Any] | None, finish.error),
         reason=finish.reason,
         warnings=runner.resolved.warnings,
     )
-    rows = to_pages(snapshot.for_record(runner.engine))
+    rows = to_pages(snapshot.public_rows(runner.engine))
     if len(rows) == 1:
         argument = replace(argument, rows=rows[0])
     else:
@@ -105,7 +105,7 @@ def _error_for_parent(recorded: RecordedExecution) -> dict[str, Json]:
 
 async def _close_chunk(runner: WorkflowRunner, chunk: ChunkArgument, finish: Finish) -> dict[str, Any]:
     name = f"{chunk.name}/{chunk.attempt}"
-    for number, text in enumerate(to_pages(snapshot.for_record(runner.engine))):
+    for number, text in enumerate(to_pages(snapshot.public_rows(runner.engine))):
         page = protocol.SaveChunkRows(runner.root, name, number, text)
         await runner.call(protocol.SAVE_CHUNK_ROWS, page, summary="record the chunk's nodes")
     if finish.outputs is not None:
@@ -113,6 +113,8 @@ async def _close_chunk(runner: WorkflowRunner, chunk: ChunkArgument, finish: Fin
         await runner.call(protocol.SAVE_CHUNK_OUTPUTS, outputs, summary="record the chunk's outputs")
     workflow.set_current_details(details(runner.engine, runner.resolved))
     counts = finish.counts or (0, 0)
-    message = ChildClosed(chunk.node, chunk.attempt, finish.phase, chunk.chunk, error=finish.error, counts=counts)
+    message = ChildClosed(
+        chunk.node, chunk.attempt, finish.phase, chunk.chunk, error=cast(dict[str, Any] | None, finish.error), counts=counts
+    )
     await _signal_parent(runner, chunk.parent, message)
     return {"phase": finish.phase, "counts": list(counts)}

@@ -46,7 +46,7 @@ async def continue_as_new(runner: WorkflowRunner) -> None:
 async def _await_tasks(runner: WorkflowRunner) -> None:
     engine = runner.engine
     deadline = workflow.time() + runner.settings.drain_seconds
-    while (engine.running or runner.has_commands) and runner.finish is None and not engine.aborting:
+    while (engine.capacity.running or runner.has_commands) and runner.finish is None and not engine.aborting:
         left = deadline - workflow.time()
         if runner.has_commands:
             await runner.wait(short_timer=0)

@@ -66,7 +66,7 @@ class EarlyStarts:
         """How many more tasks to start now; 0 where they would be too few, or the last ones still wait for their activities."""
         if self._held or not engine.is_windowed:
             return 0
-        free = min(engine.limit - engine.running - engine.lent, self._most, len(engine.ready))
+        free = min(engine.capacity.limit - engine.capacity.used, self._most, len(engine.capacity.tasks))
         return free if free >= LEAST else 0
 
     def start(self, tasks: list[RunTask], most: int) -> None:
@@ -120,7 +120,7 @@ class EarlyStarts:
 
     def _first(self, engine: Engine, window: int) -> Key | None:
         """The first of those held, if it may have its activity now."""
-        return self._willing(engine) if engine.running + engine.lent - len(self._held) < window else None
+        return self._willing(engine) if engine.capacity.used - len(self._held) < window else None
 
     def _willing(self, engine: Engine) -> Key | None:
         """The first of those held, unless they are being started. In a pause what was not started does not start."""

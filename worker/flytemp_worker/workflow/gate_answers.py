@@ -81,7 +81,7 @@ def check_answer(engine: Engine, request: AnswerRequest) -> None:
 def _is_answered(engine: Engine, gate: str) -> bool:
     node = engine.by_path.get(gate)
     if node is not None:
-        return "answer" in node.extra
+        return getattr(node.state, "answer", None) is not None
     is_waiting = any((node.plan.gate or {})["name"] == gate for node in engine.waiting.values())
     return gate in engine.answers and not is_waiting
 
@@ -130,7 +130,7 @@ def _nodes(graph: GraphPlan) -> list[NodePlan]:
 def _may_appear(engine: Engine) -> bool:
     """Return True if a gate may exist that the engine has not seen: in the graph of a dynamic node, or in a chunk of a map."""
     kinds = {kind for graph in engine.plan.graphs.values() for node in _nodes(graph) for kind in _kinds(node)}
-    return "dynamic" in kinds or any("parts" in node.extra for node in engine.nodes() if node.kind == "map")
+    return "dynamic" in kinds or bool(engine.capacity.allocated or engine.capacity.chunks)
 
 
 def _kinds(node: NodePlan) -> set[str]:

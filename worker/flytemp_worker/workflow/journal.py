@@ -36,7 +36,7 @@ class Journal:
     def write(self, engine: Engine) -> None:
         """Write at most one event to the history, and none if nothing changed."""
         updates: dict[str, Any] = {}
-        changed = engine.ledger.changed
+        changed = engine.log.changed
         if changed or engine.paused != self._paused:
             updates[ROWS_MEMO] = self._rows(engine, changed).to_json()
         waiting = list(engine.waiting)
@@ -50,7 +50,7 @@ class Journal:
         rows: list[dict[str, Any]] = []
         size = 0
         while changed and len(rows) < MAX_ROWS and size < MAX_ROWS_BYTES:
-            row = snapshot.told(changed.pop(next(iter(changed))))
+            row = snapshot.public_row(changed.pop(next(iter(changed))))
             rows.append(row)
             size += len(json.dumps(row))
         if engine.paused == self._paused:
@@ -61,4 +61,4 @@ class Journal:
     def _gate(self, engine: Engine, path: str) -> WaitingGateMemo:
         node = engine.waiting[path]
         gate = node.plan.gate or {}
-        return WaitingGateMemo(path, gate["name"], gate["kind"], gate["type"], node.started_attempt, self._execution)
+        return WaitingGateMemo(path, gate["name"], gate["kind"], gate["type"], node.state.started_attempt, self._execution)

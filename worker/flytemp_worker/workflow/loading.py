@@ -10,10 +10,11 @@ from flytemp.protocol.workflow import ChunkArgument, Continuation
 from flytemp.spec import bindings
 from flytemp.spec.pages import from_pages
 from flytemp_worker.engine import Engine, PauseRequested, Plan, RetryRequested, snapshot
-from flytemp_worker.engine.kinds import concurrency_budget, maps
-from flytemp_worker.engine.kinds.dynamics import sources
+from flytemp_worker.engine.capacity import ChunkRole, Limits
 from flytemp_worker.engine.manual_retry import nodes_to_retry
-from flytemp_worker.engine.nodes import GraphRun
+from flytemp_worker.node_kinds import REGISTRY, new_engine
+from flytemp_worker.node_kinds.dynamics import sources
+from flytemp_worker.node_kinds.map_chunks import chunk_engine
 from flytemp_worker.workflow import activity_calls
 from flytemp_worker.workflow.gate_answers import as_application_error, as_gate_input
 from flytemp_worker.workflow.runner import WorkflowRunner, now
@@ -69,7 +70,7 @@ async def _create_engine(runner: WorkflowRunner, plan_pages: list[str] | None) -
         engine = _execution_engine(runner, plan_pages or await _load_plan_pages(runner))
     runner.engine = engine
     engine.seed = runner.root
-    engine.window = runner.window.size
+    engine.capacity.window = runner.window.size
     engine.convert = as_gate_input
     return engine
 
@@ -79,37 +80,35 @@ def _execution_engine(runner: WorkflowRunner, plan_pages: list[str]) -> Engine:
     plan = Plan(from_pages(plan_pages))
     if resolved.timeout_seconds is not None:
         plan.root.timeout = resolved.timeout_seconds
-    return Engine(plan, resolved.inputs, max_parallelism=runner.settings.max_parallelism, **_limits(runner))
+    return new_engine(plan, resolved.inputs, _limits(runner, runner.settings.max_parallelism))
 
 
-def _limits(runner: WorkflowRunner) -> dict[str, int]:
+def _limits(runner: WorkflowRunner, max_parallelism: int) -> Limits:
     settings = runner.settings
-    return {
-        "max_in_flight": settings.max_in_flight,
-        "max_system_tries": settings.max_system_tries,
-        "max_map_items": settings.max_map_items,
-        "max_dynamic_depth": settings.max_dynamic_depth,
-    }
+    return Limits(
+        max_parallelism,
+        settings.max_in_flight,
+        settings.max_system_tries,
+        settings.max_map_items,
+        settings.max_dynamic_depth,
+    )
 
 
 async def _chunk_engine(runner: WorkflowRunner, chunk: ChunkArgument) -> Engine:
     argument = protocol.ChunkPlanArgument(runner.root, chunk.node, chunk.source, chunk.graph, chunk.local, chunk.given)
     loaded = await runner.call(protocol.CHUNK_PLAN, argument, summary="the chunk's plan and items")
     plan = Plan(from_pages(loaded.pages), chunk.source)
-    plan.structured = True
-    engine = Engine(plan, None, max_parallelism=chunk.width, **_limits(runner))
-    engine.most_failures, engine.base = chunk.most_failures, chunk.base
-    node = plan.root.nodes[0]
-    assert node.map is not None
-    node.map.item.local = chunk.local
-    scope = GraphRun(node.map.graph, None, kind="map")
-    scope.path = chunk.node
-    scope.given = {**chunk.given, **{var: bindings.literal(items) for var, items in (loaded.items or {}).items()}}
-    scope.width = chunk.width if node.map.concurrency else 0  # the chunk's share of the map's concurrency
-    maps.fill(scope, node.map, chunk.first, chunk.count)
-    engine.root = scope
-    concurrency_budget.borrow(engine, chunk.width)
-    return engine
+    return chunk_engine(
+        plan,
+        REGISTRY,
+        _limits(runner, chunk.width),
+        ChunkRole(chunk.most_failures, chunk.base),
+        path=chunk.node,
+        local=chunk.local,
+        first=chunk.first,
+        count=chunk.count,
+        given={**chunk.given, **{var: bindings.literal(items) for var, items in (loaded.items or {}).items()}},
+    )
 
 
 async def _restore_state(runner: WorkflowRunner, engine: Engine, first: protocol.StatePage, count: int) -> None:

@@ -22,8 +22,8 @@ from flytemp_worker.engine import (
     RetryRequested,
     SlotsReleased,
 )
-from flytemp_worker.engine.kinds.gates import fits
 from flytemp_worker.engine.manual_retry import nodes_to_retry
+from flytemp_worker.node_kinds.gates import accepts
 from flytemp_worker.workflow.gate_answers import as_application_error, check_answer, checked_value
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class MessageHandlers:
         else:
             answer["value"] = checked_value(engine, request)
         named = [path for path, node in engine.waiting.items() if gate in (path, (node.plan.gate or {})["name"])]
-        nodes = [path for path in named if fits(engine, engine.waiting[path], answer)]
+        nodes = [path for path in named if accepts(engine, engine.waiting[path], answer)]
         runner.enqueue_event(GateAnswered(gate, answer))
         return protocol.AffectedNodes(nodes)
 

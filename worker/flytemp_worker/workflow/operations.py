@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
@@ -29,6 +29,7 @@ from flytemp_worker.engine import (
     TaskSucceeded,
     TimerFired,
 )
+from flytemp_worker.engine.errors import Error, system_error, user_error
 from flytemp_worker.workflow import activity_calls
 
 Key = tuple[str, int, int]
@@ -89,9 +90,11 @@ class Operations:
 
     def request_io(self, command: RequestIO) -> None:
         """Start the activity that reads or writes values for the engine."""
-        declaration = IO_REQUESTS[command.what]
+        declaration = IO_REQUESTS[command.operation]
         argument = declaration.argument(execution=self._root, node=command.node, attempt=command.attempt, **command.argument)
-        handle = activity_calls.control(declaration, argument, summary=activity_calls.short(f"{command.node}: {command.what}"))
+        handle = activity_calls.control(
+            declaration, argument, summary=activity_calls.short(f"{command.node}: {command.operation}")
+        )
         handle.add_done_callback(lambda done: self._enqueue(_io_completed(command, done)))
 
 
@@ -116,13 +119,13 @@ def task_event(key: Key, done: asyncio.Task[Any]) -> Event:
     error = done.exception()
     if error is None:
         result = RUN_TASK.read_result(done.result())
-        return TaskSucceeded(*key, result.outputs, result.size)
+        return TaskSucceeded(*key, result.outputs, result.size, result.lookup)
     if is_cancelled_exception(error):
         return TaskCancelled(*key)
     cause = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, ActivityTimeout) and cause.type is TimeoutType.SCHEDULE_TO_START:
         message = "no worker started the task within its queue timeout"
-        return TaskFailed(*key, {"kind": "USER", "code": "Timeout", "message": message, "retryable": True})
+        return TaskFailed(*key, {**user_error("Timeout", message), "retryable": True})
     detail = _detail(cause)
     if detail is not None:
         lost = detail["kind"] == "SYSTEM" and detail["code"] == "Lost"  # an exception of the user may be called Lost, too
@@ -130,9 +133,9 @@ def task_event(key: Key, done: asyncio.Task[Any]) -> Event:
     return TaskLost(*key, f"the activity ended without a result: {cause or error}")
 
 
-def _detail(cause: BaseException | None) -> dict[str, Any] | None:
+def _detail(cause: BaseException | None) -> Error | None:
     detail = cause.details[0] if isinstance(cause, ApplicationError) and cause.details else None
-    return detail if isinstance(detail, dict) and {"kind", "code", "message"} <= detail.keys() else None
+    return cast(Error, detail) if isinstance(detail, dict) and {"kind", "code", "message"} <= detail.keys() else None
 
 
 def _io_completed(command: RequestIO, done: asyncio.Task[Any]) -> IOCompleted:
@@ -140,9 +143,11 @@ def _io_completed(command: RequestIO, done: asyncio.Task[Any]) -> IOCompleted:
     if error is None and not done.cancelled():
         answer = done.result()
         try:
-            return IOCompleted(command.node, command.what, from_pages(answer["pages"]) if command.what == "expand" else answer)
+            return IOCompleted(
+                command.node, command.operation, from_pages(answer["pages"]) if command.operation == "expand" else answer
+            )
         except FlytempError as failure:
             error = failure
     cause = error.cause if isinstance(error, ActivityError) else error
-    detail = _detail(cause) or {"kind": "SYSTEM", "code": "Failed", "message": f"{command.what}: {cause}"}
-    return IOCompleted(command.node, command.what, error={**detail, "retryable": False})
+    detail = _detail(cause) or system_error("Failed", f"{command.operation}: {cause}")
+    return IOCompleted(command.node, command.operation, error={**detail, "retryable": False})

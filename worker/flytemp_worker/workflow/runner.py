@@ -36,6 +36,7 @@ from flytemp_worker.engine import (
     TaskLost,
     TaskSucceeded,
 )
+from flytemp_worker.node_kinds.children import set_execution
 from flytemp_worker.workflow import activity_calls
 from flytemp_worker.workflow.child_workflows import ChildWorkflows, signal_parent
 from flytemp_worker.workflow.early_start import FIRST, EarlyStarts, StopTask
@@ -131,7 +132,7 @@ class WorkflowRunner:
             self.finish = commands[-1]
         for command in commands:
             if isinstance(command, StartChild):
-                self.engine.by_path[command.node].extra["child"] = self._children.execution_of(command)
+                set_execution(self.engine, command.node, self._children.execution_of(command))
         self._commands.extend(commands)
 
     def increase_slots(self, slots: int) -> None:
@@ -161,9 +162,7 @@ class WorkflowRunner:
     def watch_parent(self) -> None:
         """Cancel the run when its parent is gone; call this once per run."""
         if self.parent is not None:
-            watching = self._children.watch_parent(
-                self.parent, lambda: self.enqueue_event(CancelRequested("its parent is gone"))
-            )
+            watching = self._children.watch_parent(self.parent, lambda: self.enqueue_event(CancelRequested("its parent is gone")))
             asyncio.create_task(watching)  # noqa: RUF006 - the loop is the workflow's
 
     async def wait(self, seconds: float | None = None, *, short_timer: float | None = None) -> None:
@@ -236,7 +235,7 @@ class WorkflowRunner:
             self.enqueue_commands(self.engine.step(event, at))
         self._update_window()
         may_grow = self._may_window_grow and not self.has_commands
-        has_grown = self.window.check(completions, may_grow=may_grow, limit=self.engine.limit)
+        has_grown = self.window.check(completions, may_grow=may_grow, limit=self.engine.capacity.limit)
         self._update_window()
         if has_grown:
             self.enqueue_commands(self.engine.flush())
@@ -249,7 +248,7 @@ class WorkflowRunner:
 
     def _update_window(self) -> None:
         """Set the number of task activities that the engine may start by itself."""
-        self.engine.window = self._early_starts.window(self.window.size)
+        self.engine.capacity.window = self._early_starts.window(self.window.size)
 
     def _start_early(self) -> None:
         """Start tries early if the window holds back many of them."""
@@ -257,7 +256,7 @@ class WorkflowRunner:
         room = self._early_starts.room(engine)
         if not room:
             return
-        engine.window = engine.running + engine.lent + room
+        engine.capacity.window = engine.capacity.used + room
         self.enqueue_commands(engine.flush())
         unsent = [command for command in self._commands if isinstance(command, RunTask) and not command.resumed]
         tasks = unsent[FIRST:]

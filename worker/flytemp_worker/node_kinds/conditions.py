@@ -1,10 +1,5 @@
-"""Conditions of branches, evaluated on literals.
-
-::
-
-    ["cmp", operator, left, right, type]     left and right are bindings
-    ["and", [condition…]]    ["or", [condition…]]
-"""
+"""Evaluation of the conditions of branches, which are ``["cmp", operator, left, right, type]`` with bindings left and right,
+``["and", [condition…]]`` or ``["or", [condition…]]``."""
 
 from __future__ import annotations
 
@@ -16,11 +11,11 @@ from flytemp.spec.bindings import Binding
 from flytemp_worker.engine.plan import Condition
 
 Read = Callable[[Binding], Any]
-"""Gives the literal of a binding."""
+"""Return the literal of a binding."""
 
 
 def operands(condition: Condition | None) -> Iterator[Binding]:
-    """Every binding that the condition may need."""
+    """Yield every binding that the condition may need."""
     if condition is None:
         return
     if condition[0] == "cmp":
@@ -32,10 +27,10 @@ def operands(condition: Condition | None) -> Iterator[Binding]:
 
 
 def holds(condition: Condition | None, read: Read) -> bool:
-    """Whether the condition holds; terms after one that decides are not read.
+    """Return True if the condition holds; terms after one that decides are not read.
 
     Raises:
-        InputError: a value does not exist, or the two do not compare.
+        InputError: a value does not exist, or the two cannot be compared.
     """
     if condition is None:
         return True
@@ -43,5 +38,5 @@ def holds(condition: Condition | None, read: Read) -> bool:
         return all(holds(term, read) for term in condition[1])
     if condition[0] == "or":
         return any(holds(term, read) for term in condition[1])
-    _, sign, left, right, kind = condition
-    return compare(sign, read(left), read(right), kind)
+    _, operator, left, right, kind = condition
+    return compare(operator, read(left), read(right), kind)
