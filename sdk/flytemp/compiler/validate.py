@@ -14,7 +14,7 @@ from flytemp.authoring.task import Task, is_test_module
 from flytemp.errors import InvalidName, Location, Problem, ProgramError
 from flytemp.names import check_entity
 from flytemp.spec.models import ResourceAmounts, ResourceSpec, TaskSettings
-from flytemp.task_types import find_task_type, type_flaws
+from flytemp.task_types import find_task_type, task_type_problems
 
 
 def entity_problems(entity: Entity) -> Sequence[Problem]:
@@ -49,7 +49,7 @@ def task_problems(task: Task[..., Any]) -> list[Problem]:
         for name in ignored
         if name not in task.python_interface.parameters
     ]
-    problems += [Problem(f"task '{task.name}' {flaw}", where, hint) for flaw, hint in type_flaws(task.spec())]
+    problems += [problem.within(f"task '{task.name}' ", where) for problem in task_type_problems(task.spec())]
     if not task.is_loadable and not is_test_module(task.module):
         problems.append(
             Problem(

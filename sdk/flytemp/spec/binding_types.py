@@ -1,12 +1,12 @@
-"""Whether a binding fits the type that it goes to."""
+"""Check of bindings against the types that they are used for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import repeat
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
-from flytemp.errors import InputError, TypeMismatch
+from flytemp.errors import InputError, Problem, TypeMismatch
 from flytemp.literals.cast import castable, variant_for
 from flytemp.literals.check import check_literal
 from flytemp.literals.describe import describe_type
@@ -27,19 +27,16 @@ from flytemp.spec.models import (
     OutputBinding,
 )
 
-Flaw = tuple[str, str | None]
-"""What is wrong, and what to do about it."""
-
 _ANY = SimpleType(kind="any")
 
 
 @dataclass
 class Sources:
-    """The types that the bindings of one graph take from. Each question is answered once: programs repeat themselves."""
+    """Types of what the bindings of one graph take from. Every answer is kept, because programs repeat themselves."""
 
     inputs: Mapping[str, LiteralType] = field(default_factory=dict)
     _outputs: dict[str, Mapping[str, LiteralType]] = field(default_factory=dict)
-    # By identity, which is much faster than by content; what is asked about is kept, so that identities stay their own.
+    # By identity, which is much faster than by content. The keys' objects are kept so that no others get their identities.
     _fits: dict[tuple[int, int], tuple[str | None, LiteralType, LiteralType]] = field(default_factory=dict)
     _parts: dict[tuple[int, tuple[str | int, ...]], tuple[LiteralType, LiteralType]] = field(default_factory=dict)
     _inputs_of: dict[int, tuple[Interface, dict[str, LiteralType]]] = field(default_factory=dict)
@@ -48,7 +45,7 @@ class Sources:
         self._outputs[node] = outputs
 
     def types_of(self, interface: Interface) -> Mapping[str, LiteralType]:
-        """The types of an interface's inputs."""
+        """Return the types of an interface's inputs."""
         known = self._inputs_of.get(id(interface))
         if known is None:
             known = interface, {variable.name: variable.type for variable in interface.inputs}
@@ -56,10 +53,10 @@ class Sources:
         return known[1]
 
     def type_of(self, source: InputBinding | OutputBinding | ErrorBinding) -> LiteralType | None:
-        """The type of what a binding takes; None when its name leads nowhere.
+        """Return the type of what a binding takes; None if its input or output does not exist.
 
         Raises:
-            TypeMismatch: its path leads nowhere.
+            TypeMismatch: if its path does not exist in the type.
         """
         if isinstance(source, ErrorBinding):
             return ERROR
@@ -73,7 +70,7 @@ class Sources:
         return self._parts[key][1]
 
     def mismatch(self, source: LiteralType, target: LiteralType) -> str | None:
-        """Why values of ``source`` cannot be used as ``target``; None when they can."""
+        """Return the reason why values of ``source`` cannot be used as ``target``; None if they can."""
         key = id(source), id(target)
         if key not in self._fits:
             fits = castable(source, target)
@@ -89,158 +86,164 @@ def known_length(binding: Binding | None) -> int | None:
     return len(binding.value) if isinstance(binding, LiteralBinding) and isinstance(binding.value, list) else None
 
 
-def binding_flaws(binding: Binding, target: LiteralType, sources: Sources) -> Iterator[Flaw]:
-    """Everything in ``binding`` that does not fit ``target``."""
+def binding_problems(binding: Binding, target: LiteralType, sources: Sources) -> Iterator[Problem]:
+    """Yield everything in ``binding`` that does not fit ``target``."""
     match binding:
         case LiteralBinding():
             try:
                 check_literal(binding.value, target)
             except InputError as error:
-                yield error.message, error.hint
+                yield Problem(error.message, hint=error.hint)
         case ListBinding():
-            yield from _LIST_FLAWS.visit(target, (binding, sources))
+            yield from _LIST_PROBLEMS.visit(target, (binding, sources))
         case MapBinding():
-            yield from _MAP_FLAWS.visit(target, (binding, sources))
+            yield from _MAP_PROBLEMS.visit(target, (binding, sources))
         case _:
-            yield from _source_flaws(binding, target, sources)
+            yield from _source_problems(binding, target, sources)
 
 
-def operand_flaws(binding: Binding, kind: SimpleKind, sources: Sources) -> Iterator[Flaw]:
-    """What is wrong with one side of a comparison of values of ``kind``. It may be None, which is a value like others."""
+def operand_problems(binding: Binding, kind: SimpleKind, sources: Sources) -> Iterator[Problem]:
+    """Yield what is wrong with one side of a comparison of values of ``kind``, which may be None."""
     if isinstance(binding, ListBinding | MapBinding):
-        yield "a list or map of values is compared", "compare one of its parts"
+        yield Problem("a list or map of values is compared", hint="compare one of its parts")
         return
     if kind in ("any", "none"):
         if not isinstance(binding, LiteralBinding):
-            yield from _source_flaws(binding, _ANY, sources, only_paths=True)
+            yield from _source_problems(binding, _ANY, sources, only_paths=True)
         return
     target = UnionType(variants=(SimpleType(kind=kind), SimpleType(kind="none")))
-    yield from binding_flaws(binding, target, sources)
+    yield from binding_problems(binding, target, sources)
 
 
-def _source_flaws(
+def _source_problems(
     source: InputBinding | OutputBinding | ErrorBinding, target: LiteralType, sources: Sources, *, only_paths: bool = False
-) -> Iterator[Flaw]:
+) -> Iterator[Problem]:
     try:
         type_ = sources.type_of(source)
     except TypeMismatch as error:
-        yield f"{_described(source)} leads nowhere: {error.message}", error.hint
+        yield Problem(f"{_described(source)} does not exist: {error.message}", hint=error.hint)
         return
     if type_ is None or only_paths:
         return
     reason = sources.mismatch(type_, target)
     if reason is not None:
-        yield reason, f"it comes from {_described(source)}"
+        yield Problem(reason, hint=f"the value is {_described(source)}")
         return
     variant = variant_for(type_, target) if isinstance(target, UnionType) else None
     if variant is not None:
-        yield (
-            f"{describe_type(target)} does not tell which of its types a value is of",
-            f'say it with a map of "{VARIANT}", here the constant {variant}, and "{VALUE}"',
+        yield Problem(
+            f"the variant of {describe_type(target)} cannot be recognised from its values",
+            hint=f'pass a map of "{VARIANT}", here the constant {variant}, and "{VALUE}"',
         )
 
 
-class _ListFlaws(PartialVisitor[tuple[ListBinding, Sources], Iterator[Flaw]]):
-    """Iterate over the flaws of a list of bindings."""
+_ListCase: TypeAlias = tuple[ListBinding, Sources]
+_MapCase: TypeAlias = tuple[MapBinding, Sources]
 
-    def visit_other(self, type_: LiteralType, argument: tuple[ListBinding, Sources]) -> Iterator[Flaw]:
-        yield f"cannot use a list of {len(argument[0].items)} where {describe_type(type_)} is expected", None
 
-    def visit_simple(self, type_: SimpleType, argument: tuple[ListBinding, Sources]) -> Iterator[Flaw]:
-        return self._items(argument, repeat(type_)) if type_.kind == "any" else self.visit_other(type_, argument)
+class _ListProblems(PartialVisitor[_ListCase, Iterator[Problem]]):
+    """Problems of a list of bindings where a type is expected."""
 
-    def visit_list(self, type_: ListType, argument: tuple[ListBinding, Sources]) -> Iterator[Flaw]:
-        return self._items(argument, repeat(type_.item))
+    def visit_simple(self, type_: SimpleType, argument: _ListCase) -> Iterator[Problem]:
+        size = len(argument[0].items)
+        yield from self._items([_ANY] * size, argument) if type_.kind == "any" else self.visit_other(type_, argument)
 
-    def visit_tuple(self, type_: TupleType, argument: tuple[ListBinding, Sources]) -> Iterator[Flaw]:
+    def visit_list(self, type_: ListType, argument: _ListCase) -> Iterator[Problem]:
+        yield from self._items([type_.item] * len(argument[0].items), argument)
+
+    def visit_tuple(self, type_: TupleType, argument: _ListCase) -> Iterator[Problem]:
         fits = len(type_.items) == len(argument[0].items)
-        return self._items(argument, type_.items) if fits else self.visit_other(type_, argument)
+        yield from self._items(type_.items, argument) if fits else self.visit_other(type_, argument)
 
-    def visit_union(self, type_: UnionType, argument: tuple[ListBinding, Sources]) -> Iterator[Flaw]:
-        return _union_flaws(argument[0], type_, argument[1])
+    def visit_union(self, type_: UnionType, argument: _ListCase) -> Iterator[Problem]:
+        problems = _variant_problems(*argument, type_, ("list", "tuple"))
+        yield from self.visit_other(type_, argument) if problems is None else problems
 
-    def _items(self, argument: tuple[ListBinding, Sources], types: Iterable[LiteralType]) -> Iterator[Flaw]:
+    def visit_other(self, type_: LiteralType, argument: _ListCase) -> Iterator[Problem]:
+        yield Problem(f"cannot use a list of {len(argument[0].items)} where {describe_type(type_)} is expected")
+
+    def _items(self, types: Iterable[LiteralType], argument: _ListCase) -> Iterator[Problem]:
         binding, sources = argument
-        for index, (item, type_) in enumerate(zip(binding.items, types, strict=False)):
-            yield from _inside(binding_flaws(item, type_, sources), index)
+        for index, (item, type_) in enumerate(zip(binding.items, types, strict=True)):
+            yield from _inside(binding_problems(item, type_, sources), index)
 
 
-class _MapFlaws(PartialVisitor[tuple[MapBinding, Sources], Iterator[Flaw]]):
-    """Iterate over the flaws of a map of bindings."""
+class _MapProblems(PartialVisitor[_MapCase, Iterator[Problem]]):
+    """Problems of a map of bindings where a type is expected."""
 
-    def visit_other(self, type_: LiteralType, argument: tuple[MapBinding, Sources]) -> Iterator[Flaw]:
-        yield f"cannot use a map of values where {describe_type(type_)} is expected", None
+    def visit_simple(self, type_: SimpleType, argument: _MapCase) -> Iterator[Problem]:
+        types = dict.fromkeys(argument[0].entries, _ANY)
+        yield from self._entries(types, argument) if type_.kind == "any" else self.visit_other(type_, argument)
 
-    def visit_simple(self, type_: SimpleType, argument: tuple[MapBinding, Sources]) -> Iterator[Flaw]:
-        if type_.kind != "any":
-            return self.visit_other(type_, argument)
-        return self._entries(argument, dict.fromkeys(argument[0].entries, type_))
-
-    def visit_map(self, type_: MapType, argument: tuple[MapBinding, Sources]) -> Iterator[Flaw]:
-        entries = argument[0].entries
+    def visit_map(self, type_: MapType, argument: _MapCase) -> Iterator[Problem]:
+        keys = argument[0].entries
         try:
-            check_literal(dict.fromkeys(entries), MapType(key=type_.key, value=_ANY))
+            check_literal(dict.fromkeys(keys), MapType(key=type_.key, value=_ANY))
         except InputError as error:
-            yield error.message, error.hint
-        yield from self._entries(argument, dict.fromkeys(entries, type_.value))
+            yield Problem(error.message, hint=error.hint)
+        yield from self._entries(dict.fromkeys(keys, type_.value), argument)
 
-    def visit_struct(self, type_: StructType, argument: tuple[MapBinding, Sources]) -> Iterator[Flaw]:
+    def visit_struct(self, type_: StructType, argument: _MapCase) -> Iterator[Problem]:
         if type_.recursive:
             yield from self.visit_other(type_, argument)
             return
-        entries = argument[0].entries
         types = {member.name: member.type for member in type_.fields}
-        missing = [member.name for member in type_.fields if member.required and member.name not in entries]
-        for name in entries.keys() - types.keys():
-            yield f"{type_.name} has no field {name!r}", f"it has {', '.join(types) or 'no fields'}"
+        given = argument[0].entries.keys()
+        missing = [member.name for member in type_.fields if member.required and member.name not in given]
+        for name in given - types.keys():
+            yield Problem(f"{type_.name} has no field {name!r}", hint=f"it has {', '.join(types) or 'no fields'}")
         if missing:
-            yield f"{type_.name} lacks {', '.join(map(repr, missing))}", "give a value for each field without default"
-        yield from self._entries(argument, types)
+            hint = "give a value for each field without default"
+            yield Problem(f"{type_.name} lacks {', '.join(map(repr, missing))}", hint=hint)
+        yield from self._entries(types, argument)
 
-    def visit_union(self, type_: UnionType, argument: tuple[MapBinding, Sources]) -> Iterator[Flaw]:
+    def visit_union(self, type_: UnionType, argument: _MapCase) -> Iterator[Problem]:
         binding, sources = argument
         tag = binding.entries.get(VARIANT)
         if binding.entries.keys() == {VARIANT, VALUE} and isinstance(tag, LiteralBinding):
-            return _tagged_flaws(tag.value, binding.entries[VALUE], type_, sources)
-        return _union_flaws(binding, type_, sources)
+            yield from _tagged_problems(tag.value, binding.entries[VALUE], type_, sources)
+        else:
+            problems = _variant_problems(binding, sources, type_, ("map", "struct"))
+            yield from self.visit_other(type_, argument) if problems is None else problems
 
-    def _entries(self, argument: tuple[MapBinding, Sources], types: Mapping[str, LiteralType]) -> Iterator[Flaw]:
+    def visit_other(self, type_: LiteralType, argument: _MapCase) -> Iterator[Problem]:
+        yield Problem(f"cannot use a map of values where {describe_type(type_)} is expected")
+
+    def _entries(self, types: Mapping[str, LiteralType], argument: _MapCase) -> Iterator[Problem]:
         binding, sources = argument
         for key, item in binding.entries.items():
             if key in types:
-                yield from _inside(binding_flaws(item, types[key], sources), key)
+                yield from _inside(binding_problems(item, types[key], sources), key)
 
 
-_LIST_FLAWS = _ListFlaws()
-_MAP_FLAWS = _MapFlaws()
+_LIST_PROBLEMS = _ListProblems()
+_MAP_PROBLEMS = _MapProblems()
 
 
-def _union_flaws(binding: ListBinding | MapBinding, target: UnionType, sources: Sources) -> Iterator[Flaw]:
-    """Any of the union's types that takes the binding will do; else what is wrong with the likeliest."""
-    likely: list[Flaw] | None = None
+def _variant_problems(
+    binding: ListBinding | MapBinding, sources: Sources, target: UnionType, likely_kinds: tuple[str, ...]
+) -> list[Problem] | None:
+    """Return an empty list if a variant of the union fits, else the problems with the likeliest; None if none is likely."""
+    likely: list[Problem] | None = None
     for variant in target.variants:
-        flaws = list(binding_flaws(binding, variant, sources))
-        if not flaws:
-            return
-        if variant.kind in ("list", "tuple") if isinstance(binding, ListBinding) else variant.kind in ("map", "struct"):
-            likely = likely or flaws
-    yield from likely or [(f"cannot use {_noun(binding)} where {describe_type(target)} is expected", None)]
+        problems = list(binding_problems(binding, variant, sources))
+        if not problems:
+            return []
+        if variant.kind in likely_kinds:
+            likely = likely or problems
+    return likely
 
 
-def _tagged_flaws(index: object, value: Binding, target: UnionType, sources: Sources) -> Iterator[Flaw]:
+def _tagged_problems(index: object, value: Binding, target: UnionType, sources: Sources) -> Iterator[Problem]:
     if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(target.variants):
-        yield f"there is no variant {index!r}; variants are numbered 0 to {len(target.variants) - 1}", None
+        yield Problem(f"there is no variant {index!r}; variants are numbered 0 to {len(target.variants) - 1}")
         return
-    yield from _inside(binding_flaws(value, target.variants[index], sources), VALUE)
+    yield from _inside(binding_problems(value, target.variants[index], sources), VALUE)
 
 
-def _inside(flaws: Iterator[Flaw], step: str | int) -> Iterator[Flaw]:
-    for reason, hint in flaws:
-        yield f"{reason} (in {path_text((step,))})", hint
-
-
-def _noun(binding: ListBinding | MapBinding) -> str:
-    return f"a list of {len(binding.items)}" if isinstance(binding, ListBinding) else "a map of values"
+def _inside(problems: Iterator[Problem], step: str | int) -> Iterator[Problem]:
+    for problem in problems:
+        yield replace(problem, message=f"{problem.message} (in {path_text((step,))})")
 
 
 def _described(source: InputBinding | OutputBinding | ErrorBinding) -> str:

@@ -16,7 +16,7 @@ from flytemp.spec.field_checks import interface_problems, settings_problems, wor
 from flytemp.spec.graphs import all_nodes, called_workflows, circular, needs_of, nodes_within, sources, taken_by
 from flytemp.spec.models import Binding, ErrorBinding, InputBinding, Interface, NodeSpec, WorkflowDocument, WorkflowSpec
 from flytemp.spec.node_forms import field_problems, form_of
-from flytemp.task_types import type_flaws
+from flytemp.task_types import task_type_problems
 
 Locate: TypeAlias = Callable[[str, str, str], Location | None]
 """Return the source location of a workflow (its key), of a node in it (its local id, or "") and of an input (or "")."""
@@ -79,7 +79,7 @@ def _task_problems(document: WorkflowDocument, linked: bool) -> Iterator[Problem
     for key, task in document.tasks.items():
         if task.kind == "reference" and linked:
             yield Problem(f"its task {key!r} is a reference to {task.reference}, which was not put in its place")
-        for problem in (*settings_problems(task.settings), *(Problem(text, hint=hint) for text, hint in type_flaws(task))):
+        for problem in (*settings_problems(task.settings), *task_type_problems(task)):
             yield problem.within(f"its task {key!r} ")
         for problem in interface_problems(task.interface):
             yield problem.within(f"its task {key!r}: ")

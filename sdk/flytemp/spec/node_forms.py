@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from flytemp.errors import Problem
-from flytemp.spec.binding_types import Sources, known_length, operand_flaws
+from flytemp.spec.binding_types import Sources, known_length, operand_problems
 from flytemp.spec.conditions import case_problems, comparisons, operands
 from flytemp.spec.field_checks import map_problems, positive, repeated_names, settings_problems
 from flytemp.spec.interfaces import gate_interface, map_interface
@@ -204,8 +204,8 @@ class BranchForm(NodeForm):
         for number, case in enumerate(node.branch.cases, 1):
             for comparison in comparisons(case.condition) if case.condition is not None else ():
                 for operand in (comparison.left, comparison.right):
-                    for reason, hint in operand_flaws(operand, comparison.type, sources):
-                        yield Problem(f"the condition of case {number}: {reason}", hint=hint)
+                    for problem in operand_problems(operand, comparison.type, sources):
+                        yield problem.within(f"the condition of case {number}: ")
             interface = interfaces.get(case.node.id) if case.node is not None else None
             given = {variable.name: variable.type for variable in interface.outputs} if interface is not None else {}
             for variable in node.branch.outputs:

@@ -13,7 +13,7 @@ from flytemp.errors import InputError, InvalidName, Location, Problem
 from flytemp.literals.check import check_literal
 from flytemp.literals.types import Json, LiteralType
 from flytemp.names import check_entity
-from flytemp.spec.binding_types import Sources, binding_flaws
+from flytemp.spec.binding_types import Sources, binding_problems
 from flytemp.spec.canonical import AnyDocument
 from flytemp.spec.field_checks import interface_problems, launch_plan_problems, settings_problems
 from flytemp.spec.graphs import all_nodes
@@ -29,7 +29,7 @@ from flytemp.spec.models import (
     WorkflowSpec,
 )
 from flytemp.spec.node_forms import form_of
-from flytemp.task_types import REFERENCE, find_task_type, known_kinds, type_flaws
+from flytemp.task_types import REFERENCE, find_task_type, known_kinds, task_type_problems
 
 
 def document_problems(document: AnyDocument, locate: Locate | None = None, *, linked: bool = True) -> list[Problem]:
@@ -101,8 +101,8 @@ class _Graph:
         outputs = _types(spec.interface.outputs)
         for name, binding in spec.outputs.items():
             if name in outputs:
-                for reason, hint in binding_flaws(binding, outputs[name], self._sources):
-                    yield self._placed(Problem(f"output '{name}': {reason}", hint=hint), "", name)
+                for problem in binding_problems(binding, outputs[name], self._sources):
+                    yield self._placed(problem.within(f"output '{name}': "), "", name)
 
     def _node(self, local: str, node: NodeSpec) -> Iterator[Problem]:
         form, interface = form_of(node), self._interfaces[local]
@@ -111,8 +111,8 @@ class _Graph:
             types = self._sources.types_of(interface)
             for name, binding in node.inputs.items():
                 if name in types:
-                    for reason, hint in binding_flaws(binding, types[name], self._sources):
-                        yield self._placed(Problem(f"input '{name}' of {owner}: {reason}", hint=hint), local, name)
+                    for problem in binding_problems(binding, types[name], self._sources):
+                        yield self._placed(problem.within(f"input '{name}' of {owner}: "), local, name)
             children = {child.id: self._interfaces[f"{local}.{child.id}"] for child in form.children(node)}
             for problem in form.type_problems(node, self._sources, children):
                 yield self._placed(problem.within(f"{owner}: "), local)
@@ -129,8 +129,8 @@ def _task_problems(document: TaskDocument) -> Iterator[Problem]:
     yield from _name_problems("task", task.name)
     if task.kind != REFERENCE and find_task_type(task.kind) is None:
         yield Problem(f"it has the kind {task.kind!r}, which no installed package offers", hint=known_kinds())
-    for reason, hint in type_flaws(task):
-        yield Problem(f"it {reason}", hint=hint)
+    for problem in task_type_problems(task):
+        yield problem.within("it ")
     for problem in settings_problems(task.settings):
         yield problem.within("it ")
     yield from interface_problems(task.interface)

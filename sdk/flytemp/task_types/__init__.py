@@ -7,9 +7,9 @@ A package offers its own type by an entry point of the group ``flytemp.task_type
 `TaskType` class. A program may call `register` instead, in every process that compiles or runs the task.
 """
 
-from flytemp.task_types.base import Flaw, LiteralCall, TaskType
-from flytemp.task_types.registry import REFERENCE, find_task_type, known_kinds, register, task_type, type_flaws
+from flytemp.task_types.base import LiteralCall, TaskType
+from flytemp.task_types.registry import REFERENCE, find_task_type, known_kinds, register, task_type, task_type_problems
 
 __all__ = [
-    "REFERENCE", "Flaw", "LiteralCall", "TaskType", "find_task_type", "known_kinds", "register", "task_type", "type_flaws",
+    "REFERENCE", "LiteralCall", "TaskType", "find_task_type", "known_kinds", "register", "task_type", "task_type_problems",
 ]  # fmt: skip

@@ -6,14 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
+from flytemp.errors import Problem
 from flytemp.literals.types import Json
 from flytemp.spec.tasks import ContainerSpec, TaskSpec
 
 if TYPE_CHECKING:
     from flytemp.runtime.task_run import TaskRun
-
-Flaw: TypeAlias = tuple[str, str | None]
-"""A problem of a task, as the rest of a sentence that begins with the task ("has no image"), and a hint."""
 
 LiteralCall: TypeAlias = Callable[[Mapping[str, Json]], dict[str, Json]]
 """One call of a task: from the literals of its inputs to the literals of its outputs."""
@@ -30,8 +28,11 @@ class TaskType(ABC):
     kind: ClassVar[str]
     shares_tries: ClassVar[bool] = True
 
-    def problems(self, task: TaskSpec) -> Iterator[Flaw]:
-        """Yield the flaws of a task's spec that belong to this type."""
+    def problems(self, task: TaskSpec) -> Iterator[Problem]:
+        """Yield the problems of a task's spec that belong to this type.
+
+        A message is the rest of a sentence that begins with the task: "has no image".
+        """
         yield from ()
 
     def container(self, task: TaskSpec) -> ContainerSpec | None:

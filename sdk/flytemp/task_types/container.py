@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from flytemp.errors import NotSupported
-from flytemp.spec.containers import container_flaws
+from flytemp.errors import NotSupported, Problem
+from flytemp.spec.containers import container_problems
 from flytemp.spec.tasks import ContainerSpec, TaskSpec
-from flytemp.task_types.base import Flaw, LiteralCall, TaskType
+from flytemp.task_types.base import LiteralCall, TaskType
 
 if TYPE_CHECKING:
     from flytemp.runtime.task_run import TaskRun
@@ -20,8 +20,8 @@ class ContainerTaskType(TaskType):
     kind = "container"
     shares_tries = False
 
-    def problems(self, task: TaskSpec) -> Iterator[Flaw]:
-        yield from container_flaws(task)
+    def problems(self, task: TaskSpec) -> Iterator[Problem]:
+        yield from container_problems(task)
 
     def container(self, task: TaskSpec) -> ContainerSpec | None:
         return task.container

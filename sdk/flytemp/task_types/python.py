@@ -6,9 +6,10 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from flytemp.errors import Problem
 from flytemp.literals.types import Json
 from flytemp.spec.tasks import TaskSpec
-from flytemp.task_types.base import Flaw, LiteralCall, TaskType
+from flytemp.task_types.base import LiteralCall, TaskType
 
 if TYPE_CHECKING:
     from flytemp.authoring.task import Task
@@ -20,10 +21,10 @@ class PythonTaskType(TaskType):
 
     kind = "python"
 
-    def problems(self, task: TaskSpec) -> Iterator[Flaw]:
+    def problems(self, task: TaskSpec) -> Iterator[Problem]:
         module, _, attribute = task.loader.partition(":")
         if not (all(module.split(".")) and attribute.isidentifier()):
-            yield f"has the loader {task.loader!r}", "a loader names what to import: package.module:function"
+            yield Problem(f"has the loader {task.loader!r}", hint="write a loader as package.module:function")
 
     def prepare(self, run: TaskRun) -> LiteralCall:
         task = _load(run)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 from typing import Any
 
-from flytemp.errors import AlreadyExists, ConfigError, NotFound
+from flytemp.errors import AlreadyExists, ConfigError, NotFound, Problem
 from flytemp.spec.tasks import TaskSpec
-from flytemp.task_types.base import Flaw, TaskType
+from flytemp.task_types.base import TaskType
 
 GROUP = "flytemp.task_types"
 """Entry point group of task types."""
@@ -91,9 +91,9 @@ def _load(kind: str) -> TaskType | None:
     return None
 
 
-def type_flaws(task: TaskSpec) -> Iterator[Flaw]:
-    """Yield the flaws that the type of a task finds in its spec. A type that is not installed here finds none."""
+def task_type_problems(task: TaskSpec) -> Iterator[Problem]:
+    """Yield the problems that the type of a task finds in its spec. A type that is not installed here finds none."""
     if task.container is not None and task.kind != "container":
-        yield f"is a {task.kind} task and has the field 'container'", "kind: container"
+        yield Problem(f"is a {task.kind} task and has the field 'container'", hint="kind: container")
     elif task.kind != REFERENCE and (found := find_task_type(task.kind)) is not None:
         yield from found.problems(task)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from flytemp.errors import Problem
 from flytemp.literals.transfer import FileTransfer, download_path_for
 from flytemp.literals.types import BlobType, Json, SchemaModel
 from flytemp.spec.tasks import Interface, TaskSpec, Variable
 from flytemp.store import raw
-from flytemp.task_types.base import Flaw, LiteralCall, TaskType
+from flytemp.task_types.base import LiteralCall, TaskType
 
 if TYPE_CHECKING:
     from flytemp.runtime.task_run import TaskRun
@@ -49,27 +50,29 @@ class ShellTaskType(TaskType):
 
     kind = "shell"
 
-    def problems(self, task: TaskSpec) -> Iterator[Flaw]:
+    def problems(self, task: TaskSpec) -> Iterator[Problem]:
         try:
             config = ShellConfig.model_validate(task.config)
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-            yield f"has a config that is not that of a shell task: {wrong}", "config: {script: …, outputs: {name: path}}"
+            hint = "config: {script: …, outputs: {name: path}}"
+            yield Problem(f"has a config that is not that of a shell task: {wrong}", hint=hint)
             return
         if task.loader:
-            yield f"is a shell script and has the loader {task.loader!r}", "leave the loader out"
+            yield Problem(f"is a shell script and has the loader {task.loader!r}", hint="leave the loader out")
         names = {variable.name for variable in task.interface.outputs}
         for name in sorted(names ^ config.outputs.keys()):
             what = "no location of" if name in names else "the location of"
             hint = "give each output one OutputLocation"
-            yield f"has {what} the output {name!r}{'' if name in names else ', which it does not have'}", hint
+            yield Problem(f"has {what} the output {name!r}{'' if name in names else ', which it does not have'}", hint=hint)
         for variable in task.interface.inputs:
             if variable.type.kind == "bytes":
-                yield f"has the input {variable.name!r} of bytes, which is not text", "declare it as FlyteFile"
+                hint = "declare it as FlyteFile"
+                yield Problem(f"has the input {variable.name!r} of bytes, which is not text", hint=hint)
         known = {"inputs": {variable.name for variable in task.interface.inputs}, "outputs": names}
         for where, template in (("script", config.script), *((f"location of {n!r}", t) for n, t in config.outputs.items())):
             for flaw in _template_flaws(template, known):
-                yield f"has a {where} that {flaw}", "write a brace of the script twice: {{ and }}"
+                yield Problem(f"has a {where} that {flaw}", hint="write a brace of the script twice: {{ and }}")
 
     def prepare(self, run: TaskRun) -> LiteralCall:
         config = ShellConfig.model_validate(run.spec.config)

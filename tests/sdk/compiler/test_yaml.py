@@ -389,7 +389,7 @@ settings: {retries: {count: -1}}
         "w.yaml:4: workflow 'w': its output 'o' takes 'o1' of 'n0', which it lacks",
         "w.yaml:15: workflow 'w': its node x comes after 'zz', which it lacks",
         "w.yaml:13: workflow 'w': input 'items' of node n0 (task etl.total): cannot use list[str] where list[int] is expected"
-        " | it comes from the input 'b' of the workflow",
+        " | the value is the input 'b' of the workflow",
         "w.yaml:14: workflow 'w': input 'factor' of node n0 (task etl.total): expected an integer but got the text 'x'",
         "w.yaml:26: workflow 'w': input 'items' of node n2.n0 (task etl.total): expected a list but got the number 5",
         "w.yaml:32: launch plan 'lp' launches the workflow 'w2', which is not there | did you mean 'w'?",

@@ -142,8 +142,8 @@ def test_what_fits(takes: str, binding: Binding) -> None:
         ("i", given("f"), "cannot use float where int is expected"),
         ("i", given("maybe"), "cannot use int | None where int is expected"),
         ("ints", given("i"), "cannot use int where list[int] is expected"),
-        ("i", given("pair", "three"), "the input 'pair'.three of the workflow leads nowhere: Pair has no 'three'"),
-        ("i", given("i", "x"), "leads nowhere: int has no 'x'"),
+        ("i", given("pair", "three"), "the input 'pair'.three of the workflow does not exist: Pair has no 'three'"),
+        ("i", given("i", "x"), "does not exist: int has no 'x'"),
         ("i", const("5"), "expected an integer but got "),
         ("ints", const([1, "x"]), "(at [1])"),
         ("ints", items(const(1), given("s")), "cannot use str where int is expected (in [1])"),
@@ -157,7 +157,7 @@ def test_what_fits(takes: str, binding: Binding) -> None:
         ("pair", entries(two=given("s")), "Pair lacks 'one'"),
         ("some", items(given("s")), "cannot use str where int is expected (in [0])"),
         ("maybe", items(given("i")), "cannot use a list of 1 where int | None is expected"),
-        ("tagged", given("i"), "int | float does not tell which of its types a value is of"),
+        ("tagged", given("i"), "int | float cannot be recognised from its values"),
         ("tagged", MapBinding(entries={"$variant": const(1), "value": given("s")}), "cannot use str where float is expected"),
         ("tagged", MapBinding(entries={"$variant": const(2), "value": given("i")}), "there is no variant 2"),
     ],
@@ -184,7 +184,7 @@ def test_every_problem_is_found_each_with_its_place() -> None:
         "a.yaml:1: workflow 'm.wf': input 'v' of node n2 (task m.take)",
         "a.yaml:1: workflow 'm.wf': output 'y'",
     ]
-    assert problems[0].hint == "it comes from the input 's' of the workflow"
+    assert problems[0].hint == "the value is the input 's' of the workflow"
     found = type_problems(document, lambda workflow, node, name: Location(f"{workflow}/{node}/{name}", 1))
     assert [problem.location.file for problem in found if problem.location] == [
         "m.wf/n0/v",
@@ -222,7 +222,7 @@ def test_conditions_that_fit(left: Binding, right: Binding, kind: str) -> None:
         (given("s"), const(5), "integer", "cannot use str where int | None is expected"),
         (given("i"), const("x"), "integer", "expected an integer but got "),
         (given("ints"), const(1), "integer", "cannot use list[int] where int | None is expected"),
-        (given("i", "x"), const(1), "any", "leads nowhere"),
+        (given("i", "x"), const(1), "any", "does not exist"),
         (items(given("i")), const(1), "integer", "a list or map of values is compared"),
     ],
 )

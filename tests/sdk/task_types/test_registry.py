@@ -18,9 +18,10 @@ from flytemp.spec.models import Interface, TaskDocument, TaskSpec, Variable
 from flytemp.spec.typecheck import document_problems
 from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
-from flytemp.task_types import LiteralCall, TaskType, find_task_type, register, task_type, type_flaws
+from flytemp.task_types import LiteralCall, TaskType, find_task_type, register, task_type, task_type_problems
 
 PLUGIN = """
+from flytemp.errors import Problem
 from flytemp.task_types import TaskType
 
 class Greeting(TaskType):
@@ -28,7 +29,7 @@ class Greeting(TaskType):
 
     def problems(self, task):
         if "greeting" not in task.config:
-            yield "has no greeting", "config: {greeting: Hello}"
+            yield Problem("has no greeting", hint="config: {greeting: Hello}")
 
     def prepare(self, run):
         return lambda literals: {"text": f"{run.spec.config['greeting']}, {literals['name']}!"}
@@ -81,7 +82,7 @@ def test_type_of_a_distribution_checks_and_runs_its_tasks(plugin: str, store: Ob
     task = greeting({"greeting": "Hello"})
 
     assert document_problems(TaskDocument(task=task)) == []
-    assert [flaw for flaw, _ in type_flaws(greeting({}))] == ["has no greeting"]
+    assert [problem.message for problem in task_type_problems(greeting({}))] == ["has no greeting"]
     result = run(task, store)
     assert result is not None
     assert result.outputs == {"text": "Hello, world!"}
