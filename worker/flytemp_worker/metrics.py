@@ -1,6 +1,6 @@
-"""The worker's own Prometheus metrics and its health, on one small HTTP server.
+"""Prometheus metrics and health checks of a worker, on one HTTP server.
 
-Temporal's SDK serves its metrics itself; `serve` starts both and prints both addresses.
+The Temporal SDK serves its metrics itself. `serve` starts both servers and logs both addresses.
 """
 
 from __future__ import annotations
@@ -16,43 +16,43 @@ from flytemp.errors import ConfigError
 
 
 class WorkerMetrics:
-    """Names follow Prometheus' rules: base units, ``_total`` on counters, no ids as labels."""
+    """Metrics of a worker. Names follow the conventions of Prometheus: base units, ``_total`` for counters, no ids as labels."""
 
     def __init__(self, version: str) -> None:
         self.registry = CollectorRegistry()
         self.tries = Counter(
             "flytemp_task_tries_total",
-            "Tries of tasks that ended, by task and what came of them",
+            "Tries of tasks that ended, by task and outcome",
             ["task", "outcome"],
             registry=self.registry,
         )
         self.seconds = Histogram(
             "flytemp_task_try_duration_seconds",
-            "From when a worker took a try to when its result was known",
+            "Time from the start of a try's activity to its result",
             ["task"],
             registry=self.registry,
             buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 28800, 86400),
         )
         self.running = Gauge(
-            "flytemp_task_tries_running", "Tries that this worker supervises now", registry=self.registry
+            "flytemp_task_tries_running", "Tries that this worker supervises", registry=self.registry
         )
-        self.slots = Gauge("flytemp_task_slots", "Tries that this worker may run at once", registry=self.registry)
-        info = Gauge("flytemp_build_info", "1, labelled with the version", ["version"], registry=self.registry)
+        self.slots = Gauge("flytemp_task_slots", "Maximum number of concurrent tries of this worker", registry=self.registry)
+        info = Gauge("flytemp_build_info", "Constant 1, with the version as a label", ["version"], registry=self.registry)
         info.labels(version).set(1)
 
     def started(self, task: str) -> None:
-        """A try of ``task`` was taken; see `flytemp_activities.tasks.TryObserver`."""
+        """Count a try of ``task`` that started; see `flytemp_activities.tasks.TryObserver`."""
         self.running.inc()
 
     def ended(self, task: str, outcome: str, seconds: float) -> None:
-        """A try of ``task`` is over for this worker."""
+        """Count a try of ``task`` that ended or left this worker."""
         self.running.dec()
         self.tries.labels(task, outcome).inc()
         self.seconds.labels(task).observe(seconds)
 
 
 class MetricsServer:
-    """Serves ``/metrics``, ``/healthz`` (the process lives) and ``/readyz`` (it polls Temporal)."""
+    """HTTP server of ``/metrics``, ``/healthz`` (200 while the process runs) and ``/readyz`` (200 while it polls Temporal)."""
 
     def __init__(self, address: str, metrics: WorkerMetrics, ready: Callable[[], bool]) -> None:
         host, _, port = address.rpartition(":")
@@ -61,14 +61,14 @@ class MetricsServer:
             self._server = ThreadingHTTPServer((host or "127.0.0.1", int(port)), handler)
         except (OSError, OverflowError, ValueError) as error:
             raise ConfigError(
-                f"the metrics address {address!r} cannot be served: {error}",
+                f"cannot listen on the metrics address {address!r}: {error}",
                 hint="set another with --metrics-address or FLYTEMP_WORKER_METRICS_ADDRESS; port 0 takes a free one",
             ) from error
         self._thread = threading.Thread(target=self._server.serve_forever, name="flytemp-metrics", daemon=True)
 
     @property
     def address(self) -> str:
-        """``host:port`` as bound."""
+        """The bound ``host:port``."""
         host, port = self._server.server_address[:2]
         return f"{host!s}:{port}"
 
@@ -102,6 +102,6 @@ def _handler(metrics: WorkerMetrics, ready: Callable[[], bool]) -> type[BaseHTTP
             self.wfile.write(body)
 
         def log_message(self, *args: object, **named: object) -> None:
-            """Scrapes are not news."""
+            """Do not log requests."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""`FlytempPlugin`: adds the interpreter to a worker that a team already runs."""
+"""Temporal plugin that adds the interpreter to an existing worker."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from flytemp_worker.serve import make_backend, resolved_settings, slots_of
 
 
 class FlytempPlugin(SimplePlugin):
-    """Give it to ``Worker(plugins=[…])`` beside your own workflows and activities.
+    """Plugin for ``Worker(plugins=[…])``, in addition to your own workflows and activities.
 
-    Your data converter, interceptors and sandbox stay as they are. The worker then serves flytemp's interpreter and
-    control activities on its own task queue, which is the queue to launch on. With ``run_tasks`` it also runs the
-    tasks, on this same queue; without, tasks wait for `flytemp worker`, on the queue ``<task_queue>-tasks``.
+    Your data converter, interceptors and sandbox do not change. The worker also runs flytemp's interpreter and control
+    activities on its task queue; launch executions on this queue. With ``run_tasks``, the worker runs tasks on the same queue.
+    Without it, `flytemp worker` must run them on the queue ``<task_queue>-tasks``.
 
     Args:
-        temporal: the client the worker uses.
-        settings: where the store is, and the worker's options; by default read from the configuration.
-        task_queue: your worker's queue; by default that of the settings.
-        run_tasks: whether this worker runs tasks as well.
+        temporal: the client of the worker.
+        settings: the settings of the store and the worker; by default read from the configuration.
+        task_queue: the task queue of your worker; by default that of the settings.
+        run_tasks: True if this worker runs tasks.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The worker process: `flytemp worker`. TERM or INT drains it; kill -9 loses nothing."""
+"""Process of the command `flytemp worker`. TERM and INT drain the worker; after kill -9, another worker continues its work."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ logger = logging.getLogger("flytemp.worker")
 
 
 GARBAGE_THRESHOLDS = (50_000, 50, 100)
-"""Python's own, with collections after some hundreds of new objects, look at all objects of all plans over and over while
-a large one is built: with a graph of 20,000 nodes that was a third of the time that it took to continue as new."""
+"""Thresholds of the garbage collector. Python's defaults collect after some hundreds of new objects and traverse the objects of
+all plans each time: with a graph of 20,000 nodes, this was a third of the time of a continue-as-new."""
 
 
 def run_worker(settings: Settings) -> int:
-    """Serve until TERM or INT, then drain: running tasks get ``drain_seconds`` to end. Returns the exit code.
+    """Run a worker until TERM or INT, then drain it: running tasks get ``drain_seconds`` to end. Return the exit code.
 
     Raises:
-        TemporalUnavailable, ConfigError, StoreError: it cannot start.
+        TemporalUnavailable, ConfigError, StoreError: the worker cannot start.
     """
     spare_garbage_collection()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -53,7 +53,7 @@ def run_worker(settings: Settings) -> int:
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's event loop: a pod costs a quarter less of the worker's CPU with it. None, for asyncio's own, on Windows."""
+    """Return uvloop's event loop, which saves a quarter of the CPU time of a pod; None (asyncio's own) on Windows."""
     if sys.platform == "win32":
         return None
     import uvloop
@@ -62,7 +62,7 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def spare_garbage_collection() -> None:
-    """Let this process, which holds large plans for long, collect garbage less often."""
+    """Make garbage collection less frequent, because the process keeps large plans in memory."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
@@ -105,13 +105,13 @@ async def _serve(settings: Settings) -> int:
 
 
 async def _run_until(stop: asyncio.Event, workers: list[Worker]) -> None:
-    """Run the workers until ``stop``. They drain in the given order: the interpreter runs until the tasks are over."""
+    """Run the workers until ``stop``. They drain in the given order: the interpreter runs until the tasks have ended."""
     running = [asyncio.create_task(worker.run()) for worker in workers]
     waiting = asyncio.create_task(stop.wait())
     await asyncio.wait([*running, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     if stop.is_set():
-        logger.info("stopping: no new work is taken, running tasks may end")
+        logger.info("stopping: no new work is accepted, running tasks may end")
     for worker in workers:
         await worker.shutdown()
     await asyncio.gather(*running)
@@ -126,7 +126,7 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 def make_backend(settings: Settings, store: ObjectStore) -> Backend:
-    """The backend that the settings name."""
+    """Return the backend of the settings."""
     worker = settings.worker
     if worker.backend == "noop":
         return NoopBackend()
@@ -143,12 +143,12 @@ def make_backend(settings: Settings, store: ObjectStore) -> Backend:
 
 
 def slots_of(settings: Settings) -> int:
-    """Tasks that this worker has in hand at once: processes, or pods."""
+    """Return the maximum number of concurrent tasks of the worker: processes or pods."""
     return settings.kubernetes.pods if settings.worker.backend == "kubernetes" else settings.worker.slots
 
 
 def resolved_settings(settings: Settings) -> ExecutionSettings:
-    """The settings that executions resolved by this worker obey."""
+    """Return the settings for the executions that this worker resolves."""
     worker = settings.worker
     return ExecutionSettings(
         task_queue=tasks_queue(settings.task_queue, worker.pool),
@@ -165,10 +165,10 @@ def resolved_settings(settings: Settings) -> ExecutionSettings:
 
 
 def metrics_server(settings: Settings, metrics: WorkerMetrics, ready: Callable[[], bool]) -> MetricsServer:
-    """A server on the address of the settings. Where that is the default, which nobody chose, and taken: on a free port.
+    """Return a server on the address of the settings. If the default address is in use, choose a free port.
 
     Raises:
-        ConfigError: the address that was chosen cannot be served.
+        ConfigError: the configured address cannot be used.
     """
     address = settings.worker.metrics_address
     try:
@@ -177,20 +177,20 @@ def metrics_server(settings: Settings, metrics: WorkerMetrics, ready: Callable[[
         if settings.origins.get("worker.metrics_address", "default") != "default":
             raise
     server = MetricsServer(f"{address.rpartition(':')[0]}:0", metrics, ready)
-    logger.info("%s is taken, perhaps by another worker; metrics are at %s", address, server.address)
+    logger.info("%s is in use, maybe by another worker; metrics are at %s", address, server.address)
     return server
 
 
 def flytemp_version() -> str:
-    """The installed distribution's version."""
+    """Return the version of the installed distribution."""
     try:
         return version("flytemp")
-    except PackageNotFoundError:  # run from a source tree that is not installed
+    except PackageNotFoundError:  # a source tree that is not installed
         return "0+unknown"
 
 
 def _runtime(settings: Settings) -> Runtime | None:
-    """The SDK's own metrics, on the address given for them, in Prometheus' units; None: its default runtime."""
+    """Return a runtime that serves the SDK's metrics on the configured address; None for the SDK's default runtime."""
     address = settings.worker.sdk_metrics_address
     if not address:
         return None
@@ -204,9 +204,9 @@ def _runtime(settings: Settings) -> Runtime | None:
     )
     try:
         runtime = Runtime(telemetry=TelemetryConfig(metrics=config))
-    except (RuntimeError, ValueError) as error:  # what temporalio's core raises
+    except (RuntimeError, ValueError) as error:  # raised by the SDK's core
         raise ConfigError(
-            f"the SDK's metrics address {settings.worker.sdk_metrics_address!r} cannot be served: {error}",
+            f"cannot listen on the SDK's metrics address {settings.worker.sdk_metrics_address!r}: {error}",
             hint="set another with FLYTEMP_WORKER_SDK_METRICS_ADDRESS; port 0 takes a free one",
         ) from error
     logger.info("Temporal's SDK metrics at http://%s/metrics", address)

@@ -92,7 +92,7 @@ class RunTaskArgument(Message):
     """One try of a task.
 
     ``inputs`` are closed values by input name. ``items`` are the inputs of each call if the try makes several calls of a map.
-    ``task``, ``graph`` and ``local`` (the last segment of ``node`` if None) identify the task's node in a document: the
+    ``task``, ``graph`` and ``local`` (by default the last segment of ``node``) identify the task's node in a document: the
     execution's, or that of the dynamic node ``source``. ``resumed``: the try may have been started before. ``announced``: the
     worker that scheduled the activity started the try early. ``stop``: stop the try. ``epoch`` identifies the Temporal reset
     after which the try was scheduled; it is empty in an execution without a reset.

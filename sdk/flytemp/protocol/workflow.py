@@ -59,10 +59,10 @@ class Resolved(Message):
     """Result of the activity ``flytemp.resolve``: the plan to run and the settings that apply.
 
     ``root`` is the root folder of the execution in the store. ``labels`` are those that become a search attribute. ``inputs`` is
-    None if they are too long for a payload. ``plan`` is the only page of the plan, or None if ``plan_pages`` pages are in the
-    store. ``search_attributes`` is True if the namespace has flytemp's. ``options`` are the launch options that child executions
-    inherit. ``retry_nodes`` is None unless the execution continues from the state in which it closed; then that state has
-    ``state_pages`` pages, and the nodes with these paths are retried (all that failed if the list is empty).
+    None if they are too long for a payload. If the plan has one page, ``plan`` is that page; otherwise its ``plan_pages`` pages
+    are in the store. ``search_attributes`` is True if the namespace has flytemp's. ``options`` are the launch options that child
+    executions inherit. A retried execution starts from the state in which it closed. That state has ``state_pages`` pages, and
+    ``retry_nodes`` are the paths of the nodes to retry; an empty list means all that failed.
     """
 
     root: str
