@@ -120,7 +120,7 @@ class PodLogs:
     def _namespace(self, api: KubernetesApi, execution: Execution) -> str:
         from flytemp_worker.kubernetes_setup import policy_of
 
-        return policy_of(self._settings).place(execution.project, execution.domain).namespace or api.namespace
+        return policy_of(self._settings).effective(execution.project, execution.domain).namespace or api.namespace
 
     async def read(self, pod: TryPod, *, follow: bool) -> AsyncIterator[LogChunk]:
         """Yield the output of a pod's container, with ``follow`` until it ends. A deleted pod yields nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -10,14 +11,16 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def pauses(tries: int, first: float = 0.1, factor: float = 3, longest: float = 5.0) -> Iterator[float]:
-    """Iterate over the seconds to wait after each of ``tries`` tries except the last.
+def pauses(tries: int | None, first: float = 0.1, factor: float = 3, longest: float = 5.0) -> Iterator[float]:
+    """Iterate over the seconds to wait after each of ``tries`` tries except the last; without end if ``tries`` is None.
 
     The pauses grow from ``first`` by ``factor`` up to ``longest``. Each is multiplied by a random number between 0.5 and 1,
     so that many processes do not repeat a request at the same moment.
     """
-    for number in range(tries - 1):
-        yield random.uniform(0.5, 1.0) * min(first * factor**number, longest)
+    pause = first
+    for _ in itertools.count() if tries is None else range(tries - 1):
+        yield random.uniform(0.5, 1.0) * min(pause, longest)
+        pause = min(pause * factor, longest)
 
 
 def retry(

@@ -15,7 +15,7 @@ from flytemp.compiler import load_program, program_warnings
 from flytemp.config import load_settings
 from flytemp_activities.kubernetes import read_policy
 from flytemp_activities.kubernetes.classify import termination_of
-from flytemp_activities.kubernetes.policy import Accelerators, Memory, Policy, PolicyOverride, WaitLimits
+from flytemp_activities.kubernetes.policy import Accelerators, Memory, PendingLimits, Policy, PolicyOverride
 from tests.docs.blocks import DOCS, Block, blocks
 from tests.docs.test_code import write_project
 from tests.docs.test_reference import names, rows
@@ -31,9 +31,9 @@ def blocks_of_file(file: str) -> list[Block]:
     ("mark", "model"),
     [
         pytest.param("## The policy", Policy, id="policy"),
-        pytest.param("The key of a place", PolicyOverride, id="place"),
+        pytest.param("The key of an override", PolicyOverride, id="override"),
         pytest.param("## GPUs", Accelerators, id="accelerators"),
-        pytest.param("Each timeout is in seconds", WaitLimits, id="waits"),
+        pytest.param("Each timeout is in seconds", PendingLimits, id="timeouts"),
     ],
 )
 def test_every_policy_key_has_a_row(mark: str, model: type[BaseModel]) -> None:
@@ -41,8 +41,8 @@ def test_every_policy_key_has_a_row(mark: str, model: type[BaseModel]) -> None:
 
 
 def test_documented_defaults_are_the_defaults() -> None:
-    waits, accelerators = WaitLimits(), Accelerators()
-    assert {row[0].strip("`"): float(row[1]) for row in rows(PAGE, "Each timeout is in seconds")} == waits.model_dump()
+    timeouts, accelerators = PendingLimits(), Accelerators()
+    assert {row[0].strip("`"): float(row[1]) for row in rows(PAGE, "Each timeout is in seconds")} == timeouts.model_dump()
     stated = {row[0].strip("`"): row[1].strip("`") for row in rows(PAGE, "## GPUs")}
     for name in ("resource", "device_label", "partition_label"):
         assert stated[name] == getattr(accelerators, name)
@@ -61,7 +61,7 @@ def test_policies_on_the_page_are_valid(tmp_path: Path) -> None:
         file.write_text(block.text)
         read.append(read_policy(file))
 
-    place = read[0].place("forecasting", "production")
+    place = read[0].effective("forecasting", "production")
     assert (place.namespace, place.service_account) == ("forecasting", "forecaster")
     assert place.limits is not None
     assert (place.limits.memory, place.limits.cpu) == ("256Gi", "16")

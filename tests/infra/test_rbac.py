@@ -129,9 +129,9 @@ async def test_a_worker_with_these_rights_runs_tasks(
         template = {"metadata": {"name": "labelled"}, "template": {"metadata": {"labels": {"team": "ml"}}}}
         template["template"]["spec"] = {"containers": [{"name": "default", "image": "unused", "imagePullPolicy": "IfNotPresent"}]}  # type: ignore[index]
         own_cluster.api.create(f"/api/v1/namespaces/{namespace}/podtemplates", template)
-        places = {"p": {"namespace": namespace}} if cluster_wide else {}
-        changes = Policy(namespace=None if cluster_wide else namespace, places=places)  # type: ignore[arg-type]
-        backend = await start_worker(namespace=changes.namespace, places=changes.places)
+        overrides = {"p": {"namespace": namespace}} if cluster_wide else {}
+        changes = Policy(namespace=None if cluster_wide else namespace, overrides=overrides)  # type: ignore[arg-type]
+        backend = await start_worker(namespace=changes.namespace, overrides=changes.overrides)
         assert changes.is_one_namespace is not bool(cluster_wide)
         began = datetime.now(UTC)
         settings = TaskSettings(pod_template_name="labelled")

@@ -1,7 +1,8 @@
-"""Tasks as Kubernetes pods. Read `backend`, then `podtry`: one try from its creation to its result.
+"""Kubernetes backend: tasks as pods. Read `backend`, then `pod_attempt`: one try from its creation to its result.
 
-`api` alone talks to the API server; `watch` hears of all pods, `creation` makes one, `classify` says what its status means,
-`manifest` what it is made of (with `policy`, `resources`, `merge` and `secrets`), `tidying` what becomes of it.
+Only `api` sends requests to the API server. `watch` receives the events of pods, `creation` creates a pod, `classify` maps its
+status to phases and outcomes, and `cleanup` deletes it. `manifest` builds a pod with `policy`, `resources`, `merge` and
+`secrets`.
 """
 
 from flytemp_activities.kubernetes.backend import KubernetesBackend, KubernetesOptions

@@ -1,7 +1,7 @@
-"""The Kubernetes API as raw JSON: the one module that talks to it.
+"""Client of the Kubernetes API with raw JSON, the only module that sends requests to it.
 
 The official client finds and refreshes the credentials (kubeconfig contexts, exec plug-ins, the service account inside a
-cluster). Its typed models are left out: parsing a pod into them takes ten times as long as parsing its JSON.
+cluster). Its typed models are not used: parsing a pod into them takes ten times as long as parsing its JSON.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import asyncio
 import json
 import logging
 import os
-import random
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -21,6 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 from pydantic_core import from_json
 
 from flytemp.errors import ConfigError, KubernetesUnavailable, NotSupported
+from flytemp.retries import pauses
 
 if TYPE_CHECKING:
     import aiohttp
@@ -29,24 +29,28 @@ T = TypeVar("T")
 Json = dict[str, Any]
 
 REQUEST_SECONDS = 30.0
-"""For one request, from the connection to the last byte of the answer. A watch has its own bounds."""
+"""Maximum duration of a request, from the connection to the last byte of the response. A watch has its own limits."""
 
-START_PAUSES = (0.5, 1.0, 2.0, 4.0, 5.0, 5.0, 5.0, 5.0)
-"""Between the requests of a worker that starts, to an API server that does not answer: about half a minute."""
+START_TRIES = 10
+"""Requests of a starting worker to an API server that does not answer, within about half a minute."""
 
 CONNECTIONS = 128
-"""Requests at once; a burst of creations is bounded by the API server, not by this."""
+"""Maximum number of concurrent requests. The API server limits a burst of creations before this number does."""
 
 LINE_BYTES = 4 * 1024 * 1024
-"""A watch event's longest line; etcd keeps objects of 1.5 MiB at most."""
+"""Maximum length of a watch event. etcd stores objects of up to 1.5 MiB."""
 
 logger = logging.getLogger("flytemp.kubernetes")
 
 
 class ApiError(Exception):
-    """The API server refused, or did not answer (``status`` 0).
+    """Error raised when the API server refuses a request or does not answer.
 
-    ``reason`` and ``message`` are those of its Status object; ``retry_after`` is in seconds.
+    Attributes:
+        status: HTTP status; 0 if there was no response.
+        reason: reason of the server's Status object.
+        message: message of the server's Status object.
+        retry_after: seconds after which the server allows another request, or None.
     """
 
     def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
@@ -60,23 +64,23 @@ class ApiError(Exception):
         return f"{self.status or 'no answer'} {self.reason}: {self.message}".strip()
 
     @property
-    def is_passing(self) -> bool:
-        """Whether the same request may succeed later, without anybody doing anything."""
+    def is_transient(self) -> bool:
+        """True if the same request may succeed later."""
         return self.status in (0, 408, 429) or self.status >= 500
 
     @property
-    def is_unclear(self) -> bool:
-        """Whether the server may have done what it was asked for all the same."""
+    def is_ambiguous(self) -> bool:
+        """True if the server may have executed the request."""
         return self.status in (0, 408) or self.status >= 500
 
     @property
     def is_quota(self) -> bool:
-        """Whether a ResourceQuota has no room. Quota is checked before the name: it hides that the object exists."""
+        """True if a ResourceQuota is exhausted. Kubernetes checks quota before names, so the object may exist already."""
         return self.status == 403 and "exceeded quota" in self.message
 
 
 class KubernetesApi:
-    """Requests to one cluster. Use it as an async context manager, or call `close`."""
+    """Client of one cluster. Use it as an async context manager, or call `close`."""
 
     def __init__(self, session: aiohttp.ClientSession, configuration: Any, namespace: str, agent: str) -> None:
         self._session = session
@@ -84,18 +88,21 @@ class KubernetesApi:
         self._configuration = configuration
         self._server = str(configuration.host).rstrip("/")
         self.namespace = namespace
-        """Of the context, or of the service account: what counts where nobody names one."""
+        """Namespace of the kubeconfig context or the service account; the default namespace of pods."""
 
     @classmethod
     async def connect(
         cls, kubeconfig: str | None = None, context: str | None = None, *, agent: str = "flytemp"
     ) -> KubernetesApi:
-        """With the given kubeconfig file and context; by default as kubectl does, and inside a cluster as its pods do.
+        """Return a client.
 
-        ``agent`` is how the API server's audit log names us.
+        Args:
+            kubeconfig: path of the kubeconfig file; None: as kubectl chooses it, or the service account inside a cluster.
+            context: context in the file; None: the current one.
+            agent: name of this client in the audit log of the API server.
 
         Raises:
-            NotSupported: the client is not installed.
+            NotSupported: the Kubernetes client is not installed.
             ConfigError: there is no usable configuration.
         """
         try:
@@ -107,7 +114,7 @@ class KubernetesApi:
         configuration = Configuration()
         namespace = await _load(configuration, kubeconfig, context)
         connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=_tls(configuration), keepalive_timeout=60)
-        proxy = configuration.proxy or _proxy_of(str(configuration.host))  # asked once, not with every request
+        proxy = configuration.proxy or _proxy_of(str(configuration.host))  # read once, not with every request
         session = aiohttp.ClientSession(connector=connector, proxy=proxy, read_bufsize=LINE_BYTES)
         return cls(session, configuration, namespace, agent)
 
@@ -131,20 +138,20 @@ class KubernetesApi:
         body: Json | None = None,
         content_type: str = "application/json",
     ) -> Json:
-        """One request, with its JSON answer.
+        """Send a request; return its JSON response.
 
         Raises:
-            ApiError: it was refused, or there was no answer.
+            ApiError: the request was refused or got no response.
         """
         answer = await self._read(method, path, parameters, body, content_type)
         try:
             found: Json = from_json(answer)
-        except ValueError as error:  # it came from something between: the API server speaks JSON
-            raise ApiError(0, "BadAnswer", f"the answer is no JSON: {answer[:200]!r}") from error
+        except ValueError as error:  # a proxy answered: the API server sends JSON
+            raise ApiError(0, "BadAnswer", f"the response is not JSON: {answer[:200]!r}") from error
         return found
 
     async def text(self, path: str, *, parameters: Mapping[str, str] | None = None) -> bytes:
-        """The bytes of an answer that is no JSON: a log.
+        """Return a response that is not JSON, such as a log.
 
         Raises:
             ApiError: as `request`.
@@ -173,13 +180,13 @@ class KubernetesApi:
             raise ApiError(0, type(error).__name__, str(error) or "the request timed out") from error
 
     async def watch(self, path: str, parameters: Mapping[str, str], *, silence_seconds: float) -> AsyncIterator[Json]:
-        """The events of a watch, until the server ends it.
+        """Iterate over the events of a watch until the server ends it.
 
         Args:
-            silence_seconds: a connection that says nothing for so long is taken for dead.
+            silence_seconds: time without data after which the connection counts as broken.
 
         Raises:
-            ApiError: it was refused, or the connection broke.
+            ApiError: the watch was refused, or the connection broke.
         """
         import aiohttp
 
@@ -194,10 +201,10 @@ class KubernetesApi:
                     if line.strip():
                         yield from_json(line)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise ApiError(0, type(error).__name__, str(error) or "the watch fell silent") from error
+            raise ApiError(0, type(error).__name__, str(error) or "the watch sent no data") from error
 
     async def stream(self, path: str, parameters: Mapping[str, str]) -> AsyncIterator[bytes]:
-        """A log that is followed, as it comes. The first part, which is empty, says that the answer has begun.
+        """Iterate over the parts of a log that is followed. The first part is empty and means that the response has begun.
 
         Raises:
             ApiError: as `watch`.
@@ -228,8 +235,8 @@ class KubernetesApi:
 
 def _refusal(status: int, content: bytes, headers: Mapping[str, str]) -> ApiError:
     try:
-        told = json.loads(content)
-        reason, message = str(told.get("reason") or ""), str(told.get("message") or "")
+        body = json.loads(content)
+        reason, message = str(body.get("reason") or ""), str(body.get("message") or "")
     except (ValueError, AttributeError):
         reason, message = "", content[:500].decode("utf-8", "replace")
     wait = headers.get("Retry-After", "")
@@ -237,7 +244,7 @@ def _refusal(status: int, content: bytes, headers: Mapping[str, str]) -> ApiErro
 
 
 async def _load(configuration: Any, kubeconfig: str | None, context: str | None) -> str:
-    """Fill the client's configuration; the namespace that goes with it."""
+    """Fill the configuration of the official client; return the namespace that belongs to it."""
     from kubernetes.aio import config
 
     in_cluster = kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ
@@ -250,14 +257,14 @@ async def _load(configuration: Any, kubeconfig: str | None, context: str | None)
         found: Any = await asyncio.to_thread(config.list_kube_config_contexts, kubeconfig)
     except (config.ConfigException, OSError, ValueError) as error:
         hint = "set KUBECONFIG, or kubernetes.kubeconfig and kubernetes.context; inside a cluster a service account is enough"
-        raise ConfigError(f"there is no way to a Kubernetes cluster: {error}", hint=hint) from error
+        raise ConfigError(f"there is no Kubernetes configuration: {error}", hint=hint) from error
     contexts, active = found
     chosen = next((item for item in contexts if item["name"] == context), active)
     return str(chosen["context"].get("namespace") or "default")
 
 
 def _proxy_of(host: str) -> str | None:
-    """The proxy that the environment names for the API server."""
+    """Return the proxy for the API server that the environment configures."""
     parts = urlsplit(host)
     if proxy_bypass(parts.hostname or ""):
         return None
@@ -282,40 +289,45 @@ def _tls(configuration: Any) -> ssl.SSLContext:
     return tls
 
 
-async def patiently(
-    request: Callable[[], Awaitable[T]], is_passing: Callable[[ApiError], bool], pauses: Sequence[float]
+async def retry_transient(
+    request: Callable[[], Awaitable[T]], is_transient: Callable[[ApiError], bool], waits: Iterable[float]
 ) -> T:
-    """The answer to a request, made again after each of the pauses where the server has trouble that passes.
+    """Return the response to a request, which is repeated after each of the pauses if the error is transient.
+
+    Args:
+        request: the request.
+        is_transient: returns whether a request with this error is repeated.
+        waits: seconds before each repetition; see `flytemp.retries.pauses`. A time that the server gives takes precedence.
 
     Raises:
-        ApiError: it was refused, or the trouble lasts.
+        ApiError: the error is not transient, or it is the error of the last try.
     """
-    for pause in pauses:
+    for pause in waits:
         try:
             return await request()
         except ApiError as error:
-            if not is_passing(error):
+            if not is_transient(error):
                 raise
-            await asyncio.sleep((error.retry_after or pause) * random.uniform(0.8, 1.2))
+            await asyncio.sleep(error.retry_after or pause)
     return await request()
 
 
 async def connected(api: KubernetesApi) -> KubernetesApi:
-    """``api``, when its server answers; one that is just being started has half a minute.
+    """Return ``api`` when its server answers, which may take half a minute after the start of a cluster.
 
     Raises:
-        KubernetesUnavailable: it does not, or refuses the credentials.
+        KubernetesUnavailable: the server does not answer, or refuses the credentials.
     """
     try:
-        await patiently(lambda: api.request("GET", "/version"), _is_coming, START_PAUSES)
+        await retry_transient(lambda: api.request("GET", "/version"), _is_starting, pauses(START_TRIES, 0.5, 2, 5.0))
     except ApiError as error:
         await api.close()
-        hint = "is this the right context, and are its credentials valid? kubectl version asks the same"
-        raise KubernetesUnavailable(f"the Kubernetes API server is not to be used: {error}", hint=hint) from error
+        hint = "check the context and its credentials, for example with `kubectl version`"
+        raise KubernetesUnavailable(f"the Kubernetes API server cannot be used: {error}", hint=hint) from error
     return api
 
 
-def _is_coming(error: ApiError) -> bool:
-    if error.is_passing:
+def _is_starting(error: ApiError) -> bool:
+    if error.is_transient:
         logger.warning("the Kubernetes API server does not answer yet: %s", error)
-    return error.is_passing
+    return error.is_transient

@@ -1,4 +1,4 @@
-"""The Kubernetes backend: runs each try as a pod, and finds it again after every crash."""
+"""Kubernetes backend: runs each try as a pod, and finds the pod again after a crash of the worker."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from flytemp_activities.kubernetes.watch import PodWatch
 from flytemp_activities.result_lookup import ResultLookup
 
 CLOSE_SECONDS = 20.0
-"""A worker that ends waits so long for outputs to be kept and pods to be removed; the janitor does the rest."""
+"""Maximum time for which a stopping worker waits for outputs and deletions. The janitor finishes the rest."""
 
 logger = logging.getLogger("flytemp.kubernetes")
 
 
 @dataclass(frozen=True, slots=True)
 class KubernetesOptions:
-    """How to reach the cluster, and what its operator lays down. None: as kubectl does."""
+    """Connection to the cluster, and the operator's policy. None: the connection that kubectl uses."""
 
     task_queue: str
     kubeconfig: str | None = None
@@ -58,14 +58,14 @@ class KubernetesBackend:
         self._tries: dict[TryKey, PodAttempt] = {}
         self._api: KubernetesApi | None = None
         self._watch: PodWatch | None = None
-        self._yard: KubernetesContext | None = None
+        self._context: KubernetesContext | None = None
 
     async def start(self) -> None:
-        """Connect, leave word of the platform's limits, and begin to watch the pods of this deployment.
+        """Connect, publish the platform's limits, and start the watch of this deployment's pods.
 
         Raises:
-            ConfigError, NotSupported, KubernetesUnavailable: there is no cluster to work with.
-            StoreError: the store refused.
+            ConfigError, NotSupported, KubernetesUnavailable: the cluster cannot be used.
+            StoreError: the limits cannot be stored.
         """
         options = self._options
         self._api = api = await connected(await KubernetesApi.connect(options.kubeconfig, options.context))
@@ -75,25 +75,25 @@ class KubernetesBackend:
         self._watch = watch = PodWatch(api, names.selector(options.task_queue), namespace)
         watch.start()
         creations = Creations()
-        self._yard = KubernetesContext(
+        self._context = KubernetesContext(
             store=self._store, pods=pods, watch=watch, templates=Templates(pods), policy=policy, creations=creations,
-            tidying=Cleanup(self._store, pods, policy, creations), namespace=api.namespace, task_queue=options.task_queue,
+            cleanup=Cleanup(self._store, pods, policy, creations), namespace=api.namespace, task_queue=options.task_queue,
             lookup=self._lookup,
         )  # fmt: skip
 
     def janitor(self, temporal: TemporalClient) -> Janitor:
-        """What removes the pods that nobody looks after, in this backend's cluster."""
+        """Return the janitor of this backend's cluster."""
         assert self._api is not None, "the Kubernetes backend was not started"
         return Janitor(self._api, self._store, temporal, self._options.policy, self._options.task_queue)
 
     async def close(self) -> None:
-        """Let go of all pods. They go on, and the next worker finds them."""
-        for one in list(self._tries.values()):
-            one.detach()
+        """Stop following all pods. They continue, and the next worker finds them."""
+        for attempt in list(self._tries.values()):
+            attempt.detach()
         if self._tries:
-            await asyncio.wait([one.task for one in self._tries.values()])
-        if self._yard is not None:
-            await self._yard.tidying.close(CLOSE_SECONDS)
+            await asyncio.wait([attempt.task for attempt in self._tries.values()])
+        if self._context is not None:
+            await self._context.cleanup.close(CLOSE_SECONDS)
         if self._watch is not None:
             await self._watch.close()
         if self._api is not None:
@@ -102,80 +102,80 @@ class KubernetesBackend:
     async def run(
         self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
     ) -> TaskResult:
-        """The result of a try: of a new pod, or, if ``resumed``, of the one that may have been created before.
-
-        Cancelling the caller only detaches it; the pod goes on, and a later ``run`` of the same try joins it.
+        """Return the result of a try; see `Backend.run`.
 
         Args:
-            report: is told, at every change: ``phase`` ("queued", "starting", "running"), ``pod``, ``uid``, ``node``, and while
-                it waits ``reason`` and ``message``.
-            before: what was reported last, when an earlier activity of this try did.
+            invocation: the try.
+            resumed: True if the try may have been started before.
+            report: receives ``phase`` ("queued", "starting", "running"), ``pod``, ``uid``, ``node``, and while the pod waits
+                ``reason`` and ``message``.
+            before: last report of an earlier activity of this try.
 
         Raises:
-            TaskLost: the pod was there, is gone, and there is no result.
-            SystemFailure: what runs tasks failed.
+            TaskLost: the pod is gone, and there is no result.
+            SystemFailure: the platform failed.
         """
-        assert self._yard is not None, "the Kubernetes backend was not started"
+        assert self._context is not None, "the Kubernetes backend was not started"
         key, seen_uid = key_of(invocation), (before or {}).get("uid")
         while True:
-            one = self._tries.get(key) or self._begin(key, PodAttempt(self._yard, invocation, resumed, seen_uid))
-            one.subscribe(report)
+            attempt = self._tries.get(key) or self._add(key, PodAttempt(self._context, invocation, resumed, seen_uid))
+            attempt.subscribe(report)
             try:
-                return await asyncio.shield(one.task)
+                return await asyncio.shield(attempt.task)
             except NotStarted:  # an early start, which was not possible at once
                 resumed = True
             finally:
-                one.unsubscribe(report)
+                attempt.unsubscribe(report)
 
     async def start_early(self, invocation: Invocation, *, deadline: float) -> bool:
         """Create the try's pod by one request alone. A pod that would wait for quota is left to its activity."""
-        assert self._yard is not None, "the Kubernetes backend was not started"
+        assert self._context is not None, "the Kubernetes backend was not started"
         key = key_of(invocation)
         if key in self._tries:
             return True
-        one = self._begin(key, PodAttempt(self._yard, invocation, early_deadline=deadline))
+        attempt = self._add(key, PodAttempt(self._context, invocation, early_deadline=deadline))
         try:
-            waiting: list[asyncio.Future[Any]] = [one.task, one.begun]
+            waiting: list[asyncio.Future[Any]] = [attempt.task, attempt.started]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            if not one.is_joined:
-                self._detach(key, one)
+            if not attempt.has_subscribers:
+                self._detach(key, attempt)
             raise
-        error = one.task.exception() if one.task.done() and not one.task.cancelled() else None
-        return error.is_unclear if isinstance(error, NotStarted) else True
+        error = attempt.task.exception() if attempt.task.done() and not attempt.task.cancelled() else None
+        return error.is_ambiguous if isinstance(error, NotStarted) else True
 
     def release(self, invocation_key: TryKey) -> None:
         """Stop following the try's pod, unless a `run` waits for it here."""
-        one = self._tries.get(invocation_key)
-        if one is not None and not one.has_activity:
-            self._detach(invocation_key, one)
+        attempt = self._tries.get(invocation_key)
+        if attempt is not None and not attempt.has_activity:
+            self._detach(invocation_key, attempt)
 
-    def _detach(self, key: TryKey, one: PodAttempt) -> None:
+    def _detach(self, key: TryKey, attempt: PodAttempt) -> None:
         """Forget the attempt at once, so that a `run` of the same try begins a new attempt."""
-        self._forget(key, one)
-        one.detach()
+        self._forget(key, attempt)
+        attempt.detach()
 
-    def _begin(self, key: TryKey, one: PodAttempt) -> PodAttempt:
-        self._tries[key] = one
-        one.task.add_done_callback(lambda task: self._over(key, one))
-        return one
+    def _add(self, key: TryKey, attempt: PodAttempt) -> PodAttempt:
+        self._tries[key] = attempt
+        attempt.task.add_done_callback(lambda task: self._on_done(key, attempt))
+        return attempt
 
-    def _over(self, key: TryKey, one: PodAttempt) -> None:
-        self._forget(key, one)
-        task = one.task
+    def _on_done(self, key: TryKey, attempt: PodAttempt) -> None:
+        self._forget(key, attempt)
+        task = attempt.task
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.info("node %s, attempt %d, try %d ended without a result: %s", *key[1:], error)
 
-    def _forget(self, key: TryKey, one: PodAttempt) -> None:
-        if self._tries.get(key) is one:
+    def _forget(self, key: TryKey, attempt: PodAttempt) -> None:
+        if self._tries.get(key) is attempt:
             del self._tries[key]
 
     async def kill(self, invocation_key: TryKey) -> None:
-        """Delete the try's pod with its grace; returns when it is gone."""
-        one = self._tries.get(invocation_key)
-        if one is not None:
-            await one.kill("the task was ended on request")
+        """Delete the try's pod with its grace period; return when the pod is gone."""
+        attempt = self._tries.get(invocation_key)
+        if attempt is not None:
+            await attempt.kill("the task was ended on request")
 
     def running(self) -> Set[TryKey]:
-        """The tries whose pods this worker follows; see `Backend.running`."""
+        """Return the tries whose pods this worker follows; see `Backend.running`."""
         return self._tries.keys()

@@ -37,8 +37,11 @@ _CREATE_WAITS = frozenset({"CreateContainerError", "RunContainerError", "PreCrea
 _NEVER = frozenset({"CreateContainerConfigError", "InvalidImageName", "ErrImageNeverPull"})
 _ON_ITS_WAY = frozenset({"ContainerCreating", "PodInitializing", ""})
 
+MESSAGE_CHARACTERS = 200
+"""Maximum length of a message in the details of a heartbeat."""
+
 Wait = Literal["scheduling", "image", "creating", "never", "starting", "init", "other"]
-"""Reason why a pod waits; each has a time limit in `flytemp_activities.kubernetes.policy.WaitLimits`."""
+"""Reason why a pod waits; each has a time limit in `flytemp_activities.kubernetes.policy.PendingLimits`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,19 @@ def classify(pod: Pod, primary: str) -> PodStatus:
         started = _seconds(state["running"].get("startedAt"))
         return PodStatus("running", node=node, started_at=started, deleting=deleting)
     return _waiting(status, node, deleting, _native_sidecars(pod))
+
+
+def heartbeat_details(pod: Pod, status: PodStatus, primary: str) -> dict[str, Any]:
+    """Return the details of a heartbeat for a pod."""
+    metadata = pod["metadata"]
+    details: dict[str, Any] = {"phase": "running" if status.phase == "ended" else status.phase}
+    details.update(namespace=metadata["namespace"], pod=metadata["name"], uid=metadata["uid"])
+    if primary != "primary":
+        details["container"] = primary
+    details.update({key: value for key, value in (("reason", status.reason), ("node", status.node)) if value})
+    if status.message:
+        details["message"] = status.message[:MESSAGE_CHARACTERS]
+    return details
 
 
 # ------------------------------------------------------------------------------------------ waiting

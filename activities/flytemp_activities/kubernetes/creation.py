@@ -1,27 +1,28 @@
-"""How the pod of a try comes into being: created once, found by whoever comes later."""
+"""Creation of the pod of a try: one worker creates it, others find it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Callable
 from types import TracebackType
 
+from flytemp.retries import pauses
 from flytemp.runtime.invocation import Invocation, TaskError
 from flytemp_activities.kubernetes import names
 from flytemp_activities.kubernetes.api import ApiError
-from flytemp_activities.kubernetes.manifest import Built
+from flytemp_activities.kubernetes.manifest import PodManifest
 from flytemp_activities.kubernetes.pods import Pod, Pods
 
 OnWait = Callable[[str, str], None]
-"""Hears why the pod cannot be created just now: a reason and a message. It may raise `NotCreated`."""
+"""Callback with the reason and message of a pod that cannot be created now. It may raise `NotCreated`."""
 
-_FIRST_PAUSE, _LAST_PAUSE = 0.25, 20.0
+_PAUSES = (0.4, 2.0, 25.0)
+"""First pause in seconds, factor, longest pause between requests."""
 
 
 class NotCreated(Exception):
-    """There will be no pod. ``killed``: because somebody asked for it."""
+    """Error raised when the pod cannot be created. ``killed``: the try was stopped before it had a pod."""
 
     def __init__(self, error: TaskError, *, killed: bool = False) -> None:
         super().__init__(error.message)
@@ -30,15 +31,15 @@ class NotCreated(Exception):
 
 
 class NotStarted(Exception):
-    """There is no pod that was to be started ahead. ``is_unclear``: there may be one all the same, now or soon."""
+    """Error raised when an early start made no pod. ``is_ambiguous``: the pod may exist nevertheless, now or soon."""
 
-    def __init__(self, why: str, *, is_unclear: bool = False) -> None:
-        super().__init__(why)
-        self.is_unclear = is_unclear
+    def __init__(self, reason: str, *, is_ambiguous: bool = False) -> None:
+        super().__init__(reason)
+        self.is_ambiguous = is_ambiguous
 
 
 class Creations:
-    """How many this worker has under way: work that can wait gives way to them."""
+    """Counter of this worker's creations in progress. Work that can wait gives way to them."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -55,120 +56,117 @@ class Creations:
             self._none.set()
 
     async def give_way(self, seconds: float) -> None:
-        """Wait until none is under way, for so long at most."""
+        """Wait until no creation is in progress, up to ``seconds``."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._none.wait()
 
 
 class Creation:
-    """The creation of one pod. ``killed`` is set when nobody wants it any more."""
+    """Creation of one pod. The event ``killed`` stops it."""
 
-    def __init__(self, pods: Pods, built: Built, invocation: Invocation, killed: asyncio.Event) -> None:
+    def __init__(self, pods: Pods, manifest: PodManifest, invocation: Invocation, killed: asyncio.Event) -> None:
         self._pods = pods
-        self._built = built
+        self._manifest = manifest
         self._invocation = invocation
         self._killed = killed
 
     async def find(self, on_wait: OnWait) -> Pod | None:
-        """The pod that was created before, by this worker or another. Asked before anything is created: a quota without
-        room hides that the name is taken. Also a try that is to end waits for the answer, or it would leave a pod behind.
+        """Return the pod that this or another worker created before, or None.
+
+        The pod is read before one is created, because an exhausted quota hides that the name is taken. A try that was stopped
+        waits for the response, too: otherwise it could leave a pod behind.
 
         Raises:
-            NotCreated: a pod of that name is somebody else's.
+            NotCreated: a pod of another origin has the name, or the request is refused.
         """
-        pause = _FIRST_PAUSE
-        while True:
+        for pause in pauses(None, *_PAUSES):
             try:
-                found = await self._pods.get(self._built.namespace, self._built.name)
+                found = await self._pods.get(self._manifest.namespace, self._manifest.name)
             except ApiError as error:
-                if not error.is_passing:
-                    raise NotCreated(_forbidden(error, self._built)) from error
+                if not error.is_transient:
+                    raise NotCreated(_forbidden(error, self._manifest)) from error
                 on_wait("ApiServer", error.message or str(error))
-                await asyncio.sleep(_jittered(error, pause))
-                pause = min(pause * 2, _LAST_PAUSE)
+                await asyncio.sleep(error.retry_after or pause)
                 continue
-            return None if found is None or _is_terminating_foreigner(found, self._invocation) else self._adopted(found)
+            return None if found is None or _is_terminating_foreigner(found, self._invocation) else self._checked(found)
+        raise AssertionError  # the pauses have no end
 
     async def create_once(self) -> Pod:
-        """The pod, created by one request.
+        """Create the pod by one request.
 
         Raises:
-            NotStarted: it was not, for whatever reason. Who needs the pod will meet the same, and say so.
+            NotStarted: the request failed. The activity of the try meets the same error and reports it.
         """
         try:
-            return await self._pods.create(self._built.namespace, self._built.pod)
+            return await self._pods.create(self._manifest.namespace, self._manifest.pod)
         except ApiError as error:
-            raise NotStarted(str(error), is_unclear=error.is_unclear or error.status == 409) from error
+            raise NotStarted(str(error), is_ambiguous=error.is_ambiguous or error.status == 409) from error
 
     async def create(self, on_wait: OnWait) -> Pod:
-        """The pod: created now, or found to have been created before.
+        """Create the pod, or return it if it exists already.
 
         Raises:
-            NotCreated: the server refuses it for good, or it was killed meanwhile.
+            NotCreated: the server refuses the pod, or the try was stopped.
         """
-        pause, is_unclear = _FIRST_PAUSE, False
-        while True:
-            if is_unclear and (found := await self.find(on_wait)) is not None:
+        is_ambiguous = False
+        for pause in pauses(None, *_PAUSES):
+            if is_ambiguous and (found := await self.find(on_wait)) is not None:
                 return found
             if self._killed.is_set():
                 raise NotCreated(TaskError.of("Lost", "the try was stopped before it had a pod"), killed=True)
             try:
-                return await self._pods.create(self._built.namespace, self._built.pod)
+                return await self._pods.create(self._manifest.namespace, self._manifest.pod)
             except ApiError as error:
-                is_unclear = error.is_unclear
+                is_ambiguous = error.is_ambiguous
                 if error.status == 409 and error.reason == "AlreadyExists":
                     found = await self.find(on_wait)
                     if found is not None:
                         return found
-                elif not (error.is_passing or error.is_quota or error.status == 409):
-                    raise NotCreated(_refusal(error, self._built)) from error
+                elif not (error.is_transient or error.is_quota or error.status == 409):
+                    raise NotCreated(_refusal(error, self._manifest)) from error
                 else:
                     on_wait("QuotaExceeded" if error.is_quota else "ApiServer", error.message or str(error))
-                pause = await self._pause(error, pause)
+                await self._pause(error.retry_after or pause)
+        raise AssertionError  # the pauses have no end
 
-    def _adopted(self, pod: Pod) -> Pod:
+    def _checked(self, pod: Pod) -> Pod:
         if names.is_of(pod, self._invocation):
             return pod
-        message = f"a pod {self._built.name} is there in {self._built.namespace}, and it was not made for this task"
+        manifest = self._manifest
+        message = f"the namespace {manifest.namespace} has a pod {manifest.name} that was not made for this task"
         raise NotCreated(TaskError.of("NameTaken", message))
 
-    async def _pause(self, error: ApiError, pause: float) -> float:
-        """Wait, unless it is killed meanwhile; the next pause."""
+    async def _pause(self, seconds: float) -> None:
+        """Wait for ``seconds``, or until the try is stopped."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_jittered(error, pause)):
+            async with asyncio.timeout(seconds):
                 await self._killed.wait()
-        return min(pause * 2, _LAST_PAUSE)
-
-
-def _jittered(error: ApiError, pause: float) -> float:
-    return (error.retry_after or pause) * random.uniform(0.8, 1.2)
 
 
 def _is_terminating_foreigner(pod: Pod, invocation: Invocation) -> bool:
-    """A pod of the same name that is on its way out, and not this try's: the name will be free."""
+    """Return whether the pod is of another try and is being deleted, so that its name will be free."""
     return bool(pod["metadata"].get("deletionTimestamp")) and not names.is_of(pod, invocation)
 
 
-def _refusal(error: ApiError, built: Built) -> TaskError:
-    if error.status in (400, 413, 422) or (error.status == 403 and not _is_the_platforms(error.message)):
-        # A 403 that is no missing right is an admission's: Pod Security, a LimitRange.
-        message = f"Kubernetes refuses the task's pod: {error.message or error}"
-        return TaskError.of("InvalidPod", message)
-    return _forbidden(error, built)
+def _refusal(error: ApiError, manifest: PodManifest) -> TaskError:
+    if error.status in (400, 413, 422) or (error.status == 403 and not _is_missing_right(error.message)):
+        # Another 403 is the decision of an admission plugin: Pod Security, a LimitRange.
+        return TaskError.of("InvalidPod", f"Kubernetes refuses the task's pod: {error.message or error}")
+    return _forbidden(error, manifest)
 
 
-def _is_the_platforms(message: str) -> bool:
-    """Of a 403: the worker lacks a right, its namespace is going away, or the service account for its pods is missing."""
-    told = (" cannot create resource ", "because it is being terminated", "error looking up service account")
-    return any(text in message for text in told)
+def _is_missing_right(message: str) -> bool:
+    """Return whether a 403 is the platform's: a missing right or service account, or a namespace that is being deleted."""
+    texts = (" cannot create resource ", "because it is being terminated", "error looking up service account")
+    return any(text in message for text in texts)
 
 
-def _forbidden(error: ApiError, built: Built) -> TaskError:
+def _forbidden(error: ApiError, manifest: PodManifest) -> TaskError:
     hint = {
         401: "the worker's credentials are not valid",
         403: "the worker lacks a right there: compare its Role with infra/rbac",
-        404: f"is there a namespace {built.namespace}?",
+        404: f"is there a namespace {manifest.namespace}?",
     }.get(error.status, "")
-    message = f"no pod can be created in the namespace {built.namespace}: {error}{f' ({hint})' if hint else ''}"
+    message = f"no pod can be created in the namespace {manifest.namespace}: {error}{f' ({hint})' if hint else ''}"
     return TaskError.of("ApiError", message)

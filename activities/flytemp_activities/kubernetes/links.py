@@ -1,4 +1,4 @@
-"""Where else a task's output can be read: addresses of a team's own log systems, by the operator's templates."""
+"""Links to the output of a task in other log systems, from the operator's URL templates."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ FIELDS = (
     "namespace", "pod", "uid", "container", "container_id", "node", "host", "execution", "project", "domain", "attempt",
     "started",
 )  # fmt: skip
-"""What a template may have in braces. ``node`` is flytemp's, ``host`` Kubernetes'; ``started`` is RFC 3339, in UTC."""
+"""Names that a template may have in braces. ``node`` is flytemp's, ``host`` is Kubernetes'; ``started`` is RFC 3339, in UTC."""
 
 
 def check_template(text: str) -> str:
-    """``text`` if it is a template.
+    """Return ``text`` if it is a valid template.
 
     Raises:
-        ValueError: it has something else in braces.
+        ValueError: it has an unknown name in braces.
     """
     unknown = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None and name not in FIELDS]
     if unknown:
-        raise ValueError(f"{{{unknown[0]}}} is not known in a log link; there are {', '.join(FIELDS)}")
+        raise ValueError(f"{{{unknown[0]}}} is not a field of log links; the fields are {', '.join(FIELDS)}")
     return text
 
 
-def links_of(templates: Mapping[str, str], pod: Mapping[str, Any], primary: str, invocation: Invocation) -> dict[str, str]:
-    """The addresses for one try, by the names that the operator gave them. Values are quoted for a URL."""
+def log_links_of(templates: Mapping[str, str], pod: Mapping[str, Any], primary: str, invocation: Invocation) -> dict[str, str]:
+    """Return the URLs for one try, by the names of their templates. Values are quoted for a URL."""
     status = pod.get("status") or {}
     own: Mapping[str, Any] = next((c for c in status.get("containerStatuses") or () if c["name"] == primary), {})
     state = own.get("state") or {}

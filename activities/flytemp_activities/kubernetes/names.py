@@ -1,4 +1,4 @@
-"""What a pod is called, and what it says about itself: the same for every worker that ever looks for the same try."""
+"""Name, labels and annotations of a pod. They depend on the try alone, so every worker finds the same pod."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ INVOCATION = "flytemp.dev/invocation"
 
 PRIMARY = "flytemp.dev/primary-container"
 
-_MOST = 63  # of a DNS label, and of a label's value
+_LABEL_CHARACTERS = 63  # maximum length of a DNS label, and of the value of a label
 
 
 def pod_name(invocation: Invocation) -> str:
-    """``<execution>-<node>-<attempt>-<try>-<hash>``: readable, and of nothing else in any namespace."""
+    """Return ``<execution>-<node>-<attempt>-<try>-<hash>``, which is unique in every namespace."""
     key = f"{invocation.execution_root}/{invocation.node}/{invocation.attempt_key}/{invocation.try_}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:12]
     numbers = f"{invocation.attempt}-{invocation.try_}-{digest}"
-    left = _MOST - len(numbers) - 2
+    left = _LABEL_CHARACTERS - len(numbers) - 2
     node = slug(invocation.node, min(20, left // 2))
     return f"{slug(invocation.execution, left - len(node))}-{node}-{numbers}"
 
 
 def pod_labels(invocation: Invocation, task_queue: str) -> dict[str, str]:
-    """By these a pod is found: by workers, by the janitor, by people."""
+    """Return the labels by which workers, the janitor and people find the pod."""
     return {
         MANAGED_BY: "flytemp",
         QUEUE: label_value(task_queue),
@@ -52,7 +52,7 @@ def pod_labels(invocation: Invocation, task_queue: str) -> dict[str, str]:
 
 
 def pod_annotations(invocation: Invocation, primary: str) -> dict[str, str]:
-    """What does not fit into labels: where the execution lies, and which invocation this is."""
+    """Return the values that are too long for labels, such as the root of the execution and the hash of the invocation."""
     return {
         ROOT: invocation.execution_root,
         PATH: invocation.node,
@@ -64,32 +64,35 @@ def pod_annotations(invocation: Invocation, primary: str) -> dict[str, str]:
 
 
 def selector(task_queue: str) -> str:
-    """All pods of a deployment: of the workers of one task queue."""
+    """Return the label selector of all pods of a deployment, which is the workers of one task queue."""
     return f"{MANAGED_BY}=flytemp,{QUEUE}={label_value(task_queue)}"
 
 
 def run_label(root: str) -> str:
-    """Of an execution's root: equal for all pods of one execution."""
+    """Return the label value that all pods of one execution have."""
     return hashlib.sha256(root.encode()).hexdigest()[:32]
 
 
 def invocation_hash(invocation: Invocation) -> str:
-    """Of what the pod was made for. How it is made may change with the operator's settings while it runs; and a newer worker,
-    whose specs have more fields, finds the same."""
+    """Return the hash of the task and its inputs.
+
+    The hash leaves out the operator's settings, which may change while the pod runs, and defaults, so that a newer worker, whose
+    specs have more fields, computes the same hash.
+    """
     fields = {"execution_root", "node", "attempt", "epoch", "try_", "task", "bundle", "inputs", "items"}
     key = invocation.model_dump_json(include=fields, exclude_defaults=True)
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def is_of(pod: dict[str, Any], invocation: Invocation) -> bool:
-    """Whether the pod was made for this very try."""
+    """Return whether the pod was made for this very try."""
     metadata = pod["metadata"]
-    told = metadata.get("annotations") or {}
-    return told.get(INVOCATION) == invocation_hash(invocation) and told.get(ROOT) == invocation.execution_root
+    annotations = metadata.get("annotations") or {}
+    return annotations.get(INVOCATION) == invocation_hash(invocation) and annotations.get(ROOT) == invocation.execution_root
 
 
 def label_value(text: str) -> str:
-    """``text`` as a label's value: itself where it may be one, else a slug with a hash."""
-    if len(text) <= _MOST and re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", text):
+    """Return ``text`` as the value of a label: the text if it is valid, else a slug with a hash."""
+    if len(text) <= _LABEL_CHARACTERS and re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", text):
         return text
     return f"{slug(text, 46)}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

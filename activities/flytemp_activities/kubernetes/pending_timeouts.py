@@ -10,7 +10,7 @@ from flytemp.runtime.invocation import TaskError
 from flytemp_activities.kubernetes.api import ApiError
 from flytemp_activities.kubernetes.classify import PodStatus
 from flytemp_activities.kubernetes.pods import Pod, Pods
-from flytemp_activities.kubernetes.policy import WaitLimits
+from flytemp_activities.kubernetes.policy import PendingLimits
 
 FIRST_EVENTS_SECONDS = 8.0
 """Seconds after which the events are read of a pod that has a node and whose containers are still being created."""
@@ -27,21 +27,21 @@ class PendingTimeouts:
     The time of a reason counts from its first observation. A change of the reason restarts the time.
     """
 
-    def __init__(self, waits: WaitLimits) -> None:
-        self._waits = waits
+    def __init__(self, limits: PendingLimits) -> None:
+        self._limits = limits
         self._kind: str | None = None
         self._since = 0.0
         self._events_at = 0.0
         self._last = ("", "")
 
-    def note(self, kind: str | None, reason: str = "", message: str = "") -> None:
+    def set_reason(self, kind: str | None, reason: str = "", message: str = "") -> None:
         """Set the reason why the pod waits; None if the pod does not wait."""
         self._last = (reason, message)
         if kind != self._kind:
             self._kind, self._since = kind, time.monotonic()
             self._events_at = self._since + FIRST_EVENTS_SECONDS
 
-    def until(self) -> float | None:
+    def next_check(self) -> float | None:
         """Return the monotonic time of the next limit or the next reading of the events; None if there is none."""
         if self._kind is None:
             return None
@@ -68,7 +68,7 @@ class PendingTimeouts:
         return True
 
     def _limit(self) -> float:
-        return float(getattr(self._waits, self._kind or "", 0.0))
+        return float(getattr(self._limits, self._kind or "", 0.0))
 
 
 class PodEvents:

@@ -1,8 +1,7 @@
-"""One try of a task as a pod, from its creation to its result, whoever waits for it.
+"""One try of a task as a pod, from the creation of the pod to the result.
 
-The protocol (design: the pod protocol): the pod's name follows from the try, so a second worker finds the pod that a first
-one created; nothing is created after a claim; what the try left in the store is said before the pod is deleted; a committed
-result wins over whatever became of the pod.
+The pod's name follows from the try, so a second worker finds the pod that another worker created. After a claim no pod is
+created. The outcome of a try is stored before its pod is deleted. A committed result counts, whatever happens to the pod.
 """
 
 from __future__ import annotations
@@ -13,43 +12,54 @@ import logging
 import random
 import time
 
-from flytemp.errors import ConfigError, InputError, StoreError
+from flytemp.errors import ConfigError, InputError, NotFound, StoreError
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp_activities.backend import Report, SystemFailure, TaskLost
 from flytemp_activities.kubernetes import names
 from flytemp_activities.kubernetes.api import ApiError
-from flytemp_activities.kubernetes.classify import End, PodStatus, classify, disruption_of, start_error
+from flytemp_activities.kubernetes.classify import (
+    MESSAGE_CHARACTERS,
+    End,
+    PodStatus,
+    classify,
+    disruption_of,
+    heartbeat_details,
+    start_error,
+)
 from flytemp_activities.kubernetes.cleanup import FinishedPod, has_running_containers
 from flytemp_activities.kubernetes.containers import collects, commit_container, container_of, is_collecting, needs_runtime
 from flytemp_activities.kubernetes.context import KubernetesContext, prepare
 from flytemp_activities.kubernetes.creation import Creation, NotCreated, NotStarted
-from flytemp_activities.kubernetes.deletion import delete, delete_and_wait, look_again
-from flytemp_activities.kubernetes.manifest import Built
+from flytemp_activities.kubernetes.manifest import PodManifest
 from flytemp_activities.kubernetes.pending_timeouts import PendingTimeouts, PodEvents
 from flytemp_activities.kubernetes.pods import Pod
-from flytemp_activities.kubernetes.reports import MOST_MESSAGE, Reports, state_of
 from flytemp_activities.kubernetes.watch import PodSubscription
 from flytemp_activities.try_outcomes import TryOutcomes, unwrap
+from flytemp_activities.try_reports import TryReports
 
 CLAIM_SECONDS = 3.0
-"""A container without a runtime that runs for so long is claimed by its worker. Shorter ones are spared the write: when their pod
-vanishes, and the worker too before any heartbeat told of it, the command runs again."""
+"""Run time after which the worker claims a try whose container has no runtime. Shorter tries are not claimed, to save the
+write: if their pod and their worker disappear before a heartbeat, the command runs again."""
 
-LEFT_SECONDS = 10.0
-"""The end of an unclaimed pod is left for so long to the worker that has the activity, to not send the same requests twice."""
+UNCLAIMED_END_SECONDS = 10.0
+"""Time for which the end of an unclaimed pod is left to the worker that has the activity, to avoid sending requests twice."""
 
-LOOK_SECONDS = 90.0
-"""A pod of which nothing was heard for so long is looked at, in case its watch missed something."""
+REFRESH_SECONDS = 90.0
+"""Time without an event after which the pod is read, in case its watch missed an event."""
 
 logger = logging.getLogger("flytemp.kubernetes")
 
 
 class PodAttempt:
-    """Runs one try, or takes it up where another worker left it. ``task`` ends with what became of it.
+    """One try as a pod, which may have been created by another worker. ``task`` ends with the outcome of the try.
 
-    ``begun`` is done when the try has a pod.
+    ``started`` is done when the try has a pod.
 
     Args:
+        context: shared objects of the worker.
+        invocation: the try.
+        resumed: True if the try may have been started before.
+        seen_uid: uid of the try's pod in an earlier heartbeat.
         early_deadline: starts the try early, before an activity claims it by `subscribe`: the pod is requested once, and not
             after this monotonic time. The attempt ends with `NotStarted` if there is no pod. While the try is unclaimed, its
             pod's end is left to the activity, which may be in another worker, and stopping it records no outcome.
@@ -57,87 +67,93 @@ class PodAttempt:
 
     def __init__(
         self,
-        yard: KubernetesContext,
+        context: KubernetesContext,
         invocation: Invocation,
         resumed: bool = False,
         seen_uid: str | None = None,
         *,
         early_deadline: float | None = None,
     ) -> None:
-        self._yard = yard
-        self._outcomes = TryOutcomes(yard.store, invocation, yard.lookup)
+        self._context = context
+        self._outcomes = TryOutcomes(context.store, invocation, context.lookup)
         self._invocation = invocation
-        self._built: Built
-        self._feed: PodSubscription | None = None
-        self._patience = PendingTimeouts(yard.policy.waits)
+        self._manifest: PodManifest
+        self._subscription: PodSubscription | None = None
+        self._pending = PendingTimeouts(context.policy.pending_timeouts)
         self._kill_reason: str | None = None
         self._killed = asyncio.Event()
-        self._reports = Reports()
+        self._reports = TryReports()
         self._running_since: float | None = None
         self._deleting_since: float | None = None
         self._ended_since: float | None = None
         self._early_deadline = early_deadline
         self.has_activity = early_deadline is None
-        self._is_claimed = needs_runtime(invocation)  # in time: the runtime does it before the user's code runs
-        self._events = PodEvents(yard.pods)
-        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._is_claimed = False
+        self._events = PodEvents(context.pods)
+        self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[TaskResult] = asyncio.create_task(self._run(resumed, seen_uid))
 
-    # ----------------------------------------------------------------------------------- who waits
+    # -------------------------------------------------------------------------------- subscribers
 
     @property
-    def is_joined(self) -> bool:
-        """Somebody waits for its result now."""
-        return bool(self._reports)
+    def has_subscribers(self) -> bool:
+        """True while an activity waits for the result."""
+        return self._reports.has_subscribers
 
     def subscribe(self, report: Report) -> None:
-        """Tell ``report`` the state now, and at every change."""
-        self._reports.add(report)
+        """Claim the try for an activity, which receives the details of the pod now and after every change."""
+        self._reports.subscribe(report)
         self.has_activity = True
         self._wake()
 
     def unsubscribe(self, report: Report) -> None:
-        self._reports.remove(report)
+        """Remove a subscriber. The try continues."""
+        self._reports.unsubscribe(report)
 
     async def kill(self, reason: str) -> None:
-        """Delete the pod, with grace; returns when it is gone. `task` then ends with `TaskLost`, or with a result that was
-        committed before."""
+        """Delete the pod with its grace period; return when it is gone.
+
+        `task` then ends with `TaskLost`, or with a result that was committed before.
+        """
         self._kill_reason = self._kill_reason or reason
         self._killed.set()
         self._wake()
         await asyncio.wait([self.task])
 
     def _wake(self) -> None:
-        if self._feed is not None:
-            self._feed.changed.set()
+        if self._subscription is not None:
+            self._subscription.changed.set()
 
     def detach(self) -> None:
-        """This worker looks after it no more; the pod goes on."""
+        """Stop following the pod, which continues."""
         self.task.cancel()
 
-    # ---------------------------------------------------------------------------------- the course
+    # -------------------------------------------------------------------------------------- start
 
     async def _run(self, resumed: bool, seen_uid: str | None) -> TaskResult:
         try:
             if resumed and (settled := await self._outcomes.settled()) is not None:
                 return settled
-            self._built = await self._prepared()
-            key = (self._built.namespace, self._built.name)
-            self._feed = self._yard.watch.follow(key)
+            self._manifest = await self._build_manifest()
+            self._is_claimed = needs_runtime(self._invocation)  # a runtime claims the try before the user's code runs
+            key = (self._manifest.namespace, self._manifest.name)
+            self._subscription = subscription = self._context.watch.follow(key)
             try:
-                pod = await self._pod(resumed, seen_uid)
-                self.begun.set_result(None)
-                return self._outcomes.with_lookup(await self._live(pod))
+                subscription.update(await self._pod(subscription, resumed, seen_uid))
+                self.started.set_result(None)
+                return self._outcomes.with_lookup(await self._follow(subscription))
             finally:
-                self._yard.watch.forget(key)
+                self._context.watch.unfollow(key)
         except _Settled as settled:
             return settled.result
         except StoreError as error:
             raise SystemFailure(TaskError.of_platform(error)) from error
 
-    async def _prepared(self) -> Built:
+    async def _build_manifest(self) -> PodManifest:
         try:
-            return await prepare(self._yard, self._invocation)
+            return await prepare(self._context, self._invocation)
+        except NotFound as error:  # the type of the task is not installed here
+            raise _Settled(await self._outcomes.fail(TaskError.of_user(error))) from error
         except InputError as error:
             text = f"{error} ({error.hint})" if error.hint else str(error)
             raise _Settled(await self._outcomes.fail(TaskError.of("InvalidPod", text))) from error
@@ -146,12 +162,11 @@ class PodAttempt:
         except ApiError as error:
             raise SystemFailure(TaskError.of("ApiError", f"a pod template could not be read: {error}")) from error
 
-    async def _pod(self, resumed: bool, seen_uid: str | None) -> Pod:
-        """The try's pod: seen as another worker created it, found, or created."""
-        assert self._feed is not None
-        if (seen := self._feed.pod) is not None and names.is_of(seen, self._invocation):
+    async def _pod(self, subscription: PodSubscription, resumed: bool, seen_uid: str | None) -> Pod:
+        """Return the pod of the try: one that another worker has just created, one that is found, or a new one."""
+        if (seen := subscription.pod) is not None and names.is_of(seen, self._invocation):
             return seen
-        creation = Creation(self._yard.pods, self._built, self._invocation, self._killed)
+        creation = Creation(self._context.pods, self._manifest, self._invocation, self._killed)
         try:
             if resumed:
                 found = await creation.find(self._on_wait)
@@ -164,7 +179,7 @@ class PodAttempt:
             deadline = self._early_deadline
             if deadline is not None and not self.has_activity and time.monotonic() > deadline:
                 raise NotStarted("the pod could not be requested in time")
-            with self._yard.creations:
+            with self._context.creations:
                 return await (creation.create(self._on_wait) if deadline is None else creation.create_once())
         except NotCreated as failure:
             if failure.killed:
@@ -174,199 +189,206 @@ class PodAttempt:
             raise SystemFailure(failure.error) from failure
 
     def _on_wait(self, reason: str, message: str) -> None:
-        """The pod cannot be created just now."""
-        self._reports.tell(phase="queued", reason=reason, message=message[:MOST_MESSAGE])
-        self._patience.note("quota" if "quota" in reason.lower() else "other", reason, message)
-        if reason != "ApiServer" and (error := self._patience.exceeded()) is not None:
+        """Report why the pod cannot be created now; raise `NotCreated` if that takes longer than the policy allows."""
+        self._reports.publish(phase="queued", reason=reason, message=message[:MESSAGE_CHARACTERS])
+        self._pending.set_reason("quota" if "quota" in reason.lower() else "other", reason, message)
+        if reason != "ApiServer" and (error := self._pending.exceeded()) is not None:
             raise NotCreated(error)
 
-    async def _live(self, pod: Pod) -> TaskResult:
-        """Follow the pod until it has ended, one way or another."""
-        feed = self._feed
-        assert feed is not None
-        feed.see(pod)
-        heard = time.monotonic()
+    # ------------------------------------------------------------------------------------- follow
+
+    async def _follow(self, subscription: PodSubscription) -> TaskResult:
+        """Follow the pod to its end."""
+        last_event = time.monotonic()
         while True:
-            feed.changed.clear()
-            assert feed.pod is not None
-            sight = self._events.annotate(classify(feed.pod, self._built.primary))
-            self._report(feed.pod, sight)
-            if (reason := self._kill_reason) is not None:
-                return await (self._stop(feed, reason) if self.has_activity else self._abandon(feed, reason))
-            if sight.end is not None and not self._is_collecting(feed.pod, sight.end) and not self._leaves_end(feed.pod, sight):
-                return await self._ended(feed.pod, sight.end)
-            if feed.gone:
-                return await self._vanished(feed.pod, sight)
-            if sight.deleting and self._is_stuck(feed.pod):
-                return await self._forsake(feed)
-            if (error := await self._overdue(feed.pod, sight)) is not None:
-                return await self._give_up(feed, error)
-            await self._wait(feed, sight, heard + LOOK_SECONDS * random.uniform(0.8, 1.2))
-            if feed.changed.is_set() or feed.gone:
-                heard = time.monotonic()
-            elif time.monotonic() - heard > LOOK_SECONDS * 0.8:
-                await look_again(self._yard, feed, self._over(feed))
-                heard = time.monotonic()
+            subscription.changed.clear()
+            if (ending := await self._step(subscription)) is not None:
+                return ending
+            await self._wait(subscription, last_event + REFRESH_SECONDS * random.uniform(0.8, 1.2))
+            if subscription.changed.is_set() or subscription.gone:
+                last_event = time.monotonic()
+            elif time.monotonic() - last_event > REFRESH_SECONDS * 0.8:
+                await self._context.cleanup.refresh(subscription, self._finished_pod(subscription))
+                last_event = time.monotonic()
 
-    def _report(self, pod: Pod, sight: PodStatus) -> None:
-        self._reports.tell(**state_of(self._built, pod, sight))
+    async def _step(self, subscription: PodSubscription) -> TaskResult | None:
+        """Act on the current status of the pod; return the result if the try has ended."""
+        pod = subscription.pod
+        assert pod is not None
+        status = self._events.annotate(classify(pod, self._manifest.primary))
+        self._report(pod, status)
+        if (reason := self._kill_reason) is not None:
+            stop = self._stop_claimed if self.has_activity else self._stop_unclaimed
+            return await stop(subscription, reason)
+        if status.end is not None and not self._is_collecting(pod, status.end) and not self._leaves_end_to_activity(pod, status):
+            return await self._on_ended(pod, status.end)
+        if subscription.gone:
+            return await self._on_deleted(pod, status)
+        if status.deleting and self._is_stuck(pod):
+            return await self._force_delete(subscription)
+        if (error := await self._check_limits(pod, status)) is not None:
+            return await self._fail_and_delete(subscription, error)
+        return None
 
-    async def _wait(self, feed: PodSubscription, sight: PodStatus, look_at: float) -> None:
-        """Until something happens, or the next moment at which something would be overdue."""
-        moments = [look_at]
-        if (patient := self._patience.until()) is not None:
-            moments.append(patient)
+    def _report(self, pod: Pod, status: PodStatus) -> None:
+        details = heartbeat_details(pod, status, self._manifest.primary)
+        notes = {"limited": "; ".join(self._manifest.notes)[:MESSAGE_CHARACTERS]} if self._manifest.notes else {}
+        self._reports.publish(**details, **notes)
+
+    async def _wait(self, subscription: PodSubscription, refresh_at: float) -> None:
+        """Wait for an event of the pod, or until the next limit."""
+        moments = [refresh_at]
+        if (check_at := self._pending.next_check()) is not None:
+            moments.append(check_at)
         if self._ended_since is not None and not self.has_activity:
-            moments.append(self._ended_since + LEFT_SECONDS)
+            moments.append(self._ended_since + UNCLAIMED_END_SECONDS)
         if self._deleting_since is not None:
-            moments.append(self._deleting_since + self._stuck_after(feed.pod))
-        if sight.phase == "running" and self._running_since is not None:
+            moments.append(self._deleting_since + self._stuck_after(subscription.pod))
+        if self._running_since is not None:
             moments += [self._running_since + CLAIM_SECONDS] if not self._is_claimed else []
             if (limit := self._invocation.timeout_seconds) is not None:
                 moments.append(self._running_since + limit)
         seconds = max(0.0, min(moments) - time.monotonic()) + 0.01
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await feed.changed.wait()
+                await subscription.changed.wait()
 
-    # -------------------------------------------------------------------------------------- limits
+    # ------------------------------------------------------------------------------------- limits
 
-    async def _overdue(self, pod: Pod, sight: PodStatus) -> TaskError | None:
-        """Why the try is given up: it waits or runs for too long, or waits for what will never be."""
-        if sight.phase == "running":
-            self._patience.note(None)
-            if self._running_since is None:
-                self._running_since = time.monotonic() - self._already_ran(sight)
-                self._yard.tidying.keep_links(pod, self._built.primary, self._invocation)
-            await self._claim(pod)
-            limit = self._invocation.timeout_seconds
-            if limit is not None and time.monotonic() - self._running_since >= limit:
-                return TaskError.of("Timeout", f"the task ran longer than its timeout of {limit:g} s and was ended")
-            return None
-        if sight.wait == "never":
-            return start_error(sight)
-        self._patience.note(sight.wait, sight.reason, sight.message)
-        if sight.wait == "starting" and self._patience.should_read_events():
+    async def _check_limits(self, pod: Pod, status: PodStatus) -> TaskError | None:
+        """Return the error of a pod that waits or runs for too long, or that can never start."""
+        if status.phase == "running":
+            self._pending.set_reason(None)
+            return await self._check_running(pod, status)
+        self._running_since = None
+        if status.wait == "never":
+            return start_error(status)
+        self._pending.set_reason(status.wait, status.reason, status.message)
+        if status.wait == "starting" and self._pending.should_read_events():
             error = await self._events.read(pod)
-            self._report(pod, self._events.annotate(sight))
+            self._report(pod, self._events.annotate(status))
             return error
-        return start_error(sight) if self._patience.exceeded() is not None else None
+        return start_error(status) if self._pending.exceeded() is not None else None
 
-    async def _claim(self, pod: Pod) -> None:
-        """Claim the try for a container in which no runtime does: should its pod vanish, nobody makes another for this try."""
-        if self._is_claimed or time.monotonic() - (self._running_since or 0) < CLAIM_SECONDS:
-            return
-        await self._outcomes.claim(pod["metadata"]["uid"])
-        self._is_claimed = True
+    async def _check_running(self, pod: Pod, status: PodStatus) -> TaskError | None:
+        if self._running_since is None:
+            # The clock of the node may differ from this one: a negative run time counts as 0.
+            ran = time.time() - status.started_at if status.started_at is not None else 0.0
+            self._running_since = time.monotonic() - max(0.0, ran)
+            self._context.cleanup.keep_links(pod, self._manifest.primary, self._invocation)
+        if not self._is_claimed and time.monotonic() - self._running_since >= CLAIM_SECONDS:
+            await self._outcomes.claim(pod["metadata"]["uid"])  # if the pod disappears, no other is created for this try
+            self._is_claimed = True
+        limit = self._invocation.timeout_seconds
+        if limit is not None and time.monotonic() - self._running_since >= limit:
+            return TaskError.of("Timeout", f"the task ran longer than its timeout of {limit:g} s and was ended")
+        return None
 
     def _is_stuck(self, pod: Pod) -> bool:
-        """It is being deleted, and its node does not do it: it is lost, as far as anybody can tell."""
+        """Return whether the pod should be gone by now, which means that its node does not answer."""
         self._deleting_since = self._deleting_since or time.monotonic()
         return time.monotonic() - self._deleting_since >= self._stuck_after(pod)
 
     def _stuck_after(self, pod: Pod | None) -> float:
         grace = ((pod or {}).get("metadata") or {}).get("deletionGracePeriodSeconds") or 0
-        return float(grace) + self._yard.policy.waits.deleting
+        return float(grace) + self._context.policy.pending_timeouts.deleting
 
-    async def _forsake(self, feed: PodSubscription) -> TaskResult:
-        """Remove the pod by force: its node's word may never come. Should its container still commit, that result stands."""
-        assert feed.pod is not None
-        settled = await self._outcomes.settled()
-        if settled is not None:
-            return settled
-        lost = TaskError.of("Lost", "its pod was deleted, and its node does not answer")
-        error = await self._outcomes.fail_system(disruption_of(feed.pod) or lost)
-        await delete(self._yard, self._over(feed), 0)
-        raise error
+    # --------------------------------------------------------------------------------------- ends
 
-    def _over(self, feed: PodSubscription) -> FinishedPod:
-        assert feed.pod is not None
-        return FinishedPod(self._built.namespace, feed.pod, self._built.primary, self._invocation)
-
-    def _already_ran(self, sight: PodStatus) -> float:
-        """Seconds that it ran before this worker saw it. Clocks differ: never less than nothing."""
-        return max(0.0, time.time() - sight.started_at) if sight.started_at is not None else 0.0
-
-    # ---------------------------------------------------------------------------------------- ends
-
-    async def _ended(self, pod: Pod, end: End) -> TaskResult:
-        """The primary container is over. First what it left, then what its status says."""
+    async def _on_ended(self, pod: Pod, end: End) -> TaskResult:
+        """Settle a try whose primary container has ended: by its result in the store, else by the status of the pod."""
         if end.error is None and container_of(self._invocation.task) is not None:
-            result = await asyncio.to_thread(commit_container, self._yard.store, self._invocation)
+            result = await asyncio.to_thread(commit_container, self._context.store, self._invocation)
         else:
             result = await self._outcomes.result()
         if result is not None:
-            await self._tidy(pod, failed=result.status == "failed")
+            await self._clean_up(pod, failed=result.status == "failed")
             return result
         error = end.error
         if error is None:
             error = TaskError.of("NoResult", "the task's container ended with exit code 0 and left no result")
         outcome = await self._outcomes.record(error)
-        await self._tidy(pod, failed=True)
+        await self._clean_up(pod, failed=True)
         return unwrap(outcome)
 
     def _is_collecting(self, pod: Pod, end: End) -> bool:
-        """The task's container did well, and its outputs are still being taken away."""
+        """Return whether the outputs of a successful command are still being collected."""
         return end.error is None and collects(self._invocation) and is_collecting(pod)
 
-    def _leaves_end(self, pod: Pod, sight: PodStatus) -> bool:
+    def _leaves_end_to_activity(self, pod: Pod, status: PodStatus) -> bool:
         """Return True if the end of an unclaimed pod is left to another worker. A pod that still uses resources is not left."""
         if self.has_activity:
             return False
-        is_being_stopped = sight.deleting and self._ended_since is None
+        is_being_stopped = status.deleting and self._ended_since is None
         if is_being_stopped:
             return True
         self._ended_since = self._ended_since or time.monotonic()
-        return time.monotonic() - self._ended_since < LEFT_SECONDS and not has_running_containers(pod, self._built.primary)
+        is_recent = time.monotonic() - self._ended_since < UNCLAIMED_END_SECONDS
+        return is_recent and not has_running_containers(pod, self._manifest.primary)
 
-    async def _vanished(self, pod: Pod, sight: PodStatus) -> TaskResult:
+    async def _on_deleted(self, pod: Pod, status: PodStatus) -> TaskResult:
         settled = await self._outcomes.settled()
         if settled is not None:
             return settled
-        if self._ended_since is not None and sight.end is not None:  # by itself, before it was deleted
-            return await self._ended(pod, sight.end)
-        lost = TaskError.of("Lost", f"its pod was deleted while it was {sight.phase}")
+        if self._ended_since is not None and status.end is not None:  # the pod ended before it was deleted
+            return await self._on_ended(pod, status.end)
+        lost = TaskError.of("Lost", f"its pod was deleted while it was {status.phase}")
         raise await self._outcomes.fail_system(disruption_of(pod) or lost)
 
-    async def _give_up(self, feed: PodSubscription, error: TaskError) -> TaskResult:
-        """The verdict first, so that nothing the task still does counts; then the pod goes, before another try has one."""
-        verdict = await self._outcomes.record(error)
-        try:
-            await delete_and_wait(self._yard, feed, self._over(feed))
-        except SystemFailure as failure:  # the verdict stands; the janitor sees to the pod
-            logger.warning("pod %s of node %s stays: %s", self._built.name, self._invocation.node, failure)
-        return unwrap(verdict)
+    async def _force_delete(self, subscription: PodSubscription) -> TaskResult:
+        """Delete a pod whose node does not answer. If its container still commits a result, that result counts."""
+        settled = await self._outcomes.settled()
+        if settled is not None:
+            return settled
+        finished = self._finished_pod(subscription)
+        lost = TaskError.of("Lost", "its pod was deleted, and its node does not answer")
+        error = await self._outcomes.fail_system(disruption_of(finished.pod) or lost)
+        await self._context.cleanup.delete(finished, 0)
+        raise error
 
-    async def _stop(self, feed: PodSubscription, reason: str) -> TaskResult:
-        """Delete the pod with its grace, and wait until it is gone."""
-        await delete_and_wait(self._yard, feed, self._over(feed))
+    async def _fail_and_delete(self, subscription: PodSubscription, error: TaskError) -> TaskResult:
+        """Record the error, after which a result of the task does not count; then delete the pod, before another try starts."""
+        outcome = await self._outcomes.record(error)
+        try:
+            await self._context.cleanup.delete_and_wait(subscription, self._finished_pod(subscription))
+        except SystemFailure as failure:  # the outcome counts; the janitor deletes the pod
+            logger.warning("pod %s of node %s is not deleted: %s", self._manifest.name, self._invocation.node, failure)
+        return unwrap(outcome)
+
+    async def _stop_claimed(self, subscription: PodSubscription, reason: str) -> TaskResult:
+        """Delete the pod with its grace period, and record that the try was stopped."""
+        await self._context.cleanup.delete_and_wait(subscription, self._finished_pod(subscription))
         settled = await self._outcomes.settled()
         if settled is None:
             raise await self._outcomes.lost(reason)
         return settled
 
-    async def _abandon(self, feed: PodSubscription, reason: str) -> TaskResult:
+    async def _stop_unclaimed(self, subscription: PodSubscription, reason: str) -> TaskResult:
         """Delete the pod of an unclaimed try and record no outcome. A later activity of the try finds its claim, if any."""
-        assert feed.pod is not None
         settled = await self._outcomes.settled()
-        has_ended = classify(feed.pod, self._built.primary).end is not None  # perhaps meanwhile
+        finished = self._finished_pod(subscription)
+        has_ended = classify(finished.pod, self._manifest.primary).end is not None
         if settled is not None and has_ended:
-            await self._tidy(feed.pod, failed=settled.status == "failed")
+            await self._clean_up(finished.pod, failed=settled.status == "failed")
             return settled
-        await delete_and_wait(self._yard, feed, self._over(feed))
+        await self._context.cleanup.delete_and_wait(subscription, finished)
         if settled is None:
             raise TaskLost(reason)
         return settled
 
-    async def _tidy(self, pod: Pod, *, failed: bool) -> None:
-        """Whoever hears of a failure looks at the output at once, so that is kept before it is told."""
-        over = FinishedPod(self._built.namespace, pod, self._built.primary, self._invocation)
-        kept = failed and await self._yard.tidying.keep_output(over)
-        self._yard.tidying.after(over, failed=failed, kept=kept)
+    def _finished_pod(self, subscription: PodSubscription) -> FinishedPod:
+        assert subscription.pod is not None
+        return FinishedPod(self._manifest.namespace, subscription.pod, self._manifest.primary, self._invocation)
+
+    async def _clean_up(self, pod: Pod, *, failed: bool) -> None:
+        """Clean up in the background. The output of a failed try is kept before the failure is reported."""
+        finished = FinishedPod(self._manifest.namespace, pod, self._manifest.primary, self._invocation)
+        kept = failed and await self._context.cleanup.keep_output(finished)
+        self._context.cleanup.schedule(finished, failed=failed, kept=kept)
 
 
 class _Settled(Exception):
-    """Carries a result that was committed where no pod could be."""
+    """Carries the result of a try that got no pod."""
 
     def __init__(self, result: TaskResult) -> None:
         super().__init__("settled without a pod")

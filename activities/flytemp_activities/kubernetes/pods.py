@@ -12,7 +12,7 @@ from flytemp_activities.kubernetes.api import ApiError, KubernetesApi
 Pod = dict[str, Any]
 
 LOG_BYTES = 16 * 1024 * 1024
-"""Of a container's log that is kept."""
+"""Maximum length of a container's log that is kept."""
 
 
 class Pods:
@@ -22,10 +22,10 @@ class Pods:
         self._api = api
 
     async def get(self, namespace: str, name: str) -> Pod | None:
-        """The pod, or None.
+        """Return the pod, or None.
 
         Raises:
-            ApiError: the question was not answered.
+            ApiError: the request failed.
         """
         try:
             return await self._api.request("GET", _path(namespace, name))
@@ -35,18 +35,18 @@ class Pods:
             raise
 
     async def create(self, namespace: str, pod: Pod) -> Pod:
-        """POST it.
+        """Create the pod.
 
         Raises:
-            ApiError: 409 when the name is taken, and all else that the server refuses.
+            ApiError: the server refuses the pod; with status 409, the name is taken.
         """
         return await self._api.request("POST", f"/api/v1/namespaces/{quote(namespace)}/pods", body=pod)
 
     async def delete(self, namespace: str, name: str, uid: str, grace_seconds: float | None = None) -> bool:
-        """Delete this very pod, and no other of its name; False when it was gone.
+        """Delete this very pod, and no other of its name; return False if it does not exist.
 
         Raises:
-            ApiError: it was refused.
+            ApiError: the request was refused.
         """
         body: Pod = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
         if grace_seconds is not None:
@@ -60,17 +60,18 @@ class Pods:
         return True
 
     async def log(self, namespace: str, name: str, container: str) -> bytes:
-        """The container's output, the last `LOG_BYTES` of it.
+        """Return the output of a container, up to `LOG_BYTES`.
 
         Raises:
-            ApiError: there is none, or the node does not answer.
+            ApiError: there is no output, or the node does not answer.
         """
         parameters = {"container": container, "limitBytes": str(LOG_BYTES)}
         return await self._api.text(f"{_path(namespace, name)}/log", parameters=parameters)
 
     def follow_log(self, namespace: str, name: str, container: str) -> AsyncIterator[bytes]:
-        """The container's output from its beginning to its end, as it comes; `LOG_BYTES` of it at most. The first part, which is
-        empty, says that the node has answered.
+        """Iterate over the output of a container from its beginning to its end, up to `LOG_BYTES`.
+
+        The first part is empty and means that the node has answered.
 
         Raises:
             ApiError: as `log`.
@@ -79,10 +80,10 @@ class Pods:
         return self._api.stream(f"{_path(namespace, name)}/log", parameters)
 
     async def events(self, namespace: str, uid: str) -> list[tuple[str, str]]:
-        """Reasons and messages of the warnings about a pod, the newest last.
+        """Return reasons and messages of the warnings about a pod, the newest last.
 
         Raises:
-            ApiError: they may not be read.
+            ApiError: events cannot be read.
         """
         parameters = {"fieldSelector": f"involvedObject.uid={uid},type=Warning", "limit": "50"}
         found = await self._api.request("GET", f"/api/v1/namespaces/{quote(namespace)}/events", parameters=parameters)
@@ -90,10 +91,10 @@ class Pods:
         return [(str(event.get("reason") or ""), str(event.get("message") or "")) for event in ordered]
 
     async def template(self, namespace: str, name: str) -> Pod | None:
-        """The template in a PodTemplate object of the namespace, or None.
+        """Return the template in a PodTemplate object of the namespace, or None.
 
         Raises:
-            ApiError: it may not be read.
+            ApiError: it cannot be read.
         """
         try:
             found = await self._api.request("GET", f"/api/v1/namespaces/{quote(namespace)}/podtemplates/{quote(name)}")
@@ -110,7 +111,7 @@ def _path(namespace: str, name: str) -> str:
 
 
 class Templates:
-    """Named PodTemplates, read again after a minute."""
+    """Cache of named PodTemplates. An entry is read again after a minute."""
 
     SECONDS = 60.0
 
@@ -119,7 +120,7 @@ class Templates:
         self._known: dict[tuple[str, str], tuple[float, Pod | None]] = {}
 
     async def get(self, namespace: str, name: str) -> Pod | None:
-        """The template, or None.
+        """Return the template, or None.
 
         Raises:
             ApiError: as `Pods.template`.

@@ -1,4 +1,4 @@
-"""What the operator of a cluster lays down for pods: a TOML file, checked when the worker starts."""
+"""Policy of the operator for pods: a TOML file, checked when the worker starts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Part(BaseModel):
 
 
 class PolicyOverride(_Part):
-    """Where pods of a project and domain run, and as whom. What is not said here is said by the policy itself."""
+    """Settings of the pods of one project, or of one project and domain. Fields that are not set have the policy's values."""
 
     namespace: str | None = None
     service_account: str | None = None
@@ -34,9 +34,9 @@ class PolicyOverride(_Part):
 
 
 class Accelerators(_Part):
-    """How GPUs are asked for. The labels are those that the cluster's nodes have.
+    """Requests for GPUs. The labels are those of the cluster's nodes.
 
-    ``devices`` maps names that tasks use to values of ``device_label``; a name without an entry is that value itself.
+    ``devices`` maps the device names of tasks to values of ``device_label``. A name without an entry is used as the value.
     """
 
     resource: str = "nvidia.com/gpu"
@@ -48,7 +48,7 @@ class Accelerators(_Part):
 
 
 class Interruptible(_Part):
-    """Machines that can be taken away. ``tries``: of one attempt on them, before the next is on regular ones."""
+    """Interruptible machines. ``tries``: number of tries of one attempt on them before a try on regular machines."""
 
     node_selector: dict[str, str] = {}
     tolerations: tuple[Json, ...] = ()
@@ -56,17 +56,17 @@ class Interruptible(_Part):
     tries: int = Field(default=3, ge=1)
 
 
-class WaitLimits(_Part):
-    """How many seconds a pod may wait, by the reason; 0 is without end. Counted from when the worker first sees it."""
+class PendingLimits(_Part):
+    """Maximum seconds for which a pod may wait, by reason; 0 means no limit. Time counts from the first observation."""
 
     scheduling: float = Field(default=0.0, ge=0)
     quota: float = Field(default=0.0, ge=0)
     image: float = Field(default=180.0, ge=0)
     creating: float = Field(default=180.0, ge=0)
-    starting: float = Field(default=0.0, ge=0)  # its volumes are mounted, its containers created
-    init: float = Field(default=0.0, ge=0)  # an init container runs
+    starting: float = Field(default=0.0, ge=0)  # mount of its volumes, creation of its containers
+    init: float = Field(default=0.0, ge=0)  # run of an init container
     other: float = Field(default=180.0, ge=0)
-    deleting: float = Field(default=30.0, ge=0)  # beyond its grace: a pod that somebody deleted and whose node does not answer
+    deleting: float = Field(default=30.0, ge=0)  # time beyond the grace period of a deleted pod whose node does not answer
 
 
 class Memory(_Part):
@@ -77,17 +77,17 @@ class Memory(_Part):
 
 
 class Policy(_Part):
-    """The operator's word. Every field has a default that is safe on a cluster of one's own."""
+    """Policy for the pods of a worker. The defaults are safe on a cluster that is not shared."""
 
-    namespace: str | None = None  # may use {project} and {domain}; None: the context's own
-    image: str | None = None  # of tasks that name none
+    namespace: str | None = None  # may contain {project} and {domain}; None: that of the connection
+    image: str | None = None  # image of tasks that name none
     images: dict[str, str] = {}  # {{.image.<name>.fqn}} and the like
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     image_pull_secrets: tuple[str, ...] = ()
     service_account: str | None = None
-    defaults: ResourceAmounts = ResourceAmounts(cpu="1", memory="1Gi")  # requests of tasks that state none
-    limits: ResourceAmounts = ResourceAmounts()  # the most that a task gets
-    over_limits: Literal["cut", "refuse"] = "cut"  # what becomes of a task that asks for more
+    defaults: ResourceAmounts = ResourceAmounts(cpu="1", memory="1Gi")  # requests of tasks without requests
+    limits: ResourceAmounts = ResourceAmounts()  # maximum resources of a task
+    over_limits: Literal["cut", "refuse"] = "cut"  # reaction to a task that requests more
     environment: dict[str, str] = {}
     environment_secrets: tuple[str, ...] = ()  # Kubernetes secrets whose keys become variables of every task
     node_selector: dict[str, str] = {}
@@ -101,12 +101,12 @@ class Policy(_Part):
     }  # fmt: skip
     accelerators: Accelerators = Accelerators()
     interruptible: Interruptible = Interruptible()
-    waits: WaitLimits = WaitLimits()
+    pending_timeouts: PendingLimits = PendingLimits()
     memory: Memory = Memory()
     keep_pods: Literal["never", "failed", "always"] = "never"
-    keep_hours: float = Field(default=24.0, gt=0)  # what was kept is removed by the janitor after so long
-    log_links: dict[str, str] = {}  # addresses of other log systems, by their names; see `links`
-    places: dict[str, PolicyOverride] = {}  # by "project-domain", or "project"
+    keep_hours: float = Field(default=24.0, gt=0)  # time after which the janitor removes kept pods
+    log_links: dict[str, str] = {}  # URL templates of other log systems, by name; see `links`
+    overrides: dict[str, PolicyOverride] = {}  # by "project-domain", or "project"
 
     @field_validator("defaults", "limits")
     @classmethod
@@ -125,12 +125,12 @@ class Policy(_Part):
     @classmethod
     def _template(cls, text: str | None) -> str | None:
         if text is not None and not re.fullmatch(r"([a-z0-9-]|\{project\}|\{domain\})+", text):
-            raise ValueError("a namespace, in which {project} and {domain} may stand")
+            raise ValueError("must be the name of a namespace; it may contain {project} and {domain}")
         return text
 
-    def place(self, project: str, domain: str) -> PolicyOverride:
-        """All that holds for a project and domain, the nearer word first."""
-        found = [self.places[key] for key in (f"{project}-{domain}", project) if key in self.places]
+    def effective(self, project: str, domain: str) -> PolicyOverride:
+        """Return the effective settings of a project and domain."""
+        found = [self.overrides[key] for key in (f"{project}-{domain}", project) if key in self.overrides]
         return PolicyOverride(
             namespace=_first(found, "namespace") or self._namespace(project, domain),
             service_account=_first(found, "service_account") or self.service_account,
@@ -144,29 +144,29 @@ class Policy(_Part):
         return None if self.namespace is None else self.namespace.replace("{project}", project).replace("{domain}", domain)
 
     def watched_namespace(self, context: str) -> str | None:
-        """The namespace that all pods are in, where there is one; ``context`` is that of the connection."""
+        """Return the namespace of all pods, or None if they have several. ``context``: namespace of the connection."""
         return (self.namespace or context) if self.is_one_namespace else None
 
     def platform_limits(self) -> PlatformLimits:
-        """What who registers tasks should know."""
-        places = {name: place.limits for name, place in self.places.items() if place.limits is not None}
-        return PlatformLimits(refuse=self.over_limits == "refuse", limits=self.limits, places=places)
+        """Return the limits that a registration warns about."""
+        overrides = {name: one.limits for name, one in self.overrides.items() if one.limits is not None}
+        return PlatformLimits(refuse=self.over_limits == "refuse", limits=self.limits, overrides=overrides)
 
     @property
     def is_one_namespace(self) -> bool:
-        """Whether all pods are in one namespace, so that rights on it alone are enough."""
-        return "{" not in (self.namespace or "") and not any(place.namespace for place in self.places.values())
+        """True if all pods are in one namespace, so that the worker needs rights in that namespace only."""
+        return "{" not in (self.namespace or "") and not any(one.namespace for one in self.overrides.values())
 
 
-def _first(places: list[PolicyOverride], name: str) -> Any:
-    return next((value for place in places if (value := getattr(place, name)) is not None), None)
+def _first(overrides: list[PolicyOverride], name: str) -> Any:
+    return next((value for one in overrides if (value := getattr(one, name)) is not None), None)
 
 
 def read_policy(path: Path | None) -> Policy:
-    """The policy in a TOML file; the defaults without one.
+    """Return the policy in a TOML file; the defaults without a file.
 
     Raises:
-        ConfigError: it cannot be read, or says what a policy does not.
+        ConfigError: the file cannot be read or is not a policy.
     """
     if path is None:
         return Policy()

@@ -1,4 +1,4 @@
-"""What a task's container asks of a node, within what the operator allows."""
+"""Resources of a task's container, within the limits of the operator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMES = {"cpu": "cpu", "memory": "memory", "ephemeral_storage": "ephemeral-stor
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What the container gets. ``notes`` tell where that is less than was asked for."""
+    """Resources of a container. ``notes`` list the requests that were reduced."""
 
     resources: Json
     notes: list[str] = field(default_factory=list)
@@ -27,14 +27,15 @@ class Granted:
 def grant(
     settings: TaskSettings, policy: Policy, defaults: ResourceAmounts, limits: ResourceAmounts, out_of_memory: int = 0
 ) -> Granted:
-    """Requests and limits, as Flyte's admission makes them (flyte-semantics H1-H2).
+    """Return requests and limits, by the rules of Flyte's admission.
 
-    A task that states one of a pair has the other equal to it; one that states neither gets the default. What exceeds the
-    operator's limit is cut to it. A GPU's request and limit are equal.
+    A task with one of a pair has the other equal to it; a task with neither has the default. A value above the operator's limit
+    is reduced to the limit. Request and limit of a GPU are equal.
 
     Args:
-        defaults, limits: of the task's project and domain.
-        out_of_memory: attempts before this one, without a break, that ran out of memory.
+        defaults: defaults of the task's project and domain.
+        limits: limits of the task's project and domain.
+        out_of_memory: number of consecutive attempts before this one that ran out of memory.
     """
     notes: list[str] = []
     requests_: Json = {}
@@ -67,7 +68,7 @@ def grant(
 
 
 def gpu_resource(accelerator: AcceleratorSpec | None, known: Accelerators) -> str:
-    """The name of the extended resource: the operator's for the device, else the usual one."""
+    """Return the name of the extended resource for the device."""
     return known.resource if accelerator is None else known.resources.get(accelerator.device, known.resource)
 
 
@@ -89,7 +90,7 @@ def _more(value: str, policy: Memory, times: int) -> str:
 
 
 def accelerator_terms(accelerator: AcceleratorSpec, known: Accelerators) -> list[Json]:
-    """What a node must have on its labels, as match expressions of a node affinity."""
+    """Return the labels that a node must have, as match expressions of a node affinity."""
     device = known.devices.get(accelerator.device, accelerator.device)
     terms: list[Json] = [{"key": known.device_label, "operator": "In", "values": [device]}]
     if accelerator.partition_size is not None:
@@ -100,7 +101,7 @@ def accelerator_terms(accelerator: AcceleratorSpec, known: Accelerators) -> list
 
 
 def accelerator_tolerations(accelerator: AcceleratorSpec | None, known: Accelerators) -> list[Json]:
-    """The taints of nodes with GPUs, and with this device, that the pod tolerates."""
+    """Return the tolerations for nodes with GPUs and with this device."""
     found = [dict(toleration) for toleration in known.tolerations]
     if accelerator is not None:
         device = known.devices.get(accelerator.device, accelerator.device)

@@ -1,9 +1,10 @@
-"""Secrets of a task, by reference: Kubernetes puts them into the container, flytemp never sees a value.
+"""Secrets of a task, by reference: Kubernetes puts them into the container, and flytemp never reads a value.
 
 ``Secret(group, key)`` is the key ``key`` of the Kubernetes secret ``group`` in the pod's namespace (with a version,
-``group-version``). It arrives as the variable ``_FSEC_<GROUP>_<VERSION>_<KEY>``, and under ``env_var`` where that is given; with
-``mount_requirement=FILE`` as the file ``/etc/secrets/<group>/<version>/<key>``. One without a key is the whole secret: each
-of its keys a file. A pod whose secret is not there does not start, and its task fails with the secret's name.
+``group-version``). Its value is in the variable ``_FSEC_<GROUP>_<VERSION>_<KEY>``, and in ``env_var`` if that is given; with
+``mount_requirement=FILE`` as the file ``/etc/secrets/<group>/<version>/<key>``. A request without a key is for the whole
+secret, each of its keys as a file. A pod whose secret does not exist does not start, and its task fails with the name of the
+secret.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ _KEY = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 
 def secret_parts(requests: Sequence[SecretRequest]) -> tuple[list[Json], list[Json], list[Json]]:
-    """The variables, volumes and mounts of the task's container.
+    """Return the variables, volumes and mounts of the task's container.
 
     Raises:
-        InputError: no Kubernetes secret can have such a name.
+        InputError: the name is not valid for a Kubernetes secret.
     """
     variables: list[Json] = []
     files: dict[str, list[SecretRequest]] = {}
@@ -47,9 +48,10 @@ def _secret_name(request: SecretRequest) -> str:
     name = f"{group}-{request.group_version}" if request.group_version else group
     if not _NAME.fullmatch(name):
         hint = "name it as Kubernetes does: lower-case letters, digits, '-' and '.'; Secret(group='db', key='password')"
-        raise InputError(f"the secret group {name!r} is no name of a Kubernetes secret", hint=hint)
+        raise InputError(f"the secret group {name!r} is not a valid name of a Kubernetes secret", hint=hint)
     if request.key is not None and not _KEY.fullmatch(request.key):
-        raise InputError(f"{request.key!r} is no key of a Kubernetes secret", hint="a key has letters, digits, '-', '_' and '.'")
+        hint = "a key has letters, digits, '-', '_' and '.'"
+        raise InputError(f"{request.key!r} is not a valid key of a Kubernetes secret", hint=hint)
     return name
 
 
@@ -62,7 +64,7 @@ def _variables(request: SecretRequest, name: str) -> list[Json]:
 
 
 def _files(name: str, wanted: Sequence[SecretRequest]) -> tuple[Json, Json]:
-    """The keys that are asked for and no others, unless one asks for all. A key that is not there keeps the pod from starting."""
+    """Return volume and mount of a secret, with the requested keys, or with all keys if one request has no key."""
     folder = "/".join(part for part in (FOLDER, wanted[0].group, wanted[0].group_version) if part)
     volume = f"secret-{slug(name, 40)}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     source: Json = {"secretName": name, "optional": False, "defaultMode": 0o444}

@@ -1,49 +1,50 @@
-"""One list and watch for all pods of a deployment, whose events reach whoever follows a pod.
+"""List and watch of all pods of a deployment, with subscriptions to single pods.
 
-The recipe is that of client-go's reflector: a list, then watches from its resourceVersion on, with bookmarks; after 410 a new
-list, of which the difference is told. Of pods that nobody here follows only new ones are kept, for a moment: another worker may
-have created them for tasks whose activities come to this one.
+The method is that of client-go's reflector: a list, then watches from its resourceVersion with bookmarks; after status 410 a new
+list, whose differences count as events. Pods without a subscription are kept only while they are new: another worker may have
+created them for tasks whose activities arrive here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from typing import Any
 
+from flytemp.retries import pauses
 from flytemp_activities.kubernetes.api import ApiError, KubernetesApi
 
 Pod = dict[str, Any]
 Key = tuple[str, str]
-"""Namespace and name."""
+"""Namespace and name of a pod."""
 
 WATCH_SECONDS = 270
-"""After so long the server ends a watch, and the next one begins where it ended."""
+"""Duration of a watch. The next watch continues where it ended."""
 
 SILENCE_SECONDS = WATCH_SECONDS + 30
-"""A watch without a word, not even a bookmark (they come about every minute), is a dead connection."""
+"""Time without an event after which a connection counts as broken. The server sends a bookmark about every minute."""
 
 NEW_SECONDS, MOST_NEW = 10.0, 1_000
-"""So long, and so many, new pods that nobody follows are remembered."""
+"""Duration in seconds and maximum number for which new pods without a subscription are kept."""
 
 _PAGE = 500
-_FIRST_PAUSE, _LAST_PAUSE = 0.2, 5.0
+_PAUSES = (0.25, 2.0, 6.0)
+"""First pause in seconds, factor, longest pause between watches that break off."""
 
 logger = logging.getLogger("flytemp.kubernetes")
 
 
 class PodSubscription:
-    """One pod, as it was last seen. ``gone``: the server said that it is no more."""
+    """Last known state of one pod. ``gone``: the server reported that the pod does not exist any longer."""
 
     def __init__(self) -> None:
         self.pod: Pod | None = None
         self.gone = False
         self.changed = asyncio.Event()
 
-    def see(self, pod: Pod | None) -> None:
-        """The pod as an answer or an event tells; None: there is none. A pod of the same name but another uid is not it."""
+    def update(self, pod: Pod | None) -> None:
+        """Set the pod from a response or an event; None if it is gone. A pod with the same name and another uid is ignored."""
         if pod is None:
             self.gone = True
         elif self.pod is not None and self.pod["metadata"]["uid"] != pod["metadata"]["uid"]:
@@ -52,20 +53,20 @@ class PodSubscription:
             self.pod = pod
         self.changed.set()
 
-    def see_now(self, pod: Pod | None) -> None:
-        """What is there now under the pod's name, as asked after it was seen. If that is another, it is gone."""
+    def replace(self, pod: Pod | None) -> None:
+        """Set the pod from a response that is newer than all events. If another pod has the name, this pod is gone."""
         is_another = pod is not None and self.pod is not None and self.pod["metadata"]["uid"] != pod["metadata"]["uid"]
-        self.see(None if is_another else pod)
+        self.update(None if is_another else pod)
 
 
 class NewPods:
-    """Pods that were created a moment ago and that nobody here follows, as they were last seen."""
+    """Last known states of new pods without a subscription."""
 
     def __init__(self) -> None:
-        self._pods: dict[Key, tuple[float, Pod]] = {}  # by the time at which they were added
+        self._pods: dict[Key, tuple[float, Pod]] = {}  # with the time of their addition
 
-    def take(self, kind: str, pod: Pod) -> None:
-        """An event of the watch."""
+    def apply(self, kind: str, pod: Pod) -> None:
+        """Apply an event of the watch."""
         key = _key(pod)
         if kind == "DELETED":
             self._pods.pop(key, None)
@@ -77,13 +78,13 @@ class NewPods:
         self._forget()
 
     def pop(self, key: Key) -> Pod | None:
-        """The pod of that name, if it is new; it is followed now."""
+        """Remove and return the pod, or None."""
         self._forget()
         found = self._pods.pop(key, None)
         return found[1] if found is not None else None
 
     def clear(self) -> None:
-        """The watch has missed what became of them."""
+        """Remove all pods, because the watch missed events."""
         self._pods.clear()
 
     def _forget(self) -> None:
@@ -96,20 +97,20 @@ class NewPods:
 
 
 class PodWatch:
-    """Lists and watches pods by a label selector, in one namespace or in all (``namespace`` is None)."""
+    """Watch of the pods with given labels, in one namespace or in all (``namespace`` is None)."""
 
     def __init__(self, api: KubernetesApi, selector: str, namespace: str | None) -> None:
         self._api = api
         self._selector = selector
         self._path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
-        self._feeds: dict[Key, PodSubscription] = {}
+        self._subscriptions: dict[Key, PodSubscription] = {}
         self._new = NewPods()
         self._version = ""
-        self._heard = False  # a word from the watch that is open
+        self._has_events = False  # the open watch has sent an event
         self._task: asyncio.Task[None] | None = None
         self.healthy = asyncio.Event()
         self.problem: str | None = None
-        """Why nothing is heard at the moment."""
+        """Error of the watch while it is broken, or None."""
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
@@ -120,66 +121,66 @@ class PodWatch:
             await asyncio.wait([self._task])
 
     def follow(self, key: Key) -> PodSubscription:
-        """The feed of a pod, which need not be there yet."""
-        feed = self._feeds.setdefault(key, PodSubscription())
-        if feed.pod is None and (new := self._new.pop(key)) is not None:
-            feed.see(new)
-        return feed
+        """Return the subscription to a pod, which need not exist yet."""
+        subscription = self._subscriptions.setdefault(key, PodSubscription())
+        if subscription.pod is None and (new := self._new.pop(key)) is not None:
+            subscription.update(new)
+        return subscription
 
-    def forget(self, key: Key) -> None:
-        self._feeds.pop(key, None)
+    def unfollow(self, key: Key) -> None:
+        """End the subscription to a pod."""
+        self._subscriptions.pop(key, None)
 
     async def _run(self) -> None:
-        pause = _FIRST_PAUSE
+        waits = pauses(None, *_PAUSES)
         while True:
-            self._heard = False
+            self._has_events = False
             try:
                 if not self._version:
                     await self._list()
                 self.healthy.set()
                 self.problem = None
                 await self._watch()
-                if self._heard:
-                    pause = _FIRST_PAUSE
+                if self._has_events:
+                    waits = pauses(None, *_PAUSES)
                     continue
+                await asyncio.sleep(next(waits))  # the server ended the watch at once
             except ApiError as error:
                 if error.status == 410:
                     self._version = ""
                 self.problem = str(error)
-                if self._heard:
-                    pause = _FIRST_PAUSE
+                if self._has_events:
+                    waits = pauses(None, *_PAUSES)
+                pause = error.retry_after or next(waits)
                 log = logger.info if error.status in (0, 410) else logger.warning
-                log("the watch of pods broke off: %s; it goes on in %.1f s", error, error.retry_after or pause)
-                await asyncio.sleep((error.retry_after or pause) * random.uniform(0.7, 1.3))
+                log("the watch of pods broke off: %s; it continues in %.1f s", error, pause)
+                await asyncio.sleep(pause)
             except Exception:
                 self._version = ""
-                logger.exception("the watch of pods failed; it begins anew")
-                await asyncio.sleep(pause)
-            else:
-                await asyncio.sleep(pause)  # whoever ends watches at once is not asked again at once
-            pause = min(pause * 2, _LAST_PAUSE)
+                logger.exception("the watch of pods failed; it starts again with a list")
+                await asyncio.sleep(next(waits))
 
     async def _list(self) -> None:
-        """What is there now. A pod that is followed and not there is gone, if it was there before."""
+        """Read all pods. A subscribed pod that existed before and is not in the list is gone."""
         seen: set[Key] = set()
         self._new.clear()
         parameters = {"labelSelector": self._selector, "limit": str(_PAGE)}
-        before = {key for key, feed in self._feeds.items() if feed.pod is not None}
+        before = {key for key, subscription in self._subscriptions.items() if subscription.pod is not None}
         while True:
             page = await self._api.request("GET", self._path, parameters=parameters)
             for pod in page["items"]:
                 key = _key(pod)
                 seen.add(key)
-                feed = self._feeds.get(key)
-                if feed is not None and key in before:
-                    feed.see_now(pod)
-                elif feed is not None:
-                    feed.see(pod)
+                subscription = self._subscriptions.get(key)
+                if subscription is not None and key in before:
+                    subscription.replace(pod)
+                elif subscription is not None:
+                    subscription.update(pod)
             if not page["metadata"].get("continue"):
                 break
             parameters["continue"] = page["metadata"]["continue"]
-        for key in before - seen:  # pods made while the list was under way were not there before
-            self._feeds[key].see(None)
+        for key in before - seen:  # a pod that was created during the list did not exist before
+            self._subscriptions[key].update(None)
         self._version = page["metadata"]["resourceVersion"]
 
     async def _watch(self) -> None:
@@ -190,29 +191,29 @@ class PodWatch:
             "timeoutSeconds": str(WATCH_SECONDS),
         }
         async for event in self._api.watch(self._path, parameters, silence_seconds=SILENCE_SECONDS):
-            self._take(event["type"], event["object"])
+            self._apply(event["type"], event["object"])
 
-    def _take(self, kind: str, pod: Pod) -> None:
+    def _apply(self, kind: str, pod: Pod) -> None:
         if kind == "ERROR":
             raise ApiError(int(pod.get("code") or 500), str(pod.get("reason") or ""), str(pod.get("message") or ""))
         self._version = pod["metadata"]["resourceVersion"]
-        self._heard = True
+        self._has_events = True
         if kind == "BOOKMARK":
             return
-        feed = self._feeds.get(_key(pod))
-        if feed is None:
-            self._new.take(kind, pod)
+        subscription = self._subscriptions.get(_key(pod))
+        if subscription is None:
+            self._new.apply(kind, pod)
         elif kind == "DELETED":
-            _deleted(feed, pod)
+            _deleted(subscription, pod)
         else:
-            feed.see(pod)
+            subscription.update(pod)
 
 
-def _deleted(feed: PodSubscription, pod: Pod) -> None:
-    """Its last state, and that there is no more to come."""
-    if feed.pod is None or feed.pod["metadata"]["uid"] == pod["metadata"]["uid"]:
-        feed.see(pod)
-        feed.see(None)
+def _deleted(subscription: PodSubscription, pod: Pod) -> None:
+    """Apply the deletion of a pod, with its last state."""
+    if subscription.pod is None or subscription.pod["metadata"]["uid"] == pod["metadata"]["uid"]:
+        subscription.update(pod)
+        subscription.update(None)
 
 
 def _key(pod: Pod) -> Key:

@@ -17,7 +17,7 @@ from flytemp.store.object_store import ObjectStore
 
 
 class PlatformLimits(BaseModel):
-    """Of the workers of one task queue. ``places``: of projects and domains, by ``project-domain`` or ``project``.
+    """Of the workers of one task queue. ``overrides``: of projects and domains, by ``project-domain`` or ``project``.
 
     ``refuse``: a task that asks for more is refused; else it gets the most that there is.
     """
@@ -26,11 +26,11 @@ class PlatformLimits(BaseModel):
 
     refuse: bool = False
     limits: ResourceAmounts = ResourceAmounts()
-    places: dict[str, ResourceAmounts] = {}
+    overrides: dict[str, ResourceAmounts] = {}
 
     def of(self, project: str, domain: str) -> ResourceAmounts:
         """What holds for a project and domain, the nearer word first."""
-        nearer = (self.places.get(project), self.places.get(f"{project}-{domain}"))
+        nearer = (self.overrides.get(project), self.overrides.get(f"{project}-{domain}"))
         return overlaid([self.limits, *(place for place in nearer if place is not None)])
 
 

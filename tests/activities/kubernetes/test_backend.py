@@ -276,7 +276,7 @@ async def test_a_task_that_takes_too_long_is_ended_before_it_is_told(
 
 
 async def test_an_image_that_cannot_be_pulled(start_backend: StartBackend, program: Project, policy: Any) -> None:
-    bench = await start_backend(waits=policy.waits.model_copy(update={"image": 2.0}))
+    bench = await start_backend(pending_timeouts=policy.pending_timeouts.model_copy(update={"image": 2.0}))
     settings = TaskSettings(container_image="127.0.0.1:1/no/such:image")
     result = await bench.run(program.invocation("add", {"a": 1, "b": 2}, settings=settings))
     assert result.error is not None
@@ -400,7 +400,7 @@ async def test_a_volume_that_is_waited_for_says_so(
     volume = {"name": "share", "nfs": {"server": "127.0.0.1", "path": "/none"}}
     container = {"name": "primary", "volumeMounts": [{"name": "share", "mountPath": "/share"}]}
     template = PodTemplateSpec(spec={"volumes": [volume], "containers": [container], "terminationGracePeriodSeconds": 0})
-    bench = await start_backend(waits=policy.waits.model_copy(update={"starting": 20.0}))
+    bench = await start_backend(pending_timeouts=policy.pending_timeouts.model_copy(update={"starting": 20.0}))
     with pytest.raises(SystemFailure, match="MountVolume") as caught:
         await bench.run(program.invocation("add", {"a": 1, "b": 2}, settings=TaskSettings(pod_template=template)))
     assert caught.value.error.kind == "SYSTEM"
@@ -422,7 +422,7 @@ async def test_how_long_a_pod_may_wait(
     for container in settings.get("initContainers", ()):
         container["image"] = task_image
     template = PodTemplateSpec(spec={**settings, "terminationGracePeriodSeconds": 1})
-    bench = await start_backend(waits=policy.waits.model_copy(update={wait: 3.0}), **policy_changes)
+    bench = await start_backend(pending_timeouts=policy.pending_timeouts.model_copy(update={wait: 3.0}), **policy_changes)
     with pytest.raises(SystemFailure, match=told) as caught:
         await bench.run(program.invocation("add", {"a": 1, "b": 2}, settings=TaskSettings(pod_template=template)))
     assert caught.value.error.kind == "SYSTEM"
@@ -434,7 +434,7 @@ async def test_how_long_a_quota_without_room_is_waited_for(
 ) -> None:
     cluster.kubectl("create", "quota", "none", "--hard=pods=0", "-n", namespace)
     await until_counted(cluster, namespace)
-    bench = await start_backend(waits=policy.waits.model_copy(update={"quota": 2.0}))
+    bench = await start_backend(pending_timeouts=policy.pending_timeouts.model_copy(update={"quota": 2.0}))
     with pytest.raises(SystemFailure, match="waited for 2 s, the limit of the policy: QuotaExceeded"):
         await bench.run(program.invocation("add", {"a": 1, "b": 2}))
 

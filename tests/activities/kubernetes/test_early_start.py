@@ -87,7 +87,7 @@ async def test_end_of_an_unclaimed_pod_is_handled_after_a_while(
     await until_phase(cluster, namespace, "Succeeded")
     await asyncio.sleep(1)
     assert len(bench.backend.running()) == 1
-    await until_idle(bench, pod_attempt.LEFT_SECONDS + 10)
+    await until_idle(bench, pod_attempt.UNCLAIMED_END_SECONDS + 10)
     await until_no_pods(cluster, namespace)
     assert log_of(store, invocation) == "adding 1 2\n"
     assert (await bench.run(invocation, resumed=True)).outputs == {"o0": 3}

@@ -10,7 +10,7 @@ from flytemp.client.logs import LogLink, LogReader
 from flytemp.errors import ConfigError
 from flytemp.layout import ExecutionLayout
 from flytemp.store import open_store
-from flytemp_activities.kubernetes.links import links_of
+from flytemp_activities.kubernetes.links import log_links_of
 from flytemp_activities.kubernetes.policy import read_policy
 
 from .statuses import pod, running
@@ -20,7 +20,7 @@ from .test_manifest import invocation
 def test_values_are_put_in_and_quoted() -> None:
     status = pod("Running", containerStatuses=[{**running(at="2026-01-01T00:00:10Z"), "containerID": "containerd://abc"}])
     templates = {"Loki": "https://logs/{namespace}/{pod}?c={container_id}&from={started}&node={node}", "plain": "https://logs"}
-    assert links_of(templates, status, "primary", invocation()) == {
+    assert log_links_of(templates, status, "primary", invocation()) == {
         "Loki": "https://logs/tasks/p?c=abc&from=2026-01-01T00%3A00%3A10Z&node=n0.n12", "plain": "https://logs",
     }  # fmt: skip
 

@@ -20,8 +20,14 @@ from flytemp.spec.models import (
     TaskSpec,
 )
 from flytemp_activities.kubernetes import names
-from flytemp_activities.kubernetes.manifest import ManifestInputs, build, encoded, image_of, is_interruptible
-from flytemp_activities.kubernetes.merge import overlay, with_defaults
+from flytemp_activities.kubernetes.manifest import (
+    ManifestInputs,
+    build_manifest,
+    encode_invocation,
+    is_interruptible,
+    resolve_image,
+)
+from flytemp_activities.kubernetes.merge import strategic_merge, with_defaults
 from flytemp_activities.kubernetes.policy import Interruptible, Policy, PolicyOverride
 
 POLICY = Policy(image="tasks:1")
@@ -41,7 +47,7 @@ def made(settings: TaskSettings | None = None, policy: Policy = POLICY, template
     one = invocation(settings, **changes)
     if settings is not None:
         one = one.model_copy(update={"environment": settings.environment})
-    return build(one, ManifestInputs(policy, "tasks", "flytemp", template, encoded=encoded(one))).pod
+    return build_manifest(one, ManifestInputs(policy, "tasks", "flytemp", template, encoded=encode_invocation(one))).pod
 
 
 def primary(pod: dict[str, Any], name: str = "primary") -> dict[str, Any]:
@@ -149,7 +155,7 @@ def test_containers_named_default_and_primary_are_laid_under_the_others() -> Non
 )
 def test_one_spec_over_another(below: Any, above: Any, name: str, expected: Any) -> None:
     before = repr((below, above))
-    assert overlay(below, above, name) == expected
+    assert strategic_merge(below, above, name) == expected
     assert repr((below, above)) == before
 
 
@@ -206,14 +212,14 @@ def test_a_secret_of_an_impossible_name() -> None:
     ],
 )
 def test_images(wanted: str | None, image: str) -> None:
-    assert image_of(wanted, Policy(image="registry:5000/base:7", images={"gpu": "gpu"})) == image
+    assert resolve_image(wanted, Policy(image="registry:5000/base:7", images={"gpu": "gpu"})) == image
 
 
 def test_images_that_are_not_known() -> None:
     with pytest.raises(ConfigError, match="no default image"):
-        image_of(None, Policy())
+        resolve_image(None, Policy())
     with pytest.raises(InputError, match="'other'"):
-        image_of("{{.image.other.fqn}}", POLICY)
+        resolve_image("{{.image.other.fqn}}", POLICY)
 
 
 @pytest.mark.parametrize(
@@ -237,17 +243,17 @@ def test_the_last_attempt_is_on_a_regular_machine(settings: TaskSettings, change
 def test_places_of_projects() -> None:
     policy = Policy(
         image="i", namespace="{project}-{domain}", service_account="all", defaults=ResourceAmounts(cpu="1", memory="1Gi"),
-        places={
+        overrides={
             "p": PolicyOverride(service_account="of-p", defaults=ResourceAmounts(cpu="2")),
             "p-d": PolicyOverride(namespace="special"),
         },
     )  # fmt: skip
-    built = build(invocation(), ManifestInputs(policy, "context", "q"))
+    built = build_manifest(invocation(), ManifestInputs(policy, "context", "q"))
     assert built.namespace == "special"
     assert built.pod["spec"]["serviceAccountName"] == "of-p"
     assert primary(built.pod)["resources"]["requests"] == {"cpu": "2", "memory": "1Gi"}
-    assert build(invocation(domain="e"), ManifestInputs(policy, "context", "q")).namespace == "p-e"
-    assert build(invocation(), ManifestInputs(Policy(image="i"), "context", "q")).namespace == "context"
+    assert build_manifest(invocation(domain="e"), ManifestInputs(policy, "context", "q")).namespace == "p-e"
+    assert build_manifest(invocation(), ManifestInputs(Policy(image="i"), "context", "q")).namespace == "context"
 
 
 def test_the_executions_service_account_comes_first() -> None:

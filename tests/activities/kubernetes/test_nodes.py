@@ -14,7 +14,7 @@ import pytest
 from flytemp.runtime.commit import read_try_error
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import SystemFailure, TaskLost
-from flytemp_activities.kubernetes import Policy, deletion
+from flytemp_activities.kubernetes import Policy
 from flytemp_activities.kubernetes.names import pod_name
 from infra.testcluster import Cluster
 from tests.activities.kubernetes.conftest import Bench, StartBackend
@@ -85,7 +85,7 @@ async def test_an_image_is_waited_for(
 async def test_an_image_is_not_waited_for_without_end(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, policy: Policy
 ) -> None:
-    bench = await start_backend(waits=policy.waits.model_copy(update={"image": 1.0}))
+    bench = await start_backend(pending_timeouts=policy.pending_timeouts.model_copy(update={"image": 1.0}))
     result = await bench.run(of_kwok(program, {"testcluster/waiting-reason": "ImagePullBackOff"}))
     assert result.error is not None
     assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", "ImagePullBackOff", True)
@@ -120,7 +120,7 @@ async def test_the_pod_of_a_lost_node_is_given_up_and_removed_by_force(
     start_backend: StartBackend, program: Project, store: ObjectStore, own_cluster: Cluster, namespace: str, node: str,
     policy: Policy,
 ) -> None:  # fmt: skip
-    bench = await start_backend(waits=policy.waits.model_copy(update={"deleting": 2.0}))
+    bench = await start_backend(pending_timeouts=policy.pending_timeouts.model_copy(update={"deleting": 2.0}))
     invocation = of_kwok(program, FOR_LONG, template={"terminationGracePeriodSeconds": 1})
     running = bench.start(invocation)
     await bench.reported(phase="running")
@@ -140,7 +140,7 @@ async def test_a_task_on_a_lost_node_is_stopped_by_force(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, node: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(deletion, "GONE_SECONDS", 3.0)
+    monkeypatch.setattr(cleanup, "GONE_SECONDS", 3.0)
     bench = await start_backend()
     patient = {"terminationGracePeriodSeconds": 1, "tolerations": [{"operator": "Exists"}]}  # of the node's loss, too
     invocation = of_kwok(program, FOR_LONG, template=patient)

@@ -9,7 +9,7 @@ import pytest
 
 from flytemp_activities.kubernetes.api import ApiError
 from flytemp_activities.kubernetes.creation import Creation, NotCreated
-from flytemp_activities.kubernetes.manifest import Built
+from flytemp_activities.kubernetes.manifest import PodManifest
 from tests.activities.kubernetes.test_manifest import invocation
 
 
@@ -37,7 +37,7 @@ class Refusing:
 )
 async def test_outcome_of_a_refused_creation(status: int, reason: str, message: str, blame: tuple[str, str]) -> None:
     pods: Any = Refusing(ApiError(status, reason, message))
-    creation = Creation(pods, Built({}, "primary", "t", ()), invocation(), asyncio.Event())
+    creation = Creation(pods, PodManifest({}, "primary", "t", ()), invocation(), asyncio.Event())
     with pytest.raises(NotCreated) as caught:
         await creation.create(lambda reason, message: None)
     assert (caught.value.error.kind, caught.value.error.code) == blame

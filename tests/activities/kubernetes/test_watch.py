@@ -16,23 +16,23 @@ def pod(uid: str, name: str = "p") -> dict[str, Any]:
 
 def test_an_event_of_another_pod_of_the_name_is_not_its() -> None:
     feed = PodSubscription()
-    feed.see(pod("one"))
-    feed.see(pod("other"))
+    feed.update(pod("one"))
+    feed.update(pod("other"))
     assert (feed.pod, feed.gone) == (pod("one"), False)
 
 
 def test_when_another_has_its_name_now_it_is_gone() -> None:
     feed = PodSubscription()
-    feed.see(pod("one"))
-    feed.see_now(pod("other"))
+    feed.update(pod("one"))
+    feed.replace(pod("other"))
     assert (feed.pod, feed.gone) == (pod("one"), True)
 
 
 def test_the_first_that_is_seen_is_the_pod() -> None:
     feed = PodSubscription()
-    feed.see_now(pod("one"))
+    feed.replace(pod("one"))
     assert (feed.pod, feed.gone) == (pod("one"), False)
-    feed.see_now(None)
+    feed.replace(None)
     assert feed.gone
 
 

@@ -79,8 +79,8 @@ def test_what_exceeds(requests: dict[str, str], limits: dict[str, str], expected
 
 
 def test_the_nearer_word_counts() -> None:
-    places = {"p": ResourceAmounts(memory="1Gi", cpu="1"), "p-d": ResourceAmounts(memory="2Gi")}
-    known = PlatformLimits(limits=ResourceAmounts(memory="4Gi", gpu="1"), places=places)
+    overrides = {"p": ResourceAmounts(memory="1Gi", cpu="1"), "p-d": ResourceAmounts(memory="2Gi")}
+    known = PlatformLimits(limits=ResourceAmounts(memory="4Gi", gpu="1"), overrides=overrides)
     assert known.of("q", "d") == ResourceAmounts(memory="4Gi", gpu="1")
     assert known.of("p", "e") == ResourceAmounts(memory="1Gi", cpu="1", gpu="1")
     assert known.of("p", "d") == ResourceAmounts(memory="2Gi", cpu="1", gpu="1")
