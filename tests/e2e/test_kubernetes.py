@@ -252,7 +252,7 @@ def test_the_janitor_removes_the_pods_of_a_terminated_execution(
     rehearsed = eventually(
         lambda: json.loads(pods_installation.flytemp("janitor", "--dry-run", "-o", "json").stdout), "it is old enough", 120
     )
-    assert [(one["execution"], one["reason"]) for one in rehearsed] == [("left-1", "its execution is over")]
+    assert [(one["execution"], one["reason"]) for one in rehearsed] == [("left-1", "its execution has finished")]
     assert len(pods(cluster, tasks_namespace)) == 1
     pods_installation.flytemp("janitor")
     eventually(lambda: not pods(cluster, tasks_namespace), "the pod is removed")

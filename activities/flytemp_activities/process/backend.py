@@ -1,4 +1,4 @@
-"""The process backend: runs the tries that a worker is given, in warm processes of this machine."""
+"""Process backend: runs tries in warm processes on this machine."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _log = logging.getLogger(__name__)
 
 
 class ProcessBackend:
-    """Runs tasks in processes. Call `start` first and `close` last, on the event loop that calls `run`.
+    """Backend that runs tasks in processes. Call `start` first and `close` last, on the event loop that calls `run`.
 
     Args:
-        store: where claims, results and logs go.
+        store: store of claims, results and logs.
         options: settings.
-        worker_id: the worker's name. Each start of a worker claims under a name of its own, `owner`.
+        worker_id: name of the worker. Each start of a worker has its own owner of claims, `owner`.
         lookup: is asked for a result before a try starts, if given.
     """
 
@@ -52,28 +52,28 @@ class ProcessBackend:
         self._token = f"{os.getpid()}-{process_started(os.getpid())}-{token}"
         self.owner = f"{worker_id}-{token}"
         self._supervisors: dict[TryKey, Supervisor] = {}
-        self._shop: ProcessContext | None = None
+        self._context: ProcessContext | None = None
         self._lease = LeaseKeeper(store, self.owner, self._token, self._fence)
         self._guard: subprocess.Popen[bytes] | None = None
-        self._background = Background(_log, "work beside the tasks failed")
+        self._background = Background(_log, "a background job of the process backend failed")
 
     async def start(self) -> None:
-        """Start the guard, write the lease, and end what dead workers of this machine left behind.
+        """Start the guard, write the lease, and end the processes of dead workers on this machine.
 
         Raises:
             StoreError: the store cannot be used.
         """
         try:
-            self._shop = shop = self._open_shop()
+            self._context = context = self._open_context()
             await self._lease.start()
-            await asyncio.to_thread(shop.owners.clean_up, self.owner)
+            await asyncio.to_thread(context.owners.clean_up, self.owner)
         except BaseException:
             await self.close()
             raise
         for _ in range(min(self._options.warm, self._options.slots)):
-            self._background.start(self._warm_up(shop.pool))
+            self._background.start(self._warm_up(context.pool))
 
-    def _open_shop(self) -> ProcessContext:
+    def _open_context(self) -> ProcessContext:
         options = self._options
         parent = options.scratch_folder or Path(tempfile.gettempdir())
         for folder in (parent, options.bundles):
@@ -88,10 +88,10 @@ class ProcessBackend:
         try:
             await pool.warm_up(base_environment(os.environ, self._options.pass_environment))
         except SystemFailure as failure:
-            _log.warning("no process could be started ahead of the first task: %s", failure)
+            _log.warning("no process could be started before the first task: %s", failure)
 
     async def close(self) -> None:
-        """End every task that still runs, every process and the guard, and remove the lease.
+        """End every running task, every process and the guard, and remove the lease.
 
         Raises:
             StoreError: the lease could not be removed; everything else is done.
@@ -99,8 +99,8 @@ class ProcessBackend:
         try:
             await self._kill_all("the worker was shut down")
             await self._background.close()
-            if self._shop is not None:
-                await self._shop.pool.close()
+            if self._context is not None:
+                await self._context.pool.close()
             await self._lease.stop()
         finally:
             if self._guard is not None and self._guard.stdin is not None:
@@ -110,20 +110,18 @@ class ProcessBackend:
     async def run(
         self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
     ) -> TaskResult:
-        """The result of a try: of a new one, or, if ``resumed``, of one that may have been started before.
-
-        Cancelling the caller only detaches it; the task goes on, and a later ``run`` of the same try joins it.
+        """Return the result of a try; see `Backend.run`.
 
         Args:
             invocation: the try.
-            resumed: whether this try may have been started before, here or elsewhere.
-            report: is told, at every change: ``phase`` ("queued", "starting", "running", "following"), and once known
-                ``pid``, ``uid`` and ``claimed``.
-            before: of no use here: the claim tells all.
+            resumed: True if the try may have been started before, here or elsewhere.
+            report: receives ``phase`` ("queued", "starting", "running", "following"), and once known ``pid``, ``uid`` and
+                ``claimed``.
+            before: not used: the claim has all information.
 
         Raises:
-            TaskLost: the try was started, its process is gone and there is no result.
-            SystemFailure: what runs tasks failed.
+            TaskLost: the process of the try is gone, and there is no result.
+            SystemFailure: the platform failed.
         """
         supervisor = self._supervisors.get(key_of(invocation)) or self._supervise(invocation, resumed=resumed)
         supervisor.subscribe(report)
@@ -133,18 +131,18 @@ class ProcessBackend:
             supervisor.unsubscribe(report)
 
     def _supervise(self, invocation: Invocation, *, resumed: bool) -> Supervisor:
-        if self._shop is None:
+        if self._context is None:
             raise FlytempBug("the process backend was not started")
         key = key_of(invocation)
         environment = task_environment(invocation, os.environ, self._options.pass_environment)
-        supervisor = Supervisor(self._shop, invocation, environment, resumed=resumed)
+        supervisor = Supervisor(self._context, invocation, environment, resumed=resumed)
         self._supervisors[key] = supervisor
-        supervisor.task.add_done_callback(lambda task: self._over(key, task))
+        supervisor.task.add_done_callback(lambda task: self._on_done(key, task))
         return supervisor
 
-    def _over(self, key: TryKey, task: asyncio.Task[TaskResult]) -> None:
+    def _on_done(self, key: TryKey, task: asyncio.Task[TaskResult]) -> None:
         del self._supervisors[key]
-        # Nobody may be waiting for it just now; what it left in the store tells the next who asks.
+        # No activity may be waiting now; a later one reads the outcome in the store.
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.info("node %s, attempt %d, try %d ended without a result: %s", *key[1:], error)
 
@@ -156,16 +154,16 @@ class ProcessBackend:
         """Do nothing: no try is started early."""
 
     async def kill(self, invocation_key: TryKey) -> None:
-        """End the try and everything it started: TERM, grace, KILL. Returns when all are gone.
+        """End the try and everything that it started by TERM, and KILL after a grace period; return when all are gone.
 
-        A try that does not run here is left alone: a dead worker's processes are ended by its guard.
+        A try of another worker is not affected. The guard of a dead worker ends its processes.
         """
         supervisor = self._supervisors.get(invocation_key)
         if supervisor is not None:
             await supervisor.kill("the task was ended on request")
 
     def running(self) -> Set[TryKey]:
-        """The tries that run, wait for a slot or are followed here; see `Backend.running`."""
+        """Return the tries that run, wait for a slot or are followed here; see `Backend.running`."""
         return self._supervisors.keys()
 
     async def _kill_all(self, reason: str) -> None:
@@ -175,15 +173,15 @@ class ProcessBackend:
         self._background.start(self._kill_all("the worker could not renew its lease, so another may run the task"))
 
     def _register(self, group: int) -> None:
-        self._tell_guard(f"+{group}\n")
+        self._send_to_guard(f"+{group}\n")
 
     def _unregister(self, group: int) -> None:
-        self._tell_guard(f"-{group}\n")
+        self._send_to_guard(f"-{group}\n")
 
-    def _tell_guard(self, line: str) -> None:
+    def _send_to_guard(self, line: str) -> None:
         if self._guard is None or self._guard.stdin is None:
             raise FlytempBug("the process backend was not started")
         try:
             os.write(self._guard.stdin.fileno(), line.encode())
         except BrokenPipeError:
-            _log.error("the guard of the tasks' processes is gone; should this worker be killed, they may outlive it")
+            _log.error("the guard of the tasks' processes is gone: if this worker is killed, the processes may survive")

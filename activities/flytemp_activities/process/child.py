@@ -1,4 +1,4 @@
-"""One warm process, seen from the worker: started once, given one task after the other, ended with all it started."""
+"""One warm process: started once, used for one task after the other, ended with everything that it started."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from flytemp_activities.process.processes import end_all
 
 EventHandler = Callable[[str], None]
 
-_ENDING_SECONDS = 1.0  # between a process's closing of its descriptors and its end
+_ENDING_SECONDS = 1.0  # time between the closing of a process's descriptors and its end
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a process ended: by ``signal``, or with ``code``. ``output`` is the end of what it wrote outside of tasks."""
+    """End of a process, by ``signal`` or with ``code``. ``output`` is the end of its output outside of tasks."""
 
     code: int | None
     signal: int | None
@@ -42,7 +42,7 @@ class Exit:
 
 
 class ProcessEnded(Exception):
-    """The process ended before it answered. Internal: the supervisor says what it means."""
+    """Error raised when the process ended before it answered. The supervisor turns it into an outcome."""
 
     def __init__(self, end: Exit) -> None:
         super().__init__(str(end))
@@ -50,7 +50,7 @@ class ProcessEnded(Exception):
 
 
 class WarmProcess:
-    """A process that runs ``flytemp.runtime.serve``. Not thread-safe: everything happens on the event loop."""
+    """A process that runs ``flytemp.runtime.serve``. It is not thread-safe: all methods run on the event loop."""
 
     def __init__(self, popen: subprocess.Popen[bytes], marker: str, sock: socket.socket, output: int) -> None:
         self.pid = popen.pid
@@ -66,17 +66,17 @@ class WarmProcess:
         self.output = OutputPipe(output)
         self._channel = ControlChannel(sock, self._on_message, self._on_channel_end)
         self._has_channel = True
-        self.channel_was_lost = False  # and it was killed for that
+        self.channel_was_lost = False  # the process was killed for that
         threading.Thread(target=self._watch, name=f"flytemp-process-{self.pid}", daemon=True).start()
 
     @classmethod
     def start(cls, environment: Mapping[str, str], marker: str, folder: Path) -> WarmProcess:
         """Start a process in a session of its own, on the event loop's thread.
 
-        The kernel ends the process when the *thread* that started it ends, so this must be one that lasts.
+        The kernel ends the process when the *thread* that started it ends. Start it in a thread that lasts as long as the worker.
 
         Raises:
-            OSError: when the system can start no process.
+            OSError: the system cannot start a process.
         """
         ours, theirs = socket.socketpair()
         read_end, write_end = os.pipe()
@@ -101,7 +101,7 @@ class WarmProcess:
             os.close(write_end)
         return cls(popen, marker, ours, read_end)
 
-    # ------------------------------------------------------------------------------- what it says
+    # ------------------------------------------------------------------------------------- events
 
     def _on_message(self, message: dict[str, Any]) -> None:
         event = message["event"]
@@ -112,12 +112,12 @@ class WarmProcess:
             if self._answer is not None and not self._answer.done():
                 self._answer.set_result(message)
             if self._ending is not None:
-                self._channel.close()  # it was asked to end, and finished its task instead: no other will come
+                self._channel.close()  # it was asked to end and finished its task instead: there is no other task
         elif self._on_event is not None:
             self._on_event(event)
 
     def _on_channel_end(self) -> None:
-        # It is ending, or the task closed the runtime's descriptors: then it can be told nothing any more.
+        # It is ending, or the task closed the runtime's descriptors and cannot receive another message.
         self._has_channel = False
         self._loop.call_later(_ENDING_SECONDS, self._kill_unreachable)
 
@@ -128,17 +128,17 @@ class WarmProcess:
 
     def _watch(self) -> None:
         end = self._wait()
-        # When the loop is closed, nobody is left who could be told.
+        # The loop may be closed already.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._on_exit, *end)
 
     def _wait(self) -> tuple[int | None, int | None]:
-        """Wait for the process's end; return its exit code or signal, neither where another part of us reaped it."""
+        """Wait for the end of the process; return its exit code or signal, or neither if it was reaped elsewhere."""
         if not hasattr(os, "waitid"):
             status = self._popen.wait()
             return (None, -status) if status < 0 else (status, None)
         try:
-            # Not reaped yet: while it is a zombie, its pid and group are nobody else's.
+            # The process is not reaped yet: while it is a zombie, no other process gets its pid and group.
             found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         except ChildProcessError:
             return None, None
@@ -156,33 +156,39 @@ class WarmProcess:
         for future in (self._ready, self._answer):
             if future is not None and not future.done():
                 future.set_exception(ProcessEnded(end))
-                future.exception()  # whether somebody waits for it or not
+                future.exception()  # marks the exception as retrieved, even if no caller waits
 
-    # -------------------------------------------------------------------------------- what it does
+    # ------------------------------------------------------------------------------------- actions
 
     @property
     def is_usable(self) -> bool:
-        """Whether it can be given a task."""
+        """True if the process can take a task."""
         return not self._exited.done() and self._has_channel and self._ending is None
 
     async def ready(self) -> None:
-        """Wait until it can take a task.
+        """Wait until the process can take a task.
 
         Raises:
-            ProcessEnded: it ended instead.
+            ProcessEnded: the process ended instead.
         """
         await asyncio.shield(self._ready)
 
     async def execute(
         self, order: dict[str, Any], invocation: str, sink: LogSink, on_event: EventHandler
     ) -> dict[str, Any]:
-        """Have a task executed; ``order`` and ``invocation`` (JSON) are what `flytemp.runtime.serve` takes.
+        """Execute a task in the process.
+
+        Args:
+            order: fields of the order; see `flytemp.runtime.serve`.
+            invocation: the invocation as JSON.
+            sink: receives the output of the task.
+            on_event: receives the events of the process.
 
         Returns:
-            its answer. By then the task's output is in ``sink``.
+            The answer of the process. The complete output is in ``sink`` by then.
 
         Raises:
-            ProcessEnded: it ended before it answered.
+            ProcessEnded: the process ended before it answered.
         """
         nonce = secrets.token_hex(16)
         head = json.dumps({**order, "nonce": nonce})
@@ -201,17 +207,17 @@ class WarmProcess:
         return answer
 
     async def leave(self, grace_seconds: float) -> None:
-        """End an idle process: told to, it has ``grace_seconds`` to run its exit handlers, else it is killed."""
+        """Ask an idle process to end, and kill it if its exit handlers take longer than ``grace_seconds``."""
         self._channel.close()
         try:
             async with asyncio.timeout(grace_seconds):
                 await asyncio.shield(self._exited)
         except TimeoutError:
-            pass  # `end` does it
+            pass  # `end` kills the process
         await self.end(0)
 
     async def end(self, grace_seconds: float) -> None:
-        """End it and everything it started: TERM, ``grace_seconds``, KILL. Returns when all are gone."""
+        """End the process and everything that it started: TERM, ``grace_seconds``, KILL. Return when all are gone."""
         if self._ending is None:
             self._ending = asyncio.create_task(self._end(grace_seconds))
         await asyncio.shield(self._ending)

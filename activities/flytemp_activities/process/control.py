@@ -1,4 +1,4 @@
-"""The worker's end of the socket to a warm process: messages, one JSON object a line, both ways."""
+"""The worker's end of the socket to a warm process. Messages in both directions are JSON objects, one per line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _READ_BYTES = 256 * 1024
 
 
 class ControlChannel:
-    """Calls ``on_message`` for each line, and ``on_end`` once when the other end is closed."""
+    """Channel that calls ``on_message`` for each message, and ``on_end`` once when the other end is closed."""
 
     def __init__(
         self, sock: socket.socket, on_message: Callable[[dict[str, Any]], None], on_end: Callable[[], None]
@@ -28,7 +28,7 @@ class ControlChannel:
         self._loop.add_reader(sock.fileno(), self.read_available)
 
     def send(self, line: bytes) -> None:
-        """Send ``line`` and its end, now or as soon as the other end takes it."""
+        """Send a line, now or as soon as the other end accepts it."""
         if self._closed:
             return
         idle = not self._outgoing
@@ -42,7 +42,7 @@ class ControlChannel:
         except BlockingIOError:
             sent = 0
         except OSError:
-            # The other end is gone; the process's end, which is seen on its own, says why.
+            # The other end is closed. The end of the process is handled separately.
             self._outgoing.clear()
             sent = 0
         del self._outgoing[:sent]
@@ -52,7 +52,7 @@ class ControlChannel:
             self._loop.remove_writer(self._socket.fileno())
 
     def read_available(self) -> None:
-        """Handle what has arrived, without waiting. Also called when the process has ended: its last words count."""
+        """Handle all messages that have arrived, without waiting; also after the process has ended."""
         while not self._closed:
             try:
                 data = self._socket.recv(_READ_BYTES)
@@ -73,7 +73,7 @@ class ControlChannel:
         self._on_end()
 
     def close(self) -> None:
-        """Close this end, which tells the process to end."""
+        """Close this end, which makes the process end."""
         if self._closed:
             return
         self._closed = True

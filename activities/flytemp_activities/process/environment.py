@@ -1,12 +1,12 @@
-"""The environment of a task's process: an allow-list, so that no credential of the worker gets there unasked.
+"""Environment of a task's process, from an allow-list, so that a task does not get the credentials of the worker.
 
-A task gets the worker's ``PATH, HOME, LANG, LC_*, TZ, TMPDIR``, the variables that the operator names
-(`ProcessOptions.pass_environment`), the secrets that the task requests, and its own ``environment``; later ones win.
+A task gets the worker's ``PATH, HOME, LANG, LC_*, TZ, TMPDIR``, the variables in `ProcessOptions.pass_environment`, the secrets
+that it requests, and its own ``environment``. A later source replaces an earlier one.
 
-A secret ``Secret(group, key)`` is the worker's variable ``_FSEC_<GROUP>_<KEY>`` (upper case; with a version
-``_FSEC_<GROUP>_<VERSION>_<KEY>``), and is handed on under that name, and under ``env_var`` where the request has
-one. A request without a key hands on nothing: by name alone, one group's variables cannot be told from those of
-another whose name begins alike.
+A secret ``Secret(group, key)`` is the worker's variable ``_FSEC_<GROUP>_<KEY>`` in upper case, with a version
+``_FSEC_<GROUP>_<VERSION>_<KEY>``. The task gets it under that name, and under ``env_var`` if the request has one. A request
+without a
+key has no effect: the variables of a group cannot be distinguished from those of another group whose name begins alike.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _ALWAYS_PREFIX = "LC_"
 
 
 def base_environment(worker: Mapping[str, str], passed: Sequence[str]) -> dict[str, str]:
-    """What every task gets of the ``worker``'s environment."""
+    """Return the part of the worker's environment that every task gets."""
     names = {*_ALWAYS, *passed}
     return {name: value for name, value in worker.items() if name in names or name.startswith(_ALWAYS_PREFIX)}
 
 
 def task_environment(invocation: Invocation, worker: Mapping[str, str], passed: Sequence[str]) -> dict[str, str]:
-    """The whole environment of the task's process, but for the guard's marker."""
+    """Return the environment of the task's process without the guard's marker."""
     settings = invocation.task.settings
     environment = base_environment(worker, passed)
     for request in settings.secrets:
@@ -41,7 +41,7 @@ def task_environment(invocation: Invocation, worker: Mapping[str, str], passed: 
 
 
 def _secret(request: SecretRequest, worker: Mapping[str, str]) -> dict[str, str]:
-    """The variables of one request. A missing one is no error yet: it is one when the task asks for its value."""
+    """Return the variables of one request. A missing secret is an error only when the task reads it."""
     if request.key is None:
         return {}
     parts = [part for part in (request.group, request.group_version, request.key) if part]

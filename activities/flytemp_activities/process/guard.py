@@ -1,13 +1,13 @@
-"""The guard: ends every process of a worker's tasks once the worker is gone, even by ``kill -9``.
+"""Guard: a program that ends the processes of a worker's tasks when the worker has ended, even by ``kill -9``.
 
-Run as a plain script (``python -I -S guard.py <token> <scratch folder>``) in a session of its own, with the
-standard library alone, so that it costs little and nothing of the user's is imported. It blocks on a pipe whose
-only writer is the worker; the pipe's end is the worker's end. Lines of the pipe: ``+<pgid>`` and ``-<pgid>``, the
-process groups that live.
+The guard runs as a plain script (``python -I -S guard.py <token> <scratch folder> <worker's pid>``) in its own session. It uses
+the standard library alone, so that it is small and imports no code of the user. It reads a pipe whose only writer is the
+worker: the end of the pipe is the end of the worker. The lines of the pipe are ``+<pgid>`` and ``-<pgid>``, for the process
+groups that start and end.
 
-Every process of a task carries the variable `MARKER` = ``<token>.<number>.`` in its environment, and hands it
-down. So processes that left their group and session are found too. Where there is no ``/proc``, the registered
-groups are all there is.
+Every process of a task has the variable `MARKER` = ``<token>.<number>.`` in its environment, and its children inherit it.
+Therefore the guard also finds processes that left their group and session. Without ``/proc`` it knows the registered groups
+only.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import sys
 import time
 
 MARKER = "FLYTEMP_PROCESS_GUARD"
-_CLEAN_ROUNDS = 3  # a process may fork behind a scan's back: only some scans in a row that find nothing count
+_CLEAN_ROUNDS = 3  # a process may fork during a scan: several scans in a row must find nothing
 _PAUSE_SECONDS = 0.02
 _PARENT_CHECK_SECONDS = 1.0
 
 
 def marker_of(pid: int) -> str | None:
-    """The marker of a living process of this user; None where it has none."""
+    """Return the marker of a living process of this user, or None."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             variables = file.read().split(b"\0")
@@ -38,7 +38,7 @@ def marker_of(pid: int) -> str | None:
 
 
 def marked_processes(prefix: str) -> list[int]:
-    """The living processes of this user whose marker starts with ``prefix``."""
+    """Return the living processes of this user whose marker starts with ``prefix``."""
     own = os.getpid()
     pids = [int(name) for name in _proc_entries()]
     return [pid for pid in pids if pid != own and (marker_of(pid) or "").startswith(prefix)]
@@ -75,7 +75,7 @@ def _follow_worker(parent: int) -> set[int]:
     rest = b""
     while True:
         ready, _, _ = select.select([0], [], [], _PARENT_CHECK_SECONDS)
-        # A fork of the worker may hold the pipe open after the worker's death.
+        # A fork of the worker may keep the pipe open after the end of the worker.
         if not ready and os.getppid() != parent:
             return groups
         data = os.read(0, 65536) if ready else None

@@ -1,4 +1,4 @@
-"""One try from its order to its result, whoever waits for it: an activity may come, go and come again."""
+"""One try in a process, from its order to its result, independent of the activities that wait for it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from flytemp_activities.process.options import ProcessOptions
 from flytemp_activities.process.pool import PoolKey, ProcessPool
 from flytemp_activities.result_lookup import ResultLookup
 from flytemp_activities.try_outcomes import TryOutcomes, unwrap
+from flytemp_activities.try_reports import TryReports
 
 _POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessContext:
-    """What the supervisors of a worker share. ``owner`` is who claims its tries."""
+    """Shared objects of the supervisors of a worker. ``owner`` is the owner of its claims."""
 
     store: ObjectStore
     options: ProcessOptions
@@ -35,54 +36,48 @@ class ProcessContext:
     owners: Owners
     oom: OomCounter
     owner: str
-    folder: Path  # of the worker alone; scratch folders lie in it
+    folder: Path  # folder of this worker, for scratch folders
     lookup: ResultLookup | None = None
 
 
 class Supervisor:
-    """Runs one try, or follows it where it was started before. ``task`` ends with what became of it."""
+    """Supervisor of one try, which may have been started before. ``task`` ends with the outcome of the try."""
 
-    def __init__(self, shop: ProcessContext, invocation: Invocation, environment: dict[str, str], *, resumed: bool) -> None:
-        self._shop = shop
-        self._store = shop.store
+    def __init__(self, context: ProcessContext, invocation: Invocation, environment: dict[str, str], *, resumed: bool) -> None:
+        self._context = context
+        self._store = context.store
         self._invocation = invocation
-        self._outcomes = TryOutcomes(shop.store, invocation, shop.lookup)
+        self._outcomes = TryOutcomes(context.store, invocation, context.lookup)
         self._environment = environment
         self._process: WarmProcess | None = None
         self._kill_reason: str | None = None
-        self._is_waiting = True  # for a slot, or for the end of a try that another worker runs
-        self._reporters: list[Report] = []
-        self._state: dict[str, Any] = {"phase": "queued"}
+        self._is_waiting = True  # waits for a slot, or for the end of a try that another worker runs
+        self._reports = TryReports()
         self.task: asyncio.Task[TaskResult] = asyncio.create_task(self._run(resumed))
 
     def subscribe(self, report: Report) -> None:
-        """Tell ``report`` the state now, and at every change."""
-        self._reporters.append(report)
-        report(dict(self._state))
+        """Send the details of the try to ``report``, now and after every change."""
+        self._reports.subscribe(report)
 
     def unsubscribe(self, report: Report) -> None:
-        self._reporters.remove(report)
-
-    def _tell(self, **changes: Any) -> None:
-        self._state = {**self._state, **changes}
-        for report in list(self._reporters):
-            report(dict(self._state))
+        """Remove a subscriber. The try continues."""
+        self._reports.unsubscribe(report)
 
     async def kill(self, reason: str) -> None:
-        """End the try's processes; returns when none is left.
+        """End the processes of the try; return when none is left.
 
         `task` then ends with `TaskLost`, or with a result that was committed before.
         """
         self._kill_reason = self._kill_reason or reason
-        await asyncio.sleep(0)  # a task that is cancelled before its first step could not say why it ended
+        await asyncio.sleep(0)  # a task that is cancelled before its first step has no handler for the cancellation
         if self._process is not None:
-            await self._process.end(self._shop.options.grace_seconds)
+            await self._process.end(self._context.options.grace_seconds)
         elif self._is_waiting:
             self.task.cancel()
         if not self.task.done():
             await asyncio.wait([self.task])
 
-    # ---------------------------------------------------------------------------------- the course
+    # --------------------------------------------------------------------------------------- start
 
     async def _run(self, resumed: bool) -> TaskResult:
         try:
@@ -96,44 +91,44 @@ class Supervisor:
             raise TaskLost(self._kill_reason) from None
 
     async def _start(self) -> TaskResult:
-        invocation, shop = self._invocation, self._shop
-        self._tell(phase="queued" if shop.pool.is_full else "starting")
-        self._process = process = await shop.pool.acquire(PoolKey.of(invocation.bundle, self._environment))
+        invocation, context = self._invocation, self._context
+        self._reports.update(phase="queued" if context.pool.is_full else "starting")
+        self._process = process = await context.pool.acquire(PoolKey.of(invocation.bundle, self._environment))
         self._is_waiting = False
-        self._tell(phase="running", pid=process.pid, uid=process.marker)
+        self._reports.update(phase="running", pid=process.pid, uid=process.marker)
         layout = RootLayout(invocation.execution_root)
         chunk = (invocation.node, invocation.attempt_key, invocation.try_)
-        sink = LogSink(self._store, lambda number: layout.log_chunk(*chunk, number), shop.options)
-        scratch = shop.folder / f"{process.pid}-{process.tasks}"
-        ooms = shop.oom.current()
-        order = {"owner": shop.owner, "scratch": str(scratch), "bundles": str(shop.options.bundles)}
+        sink = LogSink(self._store, lambda number: layout.log_chunk(*chunk, number), context.options)
+        scratch = context.folder / f"{process.pid}-{process.tasks}"
+        ooms = context.oom.current()
+        order = {"owner": context.owner, "scratch": str(scratch), "bundles": str(context.options.bundles)}
         try:
             async with asyncio.timeout(invocation.timeout_seconds):
                 answer = await process.execute(order, invocation.model_dump_json(), sink, self._on_event)
         except TimeoutError:
-            return await self._timed_out(process, sink, scratch)
+            return await self._on_timeout(process, sink, scratch)
         except ProcessEnded as ended:
             await self._discard(process, sink, scratch)
-            return await self._ended(ended.end, process, shop.oom.current() > ooms)
+            return await self._on_ended(ended.end, process, context.oom.current() > ooms)
         self._process = None
-        shop.pool.release(process, reusable=answer["reusable"])
+        context.pool.release(process, reusable=answer["reusable"])
         await sink.finish()
-        return await self._answered(answer)
+        return await self._on_answer(answer)
 
     def _on_event(self, event: str) -> None:
         if event == "claimed":
-            self._tell(claimed=True)
+            self._reports.update(claimed=True)
 
     async def _discard(self, process: WarmProcess, sink: LogSink, scratch: Path) -> None:
-        """End the process with all it started, keep the last of its output, remove what it left."""
-        await self._shop.pool.discard(process, self._shop.options.grace_seconds)
+        """End the process and everything that it started, keep its last output, and remove its scratch folder."""
+        await self._context.pool.discard(process, self._context.options.grace_seconds)
         self._process = None
         await sink.finish()
         await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
 
-    # ------------------------------------------------------------------------------------ the ends
+    # ---------------------------------------------------------------------------------------- ends
 
-    async def _answered(self, answer: dict[str, Any]) -> TaskResult:
+    async def _on_answer(self, answer: dict[str, Any]) -> TaskResult:
         outcome = answer["outcome"]
         if outcome == "result":
             return TaskResult.read(answer["result"])
@@ -144,23 +139,23 @@ class Supervisor:
             raise StoreError("a result was committed and is not in the store", hint="check whether its folder was emptied")
         if outcome == "system":
             raise SystemFailure(TaskError.read(answer["error"]))
-        # Another process claimed the try first: its result is this try's.
+        # Another process has claimed the try: its result is the result of the try.
         self._is_waiting = True
         settled = await self._follow()
         if settled is None:
-            raise StoreError("another process claimed the task, and its claim is not there")
+            raise StoreError("another process has claimed the task, and its claim is not in the store")
         return settled
 
-    async def _timed_out(self, process: WarmProcess, sink: LogSink, scratch: Path) -> TaskResult:
+    async def _on_timeout(self, process: WarmProcess, sink: LogSink, scratch: Path) -> TaskResult:
         limit = self._invocation.timeout_seconds
         message = f"the task ran longer than its timeout of {limit:g} s and was ended"
         try:
-            # First the commit: what the task does while it is being ended no longer counts.
+            # The commit comes first: a result of the task that is being ended does not count.
             return await self._outcomes.fail(TaskError.of("Timeout", message))
         finally:
             await self._discard(process, sink, scratch)
 
-    async def _ended(self, end: Exit, process: WarmProcess, out_of_memory: bool) -> TaskResult:
+    async def _on_ended(self, end: Exit, process: WarmProcess, out_of_memory: bool) -> TaskResult:
         result = await self._outcomes.result()
         if result is not None:
             return result
@@ -172,26 +167,26 @@ class Supervisor:
         error = crash_error(end, out_of_memory=out_of_memory, channel_was_lost=lost_channel)
         return unwrap(await self._outcomes.record(error))
 
-    # ------------------------------------------------------------------------------------ following
+    # -------------------------------------------------------------------------------------- follow
 
     async def _follow(self) -> TaskResult | None:
-        """The result of a try that was started before, as soon as there is one; None if it never began.
+        """Wait for the result of a try that was started before; return None if its code was never started.
 
         Raises:
             TaskLost: its process is gone, and there is no result.
-            SystemFailure: it ended with one.
+            SystemFailure: the try ended with a SYSTEM error.
         """
-        self._tell(phase="following")
+        self._reports.update(phase="following")
         while True:
             settled = await self._outcomes.settled()
             claim = await self._outcomes.read_claim() if settled is None else None
             if claim is None:
                 return settled
-            # A try of this worker that no supervisor has is over, and with it its process.
-            is_own = claim.owner == self._shop.owner
-            if is_own or not await asyncio.to_thread(self._shop.owners.is_alive, claim):
+            # A try of this worker without a supervisor has ended, and its process too.
+            is_own = claim.owner == self._context.owner
+            if is_own or not await asyncio.to_thread(self._context.owners.is_alive, claim):
                 result = await self._outcomes.result()  # it may have been committed just before the process ended
                 if result is None:
-                    raise TaskLost("the worker that ran the task is gone, and with it the task's process")
+                    raise TaskLost("the worker that ran the task is gone, and the task's process too")
                 return result
             await asyncio.sleep(_POLL_SECONDS)

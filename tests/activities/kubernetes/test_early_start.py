@@ -58,7 +58,7 @@ async def test_only_the_worker_with_the_activity_handles_the_end(
     assert await started_early(one, invocation)
     asked: list[str] = []
     for request in ("log", "follow_log", "delete"):
-        monkeypatch.setattr(one.backend._yard.pods, request, lambda *of, **others: asked.append(str(of)))
+        monkeypatch.setattr(one.backend._context.pods, request, lambda *of, **others: asked.append(str(of)))
     assert (await other.run(invocation, resumed=True)).outputs == {"o0": "waited"}
     await until_no_pods(cluster, namespace)
     await until_idle(one, 10)
@@ -187,8 +187,8 @@ async def test_pod_seen_by_the_watch_is_joined_without_a_request(
     invocation = program.invocation("wait", {"seconds": 2.0})
     assert await started_early(one, invocation)
     await until_phase(cluster, namespace, "Running")
-    monkeypatch.setattr(other.backend._yard.pods, "get", None)  # the watch has told of it
-    monkeypatch.setattr(other.backend._yard.pods, "create", None)
+    monkeypatch.setattr(other.backend._context.pods, "get", None)  # the watch has told of it
+    monkeypatch.setattr(other.backend._context.pods, "create", None)
     joined = one.start(invocation)
     assert (await other.run(invocation, resumed=True)).outputs == {"o0": "waited"}
     assert (await joined).outputs == {"o0": "waited"}

@@ -350,7 +350,7 @@ async def test_a_watch_that_expires_in_the_middle(site: Site, bench: Bench, prox
 async def test_a_watch_that_says_nothing_any_more_is_not_relied_on(
     site: Site, bench: Bench, proxy: FaultProxy, program: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pod_attempt, "LOOK_SECONDS", 1.0)
+    monkeypatch.setattr(pod_attempt, "REFRESH_SECONDS", 1.0)
     proxy.mute_watches()
     invocation = program.invocation("add", ONE_AND_TWO)
     assert (await bench.run(invocation)).outputs == {"o0": 3}
@@ -362,7 +362,7 @@ async def test_a_deletion_that_a_silent_watch_does_not_tell(
     bench: Bench, proxy: FaultProxy, program: Project, cluster: KubernetesAccess, namespace: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(pod_attempt, "LOOK_SECONDS", 1.0)
+    monkeypatch.setattr(pod_attempt, "REFRESH_SECONDS", 1.0)
     invocation = program.invocation("wait", {"seconds": 60.0}, settings=AT_ONCE)
     running = bench.start(invocation)
     await bench.reported(phase="running")
@@ -460,7 +460,7 @@ async def test_without_the_right_to_read_logs_the_rest_is_done(site: Site, progr
 async def test_without_the_right_to_watch_pods_are_looked_at(
     site: Site, program: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pod_attempt, "LOOK_SECONDS", 1.0)
+    monkeypatch.setattr(pod_attempt, "REFRESH_SECONDS", 1.0)
     bench, invocation = await _with_rights(site, without="watch pods"), program.invocation("add", ONE_AND_TWO)
     assert (await bench.run(invocation)).outputs == {"o0": 3}
     await until_no_pods(site.cluster, site.namespace)

@@ -123,18 +123,18 @@ def without_record(store: ObjectStore) -> None:
     ("one", "temporal", "prepare", "policy", "reason"),
     [
         pytest.param(pod, OPEN, nothing, {}, None, id="it runs"),
-        pytest.param(pod, CLOSED, nothing, {}, "its execution is over", id="terminated"),
-        pytest.param(pod, FORGOTTEN, nothing, {}, "its execution is over", id="past retention"),
+        pytest.param(pod, CLOSED, nothing, {}, "its execution has finished", id="terminated"),
+        pytest.param(pod, FORGOTTEN, nothing, {}, "its execution has finished", id="past retention"),
         pytest.param(pod, AWAY, nothing, {}, None, id="Temporal does not answer"),
         pytest.param(pod, ANOTHER, nothing, {}, None, id="the workflow id is used again, or it was retried"),
         pytest.param(pod, CLOSED, without_record, {}, None, id="the store does not tell"),
         pytest.param(lambda: pod(minutes=0.5), CLOSED, nothing, {}, None, id="young"),
-        pytest.param(pod, OPEN, settled, {}, "its try is over", id="a result stands"),
-        pytest.param(pod, OPEN, lost, {}, "its try is over", id="the try was lost"),
+        pytest.param(pod, OPEN, settled, {}, "its try has an outcome", id="a result stands"),
+        pytest.param(pod, OPEN, lost, {}, "its try has an outcome", id="the try was lost"),
         pytest.param(lambda: pod(annotations={}), CLOSED, nothing, {}, None, id="not ours"),
         pytest.param(
             lambda: pod(phase="Succeeded", minutes=20, ended=15), OPEN, nothing, {},
-            "it has ended, and no worker removed it", id="ended",
+            "it has ended, and no worker deleted it", id="ended",
         ),
         pytest.param(lambda: pod(phase="Succeeded", minutes=20, ended=5), OPEN, nothing, {}, None, id="ended a moment ago"),
         pytest.param(
@@ -148,11 +148,11 @@ def without_record(store: ObjectStore) -> None:
         pytest.param(lambda: pod(deletionTimestamp=_ago(10)), OPEN, nothing, {}, None, id="a worker sees to it"),
         pytest.param(
             lambda: pod(deletionTimestamp=_ago(10)), CLOSED, nothing, {},
-            "it was deleted, its node does not answer, and its execution is over", id="its node is lost",
+            "it was deleted, its node does not answer, and its execution has finished", id="its node is lost",
         ),
     ],
 )  # fmt: skip
-async def test_who_goes(
+async def test_pods_that_the_janitor_deletes(
     store: ObjectStore, one: Callable[[], Json], temporal: Temporal, prepare: Callable[[ObjectStore], None], policy: Json,
     reason: str | None,
 ) -> None:  # fmt: skip

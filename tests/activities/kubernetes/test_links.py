@@ -25,10 +25,10 @@ def test_values_are_put_in_and_quoted() -> None:
     }  # fmt: skip
 
 
-def test_a_template_with_something_unknown_is_refused(tmp_path: Path) -> None:
+def test_unknown_field_in_a_template_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
     file.write_text('[log_links]\nLoki = "https://logs/{pods}"\n')
-    with pytest.raises(ConfigError, match=r"\{pods\} is not known in a log link"):
+    with pytest.raises(ConfigError, match=r"\{pods\} is not a field of log links"):
         read_policy(file)
 
 

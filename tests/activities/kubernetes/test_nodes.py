@@ -14,7 +14,7 @@ import pytest
 from flytemp.runtime.commit import read_try_error
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import SystemFailure, TaskLost
-from flytemp_activities.kubernetes import Policy
+from flytemp_activities.kubernetes import Policy, cleanup
 from flytemp_activities.kubernetes.names import pod_name
 from infra.testcluster import Cluster
 from tests.activities.kubernetes.conftest import Bench, StartBackend

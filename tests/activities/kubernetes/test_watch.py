@@ -38,9 +38,9 @@ def test_the_first_that_is_seen_is_the_pod() -> None:
 
 def test_a_new_pod_is_remembered_as_it_was_last_seen() -> None:
     new = NewPods()
-    new.take("MODIFIED", pod("old", "other"))
-    new.take("ADDED", pod("one"))
-    new.take("MODIFIED", later := {**pod("one"), "status": {"phase": "Running"}})
+    new.apply("MODIFIED", pod("old", "other"))
+    new.apply("ADDED", pod("one"))
+    new.apply("MODIFIED", later := {**pod("one"), "status": {"phase": "Running"}})
     assert new.pop(("n", "other")) is None, "it is not new"
     assert new.pop(("n", "p")) == later
     assert new.pop(("n", "p")) is None, "it is followed now"
@@ -48,10 +48,10 @@ def test_a_new_pod_is_remembered_as_it_was_last_seen() -> None:
 
 def test_a_new_pod_that_is_gone_is_forgotten() -> None:
     new = NewPods()
-    new.take("ADDED", pod("one"))
-    new.take("DELETED", pod("one"))
+    new.apply("ADDED", pod("one"))
+    new.apply("DELETED", pod("one"))
     assert new.pop(("n", "p")) is None
-    new.take("ADDED", pod("one"))
+    new.apply("ADDED", pod("one"))
     new.clear()
     assert new.pop(("n", "p")) is None
 
@@ -60,8 +60,8 @@ def test_only_the_newest_are_remembered_and_for_a_moment(monkeypatch: pytest.Mon
     monkeypatch.setattr(watch, "MOST_NEW", 2)
     new = NewPods()
     for name in "abc":
-        new.take("ADDED", pod(name, name))
+        new.apply("ADDED", pod(name, name))
     assert [new.pop(("n", name)) is not None for name in "abc"] == [False, True, True]
-    new.take("ADDED", pod("one"))
+    new.apply("ADDED", pod("one"))
     monkeypatch.setattr(watch, "NEW_SECONDS", -1.0)
     assert new.pop(("n", "p")) is None

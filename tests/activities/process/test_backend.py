@@ -118,9 +118,9 @@ async def test_a_process_is_ready_before_the_first_task_and_serves_any_bundle(
     program: Project, start_backend: StartBackend
 ) -> None:
     bench = await start_backend(warm=1)
-    shop = bench.backend._shop
-    assert shop is not None
-    await until(lambda: shop.pool._idle, "a process is started ahead")
+    context = bench.backend._context
+    assert context is not None
+    await until(lambda: context.pool._idle, "a process is started ahead")
     (ready,) = marked_processes(bench.backend._token)
     assert output(await bench.run(program.invocation("pid"))) == ready
 

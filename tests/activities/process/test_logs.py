@@ -166,7 +166,7 @@ class FullStore(LocalStore):
 
 async def test_a_log_that_cannot_be_kept_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     options = ProcessOptions(log_chunk_bytes=1)
-    sink = LogSink(FullStore("file:///nowhere", "/nowhere"), lambda number: f"logs/{number}.txt", options)
+    sink = LogSink(FullStore("file:///nowhere"), lambda number: f"logs/{number}.txt", options)
     with caplog.at_level(logging.WARNING):
         sink.feed(b"one")
         sink.feed(b"two")

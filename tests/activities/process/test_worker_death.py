@@ -385,7 +385,8 @@ class FlakyStore(LocalStore):
 async def test_a_lease_is_renewed_and_its_loss_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
     monkeypatch.setattr(leases, "FENCE_AFTER_SECONDS", 0.05)
-    store, fenced = FlakyStore("s3://bucket", str(tmp_path / "bucket")), asyncio.Event()
+    store, fenced = FlakyStore(f"file://{tmp_path}"), asyncio.Event()
+    store.uri = "s3://bucket"
     keeper = LeaseKeeper(store, "me", "token", fenced.set)
     await keeper.start()
     key = layout.worker_key("me")
@@ -407,7 +408,7 @@ async def test_a_worker_with_files_of_its_machine_keeps_its_tasks(
 ) -> None:
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
     monkeypatch.setattr(leases, "FENCE_AFTER_SECONDS", 0.02)
-    store, fenced = FlakyStore(f"file://{tmp_path}", str(tmp_path)), asyncio.Event()
+    store, fenced = FlakyStore(f"file://{tmp_path}"), asyncio.Event()
     keeper = LeaseKeeper(store, "me", "token", fenced.set)
     await keeper.start()
     store.is_down = True
@@ -417,7 +418,7 @@ async def test_a_worker_with_files_of_its_machine_keeps_its_tasks(
 
 
 async def test_a_store_that_refuses_the_lease_leaves_nothing_running(tmp_path: Path) -> None:
-    store = FlakyStore(f"file://{tmp_path}", str(tmp_path))
+    store = FlakyStore(f"file://{tmp_path}")
     store.is_down = True
     options = ProcessOptions(state_dir=tmp_path / "state", scratch_folder=tmp_path / "scratch")
     backend = ProcessBackend(store, options, "worker")
