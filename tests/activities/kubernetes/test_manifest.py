@@ -196,8 +196,8 @@ def test_a_newer_worker_knows_the_pods_of_an_older_one() -> None:
     assert names.invocation_hash(invocation(TaskSettings(timeout_seconds=5.0))) == "84c93b2331579171ea8879debca27e48"
 
 
-def test_a_secret_of_an_impossible_name() -> None:
-    with pytest.raises(InputError, match="no name of a Kubernetes secret"):
+def test_invalid_name_of_a_secret_is_refused() -> None:
+    with pytest.raises(InputError, match="not a valid name of a Kubernetes secret"):
         made(TaskSettings(secrets=(SecretRequest(group="My DB", key="x"),)))
 
 
