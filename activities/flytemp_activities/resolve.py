@@ -29,15 +29,17 @@ from flytemp.records.launch import (
 )
 from flytemp.records.models import Phase
 from flytemp.records.stored import newest_record
+from flytemp.spec.graphs import pools_of
 from flytemp.spec.pages import to_pages
 from flytemp.spec.plan import plan_of
 from flytemp.temporal.search_attributes import missing_search_attributes
 from flytemp_activities.definitions import control_activity
 from flytemp_activities.executions import Executions, inline_bytes
+from flytemp_activities.worker_pools import pool_warnings
 
 
 class LaunchResolver:
-    """Chooses the version, applies defaults, validates inputs, writes `execution.json`, returns the plan.
+    """Resolver of launches: chooses the version, applies defaults, checks inputs, writes the context and returns the plan.
 
     Args:
         executions: the store's executions and documents.
@@ -82,7 +84,11 @@ class LaunchResolver:
             inputs=context.inputs if inline_bytes(context.inputs) <= INLINE_BYTES else None,
             plan=pages[0] if len(pages) == 1 else None,
             search_attributes=await self._search_attributes(),
-            warnings=[*context.warnings, *self._search_warnings(len(context.labels), len(labels))],
+            warnings=[
+                *context.warnings,
+                *self._search_warnings(len(context.labels), len(labels)),
+                *await pool_warnings(self._temporal, pools_of(self._executions.document(context.spec)), self._settings),
+            ],
             options=context.options.model_dump(mode="json", exclude_none=True),
             parent=ParentNode(parent.workflow_id, parent.node, parent.attempt) if parent is not None else None,
             timeout_seconds=context.options.timeout_seconds,

@@ -13,7 +13,7 @@ from temporalio.worker import Interceptor
 
 from flytemp.config import Settings, load_settings
 from flytemp.store import open_store
-from flytemp.task_queues import tasks_queue
+from flytemp.task_queues import pool_queue_prefix, tasks_queue
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
 from flytemp_activities.workflow_liveness import WorkflowLiveness
@@ -47,7 +47,11 @@ class FlytempPlugin(SimplePlugin):
         store = open_store(chosen.store)
         executions = Executions(store)
         queue = task_queue or chosen.task_queue
-        resolved = replace(resolved_settings(chosen), task_queue=queue if run_tasks else tasks_queue(queue))
+        resolved = replace(
+            resolved_settings(chosen),
+            task_queue=queue if run_tasks else tasks_queue(queue),
+            pool_queue_prefix=pool_queue_prefix(queue),
+        )
         control = control_parts(executions, temporal, resolved, chosen.raw_data_prefix)
         activities = list(control.activities)
         backend = make_backend(chosen, store) if run_tasks else None

@@ -20,7 +20,7 @@ from flytemp.errors import ConfigError
 from flytemp.protocol.workflow import ExecutionSettings
 from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
-from flytemp.task_queues import tasks_queue
+from flytemp.task_queues import pool_queue_prefix, tasks_queue
 from flytemp.temporal.connection import connect_temporal
 from flytemp_activities.backend import Backend
 from flytemp_activities.executions import Executions
@@ -152,6 +152,7 @@ def resolved_settings(settings: Settings) -> ExecutionSettings:
     worker = settings.worker
     return ExecutionSettings(
         task_queue=tasks_queue(settings.task_queue, worker.pool),
+        pool_queue_prefix=pool_queue_prefix(settings.task_queue),
         heartbeat_seconds=worker.heartbeat_seconds,
         max_parallelism=worker.max_parallelism,
         max_in_flight=worker.max_in_flight,

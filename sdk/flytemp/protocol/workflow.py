@@ -28,12 +28,14 @@ DEFAULT_TASK_QUEUE = "flytemp"
 class ExecutionSettings(Message):
     """Settings of the worker that resolved an execution. They are in the history, so a replay uses the same values.
 
-    ``task_queue`` is the queue of the backend's task activities. ``starts_ahead`` is the number of tries that may be started
+    ``task_queue`` is the queue of the activities of tasks without a pool; ``pool_queue_prefix`` followed by the name of a pool is
+    the queue of the pool's tasks. ``starts_ahead`` is the number of tries that may be started
     early. ``max_parallelism`` is the number of tries of the execution that may run at once, 0 for no limit.
     ``continue_as_new_events`` is the history length after which a run continues as new, 0 for Temporal's suggestion.
     """
 
     task_queue: str
+    pool_queue_prefix: str = ""
     heartbeat_seconds: float = 10
     max_parallelism: int = 25
     max_in_flight: int = 1_000
@@ -43,6 +45,10 @@ class ExecutionSettings(Message):
     drain_seconds: float = 30
     max_map_items: int = 1_000
     max_dynamic_depth: int = 50
+
+    def task_queue_of(self, pool: str) -> str:
+        """Return the task queue of a pool's tasks, or of the tasks without a pool for an empty text."""
+        return f"{self.pool_queue_prefix}{pool}" if pool else self.task_queue
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,17 @@ def node_at(graph: WorkflowSpec, local: str) -> NodeSpec:
     return found
 
 
+def pools_of(document: WorkflowDocument) -> set[str]:
+    """Return the names of the pools of workers that run tasks of the document's graphs."""
+    settings = (
+        node.overrides.settings or document.tasks[node.target].settings
+        for workflow in document.workflows.values()
+        for _, node in all_nodes(workflow)
+        if node.target in document.tasks
+    )
+    return {one.pool for one in settings if one.pool is not None}
+
+
 def needs_of(node: NodeSpec) -> Iterator[str]:
     """Yield the nodes of the graph that ``node`` waits for, including those that the nodes inside it need."""
     yield from node.after

@@ -1,8 +1,9 @@
-"""Tasks that are started before their activities are, many at once.
+"""Early start of the many tasks of a fan-out, by one activity.
 
-Temporal starts the activities of one workflow one after the other, each with a write of its own: of a thousand that takes it
-seconds, in which a cluster could start a thousand pods. So one activity has them all started; those that wait for them follow
-as the window lets them, and find what was started. Meanwhile they are held here: for the engine they are in the backend's hands.
+Temporal dispatches the activities of one workflow one after the other, each with a write of its own. For a thousand activities
+that takes seconds, in which a cluster could start a thousand pods. One activity starts the tries instead. The activities of the
+tries follow as the window of activities allows, and join the tries. Until then the tasks are held here, and count as running for
+the engine.
 """
 
 from __future__ import annotations
@@ -22,29 +23,29 @@ from flytemp_worker.engine import CancelTask, Engine, RunTask
 from flytemp_worker.workflow import activity_calls
 
 LEAST = 32
-"""Fewer are not worth an activity more."""
+"""Smallest number of tasks for which the activity is worth its cost."""
 
 FIRST = 8
-"""Of tasks that become ready together so many have their activities at once: people see what they wait for."""
+"""Number of the tasks of a fan-out whose activities are scheduled at once, so that users see their state."""
 
 Key = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class StopTask:
-    """Stop a task that was started, and that no activity waits for yet."""
+    """Stop a task that was started early and whose activity is not scheduled yet."""
 
     task: RunTask
 
 
 class EarlyStarts:
-    """What one run has started ahead.
+    """Tasks of one run that are held here: started early, and without an activity.
 
     Args:
-        root: the execution's.
-        settings: of the execution; without ``starts_ahead``, the most that may be held, nothing is ever started ahead.
-        rouse: called when tasks were started, so that the loop goes on.
-        cancelled: takes the key of a task that was to be stopped and had not been started.
+        root: the root folder of the execution in the store.
+        settings: the settings of the execution. ``starts_ahead`` is the largest number of held tasks.
+        rouse: is called when tasks were started, so that the loop of the run continues.
+        cancelled: receives the key of a cancelled task that was not started.
     """
 
     def __init__(
@@ -56,23 +57,26 @@ class EarlyStarts:
         self._rouse = rouse
         self._cancelled = cancelled
         self._held: dict[Key, RunTask] = {}
-        self._to_stop: dict[Key, None] = {}  # of these, in their order
+        self._to_stop: dict[Key, None] = {}  # held tasks, in order
         self.starting: workflow.ActivityHandle[Any] | None = None
 
     def __len__(self) -> int:
         return len(self._held)
 
     def room(self, engine: Engine) -> int:
-        """How many more tasks to start now; 0 where they would be too few, or the last ones still wait for their activities."""
+        """Return the number of tasks to start now: 0 if they are fewer than `LEAST`, or if tasks are held already."""
         if self._held or not engine.is_windowed:
             return 0
         free = min(engine.capacity.limit - engine.capacity.used, self._most, len(engine.capacity.tasks))
         return free if free >= LEAST else 0
 
     def start(self, tasks: list[RunTask], most: int) -> None:
-        """Hold the tasks, and have the first ``most`` of them started; but none whose time to wait for a worker is bounded."""
+        """Hold the tasks and start the first ``most`` of them.
+
+        Tasks of a pool are not started early, nor are tasks with a limit on the time that they wait for a worker.
+        """
         self._held.update((_key(task), task) for task in tasks)
-        starting = [task for task in tasks[:most] if task.queued is None]
+        starting = [task for task in tasks[:most] if task.queued is None and not task.route]
         if starting:
             self.starting = activity_calls.start_tasks(starting, self._root, self._task_queue)
             self.starting.add_done_callback(lambda done: self._on_started(starting, done))
@@ -85,7 +89,7 @@ class EarlyStarts:
         self._rouse()
 
     def stop(self, command: CancelTask) -> bool:
-        """Whether it is held here; then it is stopped, as soon as it is known whether it was started."""
+        """Stop a held task as soon as it is known if it was started. Return False if the task is not held."""
         key = (command.node, command.attempt, command.try_)
         if key not in self._held:
             return False
@@ -93,17 +97,17 @@ class EarlyStarts:
         return True
 
     def window(self, window: int) -> int:
-        """Of the ``window`` of activities, what is open to the engine, in its count. What is held comes first, once it may."""
+        """Return the part of the window of activities that the engine may use. Held tasks take precedence."""
         if not self._held:
             return window
         return window + len(self._held) if self.starting is not None else 0
 
     def is_due(self, engine: Engine, window: int) -> bool:
-        """Whether there is something for `next`."""
+        """Return True if `next` returns a task."""
         return bool(self._to_stop and self.starting is None) or self._first(engine, window) is not None
 
     def next(self, engine: Engine, window: int) -> RunTask | StopTask | None:
-        """What is to be sent now: a task to stop, or one whose activity has room in the window."""
+        """Return a held task to stop, or one whose activity fits in the window, or None. The task is no longer held."""
         while self._to_stop and self.starting is None:
             key = next(iter(self._to_stop))
             del self._to_stop[key]
@@ -115,15 +119,15 @@ class EarlyStarts:
         return None if first is None else self._held.pop(first)
 
     def waits_for_window(self, engine: Engine) -> bool:
-        """Whether one of those held would have its activity, but for the window."""
-        return self._willing(engine) is not None
+        """Return True if only the window holds back the activity of a task."""
+        return self._first_of_held(engine) is not None
 
     def _first(self, engine: Engine, window: int) -> Key | None:
-        """The first of those held, if it may have its activity now."""
-        return self._willing(engine) if engine.capacity.used - len(self._held) < window else None
+        """Return the first held task whose activity may be scheduled now."""
+        return self._first_of_held(engine) if engine.capacity.used - len(self._held) < window else None
 
-    def _willing(self, engine: Engine) -> Key | None:
-        """The first of those held, unless they are being started. In a pause what was not started does not start."""
+    def _first_of_held(self, engine: Engine) -> Key | None:
+        """Return the first held task, unless the tasks are being started. During a pause, a task must have been started."""
         if self.starting is not None:
             return None
         is_paused = engine.paused is not None and not engine.root.aborting
@@ -135,12 +139,12 @@ def _key(task: RunTask) -> Key:
 
 
 def _started(done: asyncio.Task[Any], most: int) -> Sequence[int]:
-    """The numbers of the tasks that were started, or may have been."""
+    """Return the positions of the tasks that were started, or may have been."""
     if done.cancelled():
         return range(most)
     error = done.exception()
     if error is None:
         return START_TASKS.read_result(done.result()).started
     cause = error.cause if isinstance(error, ActivityError) else error
-    nobody = isinstance(cause, ActivityTimeout) and cause.type is TimeoutType.SCHEDULE_TO_START
-    return () if nobody else range(most)
+    had_no_worker = isinstance(cause, ActivityTimeout) and cause.type is TimeoutType.SCHEDULE_TO_START
+    return () if had_no_worker else range(most)

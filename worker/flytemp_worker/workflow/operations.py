@@ -55,7 +55,7 @@ class Operations:
     def run_task(self, command: RunTask, *, stop: bool = False) -> None:
         """Start the activity of a try; if ``stop`` is true, the activity that stops it."""
         key = (command.node, command.attempt, command.try_)
-        queue, heartbeat = self._settings.task_queue, self._settings.heartbeat_seconds
+        queue, heartbeat = self._settings.task_queue_of(command.route), self._settings.heartbeat_seconds
         handle = activity_calls.run_task(command, self._root, queue, heartbeat, stop=stop)
         self._activities[key] = handle
         handle.add_done_callback(lambda done: self._on_task(command, done))
