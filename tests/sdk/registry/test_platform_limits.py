@@ -118,6 +118,20 @@ def test_registering_refuses_where_the_platform_does(store: ObjectStore, source:
     assert not [w for w in register_paths(store, [source], task_queue="another", **PLACE).warnings if "platform" in str(w)]
 
 
+def test_limits_of_the_tasks_pool_apply(store: ObjectStore, source: Path) -> None:
+    source.write_text(PROGRAM.replace("gpu=\"4\"))", "gpu=\"4\"), pool=\"big\")"))
+    publish_limits(store, "gpus", PlatformLimits(limits=LIMITS))
+    publish_limits(store, "gpus-big", PlatformLimits(limits=ResourceAmounts(gpu="8")))
+    warnings = [str(one) for one in register_paths(store, [source], task_queue="gpus", **PLACE).warnings]
+    exceeded = [warning for warning in warnings if "platform" in warning]
+    assert len(exceeded) == 1
+    assert "memory 64Gi is more than the 32Gi" in exceeded[0]
+    publish_limits(store, "gpus-big", PlatformLimits(refuse=True, limits=ResourceAmounts(gpu="3")))
+    with pytest.raises(ProgramError) as caught:
+        register_paths(store, [source], task_queue="gpus", **PLACE)
+    assert len(caught.value.problems) == 2
+
+
 def test_words_that_are_not_understood_count_for_nothing(store: ObjectStore) -> None:
     store.write(layout.platform_limits_key("gpus"), b'{"limits": 7}')
     assert read_limits(store, "gpus") == PlatformLimits() == read_limits(store, "never heard of")
