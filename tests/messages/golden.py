@@ -47,3 +47,22 @@ def _rendered(case: Case) -> str:
     elif outcome.hint is not None:
         lines.append(f"hint: {outcome.hint}")
     return "\n".join(lines) + "\n"
+
+
+def unlocated(call: Callable[[], object]) -> Case:
+    """Return the case of an error in a program: its class, messages and hints, without files and lines."""
+
+    def text() -> str:
+        try:
+            result = call()
+        except FlytempError as error:
+            problems = error.problems if isinstance(error, ProgramError) else [error]
+            lines = [f"{type(error).__name__} code={error.code} actor={error.actor}"]
+            for problem in problems:
+                lines.append(f"message: {problem.message}")
+                if problem.hint is not None:
+                    lines.append(f"hint: {problem.hint}")
+            return "\n".join(lines)
+        raise AssertionError(f"expected an error, got {result!r}")
+
+    return text

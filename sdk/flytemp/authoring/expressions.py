@@ -155,8 +155,8 @@ def comparison(operator: Operator, left: Promise, right: object) -> ComparisonEx
         hint = "use a field or an item of it, or compare inside a task" if _simple(left._type) is None else None
         shown = describe_type(other_type) if isinstance(right, Promise) else repr(right)
         raise PromiseMisuse(
-            f"cannot compare {left._described()}, which is {describe_type(left._type)}: {operator} {shown} is not a comparison "
-            "of primitive values of one type with such an order",
+            f"cannot compare {left._described()}, which is {describe_type(left._type)}, with {shown} by {operator}: both sides "
+            "must have the same primitive type, and an order for <, <=, > and >=",
             hint=hint,
             location=caller_site().location,
         )

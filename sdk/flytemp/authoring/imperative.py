@@ -73,7 +73,7 @@ class ImperativeWorkflow(Workflow[..., Any]):
         if not isinstance(name, str) or not name:
             raise SettingsError(
                 f"an imperative workflow needs a name, not {name!r}",
-                hint='it is registered under it: ImperativeWorkflow("reports.nightly")',
+                hint='the workflow is registered under its name: ImperativeWorkflow("reports.nightly")',
                 location=self.site.location,
             )
         if failure_policy is not None and not isinstance(failure_policy, WorkflowFailurePolicy):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -9,11 +10,11 @@ from typing import Any
 import pytest
 
 from flytemp import conditional, create_node, task, workflow
-from flytemp.authoring.errors import ConditionError, PromiseMisuse
 from flytemp.errors import InputError, ProgramError, TypeMismatch
 from flytemp.exceptions.user import FlyteMissingReturnValueException
 from flytemp.literals.compare import compare
 from flytemp.spec.models import BranchSpec, Comparison, InputBinding, Junction, LiteralBinding, OutputBinding
+from tests.messages.golden import Case, check_golden, unlocated
 
 
 class Colour(Enum):
@@ -155,48 +156,37 @@ def test_a_conditional_can_be_ordered_and_named() -> None:
     assert [case.node.id for case in decided.branch.cases if case.node] == ["n0", "other"]
 
 
-@pytest.mark.parametrize(
-    ("condition", "message"),
-    [
-        (lambda p: p, "does not support unary expressions"),
-        (lambda p: None, "Required an expression received None"),
-        (lambda p: p is True, "Logical .* not supported.*Received an evaluated expression with val False"),
-        (lambda p: "x", "only Comparison"),
-        (lambda p: (p > 1) & True, "both sides must be comparisons"),
-    ],
-)
-def test_a_condition_is_a_comparison(condition: Any, message: str) -> None:
-    @workflow
-    def wf(x: int) -> int:
-        return conditional("c").if_(condition(x)).then(number()).else_().then(number())
+def deciding_by(condition: Callable[[Any, Any], Any]) -> Case:
+    """Return the case of a workflow with a conditional whose condition is ``condition(x, s)``."""
 
-    with pytest.raises(AssertionError, match=message) as raised:
-        wf.spec()
-    assert isinstance(raised.value, ConditionError)
-    assert raised.value.problems[0].hint
+    def compiled() -> object:
+        @workflow
+        def wf(x: int, s: str) -> int:
+            return conditional("c").if_(condition(x, s)).then(number()).else_().then(number())
+
+        return wf.spec()
+
+    return unlocated(compiled)
 
 
-@pytest.mark.parametrize(
-    ("condition", "message"),
-    [
-        (lambda x, s: (x > 1) and (x < 3), "Logical"),
-        (lambda x, s: (x > 1) or (x < 3), "Logical"),
-        (lambda x, s: not (x > 1), "Logical"),
-        (lambda x, s: 1 < x < 3, "Logical"),
-        (lambda x, s: ~(x > 1), "inverted"),
-        (lambda x, s: x == "a", "not a comparison of primitive values"),
-        (lambda x, s: x == s, "not a comparison of primitive values"),
-        (lambda x, s: x < None, "not a comparison of primitive values"),
-        (lambda x, s: x == [1], "an operand must be a primitive value"),
-    ],
-)
-def test_operands_that_cannot_be_compared_are_refused(condition: Any, message: str) -> None:
-    @workflow
-    def wf(x: int, s: str) -> int:
-        return conditional("c").if_(condition(x, s)).then(number()).else_().then(number())
-
-    with pytest.raises(PromiseMisuse, match=message):
-        wf.spec()
+def test_invalid_conditions_are_refused() -> None:
+    conditions: dict[str, Callable[[Any, Any], Any]] = {
+        "a promise": lambda x, s: x,
+        "None": lambda x, s: None,
+        "is True": lambda x, s: x is True,
+        "a text": lambda x, s: "x",
+        "& True": lambda x, s: (x > 1) & True,
+        "and": lambda x, s: (x > 1) and (x < 3),
+        "or": lambda x, s: (x > 1) or (x < 3),
+        "not": lambda x, s: not (x > 1),
+        "a chained comparison": lambda x, s: 1 < x < 3,
+        "an inverted comparison": lambda x, s: ~(x > 1),
+        "an integer and a text": lambda x, s: x == "a",
+        "promises of different types": lambda x, s: x == s,
+        "an order with None": lambda x, s: x < None,
+        "a list": lambda x, s: x == [1],
+    }
+    check_golden("conditions", {name: deciding_by(condition) for name, condition in conditions.items()})
 
 
 def test_a_conditional_without_else_is_refused() -> None:
@@ -219,25 +209,25 @@ def test_a_conditional_outside_of_a_workflow_is_refused() -> None:
         conditional("c")
 
 
-@pytest.mark.parametrize(
-    ("build", "message"),
-    [
-        (lambda x: conditional("c").if_(x > 1).then(number(x=number(x=x))).else_().then(number()), "also calls"),
-        (lambda x: conditional("c").if_(x > 1).then(x).else_().then(number()), "expects a call"),
-        (lambda x: conditional("c").if_(x > 1).then(3).else_().then(number()), "expects a call"),
-        (lambda x: conditional("c").elif_(x > 1), "elif_ is out of order"),
-        (lambda x: conditional("c").else_(), "else_ is out of order"),
-        (lambda x: conditional("c").if_(x > 1).then(number()).if_(x > 2), "if_ is out of order"),
-        (lambda x: _made_before(x), "called outside of the case"),
-    ],
-)
-def test_cases_must_be_single_calls_in_order(build: Any, message: str) -> None:
-    @workflow
-    def wf(x: int) -> int:
-        return build(x)  # type: ignore[no-any-return]
+def test_cases_must_be_single_calls_in_order() -> None:
+    builds: dict[str, Callable[[Any], Any]] = {
+        "two calls": lambda x: conditional("c").if_(x > 1).then(number(x=number(x=x))).else_().then(number()),
+        "an input": lambda x: conditional("c").if_(x > 1).then(x).else_().then(number()),
+        "a constant": lambda x: conditional("c").if_(x > 1).then(3).else_().then(number()),
+        "elif_ first": lambda x: conditional("c").elif_(x > 1),
+        "else_ first": lambda x: conditional("c").else_(),
+        "if_ twice": lambda x: conditional("c").if_(x > 1).then(number()).if_(x > 2),
+        "a call before the case": _made_before,
+    }
 
-    with pytest.raises(ConditionError, match=message):
-        wf.spec()
+    def built(build: Callable[[Any], Any]) -> Case:
+        @workflow
+        def wf(x: int) -> int:
+            return build(x)  # type: ignore[no-any-return]
+
+        return unlocated(wf.spec)
+
+    check_golden("conditional-cases", {name: built(build) for name, build in builds.items()})
 
 
 def _made_before(x: Any) -> Any:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from flytemp import approve, conditional, sleep, task, wait_for_input, workflow
-from flytemp.authoring.errors import PromiseMisuse, SettingsError
-from flytemp.errors import InputError, NotSupported
+from flytemp.errors import InputError
 from flytemp.exceptions.user import FlyteDisapprovalException
 from flytemp.literals.types import SimpleType
 from flytemp.spec.models import GateSpec, InputBinding, OutputBinding
+from tests.messages.golden import Case, check_golden, unlocated
 
 
 @task
@@ -83,23 +83,23 @@ def test_gates_outside_of_a_workflow_prompt_as_well(monkeypatch: pytest.MonkeyPa
     assert sleep(3600) is None
 
 
-@pytest.mark.parametrize(
-    ("make", "error", "message"),
-    [
-        (lambda: approve(nothing(), "a", timeout=1), PromiseMisuse, "doesn't return anything"),
-        (lambda: approve(number(), "", timeout=1), SettingsError, "name"),
-        (lambda: approve(number(), "a", timeout="1h"), SettingsError, "timeout of a gate"),
-        (lambda: approve(object(), "a", timeout=1), PromiseMisuse, "cannot approve"),
-        (lambda: wait_for_input("a", timeout=1, expected_type=complex), NotSupported, "complex"),
-        (lambda: sleep("1h"), SettingsError, "duration of a sleep"),
-        (lambda: sleep(1).with_overrides(retries=1), NotSupported, "of a sleep cannot be overridden"),
-        (lambda: approve(number(), "a", 1).with_overrides(timeout=1), NotSupported, "of a gate cannot be overridden"),
-    ],
-)
-def test_invalid_gates_are_refused(make: Any, error: type[Exception], message: str) -> None:
-    @workflow
-    def wf() -> None:
-        make()
+def test_invalid_gates_are_refused() -> None:
+    calls: dict[str, Callable[[], object]] = {
+        "approval of nothing": lambda: approve(nothing(), "a", timeout=1),
+        "empty name": lambda: approve(number(), "", timeout=1),
+        "text as a time": lambda: approve(number(), "a", timeout="1h"),
+        "approval of an unsupported value": lambda: approve(1j, "a", timeout=1),
+        "unsupported type": lambda: wait_for_input("a", timeout=1, expected_type=complex),
+        "text as a duration": lambda: sleep("1h"),
+        "override of a sleep": lambda: sleep(1).with_overrides(retries=1),
+        "override of a gate": lambda: approve(number(), "a", 1).with_overrides(timeout=1),
+    }
 
-    with pytest.raises(error, match=message):
-        wf.spec()
+    def made(call: Callable[[], object]) -> Case:
+        @workflow
+        def wf() -> None:
+            call()
+
+        return unlocated(wf.spec)
+
+    check_golden("gates", {name: made(call) for name, call in calls.items()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +11,13 @@ import pytest
 
 import flytemp
 from flytemp import ImperativeWorkflow, LaunchPlan, WorkflowFailurePolicy, map_task, task, workflow
+from flytemp.authoring.errors import SettingsError
 from flytemp.compiler import compile_entity, compile_program, load_program
 from flytemp.errors import ProgramError
 from flytemp.spec.integrity import check_integrity
 from flytemp.spec.models import ErrorBinding, InputBinding, OutputBinding
 from flytemp.types.error import FlyteError
+from tests.messages.golden import check_golden, unlocated
 
 
 @dataclass
@@ -259,28 +262,34 @@ def test_options_of_an_imperative_workflow() -> None:
     assert (spec.failure_policy, spec.interruptible, spec.timeout_seconds) == ("fail-after-executable-nodes-complete", True, 60)
 
 
-@pytest.mark.parametrize(
-    ("mistake", "message"),
-    [
-        (lambda wf, x: wf.add_workflow_input("x", int), "input 'x' of workflow 'my.wrong' is added twice"),
-        (lambda wf, x: wf.add_workflow_input("a b", int), "'a b' cannot name an input"),
-        (lambda wf, x: wf.add_workflow_input("y", 5), "input 'y' of workflow 'my.wrong': "),
-        (lambda wf, x: wf.add_workflow_output("o", [x]), "output 'o' of workflow 'my.wrong' needs its type"),
-        (lambda wf, x: wf.add_workflow_output("o", {"k": x}), "output 'o' of workflow 'my.wrong' needs its type"),
-        (lambda wf, x: wf.add_workflow_output("o", 5), "must be a promise, not 5"),
-        (lambda wf, x: wf.add_workflow_output("o", wf.add_entity(add, a=x)), "must be a promise, not Node"),
-        (lambda wf, x: wf.add_on_failure_handler(print), "a failure handler must be a task, workflow or launch plan"),
-        (lambda wf, x: ImperativeWorkflow(5), "an imperative workflow needs a name, not 5"),
-        (lambda wf, x: ImperativeWorkflow("n", "fail"), "failure_policy must be a WorkflowFailurePolicy"),
-    ],
-)
-def test_mistakes_have_the_line_of_the_call(mistake: Any, message: str) -> None:
+MISTAKES: dict[str, Callable[[ImperativeWorkflow, Any], object]] = {
+    "input twice": lambda wf, x: wf.add_workflow_input("x", int),
+    "invalid name": lambda wf, x: wf.add_workflow_input("a b", int),
+    "invalid type": lambda wf, x: wf.add_workflow_input("y", 5),
+    "list without a type": lambda wf, x: wf.add_workflow_output("o", [x]),
+    "dict without a type": lambda wf, x: wf.add_workflow_output("o", {"k": x}),
+    "constant output": lambda wf, x: wf.add_workflow_output("o", 5),
+    "node as output": lambda wf, x: wf.add_workflow_output("o", wf.add_entity(add, a=x)),
+    "function as handler": lambda wf, x: wf.add_on_failure_handler(print),
+    "number as name": lambda wf, x: ImperativeWorkflow(5),
+    "text as policy": lambda wf, x: ImperativeWorkflow("n", "fail"),
+}
+
+
+def with_input(mistake: Callable[[ImperativeWorkflow, Any], object]) -> object:
     wf = ImperativeWorkflow("my.wrong")
-    x = wf.add_workflow_input("x", int)
-    with pytest.raises(ValueError, match=r"my\.wrong|imperative|failure") as caught:
-        mistake(wf, x)
-    assert message in str(caught.value)
-    assert isinstance(caught.value, ProgramError)
+    return mistake(wf, wf.add_workflow_input("x", int))
+
+
+def test_texts_of_mistakes() -> None:
+    cases = {name: unlocated(lambda mistake=mistake: with_input(mistake)) for name, mistake in MISTAKES.items()}
+    check_golden("imperative-workflows", cases)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES.keys())
+def test_mistakes_have_the_line_of_the_call(mistake: Callable[[ImperativeWorkflow, Any], object]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        with_input(mistake)
     assert caught.value.problems[0].location is not None
     assert caught.value.problems[0].location.file == __file__
 

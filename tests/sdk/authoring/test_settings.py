@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from flytemp import Backoff, Cache, DeckField, Documentation, PodTemplate, Resources, RetryStrategy, Secret, task, workflow
+from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.pod import kubernetes_json
 from flytemp.authoring.quantities import amount
 from flytemp.authoring.settings import task_settings
-from flytemp.errors import NotSupported, ProgramError
+from flytemp.errors import NotSupported
 from flytemp.extras.accelerators import A100, A100_80GB, T4, GPUAccelerator
 from flytemp.spec.models import AcceleratorSpec, CacheSpec, ResourceAmounts, TaskSettings
 from flytemp.spec.models import Backoff as BackoffSpec
+from tests.messages.golden import check_golden, unlocated
 
 
 def test_defaults() -> None:
@@ -93,43 +95,48 @@ def test_shorter_forms(options: dict[str, Any], expected: dict[str, Any]) -> Non
     assert task_settings(options).model_dump(exclude_defaults=True) == expected
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"foo": 1}, r"Unrecognized argument\(s\) for task: dict_keys\(\['foo'\]\)"),
-        ({"retries": -1}, "retries must be a whole number"),
-        ({"retries": True}, "retries must be a whole number"),
-        ({"retries": RetryStrategy(-1)}, "retries must be a whole number"),
-        ({"timeout": "1h"}, r"timeout must be a number of seconds or a datetime\.timedelta"),
-        ({"timeout": -1}, "zero or more"),
-        ({"cache": True}, "at least one cache policy needs to be set"),
-        ({"cache": 3}, "cache must be True, False or a Cache"),
-        ({"cache_version": "1"}, r"Cache version is specified ``1`` but ``cache`` is not enabled"),
-        ({"cache_serialize": True}, "Cache serialize is specified"),
-        ({"cache_ignore_input_vars": ("a",)}, "Cache ignore input vars is specified ``a``"),
-        ({"cache": Cache(version="1"), "cache_version": "2"}, "belong in the Cache object"),
-        ({"resources": Resources(cpu=1), "limits": Resources(cpu=1)}, "`resources` can not be used together with the `limits`"),
-        ({"requests": Resources(cpu=(1, 2))}, "cpu of requests must be one value"),
-        ({"resources": "big"}, "resources must be a Resources"),
-        ({"environment": {"A": 1}}, "environment must be a dict of texts"),
-        ({"labels": ["a"]}, "labels must be a dict of texts"),
-        ({"secret_requests": ["a"]}, "secret_requests must be a list of Secret"),
-        ({"secret_requests": Secret("g")}, "secret_requests must be a list of Secret"),
-        ({"interruptible": "yes"}, "interruptible must be True, False or None"),
-        ({"pool": "GPU 1"}, "pool='GPU 1' cannot name a pool of workers"),
-        ({"pool": 1}, "pool must be text"),
-        ({"pod_template": {"containers": []}}, "pod_template must be a PodTemplate"),
-        ({"accelerator": "T4"}, "accelerator must be one of"),
-        ({"shared_memory": "lots"}, "shared_memory 'lots' is not a Kubernetes quantity"),
-        ({"enable_deck": True, "disable_deck": False}, "can't both be set"),
-        ({"deck_fields": ["Nothing"]}, "deck_fields must contain members of DeckField"),
-        ({"node_dependency_hints": []}, "node_dependency_hints can only be used on dynamic"),
-    ],
-)
-def test_invalid_options_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message) as raised:
+INVALID: list[dict[str, Any]] = [
+    {"foo": 1},
+    {"retries": -1},
+    {"retries": True},
+    {"retries": RetryStrategy(-1)},
+    {"timeout": "1h"},
+    {"timeout": -1},
+    {"cache": True},
+    {"cache": 3},
+    {"cache_version": "1"},
+    {"cache_serialize": True},
+    {"cache_ignore_input_vars": ("a",)},
+    {"cache": Cache(version="1"), "cache_version": "2"},
+    {"resources": Resources(cpu=1), "limits": Resources(cpu=1)},
+    {"requests": Resources(cpu=(1, 2))},
+    {"resources": "big"},
+    {"environment": {"A": 1}},
+    {"labels": ["a"]},
+    {"secret_requests": ["a"]},
+    {"secret_requests": Secret("g")},
+    {"interruptible": "yes"},
+    {"pool": "GPU 1"},
+    {"pool": 1},
+    {"pod_template": {"containers": []}},
+    {"accelerator": "T4"},
+    {"shared_memory": "lots"},
+    {"enable_deck": True, "disable_deck": False},
+    {"deck_fields": ["Nothing"]},
+    {"node_dependency_hints": []},
+]
+
+
+def test_invalid_options_are_refused() -> None:
+    cases = {repr(options): unlocated(lambda options=options: task_settings(options)) for options in INVALID}
+    check_golden("task-options", cases)
+
+
+@pytest.mark.parametrize("options", INVALID, ids=repr)
+def test_errors_of_options_are_value_errors(options: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as raised:
         task_settings(options)
-    assert isinstance(raised.value, ProgramError)
+    assert isinstance(raised.value, ValueError)
 
 
 @pytest.mark.parametrize(
@@ -148,20 +155,16 @@ def test_unsupported_options_are_refused(options: dict[str, Any]) -> None:
     assert raised.value.hint
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"cpu": (1, 2, 3)}, r"\(1, 2, 3\) must be of length 2"),
-        ({"cpu": "many"}, "cpu 'many' is not a Kubernetes quantity"),
-        ({"mem": "1 GB"}, "not a Kubernetes quantity"),
-        ({"cpu": -1}, "not a Kubernetes quantity"),
-        ({"gpu": "0.5"}, "gpu '0.5' must be a whole number"),
-        ({"cpu": True}, "cpu must be a number or text"),
-    ],
-)
-def test_invalid_resources_are_refused(values: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        Resources(**values)
+def test_invalid_resources_are_refused() -> None:
+    invalid: list[dict[str, Any]] = [
+        {"cpu": (1, 2, 3)},
+        {"cpu": "many"},
+        {"mem": "1 GB"},
+        {"cpu": -1},
+        {"gpu": "0.5"},
+        {"cpu": True},
+    ]
+    check_golden("resources", {repr(values): unlocated(lambda values=values: Resources(**values)) for values in invalid})
 
 
 def test_quantities_compare_as_kubernetes_does() -> None:
