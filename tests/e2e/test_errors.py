@@ -191,7 +191,7 @@ FAILURES = [
     pytest.param("raises", "ValueError: a bad thing", id="an exception"),
     pytest.param("gives_up", "no use", id="an exception that is not retried"),
     pytest.param("large", "measures 2.9 MiB", id="an output too large"),
-    pytest.param("no_file", "nothing at /no/such/file.txt", id="a file that was not written"),
+    pytest.param("no_file", "/no/such/file.txt does not exist", id="a file that was not written"),
 ]
 
 
@@ -429,11 +429,11 @@ def test_temporal_is_not_running(here: Installation, words: list[str]) -> None:
 
 @pytest.mark.parametrize("words", [COMMANDS_OF_TEMPORAL[0], ["register", "runnable.py"], ["list", "executions"]], ids=" ".join)
 def test_an_unknown_profile_or_namespace(here: Installation, tmp_path: Path, words: list[str]) -> None:
-    refused(flytemp(*words, "--profile", "nonesuch"), "no Temporal profile 'nonesuch'", "temporal config", code=1)
+    refused(flytemp(*words, "--profile", "nonesuch"), "the Temporal profile 'nonesuch' does not exist", "temporal config", code=1)
     config = tmp_path / "temporal.toml"
     config.write_text('[profile.prod]\naddress = "localhost:7233"\n')
     with environment({**here.environment(), "TEMPORAL_CONFIG_FILE": str(config), "TEMPORAL_PROFILE": "prd"}, Path.cwd()):
-        refused(flytemp(*words), "no Temporal profile 'prd'", "prod", code=1)
+        refused(flytemp(*words), "Temporal profile 'prd' does not exist", "prod", code=1)
     if words[0] != "register":
         refused(flytemp(*words, "--namespace", "nonesuch"), "namespace nonesuch", "namespace create", code=1)
 
@@ -449,8 +449,8 @@ def test_an_unknown_profile_or_namespace(here: Installation, tmp_path: Path, wor
         pytest.param("[wroker]\nslots = 1\n", r"flytemp\.toml:1: \[wroker\] is not a setting", "'worker'", id="unknown table"),
         pytest.param("[worker]\nslot = 1\n", r"flytemp\.toml:2: .*slot", "slots", id="unknown setting of the worker"),
         pytest.param("[worker]\nrecycle_after = 'x'\n", r"flytemp\.toml:2: worker\.recycle_after", "", id="no number"),
-        pytest.param('project = "../x"\n', r"flytemp\.toml:1: project = '../x'", "correct it", id="../ project"),
-        pytest.param("domain = 3\n", r"flytemp\.toml:1: domain = 3", "correct it", id="wrong type"),
+        pytest.param('project = "../x"\n', r"flytemp\.toml:1: project = '../x'", "correct the value", id="../ project"),
+        pytest.param("domain = 3\n", r"flytemp\.toml:1: domain = 3", "correct the value", id="wrong type"),
     ],
 )
 def test_a_broken_flytemp_toml(own_store: Path, tmp_path: Path, text: str, says: str, hint: str) -> None:
