@@ -1,4 +1,4 @@
-"""Run by a test: processes extract one bundle into one cache, round by round, all at the same moment."""
+"""Run by a test: processes extract one bundle into one cache at the same moment, round by round."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _race(uri: str, ref_json: str, cache: str, rounds: int, barrier: Barrier) ->
             if text != "VALUE = 7\n":
                 raise AssertionError(f"round {number}: an incomplete bundle: {text!r}")
     except BaseException:
-        barrier.abort()  # else the others would wait for this one
+        barrier.abort()  # so that the others do not wait
         raise
 
 

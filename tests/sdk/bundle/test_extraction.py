@@ -1,4 +1,4 @@
-"""Extraction: verified, atomic, shared by processes, and deaf to hostile archives."""
+"""Extraction of bundles: verification, atomicity, concurrent processes, hostile archives."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def packed(tmp_path: Path) -> PackedBundle:
     return pack(root)
 
 
-def test_there_and_back(store: ObjectStore, cache: Path, packed: PackedBundle) -> None:
+def test_round_trip(store: ObjectStore, cache: Path, packed: PackedBundle) -> None:
     assert store_bundle(store, packed) is True
     assert store_bundle(store, packed) is False
     folder = extract(store, packed.ref, cache)
@@ -54,14 +54,14 @@ def test_there_and_back(store: ObjectStore, cache: Path, packed: PackedBundle) -
     assert sorted(path.name for path in cache.iterdir()) == [packed.ref.digest]
 
 
-def test_what_is_extracted_is_not_read_again(store: ObjectStore, cache: Path, packed: PackedBundle) -> None:
+def test_extracted_bundle_is_not_read_again(store: ObjectStore, cache: Path, packed: PackedBundle) -> None:
     store_bundle(store, packed)
     folder = extract(store, packed.ref, cache)
     store.delete(layout.bundle_key(packed.ref.digest))
     assert extract(store, packed.ref, cache) == folder
 
 
-def test_a_bundle_that_is_not_there(store: ObjectStore, cache: Path, packed: PackedBundle) -> None:
+def test_missing_bundle_is_not_found(store: ObjectStore, cache: Path, packed: PackedBundle) -> None:
     with pytest.raises(NotFound, match="is not in the store") as caught:
         extract(store, packed.ref, cache)
     assert "register the program again" in (caught.value.hint or "")
@@ -82,7 +82,7 @@ def test_a_bundle_that_is_not_there(store: ObjectStore, cache: Path, packed: Pac
     ],
     ids=["no end", "half", "empty", "no gzip", "other", "one byte", "longer", "bomb"],
 )
-def test_a_damaged_bundle(
+def test_damaged_bundle_is_refused(
     store: ObjectStore, cache: Path, packed: PackedBundle, damage: Callable[[bytes], bytes]
 ) -> None:
     key = layout.bundle_key(packed.ref.digest)
@@ -92,7 +92,7 @@ def test_a_damaged_bundle(
     assert not cache.exists()
 
 
-def test_a_claim_of_a_gigantic_size(store: ObjectStore, cache: Path, packed: PackedBundle) -> None:
+def test_bundle_over_the_size_limit_is_refused(store: ObjectStore, cache: Path, packed: PackedBundle) -> None:
     store_bundle(store, packed)
     with pytest.raises(CorruptData, match="the limit is"):
         extract(store, packed.ref.model_copy(update={"size": 2**40}), cache)
@@ -140,9 +140,7 @@ SYM, HARD = tarfile.SYMTYPE, tarfile.LNKTYPE
         pytest.param([_member("a/out", SYM, "../../outside")], id="deep link"),
         pytest.param([_member("out", SYM, ".."), _member("out/evil")], id="file through a link"),
         pytest.param([_member("a/f"), _member("in", SYM, "a"), _member("in/f2", SYM, "f")], id="link through a link"),
-        pytest.param(
-            [_member("p/f"), _member("trick", SYM, "p/q/../.."), _member("p/q", SYM, "..")], id="link changed later"
-        ),
+        pytest.param([_member("p/f"), _member("trick", SYM, "p/q/../.."), _member("p/q", SYM, "..")], id="link changed later"),
         pytest.param([_member("hard", HARD, "/etc/passwd")], id="hard link out"),
         pytest.param([_member("a"), _member("hard", HARD, "a")], id="hard link in"),
         pytest.param([_member("null", tarfile.CHRTYPE)], id="character device"),
@@ -153,7 +151,7 @@ SYM, HARD = tarfile.SYMTYPE, tarfile.LNKTYPE
         pytest.param([_member("a"), _member("a", SYM, "b")], id="file and link"),
     ],
 )
-def test_a_hostile_archive(store: ObjectStore, tmp_path: Path, members: list[tarfile.TarInfo]) -> None:
+def test_hostile_archive_is_refused(store: ObjectStore, tmp_path: Path, members: list[tarfile.TarInfo]) -> None:
     (tmp_path / "outside").mkdir()
     ref = _hostile(store, members)
     before = set(tmp_path.rglob("*"))
@@ -164,12 +162,12 @@ def test_a_hostile_archive(store: ObjectStore, tmp_path: Path, members: list[tar
     assert not Path("/tmp/flytemp-evil").exists()
 
 
-def test_an_archive_that_is_no_tar(store: ObjectStore, cache: Path) -> None:
+def test_archive_that_is_not_a_tar_is_refused(store: ObjectStore, cache: Path) -> None:
     with pytest.raises(CorruptData, match="is not a code bundle"):
         extract(store, _as_bundle(store, b"just text" * 200), cache)
 
 
-def test_an_empty_project(store: ObjectStore, cache: Path, tmp_path: Path) -> None:
+def test_empty_project(store: ObjectStore, cache: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     packed = pack(tmp_path / "empty")
     store_bundle(store, packed)
@@ -179,9 +177,7 @@ def test_an_empty_project(store: ObjectStore, cache: Path, tmp_path: Path) -> No
 # ------------------------------------------------------------------------------------------ the cache
 
 
-def test_a_full_disk_leaves_nothing(
-    store: ObjectStore, cache: Path, packed: PackedBundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk_leaves_nothing(store: ObjectStore, cache: Path, packed: PackedBundle, monkeypatch: pytest.MonkeyPatch) -> None:
     store_bundle(store, packed)
 
     def full(*_: object) -> None:
@@ -194,14 +190,14 @@ def test_a_full_disk_leaves_nothing(
     assert list(cache.iterdir()) == []
 
 
-def test_a_cache_below_a_file(store: ObjectStore, tmp_path: Path, packed: PackedBundle) -> None:
+def test_cache_below_a_file_is_an_error(store: ObjectStore, tmp_path: Path, packed: PackedBundle) -> None:
     store_bundle(store, packed)
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot extract a code bundle"):
         extract(store, packed.ref, tmp_path / "file" / "cache")
 
 
-def test_the_slower_of_two_takes_what_is_there(
+def test_slower_of_two_processes_uses_the_existing_folder(
     store: ObjectStore, cache: Path, packed: PackedBundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_bundle(store, packed)
@@ -218,9 +214,7 @@ def test_the_slower_of_two_takes_what_is_there(
     assert [path.name for path in cache.iterdir()] == [packed.ref.digest]
 
 
-def test_what_a_killed_process_left_is_removed_once_it_is_old(
-    store: ObjectStore, cache: Path, packed: PackedBundle
-) -> None:
+def test_old_unfinished_folders_are_removed(store: ObjectStore, cache: Path, packed: PackedBundle) -> None:
     store_bundle(store, packed)
     old, young = cache / f"{extraction._UNFINISHED}old", cache / f"{extraction._UNFINISHED}young"
     for folder in (old, young):

@@ -1,4 +1,4 @@
-"""What goes into a bundle, what is refused, and that the same project always gives the same bytes."""
+"""Packing of bundles: included, excluded and refused files, and reproducible bytes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _members(data: bytes) -> list[tarfile.TarInfo]:
         ("repo/scripts", "repo/scripts"),
     ],
 )
-def test_the_root_is_the_first_folder_without_init(tmp_path: Path, given: str, root: str) -> None:
+def test_root_is_the_nearest_folder_without_init(tmp_path: Path, given: str, root: str) -> None:
     _project(
         tmp_path,
         {
@@ -65,13 +65,13 @@ def test_the_root_is_the_first_folder_without_init(tmp_path: Path, given: str, r
     assert find_project_root(tmp_path / given) == tmp_path / root
 
 
-def test_the_root_of_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_of_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _project(tmp_path, {"pkg/__init__.py": "", "pkg/wf.py": ""})
     monkeypatch.chdir(tmp_path / "pkg")
     assert find_project_root(Path("wf.py")) == tmp_path
 
 
-def test_the_root_of_nothing(tmp_path: Path) -> None:
+def test_root_of_a_missing_path_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="does not exist"):
         find_project_root(tmp_path / "absent.py")
 
@@ -79,7 +79,7 @@ def test_the_root_of_nothing(tmp_path: Path) -> None:
 # ----------------------------------------------------------------------------------------- determinism
 
 
-def test_the_digest_is_of_the_archive_and_the_size_too(root: Path) -> None:
+def test_digest_and_size_are_of_the_uncompressed_archive(root: Path) -> None:
     _project(root, {"a.py": "x = 1\n"})
     packed = pack(root)
     archive = gzip.decompress(packed.data)
@@ -89,10 +89,8 @@ def test_the_digest_is_of_the_archive_and_the_size_too(root: Path) -> None:
     assert packed.ref.import_roots == (".",)
 
 
-def test_the_same_files_give_the_same_bytes_anywhere(tmp_path: Path) -> None:
-    first = _project(
-        tmp_path / "one", {"a.py": "1", "pkg/b.py": "2", "ünï.txt": "3", f"{'d' * 120}/{'e' * 200}.py": "4"}
-    )
+def test_equal_files_give_equal_bytes(tmp_path: Path) -> None:
+    first = _project(tmp_path / "one", {"a.py": "1", "pkg/b.py": "2", "ünï.txt": "3", f"{'d' * 120}/{'e' * 200}.py": "4"})
     second = tmp_path / "elsewhere" / "two"
     for name in ("ünï.txt", "pkg/b.py", "a.py", f"{'d' * 120}/{'e' * 200}.py"):  # another order of creation
         (second / name).parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +102,7 @@ def test_the_same_files_give_the_same_bytes_anywhere(tmp_path: Path) -> None:
     assert pack(first).data == pack(second).data
 
 
-def test_members_say_nothing_about_the_machine(root: Path) -> None:
+def test_members_do_not_depend_on_the_machine(root: Path) -> None:
     _project(root, {"a.py": "", "run.sh": ""})
     os.chmod(root / "run.sh", 0o711)
     packed = pack(root)
@@ -116,7 +114,7 @@ def test_members_say_nothing_about_the_machine(root: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["content", "name", "executable", "more"])
-def test_a_change_changes_the_digest(root: Path, change: str) -> None:
+def test_change_of_a_file_changes_the_digest(root: Path, change: str) -> None:
     _project(root, {"a.py": "1"})
     before = pack(root).ref.digest
     match change:
@@ -153,12 +151,12 @@ def test_a_change_changes_the_digest(root: Path, change: str) -> None:
         ".DS_Store",
     ],
 )
-def test_what_is_never_packed(root: Path, name: str) -> None:
+def test_excluded_files(root: Path, name: str) -> None:
     _project(root, {"a.py": "", name: "x"})
     assert pack(root).files == ("a.py",)
 
 
-def test_a_virtual_environment_of_any_name(root: Path) -> None:
+def test_virtual_environment_is_excluded(root: Path) -> None:
     _project(root, {"a.py": "", "py311/pyvenv.cfg": "", "py311/lib/x.py": ""})
     assert pack(root).files == ("a.py",)
 
@@ -186,7 +184,7 @@ def test_ignore_files(root: Path, rules: dict[str, str], packed: set[str]) -> No
     assert set(pack(root).files) == packed | set(rules) - ({"sub/.gitignore"} if "sub/b.py" not in packed else set())
 
 
-def test_the_repository_above_the_root_counts_too(tmp_path: Path) -> None:
+def test_ignore_files_of_the_repository_apply(tmp_path: Path) -> None:
     repo = _project(
         tmp_path / "repo",
         {".git/HEAD": "", ".gitignore": "/src/big/\n*.log\n", "src/a.py": "", "src/big/x": "", "src/sub/y.log": ""},
@@ -194,25 +192,25 @@ def test_the_repository_above_the_root_counts_too(tmp_path: Path) -> None:
     assert pack(repo / "src").files == ("a.py",)
 
 
-def test_a_root_that_the_repository_ignores_is_packed_all_the_same(tmp_path: Path) -> None:
+def test_root_that_git_ignores_is_packed(tmp_path: Path) -> None:
     repo = _project(tmp_path / "repo", {".git/HEAD": "", ".gitignore": "/generated/\n", "generated/deep/a.py": ""})
     assert pack(repo / "generated" / "deep").files == ("a.py",)
     assert pack(repo / "generated").files == ("deep/a.py",)
 
 
-def test_folders_above_the_repository_do_not_count(tmp_path: Path) -> None:
+def test_ignore_files_above_the_repository_do_not_apply(tmp_path: Path) -> None:
     _project(tmp_path, {".gitignore": "*.py\n", "repo/.git/HEAD": "", "repo/a.py": "", "plain/a.py": ""})
     assert pack(tmp_path / "repo").files == ("a.py",)
     assert pack(tmp_path / "plain").files == ("a.py",)
 
 
-def test_an_ignore_file_that_is_no_text(root: Path) -> None:
+def test_ignore_file_that_is_not_text_is_refused(root: Path) -> None:
     (root / ".gitignore").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match=r"cannot read .*\.gitignore"):
         pack(root)
 
 
-def test_a_pattern_that_is_none(root: Path) -> None:
+def test_invalid_pattern_is_refused(root: Path) -> None:
     (root / ".flytempignore").write_text("ok\n!\n")
     with pytest.raises(InputError, match=r"\.flytempignore:2: '!' is not a pattern") as caught:
         pack(root)
@@ -223,7 +221,7 @@ def test_a_pattern_that_is_none(root: Path) -> None:
 # ------------------------------------------------------------------------------------ links and devices
 
 
-def test_a_link_to_a_file_becomes_the_file(root: Path) -> None:
+def test_link_to_a_file_becomes_the_file(root: Path) -> None:
     _project(root, {"real/a.py": "content"})
     (root / "b.py").symlink_to("real/a.py")
     (root / "c.py").symlink_to(root / "real" / "a.py")
@@ -232,7 +230,7 @@ def test_a_link_to_a_file_becomes_the_file(root: Path) -> None:
     assert sorted(members) == ["b.py", "c.py", "real/a.py"]
 
 
-def test_a_link_to_a_folder_stays_a_link(root: Path) -> None:
+def test_link_to_a_folder_is_kept(root: Path) -> None:
     _project(root, {"real/pkg/a.py": ""})
     (root / "other").mkdir()
     (root / "other" / "pkg").symlink_to(root / "real" / "pkg")
@@ -242,7 +240,7 @@ def test_a_link_to_a_folder_stays_a_link(root: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["../outside", "../outside/a.py", "/etc", "/etc/hostname", "../absent"])
-def test_a_link_out_of_the_root_is_refused(root: Path, target: str) -> None:
+def test_link_out_of_the_root_is_refused(root: Path, target: str) -> None:
     _project(root.parent, {"outside/a.py": ""})
     (root / "sub").mkdir()
     (root / "sub" / "link").symlink_to(target if target.startswith("/") else f"../{target}")
@@ -253,7 +251,7 @@ def test_a_link_out_of_the_root_is_refused(root: Path, target: str) -> None:
     assert pack(root).files == (".flytempignore",)
 
 
-def test_a_link_through_a_link_out_of_the_root_is_refused(root: Path) -> None:
+def test_link_through_a_link_out_of_the_root_is_refused(root: Path) -> None:
     _project(root.parent, {"outside/a.py": ""})
     (root / "hidden").mkdir()
     (root / "hidden" / "out").symlink_to(root.parent / "outside")
@@ -263,14 +261,14 @@ def test_a_link_through_a_link_out_of_the_root_is_refused(root: Path) -> None:
         pack(root)
 
 
-def test_a_link_to_a_folder_that_is_not_packed(root: Path) -> None:
+def test_link_to_an_excluded_folder_is_refused(root: Path) -> None:
     _project(root, {"a.py": "", "big/x": "", ".gitignore": "/big/\n"})
     (root / "link").symlink_to("big")
     with pytest.raises(InputError, match="link is a link to big, which is not in the bundle"):
         pack(root)
 
 
-def test_links_to_nowhere_are_left_out(root: Path) -> None:
+def test_broken_links_are_left_out(root: Path) -> None:
     _project(root, {"a.py": ""})
     (root / "nowhere").symlink_to("absent")
     (root / "myself").symlink_to("myself")
@@ -278,7 +276,7 @@ def test_links_to_nowhere_are_left_out(root: Path) -> None:
     assert pack(root).files == ("a.py",)
 
 
-def test_a_root_that_is_a_link(root: Path) -> None:
+def test_root_may_be_a_link(root: Path) -> None:
     _project(root, {"a.py": ""})
     (root.parent / "alias").symlink_to(root)
     assert pack(root.parent / "alias") == pack(root)
@@ -297,7 +295,7 @@ def test_pipes_and_sockets_are_refused(root: Path, monkeypatch: pytest.MonkeyPat
             pack(root)
 
 
-def test_a_link_to_a_device_is_refused(root: Path) -> None:
+def test_link_to_a_device_is_refused(root: Path) -> None:
     (root / "null").symlink_to("/dev/null")
     with pytest.raises(InputError, match="outside the bundle's root"):
         pack(root)
@@ -306,7 +304,7 @@ def test_a_link_to_a_device_is_refused(root: Path) -> None:
 # ---------------------------------------------------------------------------------------------- limits
 
 
-def test_too_large_names_the_largest_files(root: Path) -> None:
+def test_size_limit_names_the_largest_files(root: Path) -> None:
     _project(root, {"small.py": "x", "model.bin": "x" * 3_000_000, "data/train.csv": "y" * 20_000})
     with pytest.raises(LimitExceeded) as caught:
         pack(root, limit_bytes=1_000_000)
@@ -315,7 +313,7 @@ def test_too_large_names_the_largest_files(root: Path) -> None:
     assert ".flytempignore" in (caught.value.hint or "")
 
 
-def test_just_small_enough(root: Path) -> None:
+def test_size_at_the_limit_is_packed(root: Path) -> None:
     _project(root, {"a": "x" * 1000})
     assert pack(root, limit_bytes=1000).files == ("a",)
 
@@ -327,7 +325,7 @@ def test_too_many_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pack(root)
 
 
-def test_an_unreadable_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_file_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _project(root, {"a.py": ""})
 
     def forbidden(self: Path) -> bytes:
@@ -347,12 +345,12 @@ def test_import_roots_are_kept_in_order(root: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["..", "src/../..", "/abs", "absent", "src/a.py"])
-def test_an_import_root_that_is_none(root: Path, text: str) -> None:
+def test_invalid_import_root_is_refused(root: Path, text: str) -> None:
     _project(root, {"src/a.py": ""})
     with pytest.raises(InputError, match="the import root"):
         pack(root, import_roots=(text,))
 
 
-def test_a_root_that_is_no_folder(root: Path) -> None:
+def test_root_must_be_a_folder(root: Path) -> None:
     with pytest.raises(NotFound):
         pack(root / "absent")

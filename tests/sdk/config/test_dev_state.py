@@ -1,4 +1,4 @@
-"""The state file by which commands find a `flytemp dev`."""
+"""The state file of a `flytemp dev`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STATE = DevState(
 )
 
 
-def test_there_and_back(tmp_path: Path) -> None:
+def test_round_trip(tmp_path: Path) -> None:
     dev_state.write(tmp_path, STATE)
     found = dev_state.read(tmp_path)
     assert found is not None
@@ -38,12 +38,12 @@ def test_there_and_back(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / ".flytemp").iterdir()] == ["dev.json"]
 
 
-def test_without_a_file(tmp_path: Path) -> None:
+def test_missing_file_is_none(tmp_path: Path) -> None:
     assert dev_state.read(tmp_path) is None
     dev_state.remove(tmp_path, STATE.pid)
 
 
-def test_only_ones_own_announcement_is_withdrawn(tmp_path: Path) -> None:
+def test_remove_keeps_the_file_of_another_process(tmp_path: Path) -> None:
     dev_state.write(tmp_path, STATE)
     dev_state.remove(tmp_path, STATE.pid + 1)
     assert dev_state.read(tmp_path) is not None
@@ -51,7 +51,7 @@ def test_only_ones_own_announcement_is_withdrawn(tmp_path: Path) -> None:
     assert dev_state.read(tmp_path) is None
 
 
-def test_a_process_that_ended_is_not_alive(tmp_path: Path) -> None:
+def test_ended_process_is_not_alive(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
     dev_state.write(tmp_path, dataclasses.replace(STATE, pid=process.pid))
     found = dev_state.read(tmp_path)
@@ -64,7 +64,7 @@ def test_a_process_that_ended_is_not_alive(tmp_path: Path) -> None:
     assert not found.is_alive
 
 
-def test_a_reused_pid_is_another_process(tmp_path: Path) -> None:
+def test_reused_pid_is_not_alive(tmp_path: Path) -> None:
     dev_state.write(tmp_path, STATE)
     found = dev_state.read(tmp_path)
     assert found is not None
@@ -73,14 +73,14 @@ def test_a_reused_pid_is_another_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pid", [0, -1])
-def test_a_pid_that_is_none(pid: int) -> None:
+def test_invalid_pid_is_not_alive(pid: int) -> None:
     assert not dataclasses.replace(STATE, pid=pid).is_alive
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "{}", '{"pid": "x", "address": "a", "namespace": "n", "store": "s", "task_queue": "q"}']
 )
-def test_a_file_that_is_none_of_ours(tmp_path: Path, text: str) -> None:
+def test_invalid_state_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / ".flytemp").mkdir()
     (tmp_path / ".flytemp" / "dev.json").write_text(text)
     with pytest.raises(ConfigError, match=r"cannot use .*dev\.json") as caught:
@@ -88,7 +88,7 @@ def test_a_file_that_is_none_of_ours(tmp_path: Path, text: str) -> None:
     assert "remove it" in (caught.value.hint or "")
 
 
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+def test_unwritable_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".flytemp").write_text("a file")
     with pytest.raises(StoreError, match=r"cannot write .*dev\.json"):
         dev_state.write(tmp_path, STATE)

@@ -1,4 +1,4 @@
-"""Which of several sources wins, and what is said of each."""
+"""Precedence and errors of the sources of settings."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def load(project: Path, tmp_path: Path) -> Callable[..., Settings]:
-    """Load in the project with the variables given; the machine's own configuration is not seen."""
+    """Return a function that loads the project's settings with given variables, without the machine's own configuration."""
 
     def call(start: Path | None = None, overrides: dict[str, str] | None = None, **environ: str) -> Settings:
         return load_settings(start, overrides=overrides or {}, environ={"HOME": str(tmp_path / "home"), **environ})
@@ -82,7 +82,7 @@ def toml(project: Path, text: str) -> Path:
 # --------------------------------------------------------------------------------------------- defaults
 
 
-def test_with_nothing_at_all(load: Callable[..., Settings], project: Path) -> None:
+def test_defaults(load: Callable[..., Settings], project: Path) -> None:
     settings = load()
     assert (settings.project, settings.domain) == ("default", "development")
     assert settings.store == f"file://{project}/.flytemp/store"
@@ -112,7 +112,7 @@ def test_settings_cannot_be_changed(load: Callable[..., Settings]) -> None:
         load().store = "x"  # type: ignore[misc]
 
 
-def test_loading_imports_nothing_heavy() -> None:
+def test_loading_does_not_import_heavy_modules() -> None:
     program = (
         "import sys; from flytemp.config import load_settings; load_settings();"
         "assert not {'pydantic', 'fsspec', 'temporalio', 'rich', 'click', 'yaml'} & set(sys.modules)"
@@ -126,7 +126,9 @@ SOURCES = ("flag", "variable", "file", "profile", "dev", "default profile", "def
 
 
 @pytest.mark.parametrize("best", SOURCES)
-def test_the_first_source_that_has_a_value_wins(load: Callable[..., Settings], project: Path, tmp_path: Path, best: str) -> None:
+def test_first_source_with_a_value_has_precedence(
+    load: Callable[..., Settings], project: Path, tmp_path: Path, best: str
+) -> None:
     """``best`` and every source after it have an address."""
     there = set(SOURCES[SOURCES.index(best) :])
     file = tmp_path / "home" / ".config" / "temporalio" / "temporal.toml"
@@ -173,12 +175,12 @@ def test_variables(load: Callable[..., Settings], variable: str, key: str, value
     assert settings.origins[key] == f"environment {variable}"
 
 
-def test_flytemps_own_variable_comes_before_temporals(load: Callable[..., Settings]) -> None:
+def test_variable_of_flytemp_precedes_that_of_temporal(load: Callable[..., Settings]) -> None:
     settings = load(TEMPORAL_ADDRESS="temporal:1", FLYTEMP_ADDRESS="flytemp:1")
     assert settings.address == "flytemp:1"
 
 
-def test_an_empty_variable_is_not_set(load: Callable[..., Settings], project: Path) -> None:
+def test_empty_variable_is_ignored(load: Callable[..., Settings], project: Path) -> None:
     toml(project, 'domain = "staging"')
     assert load(FLYTEMP_DOMAIN="").domain == "staging"
 
@@ -203,14 +205,14 @@ def test_every_setting_has_a_variable_a_flag_and_a_key(load: Callable[..., Setti
     assert {by_flag.origins[field.key] for field in fields} == {field.flag for field in fields}
 
 
-def test_the_kubernetes_section(load: Callable[..., Settings], project: Path) -> None:
+def test_kubernetes_section(load: Callable[..., Settings], project: Path) -> None:
     toml(project, '[kubernetes]\npolicy = "pods.toml"\nnamespace = "{project}-{domain}"\n')
     chosen = load(FLYTEMP_KUBERNETES_IMAGE="tasks:1").kubernetes
     assert (chosen.policy, chosen.namespace, chosen.image) == (project / "pods.toml", "{project}-{domain}", "tasks:1")
     assert (chosen.kubeconfig, chosen.context, chosen.pods) == (None, None, 1_000)
 
 
-def test_the_worker_section(load: Callable[..., Settings], project: Path) -> None:
+def test_worker_section(load: Callable[..., Settings], project: Path) -> None:
     toml(project, '[worker]\nslots = 2\nheartbeat_seconds = 5\npass_environment = ["A", "B_1"]\nmetrics_address = ""\n')
     worker = load(FLYTEMP_WORKER_SLOTS="7").worker
     assert (worker.slots, worker.heartbeat_seconds, worker.pass_environment) == (7, 5.0, ("A", "B_1"))
@@ -218,7 +220,7 @@ def test_the_worker_section(load: Callable[..., Settings], project: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["worker.slots", "worker_slots", "slots"])
-def test_a_workers_flag(load: Callable[..., Settings], name: str) -> None:
+def test_worker_flag(load: Callable[..., Settings], name: str) -> None:
     settings = load(overrides={name: "5"})
     assert settings.worker.slots == 5
     assert settings.origins["worker.slots"] == "--slots"
@@ -227,19 +229,19 @@ def test_a_workers_flag(load: Callable[..., Settings], name: str) -> None:
 # ---------------------------------------------------------------------------------------------- places
 
 
-def test_the_project_is_found_upwards(load: Callable[..., Settings], project: Path) -> None:
+def test_project_is_found_in_parent_folders(load: Callable[..., Settings], project: Path) -> None:
     inner = project / "src" / "deep"
     inner.mkdir(parents=True)
     (project / "src" / ".flytemp").mkdir()
     assert load(inner).project_dir == project / "src"
     toml(project, "")
-    assert load(inner).project_dir == project  # a flytemp.toml further up decides before a .flytemp
+    assert load(inner).project_dir == project  # a flytemp.toml in a parent has precedence over a .flytemp
     (inner / "wf.py").write_text("")
     assert load(inner / "wf.py").project_dir == project
     assert load(inner).origins["project_dir"] == "the folder with flytemp.toml"
 
 
-def test_the_current_folder_without_any(load: Callable[..., Settings], project: Path, tmp_path: Path) -> None:
+def test_current_folder_is_the_default_project(load: Callable[..., Settings], project: Path, tmp_path: Path) -> None:
     assert load().origins["project_dir"] == "the current folder"
     assert load(tmp_path).project_dir == tmp_path
 
@@ -257,10 +259,10 @@ def test_the_current_folder_without_any(load: Callable[..., Settings], project: 
         ("variable", "~/store", "file://{home}/store"),
     ],
 )
-def test_a_relative_store(
+def test_relative_store(
     load: Callable[..., Settings], project: Path, monkeypatch: pytest.MonkeyPatch, where: str, text: str, store: str
 ) -> None:
-    """Relative to the file that says so, else to the current folder."""
+    """A relative store is relative to its file, else to the current folder."""
     (project / "sub").mkdir()
     monkeypatch.chdir(project / "sub")
     toml(project, f'store = "{text}"' if where == "file" else "")
@@ -270,13 +272,13 @@ def test_a_relative_store(
     assert settings.store == store.format(project=project, tmp=project.parent, home=Path.home())
 
 
-def test_a_store_that_is_none(load: Callable[..., Settings]) -> None:
+def test_invalid_store_is_refused(load: Callable[..., Settings]) -> None:
     with pytest.raises(ConfigError, match="store, from environment FLYTEMP_STORE") as caught:
         load(FLYTEMP_STORE="s3://")
     assert caught.value.hint
 
 
-def test_the_state_folder(load: Callable[..., Settings], project: Path) -> None:
+def test_state_folder(load: Callable[..., Settings], project: Path) -> None:
     toml(project, 'state_dir = "state"')
     assert load().state_dir == project / "state"
     assert load(FLYTEMP_STATE_DIR="/var/lib/flytemp").state_dir == Path("/var/lib/flytemp")
@@ -285,7 +287,7 @@ def test_the_state_folder(load: Callable[..., Settings], project: Path) -> None:
 # ---------------------------------------------------------------------------------- Temporal's profiles
 
 
-def test_the_default_profile(load: Callable[..., Settings], tmp_path: Path) -> None:
+def test_default_profile(load: Callable[..., Settings], tmp_path: Path) -> None:
     path = profiles(tmp_path)
     settings = load()
     assert (settings.address, settings.namespace) == ("default-profile:7233", "of-default-profile")
@@ -294,7 +296,7 @@ def test_the_default_profile(load: Callable[..., Settings], tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("by", ["flag", "variable", "own variable", "file"])
-def test_choosing_a_profile(load: Callable[..., Settings], project: Path, tmp_path: Path, by: str) -> None:
+def test_selected_profile(load: Callable[..., Settings], project: Path, tmp_path: Path, by: str) -> None:
     path = profiles(tmp_path)
     toml(project, 'profile = "prod"' if by == "file" else "")
     variables = {"variable": {"TEMPORAL_PROFILE": "prod"}, "own variable": {"FLYTEMP_PROFILE": "prod"}}.get(by, {})
@@ -303,26 +305,26 @@ def test_choosing_a_profile(load: Callable[..., Settings], project: Path, tmp_pa
     assert settings.origins["namespace"] == f"temporal profile prod ({path})"
 
 
-def test_no_secret_is_ever_shown(load: Callable[..., Settings], tmp_path: Path) -> None:
+def test_secrets_are_not_in_the_settings(load: Callable[..., Settings], tmp_path: Path) -> None:
     profiles(tmp_path)
     settings = load(overrides={"profile": "prod"}, TEMPORAL_API_KEY="s3cret")
     assert "s3cret" not in repr(settings)
     assert "s3cret" not in repr(settings.describe())
 
 
-def test_a_profile_without_an_address_means_the_usual_one(load: Callable[..., Settings], tmp_path: Path) -> None:
+def test_profile_without_an_address_uses_the_default(load: Callable[..., Settings], tmp_path: Path) -> None:
     profiles(tmp_path)
     settings = load(overrides={"profile": "bare"})
     assert (settings.address, settings.namespace) == ("localhost:7233", "of-bare")
 
 
-def test_variables_come_before_the_profile_one_by_one(load: Callable[..., Settings], tmp_path: Path) -> None:
+def test_variables_precede_values_of_the_profile(load: Callable[..., Settings], tmp_path: Path) -> None:
     profiles(tmp_path)
     settings = load(TEMPORAL_PROFILE="prod", TEMPORAL_NAMESPACE="mine")
     assert (settings.address, settings.namespace) == ("prod:7233", "mine")
 
 
-def test_the_file_by_its_variable(load: Callable[..., Settings], tmp_path: Path) -> None:
+def test_configuration_file_of_the_variable(load: Callable[..., Settings], tmp_path: Path) -> None:
     path = tmp_path / "elsewhere.toml"
     path.write_text('[profile.default]\naddress = "elsewhere:1"\n')
     settings = load(TEMPORAL_CONFIG_FILE=str(path))
@@ -330,7 +332,7 @@ def test_the_file_by_its_variable(load: Callable[..., Settings], tmp_path: Path)
     assert settings.origins["config_file"] == "environment TEMPORAL_CONFIG_FILE"
 
 
-def test_a_file_that_does_not_exist_is_told(load: Callable[..., Settings], tmp_path: Path) -> None:
+def test_missing_configuration_file_is_noted(load: Callable[..., Settings], tmp_path: Path) -> None:
     settings = load(TEMPORAL_CONFIG_FILE=str(tmp_path / "absent.toml"))
     assert settings.config_file is None
     assert settings.notes == (f"the file of TEMPORAL_CONFIG_FILE does not exist: {tmp_path / 'absent.toml'}",)
@@ -346,7 +348,7 @@ def test_a_file_that_does_not_exist_is_told(load: Callable[..., Settings], tmp_p
         ("linux", {"HOME": "/h", "TEMPORAL_CONFIG_FILE": "/f.toml"}, "/f.toml"),
     ],
 )
-def test_where_temporal_keeps_its_file(
+def test_default_path_of_temporals_configuration(
     monkeypatch: pytest.MonkeyPatch, platform: str, environ: dict[str, str], path: str | None
 ) -> None:
     monkeypatch.setattr(sys, "platform", platform)
@@ -360,7 +362,7 @@ def test_where_temporal_keeps_its_file(
         ("zzz", "has the profiles bare, default, prod", "--profile"),
     ],
 )
-def test_a_wrong_profile(load: Callable[..., Settings], tmp_path: Path, name: str, message: str, hint: str) -> None:
+def test_missing_profile_is_refused(load: Callable[..., Settings], tmp_path: Path, name: str, message: str, hint: str) -> None:
     path = profiles(tmp_path)
     with pytest.raises(ConfigError) as caught:
         load(overrides={"profile": name})
@@ -368,7 +370,7 @@ def test_a_wrong_profile(load: Callable[..., Settings], tmp_path: Path, name: st
     assert hint in (caught.value.hint or "")
 
 
-def test_a_profile_without_any_file(load: Callable[..., Settings]) -> None:
+def test_profile_without_a_file_is_refused(load: Callable[..., Settings]) -> None:
     with pytest.raises(ConfigError, match=r"the file .*temporal\.toml does not exist"):
         load(overrides={"profile": "prod"})
 
@@ -383,7 +385,9 @@ def test_a_profile_without_any_file(load: Callable[..., Settings]) -> None:
         ("[profile]\ndefault = 1\n", "'profile.default' is not a section", 2),
     ],
 )
-def test_a_damaged_file_of_temporals(load: Callable[..., Settings], tmp_path: Path, text: str, message: str, line: int) -> None:
+def test_damaged_configuration_of_temporal_is_refused(
+    load: Callable[..., Settings], tmp_path: Path, text: str, message: str, line: int
+) -> None:
     path = profiles(tmp_path, text)
     with pytest.raises(ConfigError, match=message) as caught:
         load()
@@ -393,7 +397,7 @@ def test_a_damaged_file_of_temporals(load: Callable[..., Settings], tmp_path: Pa
 # ----------------------------------------------------------------------------------------- flytemp dev
 
 
-def test_a_flytemp_dev_is_found(load: Callable[..., Settings], project: Path) -> None:
+def test_running_flytemp_dev_is_used(load: Callable[..., Settings], project: Path) -> None:
     state = dev(project)
     settings = load()
     assert (settings.address, settings.namespace) == (state.address, "of-dev")
@@ -404,9 +408,7 @@ def test_a_flytemp_dev_is_found(load: Callable[..., Settings], project: Path) ->
     assert settings.origins["store"] == f"flytemp dev ({project / '.flytemp' / 'dev.json'})"
 
 
-def test_a_flytemp_dev_comes_before_the_default_profile_as_a_whole(
-    load: Callable[..., Settings], project: Path, tmp_path: Path
-) -> None:
+def test_flytemp_dev_precedes_the_default_profile(load: Callable[..., Settings], project: Path, tmp_path: Path) -> None:
     profiles(tmp_path)
     dev(project)
     assert load().namespace == "of-dev"
@@ -420,7 +422,7 @@ def test_a_flytemp_dev_comes_before_the_default_profile_as_a_whole(
         ({"TEMPORAL_PROFILE": "bare"}, {}, "the Temporal profile 'bare' was chosen"),
     ],
 )
-def test_a_flytemp_dev_does_not_count_when_another_temporal_is_named(
+def test_flytemp_dev_is_ignored_if_another_temporal_is_selected(
     load: Callable[..., Settings],
     project: Path,
     tmp_path: Path,
@@ -438,20 +440,20 @@ def test_a_flytemp_dev_does_not_count_when_another_temporal_is_named(
     assert settings.notes == (f"the `flytemp dev` of {project} at 127.0.0.1:17233 is not used: {reason}",)
 
 
-def test_the_same_address_named_again_is_the_same_dev(load: Callable[..., Settings], project: Path) -> None:
+def test_flytemp_dev_is_used_for_its_own_address(load: Callable[..., Settings], project: Path) -> None:
     state = dev(project)
     settings = load(TEMPORAL_ADDRESS=state.address, TEMPORAL_NAMESPACE="mine")
     assert settings.dev is not None
     assert (settings.store, settings.namespace) == (state.store, "mine")
 
 
-def test_a_store_of_ones_own_beside_a_flytemp_dev(load: Callable[..., Settings], project: Path) -> None:
+def test_store_setting_precedes_flytemp_dev(load: Callable[..., Settings], project: Path) -> None:
     state = dev(project)
     settings = load(FLYTEMP_STORE="s3://bucket/x")
     assert (settings.address, settings.store) == (state.address, "s3://bucket/x")
 
 
-def test_a_dead_flytemp_dev_is_ignored_and_told(load: Callable[..., Settings], project: Path) -> None:
+def test_ended_flytemp_dev_is_noted(load: Callable[..., Settings], project: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     dev(project, pid=ended.pid)
@@ -462,7 +464,7 @@ def test_a_dead_flytemp_dev_is_ignored_and_told(load: Callable[..., Settings], p
     assert settings.notes == (f"{path} is ignored: its `flytemp dev` (process {ended.pid}) has ended",)
 
 
-def test_a_damaged_state_file_is_ignored_and_told(load: Callable[..., Settings], project: Path) -> None:
+def test_damaged_state_file_is_noted(load: Callable[..., Settings], project: Path) -> None:
     (project / ".flytemp").mkdir()
     (project / ".flytemp" / "dev.json").write_text("{")
     settings = load()
@@ -471,7 +473,7 @@ def test_a_damaged_state_file_is_ignored_and_told(load: Callable[..., Settings],
     assert "dev.json" in settings.notes[0]
 
 
-# ------------------------------------------------------------------------------------------ what is wrong
+# ------------------------------------------------------------------------------------------ errors
 
 
 @pytest.mark.parametrize(
@@ -504,7 +506,7 @@ def test_a_damaged_state_file_is_ignored_and_told(load: Callable[..., Settings],
         ('store = ""\n', "a text that is not empty", "", 1),
     ],
 )
-def test_a_wrong_project_file(
+def test_invalid_project_file_is_refused(
     load: Callable[..., Settings], project: Path, text: str, message: str, hint: str, line: int
 ) -> None:
     path = toml(project, text)
@@ -516,7 +518,7 @@ def test_a_wrong_project_file(
     assert str(caught.value.location) == f"{path}:{line}"
 
 
-def test_a_project_file_that_is_no_text(load: Callable[..., Settings], project: Path) -> None:
+def test_project_file_that_is_not_text_is_refused(load: Callable[..., Settings], project: Path) -> None:
     (project / "flytemp.toml").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match=r"cannot read .*flytemp\.toml"):
         load()
@@ -533,13 +535,13 @@ def test_a_project_file_that_is_no_text(load: Callable[..., Settings], project: 
         ("FLYTEMP_WORKER_HEARTBEAT_SECONDS", "0", "at least 0.1"),
     ],
 )
-def test_a_wrong_variable(load: Callable[..., Settings], variable: str, value: str, message: str) -> None:
+def test_invalid_variable_is_refused(load: Callable[..., Settings], variable: str, value: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(**{variable: value})
     assert message in caught.value.message
 
 
-def test_a_wrong_flag(load: Callable[..., Settings]) -> None:
+def test_invalid_flag_is_refused(load: Callable[..., Settings]) -> None:
     with pytest.raises(ConfigError, match="project = 'X Y', from --project"):
         load(overrides={"project": "X Y"})
     with pytest.raises(ConfigError, match="'stor' is not a setting") as caught:
@@ -547,7 +549,7 @@ def test_a_wrong_flag(load: Callable[..., Settings]) -> None:
     assert caught.value.hint == "did you mean 'store'?"
 
 
-def test_a_misspelt_variable_is_told(load: Callable[..., Settings]) -> None:
+def test_misspelt_variable_is_noted(load: Callable[..., Settings]) -> None:
     settings = load(FLYTEMP_STROE="x", FLYTEMP_SECRETS_ENV_PREFIX="x", FLYTEMP_QUITE_ANOTHER_THING="x", FLYTEMPX="x")
     assert settings.notes == ("the variable FLYTEMP_STROE is not a setting; did you mean FLYTEMP_STORE?",)
 
@@ -555,7 +557,7 @@ def test_a_misspelt_variable_is_told(load: Callable[..., Settings]) -> None:
 # --------------------------------------------------------------------------------------------- describe
 
 
-def test_describe_tells_every_value_and_its_origin(load: Callable[..., Settings], project: Path) -> None:
+def test_describe_has_every_value_and_its_origin(load: Callable[..., Settings], project: Path) -> None:
     path = toml(project, 'domain = "staging"\n[worker]\ndrain_seconds = 2.5\npass_environment = ["A", "B"]\n')
     rows = {key: (value, origin) for key, value, origin in load(FLYTEMP_TASK_QUEUE="q").describe()}
     assert rows["domain"] == ("staging", f"flytemp.toml ({path})")

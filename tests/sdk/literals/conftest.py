@@ -1,4 +1,4 @@
-"""The classes under test lie in a module of their own, which the tests of this folder import."""
+"""Makes the classes under test importable."""
 
 import sys
 from pathlib import Path

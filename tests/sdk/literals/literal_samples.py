@@ -1,4 +1,4 @@
-"""Classes that the tests of this folder convert. Their annotations are postponed, as in many programs."""
+"""Classes that the tests of this folder convert. Their annotations are postponed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be bound to what; whatever may, is readable there."""
+"""Rules of which output may be bound to which input."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ Node = make_dataclass("Node", [("name", str), ("children", "list[Node]", ()), ("
     ],
     ids=str,
 )
-def test_castable_and_then_readable(source: Any, target: Any, value: Any) -> None:
+def test_castable_value_is_accepted_by_the_target(source: Any, target: Any, value: Any) -> None:
     source_type, target_type = literal_type(source), literal_type(target)
     assert castable(source_type, target_type)
     literal = to_literal(value, source)
@@ -125,7 +125,7 @@ def test_castable_and_then_readable(source: Any, target: Any, value: Any) -> Non
     ],
     ids=str,
 )
-def test_not_castable(source: Any, target: Any) -> None:
+def test_uncastable_types_are_refused(source: Any, target: Any) -> None:
     assert not castable(literal_type(source), literal_type(target))
 
 
@@ -147,5 +147,5 @@ def test_not_castable(source: Any, target: Any) -> None:
     ],
     ids=str,
 )
-def test_the_variant_that_a_binding_must_say(source: Any, target: Any, variant: int | None) -> None:
+def test_variant_tag_that_a_binding_needs(source: Any, target: Any, variant: int | None) -> None:
     assert variant_for(literal_type(source), literal_type(target)) == variant

@@ -1,4 +1,4 @@
-"""JSON from people and other languages becomes canonical, or is refused with its place."""
+"""Normalisation of JSON from people and other languages."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from flytemp.types.file import FlyteFile
     ],
     ids=str,
 )
-def test_canonical(annotation: Any, given: Any, canonical: Any) -> None:
+def test_json_is_normalised(annotation: Any, given: Any, canonical: Any) -> None:
     type_ = literal_type(annotation)
     assert repr(check_literal(given, type_)) == repr(canonical)
     assert check_literal(canonical, type_) == canonical
@@ -69,13 +69,13 @@ def test_canonical(annotation: Any, given: Any, canonical: Any) -> None:
         (list[int] | str, 1, "expected str | list[int] but got the number 1"),
     ],
 )  # fmt: skip
-def test_refused(annotation: Any, given: Any, message: str) -> None:
+def test_json_of_another_type_is_refused(annotation: Any, given: Any, message: str) -> None:
     with pytest.raises(TypeMismatch) as caught:
         check_literal(given, literal_type(annotation))
     assert message in str(caught.value)
 
 
-def test_the_json_of_another_program_may_be_nested_without_end() -> None:
+def test_deeply_nested_json_is_refused() -> None:
     value: list[Any] = []
     for _ in range(100_000):
         value = [value]
@@ -83,12 +83,12 @@ def test_the_json_of_another_program_may_be_nested_without_end() -> None:
         check_literal(value, literal_type(list))
 
 
-def test_a_cut_without_its_struct_is_a_bug() -> None:
+def test_cut_without_its_struct_is_a_bug() -> None:
     with pytest.raises(FlytempBug, match="'Lost' is cut"):
         check_literal({}, StructType(name="Lost", recursive=True))
 
 
-def test_a_value_of_two_mebibytes_travels_and_a_larger_one_does_not() -> None:
+def test_value_over_two_mebibytes_is_refused() -> None:
     fitting = "x" * (MAX_LITERAL_BYTES - 2)
     assert check_size("text", fitting) is fitting
     with pytest.raises(LimitExceeded, match=r"the value of 'text' measures 3.0 MiB as JSON; the limit is 2 MiB") as caught:

@@ -1,4 +1,4 @@
-"""Annotations as types, and types in words."""
+"""Types of annotations, and their descriptions."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_types(annotation: Any, type_: Any, words: str) -> None:
     assert describe_type(type_) == words
 
 
-def test_fields_and_whether_they_are_required() -> None:
+def test_required_fields_of_structs() -> None:
     def required(annotation: Any) -> dict[str, bool]:
         type_ = literal_type(annotation)
         assert isinstance(type_, StructType)
@@ -89,7 +89,7 @@ def test_fields_and_whether_they_are_required() -> None:
     assert literal_type(Box[int]).name == "Box[int]"  # type: ignore[union-attr]
 
 
-def test_a_typed_dict_of_which_nothing_is_required() -> None:
+def test_typed_dict_without_required_keys() -> None:
     class Partial(TypedDict, total=False):
         day: date
 
@@ -97,7 +97,7 @@ def test_a_typed_dict_of_which_nothing_is_required() -> None:
     assert type_ == StructType(name="Partial", fields=(StructField(name="day", type=SimpleType(kind="date"), required=False),))
 
 
-def test_classes_that_contain_each_other_each_start_with_themselves() -> None:
+def test_types_of_mutually_recursive_classes() -> None:
     ping, pong = literal_type(Ping), literal_type(Pong)
     assert isinstance(ping, StructType)
     assert isinstance(pong, StructType)
@@ -106,11 +106,11 @@ def test_classes_that_contain_each_other_each_start_with_themselves() -> None:
     assert closed(inner.variants[0], {"Ping": ping}) == pong
 
 
-def test_two_classes_of_one_name_are_told_apart_where_one_contains_the_other() -> None:
+def test_nested_classes_of_one_name_have_different_names() -> None:
     from dataclasses import make_dataclass
 
     inner = make_dataclass("Same", [("when", datetime)])
-    inner.__module__ = "elsewhere"  # Python versions differ in what they put there
+    inner.__module__ = "elsewhere"  # the value depends on the version of Python
     outer = make_dataclass("Same", [("inner", inner)])
     type_ = literal_type(outer)
     assert isinstance(type_, StructType)

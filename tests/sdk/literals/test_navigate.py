@@ -1,4 +1,4 @@
-"""Attribute paths: the type says where they lead, and the value is found there."""
+"""Attribute paths in types and values."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ TREE = Tree("root", [Tree("a", [Tree("deep")]), Tree("b")])
     ],
     ids=str,
 )
-def test_paths(annotation: Any, value: Any, path: list[str | int], reached: Any, found: Any) -> None:
+def test_paths_in_types_and_values_agree(annotation: Any, value: Any, path: list[str | int], reached: Any, found: Any) -> None:
     literal = value_at(to_literal(value, annotation), path)
-    if reached is None:  # a step that not every variant has leads nowhere before the program runs
+    if reached is None:  # a step that some variants do not have is refused at compile time
         with pytest.raises(TypeMismatch):
             type_at(literal_type(annotation), path)
         assert literal == found

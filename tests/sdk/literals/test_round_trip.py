@@ -1,4 +1,4 @@
-"""Whatever a task may return comes back equal, through real JSON text, and is canonical at once."""
+"""Round trips of values through JSON text."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from flytemp.literals.convert import from_literal, literal_type, to_literal
 from flytemp.types.directory import FlyteDirectory
 from flytemp.types.file import FlyteFile
 
-# No deadline: how long one example takes says nothing on a busy machine.
+# No deadline, because the duration of an example depends on the load of the machine.
 SETTINGS = settings(deadline=None, max_examples=50)
 UserId = NewType("UserId", int)
 
@@ -163,7 +163,7 @@ CASES: list[tuple[Any, st.SearchStrategy[Any]]] = [
 
 
 @pytest.mark.parametrize(("annotation", "values"), CASES, ids=[str(annotation) for annotation, _ in CASES])
-def test_every_value_comes_back_equal_and_is_canonical(annotation: Any, values: st.SearchStrategy[Any]) -> None:
+def test_value_is_equal_after_a_round_trip(annotation: Any, values: st.SearchStrategy[Any]) -> None:
     type_ = literal_type(annotation)
 
     @SETTINGS
@@ -190,7 +190,7 @@ def test_integers_stay_integers_and_floats_stay_floats(number: int) -> None:
     assert type(from_literal(number, float)) is float  # another language writes 3 for 3.0
 
 
-def test_nan_comes_back() -> None:
+def test_nan_and_infinity_round_trip() -> None:
     assert to_literal(math.nan, float) == "NaN"
     assert math.isnan(from_literal("NaN", float))
     assert to_literal([math.inf, -math.inf], list[float]) == ["Infinity", "-Infinity"]
@@ -234,7 +234,7 @@ def test_defaults_fill_missing_fields() -> None:
     assert from_literal({"name": "n"}, Options) == {"name": "n"}
 
 
-def test_subclasses_of_plain_values_lose_their_class_and_nothing_else() -> None:
+def test_subclass_of_a_simple_class_is_converted_to_it() -> None:
     class Celsius(float):
         pass
 
@@ -247,12 +247,12 @@ def test_subclasses_of_plain_values_lose_their_class_and_nothing_else() -> None:
     assert to_literal(Celsius("nan"), float) == "NaN"
 
 
-def test_an_enum_takes_the_text_of_its_value_as_flytekit_does() -> None:
+def test_enum_accepts_the_text_of_a_value() -> None:
     assert to_literal("dark blue", Color) == "dark blue"
     assert from_literal("dark blue", Color) is Color.DARK_BLUE
 
 
-def test_pydantic_types_that_flytemp_does_not_know_travel_in_models() -> None:
+def test_fields_that_only_pydantic_converts_round_trip() -> None:
     class Order(BaseModel):
         id: UUID
         tags: set[int] = set()
@@ -262,7 +262,7 @@ def test_pydantic_types_that_flytemp_does_not_know_travel_in_models() -> None:
     assert from_literal(literal, Order) == order
 
 
-def test_a_class_made_inside_a_function_may_contain_itself() -> None:
+def test_local_class_may_contain_itself() -> None:
     from dataclasses import dataclass
 
     @dataclass
@@ -272,7 +272,7 @@ def test_a_class_made_inside_a_function_may_contain_itself() -> None:
     assert from_literal(to_literal(Chain(Chain()), Chain), Chain) == Chain(Chain())
 
 
-def test_enum_members_with_equal_numbers_stay_apart() -> None:
+def test_enum_members_with_equal_texts_are_distinguished() -> None:
     class Odd(Enum):
         ONE = 1
         TEXT = "1"
@@ -280,5 +280,5 @@ def test_enum_members_with_equal_numbers_stay_apart() -> None:
     assert [from_literal(to_literal(member, Odd), Odd) for member in Odd] == list(Odd)
 
 
-def test_a_model_may_name_a_class_that_is_defined_later() -> None:
+def test_model_may_refer_to_a_later_class() -> None:
     assert from_literal(to_literal(Early(late=Late(x=1)), Early), Early) == Early(late=Late(x=1))

@@ -1,4 +1,4 @@
-"""Unions: the variant is chosen by the value's own type, and tagged only where JSON does not tell."""
+"""Unions: selection of the variant, and the tag of ambiguous forms."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ from flytemp.types.file import FlyteFile
         (list[int] | list[str], [], {"$variant": 0, "value": []}),
     ],
 )
-def test_forms(annotation: Any, value: Any, literal: Any) -> None:
+def test_json_form_of_union_values(annotation: Any, value: Any, literal: Any) -> None:
     assert to_literal(value, annotation) == literal
     assert from_literal(literal, annotation) == value
 
 
-def test_the_written_order_does_not_number_the_variants() -> None:
+def test_order_in_the_annotation_does_not_number_the_variants() -> None:
     assert literal_type(Union[str, int]) == literal_type(Union[int, str])  # noqa: UP007
     assert literal_type(list[float | int | None]) == literal_type(list[None | int | float])  # noqa: RUF036
 
 
-def test_the_numbers_are_the_same_in_every_process() -> None:
+def test_variant_numbers_are_equal_in_all_processes() -> None:
     program = (
         "from typing import Union, List\n"
         "{first}\n"
@@ -61,13 +61,13 @@ def test_the_numbers_are_the_same_in_every_process() -> None:
     assert outputs == {"[{'$variant': 0, 'value': 1}, {'$variant': 1, 'value': 1.5}]\n"}
 
 
-def test_an_ambiguous_value() -> None:
+def test_ambiguous_value_is_refused() -> None:
     with pytest.raises(TypeMismatch, match="Ambiguous choice of variant for union type") as caught:
         to_literal("data", FlyteFile["csv"] | FlyteFile["json"])
     assert caught.value.hint
 
 
-def test_a_class_that_is_two_variants_is_ambiguous_only_where_the_json_differs() -> None:
+def test_ambiguity_depends_on_the_json_form() -> None:
     assert to_literal({"a": 1}, dict[str, int] | dict[str, int | None])["$variant"] == 0
     with pytest.raises(TypeMismatch, match="Ambiguous"):
         to_literal(Box(1), Box[int] | Box[int | float])
@@ -82,12 +82,12 @@ def test_a_class_that_is_two_variants_is_ambiguous_only_where_the_json_differs()
         ({"$variant": 1, "value": 3}, {"$variant": 1, "value": 3.0}),
     ],
 )
-def test_a_value_without_its_tag_is_understood_where_only_one_variant_takes_it(literal: Any, canonical: Any) -> None:
+def test_untagged_value_of_a_single_fitting_variant_is_accepted(literal: Any, canonical: Any) -> None:
     assert check_literal(literal, literal_type(int | float)) == canonical
     assert from_literal(literal, int | float) == canonical["value"]
 
 
-def test_a_struct_without_its_tag_is_known_by_its_fields() -> None:
+def test_untagged_struct_is_recognised_by_its_fields() -> None:
     assert from_literal({"x": 1, "z": {}}, Datum | Point) == Datum(1)
     assert from_literal({"x": 1.0}, Datum | Point) == Point(1.0)
     with pytest.raises(TypeMismatch, match="may be any of BigDatum and Datum") as caught:

@@ -20,7 +20,7 @@ Connect = Callable[[str], str]
 
 
 class StrictServer(S3Server):
-    """As Amazon's, it makes no bucket because an object is put into one that is missing."""
+    """A server that, as Amazon's, does not create a missing bucket when an object is written."""
 
     def _arguments(self, ports: dict[str, int]) -> list[str]:
         return [*super()._arguments(ports), "-s3.autoCreateBucket=false"]
@@ -39,7 +39,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 def forget_clients() -> None:
-    """Clients keep the addresses and credentials that they were made with."""
+    """Remove the cached clients, which keep their address and credentials."""
     filesystems._client.cache_clear()
     store._open.cache_clear()
     if importlib.util.find_spec("s3fs") is not None:
@@ -50,7 +50,7 @@ def forget_clients() -> None:
 
 @pytest.fixture
 def connect(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
-    """Point this process's S3 clients at an endpoint; the answer is a prefix in the bucket of the test's own."""
+    """Return a function that connects this process's S3 clients to an endpoint and returns a fresh prefix."""
 
     def to(endpoint: str) -> str:
         for name, value in {**s3_server.environment, "AWS_ENDPOINT_URL": endpoint}.items():
@@ -84,14 +84,12 @@ def proxy(s3_server: S3Server) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def pauses() -> list[float]:
-    """The pauses that `faulty` would have made."""
+    """The pauses of `faulty`, which does not wait."""
     return []
 
 
 @pytest.fixture
-def faulty(
-    proxy: FaultProxy, connect: Connect, pauses: list[float], monkeypatch: pytest.MonkeyPatch
-) -> RemoteStore:
-    """A store of the real server behind the proxy, whose client repeats nothing but what s3fs itself does."""
+def faulty(proxy: FaultProxy, connect: Connect, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> RemoteStore:
+    """A store of the real server behind the proxy, whose client has only the repetitions of s3fs."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     return RemoteStore(connect(proxy.endpoint), pause=pauses.append)

@@ -1,4 +1,4 @@
-"""A proxy before an S3 server that loses answers, or gives its own, as told."""
+"""A proxy before an S3 server that drops answers or returns its own."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class FaultProxy:
         self._faults.append((fault, [fault.times]))
 
     def left(self) -> int:
-        """How many faults have not happened."""
+        """Return the number of faults that have not happened."""
         return sum(left[0] for _, left in self._faults)
 
     def count(self, method: str, part: str = "") -> int:
@@ -102,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
             text = f"<Error><Code>{fault.code}</Code><Message>injected</Message>{fault.more}</Error>"
             self._reply(fault.status, [("Content-Type", "application/xml")], text.encode())
         else:
-            self.close_connection = True  # without a byte of an answer
+            self.close_connection = True  # without an answer
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.server.proxy.target, timeout=60)

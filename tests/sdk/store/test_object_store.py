@@ -1,4 +1,4 @@
-"""The contract of a store, held by every kind of store."""
+"""The contract of every kind of store."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_write_replaces(store: ObjectStore) -> None:
     assert store.read("a/b") == b"two"
 
 
-def test_an_absent_object(store: ObjectStore) -> None:
+def test_absent_object(store: ObjectStore) -> None:
     assert store.read_or_none("a/b") is None
     assert store.exists("a/b") is False
     store.delete("a/b")
@@ -50,7 +50,7 @@ def test_an_absent_object(store: ObjectStore) -> None:
         store.read("a/b")
 
 
-def test_a_folder_is_no_object(store: ObjectStore) -> None:
+def test_folder_is_not_an_object(store: ObjectStore) -> None:
     store.create("a/b/c", b"")
     assert store.exists("a/b/c") is True
     assert store.exists("a/b") is False
@@ -66,13 +66,13 @@ def test_list_names_direct_children_sorted(store: ObjectStore) -> None:
     assert store.list("f/a") == []
 
 
-def test_delete_leaves_no_empty_folder_behind(store: ObjectStore) -> None:
+def test_delete_removes_empty_folders(store: ObjectStore) -> None:
     store.create("a/b/c", b"")
     store.create("a/d", b"")
     store.delete("a/b/c")
     assert store.list("a/b") == []
     if store.uri.startswith("s3:"):
-        return  # SeaweedFS names an emptied folder until it has swept; on AWS there is no such thing as a folder
+        return  # SeaweedFS lists an empty folder for a while; AWS has no folders
     assert store.list("a") == ["d"]
 
 
@@ -93,15 +93,15 @@ def test_uri_of(store: ObjectStore) -> None:
     ["", "/a", "a/", "a//b", "..", "a/../b", "a/..", "./a", "a/.", "a\\b", "a\nb", "a/\0", TEMPORARY_PREFIX + "x"],
 )
 @pytest.mark.parametrize("call", ["read", "read_or_none", "exists", "delete", "list", "uri_of", "write", "create"])
-def test_a_wrong_key_is_refused_everywhere(store: ObjectStore, key: str, call: str) -> None:
+def test_invalid_key_is_refused_by_every_method(store: ObjectStore, key: str, call: str) -> None:
     method: Callable[..., Any] = getattr(store, call)
     arguments = (key, b"") if call in ("write", "create") else (key,)
     with pytest.raises(InvalidName):
         method(*arguments)
 
 
-def test_one_of_many_threads_creates(store: ObjectStore) -> None:
-    # SeaweedFS's losers wait for its lock, a second each.
+def test_exactly_one_of_many_threads_creates(store: ObjectStore) -> None:
+    # On SeaweedFS each loser waits a second for a lock.
     rounds = 2 if store.uri.startswith("s3:") else 50
     with ThreadPoolExecutor(8) as pool:
         for number in range(rounds):
@@ -111,7 +111,7 @@ def test_one_of_many_threads_creates(store: ObjectStore) -> None:
             assert store.read(key) == b"%d" % won.index(True)
 
 
-def test_check_writable_leaves_nothing(store: ObjectStore, tmp_path: Path) -> None:
+def test_check_writable_removes_its_object(store: ObjectStore, tmp_path: Path) -> None:
     store.check_writable()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
@@ -130,24 +130,24 @@ def test_check_writable_leaves_nothing(store: ObjectStore, tmp_path: Path) -> No
         ("memory:///a/b", "memory://a/b"),
     ],
 )
-def test_open_knows_one_store_by_its_spellings(given: str, normal: str) -> None:
+def test_spellings_of_an_address_open_one_store(given: str, normal: str) -> None:
     assert open_store(given).uri == normal
     assert open_store(given) is open_store(normal)
 
 
 @pytest.mark.parametrize("uri", ["", "relative/path", "file://relative", "memory://", "s3://", "~/store"])
-def test_open_refuses_what_names_no_place(uri: str) -> None:
+def test_invalid_address_is_refused(uri: str) -> None:
     with pytest.raises(InputError) as caught:
         open_store(uri)
     assert caught.value.hint
 
 
-def test_an_unknown_protocol_is_explained() -> None:
+def test_unknown_protocol_is_refused() -> None:
     with pytest.raises(NotSupported, match="the protocol 'nosuch' is unknown"):
         open_store("nosuch://bucket/x")
 
 
-def test_a_missing_client_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_client_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     forget_clients()
     monkeypatch.delitem(sys.modules["fsspec.registry"].__dict__["_registry"], "s3", raising=False)
     monkeypatch.setitem(sys.modules, "s3fs", None)
@@ -156,7 +156,7 @@ def test_a_missing_client_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> No
     assert caught.value.hint == "pip install 'flytemp[s3]'"
 
 
-def test_a_local_store_loads_no_fsspec(tmp_path: Path) -> None:
+def test_local_store_does_not_import_fsspec(tmp_path: Path) -> None:
     program = (
         "import sys; from flytemp.store import open_store;"
         f"s = open_store({str(tmp_path)!r}); s.create('a', b'1'); s.list('x');"
@@ -165,7 +165,7 @@ def test_a_local_store_loads_no_fsspec(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-# ------------------------------------------------------------------------------- a local store's troubles
+# ------------------------------------------------------------------------------- faults of a local store
 
 
 def _store(tmp_path: Path) -> ObjectStore:
@@ -196,7 +196,7 @@ def _failing(number: int) -> Callable[..., Any]:
     ],
 )
 @pytest.mark.parametrize("method", ["write", "create"])
-def test_what_the_disk_refuses_is_explained(
+def test_disk_errors_have_a_hint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, hint: str, method: str
 ) -> None:
     store = _store(tmp_path)
@@ -212,7 +212,7 @@ def test_what_the_disk_refuses_is_explained(
 
 
 @pytest.mark.parametrize(("method", "call"), [("write", "replace"), ("create", "link"), ("delete", "unlink")])
-def test_a_failure_at_the_last_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, call: str) -> None:
+def test_failure_at_the_last_step_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, call: str) -> None:
     store = _store(tmp_path)
     store.create("a", b"old")
     arguments = ("a",) if method == "delete" else ("b", b"new")
@@ -226,7 +226,7 @@ def test_a_failure_at_the_last_step(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not store.exists("b")
 
 
-def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_system_without_hard_links_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", _failing(errno.EOPNOTSUPP))
     with pytest.raises(StoreError) as caught:
         _store(tmp_path).check_writable()
@@ -234,7 +234,7 @@ def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.Mo
     assert _files(tmp_path) == []
 
 
-def test_a_link_whose_answer_was_lost_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_link_request_counts_as_created(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.link
 
     def link(source: str, target: str) -> None:
@@ -247,7 +247,7 @@ def test_a_link_whose_answer_was_lost_is_ours(tmp_path: Path, monkeypatch: pytes
     assert store.read("a") == b"mine"
 
 
-def test_a_store_below_a_file(tmp_path: Path) -> None:
+def test_store_below_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     store = open_store(str(tmp_path / "file" / "store"))
     for call in (store.check_writable, lambda: store.read("a"), lambda: store.list("a"), lambda: store.write("a", b"")):
@@ -256,7 +256,7 @@ def test_a_store_below_a_file(tmp_path: Path) -> None:
         assert "in the place of a folder" in (caught.value.hint or "")
 
 
-def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, bytes(data)[:3]))
     store = _store(tmp_path)
@@ -264,7 +264,7 @@ def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert store.read("a") == b"ten bytes!"
 
 
-def test_a_folder_removed_meanwhile_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_removed_by_another_process_is_created_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.makedirs
     removed: list[str] = []
 
@@ -281,13 +281,13 @@ def test_a_folder_removed_meanwhile_is_made_again(tmp_path: Path, monkeypatch: p
     assert store.read("a/b") == b"x"
 
 
-def test_a_folder_that_is_always_removed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_that_is_always_removed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "makedirs", lambda name, exist_ok=False: None)
     with pytest.raises(StoreError, match="the folder was removed"):
         _store(tmp_path).write("a/b", b"x")
 
 
-def test_an_unfinished_write_is_not_listed(tmp_path: Path) -> None:
+def test_unfinished_write_is_not_listed(tmp_path: Path) -> None:
     store = _store(tmp_path)
     store.create("a/b", b"")
     (tmp_path / "store" / "a" / f"{TEMPORARY_PREFIX}0000").write_bytes(b"half")

@@ -1,4 +1,4 @@
-"""Files and folders at URIs: this machine, a bucket (fsspec's memory), the web."""
+"""Files and folders at URIs: local, in a bucket (fsspec's memory), on the web."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def test_is_remote(text: str, remote: bool) -> None:
     assert raw.is_remote(text) is remote
 
 
-def test_is_remote_takes_a_path() -> None:
+def test_is_remote_accepts_a_path_object() -> None:
     assert raw.is_remote(Path("/x")) is False
 
 
-def test_a_file_there_and_back(base: str, tmp_path: Path) -> None:
+def test_file_round_trip(base: str, tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(b"\x00data")
     uri = raw.join(base, "deep", "file.bin")
     raw.upload_file(tmp_path / "in", uri)
@@ -73,7 +73,7 @@ def test_a_file_there_and_back(base: str, tmp_path: Path) -> None:
     assert not raw.exists(uri + "x")
 
 
-def test_an_upload_replaces(base: str, tmp_path: Path) -> None:
+def test_upload_replaces(base: str, tmp_path: Path) -> None:
     uri = raw.join(base, "file")
     for content in (b"one", b"two"):
         (tmp_path / "in").write_bytes(content)
@@ -82,13 +82,13 @@ def test_an_upload_replaces(base: str, tmp_path: Path) -> None:
         assert stream.read() == b"two"
 
 
-def test_a_file_uploaded_onto_itself_stays(tmp_path: Path) -> None:
+def test_file_uploaded_to_itself_is_kept(tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(b"data")
     raw.upload_file(tmp_path / "in", f"file://{tmp_path}/in")
     assert (tmp_path / "in").read_bytes() == b"data"
 
 
-def test_a_folder_there_and_back(base: str, tree: Path, tmp_path: Path) -> None:
+def test_folder_round_trip(base: str, tree: Path, tmp_path: Path) -> None:
     raw.upload_directory(tree, base)
     raw.download_directory(base, tmp_path / "back")
     assert _contents(tmp_path / "back") == _contents(tree)
@@ -125,27 +125,27 @@ def test_open_uri_writes_and_reads_text(base: str) -> None:
         lambda uri, tmp: raw.open_uri(uri),
     ],
 )
-def test_what_is_missing_is_named(base: str, tmp_path: Path, call: Callable[[str, Path], object]) -> None:
+def test_missing_files_are_not_found(base: str, tmp_path: Path, call: Callable[[str, Path], object]) -> None:
     with pytest.raises(NotFound, match=r"absent does not exist") as caught:
         call(raw.join(base, "absent"), tmp_path)
     assert caught.value.hint
     assert not (tmp_path / "out").exists()
 
 
-def test_a_file_is_no_folder(base: str, tree: Path) -> None:
+def test_file_is_not_a_folder(base: str, tree: Path) -> None:
     raw.upload_directory(tree, base)
     with pytest.raises(NotFound, match="is a file, not a folder"):
         raw.list_directory(raw.join(base, "a.txt"))
 
 
-def test_what_a_task_did_not_create(base: str, tmp_path: Path) -> None:
+def test_upload_of_a_missing_file_is_an_error(base: str, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="does not exist"):
         raw.upload_file(tmp_path / "absent", raw.join(base, "x"))
     with pytest.raises(NotFound, match="does not exist"):
         raw.upload_directory(tmp_path / "absent", raw.join(base, "x"))
 
 
-def test_a_failed_download_leaves_nothing(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_download_leaves_nothing(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -155,7 +155,7 @@ def test_a_failed_download_leaves_nothing(tmp_path: Path, tree: Path, monkeypatc
     assert list((tmp_path / "new").iterdir()) == []
 
 
-def test_an_upload_below_a_file(tree: Path) -> None:
+def test_upload_below_a_file_is_an_error(tree: Path) -> None:
     with pytest.raises(StoreError) as caught:
         raw.upload_file(tree / "a.txt", f"file://{tree}/a.txt/x")
     assert caught.value.hint
@@ -168,7 +168,7 @@ def test_names_that_lead_out_of_the_folder_are_refused(tmp_path: Path, monkeypat
         raw.download_directory("memory://x", tmp_path / "out")
 
 
-def test_a_missing_client_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_client_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(NotSupported) as caught:
         raw.download_file("gs://bucket/x", tmp_path / "x")
@@ -199,7 +199,7 @@ class _Pages(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.server_close()
 
 
-def test_a_web_address_is_read(site: str, tmp_path: Path) -> None:
+def test_web_address_is_read(site: str, tmp_path: Path) -> None:
     raw.download_file(f"{site}/data", tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == b"from the web"
     with raw.open_uri(f"{site}/data", "r") as stream:
@@ -231,20 +231,18 @@ def test_a_web_address_is_read(site: str, tmp_path: Path) -> None:
         ("cut", StoreError, "4 bytes early"),
     ],
 )
-def test_a_web_address_that_gives_nothing(
-    site: str, tmp_path: Path, page: str, kind: type[Exception], text: str
-) -> None:
+def test_missing_web_address_is_not_found(site: str, tmp_path: Path, page: str, kind: type[Exception], text: str) -> None:
     with pytest.raises(kind, match=text):
         raw.download_file(f"{site}/{page}", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_web_server_that_does_not_answer(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_web_server_is_an_error(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StoreError, match="Connection refused"):
         raw.download_file("http://127.0.0.1:1/x", tmp_path / "out")
 
 
-def test_the_web_is_read_only(tree: Path) -> None:
+def test_web_address_cannot_be_written(tree: Path) -> None:
     with pytest.raises(NotSupported, match="read-only"):
         raw.upload_file(tree / "a.txt", "https://example.org/x")
     with pytest.raises(NotSupported, match="read-only"):
@@ -253,9 +251,9 @@ def test_the_web_is_read_only(tree: Path) -> None:
         raw.list_directory("https://example.org/x")
 
 
-def test_objects_that_no_path_can_name_are_not_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_without_a_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Bucket:
-        """Lists "d/" (a marker, as consoles make them), "d//y" and "d/x", as s3fs does."""
+        """A bucket that lists "d/" (a marker object of a console), "d//y" and "d/x", as s3fs does."""
 
         entries = [("b/d/", "file"), ("b/d/", "directory"), ("b/d/x", "file")]
 

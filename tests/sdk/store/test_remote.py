@@ -1,4 +1,4 @@
-"""How creation in a bucket copes with what servers and clients do."""
+"""Exclusive creation in a bucket under faults of servers and clients."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flytemp.store.remote import RemoteStore
 
 
 class ClientError(Exception):
-    """As botocore's: no OSError, and its codes in ``response``."""
+    """An error like botocore's: not an OSError, with its codes in ``response``."""
 
     def __init__(self, code: str, status: int) -> None:
         super().__init__(f"An error occurred ({code})")
@@ -34,7 +34,7 @@ def conflict() -> OSError:
 
 
 class Bucket:
-    """A bucket that stores what it is given, then answers what the test wants."""
+    """A bucket that stores an object, then returns the answers of the test."""
 
     def __init__(self) -> None:
         self.objects: dict[str, tuple[bytes, dict[str, str]]] = {}
@@ -76,7 +76,7 @@ def bucket() -> Bucket:
 
 @pytest.mark.parametrize("protocol", ["s3", "gs"])
 @pytest.mark.parametrize("refusal", [lambda: FileExistsError("there"), refusal_of_seaweedfs], ids=["aws", "seaweedfs"])
-def test_an_object_of_another_writer(
+def test_object_of_another_writer_is_kept(
     monkeypatch: pytest.MonkeyPatch, bucket: Bucket, protocol: str, refusal: Callable[[], Exception]
 ) -> None:
     store, _ = _store(monkeypatch, bucket, protocol)
@@ -87,7 +87,7 @@ def test_an_object_of_another_writer(
 
 @pytest.mark.parametrize("protocol", ["s3", "gs"])
 @pytest.mark.parametrize("refusal", [lambda: FileExistsError("there"), refusal_of_seaweedfs], ids=["aws", "seaweedfs"])
-def test_a_repeated_request_that_is_refused_because_of_ourselves(
+def test_repeated_request_counts_as_created(
     monkeypatch: pytest.MonkeyPatch, bucket: Bucket, protocol: str, refusal: Callable[[], Exception]
 ) -> None:
     store, _ = _store(monkeypatch, bucket, protocol)
@@ -95,40 +95,40 @@ def test_a_repeated_request_that_is_refused_because_of_ourselves(
     assert store.create("a", b"mine") is True
 
 
-def test_a_lost_answer_is_looked_up(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
+def test_lost_answer_is_resolved_by_the_mark(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
     store, _ = _store(monkeypatch, bucket)
     bucket.answers, bucket.keeps = [lambda: TimeoutError("no answer")], [True]
     assert store.create("a", b"mine") is True
 
 
-def test_a_lost_request_is_an_error(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
+def test_lost_request_is_an_error(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
     store, _ = _store(monkeypatch, bucket)
     bucket.answers = [lambda: TimeoutError("no answer")]
     with pytest.raises(StoreError, match="cannot create s3://bucket/prefix/a: TimeoutError: no answer"):
         store.create("a", b"mine")
 
 
-def test_a_lost_answer_while_another_writer_won(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
+def test_lost_answer_after_another_writer_created(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
     store, _ = _store(monkeypatch, bucket)
     store.create("a", b"theirs")
     bucket.answers = [lambda: TimeoutError("no answer")]
     assert store.create("a", b"mine") is False
 
 
-def test_an_object_written_by_another_program(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
+def test_object_without_a_mark_is_of_another_writer(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
     store, _ = _store(monkeypatch, bucket)
     bucket.objects["bucket/prefix/a"] = (b"theirs", {})
     bucket.answers = [lambda: FileExistsError("there")]
     assert store.create("a", b"mine") is False
 
 
-def test_an_object_that_vanishes_after_the_refusal(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
+def test_object_deleted_after_the_refusal(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
     store, _ = _store(monkeypatch, bucket)
     bucket.answers = [lambda: FileExistsError("there")]
     assert store.create("a", b"mine") is False
 
 
-def test_a_conflict_is_tried_again(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
+def test_conflict_is_retried(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
     store, pauses = _store(monkeypatch, bucket)
     bucket.answers = [conflict, conflict, conflict]
     assert store.create("a", b"mine") is True
@@ -146,7 +146,7 @@ def test_endless_conflict_is_an_error(monkeypatch: pytest.MonkeyPatch, bucket: B
     assert len(pauses) == 7
 
 
-def test_a_protocol_without_marks_believes_the_server(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
+def test_protocol_without_marks_uses_the_answer(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
     store, _ = _store(monkeypatch, bucket, "abfs")
     bucket.answers = [lambda: FileExistsError("there"), lambda: TimeoutError("no answer")]
     assert store.create("a", b"mine") is False
@@ -154,7 +154,7 @@ def test_a_protocol_without_marks_believes_the_server(monkeypatch: pytest.Monkey
         store.create("a", b"mine")
 
 
-def test_a_refusal_that_cannot_be_looked_into_is_an_error(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
+def test_refusal_without_a_readable_mark_is_an_error(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
     store, _ = _store(monkeypatch, bucket)
     bucket.answers = [lambda: FileExistsError("there")]
 
@@ -166,7 +166,7 @@ def test_a_refusal_that_cannot_be_looked_into_is_an_error(monkeypatch: pytest.Mo
         store.create("a", b"mine")
 
 
-def test_a_client_error_becomes_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_client_error_becomes_a_store_error(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
         def __getattr__(self, name: str) -> Any:
             def fail(*_: Any, **__: Any) -> Any:

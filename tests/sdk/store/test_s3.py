@@ -33,7 +33,7 @@ _PROCESSES, _RACES = 4, 20
 
 
 class Racer:
-    """A process that creates the objects it is told to."""
+    """A process that creates the given objects."""
 
     def __init__(self, uri: str, number: int) -> None:
         self._process = subprocess.Popen(
@@ -54,7 +54,7 @@ class Racer:
         self._process.communicate()
 
 
-def test_one_of_many_processes_creates(s3: RemoteStore) -> None:
+def test_exactly_one_of_many_processes_creates(s3: RemoteStore) -> None:
     racers = [Racer(s3.uri, number) for number in range(_PROCESSES)]
     try:
         assert [racer.hear() for racer in racers] == ["ready"] * _PROCESSES
@@ -70,7 +70,7 @@ def test_one_of_many_processes_creates(s3: RemoteStore) -> None:
             racer.stop()
 
 
-def test_one_of_many_threads_creates_a_large_object(proxy: FaultProxy, faulty: RemoteStore) -> None:
+def test_exactly_one_of_many_threads_creates_a_large_object(proxy: FaultProxy, faulty: RemoteStore) -> None:
     bodies = [bytes([number]) * (101 * 2**20) for number in range(3)]
     with ThreadPoolExecutor(3) as pool:
         won = list(pool.map(lambda body: faulty.create("large", body), bodies))
@@ -79,7 +79,7 @@ def test_one_of_many_threads_creates_a_large_object(proxy: FaultProxy, faulty: R
     assert proxy.count("POST") == 0, "an object in parts is not created exclusively by every server"
 
 
-def test_what_was_written_is_read(s3: RemoteStore) -> None:
+def test_written_object_is_read(s3: RemoteStore) -> None:
     for number in range(20):
         s3.write("a", b"%d" % number)
         assert s3.read("a") == b"%d" % number
@@ -94,7 +94,7 @@ def test_what_was_written_is_read(s3: RemoteStore) -> None:
         s3.delete("a")
 
 
-def test_keys_with_odd_characters(s3: RemoteStore) -> None:
+def test_keys_with_special_characters(s3: RemoteStore) -> None:
     names = ["a b", "ä", "日本", "a%20b", "a+b", "a&b=c", "a?b", "a#b", "~", "a::b", "[x]", "*", "'\"", "(1)", "a,b;c", "=", "@"]
     for number, name in enumerate(names):
         assert s3.create(f"odd/{name}", b"%d" % number) is True
@@ -108,7 +108,7 @@ def test_keys_with_odd_characters(s3: RemoteStore) -> None:
     assert s3.list("odd") == []
 
 
-def test_a_folder_of_more_than_a_page(s3: RemoteStore) -> None:
+def test_folder_of_more_than_a_page(s3: RemoteStore) -> None:
     names = [f"{number:05}" for number in range(1_205)]
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda name: s3.write(f"many/{name}" if int(name) % 3 else f"many/{name}/x", b""), names))
@@ -119,7 +119,7 @@ def test_a_folder_of_more_than_a_page(s3: RemoteStore) -> None:
     assert s3.list("many", 5_000) == names
 
 
-def test_the_first_names_are_read_without_the_rest(proxy: FaultProxy, faulty: RemoteStore) -> None:
+def test_first_names_are_read_without_the_rest(proxy: FaultProxy, faulty: RemoteStore) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: faulty.write(f"many/{number:03}", b""), range(60)))
     proxy.requests.clear()
@@ -131,7 +131,7 @@ def test_the_first_names_are_read_without_the_rest(proxy: FaultProxy, faulty: Re
     assert len(proxy.requests) == 1
 
 
-def test_a_read_is_one_request(proxy: FaultProxy, faulty: RemoteStore) -> None:
+def test_read_is_one_request(proxy: FaultProxy, faulty: RemoteStore) -> None:
     faulty.write("a", b"x")
     proxy.requests.clear()
     faulty.read("a")
@@ -139,7 +139,7 @@ def test_a_read_is_one_request(proxy: FaultProxy, faulty: RemoteStore) -> None:
     assert [request.method for request in proxy.requests] == ["GET", "GET"]
 
 
-def test_a_bucket_that_does_not_exist(s3_server: S3Server, connect: Connect) -> None:
+def test_missing_bucket_is_an_error(s3_server: S3Server, connect: Connect) -> None:
     connect(s3_server.endpoint)
     store = RemoteStore("s3://bucket-of-nobody/prefix")
     calls = {
@@ -192,7 +192,7 @@ def test_no_credentials(s3_server: S3Server, connect: Connect, monkeypatch: pyte
     assert "AWS_ACCESS_KEY_ID" in (caught.value.hint or "")
 
 
-def test_nothing_answers(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_server_is_an_error(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     port = free_ports(("nobody",))["nobody"]
     store = RemoteStore(connect(f"http://127.0.0.1:{port}"))
@@ -203,7 +203,7 @@ def test_nothing_answers(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> N
         assert "AWS_ENDPOINT_URL" in (caught.value.hint or "")
 
 
-def test_a_store_is_used_by_many_threads_at_once(s3_prefix: str) -> None:
+def test_store_is_thread_safe(s3_prefix: str) -> None:
     def work(number: int) -> list[str]:
         store = open_store(s3_prefix)
         store.write(f"{number}/a", b"%d" % number)

@@ -1,4 +1,4 @@
-"""A store in a bucket whose server stumbles, is overloaded, or whose answers are lost on the way."""
+"""A store in a bucket whose server is overloaded or whose answers are lost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def anything(request: Request) -> bool:
     return True
 
 
-def test_creation_whose_answer_was_lost_is_ours(proxy: FaultProxy, faulty: RemoteStore) -> None:
+def test_creation_with_a_lost_answer_succeeds(proxy: FaultProxy, faulty: RemoteStore) -> None:
     proxy.add(Fault(put))
     assert faulty.create("a", b"mine") is True
     assert proxy.left() == 0
@@ -39,7 +39,7 @@ def test_creation_whose_answer_was_lost_is_ours(proxy: FaultProxy, faulty: Remot
     assert faulty.create("a", b"other") is False
 
 
-def test_creation_whose_answer_was_lost_though_another_was_first(proxy: FaultProxy, faulty: RemoteStore) -> None:
+def test_creation_with_a_lost_answer_after_another_writer(proxy: FaultProxy, faulty: RemoteStore) -> None:
     faulty.create("a", b"theirs")
     proxy.add(Fault(put))
     assert faulty.create("a", b"mine") is False
@@ -47,21 +47,19 @@ def test_creation_whose_answer_was_lost_though_another_was_first(proxy: FaultPro
     assert faulty.read("a") == b"theirs"
 
 
-def test_creation_whose_answers_are_all_lost(proxy: FaultProxy, faulty: RemoteStore) -> None:
+def test_creation_without_any_answer_is_an_error(proxy: FaultProxy, faulty: RemoteStore) -> None:
     proxy.add(Fault(put, times=1_000))
     assert faulty.create("a", b"mine") is True
     assert faulty.read("a") == b"mine"
 
 
-def test_a_refusal_as_amazon_words_it(proxy: FaultProxy, faulty: RemoteStore) -> None:
+def test_refusal_of_amazon_is_recognised(proxy: FaultProxy, faulty: RemoteStore) -> None:
     faulty.write("a", b"theirs")
     proxy.add(Fault(put, 412, "PreconditionFailed", more="<Condition>If-None-Match</Condition>"))
     assert faulty.create("a", b"mine") is False
 
 
-def test_an_object_in_parts_whose_last_answer_was_lost(
-    proxy: FaultProxy, faulty: RemoteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_multipart_completion_with_a_lost_answer(proxy: FaultProxy, faulty: RemoteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faulty._fs, "pipe_file", functools.partial(faulty._fs.pipe_file, chunksize=5 * 2**20))
     data = b"mine" * (3 * 2**20)
     proxy.add(Fault(completion))
@@ -70,9 +68,7 @@ def test_an_object_in_parts_whose_last_answer_was_lost(
     assert faulty.read("a") == data
 
 
-def test_an_upload_that_the_server_has_forgotten(
-    proxy: FaultProxy, faulty: RemoteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unknown_multipart_upload_is_retried(proxy: FaultProxy, faulty: RemoteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faulty._fs, "pipe_file", functools.partial(faulty._fs.pipe_file, chunksize=5 * 2**20))
     data = b"mine" * (3 * 2**20)
     proxy.add(Fault(completion, 404, "NoSuchUpload", served=True))
@@ -81,7 +77,7 @@ def test_an_upload_that_the_server_has_forgotten(
     assert faulty.read("a") == data
 
 
-def test_a_conflict_is_tried_again(proxy: FaultProxy, faulty: RemoteStore, pauses: list[float]) -> None:
+def test_conflict_is_retried(proxy: FaultProxy, faulty: RemoteStore, pauses: list[float]) -> None:
     proxy.add(Fault(put, 409, "ConditionalRequestConflict", times=3))
     assert faulty.create("a", b"mine") is True
     assert proxy.count("PUT") == 4
@@ -109,12 +105,12 @@ _GOOD = {"read": b"old", "write": None, "create": True, "exists": True, "delete"
 
 @pytest.mark.parametrize("call", _CALLS)
 @pytest.mark.parametrize(("status", "code"), [(500, "InternalError"), (503, "ServiceUnavailable"), (503, "SlowDown"), (502, "")])
-def test_a_stumble_is_waited_out(
+def test_transient_error_is_retried(
     proxy: FaultProxy, faulty: RemoteStore, pauses: list[float], call: str, status: int, code: str
 ) -> None:
     faulty.write("there", b"old")
     faulty.write("folder/x", b"")
-    # SlowDown is repeated five times by s3fs itself, within one request of ours.
+    # s3fs repeats SlowDown five times within one request.
     times = 6 if code == "SlowDown" and call != "exists" else 2
     proxy.add(Fault(anything, status, code, times=times))
     assert _CALLS[call](faulty) == _GOOD[call]
@@ -124,7 +120,7 @@ def test_a_stumble_is_waited_out(
 
 
 @pytest.mark.parametrize("call", _CALLS)
-def test_a_stumble_without_end(proxy: FaultProxy, faulty: RemoteStore, pauses: list[float], call: str) -> None:
+def test_lasting_transient_error_is_an_error(proxy: FaultProxy, faulty: RemoteStore, pauses: list[float], call: str) -> None:
     proxy.add(Fault(anything, 500, "InternalError", times=1_000))
     with pytest.raises(StoreError) as caught:
         _CALLS[call](faulty)
@@ -132,13 +128,13 @@ def test_a_stumble_without_end(proxy: FaultProxy, faulty: RemoteStore, pauses: l
     assert len(pauses) >= remote.TRIES - 1
 
 
-def test_a_creation_that_the_server_served_and_denied(proxy: FaultProxy, faulty: RemoteStore) -> None:
+def test_creation_with_an_error_after_success(proxy: FaultProxy, faulty: RemoteStore) -> None:
     proxy.add(Fault(put, 500, "InternalError", served=True))
     assert faulty.create("a", b"mine") is True
     assert proxy.count("PUT") == 2
 
 
-def test_what_repeating_does_not_help_is_not_repeated(proxy: FaultProxy, faulty: RemoteStore, pauses: list[float]) -> None:
+def test_permanent_error_is_not_retried(proxy: FaultProxy, faulty: RemoteStore, pauses: list[float]) -> None:
     proxy.add(Fault(anything, 400, "EntityTooLarge", times=1_000))
     with pytest.raises(StoreError, match="injected"):
         faulty.write("a", b"")
@@ -146,14 +142,14 @@ def test_what_repeating_does_not_help_is_not_repeated(proxy: FaultProxy, faulty:
     assert pauses == []
 
 
-def test_an_answer_without_a_number_is_not_a_broken_disk(proxy: FaultProxy, faulty: RemoteStore) -> None:
+def test_unknown_answer_has_no_hint_about_the_disk(proxy: FaultProxy, faulty: RemoteStore) -> None:
     proxy.add(Fault(anything, 400, "QuotaOfSomething", times=1_000))
     with pytest.raises(StoreError) as caught:
         faulty.write("a", b"")
     assert "hardware" not in (caught.value.hint or "")
 
 
-def test_files_are_moved_in_spite_of_stumbles(
+def test_transfers_retry_transient_errors(
     proxy: FaultProxy, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")

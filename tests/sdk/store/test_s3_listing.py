@@ -1,4 +1,4 @@
-"""Listing a folder page by page gives what listing all of it gives, whatever order the server keeps."""
+"""Lists of a folder page by page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from flytemp.store.s3_listing import first_names
 
-# Around "/" in the order of bytes: there a folder and a name that begins with it change places.
+# Characters around "/" in the order of bytes, where a folder and a longer name change places.
 _STEMS = ("a", "a!", "a-", "a.", "a0", "aé", "b", "b-1")
 _KEYS = st.sets(st.sampled_from([*_STEMS, *(f"{stem}/x" for stem in _STEMS)]))
 
@@ -56,25 +56,23 @@ def by_name(entry: str) -> str:
 
 @pytest.mark.parametrize("order", [by_key, by_name])
 @given(keys=_KEYS, limit=st.one_of(st.none(), st.integers(0, 6)), largest=st.integers(1, 6))
-def test_the_first_names_are_the_first_of_all(
-    order: Callable[[str], str], keys: set[str], limit: int | None, largest: int
-) -> None:
+def test_first_names_are_the_smallest(order: Callable[[str], str], keys: set[str], limit: int | None, largest: int) -> None:
     names = sorted({key.partition("/")[0] for key in keys})
     assert first_names(Server(keys, order, largest), "bucket/folder", limit) == (names if limit is None else names[:limit])
 
 
-def test_a_folder_after_the_names_that_begin_with_it() -> None:
+def test_folder_after_names_with_its_prefix() -> None:
     keys = {"a!", "a-1", "a-2", "a/x", "b"}
     assert first_names(Server(keys, by_key, 2), "bucket/folder", 1) == ["a"]
 
 
-def test_no_more_is_read_than_is_wanted() -> None:
+def test_only_required_pages_are_read() -> None:
     server = Server({f"{number:05}" for number in range(5_000)}, by_key, 1_000)
     assert first_names(server, "bucket/folder", 3) == ["00000", "00001", "00002"]
     assert server.requests == 1
 
 
-def test_the_folders_own_object_is_none_of_its_names() -> None:
+def test_marker_object_of_the_folder_is_not_listed() -> None:
     class Marked:
         def call_s3(self, method: str, **request: Any) -> dict[str, Any]:
             return {"IsTruncated": False, "Contents": [{"Key": "folder/"}, {"Key": "folder/a"}]}

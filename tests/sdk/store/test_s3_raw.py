@@ -33,14 +33,14 @@ def _contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_folder_comes_back_as_it_was(s3_prefix: str, folder: Path, tmp_path: Path) -> None:
+def test_folder_round_trip(s3_prefix: str, folder: Path, tmp_path: Path) -> None:
     raw.upload_directory(folder, f"{s3_prefix}/d")
     raw.download_directory(f"{s3_prefix}/d", tmp_path / "back")
     assert _contents(tmp_path / "back") == _contents(folder)
     assert len(_contents(folder)) == len(_NAMES)
 
 
-def test_a_folder_is_listed_in_order(s3_prefix: str, folder: Path) -> None:
+def test_folder_is_listed_in_order(s3_prefix: str, folder: Path) -> None:
     raw.upload_directory(folder, f"{s3_prefix}/d")
     entries = raw.list_directory(f"{s3_prefix}/d")
     assert [entry.name for entry in entries] == sorted({name.partition("/")[0] for name in _NAMES})
@@ -52,7 +52,7 @@ def test_a_folder_is_listed_in_order(s3_prefix: str, folder: Path) -> None:
     ]
 
 
-def test_a_large_file_goes_in_parts(s3_prefix: str, tmp_path: Path) -> None:
+def test_large_file_is_moved_in_parts(s3_prefix: str, tmp_path: Path) -> None:
     data = os.urandom(2**20) * 130
     (tmp_path / "large").write_bytes(data)
     raw.upload_file(tmp_path / "large", f"{s3_prefix}/large")
@@ -60,7 +60,7 @@ def test_a_large_file_goes_in_parts(s3_prefix: str, tmp_path: Path) -> None:
     assert (tmp_path / "back").read_bytes() == data
 
 
-def test_what_is_not_there(s3_prefix: str, tmp_path: Path) -> None:
+def test_missing_source_is_not_found(s3_prefix: str, tmp_path: Path) -> None:
     assert raw.exists(f"{s3_prefix}/no") is False
     with pytest.raises(NotFound, match="/no does not exist"):
         raw.download_file(f"{s3_prefix}/no", tmp_path / "no")
@@ -71,7 +71,7 @@ def test_what_is_not_there(s3_prefix: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_is_no_folder(s3_prefix: str, tmp_path: Path) -> None:
+def test_file_is_not_a_folder(s3_prefix: str, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x")
     raw.upload_file(tmp_path / "a", f"{s3_prefix}/a")
     assert raw.exists(f"{s3_prefix}/a") is True
@@ -79,7 +79,7 @@ def test_a_file_is_no_folder(s3_prefix: str, tmp_path: Path) -> None:
         raw.list_directory(f"{s3_prefix}/a")
 
 
-def test_a_bucket_that_does_not_exist(s3_server: S3Server, s3_prefix: str, tmp_path: Path) -> None:
+def test_missing_bucket_is_an_error(s3_server: S3Server, s3_prefix: str, tmp_path: Path) -> None:
     uri = s3_prefix.replace(s3_server.bucket, "bucket-of-nobody")
     (tmp_path / "a").write_bytes(b"x")
     for act in (
@@ -114,7 +114,7 @@ def test_many_threads_move_files(s3_prefix: str, tmp_path: Path) -> None:
         assert list(pool.map(move, range(40))) == [b"%d" % number for number in range(40)]
 
 
-def test_a_file_and_a_folder_of_a_task(s3_prefix: str, folder: Path) -> None:
+def test_file_and_folder_of_a_task(s3_prefix: str, folder: Path) -> None:
     raw.upload_directory(folder, f"{s3_prefix}/d")
     file = FlyteFile(f"{s3_prefix}/d/plain.txt")
     assert Path(file.download()).read_bytes() == b"0"

@@ -1,4 +1,4 @@
-"""`FlyteDirectory`: as a file, with what lies in it."""
+"""`FlyteDirectory` as input and output."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def test_an_output_is_uploaded_with_all_below_it_and_read_back(folder: Path, files: RawDataTransfer) -> None:
+def test_directory_output_is_uploaded_and_read_back(folder: Path, files: RawDataTransfer) -> None:
     literal = to_literal(FlyteDirectory["txt"](folder), FlyteDirectory["txt"], files)
     assert literal["format"] == "txt"
     assert literal["uri"].startswith(files.raw_data_prefix)
@@ -43,13 +43,13 @@ def test_an_output_is_uploaded_with_all_below_it_and_read_back(folder: Path, fil
     assert Path(read).is_relative_to(files.working_directory)
 
 
-def test_a_path_is_accepted_and_a_uri_passes_by_reference(folder: Path, files: RawDataTransfer) -> None:
+def test_path_is_uploaded_and_uri_is_passed_unchanged(folder: Path, files: RawDataTransfer) -> None:
     assert to_literal(folder, FlyteDirectory, files)["uri"].startswith(files.raw_data_prefix)
     assert to_literal(f"file://{folder}", FlyteDirectory, files)["uri"] == f"file://{folder}"
     assert to_literal(FlyteDirectory(folder, remote_directory=False), FlyteDirectory, files)["uri"] == str(folder)
 
 
-def test_a_trailing_slash_does_not_lose_the_name(folder: Path, files: RawDataTransfer) -> None:
+def test_trailing_slash_keeps_the_name(folder: Path, files: RawDataTransfer) -> None:
     assert to_literal(f"{folder}/", FlyteDirectory, files)["uri"].endswith("/folder")
 
 
@@ -90,14 +90,14 @@ def test_listdir_and_crawl_download_nothing(folder: Path, files: RawDataTransfer
     assert list(files.working_directory.iterdir()) == []
 
 
-def test_a_directory_that_is_not_there() -> None:
+def test_missing_directory_is_an_error() -> None:
     with pytest.raises(NotFound):
         list(FlyteDirectory("/nowhere/at/all").crawl())
     with pytest.raises(NotFound):
         FlyteDirectory("file:///nowhere/at/all").download()
 
 
-def test_new_directories_are_filled_in_the_working_directory(files: RawDataTransfer) -> None:
+def test_new_directory_is_in_the_working_directory(files: RawDataTransfer) -> None:
     with use_transfer(files):
         directory = FlyteDirectory.new("out")
         with directory.new_file("sub/a.txt").open("w") as stream:
@@ -110,7 +110,7 @@ def test_new_directories_are_filled_in_the_working_directory(files: RawDataTrans
     assert (Path(literal["uri"].removeprefix("file://")) / "inner" / "b.txt").read_text() == "b"
 
 
-def test_new_remote_directories_are_filled_straight_in_the_raw_data(files: RawDataTransfer) -> None:
+def test_new_remote_directory_is_in_the_raw_data(files: RawDataTransfer) -> None:
     with use_transfer(files):
         directory = FlyteDirectory.new_remote("out")
         with directory.new_file("a.txt").open("w") as stream:
@@ -121,13 +121,13 @@ def test_new_remote_directories_are_filled_straight_in_the_raw_data(files: RawDa
     assert to_literal(directory, FlyteDirectory, files)["uri"] == directory.remote_source
 
 
-def test_outside_of_tasks_a_new_remote_directory_lies_on_this_machine() -> None:
+def test_new_remote_directory_outside_of_tasks_is_local() -> None:
     directory = FlyteDirectory.new_remote()
     assert directory.remote_source is None
     assert os.listdir(directory) == []
 
 
-def test_an_input_is_not_written_to(folder: Path, files: RawDataTransfer) -> None:
+def test_input_cannot_be_written(folder: Path, files: RawDataTransfer) -> None:
     directory = from_literal({"uri": f"file://{folder}"}, FlyteDirectory, files)
     for write in (directory.new_file, directory.new_dir):
         with pytest.raises(InputError, match="is an input") as caught:

@@ -1,4 +1,4 @@
-"""`FlyteFile`: an address whose bytes move when they are needed, and only then."""
+"""`FlyteFile` as input and output."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def uploads(files: RawDataTransfer) -> list[str]:
 # ------------------------------------------------------------------------------------------- the class
 
 
-def test_a_local_file_is_used_where_it_lies(local: Path) -> None:
+def test_local_file_is_not_copied(local: Path) -> None:
     file = FlyteFile(local)
     assert (file.path, file.remote_source, file.remote_path, str(file)) == (str(local), None, None, str(local))
     assert os.fspath(file) == file.download() == str(local)
@@ -70,7 +70,7 @@ def test_a_local_file_is_used_where_it_lies(local: Path) -> None:
         assert binary.read() == b"a,b\n1,2\n"
 
 
-def test_a_remote_file_is_downloaded_once_and_when_it_is_opened(local: Path, tmp_path: Path) -> None:
+def test_remote_file_is_downloaded_once_at_first_use(local: Path, tmp_path: Path) -> None:
     source = f"file://{local}"
     with use_transfer(RawDataTransfer("memory://raw", tmp_path / "work")):
         file = FlyteFile(source)
@@ -80,7 +80,7 @@ def test_a_remote_file_is_downloaded_once_and_when_it_is_opened(local: Path, tmp
         assert Path(file.path).parts[: len(tmp_path.parts) + 1] == (tmp_path / "work").parts
         assert (str(file), file.location) == (file.path, source), "the text is a path that can be opened"
     assert os.path.basename(file.path) == "data.csv"
-    local.unlink()  # what was downloaded stays
+    local.unlink()  # the download is kept
     assert Path(file).read_text() == "a,b\n1,2\n"
     with open(file) as stream:
         assert stream.readline() == "a,b\n"
@@ -93,19 +93,19 @@ def test_open_streams_from_the_source_without_a_download(local: Path, tmp_path: 
         assert not (tmp_path / "work").exists()
 
 
-def test_writing_to_a_remote_file_writes_it_there(tmp_path: Path) -> None:
+def test_write_to_a_remote_file(tmp_path: Path) -> None:
     with FlyteFile(f"file://{tmp_path}/new/out.txt").open("w") as stream:
         stream.write("é")
     assert (tmp_path / "new" / "out.txt").read_text("utf-8") == "é"
 
 
-def test_what_is_not_there() -> None:
+def test_missing_source_is_not_found() -> None:
     with pytest.raises(NotFound, match="does not exist"):
         FlyteFile("file:///nowhere/x.csv").download()
 
 
 @pytest.mark.parametrize("wrong", [None, 3, "", b"x"])
-def test_what_is_no_path(wrong: Any) -> None:
+def test_value_that_is_not_a_path_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeMismatch):
         FlyteFile(wrong)
 
@@ -158,7 +158,7 @@ def test_pickle(file: Any) -> None:
     assert copy.remote_path == file.remote_path
 
 
-def test_a_downloaded_file_is_still_there_after_pickling(local: Path, files: RawDataTransfer) -> None:
+def test_pickled_file_keeps_its_download(local: Path, files: RawDataTransfer) -> None:
     file = from_literal({"uri": f"file://{local}", "format": ""}, FlyteFile, files)
     path = file.path
     assert pickle.loads(pickle.dumps(file)).path == path
@@ -167,7 +167,7 @@ def test_a_downloaded_file_is_still_there_after_pickling(local: Path, files: Raw
 # --------------------------------------------------------------------------------- new files of a task
 
 
-def test_new_files_lie_in_the_working_directory_of_the_task(files: RawDataTransfer) -> None:
+def test_new_file_is_in_the_working_directory(files: RawDataTransfer) -> None:
     with use_transfer(files):
         assert current_transfer() is files
         file = FlyteFile["csv"].new("sub/out.csv")
@@ -178,7 +178,7 @@ def test_new_files_lie_in_the_working_directory_of_the_task(files: RawDataTransf
     assert isinstance(file, CSVFile)
 
 
-def test_new_remote_files_are_written_straight_to_the_raw_data(files: RawDataTransfer) -> None:
+def test_new_remote_file_is_in_the_raw_data(files: RawDataTransfer) -> None:
     with use_transfer(files):
         file = FlyteFile.new_remote_file("out.csv")
         with file.open("w") as stream:
@@ -189,7 +189,7 @@ def test_new_remote_files_are_written_straight_to_the_raw_data(files: RawDataTra
     assert uploads(files) == ["out.csv"]
 
 
-def test_outside_of_tasks_new_files_lie_on_this_machine() -> None:
+def test_new_file_outside_of_tasks_is_local() -> None:
     with FlyteFile.new("flytemp-test.txt").open("w") as stream:
         stream.write("x")
     first, second = FlyteFile.new_remote_file("x"), FlyteFile.new_remote_file("x")
@@ -200,7 +200,7 @@ def test_outside_of_tasks_new_files_lie_on_this_machine() -> None:
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ".."])
-def test_the_name_of_a_new_remote_file_is_one_name(name: str) -> None:
+def test_name_of_a_new_remote_file_must_not_be_a_path(name: str) -> None:
     with pytest.raises(InputError, match="is not a file name"):
         FlyteFile.new_remote_file(name)
 
@@ -208,7 +208,7 @@ def test_the_name_of_a_new_remote_file_is_one_name(name: str) -> None:
 # -------------------------------------------------------------------------------- as inputs and outputs
 
 
-def test_an_output_is_uploaded_to_a_fresh_place_and_read_back(local: Path, files: RawDataTransfer) -> None:
+def test_file_output_is_uploaded_to_a_fresh_uri(local: Path, files: RawDataTransfer) -> None:
     first = to_literal(FlyteFile["csv"](local), FlyteFile["csv"], files)
     second = to_literal(str(local), FlyteFile["csv"], files)
     assert first["uri"] != second["uri"]
@@ -222,7 +222,7 @@ def test_an_output_is_uploaded_to_a_fresh_place_and_read_back(local: Path, files
 
 
 @pytest.mark.parametrize("annotation", [FlyteFile, Path, os.PathLike])
-def test_a_path_returned_as_a_file_is_uploaded(annotation: Any, local: Path, files: RawDataTransfer) -> None:
+def test_path_returned_as_file_is_uploaded(annotation: Any, local: Path, files: RawDataTransfer) -> None:
     literal = to_literal(local, annotation, files)
     assert uploads(files) == ["data.csv"]
     local.unlink()
@@ -230,7 +230,7 @@ def test_a_path_returned_as_a_file_is_uploaded(annotation: Any, local: Path, fil
 
 
 @pytest.mark.parametrize("uri", ["s3://b/k", "gs://b/k", "https://example.com/x?y=1", "file:///somewhere/x"])
-def test_uris_pass_by_reference(uri: str, files: RawDataTransfer) -> None:
+def test_uri_is_passed_unchanged(uri: str, files: RawDataTransfer) -> None:
     literal = to_literal(FlyteFile(uri), FlyteFile, files)
     assert literal == to_literal(uri, FlyteFile, files) == {"uri": uri, "format": ""}
     again = from_literal(literal, FlyteFile, files)
@@ -239,18 +239,18 @@ def test_uris_pass_by_reference(uri: str, files: RawDataTransfer) -> None:
     assert uploads(files) == []
 
 
-def test_an_input_that_was_downloaded_is_handed_on_by_reference(local: Path, files: RawDataTransfer) -> None:
+def test_downloaded_input_is_passed_by_its_uri(local: Path, files: RawDataTransfer) -> None:
     file = from_literal({"uri": f"file://{local}"}, FlyteFile, files)
     file.download()
     assert to_literal(file, FlyteFile, files)["uri"] == f"file://{local}"
 
 
-def test_an_input_is_not_written_to(local: Path, files: RawDataTransfer) -> None:
+def test_input_cannot_be_written(local: Path, files: RawDataTransfer) -> None:
     file = from_literal({"uri": f"file://{local}"}, FlyteFile, files)
     with pytest.raises(InputError, match="is an input") as caught:
         file.open("a")
     assert "FlyteFile.new" in (caught.value.hint or "")
-    with open(file, "w") as copy:  # a copy of its own
+    with open(file, "w") as copy:  # a copy
         copy.write("changed")
     assert local.read_text() == "a,b\n1,2\n"
 
@@ -264,7 +264,7 @@ def test_remote_path(local: Path, tmp_path: Path, files: RawDataTransfer, monkey
     assert uploads(files) == []
 
 
-def test_without_a_transfer_paths_pass_as_they_are() -> None:
+def test_path_without_a_transfer_is_unchanged() -> None:
     assert to_literal(FlyteFile("not/there.csv"), FlyteFile) == {"uri": "not/there.csv", "format": ""}
     assert from_literal({"uri": "not/there.csv"}, Path) == Path("not/there.csv")
 
@@ -279,14 +279,14 @@ def test_without_a_transfer_paths_pass_as_they_are() -> None:
         (Report(FlyteFile("gone")), Report, "'gone' is not a file: ", "FlyteFile.new"),
     ],
 )
-def test_outputs_that_are_not_there(value: Any, annotation: Any, message: str, hint: str, files: RawDataTransfer) -> None:
+def test_missing_output_is_refused(value: Any, annotation: Any, message: str, hint: str, files: RawDataTransfer) -> None:
     with pytest.raises(TypeMismatch) as caught:
         to_literal(value, annotation, files)
     assert message in str(caught.value)
     assert hint in (caught.value.hint or "")
 
 
-def test_files_inside_of_values_are_uploaded_and_read_back(local: Path, files: RawDataTransfer) -> None:
+def test_files_inside_values_are_uploaded(local: Path, files: RawDataTransfer) -> None:
     report = Report(FlyteFile(local), [FlyteFile(local), FlyteFile("s3://b/k")], {"a": None, "b": FlyteFile(local)})
     literal = json.loads(json.dumps(to_literal(report, Report, files)))
     assert uploads(files) == ["data.csv"] * 3
@@ -296,17 +296,17 @@ def test_files_inside_of_values_are_uploaded_and_read_back(local: Path, files: R
     assert back.notes["a"] is None
 
 
-def test_the_place_of_a_missing_file_inside_of_a_value(files: RawDataTransfer) -> None:
+def test_error_has_the_position_of_a_missing_file(files: RawDataTransfer) -> None:
     with pytest.raises(TypeMismatch, match=r"\(at \.tables\[0\]\)"):
         to_literal(Report(FlyteFile("s3://b/k"), [FlyteFile("gone")]), Report, files)
 
 
-def test_a_union_uploads_once(local: Path, files: RawDataTransfer) -> None:
+def test_union_uploads_once(local: Path, files: RawDataTransfer) -> None:
     to_literal([FlyteFile(local)], list[FlyteFile] | list[str], files)
     assert uploads(files) == ["data.csv"]
 
 
-def test_in_pydantic_models(local: Path, files: RawDataTransfer) -> None:
+def test_files_in_pydantic_models(local: Path, files: RawDataTransfer) -> None:
     model = Model(weights=local)  # type: ignore[arg-type]
     assert isinstance(model.weights, CSVFile)
     literal = to_literal(model, Model, files)
@@ -319,10 +319,10 @@ def test_in_pydantic_models(local: Path, files: RawDataTransfer) -> None:
         Model(weights=3)  # type: ignore[arg-type]
 
 
-# ------------------------------------------------------------------------------------------ a caller's
+# ------------------------------------------------------------------------------------------ files of a caller
 
 
-def test_a_callers_files_are_uploaded_wherever_they_lie(
+def test_local_files_of_a_caller_are_uploaded(
     local: Path, tmp_path: Path, files: RawDataTransfer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "folder").mkdir()
@@ -353,7 +353,7 @@ def test_a_callers_files_are_uploaded_wherever_they_lie(
         (FlyteFile, {"uri": ".", "format": ""}, "'.' is not a file"),
     ],
 )
-def test_a_callers_files_that_are_not_there(annotation: Any, literal: Any, message: str, files: RawDataTransfer) -> None:
+def test_missing_files_of_a_caller_are_refused(annotation: Any, literal: Any, message: str, files: RawDataTransfer) -> None:
     with pytest.raises(TypeMismatch, match=message):
         upload_local_files(literal, literal_type(annotation), files)
 
@@ -361,7 +361,7 @@ def test_a_callers_files_that_are_not_there(annotation: Any, literal: Any, messa
 # --------------------------------------------------------------------------------------- RawDataTransfer
 
 
-def test_raw_data_transfer_is_a_file_transfer(files: RawDataTransfer) -> None:
+def test_raw_data_transfer_implements_the_protocol(files: RawDataTransfer) -> None:
     assert isinstance(files, FileTransfer)
     assert files.fresh_uri("x") != files.fresh_uri("x")
     assert files.download_path("s3://b/k") != files.download_path("s3://b/k")
@@ -378,7 +378,7 @@ def test_raw_data_transfer_is_a_file_transfer(files: RawDataTransfer) -> None:
         ("file:///", "data"),
     ],
 )
-def test_a_download_keeps_the_name(uri: str, name: str, files: RawDataTransfer) -> None:
+def test_download_keeps_the_name(uri: str, name: str, files: RawDataTransfer) -> None:
     path = Path(files.download_path(uri))
     assert path.is_relative_to(files.working_directory)
     if uri != "https://example.com":
