@@ -1,4 +1,4 @@
-"""Documents of single entities: a workflow with all that it needs, a task, a launch plan."""
+"""Documents of single entities: a workflow with everything that it needs, a task, a launch plan."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flytemp.authoring.graph import Graph
 from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
-from flytemp.compiler.failures import problems_of, unique
+from flytemp.compiler.failures import problems_of, same_name, unique
 from flytemp.compiler.validate import entity_problems, launch_plan_problems, name_problems, node_problems
 from flytemp.errors import Problem, ProgramError
 from flytemp.spec.canonical import AnyDocument, digest
@@ -31,10 +31,11 @@ AnyPlan = LaunchPlan[Any]
 
 @dataclass
 class Closure:
-    """Tasks, workflows and launch plans that are needed together, by what nodes call them, and what is wrong with them.
+    """Tasks, workflows and launch plans that are needed together, by the keys that nodes call them by, and their problems.
 
-    ``whole``: the workflows of launch plans that are called are needed as well, and what dynamic tasks say they may call:
-    all that is registered together must be complete. A single workflow's document only refers to launch plans.
+    Attributes:
+        whole: whether the closure has the workflows of called launch plans and the entities that dynamic tasks may call. What
+            is registered together must be complete. A single workflow's document only refers to launch plans.
     """
 
     tasks: dict[str, AnyTask] = field(default_factory=dict)
@@ -52,7 +53,7 @@ class Closure:
         other = known.get(entity.key)
         if other is not None:
             if not _is_the_same(entity, other):
-                self.problems.append(_same_name(entity, other))
+                self.problems.append(same_name(entity.kind_name, entity.name, f"at {other.site.location}", entity.site.location))
             return
         known[entity.key] = entity
         if isinstance(entity, Workflow) and not entity.is_reference:
@@ -71,7 +72,7 @@ class Closure:
                 self.add(hint)
 
     def _check_workflow(self, workflow: AnyWorkflow) -> list[Entity]:
-        """Put the graph together; the entities that it calls."""
+        """Trace the workflow, note what is wrong with it, and return the entities that it calls."""
         self.problems += name_problems(workflow)
         try:
             graph = workflow.graph()
@@ -81,22 +82,35 @@ class Closure:
         return self.check_graph(graph)
 
     def check_graph(self, graph: Graph) -> list[Entity]:
-        """Note what is wrong with a graph's nodes; the entities that it calls."""
+        """Note what is wrong with a graph's nodes, and return the entities that it calls."""
         for node in graph.all_nodes():
             self.problems += node_problems(node)
         return graph.entities()
 
     def check(self) -> None:
-        """Raise everything that is wrong.
+        """Check that there are no problems.
 
         Raises:
-            ProgramError: if anything is.
+            ProgramError: with all problems.
         """
         if self.problems:
             raise ProgramError(unique(self.problems))
 
+    def part(self, workflow: AnyWorkflow) -> Closure:
+        """Return the part of a sound closure that the document of one of its workflows needs."""
+        part = Closure()
+        pending: list[Entity] = [workflow]
+        while pending:
+            entity = pending.pop()
+            entities: dict[str, Any] = getattr(part, entity.section)
+            if entity.key not in entities:
+                entities[entity.key] = getattr(self, entity.section)[entity.key]
+                if isinstance(entity, Workflow) and not entity.is_reference:
+                    pending += entity.graph().entities()
+        return part
+
     def document(self, name: str, root: WorkflowSpec | None, bundle: BundleRef | None) -> WorkflowDocument:
-        """The document of workflow ``name``, which is ``root`` or one of those here."""
+        """Return the document of the workflow ``name``, which is ``root`` or a workflow of the closure."""
         workflows = {key: needed.spec() for key, needed in self.workflows.items()}
         if root is not None:
             workflows[name] = root
@@ -110,7 +124,7 @@ class Closure:
 
 
 def _is_the_same(entity: Entity, other: Entity) -> bool:
-    """Default launch plans are made anew by each who asks for one; references by each who writes one."""
+    """Return True if both stand for one entity: default launch plans and references may have several objects."""
     if entity is other:
         return True
     if entity.is_reference or other.is_reference:
@@ -120,20 +134,11 @@ def _is_the_same(entity: Entity, other: Entity) -> bool:
     return False
 
 
-def _same_name(entity: Entity, other: Entity) -> Problem:
-    noun, hint = entity.kind_name, "rename one of the functions"
-    if isinstance(entity, LaunchPlan):
-        hint = "every workflow has a launch plan of its own name: choose another"
-    return Problem(
-        f"two {noun}s are named '{entity.name}'; the other one is at {other.site.location}", entity.site.location, hint
-    )
-
-
 def workflow_document(workflow: AnyWorkflow, bundle: BundleRef | None) -> WorkflowDocument:
-    """The workflow with every task and sub-workflow that it needs.
+    """Return the document of a workflow with every task and sub-workflow that it needs.
 
     Raises:
-        ProgramError: with everything that is wrong with them.
+        ProgramError: with all problems of these.
     """
     closure = Closure()
     closure.add(workflow)
@@ -142,15 +147,15 @@ def workflow_document(workflow: AnyWorkflow, bundle: BundleRef | None) -> Workfl
 
 
 def generated_document(task: AnyTask, graph: Graph) -> WorkflowDocument:
-    """What a dynamic task made, as a document under the task's name: a workflow without inputs.
+    """Return the graph of a dynamic task as the document of a workflow without inputs, under the task's name.
 
     Raises:
-        ProgramError: with everything that is wrong with it.
+        ProgramError: with all problems of the graph.
     """
     closure = Closure()
     for callee in closure.check_graph(graph):
         closure.add(callee)
-    # Launch plans are looked up when they are launched; the others would have to be put in now, when nothing is registered.
+    # Launch plans are looked up when they are launched. Other references cannot be linked at run time.
     embedded: list[AnyTask | AnyWorkflow] = [*closure.tasks.values(), *closure.workflows.values()]
     closure.problems += [_reference_in_dynamic(task, entity) for entity in embedded if entity.is_reference]
     closure.check()
@@ -169,7 +174,7 @@ def _reference_in_dynamic(task: AnyTask, entity: AnyTask | AnyWorkflow) -> Probl
 
 
 def task_document(task: AnyTask, bundle: BundleRef | None) -> TaskDocument:
-    """The task by itself; raises as `workflow_document`."""
+    """Return the document of a task; raises like `workflow_document`."""
     closure = Closure()
     closure.add(task)
     closure.check()
@@ -179,7 +184,7 @@ def task_document(task: AnyTask, bundle: BundleRef | None) -> TaskDocument:
 def launch_plan_document(
     plan: LaunchPlan[Any], bundle: BundleRef | None, workflow: WorkflowDocument | None = None
 ) -> LaunchPlanDocument:
-    """The launch plan, with its workflow's interface and digest; raises as `workflow_document`."""
+    """Return the document of a launch plan, with its workflow's interface and digest; raises like `workflow_document`."""
     document = workflow or workflow_document(plan.workflow, bundle)
     problems = launch_plan_problems(plan)
     if problems:
@@ -196,10 +201,10 @@ def compile_entity(entity: LaunchPlan[Any], bundle: BundleRef | None = None) -> 
 @overload
 def compile_entity(entity: AnyTask | AnyWorkflow | LaunchPlan[Any], bundle: BundleRef | None = None) -> AnyDocument: ...
 def compile_entity(entity: AnyTask | AnyWorkflow | LaunchPlan[Any], bundle: BundleRef | None = None) -> AnyDocument:
-    """The document of one entity. Inside ``with program.activated():`` for an entity of a loaded program.
+    """Return the document of one entity. For an entity of a loaded program, call it inside ``with program.activated():``.
 
     Raises:
-        ProgramError: with everything that is wrong with it, each with file and line.
+        ProgramError: with all problems, each with file and line.
     """
     if isinstance(entity, Task):
         return task_document(entity, bundle)

@@ -1,4 +1,4 @@
-"""Compiling a whole program: every problem at once, or every document."""
+"""Compilation of a whole program: all documents, or all problems at once."""
 
 from __future__ import annotations
 
@@ -6,14 +6,9 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 from flytemp.authoring.launch_plan import default_launch_plan
-from flytemp.compiler.assemble import (
-    Closure,
-    launch_plan_document,
-    task_document,
-    workflow_document,
-)
+from flytemp.compiler.assemble import Closure, launch_plan_document
 from flytemp.compiler.discover import AnyLaunchPlan, Entity, Program
-from flytemp.compiler.failures import unique
+from flytemp.compiler.failures import same_name, unique
 from flytemp.compiler.validate import launch_plan_problems
 from flytemp.errors import Location, Problem, ProgramError
 from flytemp.spec.canonical import AnyDocument, digest
@@ -21,7 +16,7 @@ from flytemp.spec.models import BundleRef, TaskDocument
 
 
 def compile_program(program: Program, bundle: BundleRef | None) -> list[AnyDocument]:
-    """Documents of all tasks, workflows and launch plans: those of the modules, and what they refer to.
+    """Return the documents of all tasks, workflows and launch plans of the modules, and of those that they call.
 
     Every workflow has a launch plan of its own name.
 
@@ -35,9 +30,9 @@ def compile_program(program: Program, bundle: BundleRef | None) -> list[AnyDocum
 
 
 def compile_closure(program: Program, entity: Entity, bundle: BundleRef | None) -> list[AnyDocument]:
-    """As `compile_program`, for one entity and what it refers to: other parts of the modules may be broken.
+    """Return the documents of one entity and of those that it calls; other parts of the modules may be broken.
 
-    What a dynamic task will call shows when it runs: for one, the launch plans of the modules come along.
+    The calls of a dynamic task are unknown before it runs, so the modules' launch plans are included for a dynamic task.
 
     Raises:
         ProgramError: with all problems of these.
@@ -53,14 +48,14 @@ def _sound_plans(program: Program) -> list[AnyLaunchPlan]:
     for plan in program.launch_plans.values():
         try:
             _compiled(program, [plan], None, ())
-        except ProgramError:  # it is reported when it is called, or registered
+        except ProgramError:  # reported when the launch plan is called or registered
             continue
         sound.append(plan)
     return sound
 
 
 def content_version(documents: Iterable[AnyDocument]) -> str:
-    """The default version: 16 hex digits that are equal exactly when the documents' contents are."""
+    """Return the default version: 16 hex digits that are equal exactly if the documents' contents are equal."""
     digests = sorted(digest(document) for document in documents)
     return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
 
@@ -77,9 +72,16 @@ def _compiled(
         plans = [*(default_launch_plan(workflow) for workflow in own), *plans]
         closure.problems += _plan_problems(plans)
         closure.check()
-        workflows = {workflow.name: workflow_document(workflow, bundle) for workflow in sorted(own, key=lambda each: each.name)}
+        workflows = {
+            workflow.name: closure.part(workflow).document(workflow.name, None, bundle)
+            for workflow in sorted(own, key=lambda each: each.name)
+        }
         return [
-            *(task_document(task, bundle) for _, task in sorted(closure.tasks.items()) if not task.is_reference),
+            *(
+                TaskDocument(task=task.spec(), bundle=bundle)
+                for _, task in sorted(closure.tasks.items())
+                if not task.is_reference
+            ),
             *workflows.values(),
             *(
                 launch_plan_document(plan, bundle, workflows[plan.workflow.name])
@@ -89,7 +91,7 @@ def _compiled(
 
 
 def _nothing(program: Program) -> Problem:
-    """The problem of a program without entities: in its only file, or somewhere below its root."""
+    """Return the problem of a program without entities, located in its only file or below its root."""
     what, hint = "there is no task, workflow or launch plan", "decorate functions with @task and @workflow"
     if len(program.files) == 1:
         return Problem(what, Location(str(program.files[0]), 1), hint)
@@ -102,15 +104,9 @@ def _plan_problems(plans: Sequence[AnyLaunchPlan]) -> list[Problem]:
     for plan in plans:
         other = first.setdefault(plan.name, plan)
         if other is not plan:
-            problems.append(
-                Problem(
-                    f"two launch plans are named '{plan.name}'; the other one is at {other.site.location}",
-                    plan.site.location,
-                    "every workflow has a launch plan of its own name: choose another",
-                )
-            )
+            problems.append(same_name(plan.kind_name, plan.name, f"at {other.site.location}", plan.site.location))
         try:
             problems += launch_plan_problems(plan)
-        except ProgramError as error:  # the workflow's interface, which is reported with the workflow
+        except ProgramError as error:  # about the workflow's interface; reported with the workflow as well
             problems += error.problems
     return unique(problems)

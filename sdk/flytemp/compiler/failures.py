@@ -62,6 +62,21 @@ def _located(problem: Problem, error: BaseException) -> Problem:
     return Problem(problem.message, user_location(error.__traceback__), problem.hint, problem.traceback)
 
 
+def same_name(kind_name: str, name: str, other: str, location: Location | None) -> Problem:
+    """Return the problem of two entities of one kind and name.
+
+    Args:
+        kind_name: the kind, as people read it.
+        name: the name of both.
+        other: the place of the other one, such as "at program.py:3".
+        location: the source location of this one.
+    """
+    hint = "rename one of them"
+    if kind_name == "launch plan":
+        hint = "every workflow has a launch plan of its own name: choose another"
+    return Problem(f"two {kind_name}s are named '{name}'; the other one is {other}", location, hint)
+
+
 def _user_frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
     return [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith((*_NOT_USERS, "<frozen"))]
 

@@ -1,20 +1,19 @@
-"""Finding an entity by the name that a person types."""
+"""Look-up of a program's entities by name."""
 
 from __future__ import annotations
-
-import difflib
 
 from flytemp.authoring.reference import ReferenceLaunchPlan, ReferenceTask, ReferenceWorkflow
 from flytemp.compiler.discover import Entity, Program
 from flytemp.errors import InputError, NotFound
+from flytemp.suggest import nearest
 
 
 def find_entity(program: Program, name: str) -> Entity:
-    """The entity whose registered name, or whose variable in a file, is ``name``.
+    """Return the entity whose registered name, or whose variable in a module, is ``name``.
 
     Raises:
-        NotFound: when there is none; the hint has near matches.
-        InputError: when a variable's name stands for different entities in different modules, or for a reference.
+        NotFound: if there is none; the hint has similar names.
+        InputError: if variables of that name have different entities in different modules, or the entity is a reference.
     """
     for registered in (program.workflows, program.tasks, program.launch_plans):
         if name in registered:
@@ -32,14 +31,13 @@ def find_entity(program: Program, name: str) -> Entity:
         )
     if named:
         return named[0]
-    raise NotFound(f"there is no task, workflow or launch plan '{name}' in {program.root}", hint=_near(program, name))
+    raise NotFound(f"there is no task, workflow or launch plan '{name}' in {program.root}", hint=_hint(program, name))
 
 
-def _near(program: Program, name: str) -> str:
+def _hint(program: Program, name: str) -> str:
     variables = list(program.variables)
-    names = [*variables, *program.workflows, *program.tasks, *program.launch_plans]
-    near = difflib.get_close_matches(name, names, 3)
+    near = nearest(name, [*variables, *program.workflows, *program.tasks, *program.launch_plans], 3)
     if near:
         return f"did you mean {' or '.join(near)}?"
     shown = ", ".join(sorted(dict.fromkeys(variables))[:10])
-    return f"it has {shown}" if shown else "it defines none"
+    return f"the program has {shown}" if shown else "the program has no entities"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import difflib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from flytemp.registry.entries import EntitySummary, RegistrationEntry
 from flytemp.registry.log import Record, Snapshot, commit, complete_index
 from flytemp.spec.canonical import AnyDocument, complete, digest, stored
 from flytemp.store.object_store import ObjectStore
+from flytemp.suggest import nearest
 
 _NEAR = 3
 
@@ -143,7 +143,7 @@ class Registry:
         noun, place = entity.kind.noun, f"{entity.project}/{entity.domain}"
         versions = _versions(entity, self._snapshot(entity.project, entity.domain)) if entity.version is not None else []
         if versions and entity.version is not None:
-            near = difflib.get_close_matches(entity.version, versions, _NEAR, 0.5) or versions[:_NEAR]
+            near = nearest(entity.version, versions, _NEAR, 0.5) or versions[:_NEAR]
             return NotFound(
                 f"the {noun} {entity.name!r} in {place} of the store {self.store.uri} has no version {entity.version!r}",
                 hint=f"did you mean {_either(near)}? The latest is {versions[0]!r}",
@@ -153,9 +153,9 @@ class Registry:
         if near:
             hint = f"did you mean {_either(near)}?"
         elif names:
-            hint = f"`flytemp list` shows the {len(names)} {noun}s there are"
+            hint = f"`flytemp list` shows the {len(names)} registered {noun}s"
         else:
-            hint = f"no {noun} is registered in {place}: `flytemp register` does; or name another --project or --domain"
+            hint = f"no {noun} is registered in {place}: use `flytemp register`, or choose another --project or --domain"
         return NotFound(f"there is no {noun} {entity.name!r} in {place} of the store {self.store.uri}", hint=hint)
 
 
@@ -165,7 +165,7 @@ def _pending(documents: Iterable[AnyDocument], project: str, domain: str, versio
     for document in documents:
         entity = EntityId(entity_kind(document), project, domain, document.name, version)
         if entity in found and digest(found[entity].document) != digest(document):
-            raise InputError(f"two different {entity.kind.noun}s are called {entity.name!r}", hint="rename one of them")
+            raise InputError(f"two different {entity.kind.noun}s are named {entity.name!r}", hint="rename one of them")
         found.setdefault(entity, _Pending(entity, document))
     return list(found.values())
 
@@ -204,13 +204,12 @@ def _already_exists(conflicts: Sequence[RegistrationEntry]) -> AlreadyExists:
 
 
 def _near(name: str, names: Sequence[str]) -> list[str]:
-    """Names that end like ``name``, which users know without its module, then those spelled like it."""
+    """Return similar names: first those that end like ``name``, which users may give without its module."""
     last = name.rpartition(".")[2]
-    same_end = [known for known in names if known.rpartition(".")[2] == last and known != name]
-    close = difflib.get_close_matches(name, names, _NEAR, 0.6)
     by_end = {known.rpartition(".")[2]: known for known in names}
-    close_end = [by_end[end] for end in difflib.get_close_matches(last, list(by_end), _NEAR, 0.75)]
-    return list(dict.fromkeys([*same_end, *close, *close_end]))[:_NEAR]
+    same_end = [known for known in names if known.rpartition(".")[2] == last and known != name]
+    close_end = [by_end[end] for end in nearest(last, by_end, _NEAR, 0.75)]
+    return list(dict.fromkeys([*same_end, *nearest(name, names, _NEAR), *close_end]))[:_NEAR]
 
 
 def _either(texts: Sequence[str]) -> str:

@@ -223,7 +223,7 @@ def test_find_entity(tmp_path: Path) -> None:
     assert raised.value.hint == "did you mean nightly?"
     with pytest.raises(NotFound) as raised:
         find_entity(program, "zzz")
-    assert raised.value.hint == "it has nightly, only, t, wf"
+    assert raised.value.hint == "the program has nightly, only, t, wf"
 
 
 def test_the_version_is_the_content(tmp_path: Path) -> None:

@@ -383,7 +383,7 @@ settings: {retries: {count: -1}}
 """
     found = problems(write(tmp_path, etl_py=CODE, w_yaml=text) / "w.yaml")
     assert found == [
-        "w.yaml:44: two different tasks are named 'etl.total'; the other one is at "
+        "w.yaml:44: two tasks are named 'etl.total'; the other one is at "
         f"{tmp_path / 'w.yaml'}:1 | rename one of them",
         "w.yaml:15: workflow 'w': its node x calls the task 'etl.totl', which the document lacks | did you mean 'etl.total'?",
         "w.yaml:4: workflow 'w': its output 'o' takes 'o1' of 'n0', which it lacks",
@@ -392,9 +392,9 @@ settings: {retries: {count: -1}}
         " | the value is the input 'b' of the workflow",
         "w.yaml:14: workflow 'w': input 'factor' of node n0 (task etl.total): expected an integer but got the text 'x'",
         "w.yaml:26: workflow 'w': input 'items' of node n2.n0 (task etl.total): expected a list but got the number 5",
-        "w.yaml:32: launch plan 'lp' launches the workflow 'w2', which is not there | did you mean 'w'?",
+        "w.yaml:32: launch plan 'lp' launches the workflow 'w2', which does not exist | did you mean 'w'?",
         "w.yaml:35: launch plan 'lp2': invalid default input 'q' | inputs of 'w': a, b",
-        "w.yaml:40: two launch plans are named 'w'; the other is of the workflow of the name"
+        "w.yaml:40: two launch plans are named 'w'; the other one is the default one of the workflow"
         " | every workflow has a launch plan of its own name: choose another",
     ]  # fmt: skip
 

@@ -105,7 +105,7 @@ def test_equal_documents_are_registered_once(registry: Registry) -> None:
 
 
 def test_different_documents_of_one_name_are_refused(registry: Registry) -> None:
-    with pytest.raises(InputError, match="two different tasks are called 't'"):
+    with pytest.raises(InputError, match="two different tasks are named 't'"):
         registry.register([task("t"), task("t", retries=1)], version="v1", **PLACE)
 
 
@@ -201,7 +201,7 @@ def test_damaged_record_of_the_newest_registration(registry: Registry) -> None:
         ("train_modle", "did you mean 'pipelines.ml.train_model'?"),
         ("train_model", "did you mean 'pipelines.ml.train_model'?"),
         ("pipelines.ml.train_mode", "did you mean 'pipelines.ml.train_model'?"),
-        ("quite_different", "`flytemp list` shows the 2 tasks there are"),
+        ("quite_different", "`flytemp list` shows the 2 registered tasks"),
     ],
 )
 def test_unknown_name_is_reported_with_similar_names(registry: Registry, asked: str, hint: str) -> None:

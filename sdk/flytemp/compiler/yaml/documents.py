@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter, ValidationError
 
+from flytemp.compiler.failures import same_name
 from flytemp.compiler.yaml.trees import Tree
 from flytemp.errors import Location, Problem
 from flytemp.launching.inputs import launch_interface
@@ -33,6 +33,7 @@ from flytemp.spec.models import (
 from flytemp.spec.node_form import Path
 from flytemp.spec.node_forms import CALLS, callee_section, form_of
 from flytemp.spec.typecheck import document_problems
+from flytemp.suggest import suggest
 
 Entry = TaskSpec | WorkflowSpec | LaunchPlanReference
 _Place = tuple["YamlSource", tuple[str, ...]]
@@ -71,8 +72,7 @@ def _problem(tree: Tree, file: str, path: tuple[str | int, ...], kind: str, mess
     last = path[-1] if path else ""
     hint = None
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(last), _fields(), 1)
-        hint = f"did you mean {near[0]!r}?" if near else None
+        hint = suggest(str(last), _fields(), "") or None
         message, walked = f"there is no key {last!r} here", walked[:-1]
     elif kind == "missing":
         message = f"the key {last!r} is missing"
@@ -182,9 +182,8 @@ def _add(known: _Known, noun: str, key: str, entry: TaskSpec | WorkflowSpec, pla
     other = known.of("tasks" if isinstance(entry, TaskSpec) else "workflows").get(key)
     if other is not None and content(other) != content(entry):
         first = known.places.get((noun, key))
-        where = first[0].place(*first[1]) if first is not None else "a module of the same program"
-        message = f"two different {noun}s are named '{key}'; the other one is at {where}"
-        problems.append(Problem(message, place[0].place(*place[1]), "rename one of them"))
+        where = f"at {first[0].place(*first[1])}" if first is not None else "in a module of the same program"
+        problems.append(same_name(noun, key, where, place[0].place(*place[1])))
         return
     if other is None or (noun, key) in known.places:
         known.places.setdefault((noun, key), place)
@@ -248,13 +247,8 @@ def _hinted(problem: Problem, known: _Known) -> Problem:
     if found is None or problem.hint is not None:
         return problem
     names = list(known.of(CALLS[found[1].replace(" ", "_")].section))
-    near = difflib.get_close_matches(found[2], names, 1)
-    hint = (
-        f"did you mean {near[0]!r}?"
-        if near
-        else f"define it in a file or module that is registered with this one: {_shown(names)}"
-    )
-    return Problem(problem.message, problem.location, hint)
+    otherwise = f"define it in a file or module that is registered with this one: {_shown(names)}"
+    return replace(problem, hint=suggest(found[2], names, otherwise))
 
 
 def _shown(names: list[str]) -> str:
@@ -288,12 +282,12 @@ def _launch_plans(
 ) -> list[AnyDocument]:
     """The launch plans of the files, and one of its own name for each of their workflows."""
     modules = {document.name: document for document in compiled if isinstance(document, WorkflowDocument)}
-    taken = {document.name: "a module" for document in compiled if isinstance(document, LaunchPlanDocument)}
+    taken = {document.name: "in a module" for document in compiled if isinstance(document, LaunchPlanDocument)}
     plans: list[AnyDocument] = []
     for name, workflow in workflows.items():
         plan = LaunchPlanSpec(name=name, workflow=name, location=workflow.root.location)
         plans.append(_plan_document(plan, workflow))
-        taken[name] = "the workflow of the name"
+        taken[name] = "the default one of the workflow"
     for each in written:
         if not isinstance(each.document, LaunchPlanDocument):
             continue
@@ -301,10 +295,9 @@ def _launch_plans(
         if name in workflows and _is_default(each.document.launch_plan):
             continue
         if name in taken:
-            hint = "every workflow has a launch plan of its own name: choose another"
-            problems.append(Problem(f"two launch plans are named '{name}'; the other is of {taken[name]}", place, hint))
+            problems.append(same_name("launch plan", name, taken[name], place))
             continue
-        taken[name] = str(place)
+        taken[name] = f"at {place}"
         called = each.document.launch_plan.workflow
         document = _own_plan(each, workflows.get(called) or modules.get(called), [*workflows, *modules], problems)
         if document is not None:
@@ -322,12 +315,11 @@ def _own_plan(
     if workflow is not None:
         document = _plan_document(plan, workflow)
     elif not document.workflow_digest:
-        near = difflib.get_close_matches(plan.workflow, names, 1)
         problems.append(
             Problem(
-                f"launch plan '{plan.name}' launches the workflow '{plan.workflow}', which is not there",
+                f"launch plan '{plan.name}' launches the workflow '{plan.workflow}', which does not exist",
                 written.place("launch_plan", "workflow"),
-                f"did you mean {near[0]!r}?" if near else "register the workflow together with it",
+                suggest(plan.workflow, names, "register the workflow together with it"),
             )
         )
         return None
