@@ -12,6 +12,9 @@ from flytemp.outcomes import OUTCOMES, RESERVED_CODES
 from flytemp.runtime.invocation import TaskError
 from flytemp.runtime.user_errors import user_error
 
+CONSTRUCTORS = {"TaskError.of": "", "user_error": "USER", "system_error": "SYSTEM"}
+"""Functions that make an error from a code, with its kind; an empty kind is that of the table."""
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -29,10 +32,10 @@ def made_by_code() -> Iterator[tuple[str, str, str]]:
                     }
                     if {"kind", "code"} <= fields.keys():
                         yield place, fields["kind"], fields["code"]
-                elif isinstance(node, ast.Call) and ast.unparse(node.func) == "TaskError.of":
-                    code = node.args[0]
+                elif isinstance(node, ast.Call) and (kind := CONSTRUCTORS.get(ast.unparse(node.func))) is not None:
+                    code = node.args[0] if node.args else None
                     if isinstance(code, ast.Constant):
-                        yield place, "", str(code.value)
+                        yield place, kind, str(code.value)
 
 
 def test_every_code_is_in_the_table_with_its_kind() -> None:
