@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flytemp.authoring.binding import Bound
 from flytemp.authoring.callee import Entity, Step
@@ -13,6 +13,7 @@ from flytemp.authoring.definition_site import DefinitionSite, caller_site
 from flytemp.authoring.errors import ConditionError
 from flytemp.authoring.expressions import Expression, checked_expression
 from flytemp.authoring.interface import PythonInterface
+from flytemp.authoring.local import LocalGraphRun
 from flytemp.authoring.node import Node
 from flytemp.authoring.promise import Chainable, Promise
 from flytemp.errors import Problem
@@ -20,9 +21,6 @@ from flytemp.exceptions.user import UserProvidedError
 from flytemp.literals.cast import castable, variant_for
 from flytemp.literals.types import Json, LiteralType
 from flytemp.spec.models import BranchCase, BranchSpec, Interface, Variable
-
-if TYPE_CHECKING:
-    from flytemp.authoring.local import LocalGraphRun
 
 
 @dataclass(slots=True)

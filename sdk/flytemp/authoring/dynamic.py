@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
+from typing import Any, ParamSpec, TypeVar, Unpack, cast, overload
 
 from flytemp.authoring.callee import Entity, Step
 from flytemp.authoring.context import current_context, use_context
 from flytemp.authoring.definition_site import caller_site, function_site
 from flytemp.authoring.errors import SettingsError
-from flytemp.authoring.local import run_dynamic
+from flytemp.authoring.local import LocalGraphRun, run_dynamic
 from flytemp.authoring.settings import TaskOptions, task_settings
 from flytemp.authoring.task import Task, check_function
 from flytemp.errors import NotSupported
 from flytemp.literals.types import Json
 from flytemp.spec.models import TaskSettings
-
-if TYPE_CHECKING:
-    from flytemp.authoring.local import LocalGraphRun
 
 P = ParamSpec("P")
 R = TypeVar("R")

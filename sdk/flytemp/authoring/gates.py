@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from flytemp.authoring.binding import Bound, Constant, bind, check_owner
 from flytemp.authoring.callee import Entity, LeafCallee, Step
@@ -13,6 +13,7 @@ from flytemp.authoring.compilation import Compilation, current_compilation
 from flytemp.authoring.definition_site import caller_site
 from flytemp.authoring.errors import PromiseMisuse, SettingsError
 from flytemp.authoring.interface import PythonInterface, plain_interface
+from flytemp.authoring.local import LocalGraphRun
 from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput
 from flytemp.authoring.retry import Seconds, seconds
 from flytemp.errors import FlytempError, InputError
@@ -21,9 +22,6 @@ from flytemp.literals.convert import literal_type
 from flytemp.literals.text import parse_text
 from flytemp.literals.types import Json, LiteralType
 from flytemp.spec.models import GateSpec, Interface, Variable
-
-if TYPE_CHECKING:
-    from flytemp.authoring.local import LocalGraphRun
 
 T = TypeVar("T")
 DEFAULT_TIMEOUT = 3600.0
@@ -105,8 +103,6 @@ def wait_for_input(name: str, timeout: Seconds | None, expected_type: type[T]) -
         SettingsError: (a ``ValueError``) the name or the timeout is invalid.
         NotSupported: the type is not supported.
     """
-    from flytemp.authoring.local import LocalGraphRun
-
     gate = Gate("input", _named(name), literal_type(expected_type), expected_type, _limit(timeout))
     compilation = current_compilation()
     if compilation is None:
@@ -153,8 +149,6 @@ def sleep(duration: Seconds) -> VoidOutput | None:
     Raises:
         SettingsError: (a ``ValueError``) the duration is invalid.
     """
-    from flytemp.authoring.local import LocalGraphRun
-
     node = Sleep(seconds(duration, "the duration of a sleep"))
     compilation = current_compilation()
     if compilation is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypedDict, TypeVar, Unpack, cast
+from typing import Any, Generic, NoReturn, TypedDict, TypeVar, Unpack, cast
 
 from flytemp.authoring.call_arguments import require_inputs
 from flytemp.authoring.callee import Entity, LeafCallee, Step
@@ -24,7 +24,7 @@ from flytemp.authoring.execution_options import (
     values_of,
 )
 from flytemp.authoring.interface import PythonInterface
-from flytemp.authoring.local import call_workflow, run_workflow
+from flytemp.authoring.local import LocalGraphRun, call_workflow, run_workflow
 from flytemp.authoring.retry import Seconds, limit
 from flytemp.authoring.settings import flag
 from flytemp.authoring.workflow import Workflow
@@ -32,9 +32,6 @@ from flytemp.errors import InputError, NotSupported, Problem
 from flytemp.literals.types import Json
 from flytemp.records.launch import LaunchOptions
 from flytemp.spec.models import Docs, LaunchPlanReference, LaunchPlanSpec, Section
-
-if TYPE_CHECKING:
-    from flytemp.authoring.local import LocalGraphRun
 
 R = TypeVar("R")
 _UNSUPPORTED = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, cast
+from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 
 from flytemp.authoring.call_arguments import given_inputs
 from flytemp.authoring.compilation import Compilation, current_compilation
@@ -20,15 +20,13 @@ from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.graph import Graph
 from flytemp.authoring.interface import PythonInterface, interface_of
 from flytemp.authoring.launch_plan import LaunchPlan
+from flytemp.authoring.local import LocalGraphRun
 from flytemp.authoring.task import Task, module_name
 from flytemp.authoring.workflow import Workflow, WorkflowSettings
 from flytemp.errors import InvalidName, NotSupported
 from flytemp.literals.types import Json
 from flytemp.names import EntityId, EntityKind
 from flytemp.spec.models import LaunchPlanReference, Section, TaskSettings, TaskSpec, WorkflowSpec
-
-if TYPE_CHECKING:
-    from flytemp.authoring.local import LocalGraphRun
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, Unpack, cast, overload
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, Unpack, cast, overload
 
 from flytemp.authoring.call_arguments import given_inputs
 from flytemp.authoring.callee import Entity, LeafCallee, Step
@@ -19,14 +19,11 @@ from flytemp.authoring.documentation import docs_spec
 from flytemp.authoring.entity_registry import add_entity
 from flytemp.authoring.errors import AuthoringError, SettingsError
 from flytemp.authoring.interface import PythonInterface, interface_of
-from flytemp.authoring.local import call_task, run_task
+from flytemp.authoring.local import LocalGraphRun, call_task, run_task
 from flytemp.authoring.settings import TaskOptions, task_settings
 from flytemp.literals.types import Json
 from flytemp.names import check_entity
 from flytemp.spec.models import Docs, Interface, Section, TaskSettings, TaskSpec
-
-if TYPE_CHECKING:
-    from flytemp.authoring.local import LocalGraphRun
 
 P = ParamSpec("P")
 R = TypeVar("R")

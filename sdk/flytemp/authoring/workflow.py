@@ -18,9 +18,10 @@ from flytemp.authoring.documentation import Documentation, docs_spec
 from flytemp.authoring.entity_registry import add_entity
 from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.execution_options import Options
+from flytemp.authoring.failure_node import failure_node
 from flytemp.authoring.graph import Graph
 from flytemp.authoring.interface import PythonInterface, interface_of
-from flytemp.authoring.local import call_workflow, run_workflow
+from flytemp.authoring.local import LocalGraphRun, call_workflow, run_workflow
 from flytemp.authoring.retry import Seconds, limit
 from flytemp.authoring.settings import flag
 from flytemp.authoring.task import Task, module_name
@@ -30,7 +31,6 @@ from flytemp.spec.models import Docs, Interface, Section, WorkflowSpec
 
 if TYPE_CHECKING:
     from flytemp.authoring.binding import Bound
-    from flytemp.authoring.local import LocalGraphRun
     from flytemp.authoring.node import Node
 
 P = ParamSpec("P")
@@ -174,8 +174,6 @@ class Workflow(LeafCallee, Generic[P, R]):
 
     def failure_node(self, compilation: Compilation) -> Node | None:
         """Return the node that calls ``on_failure``, or None. It raises like `flytemp.authoring.failure_node.failure_node`."""
-        from flytemp.authoring.failure_node import failure_node
-
         handler = self.options.on_failure
         return None if handler is None else failure_node(compilation, handler, self.name, self.site)
 
