@@ -106,16 +106,16 @@ def _read_missing(store: ObjectStore, layout: ExecutionLayout, reader: HistoryRe
     if reader.lacks_plan and reader.resolved is not None:
         pages = _read_pages(store, [layout.plan_page(page) for page in range(reader.resolved.plan_pages)])
         if pages:
-            reader.know_plan(pages)
+            reader.set_plan(pages)
     if reader.lacks_state and reader.continued is not None:
         generation, count = reader.continued.generation, reader.continued.pages
         pages = _read_pages(store, [layout.state_page(generation, page) for page in range(count)])
         if pages:
-            reader.know_state(pages)
+            reader.set_initial_state(pages)
     elif reader.lacks_state and reader.resolved is not None:
         pages = _read_pages(store, [layout.closed_state_page(page) for page in range(reader.resolved.state_pages)])
         if pages:
-            reader.know_state(pages)
+            reader.set_initial_state(pages)
 
 
 def _read_pages(store: ObjectStore, keys: list[str]) -> list[str]:
@@ -130,7 +130,7 @@ async def read_history(temporal: TemporalClient, workflow_id: str, run_id: str) 
     handle = temporal.get_workflow_handle(workflow_id, run_id=run_id)
     try:
         async for event in handle.fetch_history_events():
-            await reader.feed(event)
+            await reader.add_event(event)
     except RPCError as error:
         raise unavailable(error) from error
     return reader

@@ -1,8 +1,8 @@
-"""The live state of an execution, read from its Temporal history: no query, so no worker is needed.
+"""State of a running execution, read from its Temporal history. It uses no query, so it needs no worker.
 
-A history holds what `resolve` decided, the plan's pages, the state a continued run began with, and every try of
-every task. Where other nodes stand, the interpreter writes into the workflow's memo as it changes: its journal. From these
-come the same rows that the engine writes when it closes.
+A history contains the result of `resolve`, the pages of the plan, the state with which a continued run begins, and every try
+of every task. The workflow writes the rows of other nodes to its memo when they change; these entries are its journal. The
+reader combines all of these to the rows that the engine writes when it closes.
 """
 
 from __future__ import annotations
@@ -68,7 +68,12 @@ class _ActivityClosed(Protocol):
 
 
 class HistoryReader:
-    """Feed it the events of one run in order; ``rows`` is the state of the nodes so far."""
+    """Reader of the events of one run, which are added in order.
+
+    Attributes:
+        rows: the rows of the nodes so far, by path.
+        dynamics: the plans of dynamic tasks, by "<node path>/<attempt>".
+    """
 
     def __init__(self, converter: DataConverter) -> None:
         self._converter = converter
@@ -79,7 +84,7 @@ class HistoryReader:
         self.rows: dict[str, Row] = {}
         self.cancel_requested = False
         self.continued: Continuation | None = None  # from the run before this one
-        self.context: ExecutionContext | None = None  # kept here by who read it: it never changes
+        self.context: ExecutionContext | None = None  # set by the caller; it does not change
         self._calls: dict[int, _Call] = {}  # by the id of the event that scheduled the activity
         self._plan_pages: dict[int, str] = {}
         self._state_pages: dict[int, str] = {}
@@ -89,7 +94,7 @@ class HistoryReader:
         self.paused: dict[str, Any] | None = None
         self._journaled: set[str] = set()  # paths of nodes that have a row in the journal
 
-    async def feed(self, event: HistoryEvent) -> None:
+    async def add_event(self, event: HistoryEvent) -> None:
         """Update the state by one event."""
         self.events = event.event_id
         kind = event.event_type
@@ -173,15 +178,15 @@ class HistoryReader:
         elif isinstance(result, Resolved):
             self.resolved = result
             if result.plan is not None:
-                self.know_plan([result.plan])
+                self.set_plan([result.plan])
         elif isinstance(argument, PlanPage) and self.resolved is not None:
             self._plan_pages[argument.page] = result
             if len(self._plan_pages) == self.resolved.plan_pages:
-                self.know_plan([self._plan_pages[page] for page in sorted(self._plan_pages)])
+                self.set_plan([self._plan_pages[page] for page in sorted(self._plan_pages)])
         elif isinstance(argument, StatePage):
             self._state_pages[argument.page] = result
             if len(self._state_pages) == self._state_page_count:
-                self.know_state([self._state_pages[page] for page in sorted(self._state_pages)])
+                self.set_initial_state([self._state_pages[page] for page in sorted(self._state_pages)])
         elif isinstance(argument, NodeArgument):
             self.dynamics[f"{argument.node}/{argument.attempt}"] = from_pages(result.pages)
         elif isinstance(argument, DynamicPlansArgument):
@@ -189,30 +194,30 @@ class HistoryReader:
 
     @property
     def lacks_plan(self) -> bool:
-        """The plan is decided and these events do not tell it yet: its pages lie in the store."""
+        """True if the plan must be read from the store: it was decided, but the events do not contain it yet."""
         return self.resolved is not None and self.plan is None
 
     @property
     def lacks_state(self) -> bool:
-        """The run continues another and has not loaded its state yet: it lies in the store."""
+        """True if the state must be read from the store: the run continues another one and has not loaded its state yet."""
         return self._state_page_count > 0 and not self._has_state
 
     @property
     def _state_page_count(self) -> int:
-        """Of the state that the run begins with: that of the run before, or that in which the execution had ended."""
+        """The number of pages of the state with which the run begins."""
         if self.continued is not None:
             return self.continued.pages
         return self.resolved.state_pages if self.resolved is not None else 0
 
-    def know_plan(self, pages: list[str]) -> None:
-        """Take in the plan's pages."""
+    def set_plan(self, pages: list[str]) -> None:
+        """Set the plan from its pages, unless it is known."""
         if self.plan is None:
             plan: dict[str, Any] = from_pages(pages)
             self.plan = plan
             self._nodes = {name: {node["id"]: node for node in graph["nodes"]} for name, graph in plan["graphs"].items()}
 
-    def know_state(self, pages: list[str]) -> None:
-        """Take in the pages of the state that the run began with; what the run did since is newer."""
+    def set_initial_state(self, pages: list[str]) -> None:
+        """Add the state with which the run began. Rows from events of the run are newer and remain."""
         if not self._has_state:
             state = from_pages(pages)
             self.rows = {row["id"]: row for row in state["rows"]} | self.rows
@@ -237,7 +242,7 @@ class HistoryReader:
             self.rows.setdefault(parent, {"id": parent, "phase": "RUNNING", "attempt": 1, "started": at})
 
     def _succeed(self, row: Row, result: TaskOutputs, at: int) -> None:
-        if row.get("kind") == "dynamic":  # its graph follows
+        if row.get("kind") == "dynamic":  # the event of its graph follows
             return
         row.update(phase="SUCCEEDED", finished=at, outputs=result.outputs, size=result.size)
         if result.lookup:
@@ -246,14 +251,14 @@ class HistoryReader:
         row.pop("message", None)
 
     def _stop(self, row: Row, at: int) -> None:
-        """Its try was cancelled. One with a deadline may have passed that: then the journal says so."""
+        """Update the row of a cancelled try. If the node has a deadline, the journal has its final phase."""
         if "deadline" in self._spec_of(row):
             row.update(phase="CANCELLING")
         else:
             row.update(phase="ABORTED", finished=at)
 
     def _spec_of(self, row: Row) -> dict[str, Any]:
-        """The plan's node that a task's row is of: through the branches around it, of a map that of its calls."""
+        """Return the plan's node of a task's row; for a call of a map, the node of the map's calls."""
         first, *inner = row.get("local", "").split(".")
         node = self._nodes.get(row.get("graph", ""), {}).get(first, {})
         for part in inner:
@@ -262,7 +267,7 @@ class HistoryReader:
         return item
 
     def _fail(self, activity_id: str, error: dict[str, Any], at: int) -> None:
-        """What the engine will make of it; see `flytemp_worker.node_kinds.retry`."""
+        """Update the row of a failed try by the rules of the engine; see `flytemp_worker.node_kinds.retry`."""
         path = node_of(activity_id)
         row = self.rows[path]
         node = self._spec_of(row)
@@ -273,7 +278,7 @@ class HistoryReader:
             if self.resolved is not None and row["lost"] >= self.resolved.settings.max_system_tries:
                 row.update(phase="FAILED", finished=at)
             else:
-                row.update(phase="BACKOFF", message=f"lost, is started again: {error['message']}"[:500])
+                row.update(phase="BACKOFF", message=f"the try was lost and will be started again: {error['message']}"[:500])
         elif error.get("retryable", True) and row["attempt"] <= node.get("retries", 0):
             row.setdefault("history", []).append(_past(row, failed, at))
             row.update(phase="BACKOFF", message=f"attempt {row['attempt'] + 1} follows a failure")
@@ -281,7 +286,11 @@ class HistoryReader:
             row.update(phase=failed, finished=at)
 
     def settled_rows(self, closed: bool) -> list[Row]:
-        """The rows, with sub-workflows judged by their nodes; of a closed run nothing is shown as running."""
+        """Return the rows, with the phases of sub-workflows derived from their nodes.
+
+        Args:
+            closed: the run is closed, so running nodes are ABORTED.
+        """
         rows = {path: dict(row) for path, row in self.rows.items()}
         self._count_items(rows)
         if closed:
@@ -289,12 +298,12 @@ class HistoryReader:
                 if row["phase"] in ("RUNNING", "BACKOFF", "CANCELLING"):
                     row["phase"] = "ABORTED"
         for path in sorted(rows, key=lambda path: -path.count(".")):
-            self._judge(path, rows)
+            self._derive_phase(path, rows)
         if closed and self.plan is not None:
             self._skip_rest(self.plan["root"], "", rows)
         return list(rows.values())
 
-    def _judge(self, path: str, rows: dict[str, Row]) -> None:
+    def _derive_phase(self, path: str, rows: dict[str, Row]) -> None:
         nodes = None if path in self._journaled else self._nodes_under(path)
         if nodes is None:
             return
@@ -305,7 +314,7 @@ class HistoryReader:
             rows[path]["phase"] = "FAILED"
 
     def _count_items(self, rows: dict[str, Row]) -> None:
-        """How the calls of maps stand whose calls are in this very history."""
+        """Count the succeeded and failed calls of maps whose calls are in this history."""
         counted: dict[str, list[int]] = {}
         for path, row in rows.items():
             caller = rows.get(path.rpartition(".")[0])
@@ -318,7 +327,7 @@ class HistoryReader:
             rows[path]["counts"] = counts
 
     def _calls_of(self, row: Row, caller: Row) -> int:
-        """How many calls of a map the node makes: one, or those of a group."""
+        """Return the number of map items of a node: one, or those of a group."""
         last = row["id"].rpartition(".")[2]
         if not last.startswith("g") or self.plan is None:
             return 1
@@ -327,13 +336,13 @@ class HistoryReader:
         return min(group, int(caller["items"]) - int(last[1:]) * group)
 
     def _plan_node(self, path: str) -> dict[str, Any] | None:
-        """The node of the plan at ``path``, where only sub-workflows are around it."""
+        """Return the plan's node at ``path`` if only sub-workflows contain it, else None."""
         parent, _, last = path.rpartition(".")
         nodes = self._nodes_under(parent) if parent else self._nodes.get(self.plan["root"] if self.plan else "")
         return (nodes or {}).get(last)
 
     def _nodes_under(self, path: str) -> dict[str, dict[str, Any]] | None:
-        """The nodes of the graph that the node at ``path`` calls; None for a task or when the plan is not known yet."""
+        """Return the nodes of the sub-workflow at ``path``, or None for another node or an unknown plan."""
         if self.plan is None:
             return None
         nodes = self._nodes[self.plan["root"]]
@@ -349,7 +358,7 @@ class HistoryReader:
         for node in self.plan["graphs"][graph]["nodes"]:
             path = f"{prefix}{node['id']}"
             if path not in rows:
-                rows[path] = {"id": path, "phase": "SKIPPED", "message": "the execution ended before it"}
+                rows[path] = {"id": path, "phase": "SKIPPED", "message": "the execution ended before this node started"}
             elif node["kind"] == "workflow":
                 self._skip_rest(node["target"], f"{path}.", rows)
 
@@ -363,7 +372,7 @@ _UNSUCCESSFUL = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
 def _past(row: Row, phase: str, finished: int) -> Row:
-    """An attempt that is followed by another, as `Node.attempt_row` has it."""
+    """Return the row of an attempt that another one follows, in the form of the engine's `Node.attempt_row`."""
     return {
         "attempt": row["attempt"], "tries": row.get("try_", 1), "phase": phase,
         "started": row.get("started_attempt"), "finished": finished, "error": row.get("error"),

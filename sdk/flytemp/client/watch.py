@@ -84,7 +84,7 @@ class LiveView:
         handle = self._temporal.get_workflow_handle(self._workflow_id, run_id=run_id)
         with contextlib.suppress(RPCError):  # the next description reports the error, or starts a new stream
             async for event in handle.fetch_history_events(wait_new_event=True):
-                await reader.feed(event)
+                await reader.add_event(event)
                 self._changed.set()
 
     async def _catch_up(self, description: WorkflowExecutionDescription) -> None:

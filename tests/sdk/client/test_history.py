@@ -44,7 +44,7 @@ async def test_every_prefix_is_a_valid_view_and_final_phases_stay(file: Path) ->
     events = events_of(file)
     step = 1 + len(events) // 300  # a view costs as much as the history is long
     for number, event in enumerate(events, 1):
-        await reader.feed(event)
+        await reader.add_event(event)
         if number % step and number < len(events):
             continue
         now = {node.id: node for node in view(reader, closed=False)}
@@ -68,7 +68,7 @@ async def test_the_whole_history_gives_the_rows_of_the_engine(file: Path) -> Non
     reader = HistoryReader(DataConverter.default)
     recorded: Any = None
     for event in events_of(file):
-        await reader.feed(event)
+        await reader.add_event(event)
         scheduled = event.activity_task_scheduled_event_attributes
         if scheduled.activity_type.name == RECORD_EXECUTION.name:
             recorded = (await DataConverter.default.decode(list(scheduled.input.payloads)))[0]
@@ -89,7 +89,7 @@ def summary(node: NodeExecution) -> tuple[Any, ...]:
 
 async def test_a_launch_before_it_is_resolved() -> None:
     reader = HistoryReader(DataConverter.default)
-    await reader.feed(named("diamond")[0])
+    await reader.add_event(named("diamond")[0])
     assert reader.launch is not None
     assert reader.launch["inputs"] == {"x": 3}
     assert reader.resolved is None
@@ -106,7 +106,7 @@ async def test_an_invalid_launch_argument_is_ignored(argument: Any) -> None:
     del attributes.input.payloads[:]
     attributes.input.payloads.extend(await DataConverter.default.encode([argument]))
     reader = HistoryReader(DataConverter.default)
-    await reader.feed(event)
+    await reader.add_event(event)
 
     assert reader.continued is None
     assert reader.launch == (argument if isinstance(argument, dict) else None)
@@ -116,7 +116,7 @@ async def test_a_launch_without_an_input() -> None:
     event = named("diamond")[0]
     del event.workflow_execution_started_event_attributes.input.payloads[:]
     reader = HistoryReader(DataConverter.default)
-    await reader.feed(event)
+    await reader.add_event(event)
     assert reader.launch is None
 
 
@@ -132,7 +132,7 @@ def begun(max_system_tries: int = 3) -> HistoryReader:
     reader = HistoryReader(DataConverter.default)
     settings = ExecutionSettings("q", max_system_tries=max_system_tries)
     reader.resolved = Resolved("r", "e", "p", "d", "w", "v", settings, 1, inputs={})
-    reader.know_plan(to_pages(PLAN))
+    reader.set_plan(to_pages(PLAN))
     return reader
 
 
@@ -178,9 +178,10 @@ def test_events_of_a_run_override_the_state_it_began_with() -> None:
     reader.continued = Continuation(reader.resolved, 1, 1)
     started(reader, 50, attempt=2)
     assert reader.lacks_state
-    reader.know_state(to_pages({"rows": [{"id": "n0", "phase": "RUNNING", "attempt": 1}, {"id": "n1", "phase": "SUCCEEDED"}]}))
+    rows = [{"id": "n0", "phase": "RUNNING", "attempt": 1}, {"id": "n1", "phase": "SUCCEEDED"}]
+    reader.set_initial_state(to_pages({"rows": rows}))
     assert not reader.lacks_state
     assert reader.rows["n0"]["attempt"] == 2
     assert reader.rows["n1"]["phase"] == "SUCCEEDED"
-    reader.know_state(to_pages({"rows": [{"id": "n1", "phase": "FAILED"}]}))
+    reader.set_initial_state(to_pages({"rows": [{"id": "n1", "phase": "FAILED"}]}))
     assert reader.rows["n1"]["phase"] == "SUCCEEDED"
