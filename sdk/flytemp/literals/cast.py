@@ -8,20 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from flytemp.literals import types
 from flytemp.literals.recursion import Scope, definition, inside
-from flytemp.literals.types import (
-    BlobType,
-    EncodedType,
-    EnumType,
-    Json,
-    ListType,
-    LiteralType,
-    MapType,
-    SimpleType,
-    StructType,
-    TupleType,
-    UnionType,
-)
+from flytemp.literals.types import Json, LiteralType
 from flytemp.literals.unions import is_plain, json_kinds
 from flytemp.literals.visitor import PartialVisitor, TypeVisitor
 
@@ -54,7 +43,7 @@ def variant_for(source: LiteralType, target: LiteralType) -> int | None:
     The tagged form is ``{"$variant": index, "value": binding}``. None means that no tag is needed, or that the type does
     not determine the variant.
     """
-    if not isinstance(target, UnionType) or is_plain(target) or isinstance(source, UnionType):
+    if not isinstance(target, types.UnionType) or is_plain(target) or isinstance(source, types.UnionType):
         return None
     if source.kind == "any":
         return None
@@ -68,34 +57,34 @@ def variant_for(source: LiteralType, target: LiteralType) -> int | None:
 def _casts(source: LiteralType, target: LiteralType, around: _Around) -> bool:
     if _same(source, target, around):
         return True
-    if isinstance(source, UnionType):
+    if isinstance(source, types.UnionType):
         return _union_casts(source, target, around)
-    if isinstance(target, UnionType):
+    if isinstance(target, types.UnionType):
         return any(_casts(source, variant, around) for variant in target.variants)
-    if isinstance(source, EnumType) and isinstance(target, EnumType):
+    if isinstance(source, types.EnumType) and isinstance(target, types.EnumType):
         return set(_typed(source.values)) <= set(_typed(target.values))
-    if isinstance(source, EnumType):
+    if isinstance(source, types.EnumType):
         return target.kind in _enum_kinds(source)
-    if isinstance(target, EnumType):
+    if isinstance(target, types.EnumType):
         return source.kind in _enum_kinds(target)
     return source.kind == "integer" and target.kind == "float"
 
 
-def _union_casts(source: UnionType, target: LiteralType, around: _Around) -> bool:
+def _union_casts(source: types.UnionType, target: LiteralType, around: _Around) -> bool:
     if not is_plain(source):
         # The values have the indexes of the source's variants.
         return (
-            isinstance(target, UnionType)
+            isinstance(target, types.UnionType)
             and not is_plain(target)
             and len(source.variants) <= len(target.variants)
             and all(_same(one, other, around) for one, other in zip(source.variants, target.variants, strict=False))
         )
-    if isinstance(target, UnionType) and not is_plain(target):
+    if isinstance(target, types.UnionType) and not is_plain(target):
         return all(_is_unambiguous(variant, target, around) for variant in source.variants)
     return all(_casts(variant, target, around) for variant in source.variants)
 
 
-def _is_unambiguous(source: LiteralType, target: UnionType, around: _Around) -> bool:
+def _is_unambiguous(source: LiteralType, target: types.UnionType, around: _Around) -> bool:
     """Return whether an untagged value fits exactly one variant."""
     takers = [variant for variant in target.variants if _same(source, variant, around)]
     takers = takers or [variant for variant in target.variants if _casts(source, variant, around)]
@@ -120,41 +109,41 @@ def _same(source: LiteralType, target: LiteralType, around: _Around) -> bool:
 class _Same(TypeVisitor[tuple[LiteralType, _Around], bool]):
     """Return whether the source's values can be used unchanged as values of the target, neither of which is ``any``."""
 
-    def visit_simple(self, type_: SimpleType, argument: tuple[LiteralType, _Around]) -> bool:
+    def visit_simple(self, type_: types.SimpleType, argument: tuple[LiteralType, _Around]) -> bool:
         return type_.kind == argument[0].kind
 
-    def visit_enum(self, type_: EnumType, argument: tuple[LiteralType, _Around]) -> bool:
+    def visit_enum(self, type_: types.EnumType, argument: tuple[LiteralType, _Around]) -> bool:
         target = argument[0]
-        return isinstance(target, EnumType) and set(_typed(type_.values)) == set(_typed(target.values))
+        return isinstance(target, types.EnumType) and set(_typed(type_.values)) == set(_typed(target.values))
 
-    def visit_list(self, type_: ListType, argument: tuple[LiteralType, _Around]) -> bool:
+    def visit_list(self, type_: types.ListType, argument: tuple[LiteralType, _Around]) -> bool:
         target, around = argument
-        return isinstance(target, ListType) and _same(type_.item, target.item, around)
+        return isinstance(target, types.ListType) and _same(type_.item, target.item, around)
 
-    def visit_tuple(self, type_: TupleType, argument: tuple[LiteralType, _Around]) -> bool:
+    def visit_tuple(self, type_: types.TupleType, argument: tuple[LiteralType, _Around]) -> bool:
         target, around = argument
-        return isinstance(target, TupleType) and _all_same(type_.items, target.items, around)
+        return isinstance(target, types.TupleType) and _all_same(type_.items, target.items, around)
 
-    def visit_map(self, type_: MapType, argument: tuple[LiteralType, _Around]) -> bool:
+    def visit_map(self, type_: types.MapType, argument: tuple[LiteralType, _Around]) -> bool:
         target, around = argument
-        return isinstance(target, MapType) and _all_same((type_.key, type_.value), (target.key, target.value), around)
+        return isinstance(target, types.MapType) and _all_same((type_.key, type_.value), (target.key, target.value), around)
 
-    def visit_union(self, type_: UnionType, argument: tuple[LiteralType, _Around]) -> bool:
+    def visit_union(self, type_: types.UnionType, argument: tuple[LiteralType, _Around]) -> bool:
         target, around = argument
-        return isinstance(target, UnionType) and _all_same(type_.variants, target.variants, around)
+        return isinstance(target, types.UnionType) and _all_same(type_.variants, target.variants, around)
 
-    def visit_blob(self, type_: BlobType, argument: tuple[LiteralType, _Around]) -> bool:
+    def visit_blob(self, type_: types.BlobType, argument: tuple[LiteralType, _Around]) -> bool:
         target = argument[0]
-        if not isinstance(target, BlobType) or type_.kind != target.kind:
+        if not isinstance(target, types.BlobType) or type_.kind != target.kind:
             return False
         return type_.format == target.format or not (type_.format and target.format)
 
-    def visit_encoded(self, type_: EncodedType, argument: tuple[LiteralType, _Around]) -> bool:
+    def visit_encoded(self, type_: types.EncodedType, argument: tuple[LiteralType, _Around]) -> bool:
         return type_ == argument[0]
 
-    def visit_struct(self, type_: StructType, argument: tuple[LiteralType, _Around]) -> bool:
+    def visit_struct(self, type_: types.StructType, argument: tuple[LiteralType, _Around]) -> bool:
         target, around = argument
-        if not isinstance(target, StructType):
+        if not isinstance(target, types.StructType):
             return False
         pair = (type_.name, target.name)
         if pair in around.assumed:
@@ -180,19 +169,19 @@ class _IsJson(PartialVisitor[None, bool]):
     def visit_other(self, type_: LiteralType, argument: None) -> bool:
         return type_.kind in _JSON_KINDS
 
-    def visit_list(self, type_: ListType, argument: None) -> bool:
+    def visit_list(self, type_: types.ListType, argument: None) -> bool:
         return self.visit(type_.item, None)
 
-    def visit_tuple(self, type_: TupleType, argument: None) -> bool:
+    def visit_tuple(self, type_: types.TupleType, argument: None) -> bool:
         return all(self.visit(item, None) for item in type_.items)
 
-    def visit_map(self, type_: MapType, argument: None) -> bool:
+    def visit_map(self, type_: types.MapType, argument: None) -> bool:
         return type_.key.kind in ("string", "enum") and self.visit(type_.value, None)
 
-    def visit_struct(self, type_: StructType, argument: None) -> bool:
+    def visit_struct(self, type_: types.StructType, argument: None) -> bool:
         return all(self.visit(field.type, None) for field in type_.fields)
 
-    def visit_union(self, type_: UnionType, argument: None) -> bool:
+    def visit_union(self, type_: types.UnionType, argument: None) -> bool:
         return is_plain(type_) and all(self.visit(variant, None) for variant in type_.variants)
 
 
@@ -200,7 +189,7 @@ _SAME = _Same()
 _IS_JSON = _IsJson()
 
 
-def _enum_kinds(enum: EnumType) -> frozenset[str]:
+def _enum_kinds(enum: types.EnumType) -> frozenset[str]:
     """Return the simple kinds that contain every value of the enum."""
     classes = {type(value) for value in enum.values}
     if len(classes) != 1:

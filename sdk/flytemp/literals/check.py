@@ -11,24 +11,12 @@ import itertools
 import json
 from collections.abc import Iterable, Mapping
 
-from flytemp.literals import simple
+from flytemp.literals import simple, types
 from flytemp.literals.describe import describe_type
 from flytemp.literals.keys import key_from_text, key_to_text
 from flytemp.literals.mismatch import Refused, expected, explained, json_text
 from flytemp.literals.recursion import Scope, definition, inside
-from flytemp.literals.types import (
-    BlobType,
-    EncodedType,
-    EnumType,
-    Json,
-    ListType,
-    LiteralType,
-    MapType,
-    SimpleType,
-    StructType,
-    TupleType,
-    UnionType,
-)
+from flytemp.literals.types import Json, LiteralType
 from flytemp.literals.unions import VALUE, is_plain, is_tagged, plain_variant, tagged, variant_index
 from flytemp.literals.visitor import TypeVisitor
 
@@ -59,25 +47,25 @@ Value = tuple[Json, Scope]
 class _Check(TypeVisitor[Value, Json]):
     """Return the canonical form of a literal."""
 
-    def visit_simple(self, type_: SimpleType, argument: Value) -> Json:
+    def visit_simple(self, type_: types.SimpleType, argument: Value) -> Json:
         return simple.CHECKS[type_.kind](argument[0])
 
-    def visit_enum(self, type_: EnumType, argument: Value) -> Json:
+    def visit_enum(self, type_: types.EnumType, argument: Value) -> Json:
         return simple.check_choice(type_.name, type_.values, argument[0])
 
-    def visit_list(self, type_: ListType, argument: Value) -> Json:
+    def visit_list(self, type_: types.ListType, argument: Value) -> Json:
         literal, scope = argument
         if not isinstance(literal, list):
             raise expected("a list", literal)
         return self._items(literal, itertools.repeat(type_.item), scope)
 
-    def visit_tuple(self, type_: TupleType, argument: Value) -> Json:
+    def visit_tuple(self, type_: types.TupleType, argument: Value) -> Json:
         literal, scope = argument
         if not isinstance(literal, list) or len(literal) != len(type_.items):
             raise expected(f"a list of {len(type_.items)}", literal)
         return self._items(literal, type_.items, scope)
 
-    def visit_map(self, type_: MapType, argument: Value) -> Json:
+    def visit_map(self, type_: types.MapType, argument: Value) -> Json:
         literal, scope = argument
         if not isinstance(literal, dict):
             raise expected("a JSON object", literal)
@@ -92,7 +80,7 @@ class _Check(TypeVisitor[Value, Json]):
                 raise refused.within(text) from refused.__cause__
         return checked
 
-    def visit_struct(self, type_: StructType, argument: Value) -> Json:
+    def visit_struct(self, type_: types.StructType, argument: Value) -> Json:
         literal, scope = argument
         struct = definition(type_, scope)
         check_fields(literal, struct.name, {field.name: field.required for field in struct.fields})
@@ -106,7 +94,7 @@ class _Check(TypeVisitor[Value, Json]):
                     raise refused.within(field.name) from refused.__cause__
         return checked
 
-    def visit_union(self, type_: UnionType, argument: Value) -> Json:
+    def visit_union(self, type_: types.UnionType, argument: Value) -> Json:
         literal, scope = argument
         plain = is_plain(type_)
         index = plain_variant(type_, literal) if plain else None
@@ -122,16 +110,16 @@ class _Check(TypeVisitor[Value, Json]):
             index, checked = _choose(literal, type_, scope)
         return checked if plain else tagged(index, checked)
 
-    def visit_blob(self, type_: BlobType, argument: Value) -> Json:
+    def visit_blob(self, type_: types.BlobType, argument: Value) -> Json:
         return check_blob(argument[0], type_)
 
-    def visit_encoded(self, type_: EncodedType, argument: Value) -> Json:
+    def visit_encoded(self, type_: types.EncodedType, argument: Value) -> Json:
         return check_encoded(argument[0], type_)
 
-    def _items(self, literal: list[Json], types: Iterable[LiteralType], scope: Scope) -> list[Json]:
+    def _items(self, literal: list[Json], item_types: Iterable[LiteralType], scope: Scope) -> list[Json]:
         checked: list[Json] = []
         try:
-            for item, type_ in zip(literal, types, strict=False):
+            for item, type_ in zip(literal, item_types, strict=False):
                 checked.append(self.visit(type_, (item, scope)))
         except Refused as refused:
             raise refused.within(len(checked)) from refused.__cause__
@@ -164,7 +152,7 @@ def check_fields(literal: Json, name: str, fields: Mapping[str, bool]) -> None:
         raise Refused(f"{name} lacks {', '.join(map(repr, missing))}", hint="give a value for each field without default")
 
 
-def check_blob(literal: Json, type_: BlobType) -> dict[str, Json]:
+def check_blob(literal: Json, type_: types.BlobType) -> dict[str, Json]:
     """Return the canonical form of a file or directory, also for its URI alone.
 
     Raises:
@@ -185,7 +173,7 @@ def check_blob(literal: Json, type_: BlobType) -> dict[str, Json]:
     return {"uri": simple.write_text(uri), "format": format_}
 
 
-def check_encoded(literal: Json, type_: EncodedType) -> dict[str, Json]:
+def check_encoded(literal: Json, type_: types.EncodedType) -> dict[str, Json]:
     """Return the canonical form of an encoded value: its format, and its bytes or their URI.
 
     Raises:
@@ -200,7 +188,7 @@ def check_encoded(literal: Json, type_: EncodedType) -> dict[str, Json]:
     return {"format": type_.format, "bytes": simple.write_bytes(simple.read_bytes(literal["bytes"]))}
 
 
-def _choose(literal: Json, union: UnionType, scope: Scope) -> tuple[int, Json]:
+def _choose(literal: Json, union: types.UnionType, scope: Scope) -> tuple[int, Json]:
     """Return the variant of a value without a tag. A variant that takes the value unchanged precedes one that converts it."""
     fitting: list[tuple[int, Json]] = []
     refusals: list[Refused] = []
@@ -225,7 +213,7 @@ def _choose(literal: Json, union: UnionType, scope: Scope) -> tuple[int, Json]:
     return best[0]
 
 
-def _none_fits(literal: Json, union: UnionType, refusals: list[Refused]) -> Refused:
+def _none_fits(literal: Json, union: types.UnionType, refusals: list[Refused]) -> Refused:
     if len(union.variants) == 2 and union.variants[-1].kind == "none":
         return refusals[0]
     return expected(describe_type(union), literal)

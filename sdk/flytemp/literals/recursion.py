@@ -10,21 +10,14 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from flytemp.errors import FlytempBug
-from flytemp.literals.types import (
-    ListType,
-    LiteralType,
-    MapType,
-    StructField,
-    StructType,
-    TupleType,
-    UnionType,
-)
+from flytemp.literals import types
+from flytemp.literals.types import LiteralType
 from flytemp.literals.visitor import PartialVisitor
 
-Scope: TypeAlias = Mapping[str, StructType]
+Scope: TypeAlias = Mapping[str, types.StructType]
 
 
-def definition(struct: StructType, scope: Scope) -> StructType:
+def definition(struct: types.StructType, scope: Scope) -> types.StructType:
     """Return the struct with its fields, also for a cut.
 
     Raises:
@@ -38,7 +31,7 @@ def definition(struct: StructType, scope: Scope) -> StructType:
     return found
 
 
-def inside(struct: StructType, scope: Scope) -> Scope:
+def inside(struct: types.StructType, scope: Scope) -> Scope:
     """Return the scope of the fields of a definition."""
     return {**scope, struct.name: struct}
 
@@ -54,28 +47,29 @@ class _Close(PartialVisitor[tuple[Scope, frozenset[str]], LiteralType]):
     def visit_other(self, type_: LiteralType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
         return type_
 
-    def visit_struct(self, type_: StructType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
+    def visit_struct(self, type_: types.StructType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
         scope, around = argument
         if type_.name in around:
-            return StructType(name=type_.name, recursive=True)
+            return types.StructType(name=type_.name, recursive=True)
         struct = definition(type_, scope)
         inner = inside(struct, scope), around | {struct.name}
         fields = tuple(
-            StructField(name=field.name, type=self.visit(field.type, inner), required=field.required) for field in struct.fields
+            types.StructField(name=field.name, type=self.visit(field.type, inner), required=field.required)
+            for field in struct.fields
         )
-        return StructType(name=struct.name, fields=fields)
+        return types.StructType(name=struct.name, fields=fields)
 
-    def visit_list(self, type_: ListType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
-        return ListType(item=self.visit(type_.item, argument))
+    def visit_list(self, type_: types.ListType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
+        return types.ListType(item=self.visit(type_.item, argument))
 
-    def visit_tuple(self, type_: TupleType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
-        return TupleType(items=tuple(self.visit(item, argument) for item in type_.items))
+    def visit_tuple(self, type_: types.TupleType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
+        return types.TupleType(items=tuple(self.visit(item, argument) for item in type_.items))
 
-    def visit_map(self, type_: MapType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
-        return MapType(key=type_.key, value=self.visit(type_.value, argument))
+    def visit_map(self, type_: types.MapType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
+        return types.MapType(key=type_.key, value=self.visit(type_.value, argument))
 
-    def visit_union(self, type_: UnionType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
-        return UnionType(variants=tuple(self.visit(variant, argument) for variant in type_.variants))
+    def visit_union(self, type_: types.UnionType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
+        return types.UnionType(variants=tuple(self.visit(variant, argument) for variant in type_.variants))
 
 
 _CLOSE = _Close()

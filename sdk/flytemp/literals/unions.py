@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from flytemp.literals import types
 from flytemp.literals.mismatch import Refused
-from flytemp.literals.types import (
-    BlobType,
-    EncodedType,
-    EnumType,
-    Json,
-    ListType,
-    LiteralType,
-    MapType,
-    SimpleType,
-    StructType,
-    TupleType,
-    UnionType,
-)
+from flytemp.literals.types import Json, LiteralType
 from flytemp.literals.visitor import TypeVisitor
 
 VARIANT, VALUE = "$variant", "value"
@@ -64,40 +53,40 @@ def json_kinds(type_: LiteralType) -> frozenset[str]:
 
 
 class _JsonKinds(TypeVisitor[None, frozenset[str]]):
-    def visit_simple(self, type_: SimpleType, argument: None) -> frozenset[str]:
+    def visit_simple(self, type_: types.SimpleType, argument: None) -> frozenset[str]:
         return _SIMPLE[type_.kind]
 
-    def visit_enum(self, type_: EnumType, argument: None) -> frozenset[str]:
+    def visit_enum(self, type_: types.EnumType, argument: None) -> frozenset[str]:
         return frozenset(kind_of_json(value) for value in type_.values)
 
-    def visit_list(self, type_: ListType, argument: None) -> frozenset[str]:
+    def visit_list(self, type_: types.ListType, argument: None) -> frozenset[str]:
         return _ARRAY
 
-    def visit_tuple(self, type_: TupleType, argument: None) -> frozenset[str]:
+    def visit_tuple(self, type_: types.TupleType, argument: None) -> frozenset[str]:
         return _ARRAY
 
-    def visit_map(self, type_: MapType, argument: None) -> frozenset[str]:
+    def visit_map(self, type_: types.MapType, argument: None) -> frozenset[str]:
         return _OBJECT
 
-    def visit_struct(self, type_: StructType, argument: None) -> frozenset[str]:
+    def visit_struct(self, type_: types.StructType, argument: None) -> frozenset[str]:
         return _OBJECT
 
-    def visit_union(self, type_: UnionType, argument: None) -> frozenset[str]:
+    def visit_union(self, type_: types.UnionType, argument: None) -> frozenset[str]:
         if not is_plain(type_):
             return _OBJECT
         return frozenset().union(*(json_kinds(variant) for variant in type_.variants))
 
-    def visit_blob(self, type_: BlobType, argument: None) -> frozenset[str]:
+    def visit_blob(self, type_: types.BlobType, argument: None) -> frozenset[str]:
         return _OBJECT
 
-    def visit_encoded(self, type_: EncodedType, argument: None) -> frozenset[str]:
+    def visit_encoded(self, type_: types.EncodedType, argument: None) -> frozenset[str]:
         return _OBJECT
 
 
 _JSON_KINDS = _JsonKinds()
 
 
-def is_plain(union: UnionType) -> bool:
+def is_plain(union: types.UnionType) -> bool:
     """Return whether the union's values are written without a tag.
 
     ``float`` does not differ from ``str``, because "NaN" is a text. ``int`` does not differ from ``float``.
@@ -105,7 +94,7 @@ def is_plain(union: UnionType) -> bool:
     return are_apart(kinds_in_union(union))
 
 
-def kinds_in_union(union: UnionType) -> list[frozenset[str]]:
+def kinds_in_union(union: types.UnionType) -> list[frozenset[str]]:
     """Return the JSON kinds of each variant. In a union with ``none`` and ``any``, null belongs to ``none``."""
     kinds = [json_kinds(variant) for variant in union.variants]
     if frozenset({"null"}) in kinds:
@@ -123,7 +112,7 @@ def are_apart(kinds: Iterable[frozenset[str]]) -> bool:
     return True
 
 
-def plain_variant(union: UnionType, literal: Json) -> int | None:
+def plain_variant(union: types.UnionType, literal: Json) -> int | None:
     """Return the variant of a plain union that has the value's JSON kind, or None."""
     kind = kind_of_json(literal)
     for index, kinds in enumerate(kinds_in_union(union)):
@@ -140,7 +129,7 @@ def is_tagged(literal: Json) -> bool:
     return isinstance(literal, dict) and len(literal) == 2 and VARIANT in literal and VALUE in literal
 
 
-def variant_index(union: UnionType, literal: Json) -> int:
+def variant_index(union: types.UnionType, literal: Json) -> int:
     """Return the index of the variant with which a value is tagged.
 
     Raises:

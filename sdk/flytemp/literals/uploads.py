@@ -5,25 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from flytemp.literals import types
 from flytemp.literals.mismatch import Refused, explained
 from flytemp.literals.recursion import Scope, definition, inside
 from flytemp.literals.transfer import FileTransfer
-from flytemp.literals.types import (
-    BlobType,
-    EncodedType,
-    Json,
-    ListType,
-    LiteralType,
-    MapType,
-    StructType,
-    TupleType,
-    UnionType,
-)
+from flytemp.literals.types import Json, LiteralType
 from flytemp.literals.unions import VALUE, is_plain, plain_variant, tagged, variant_index
 from flytemp.literals.visitor import PartialVisitor
 from flytemp.store.keys import protocol_of
 
-FileType = BlobType | EncodedType
+FileType = types.BlobType | types.EncodedType
 """The types whose values can be at a URI."""
 
 
@@ -67,31 +58,31 @@ class _ReplaceFiles(PartialVisitor[tuple[Json, Scope], Json]):
     def visit_other(self, type_: LiteralType, argument: tuple[Json, Scope]) -> Json:
         return argument[0]
 
-    def visit_blob(self, type_: BlobType, argument: tuple[Json, Scope]) -> Json:
+    def visit_blob(self, type_: types.BlobType, argument: tuple[Json, Scope]) -> Json:
         return self._replace(argument[0], type_)
 
-    def visit_encoded(self, type_: EncodedType, argument: tuple[Json, Scope]) -> Json:
+    def visit_encoded(self, type_: types.EncodedType, argument: tuple[Json, Scope]) -> Json:
         return self._replace(argument[0], type_) if "uri" in argument[0] else argument[0]
 
-    def visit_list(self, type_: ListType, argument: tuple[Json, Scope]) -> Json:
+    def visit_list(self, type_: types.ListType, argument: tuple[Json, Scope]) -> Json:
         literal, scope = argument
         return [self._at(index, item, type_.item, scope) for index, item in enumerate(literal)]
 
-    def visit_tuple(self, type_: TupleType, argument: tuple[Json, Scope]) -> Json:
+    def visit_tuple(self, type_: types.TupleType, argument: tuple[Json, Scope]) -> Json:
         literal, scope = argument
         return [self._at(index, item, type_.items[index], scope) for index, item in enumerate(literal)]
 
-    def visit_map(self, type_: MapType, argument: tuple[Json, Scope]) -> Json:
+    def visit_map(self, type_: types.MapType, argument: tuple[Json, Scope]) -> Json:
         literal, scope = argument
         return {key: self._at(key, item, type_.value, scope) for key, item in literal.items()}
 
-    def visit_struct(self, type_: StructType, argument: tuple[Json, Scope]) -> Json:
+    def visit_struct(self, type_: types.StructType, argument: tuple[Json, Scope]) -> Json:
         literal, scope = argument
         struct = definition(type_, scope)
         types = {field.name: field.type for field in struct.fields}
         return {name: self._at(name, item, types[name], inside(struct, scope)) for name, item in literal.items()}
 
-    def visit_union(self, type_: UnionType, argument: tuple[Json, Scope]) -> Json:
+    def visit_union(self, type_: types.UnionType, argument: tuple[Json, Scope]) -> Json:
         literal, scope = argument
         if is_plain(type_):
             index = plain_variant(type_, literal)
@@ -110,7 +101,7 @@ def _upload(literal: Json, type_: FileType, files: FileTransfer) -> Json:
     if protocol_of(literal["uri"]) is not None:
         return literal
     path = os.path.expanduser(literal["uri"])
-    noun = type_.kind if isinstance(type_, BlobType) else "file"
+    noun = type_.kind if isinstance(type_, types.BlobType) else "file"
     if not (os.path.isfile(path) if noun == "file" else os.path.isdir(path)):
         raise _missing(path, noun)
     uploaded = files.upload_file(path, literal["format"]) if noun == "file" else files.upload_directory(path)

@@ -9,18 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Generic, TypeVar, assert_never
 
-from flytemp.literals.types import (
-    BlobType,
-    EncodedType,
-    EnumType,
-    ListType,
-    LiteralType,
-    MapType,
-    SimpleType,
-    StructType,
-    TupleType,
-    UnionType,
-)
+from flytemp.literals import types
+from flytemp.literals.types import LiteralType
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -32,53 +22,53 @@ class TypeVisitor(ABC, Generic[Argument, Result]):
     def visit(self, type_: LiteralType, argument: Argument) -> Result:
         """Call the method of the type's kind."""
         match type_:
-            case SimpleType():
+            case types.SimpleType():
                 return self.visit_simple(type_, argument)
-            case ListType():
+            case types.ListType():
                 return self.visit_list(type_, argument)
-            case StructType():
+            case types.StructType():
                 return self.visit_struct(type_, argument)
-            case UnionType():
+            case types.UnionType():
                 return self.visit_union(type_, argument)
-            case MapType():
+            case types.MapType():
                 return self.visit_map(type_, argument)
-            case TupleType():
+            case types.TupleType():
                 return self.visit_tuple(type_, argument)
-            case EnumType():
+            case types.EnumType():
                 return self.visit_enum(type_, argument)
-            case BlobType():
+            case types.BlobType():
                 return self.visit_blob(type_, argument)
-            case EncodedType():
+            case types.EncodedType():
                 return self.visit_encoded(type_, argument)
             case _:
                 assert_never(type_)
 
     @abstractmethod
-    def visit_simple(self, type_: SimpleType, argument: Argument) -> Result: ...
+    def visit_simple(self, type_: types.SimpleType, argument: Argument) -> Result: ...
 
     @abstractmethod
-    def visit_enum(self, type_: EnumType, argument: Argument) -> Result: ...
+    def visit_enum(self, type_: types.EnumType, argument: Argument) -> Result: ...
 
     @abstractmethod
-    def visit_list(self, type_: ListType, argument: Argument) -> Result: ...
+    def visit_list(self, type_: types.ListType, argument: Argument) -> Result: ...
 
     @abstractmethod
-    def visit_tuple(self, type_: TupleType, argument: Argument) -> Result: ...
+    def visit_tuple(self, type_: types.TupleType, argument: Argument) -> Result: ...
 
     @abstractmethod
-    def visit_map(self, type_: MapType, argument: Argument) -> Result: ...
+    def visit_map(self, type_: types.MapType, argument: Argument) -> Result: ...
 
     @abstractmethod
-    def visit_struct(self, type_: StructType, argument: Argument) -> Result: ...
+    def visit_struct(self, type_: types.StructType, argument: Argument) -> Result: ...
 
     @abstractmethod
-    def visit_union(self, type_: UnionType, argument: Argument) -> Result: ...
+    def visit_union(self, type_: types.UnionType, argument: Argument) -> Result: ...
 
     @abstractmethod
-    def visit_blob(self, type_: BlobType, argument: Argument) -> Result: ...
+    def visit_blob(self, type_: types.BlobType, argument: Argument) -> Result: ...
 
     @abstractmethod
-    def visit_encoded(self, type_: EncodedType, argument: Argument) -> Result: ...
+    def visit_encoded(self, type_: types.EncodedType, argument: Argument) -> Result: ...
 
 
 class PartialVisitor(TypeVisitor[Argument, Result]):
@@ -87,31 +77,31 @@ class PartialVisitor(TypeVisitor[Argument, Result]):
     @abstractmethod
     def visit_other(self, type_: LiteralType, argument: Argument) -> Result: ...
 
-    def visit_simple(self, type_: SimpleType, argument: Argument) -> Result:
+    def visit_simple(self, type_: types.SimpleType, argument: Argument) -> Result:
         return self.visit_other(type_, argument)
 
-    def visit_enum(self, type_: EnumType, argument: Argument) -> Result:
+    def visit_enum(self, type_: types.EnumType, argument: Argument) -> Result:
         return self.visit_other(type_, argument)
 
-    def visit_list(self, type_: ListType, argument: Argument) -> Result:
+    def visit_list(self, type_: types.ListType, argument: Argument) -> Result:
         return self.visit_other(type_, argument)
 
-    def visit_tuple(self, type_: TupleType, argument: Argument) -> Result:
+    def visit_tuple(self, type_: types.TupleType, argument: Argument) -> Result:
         return self.visit_other(type_, argument)
 
-    def visit_map(self, type_: MapType, argument: Argument) -> Result:
+    def visit_map(self, type_: types.MapType, argument: Argument) -> Result:
         return self.visit_other(type_, argument)
 
-    def visit_struct(self, type_: StructType, argument: Argument) -> Result:
+    def visit_struct(self, type_: types.StructType, argument: Argument) -> Result:
         return self.visit_other(type_, argument)
 
-    def visit_union(self, type_: UnionType, argument: Argument) -> Result:
+    def visit_union(self, type_: types.UnionType, argument: Argument) -> Result:
         return self.visit_other(type_, argument)
 
-    def visit_blob(self, type_: BlobType, argument: Argument) -> Result:
+    def visit_blob(self, type_: types.BlobType, argument: Argument) -> Result:
         return self.visit_other(type_, argument)
 
-    def visit_encoded(self, type_: EncodedType, argument: Argument) -> Result:
+    def visit_encoded(self, type_: types.EncodedType, argument: Argument) -> Result:
         return self.visit_other(type_, argument)
 
 
@@ -128,19 +118,19 @@ class _Parts(PartialVisitor[None, tuple[LiteralType, ...]]):
     def visit_other(self, type_: LiteralType, argument: None) -> tuple[LiteralType, ...]:
         return ()
 
-    def visit_list(self, type_: ListType, argument: None) -> tuple[LiteralType, ...]:
+    def visit_list(self, type_: types.ListType, argument: None) -> tuple[LiteralType, ...]:
         return (type_.item,)
 
-    def visit_tuple(self, type_: TupleType, argument: None) -> tuple[LiteralType, ...]:
+    def visit_tuple(self, type_: types.TupleType, argument: None) -> tuple[LiteralType, ...]:
         return type_.items
 
-    def visit_map(self, type_: MapType, argument: None) -> tuple[LiteralType, ...]:
+    def visit_map(self, type_: types.MapType, argument: None) -> tuple[LiteralType, ...]:
         return (type_.key, type_.value)
 
-    def visit_struct(self, type_: StructType, argument: None) -> tuple[LiteralType, ...]:
+    def visit_struct(self, type_: types.StructType, argument: None) -> tuple[LiteralType, ...]:
         return tuple(field.type for field in type_.fields)
 
-    def visit_union(self, type_: UnionType, argument: None) -> tuple[LiteralType, ...]:
+    def visit_union(self, type_: types.UnionType, argument: None) -> tuple[LiteralType, ...]:
         return type_.variants
 
 

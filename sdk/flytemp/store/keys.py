@@ -60,11 +60,13 @@ def normalise_store_uri(uri: str) -> str:
         protocol, _, rest = uri.partition("://")
         trimmed = rest.strip("/") if protocol.lower() == "memory" else rest.rstrip("/")
         if not trimmed:
-            raise InputError(f"the store {uri!r} has no bucket or folder", hint="for instance s3://bucket/prefix or /srv/flytemp")
+            raise InputError(
+                f"the store {uri!r} has no bucket or folder", hint="use an address such as s3://bucket/prefix or /srv/flytemp"
+            )
         return f"{protocol.lower()}://{trimmed}"
     if not path.startswith("/"):
         raise InputError(
             f"the store {uri!r} is not an absolute path or a URI",
-            hint="for instance /srv/flytemp or s3://bucket/prefix",
+            hint="use an address such as s3://bucket/prefix or /srv/flytemp",
         )
     return f"file://{'/' + path.strip('/')}"

@@ -1,0 +1,45 @@
+"""Texts of the errors and notes about settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flytemp.config import load_settings
+from tests.messages.golden import Case, check_golden
+
+
+def test_texts(tmp_path: Path) -> None:
+    number = iter(range(100))
+
+    def project(text: str) -> Case:
+        folder = tmp_path / f"project-{next(number)}"
+        folder.mkdir()
+        (folder / "flytemp.toml").write_text(text)
+        return lambda: load_settings(folder, environ={"HOME": str(tmp_path)})
+
+    def settings(*, flags: dict[str, str] | None = None, **variables: str) -> Case:
+        return lambda: load_settings(tmp_path, overrides=flags or {}, environ={"HOME": str(tmp_path), **variables})
+
+    def notes(**variables: str) -> Case:
+        return lambda: "\n".join(load_settings(tmp_path, environ={"HOME": str(tmp_path), **variables}).notes)
+
+    temporal = tmp_path / "temporal.toml"
+    temporal.write_text('[profile.prod]\naddress = "host:7233"\n')
+    cases: dict[str, Case] = {
+        "a misspelt setting": project('stroe = "/x"\n'),
+        "an unknown section": project("[wroker]\nslots = 1\n"),
+        "a setting in the wrong section": project("slots = 1\n"),
+        "a file that is not TOML": project("project = \n"),
+        "a value of another type": project("[worker]\nslots = 0\n"),
+        "a project name with a slash": project('project = "a/b"\n'),
+        "a store without a bucket": project('store = "s3://"\n'),
+        "an address without a port": settings(FLYTEMP_ADDRESS="localhost"),
+        "a duration that is not a number": settings(FLYTEMP_WORKER_GRACE_SECONDS="soon"),
+        "an unknown backend": settings(FLYTEMP_WORKER_BACKEND="docker"),
+        "an unknown flag": settings(flags={"slotz": "1"}),
+        "a misspelt profile": settings(TEMPORAL_PROFILE="prdo", TEMPORAL_CONFIG_FILE=str(temporal)),
+        "a profile without a file": settings(TEMPORAL_PROFILE="prod"),
+        "a misspelt variable": notes(FLYTEMP_STROE="/x"),
+        "a configuration file that does not exist": notes(TEMPORAL_CONFIG_FILE=str(tmp_path / "absent.toml")),
+    }
+    check_golden("settings", cases, {str(tmp_path): "/tmp"})
