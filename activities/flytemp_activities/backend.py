@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from flytemp.names import activity_id
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 
-TryKey: TypeAlias = tuple[str, str, int, int]
-"""Execution root, node path, attempt and try. The key is unique among all executions of a store."""
+
+class TryKey(NamedTuple):
+    """Key of a try, unique among all executions of a store. ``epoch`` is that of `Invocation`."""
+
+    execution_root: str
+    node: str
+    attempt: int
+    try_: int
+    epoch: str = ""
+
+    @property
+    def activity_id(self) -> str:
+        """Return the id of the activity that claims the try."""
+        return activity_id(self.node, self.attempt, self.try_)
+
+
 
 HeartbeatDetails: TypeAlias = Mapping[str, Any]
 """Details of a heartbeat: the ``phase`` of the try, and further keys of the backend such as ``pod``, ``uid`` or ``reason``."""
@@ -19,7 +34,7 @@ Report: TypeAlias = Callable[[dict[str, Any]], None]
 
 def key_of(invocation: Invocation) -> TryKey:
     """Return the key of the invocation's try."""
-    return invocation.execution_root, invocation.node, invocation.attempt, invocation.try_
+    return TryKey(invocation.execution_root, invocation.node, invocation.attempt, invocation.try_, invocation.epoch)
 
 
 class SystemFailure(Exception):

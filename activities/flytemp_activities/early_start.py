@@ -5,7 +5,7 @@ start, and dispatches the activity to a worker. A pod needs none of that to be c
 interpreter announces each task within its process, and one activity starts the tasks of a large fan-out.
 
 The activity is the owner of its try. A try that no activity has claimed by the next poll of its workflow is released if another
-worker has the activity, is stopped if the execution is over or if no activity will follow, and is kept otherwise.
+worker has the activity, is stopped if the execution has ended or if no activity will follow, and is kept otherwise.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass
 
 from flytemp.errors import FlytempError
-from flytemp.names import activity_id
 from flytemp.protocol.activities import RunTaskArgument
 from flytemp.runtime.invocation import Invocation
 from flytemp_activities.backend import Backend, TryKey, key_of
@@ -35,7 +34,7 @@ logger = logging.getLogger("flytemp.tasks")
 
 def try_of(argument: RunTaskArgument) -> TryKey:
     """Return the key of the try that an argument of `run_task` names."""
-    return argument.execution, argument.node, argument.attempt, argument.try_
+    return TryKey(argument.execution, argument.node, argument.attempt, argument.try_, argument.epoch)
 
 
 @dataclass(slots=True)
@@ -114,7 +113,7 @@ class EarlyStarter:
         try:
             invocation = await self._load(argument)
         except FlytempError as error:  # the activity meets the same error and reports it
-            logger.info("node %s of %s is not started early: %s", key[1], key[0], error)
+            logger.info("node %s of %s is not started early: %s", key.node, key.execution_root, error)
             return
         unclaimed = self._unclaimed.get(key)
         if unclaimed is not None and time.monotonic() < deadline and self.has_room:
@@ -150,7 +149,7 @@ class EarlyStarter:
         return unclaimed is not None and not unclaimed.is_started
 
     def take_back(self, key: TryKey, run: WorkflowRun) -> None:
-        """Keep a running try whose activity has left it, because the activity was paused or reset or its run is over."""
+        """Keep a running try whose activity has left it, because the activity was paused or reset or its run has ended."""
         self._add(key, _Unclaimed(run, time.monotonic()))
 
     def cancel(self, key: TryKey) -> None:
@@ -186,11 +185,10 @@ class EarlyStarter:
         for key, unclaimed in self._of(run):
             if unclaimed.is_stopping or unclaimed.since >= state.asked_at:
                 continue
-            activity = activity_id(*key[1:])
-            if state.has_worker(activity):
+            if state.has_worker(key.activity_id):
                 del self._unclaimed[key]
                 self._backend.release(key)
-            elif state.is_over or (unclaimed.is_announced and _will_not_follow(activity, state)):
+            elif state.has_ended or (unclaimed.is_announced and _will_not_follow(key.activity_id, state)):
                 self._stop(key)
 
     def _of(self, run: WorkflowRun) -> list[tuple[TryKey, _Unclaimed]]:
@@ -218,5 +216,5 @@ class EarlyStarter:
 
 
 def _will_not_follow(activity: str, state: WorkflowState) -> bool:
-    """Return True if the decision to schedule the activity did not reach the history, or the activity is over."""
+    """Return True if the decision to schedule the activity did not reach the history, or the activity has ended."""
     return state.is_current and not state.is_deciding and not state.is_pending(activity)

@@ -44,14 +44,14 @@ class WorkflowState:
 
     Attributes:
         asked_at: monotonic time, in seconds, at which the server was asked. The state may be older than later events.
-        is_over: this run and all runs that continue it are closed, or the server no longer has them.
+        has_ended: this run and all runs that continue it are closed, or the server no longer has them.
         is_current: this very run is open.
         is_deciding: a workflow task is in progress. Its decisions may not be in the history yet.
         activities: the state of each pending activity by its id.
     """
 
     asked_at: float
-    is_over: bool
+    has_ended: bool
     is_current: bool = False
     is_deciding: bool = False
     activities: Mapping[str, PendingActivityState.ValueType] = field(default_factory=dict)
@@ -135,14 +135,14 @@ class WorkflowLiveness:
         asked_at = time.monotonic()
         latest = await self._describe(run.workflow_id)
         if latest is None or latest.status is not WorkflowExecutionStatus.RUNNING:
-            return WorkflowState(asked_at, is_over=True)
+            return WorkflowState(asked_at, has_ended=True)
         is_current = latest.run_id == run.run_id
         if not is_current and not await self._continues(latest, run, watched):
-            return WorkflowState(asked_at, is_over=True)
+            return WorkflowState(asked_at, has_ended=True)
         raw = latest.raw_description
         return WorkflowState(
             asked_at,
-            is_over=False,
+            has_ended=False,
             is_current=is_current,
             is_deciding=raw.HasField("pending_workflow_task"),
             activities={pending.activity_id: pending.state for pending in raw.pending_activities},

@@ -32,7 +32,7 @@ class Trial:
     def __init__(self, project: Project, slots: int | None = None) -> None:
         self.project = project
         self.backend = HeldBackend()
-        self.root = key_of(self.invocation("n0"))[0]
+        self.root = key_of(self.invocation("n0")).execution_root
         self.may_load = asyncio.Event()
         self.may_load.set()
         liveness = WorkflowLiveness(FakeTemporal(OPEN))  # type: ignore[arg-type]
@@ -49,18 +49,18 @@ class Trial:
         return self.project.invocation("add", {"a": 1, "b": 2}).model_copy(update={"node": node})
 
     def key(self, node: str = "n0") -> TryKey:
-        return self.root, node, 1, 1
+        return TryKey(self.root, node, 1, 1)
 
     async def announce(self, *nodes: str) -> None:
         for node in nodes or ("n0",):
             self.starter.announce(RunTaskArgument(self.root, node, "w", "t", 1, 1, {}), RUN)
         await settle()
 
-    async def poll(self, *, is_current: bool = True, is_deciding: bool = False, is_over: bool = False, **states: Any) -> None:
+    async def poll(self, *, is_current: bool = True, is_deciding: bool = False, has_ended: bool = False, **states: Any) -> None:
         """Poll the workflow, whose pending activities are those of the nodes named."""
         if self.starter.is_watching(RUN):
             activities = {f"{node}@1.1": state for node, state in states.items()}
-            self.starter.on_state(RUN, WorkflowState(time.monotonic(), is_over, is_current, is_deciding, activities))
+            self.starter.on_state(RUN, WorkflowState(time.monotonic(), has_ended, is_current, is_deciding, activities))
         await settle()
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -106,7 +106,7 @@ async def test_activity_that_arrives_before_the_start_finds_nothing_started(prog
 
 
 async def test_try_that_another_worker_announced_may_have_started(program: Project) -> None:
-    assert not Trial(program).starter.claim(("root", "n0", 1, 1))
+    assert not Trial(program).starter.claim(TryKey("root", "n0", 1, 1))
 
 
 async def test_try_without_a_free_slot_is_left_to_its_activity(program: Project) -> None:
@@ -180,7 +180,7 @@ async def test_answer_from_before_the_announcement_stops_nothing(program: Projec
     trial = Trial(program)
     asked_at = time.monotonic()
     await trial.announce()
-    trial.starter.on_state(RUN, WorkflowState(asked_at, is_over=False, is_current=True))
+    trial.starter.on_state(RUN, WorkflowState(asked_at, has_ended=False, is_current=True))
     await settle()
     assert trial.backend.running() == {trial.key()}
 
@@ -196,12 +196,12 @@ async def test_try_whose_activity_runs_in_another_worker_is_released(
     assert not trial.starter.claim(trial.key())
 
 
-async def test_announced_try_of_a_run_that_continued_goes_on_until_its_execution_is_over(program: Project) -> None:
+async def test_announced_try_of_a_run_that_continued_goes_on_until_its_execution_has_ended(program: Project) -> None:
     trial = Trial(program)
     await trial.announce()
     await trial.poll(is_current=False)
     assert (trial.backend.running(), trial.backend.released) == ({trial.key()}, [])
-    await trial.poll(is_over=True)
+    await trial.poll(has_ended=True)
     assert trial.backend.killed == [trial.key()]
 
 
@@ -210,7 +210,7 @@ async def test_started_try_waits_for_an_activity_that_the_workflow_schedules_lat
     assert await trial.starter.start(trial.invocation("n0"), RUN, time.monotonic() + 10)
     await trial.poll()
     assert trial.backend.running() == {trial.key()}
-    await trial.poll(is_over=True)
+    await trial.poll(has_ended=True)
     assert trial.backend.killed == [trial.key()]
 
 
@@ -221,14 +221,14 @@ async def test_try_that_could_not_be_started_is_not_kept(program: Project) -> No
     assert not trial.starter.unclaimed
 
 
-async def test_try_that_its_activity_has_left_is_stopped_when_its_execution_is_over(program: Project) -> None:
+async def test_try_that_its_activity_has_left_is_stopped_when_its_execution_has_ended(program: Project) -> None:
     trial = Trial(program)
     await trial.announce()
     trial.starter.claim(trial.key())
     trial.starter.take_back(trial.key(), RUN)
     await trial.poll()
     assert trial.backend.running() == {trial.key()}
-    await trial.poll(is_over=True)
+    await trial.poll(has_ended=True)
     assert trial.backend.killed == [trial.key()]
 
 
@@ -243,10 +243,10 @@ async def test_stop_that_fails_is_logged_and_repeated(program: Project, caplog: 
 
     trial.backend.kill = fails_at_first  # type: ignore[method-assign]
     await trial.announce()
-    await trial.poll(is_over=True)
+    await trial.poll(has_ended=True)
     assert "could not be started or stopped" in caplog.text
     assert trial.backend.running() == {trial.key()}
-    await trial.poll(is_over=True)
+    await trial.poll(has_ended=True)
     assert trial.backend.killed == [trial.key()]
     assert not trial.starter.unclaimed
 
@@ -261,12 +261,12 @@ async def test_try_is_stopped_once_while_the_stop_is_in_progress(program: Projec
 
     trial.backend.kill = slow  # type: ignore[method-assign]
     await trial.announce("n0")
-    await trial.poll(is_over=True)
+    await trial.poll(has_ended=True)
     await trial.announce("n1")
-    await trial.poll(is_over=True)
+    await trial.poll(has_ended=True)
     may_end.set()
     await trial.until(lambda: not trial.starter.unclaimed)
-    assert sorted(key[1] for key in trial.backend.killed) == ["n0", "n1"]
+    assert sorted(key.node for key in trial.backend.killed) == ["n0", "n1"]
 
 
 # ----------------------------------------------------------------------------------- cancellation
@@ -304,5 +304,5 @@ async def test_ended_try_is_not_killed(program: Project) -> None:
     trial = Trial(program)
     await trial.announce()
     trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={"o0": 3}))
-    await trial.poll(is_over=True)
+    await trial.poll(has_ended=True)
     assert not trial.backend.killed

@@ -19,7 +19,7 @@ from flytemp.runtime.invocation import TaskError, TaskResult
 from flytemp.spec.pages import to_pages
 from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import SystemFailure, TaskLost
+from flytemp_activities.backend import SystemFailure, TaskLost, TryKey
 from flytemp_activities.executions import Executions
 from flytemp_activities.tasks import TaskRunner
 from flytemp_activities.workflow_liveness import WorkflowLiveness
@@ -199,6 +199,19 @@ async def test_try_is_resumed_if_it_may_have_started_before(
     assert trial.backend.invocations[0][1] is resumed
 
 
+async def test_try_after_a_workflow_reset_does_not_join_the_earlier_try(store: ObjectStore) -> None:
+    trial = Trial(store)
+    activities = [await trial.begun()]
+    trial.environment = ActivityEnvironment()
+    trial.backend.started.clear()
+    activities.append(await trial.begun(epoch="9f3a2c01"))
+
+    assert trial.backend.running() == {TryKey(LAYOUT.root, "n0", 1, 1), TryKey(LAYOUT.root, "n0", 1, 1, "9f3a2c01")}
+    for run in trial.backend.tries.values():
+        run.set_result(TaskResult(status="succeeded", outputs={}))
+    await asyncio.gather(*activities)
+
+
 async def cancelled(trial: Trial, activity: asyncio.Task[Any], **causes: bool) -> None:
     trial.environment.cancel(cancellation_details=ActivityCancellationDetails(**causes))
     with pytest.raises(asyncio.CancelledError):
@@ -210,7 +223,7 @@ async def test_cancellation_by_the_engine_stops_the_try(store: ObjectStore) -> N
     activity = await trial.begun()
     await cancelled(trial, activity, cancel_requested=True)
 
-    assert trial.backend.killed == [(LAYOUT.root, "n0", 1, 1)]
+    assert trial.backend.killed == [TryKey(LAYOUT.root, "n0", 1, 1)]
     assert trial.observer.seen[-1] == "cancelled"
     assert trial.temporal.asked == 0
 
@@ -258,7 +271,7 @@ async def test_try_without_an_activity_ends_with_its_execution(
     assert trial.observer.seen[-1] == "detached"
     if not killed:
         await trial.polled(3)
-        assert trial.backend.running() == {(LAYOUT.root, "n0", 1, 1)}
+        assert trial.backend.running() == {TryKey(LAYOUT.root, "n0", 1, 1)}
         trial.backend.run_of_one.set_result(TaskResult(status="succeeded", outputs={}))
     await trial.all_claimed_or_over()
     assert bool(trial.backend.killed) is killed
@@ -275,7 +288,7 @@ async def test_tries_are_started_early_as_long_as_slots_are_free(store: ObjectSt
     answer = await trial.environment.run(trial.runner.start_tasks, several("n0", "n1", "n2"))
 
     assert answer == {"started": list(range(started))}
-    assert trial.backend.running() == {(LAYOUT.root, f"n{number}", 1, 1) for number in range(started)}
+    assert trial.backend.running() == {TryKey(LAYOUT.root, f"n{number}", 1, 1) for number in range(started)}
     assert not any(resumed for _, resumed in trial.backend.invocations)
 
 
@@ -295,7 +308,7 @@ async def test_early_started_tries_end_with_their_execution(store: ObjectStore) 
     await trial.environment.run(trial.runner.start_tasks, several("n0", "n1"))
     await trial.all_claimed_or_over()
 
-    assert sorted(key[1] for key in trial.backend.killed) == ["n0", "n1"]
+    assert sorted(key.node for key in trial.backend.killed) == ["n0", "n1"]
     assert trial.temporal.asked == 3, "one question for all of them"
 
 
@@ -305,8 +318,8 @@ async def test_early_started_try_is_released_to_the_worker_with_its_activity(sto
     await trial.environment.run(trial.runner.start_tasks, several("n0", "n1"))
     await trial.all_claimed_or_over()
 
-    assert [key[1] for key in trial.backend.released] == ["n0"]
-    assert [key[1] for key in trial.backend.killed] == ["n1"], "its activity waits for a worker"
+    assert [key.node for key in trial.backend.released] == ["n0"]
+    assert [key.node for key in trial.backend.killed] == ["n1"], "its activity waits for a worker"
 
 
 async def test_tries_of_an_execution_that_does_not_load_are_not_started_early(store: ObjectStore) -> None:
@@ -323,7 +336,7 @@ async def test_early_started_try_can_be_stopped(store: ObjectStore) -> None:
         await trial.begin(resumed=True, stop=True)
 
     assert caught.value.type == "Lost"
-    assert trial.backend.killed == [(LAYOUT.root, "n0", 1, 1)]
+    assert trial.backend.killed == [TryKey(LAYOUT.root, "n0", 1, 1)]
     assert trial.observer.seen[-1] == "cancelled"
 
 
@@ -334,7 +347,7 @@ async def test_worker_shutdown_leaves_tries_to_the_backend(store: ObjectStore) -
 
     assert not trial.runner.early_starter.unclaimed
     assert not trial.backend.killed
-    assert trial.backend.running() == {(LAYOUT.root, "n0", 1, 1)}
+    assert trial.backend.running() == {TryKey(LAYOUT.root, "n0", 1, 1)}
 
 
 async def test_later_activity_joins_the_try_that_an_earlier_one_left(store: ObjectStore) -> None:

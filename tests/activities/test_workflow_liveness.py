@@ -52,7 +52,7 @@ async def first_state(*answers: Description | RPCError, run: WorkflowRun = RUN, 
 
 
 @pytest.mark.parametrize(
-    ("answers", "is_over"),
+    ("answers", "has_ended"),
     [
         pytest.param([OPEN], False, id="open"),
         pytest.param([CLOSED], True, id="closed"),
@@ -61,18 +61,18 @@ async def first_state(*answers: Description | RPCError, run: WorkflowRun = RUN, 
         pytest.param([UNAVAILABLE, UNAVAILABLE, CLOSED], True, id="server unavailable at first"),
     ],
 )
-async def test_end_of_execution(answers: list[Description | RPCError], is_over: bool) -> None:
-    assert (await first_state(*answers)).is_over is is_over
+async def test_end_of_execution(answers: list[Description | RPCError], has_ended: bool) -> None:
+    assert (await first_state(*answers)).has_ended is has_ended
 
 
 async def test_chunk_or_retried_execution_is_compared_with_its_own_first_run() -> None:
-    assert not (await first_state(USED_AGAIN, first_run="run-9")).is_over
+    assert not (await first_state(USED_AGAIN, first_run="run-9")).has_ended
 
 
 @pytest.mark.parametrize(("run_id", "is_current"), [("run-2", True), ("run-3", False)])
 async def test_run_that_continued_as_new_is_not_current(run_id: str, is_current: bool) -> None:
     state = await first_state(Description(run_id=run_id))
-    assert (state.is_over, state.is_current) == (False, is_current)
+    assert (state.has_ended, state.is_current) == (False, is_current)
 
 
 async def test_pending_activities() -> None:

@@ -99,7 +99,7 @@ class PodsAlike:
 
     def end(self, key: TryKey) -> None:
         if not self.tries[key].done():
-            self.tries[key].set_result(TaskResult(status="succeeded", outputs={"o0": int(key[1].rpartition(".")[2])}))
+            self.tries[key].set_result(TaskResult(status="succeeded", outputs={"o0": int(key.node.rpartition(".")[2])}))
 
     def first(self) -> list[TryKey]:
         """Return the tries that were not started early."""

@@ -206,7 +206,7 @@ async def launched(client: Client) -> ExecutionHandle[Any]:
 
 
 def nodes(keys: Sequence[TryKey]) -> list[str]:
-    return [key[1] for key in keys]
+    return [key.node for key in keys]
 
 
 async def until(condition: Any) -> None:
@@ -229,7 +229,7 @@ async def test_each_task_starts_when_it_is_scheduled(client: Client, queue: str)
     await Replayer(workflows=[FlytempWorkflow, FlytempMapPart]).replay_workflow(history)
     assert execution.phase is Phase.SUCCEEDED
     assert nodes(place.backend.began) == ["n0", "n1", "n2"]
-    assert [(key[1], resumed) for key, resumed in place.backend.ran] == [("n0", False), ("n1", False), ("n2", False)]
+    assert [(key.node, resumed) for key, resumed in place.backend.ran] == [("n0", False), ("n1", False), ("n2", False)]
     assert set(cluster.made.values()) == {1}
 
 
@@ -240,7 +240,7 @@ async def test_activity_in_another_worker_resumes_the_early_started_try(client: 
         execution = await (await launched(client)).wait(SECONDS)
     assert execution.phase is Phase.SUCCEEDED
     assert nodes(deciding.backend.began) == ["n0", "n1", "n2"]
-    assert [(key[1], resumed) for key, resumed in running.backend.ran] == [("n0", True), ("n1", True), ("n2", True)]
+    assert [(key.node, resumed) for key, resumed in running.backend.ran] == [("n0", True), ("n1", True), ("n2", True)]
     assert set(cluster.made.values()) == {1}
 
 

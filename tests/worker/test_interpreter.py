@@ -72,7 +72,7 @@ class QuickBackend:
         )
 
     async def kill(self, invocation_key: TryKey) -> None:
-        self.killed.append(invocation_key[1])
+        self.killed.append(invocation_key.node)
         self.held.pop(invocation_key).set_exception(TaskLost("killed"))
 
     def running(self) -> set[TryKey]:

@@ -164,7 +164,7 @@ class KubernetesBackend:
         self._forget(key, attempt)
         task = attempt.task
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.info("node %s, attempt %d, try %d ended without a result: %s", *key[1:], error)
+            logger.info("node %s, attempt %d, try %d ended without a result: %s", key.node, key.attempt, key.try_, error)
 
     def _forget(self, key: TryKey, attempt: PodAttempt) -> None:
         if self._tries.get(key) is attempt:

@@ -144,7 +144,7 @@ class ProcessBackend:
         del self._supervisors[key]
         # No activity may be waiting now; a later one reads the outcome in the store.
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.info("node %s, attempt %d, try %d ended without a result: %s", *key[1:], error)
+            _log.info("node %s, attempt %d, try %d ended without a result: %s", key.node, key.attempt, key.try_, error)
 
     async def start_early(self, invocation: Invocation, *, deadline: float) -> bool:
         """Start nothing: Temporal starts activities fast enough for the few processes of a worker."""

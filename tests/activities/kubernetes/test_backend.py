@@ -12,7 +12,7 @@ from flytemp.layout import RootLayout
 from flytemp.runtime.invocation import Claim, Invocation, TaskResult
 from flytemp.spec.models import PodTemplateSpec, ResourceAmounts, ResourceSpec, SecretRequest, TaskSettings
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import SystemFailure, TaskLost
+from flytemp_activities.backend import SystemFailure, TaskLost, key_of
 from flytemp_activities.kubernetes.names import pod_name
 from infra.testcluster import Cluster, KubernetesAccess
 from tests.activities.kubernetes.conftest import StartBackend
@@ -255,7 +255,7 @@ async def test_a_task_that_is_stopped_hears_of_it_and_leaves_nothing(
     running = bench.start(invocation)
     await bench.reported(phase="running")
     await _until_log(cluster, namespace, "waiting")
-    await bench.backend.kill((invocation.execution_root, "n0", 1, 1))
+    await bench.backend.kill(key_of(invocation))
     with pytest.raises(TaskLost, match="on request"):
         await running
     assert pods(cluster, namespace) == []

@@ -65,7 +65,7 @@ async def test_only_the_worker_with_the_activity_handles_the_end(
     assert asked == []
 
 
-async def test_kept_pod_stays_when_its_execution_is_over_at_once(
+async def test_kept_pod_stays_when_its_execution_has_ended_at_once(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
     one, other = await start_backend(keep_pods="failed"), await start_backend(keep_pods="failed")

@@ -15,7 +15,7 @@ from flytemp.errors import KubernetesUnavailable
 from flytemp.runtime.invocation import Invocation
 from flytemp.spec.models import PodTemplateSpec, TaskSettings
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import SystemFailure, TaskLost
+from flytemp_activities.backend import SystemFailure, TaskLost, key_of
 from flytemp_activities.kubernetes import KubernetesBackend, KubernetesOptions, Policy, api, pod_attempt, watch
 from flytemp_activities.kubernetes.names import pod_name
 from infra.testcluster import Cluster, KubernetesAccess
@@ -198,7 +198,7 @@ async def test_a_task_that_is_stopped_while_nobody_knows_whether_it_has_a_pod(
     running = bench.start(invocation)
     await unknown.met.wait()
     assert [pod["metadata"]["name"] for pod in pods(cluster, namespace)] == [pod_name(invocation)]
-    stopping = asyncio.create_task(bench.backend.kill((invocation.execution_root, "n0", 1, 1)))
+    stopping = asyncio.create_task(bench.backend.kill(key_of(invocation)))
     unknown.end()
     await stopping
     with pytest.raises(TaskLost, match="on request"):
@@ -273,7 +273,7 @@ async def test_a_task_is_stopped_though_the_server_refuses_at_first(
     invocation = program.invocation("wait", {"seconds": 60.0}, settings=AT_ONCE)
     running = bench.start(invocation)
     await bench.reported(phase="running")
-    await bench.backend.kill((invocation.execution_root, "n0", 1, 1))
+    await bench.backend.kill(key_of(invocation))
     with pytest.raises(TaskLost, match="on request"):
         await running
     assert pods(cluster, namespace) == []
@@ -446,7 +446,7 @@ async def test_without_the_right_to_stop_a_pod(site: Site, program: Project) -> 
     invocation = program.invocation("wait", {"seconds": 60.0}, settings=AT_ONCE)
     running = bench.start(invocation)
     await bench.reported(phase="running")
-    await bench.backend.kill((invocation.execution_root, "n0", 1, 1))
+    await bench.backend.kill(key_of(invocation))
     with pytest.raises(SystemFailure, match='cannot delete resource "pods"'):
         await running
 

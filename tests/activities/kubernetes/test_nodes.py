@@ -13,7 +13,7 @@ import pytest
 
 from flytemp.runtime.commit import read_try_error
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import SystemFailure, TaskLost
+from flytemp_activities.backend import SystemFailure, TaskLost, key_of
 from flytemp_activities.kubernetes import Policy, cleanup
 from flytemp_activities.kubernetes.names import pod_name
 from infra.testcluster import Cluster
@@ -147,7 +147,7 @@ async def test_a_task_on_a_lost_node_is_stopped_by_force(
     running = bench.start(invocation)
     await bench.reported(phase="running")
     own_cluster.lose_kwok_node(node)
-    await bench.backend.kill((invocation.execution_root, "n0", 1, 1))
+    await bench.backend.kill(key_of(invocation))
     with pytest.raises(TaskLost):
         await running
     await until_no_pods(own_cluster, namespace)

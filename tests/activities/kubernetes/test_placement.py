@@ -242,6 +242,6 @@ async def test_an_accelerator_that_no_node_has_is_waited_for(
     running = bench.start(invocation)
     waiting = await bench.reported(phase="queued", reason="Unschedulable")
     assert "node affinity" in waiting["message"]
-    await bench.backend.kill((invocation.execution_root, "n0", 1, 1))
+    await bench.backend.kill(key_of(invocation))
     with pytest.raises(TaskLost):
         await running

@@ -12,7 +12,7 @@ import pytest
 
 from flytemp.runtime.commit import read_claim, read_result
 from flytemp.spec.models import TaskSettings
-from flytemp_activities.backend import SystemFailure
+from flytemp_activities.backend import SystemFailure, TryKey
 from flytemp_activities.process.guard import marked_processes
 from tests.activities.process.conftest import Bench, StartBackend
 from tests.activities.process.wait_for import alive, until
@@ -213,7 +213,7 @@ async def test_tasks_wait_for_a_slot_and_are_told_so(
     second = bench.start(program.invocation("pid", node="n1"))
     await until(lambda: bench.reports, "the second task reports")
     assert {report["phase"] for report in bench.reports} == {"queued"}
-    assert {key[1] for key in bench.backend.running()} == {"n0", "n1"}
+    assert {key.node for key in bench.backend.running()} == {"n0", "n1"}
     (await asyncio.to_thread(fifo.open, "w")).close()
     assert output(await first) == output(await second)
 
@@ -227,7 +227,7 @@ async def test_a_waiting_task_can_be_ended(program: Project, start_backend: Star
     invocation = program.invocation("pid", node="n1")
     second = bench.start(invocation)
     await until(lambda: len(bench.backend.running()) == 2, "the second task waits")
-    await bench.backend.kill((invocation.execution_root, "n1", 1, 1))
+    await bench.backend.kill(TryKey(invocation.execution_root, "n1", 1, 1))
     with pytest.raises(Exception, match="ended on request"):
         await second
     assert read_claim(program.store, invocation) is None

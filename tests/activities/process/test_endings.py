@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from flytemp.runtime.commit import commit_result, read_result, read_try_error
-from flytemp.runtime.invocation import Invocation, TaskResult
+from flytemp.runtime.invocation import TaskResult
 from flytemp.spec.models import TaskSettings
-from flytemp_activities.backend import SystemFailure, TaskLost
+from flytemp_activities.backend import SystemFailure, TaskLost, key_of
 from flytemp_activities.process.child import Exit
 from flytemp_activities.process.crashes import OomCounter, crash_error
 from tests.activities.process.conftest import Bench, StartBackend
@@ -109,10 +109,6 @@ def program(make_project: MakeProject) -> Project:
     project = make_project(PROGRAM)
     project.write(FAMILY, "family.py")
     return project
-
-
-def key_of(invocation: Invocation) -> tuple[str, str, int, int]:
-    return (invocation.execution_root, invocation.node, invocation.attempt, invocation.try_)
 
 
 async def pids_in(path: Path) -> list[int]:

@@ -22,7 +22,7 @@ from flytemp.runtime.host import host_identity, process_started
 from flytemp.runtime.invocation import Claim, Invocation, TaskError, TaskResult
 from flytemp.store.local import LocalStore
 from flytemp.store.object_store import ObjectStore
-from flytemp_activities.backend import SystemFailure, TaskLost
+from flytemp_activities.backend import SystemFailure, TaskLost, key_of
 from flytemp_activities.process import ProcessBackend, ProcessOptions, leases
 from flytemp_activities.process.guard import MARKER, kill_marked, marked_processes
 from flytemp_activities.process.leases import Lease, LeaseKeeper, Owners
@@ -248,7 +248,7 @@ async def test_a_lost_try_of_this_worker_stays_lost(program: Project, bench: Ben
     invocation = program.invocation("family", {"path": str(path)})
     running = bench.start(invocation)
     await until_written(path)
-    await bench.backend.kill((invocation.execution_root, "n0", 1, 1))
+    await bench.backend.kill(key_of(invocation))
     for attempt in (running, bench.start(invocation, resumed=True)):
         with pytest.raises(TaskLost, match="ended on request"):
             await attempt
