@@ -17,15 +17,17 @@ class NodePlan:
 
     ``local`` is its id within its graph, through the branches around it: ``n2.n0``. ``needs`` is the number of nodes that it
     depends on; ``feeds`` has the indexes of those that depend on it. ``pool`` is where its task is sent; "" for the default.
+    ``data`` is the node's JSON, from which a handler reads the fields that only its kind has.
     """
 
     __slots__ = (
-        "backoff", "branch", "deadline", "feeds", "gate", "id", "index", "inputs", "kind", "launch_plan", "local", "map",
-        "name", "needs", "pool", "queued", "retries", "seconds", "target",
+        "backoff", "branch", "data", "deadline", "feeds", "gate", "id", "index", "inputs", "kind", "launch_plan", "local", "map",
+        "name", "needs", "pool", "queued", "retries", "target",
     )  # fmt: skip
 
     def __init__(self, index: int, data: dict[str, Any], graph: GraphPlan, within: str = "") -> None:
         self.index = index
+        self.data = data
         self.id: str = data["id"]
         self.local = f"{within}{self.id}"
         self.kind: str = data["kind"]
@@ -37,7 +39,6 @@ class NodePlan:
         self.deadline: float | None = data.get("deadline")
         self.queued: float | None = data.get("queued")
         self.pool: str = data.get("pool") or ""
-        self.seconds: float = data.get("seconds", 0.0)
         self.gate: dict[str, Any] | None = data.get("gate")
         self.launch_plan: dict[str, Any] | None = data.get("plan")
         self.branch = BranchPlan(data["branch"], graph, f"{self.local}.") if "branch" in data else None

@@ -19,8 +19,9 @@ class SleepHandler(NodeHandler):
 
     def start(self, engine: Engine, node: Node) -> None:
         engine.begin_attempt(node)
-        engine.move(node, P.RUNNING, f"sleeps {node.plan.seconds:g} s")
-        self.start_timer(engine, node, node.plan.seconds, "sleep")
+        seconds: float = node.plan.data["seconds"]
+        engine.move(node, P.RUNNING, f"sleeps {seconds:g} s")
+        self.start_timer(engine, node, seconds, "sleep")
 
     def start_timer(self, engine: Engine, node: Node, seconds: float, why: str) -> None:
         node.state.until = engine.at + round(seconds * 1000)
