@@ -299,7 +299,13 @@ class SleepForm(NodeForm):
 _CALLS = (TaskForm(), DynamicForm(), WorkflowForm(), LaunchPlanForm())
 CALLS: Mapping[str, CallForm] = {form.kind: form for form in _CALLS}
 """Forms of the nodes that call one entity, by kind."""
-FORMS: Mapping[str, NodeForm] = {**CALLS, **{form.kind: form for form in (MapForm(), BranchForm(), GateForm(), SleepForm())}}
+_OTHERS: tuple[NodeForm, ...] = (
+    MapForm(),
+    BranchForm(),
+    GateForm(),
+    SleepForm(),
+)
+FORMS: Mapping[str, NodeForm] = {**CALLS, **{form.kind: form for form in _OTHERS}}
 """Forms of all nodes, by kind."""
 
 
