@@ -28,8 +28,9 @@ from flytemp.spec.models import BundleRef
 from flytemp.spec.pages import from_pages
 from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.io_requests import IORequests
-from flytemp_worker.engine import (
-    Engine,
+from flytemp_worker.engine.errors import Error, from_exception, system_error
+from flytemp_worker.engine.machine import Engine
+from flytemp_worker.engine.messages import (
     Event,
     GateAnswered,
     IOCompleted,
@@ -39,7 +40,6 @@ from flytemp_worker.engine import (
     TaskLost,
     TaskSucceeded,
 )
-from flytemp_worker.engine.errors import Error, from_exception, system_error
 from flytemp_worker.engine.values import BindingResolver
 
 

@@ -26,25 +26,25 @@ from flytemp.spec.plan import around_task, plan_of
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.executions import Executions
 from flytemp_activities.record_execution import final_outputs
-from flytemp_worker.engine import (
+from flytemp_worker.engine import snapshot
+from flytemp_worker.engine.capacity import Limits
+from flytemp_worker.engine.deadlines import DEADLINE, TIMEOUT
+from flytemp_worker.engine.errors import from_exception, system_error, user_error
+from flytemp_worker.engine.messages import (
     CancelRequested,
     CancelTask,
     ChildClosed,
     Command,
     Event,
     Finish,
-    Plan,
     RequestIO,
     RunTask,
     StartChild,
     StartTimer,
     TaskCancelled,
     TimerFired,
-    snapshot,
 )
-from flytemp_worker.engine.capacity import Limits
-from flytemp_worker.engine.deadlines import DEADLINE, TIMEOUT
-from flytemp_worker.engine.errors import from_exception, system_error, user_error
+from flytemp_worker.engine.plan import Plan
 from flytemp_worker.local.gates import ask_at_terminal
 from flytemp_worker.local.inline_tasks import InlineTaskRunner, IORequestHandler
 from flytemp_worker.node_kinds import new_engine

@@ -17,7 +17,7 @@ from flytemp.names import activity_id
 from flytemp.protocol import activities as protocol
 from flytemp.protocol.message import Activity, Message
 from flytemp.spec.pages import to_pages
-from flytemp_worker.engine import RunTask
+from flytemp_worker.engine.messages import RunTask
 
 A = TypeVar("A", bound=Message)
 

@@ -35,8 +35,16 @@ from flytemp.protocol.workflow import (
 from flytemp.protocol.workflow import ChildClosed as ChildClosedMessage
 from flytemp.records.launch import LaunchOptions, LaunchRequest, ParentCall
 from flytemp.temporal.workflows import phase_of_failure
-from flytemp_worker.engine import BroadcastToChunks, CancelChild, ChildClosed, Event, IncreaseAllocation, StartChild, StartChunk
 from flytemp_worker.engine.errors import Error, system_error
+from flytemp_worker.engine.messages import (
+    BroadcastToChunks,
+    CancelChild,
+    ChildClosed,
+    Event,
+    IncreaseAllocation,
+    StartChild,
+    StartChunk,
+)
 from flytemp_worker.workflow import activity_calls
 
 Key = tuple[str, int, int]

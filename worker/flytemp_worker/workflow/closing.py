@@ -14,7 +14,8 @@ from flytemp.protocol.activities import PageRange, RecordedExecution
 from flytemp.protocol.message import Json
 from flytemp.protocol.workflow import CHILD_CLOSED, ChildClosed, ChunkArgument, ParentNode
 from flytemp.spec.pages import to_pages
-from flytemp_worker.engine import Finish, snapshot
+from flytemp_worker.engine import snapshot
+from flytemp_worker.engine.messages import Finish
 from flytemp_worker.workflow.child_workflows import signal_parent
 from flytemp_worker.workflow.runner import WorkflowRunner
 from flytemp_worker.workflow.visibility import details

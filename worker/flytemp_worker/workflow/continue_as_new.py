@@ -10,7 +10,8 @@ from flytemp.protocol import activities as protocol
 from flytemp.protocol.message import Json
 from flytemp.protocol.workflow import Continuation, ContinuedArgument
 from flytemp.spec.pages import to_pages
-from flytemp_worker.engine import IOCompleted, TaskCancelled, TaskFailed, TaskLost, TaskSucceeded, TimerFired, snapshot
+from flytemp_worker.engine import snapshot
+from flytemp_worker.engine.messages import IOCompleted, TaskCancelled, TaskFailed, TaskLost, TaskSucceeded, TimerFired
 from flytemp_worker.workflow.runner import WorkflowRunner
 
 MAX_EVENTS = 9_000

@@ -19,7 +19,8 @@ from temporalio.exceptions import TimeoutError as ActivityTimeout
 
 from flytemp.protocol.activities import START_TASKS
 from flytemp.protocol.workflow import ExecutionSettings
-from flytemp_worker.engine import CancelTask, Engine, RunTask
+from flytemp_worker.engine.machine import Engine
+from flytemp_worker.engine.messages import CancelTask, RunTask
 from flytemp_worker.workflow import activity_calls
 
 LEAST = 32

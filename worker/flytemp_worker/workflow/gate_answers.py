@@ -14,7 +14,7 @@ from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.literals.types import Json, LiteralType
 from flytemp.protocol.message import UNSET
 from flytemp.protocol.workflow import AnswerRequest
-from flytemp_worker.engine import Engine
+from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.plan import GraphPlan, NodePlan
 
 _TYPES: TypeAdapter[LiteralType] = TypeAdapter(LiteralType)

@@ -13,7 +13,8 @@ from typing import Any
 from temporalio import workflow
 
 from flytemp.protocol.workflow import ROWS_MEMO, WAITING_MEMO, RowsMemo, WaitingGateMemo
-from flytemp_worker.engine import Engine, snapshot
+from flytemp_worker.engine import snapshot
+from flytemp_worker.engine.machine import Engine
 
 MAX_ROWS = 200
 MAX_ROWS_BYTES = 64 * 1024

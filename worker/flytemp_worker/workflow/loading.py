@@ -9,9 +9,12 @@ from flytemp.protocol import activities as protocol
 from flytemp.protocol.workflow import ChunkArgument, Continuation
 from flytemp.spec import bindings
 from flytemp.spec.pages import from_pages
-from flytemp_worker.engine import Engine, PauseRequested, Plan, RetryRequested, snapshot
+from flytemp_worker.engine import snapshot
 from flytemp_worker.engine.capacity import ChunkRole, Limits
+from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.manual_retry import nodes_to_retry
+from flytemp_worker.engine.messages import PauseRequested, RetryRequested
+from flytemp_worker.engine.plan import Plan
 from flytemp_worker.node_kinds import REGISTRY, new_engine
 from flytemp_worker.node_kinds.dynamics import sources
 from flytemp_worker.node_kinds.map_chunks import chunk_engine

@@ -13,16 +13,9 @@ from temporalio import workflow
 
 from flytemp.protocol import workflow as protocol
 from flytemp.protocol.message import UNSET
-from flytemp_worker.engine import (
-    Engine,
-    Event,
-    GateAnswered,
-    PauseRequested,
-    ResumeRequested,
-    RetryRequested,
-    SlotsReleased,
-)
+from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.manual_retry import nodes_to_retry
+from flytemp_worker.engine.messages import Event, GateAnswered, PauseRequested, ResumeRequested, RetryRequested, SlotsReleased
 from flytemp_worker.node_kinds.gates import accepts
 from flytemp_worker.workflow.gate_answers import as_application_error, check_answer, checked_value
 

@@ -15,7 +15,8 @@ from flytemp.errors import FlytempError
 from flytemp.protocol.activities import IO_REQUESTS, RUN_TASK
 from flytemp.protocol.workflow import ExecutionSettings
 from flytemp.spec.pages import from_pages
-from flytemp_worker.engine import (
+from flytemp_worker.engine.errors import Error, system_error, user_error
+from flytemp_worker.engine.messages import (
     CancelTask,
     CancelTimer,
     Event,
@@ -29,7 +30,6 @@ from flytemp_worker.engine import (
     TaskSucceeded,
     TimerFired,
 )
-from flytemp_worker.engine.errors import Error, system_error, user_error
 from flytemp_worker.workflow import activity_calls
 
 Key = tuple[str, int, int]

@@ -13,7 +13,8 @@ from temporalio.exceptions import ActivityError
 
 from flytemp.protocol.message import Activity, Message
 from flytemp.protocol.workflow import SLOTS_RELEASED, ChildClosed, ChunkArgument, Resolved, SlotsReleased
-from flytemp_worker.engine import (
+from flytemp_worker.engine.machine import Engine
+from flytemp_worker.engine.messages import (
     AllocationIncreased,
     BroadcastToChunks,
     CancelChild,
@@ -21,7 +22,6 @@ from flytemp_worker.engine import (
     CancelTask,
     CancelTimer,
     Command,
-    Engine,
     Event,
     Finish,
     IncreaseAllocation,

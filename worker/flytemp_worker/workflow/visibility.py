@@ -9,7 +9,8 @@ from temporalio.common import SearchAttributeKey
 
 from flytemp.protocol.search_attributes import DOMAIN, LABELS, LAUNCH_PLAN, PROJECT, VERSION, WORKFLOW
 from flytemp.protocol.workflow import Resolved
-from flytemp_worker.engine import Engine, NodePhase
+from flytemp_worker.engine.machine import Engine
+from flytemp_worker.engine.phases import NodePhase
 
 _SHOWN_NODES = 15
 
