@@ -131,3 +131,11 @@ def test_recipes_exist(page: Path) -> None:
     named += re.findall(r"(?:^|/)just ([a-z][a-z0-9-]*)", shell, re.MULTILINE)
 
     assert set(named) <= recipes
+
+
+def test_files_named_in_contributing_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:sdk|activities|worker|cli)/[\w/]+(?:\.py|/))`", text)
+
+    assert len(named) > 20
+    assert [path for path in named if not (ROOT / path).exists()] == []
