@@ -1,4 +1,4 @@
-"""A command line run in this process, in a folder of its own, without anything of this machine's configuration."""
+"""Command lines run in this process, in an empty folder and without the machine's configuration."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Cli = Callable[..., Result]
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: empty, with a store of its own."""
+    """Change to an empty folder with its own store."""
     for name in list(os.environ):
         if name.startswith(("FLYTEMP_", "TEMPORAL_")) or name in ("NO_COLOR", "FORCE_COLOR"):
             monkeypatch.delenv(name)

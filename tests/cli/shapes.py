@@ -1,4 +1,4 @@
-"""A document with a node of every kind, for tests of pictures."""
+"""A document with a node of every kind, for tests of drawings."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def compare(left: Binding, operator: str, right: object) -> Comparison:
 
 
 def branch() -> NodeSpec:
-    """Three cases and a failure; the second case is a branch itself."""
+    """Return a branch of three cases and a failure; the second case is a branch."""
     nested = NodeSpec(
         id="n1",
         kind="branch",
@@ -82,7 +82,7 @@ def branch() -> NodeSpec:
 
 
 def every_kind() -> WorkflowDocument:
-    """load → a branch → a map → a dynamic → a child execution, gates, a sleep, a map of workflows; a failure handler."""
+    """Return the workflow: load, branch, map, dynamic, child execution, gates, sleep, map of workflows, failure node."""
     patient = TaskSettings(retries=Retries(count=3), timeout_seconds=1800, queued_timeout_seconds=300, deadline_seconds=7200)
     root = (
         call("n0", "wf.load", x=InputBinding(var="x")),

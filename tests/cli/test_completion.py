@@ -1,4 +1,4 @@
-"""What TAB offers of executions and their gates: read from the store alone."""
+"""Shell completion of executions and gates, from the store only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROGRAM = "wf:default:development:wf.everything:v1"
 
 @pytest.fixture
 def store(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Executions: one that runs, one that failed, one of another domain, one that is retried."""
+    """Store executions: running, failed, of another domain, and retried."""
     store = project / "store"
     monkeypatch.setenv("FLYTEMP_STORE", str(store))
     document = store / document_key(EntityId.parse(PROGRAM))
@@ -71,7 +71,7 @@ def test_names_are_completed(words: list[str], names: list[str]) -> None:
     assert offered(*words) == names
 
 
-def test_nothing_is_offered_where_nothing_is(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_completions_without_executions(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLYTEMP_STORE", str(project / "none"))
 
     assert offered("get", "execution", "") == []

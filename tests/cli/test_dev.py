@@ -1,4 +1,4 @@
-"""`flytemp dev`: one per project, found by the other commands, and nothing of it is left when it ends."""
+"""`flytemp dev`: one instance per project, used by other commands, without processes after its end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ READY_SECONDS = 120
 
 @dataclass
 class Dev:
-    """A running `flytemp dev`. Its children are known by a variable in their environment."""
+    """A running `flytemp dev`. A variable in the environment identifies its child processes."""
 
     process: subprocess.Popen[bytes]
     folder: Path
@@ -50,7 +50,7 @@ class Dev:
         )
 
     def line(self, expected: str) -> str:
-        """Reads stderr up to a line that has ``expected``."""
+        """Read stderr up to a line that contains ``expected``."""
         assert self.process.stderr is not None
         seen = []
         while select.select([self.process.stderr], [], [], READY_SECONDS)[0]:
@@ -75,7 +75,7 @@ def plain_environment() -> dict[str, str]:
 
 @contextmanager
 def running(folder: Path, *arguments: str, until: str = "ready", **environment: str) -> Iterator[Dev]:
-    """`flytemp dev` in ``folder``, from when it prints ``until`` to the block's end."""
+    """Run `flytemp dev` in ``folder`` until the end of the block; wait first until it prints ``until``."""
     mark = f"dev-test-of-{folder.name}-{folder.parent.name}"
     process = subprocess.Popen(
         [sys.executable, "-m", "flytemp_cli", "dev", "--port", "0", "--ui-port", "0", *arguments],
@@ -105,7 +105,7 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_other_commands_find_it_and_its_state_survives_a_restart(project: Path) -> None:
+def test_other_commands_use_it_and_its_state_survives_a_restart(project: Path) -> None:
     with running(project) as dev:
         ran = dev.flytemp("run", "src/workflows.py", "--launch.name", "first", "-o", "json")
         assert ran.returncode == 0, ran.stderr
@@ -123,7 +123,7 @@ def test_the_other_commands_find_it_and_its_state_survives_a_restart(project: Pa
         assert dev.flytemp("list", "executions", "-o", "name").stdout == "first\n"
 
 
-def test_a_second_one_in_the_same_project_is_refused(project: Path) -> None:
+def test_second_instance_in_a_project_is_refused(project: Path) -> None:
     with running(project, "--ephemeral") as dev:
         second = dev.flytemp("dev")
 
@@ -131,7 +131,7 @@ def test_a_second_one_in_the_same_project_is_refused(project: Path) -> None:
         assert f"flytemp dev is already running in this project (pid {dev.process.pid})" in second.stderr
 
 
-def test_killed_it_leaves_no_process_and_can_be_started_again(project: Path) -> None:
+def test_kill_leaves_no_processes_and_allows_a_restart(project: Path) -> None:
     with running(project) as dev:
         assert len(dev.children()) >= 2
         dev.process.kill()
@@ -142,7 +142,7 @@ def test_killed_it_leaves_no_process_and_can_be_started_again(project: Path) -> 
         assert again.flytemp("setup").returncode == 0
 
 
-def test_a_worker_that_dies_is_started_again(project: Path) -> None:
+def test_crashed_worker_is_restarted(project: Path) -> None:
     with running(project, "--ephemeral") as dev:
         worker = next(pid for pid in dev.children() if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"))
 
@@ -153,7 +153,7 @@ def test_a_worker_that_dies_is_started_again(project: Path) -> None:
         assert dev.flytemp("run", "src/workflows.py").returncode == 0
 
 
-def test_a_server_that_dies_is_started_again_with_its_state(project: Path) -> None:
+def test_crashed_server_is_restarted_with_its_state(project: Path) -> None:
     with running(project) as dev:
         assert dev.flytemp("run", "src/workflows.py", "--launch.name", "before").returncode == 0
         server = next(pid for pid in dev.children() if b"start-dev" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"))
@@ -164,7 +164,7 @@ def test_a_server_that_dies_is_started_again_with_its_state(project: Path) -> No
         assert dev.flytemp("list", "executions", "-o", "name").stdout == "before\n"
 
 
-def test_an_ephemeral_one_keeps_nothing(project: Path) -> None:
+def test_ephemeral_instance_keeps_no_data(project: Path) -> None:
     with running(project, "--ephemeral") as dev:
         store = Path(str(dev.state["store"]).removeprefix("file://").replace("%20", " "))
         assert store.is_dir()
@@ -175,7 +175,7 @@ def test_an_ephemeral_one_keeps_nothing(project: Path) -> None:
     assert not (project / ".flytemp" / "temporal.db").exists()
 
 
-def test_profiles_for_other_servers_are_left_out_of_it(project: Path) -> None:
+def test_profiles_of_other_servers_are_ignored(project: Path) -> None:
     profiles = project.parent / "temporal.toml"
     profiles.write_text('[profile.default]\naddress = "prod:7233"\napi_key = "sesame"\n[profile.default.tls]\ndisabled = false\n')
 
@@ -185,7 +185,7 @@ def test_profiles_for_other_servers_are_left_out_of_it(project: Path) -> None:
         assert ran.returncode == 0, ran.stderr
 
 
-def test_it_runs_in_a_project_that_chose_a_profile(project: Path) -> None:
+def test_runs_in_a_project_with_a_profile(project: Path) -> None:
     profiles = project.parent / "temporal.toml"
     profiles.write_text('[profile.prod]\naddress = "prod:7233"\napi_key = "sesame"\n')
     (project / "flytemp.toml").write_text('profile = "prod"\n')
@@ -201,14 +201,14 @@ def test_it_runs_in_a_project_that_chose_a_profile(project: Path) -> None:
         assert ran.returncode == 0, ran.stderr
 
 
-def test_an_address_that_leads_past_it_is_told(project: Path) -> None:
+def test_another_configured_address_causes_a_warning(project: Path) -> None:
     (project / "flytemp.toml").write_text('address = "elsewhere:7233"\n')
 
     with running(project, "--ephemeral", until="other commands use another address: elsewhere:7233 (flytemp.toml") as dev:
         dev.line("ready")
 
 
-def test_a_port_that_is_taken_is_an_error(project: Path) -> None:
+def test_used_port_is_an_error(project: Path) -> None:
     with running(project, "--ephemeral") as dev:
         port = str(dev.state["address"]).rpartition(":")[2]
         other = project.parent / "other"
@@ -227,5 +227,5 @@ def test_a_port_that_is_taken_is_an_error(project: Path) -> None:
 
 
 @pytest.mark.parametrize(("code", "text"), [(3, "exit code 3"), (-9, "killed by SIGKILL"), (-200, "killed by signal 200")])
-def test_how_a_process_ended(code: int, text: str) -> None:
+def test_description_of_return_codes(code: int, text: str) -> None:
     assert ending_text(code) == text

@@ -1,4 +1,4 @@
-"""The embedded Temporal server: starts on free ports, keeps its state, and ends with whoever started it."""
+"""The embedded Temporal server: free ports, persistent state, end with the parent process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.e2e
 
 
 def has_ended(pid: int, seconds: float = 30) -> bool:
-    """Whether process ``pid`` ends in time; needs not be a child of ours."""
+    """Return whether process ``pid``, not necessarily a child process, ends in time."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -45,7 +45,7 @@ async def describe_kept(address: str) -> str:
     return (await client.get_workflow_handle("kept").describe()).id
 
 
-def test_it_serves_and_stops(tmp_path: Path) -> None:
+def test_server_starts_and_stops(tmp_path: Path) -> None:
     server = start_dev_server(db=None, ui_port=0, log=tmp_path / "log")
 
     assert server.is_running
@@ -57,7 +57,7 @@ def test_it_serves_and_stops(tmp_path: Path) -> None:
     server.stop()
 
 
-def test_its_state_survives_a_crash_on_the_same_address(tmp_path: Path) -> None:
+def test_state_and_address_survive_a_crash(tmp_path: Path) -> None:
     with start_dev_server(db=tmp_path / "temporal.db", log=tmp_path / "log") as server:
         address = server.address
         asyncio.run(start_kept(address))
@@ -70,12 +70,12 @@ def test_its_state_survives_a_crash_on_the_same_address(tmp_path: Path) -> None:
         assert asyncio.run(describe_kept(address)) == "kept"
 
 
-def test_two_servers_do_not_collide(tmp_path: Path) -> None:
+def test_two_servers_use_different_ports(tmp_path: Path) -> None:
     with start_dev_server(db=None, log=tmp_path / "a") as a, start_dev_server(db=None, log=tmp_path / "b") as b:
         assert a.address != b.address
 
 
-def test_a_port_that_is_taken_is_an_error(tmp_path: Path) -> None:
+def test_used_port_is_an_error(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -86,12 +86,12 @@ def test_a_port_that_is_taken_is_an_error(tmp_path: Path) -> None:
             start_dev_server(db=None, port=port, log=tmp_path / "log")
 
 
-def test_a_start_that_fails_says_the_servers_own_words(tmp_path: Path) -> None:
+def test_failed_start_shows_the_servers_message(tmp_path: Path) -> None:
     with pytest.raises(TemporalUnavailable, match="nonsense"):
         start_dev_server(db=None, log=tmp_path / "log", extra=["--nonsense"])
 
 
-def test_it_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
+def test_server_survives_the_starting_thread(tmp_path: Path) -> None:
     # The thread pool is gone when asyncio.run returns.
     server = asyncio.run(asyncio.to_thread(start_dev_server, db=None, log=tmp_path / "log"))
 
@@ -100,7 +100,7 @@ def test_it_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
         assert asyncio.run(describe_kept(server.address)) == "kept"
 
 
-def test_it_dies_with_its_starter_even_when_that_is_killed(tmp_path: Path) -> None:
+def test_server_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from flytemp_worker.devserver import start_dev_server\n"
         f"server = start_dev_server(db=None, log=Path({str(tmp_path / 'log')!r}))\n"
@@ -116,7 +116,7 @@ def test_it_dies_with_its_starter_even_when_that_is_killed(tmp_path: Path) -> No
     assert has_ended(server)
 
 
-def test_a_terminals_interrupt_does_not_reach_it(tmp_path: Path) -> None:
+def test_interrupt_of_the_terminal_is_not_delivered(tmp_path: Path) -> None:
     child = spawn_tethered([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
 
     assert os.getsid(child.pid) == child.pid != os.getsid(0)
@@ -125,7 +125,7 @@ def test_a_terminals_interrupt_does_not_reach_it(tmp_path: Path) -> None:
     child.communicate()
 
 
-def test_the_binary_of_this_environment_is_found() -> None:
+def test_binary_of_the_environment_is_found() -> None:
     assert find_temporal().parent == Path(sys.executable).parent
 
 

@@ -19,7 +19,7 @@ from tests.installation import DEADLINE_SECONDS, Installation, eventually
 pytestmark = pytest.mark.e2e
 
 PROGRAM = '''
-"""What a command line's user may run."""
+"""Program of the tests."""
 import time
 from pathlib import Path
 
@@ -90,7 +90,7 @@ nightly = LaunchPlan.get_or_create(hello, name="nightly-hello", default_inputs={
 
 
 class CommandLine:
-    """`flytemp` as a process, in a project of its own and in a domain that no other test uses."""
+    """Run `flytemp` as a process, in its own project and domain."""
 
     def __init__(self, installation: Installation, folder: Path) -> None:
         self.installation = installation
@@ -136,14 +136,14 @@ def flytemp(installation: Installation, tmp_path_factory: pytest.TempPathFactory
     return command
 
 
-def test_launch_prints_the_name_and_goes_on(flytemp: CommandLine) -> None:
+def test_launch_prints_the_name_and_returns(flytemp: CommandLine) -> None:
     done = flytemp("launch", "hello", "--launch.name", "launched-1")
 
     assert (done.returncode, done.stdout) == (0, "launched-1\n")
     assert "flytemp get execution launched-1" in done.stderr
 
 
-def test_the_same_launch_under_its_name_again_is_no_error(flytemp: CommandLine) -> None:
+def test_repeated_launch_returns_the_existing_execution(flytemp: CommandLine) -> None:
     first = flytemp("launch", "hello", "--name", "Ada", "--launch.name", "same-1", "--wait")
     again = flytemp("launch", "hello", "--name", "Ada", "--launch.name", "same-1", "--wait")
     other = flytemp("launch", "hello", "--name", "Bob", "--launch.name", "same-1", "--wait")
@@ -170,7 +170,7 @@ def test_launch_waits_for_workflows_tasks_and_launch_plans(words: list[str], out
     assert (execution["phase"], execution["outputs"]) == ("SUCCEEDED", {"o0": output})
 
 
-def test_one_shape_from_run_launch_and_get(flytemp: CommandLine) -> None:
+def test_run_launch_and_get_print_the_same_json(flytemp: CommandLine) -> None:
     ran = flytemp.json("run", "src/says.py", "twice", "--text", "x")
     launched = flytemp.json("launch", "twice", "--text", "x", "--wait")
     got = flytemp.json("get", "execution", launched["name"])
@@ -192,7 +192,7 @@ def test_run_follows_on_stderr_and_prints_the_outputs(flytemp: CommandLine) -> N
     assert told[-1].startswith("SUCCEEDED")
 
 
-def test_a_failure_is_explained_and_exits_3(flytemp: CommandLine) -> None:
+def test_failure_is_explained_with_exit_code_3(flytemp: CommandLine) -> None:
     done = flytemp("run", "src/says.py", "failing", "--text", "x", "--launch.name", "failed-1")
 
     assert (done.returncode, done.stdout) == (3, "")
@@ -226,7 +226,7 @@ def test_local_files_and_folders_are_uploaded(flytemp: CommandLine) -> None:
     assert "/uploads/" in flytemp.json("get", "execution", "files-1")["inputs"]["data"]["uri"]
 
 
-def test_waiting_can_time_out(flytemp: CommandLine, tmp_path: Path) -> None:
+def test_wait_times_out(flytemp: CommandLine, tmp_path: Path) -> None:
     for flags in (["--wait"], ["--follow"]):
         done = flytemp("launch", "waiting", "--path", str(tmp_path / "go"), *flags, "--timeout", "0.5", "-o", "json")
 
@@ -237,7 +237,7 @@ def test_waiting_can_time_out(flytemp: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "go").touch()
 
 
-def test_ctrl_c_leaves_the_execution_running(flytemp: CommandLine, tmp_path: Path) -> None:
+def test_ctrl_c_does_not_stop_the_execution(flytemp: CommandLine, tmp_path: Path) -> None:
     following = flytemp.start("launch", "waiting", "--path", str(tmp_path / "go"), "--name", "detached-1", "--follow")
     wait_for_line(following, "RUNNING    n0 wait_for")
 
@@ -286,7 +286,7 @@ def test_lists(flytemp: CommandLine) -> None:
     assert any("listed-1" in row and "✓ SUCCEEDED" in row for row in rows)
 
 
-def test_an_execution_that_nobody_takes_up_is_told(flytemp: CommandLine) -> None:
+def test_missing_worker_causes_a_warning(flytemp: CommandLine) -> None:
     lonely = CommandLine(flytemp.installation, flytemp.folder)
     lonely.environment["FLYTEMP_TASK_QUEUE"] = "nobody-polls-this"
 
@@ -299,7 +299,7 @@ def test_an_execution_that_nobody_takes_up_is_told(flytemp: CommandLine) -> None
     assert "no worker polls" not in flytemp("launch", "hello").stderr
 
 
-def test_logs_of_all_nodes_are_told_apart(flytemp: CommandLine) -> None:
+def test_logs_of_all_nodes_are_prefixed(flytemp: CommandLine) -> None:
     name = flytemp("launch", "twice", "--text", "x", "--wait", "-o", "name").stdout.strip()
 
     assert flytemp("logs", name).stdout.splitlines() == [
@@ -323,7 +323,7 @@ def test_logs_of_all_nodes_are_told_apart(flytemp: CommandLine) -> None:
         (["launch", "hello", "--version", "v99"], "v99"),
     ],
 )
-def test_what_is_not_there(words: list[str], expected: str, flytemp: CommandLine) -> None:
+def test_unknown_names_are_errors(words: list[str], expected: str, flytemp: CommandLine) -> None:
     done = flytemp(*words)
 
     assert (done.returncode, done.stdout) == (1, "")
@@ -331,7 +331,7 @@ def test_what_is_not_there(words: list[str], expected: str, flytemp: CommandLine
     assert "Traceback" not in done.stderr
 
 
-def test_the_view_for_a_person(flytemp: CommandLine) -> None:
+def test_table_view(flytemp: CommandLine) -> None:
     flytemp("launch", "twice", "--text", "x", "--name", "viewed-1", "--label", "team=ml", "--wait")
 
     view = flytemp("get", "execution", "viewed-1").stdout
@@ -340,7 +340,7 @@ def test_the_view_for_a_person(flytemp: CommandLine) -> None:
         assert expected in view
 
 
-def test_the_service_account_of_its_pods(flytemp: CommandLine) -> None:
+def test_service_account_option(flytemp: CommandLine) -> None:
     done = flytemp("launch", "twice", "--text", "x", "--name", "as-trainer", "--service-account", "trainer", "--wait")
 
     assert done.returncode == 0
@@ -352,7 +352,7 @@ def test_the_service_account_of_its_pods(flytemp: CommandLine) -> None:
     assert "service_account 'not a name'" in refused.stderr
 
 
-def test_a_reader_that_goes_away_is_no_error(flytemp: CommandLine) -> None:
+def test_closed_stdout_is_not_an_error(flytemp: CommandLine) -> None:
     listing = flytemp.start("list", "tasks", "-o", "json")
     assert listing.stdout is not None
     listing.stdout.close()
@@ -363,7 +363,7 @@ def test_a_reader_that_goes_away_is_no_error(flytemp: CommandLine) -> None:
     listing.stderr.close()
 
 
-def test_a_terminal_shows_a_live_tree(flytemp: CommandLine) -> None:
+def test_live_tree_on_a_terminal(flytemp: CommandLine) -> None:
     screen = on_a_terminal([sys.executable, "-m", "flytemp_cli", "run", "src/says.py", "twice", "--text", "x"], flytemp)
 
     assert "\x1b[2K" in screen  # it drew over itself
@@ -380,7 +380,7 @@ def wait_for_line(process: subprocess.Popen[str], expected: str) -> None:
 
 
 def on_a_terminal(command: list[str], flytemp: CommandLine) -> str:
-    """What a command writes to a terminal of its own."""
+    """Return the output of a command on a pseudo-terminal."""
     ours, theirs = os.openpty()
     process = subprocess.Popen(
         command,

@@ -1,4 +1,4 @@
-"""The one error printer: what is said, where, and the exit code."""
+"""Error messages and exit codes."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_messages(error: Exception, lines: list[str], capsys: pytest.CaptureFixt
     assert captured.err.splitlines() == lines
 
 
-def test_verbose_adds_the_code_and_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+def test_verbose_shows_code_and_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> None:
         raise StoreError("the store is full")
 
@@ -126,7 +126,7 @@ def test_verbose_shows_the_users_traceback(capsys: pytest.CaptureFixture[str]) -
     assert "  File wf.py line 12" in capsys.readouterr().err.splitlines()
 
 
-def test_colour_is_used_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_color_option(capsys: pytest.CaptureFixture[str]) -> None:
     report(NotFound("nothing"), Session(color="always"))
 
     assert "\x1b[31m" in capsys.readouterr().err
@@ -161,7 +161,7 @@ def test_bad_command_lines(arguments: list[str], code: int, expected: str, flyte
     assert "Traceback" not in result.err
 
 
-def test_an_unreachable_server_explains_a_dev_server_that_is_gone(flytemp: Cli, project: Path) -> None:
+def test_stopped_dev_server_is_explained(flytemp: Cli, project: Path) -> None:
     state = project / ".flytemp"
     state.mkdir()
     (state / "dev.json").write_text(

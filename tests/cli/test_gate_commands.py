@@ -1,4 +1,4 @@
-"""`approve`, `reject`, `set-input`, `pause`, `resume`, `retry`, `list waiting`: the workflow there is a stand-in."""
+"""`approve`, `reject`, `set-input`, `pause`, `resume`, `retry`, `list waiting`: with a fake workflow."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def start(client: Client, name: str, launch: dict[str, Any] | None = None)
 
 
 async def call(*arguments: str) -> Done:
-    """The command line has an event loop of its own, so it is in a thread; the worker goes on meanwhile."""
+    """Run a command line in a thread, because it has its own event loop, while the worker runs in this one."""
     return await asyncio.to_thread(flytemp, *arguments)
 
 
@@ -91,7 +91,7 @@ async def test_answers(client: Client, tmp_path: Path) -> None:
     ]
 
 
-async def test_a_refused_answer_is_an_error_with_a_hint(client: Client) -> None:
+async def test_rejected_answer_is_an_error_with_a_hint(client: Client) -> None:
     await start(client, "refusing")
 
     done = await call("approve", "refusing", "already-exists")
@@ -117,7 +117,7 @@ async def test_pause_and_resume(client: Client) -> None:
     assert await told(client, "paused") == [["pause", {"by": ME, "reason": "maintenance"}], ["resume", {"by": ME}]]
 
 
-async def test_gates_that_wait_are_listed(client: Client) -> None:
+async def test_waiting_gates_are_listed(client: Client) -> None:
     await start(client, "waits", {"waiting": WAITING})
     end = time.monotonic() + DEADLINE_SECONDS
     while not (names := await call("list", "waiting", "-o", "name")).out and time.monotonic() < end:
@@ -153,7 +153,7 @@ async def test_retry(client: Client) -> None:
 
 
 @pytest.mark.parametrize("more", [[], ["3", "--file", "x"]])
-async def test_a_value_is_given_once(more: list[str], client: Client) -> None:
+async def test_value_and_file_exclude_each_other(more: list[str], client: Client) -> None:
     done = await call("set-input", "any", "gate", *more)
 
     assert (done.code, done.err.splitlines()[0]) == (2, "error: give either VALUE or --file")

@@ -54,7 +54,7 @@ def step(node: str, target: str, *, after: tuple[str, ...] = (), name: str | Non
 
 
 def document() -> WorkflowDocument:
-    """load → three fits and a sub-workflow → pick → report, which also reads load and waits for a fit."""
+    """Return the workflow: load, three fits and a sub-workflow, pick, report."""
     sub = (step("n0", "wf.fit", x=InputBinding(var="x")), step("n1", "wf.fit", x=out("n0")))
     root = (
         step("n0", "wf.load", x=InputBinding(var="x")),
@@ -73,7 +73,7 @@ def document() -> WorkflowDocument:
     )
 
 
-def test_the_graph_has_every_node_and_what_flows_between() -> None:
+def test_graph_has_all_nodes_and_edges() -> None:
     graph = graph_of(document())
 
     assert [node.path for node in graph.nodes] == ["n0", "n1", "n2", "n3", "n4", "n5"]
@@ -85,7 +85,7 @@ def test_the_graph_has_every_node_and_what_flows_between() -> None:
     assert Edge("n1", "n5") in graph.edges
 
 
-def test_a_task_is_a_graph_of_one_node() -> None:
+def test_graph_of_a_task_has_one_node() -> None:
     task = TaskSpec(name="wf.fit", interface=INTERFACE, loader="wf:fit")
 
     assert graph_of(TaskDocument(task=task)) == Graph("wf.fit", (Node("n0", "fit", "wf.fit"),))
@@ -121,7 +121,7 @@ def test_dot() -> None:
     assert '"n1" -> "n5" [style=dashed];' in text
 
 
-def test_svg_is_one_self_contained_escaped_document() -> None:
+def test_svg_is_self_contained_and_escaped() -> None:
     text = svg(graph_of(document()))
 
     root = ElementTree.fromstring(text)
@@ -134,11 +134,11 @@ def test_svg_is_one_self_contained_escaped_document() -> None:
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|<script|@import|href=", text)
 
 
-def test_svg_is_the_same_every_time() -> None:
+def test_svg_is_deterministic() -> None:
     assert svg(graph_of(document())) == svg(graph_of(document()))
 
 
-def test_control_characters_do_not_break_the_xml() -> None:
+def test_control_characters_are_removed_from_xml() -> None:
     ElementTree.fromstring(svg(Graph("g", (Node("n0", "a\x00\x1bb", "wf.a"),))))
 
 
@@ -151,7 +151,7 @@ def test_an_empty_workflow_can_be_drawn() -> None:
 
 
 @pytest.mark.parametrize("fan", [1, 7, 40, 200])
-def test_boxes_stand_below_what_they_need_and_beside_each_other(fan: int) -> None:
+def test_boxes_are_below_their_inputs_without_overlap(fan: int) -> None:
     middle = [Node(f"m{index}", f"step {index}", "wf.m") for index in range(fan)]
     edges = [Edge("a", node.path, ("x",)) for node in middle] + [Edge(node.path, "z", ("x",)) for node in middle]
     graph = Graph("g", (Node("a", "a", "wf.a"), *middle, Node("z", "z", "wf.z")), (*edges, Edge("a", "z", ("x",))))
@@ -175,7 +175,7 @@ def test_boxes_stand_below_what_they_need_and_beside_each_other(fan: int) -> Non
         assert box.y + box.height <= layout.height + 0.001
 
 
-def test_an_edge_that_skips_a_row_is_led_around_it() -> None:
+def test_long_edge_avoids_boxes() -> None:
     graph = Graph(
         "g",
         (Node("a", "a", "wf.a"), Node("b", "b", "wf.b"), Node("c", "c", "wf.c")),
@@ -200,7 +200,7 @@ def _overlaps(one: Box, other: Box) -> bool:
 
 
 def _check_no_overlaps(layout: Layout) -> int:
-    """Every box is by itself and inside the drawing, at every level; returns how many there are."""
+    """Assert that boxes do not overlap and are inside the drawing; return their number."""
     boxes = [*layout.boxes, *layout.labels]
     for index, box in enumerate(boxes):
         assert -0.001 <= box.x <= box.x + box.width <= layout.width + 0.001
@@ -209,7 +209,7 @@ def _check_no_overlaps(layout: Layout) -> int:
     return len(boxes) + sum(_check_no_overlaps(box.inner) for box in layout.boxes if box.inner is not None)
 
 
-def test_no_box_and_no_label_lies_on_another() -> None:
+def test_boxes_and_labels_do_not_overlap() -> None:
     assert _check_no_overlaps(lay_out(graph_of(every_kind()))) == 27
 
 
@@ -221,7 +221,7 @@ def every_node(graph: Graph) -> dict[str, Node]:
     return found
 
 
-def test_every_kind_has_a_shape_and_says_what_is_set_for_it() -> None:
+def test_every_kind_has_a_shape_and_notes() -> None:
     graph = graph_of(every_kind())
 
     told = {node.path: (node.shape, node.title, node.notes) for node in every_node(graph).values()}
@@ -243,7 +243,7 @@ def test_every_kind_has_a_shape_and_says_what_is_set_for_it() -> None:
     assert Edge("!", "fn0", kind="failure") in graph.edges
 
 
-def test_a_branch_leads_to_its_cases_and_hangs_on_what_they_need() -> None:
+def test_edges_of_a_branch() -> None:
     graph = graph_of(every_kind())
 
     inner = graph.nodes[1].inner
@@ -311,8 +311,8 @@ def test_spans(seconds: float, text: str) -> None:
     assert span(seconds) == text
 
 
-def test_calls_of_calls_end_somewhere() -> None:
-    """Forty levels of which each calls the next twice: drawn in full, no disk could hold it."""
+def test_deep_calls_are_not_drawn_completely() -> None:
+    """Forty levels, each calling the next twice: too large for a complete drawing."""
     levels = {
         f"wf.l{level}": WorkflowSpec(
             name=f"wf.l{level}",
@@ -334,7 +334,7 @@ def test_calls_of_calls_end_somewhere() -> None:
 
 
 @pytest.mark.parametrize("count", short_and_long(2_000, 10_000))
-def test_many_nodes_are_drawn_with_a_hint(
+def test_large_graph_has_a_hint(
     monkeypatch: pytest.MonkeyPatch, flytemp: Callable[..., Any], count: int
 ) -> None:
     nodes = tuple(
@@ -354,7 +354,7 @@ def test_many_nodes_are_drawn_with_a_hint(
     assert f"this graph has {count - 1}" in chart.err
 
 
-def test_a_long_chain_is_no_problem() -> None:
+def test_long_chain() -> None:
     nodes = tuple(Node(f"n{index}", "step", "wf.step") for index in range(2000))
     edges = tuple(Edge(f"n{index}", f"n{index + 1}", ("x",)) for index in range(1999))
 

@@ -1,4 +1,4 @@
-"""Flags and documents become literals: every type, every way to give it, every mistake."""
+"""Conversion of flags and documents to literals, and its errors."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ POINT = StructType(name="pkg.Point", fields=(StructField(name="x", type=INT), St
 
 
 def interface(**types: LiteralType) -> Interface:
-    """Required inputs of these types."""
+    """Return an interface with required inputs of these types."""
     return Interface(inputs=tuple(Variable(name=name, type=type_) for name, type_ in types.items()))
 
 
 def parse(words: Sequence[str], inputs: Interface) -> tuple[dict[str, str], Mapping[str, Any]]:
-    """The texts and the options that a command with these inputs is run with."""
+    """Return the texts and the options of a command with these inputs."""
     seen: list[tuple[dict[str, str], Mapping[str, Any]]] = []
 
     def run(_session: Session, _target: Target, texts: dict[str, str], options: Mapping[str, Any]) -> int:
@@ -98,7 +98,7 @@ def test_flags_become_literals(type_: LiteralType, words: list[str], literal: ob
     assert literals(words, interface(my_input=type_)) == {"my_input": literal}
 
 
-def test_json_is_read_from_a_file(tmp_path: Path) -> None:
+def test_json_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "points.json"
     file.write_text('[{"x": 1, "y": 2}]')
 
@@ -117,14 +117,14 @@ def test_json_is_read_from_a_file(tmp_path: Path) -> None:
         (["--flag", "maybe", "--x", "1"], "--flag: expected true or false"),
     ],
 )
-def test_mistakes_are_usage_errors(words: list[str], expected: str) -> None:
+def test_invalid_flags_are_usage_errors(words: list[str], expected: str) -> None:
     with pytest.raises(InputUsageError) as caught:
         literals(words, interface(x=INT, flag=BOOL))
 
     assert expected in caught.value.message
 
 
-def test_a_mistake_lists_the_inputs() -> None:
+def test_error_lists_the_inputs() -> None:
     inputs = Interface(inputs=(Variable(name="x", type=INT), Variable(name="scale", type=INT, required=False, default=2)))
 
     with pytest.raises(InputUsageError) as caught:
@@ -133,30 +133,30 @@ def test_a_mistake_lists_the_inputs() -> None:
     assert caught.value.hint == "the inputs are x: int, scale: int = 2"
 
 
-class TestAnInputNamedLikeAnOption:
+class TestInputWithTheNameOfAnOption:
     INPUTS = interface(name=STR)
 
-    def test_behind_the_target_the_flag_is_the_input(self) -> None:
+    def test_flag_after_the_target_is_the_input(self) -> None:
         texts, options = parse(["wf", "--name", "Ada"], self.INPUTS)
 
         assert (texts, options["name"]) == ({"name": "Ada"}, None)
 
-    def test_before_the_target_it_is_the_option(self) -> None:
+    def test_flag_before_the_target_is_the_option(self) -> None:
         texts, options = parse(["--name", "nightly-1", "wf", "--name", "Ada"], self.INPUTS)
 
         assert (texts, options["name"]) == ({"name": "Ada"}, "nightly-1")
 
-    def test_the_explicit_forms_are_always_what_they_say(self) -> None:
+    def test_explicit_forms(self) -> None:
         texts, options = parse(["wf", "--launch.name", "nightly-1", "--input.name=Ada"], self.INPUTS)
 
         assert (texts, options["name"]) == ({"name": "Ada"}, "nightly-1")
 
-    def test_without_such_an_input_it_is_the_option(self) -> None:
+    def test_flag_without_such_an_input_is_the_option(self) -> None:
         texts, options = parse(["wf", "--name", "nightly-1", "--x", "1"], interface(x=INT))
 
         assert (texts, options["name"]) == ({"x": "1"}, "nightly-1")
 
-    def test_an_option_that_says_what_is_loaded_stays_the_option(self) -> None:
+    def test_options_that_locate_the_target_are_reserved(self) -> None:
         texts, options = parse(["wf", "--version", "v1", "--input.version", "2"], interface(version=STR))
 
         assert (texts, options["version"]) == ({"version": "2"}, "v1")
@@ -186,7 +186,7 @@ def test_a_document_from_stdin(text: str, monkeypatch: pytest.MonkeyPatch) -> No
     assert literals([], interface(my_input=INT), read_document("-")) == {"my_input": 1}
 
 
-def test_flags_win_over_the_document() -> None:
+def test_flags_override_the_document() -> None:
     assert literals(["--x", "2"], interface(x=INT, y=INT), {"x": 1, "y": 1}) == {"x": 2, "y": 1}
 
 
@@ -198,7 +198,7 @@ def test_flags_win_over_the_document() -> None:
         ("1: x", "must contain one object"),
     ],
 )
-def test_documents_that_are_none(text: str, expected: str, tmp_path: Path) -> None:
+def test_documents_without_an_object_are_errors(text: str, expected: str, tmp_path: Path) -> None:
     file = tmp_path / "inputs.yaml"
     file.write_text(text)
 
@@ -216,21 +216,21 @@ def test_documents_that_are_none(text: str, expected: str, tmp_path: Path) -> No
         ({"x": True}, "--inputs: x: expected an integer"),
     ],
 )
-def test_wrong_documents(document: dict[str, Any], expected: str) -> None:
+def test_documents_with_invalid_inputs_are_errors(document: dict[str, Any], expected: str) -> None:
     with pytest.raises(InputUsageError) as caught:
         literals([], interface(x=INT), document)
 
     assert expected in caught.value.message
 
 
-def test_a_document_that_is_missing() -> None:
+def test_missing_document_is_an_error() -> None:
     with pytest.raises(InputUsageError) as caught:
         read_document("nothing.json")
 
     assert caught.value.message == "--inputs: cannot read nothing.json: No such file or directory"
 
 
-def test_the_help_shows_types_defaults_and_descriptions() -> None:
+def test_help_of_inputs() -> None:
     inputs = Interface(
         inputs=(
             Variable(name="learning_rate", type=SimpleType(kind="float"), description="how fast it learns"),
@@ -262,7 +262,7 @@ def parse_help(inputs: Interface) -> str:
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("1h30m", 5400), ("PT2M", 120), ("0.5", 0.5)])
-def test_the_time_limit_of_an_execution(text: str, seconds: float) -> None:
+def test_time_limit(text: str, seconds: float) -> None:
     given = {param.name: None for param in launch_options(always_follows=False)} | {"label": (), "annotation": ()}
     [option] = [param for param in launch_options(always_follows=False) if param.name == "time_limit"]
 
@@ -272,7 +272,7 @@ def test_the_time_limit_of_an_execution(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "-3"])
-def test_a_time_limit_that_is_none(text: str) -> None:
+def test_invalid_time_limit_is_an_error(text: str) -> None:
     [option] = [param for param in launch_options(always_follows=False) if param.name == "time_limit"]
 
     with pytest.raises(click.BadParameter):

@@ -1,4 +1,4 @@
-"""What the command line imports: help, version and completion must not wait for libraries they do not use."""
+"""Modules that the command line imports: help, version and completion must not load heavy libraries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ print(json.dumps({"code": code, "modules": sorted(sys.modules)}), file=sys.stder
 
 
 def loaded(arguments: list[str], **environment: str) -> tuple[str, int, set[str]]:
-    """stdout, the exit code and all modules after one command line in a fresh interpreter."""
+    """Run a command line in a new interpreter; return stdout, the exit code and the loaded modules."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
         capture_output=True,
@@ -52,7 +52,7 @@ def loaded(arguments: list[str], **environment: str) -> tuple[str, int, set[str]
         (["completion", "bash"], "_FLYTEMP_COMPLETE"),
     ],
 )
-def test_light_commands_load_nothing_heavy(arguments: list[str], expected: str) -> None:
+def test_light_commands_do_not_load_heavy_modules(arguments: list[str], expected: str) -> None:
     out, code, modules = loaded(arguments)
 
     assert code == 0
@@ -60,7 +60,7 @@ def test_light_commands_load_nothing_heavy(arguments: list[str], expected: str) 
     assert modules.isdisjoint(HEAVY)
 
 
-def test_listing_the_commands_imports_none_of_them() -> None:
+def test_help_does_not_import_commands() -> None:
     _, _, modules = loaded(["--help"])
 
     assert not [name for name in modules if name.startswith("flytemp_cli.commands")]
@@ -78,7 +78,7 @@ def test_listing_the_commands_imports_none_of_them() -> None:
         ("flytemp approve ni", "nightly-1"),
     ],
 )
-def test_completion_loads_nothing_heavy(line: str, expected: str, tmp_path: Path) -> None:
+def test_completion_does_not_load_heavy_modules(line: str, expected: str, tmp_path: Path) -> None:
     registered(tmp_path / "store")
 
     words = line.split(" ")
@@ -95,7 +95,7 @@ def test_completion_loads_nothing_heavy(line: str, expected: str, tmp_path: Path
 
 
 def registered(store: Path) -> None:
-    """A workflow and its launch plan in a store, by the registry itself."""
+    """Register a workflow and its launch plan."""
     from flytemp.layout import ExecutionLayout
     from flytemp.literals.types import SimpleType
     from flytemp.registry import Registry

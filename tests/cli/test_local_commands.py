@@ -1,4 +1,4 @@
-"""The commands that need no server: check, run --local, register, launch's inputs, list, get, graph, config."""
+"""Commands without a server: check, run --local, register, inputs of launch, list, get, graph, config."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Sized(NamedTuple):
 
 @task
 def scale(point: Point, by: int) -> Point:
-    """Multiply both.
+    """Multiply two numbers.
 
     Args:
         by: the factor
@@ -119,7 +119,7 @@ class TestRunLocal:
         execution = json.loads(result.out)
         assert (execution["phase"], execution["outputs"]) == ("SUCCEEDED", outputs)
 
-    def test_what_user_code_prints_does_not_mix_with_data(self, program: Path, project: Path) -> None:
+    def test_output_of_user_code_goes_to_stderr(self, program: Path, project: Path) -> None:
         command = [sys.executable, "-m", "flytemp_cli", "run", str(program), "tripled", "--local"]
 
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -129,7 +129,7 @@ class TestRunLocal:
         for expected in ("this module is imported", "scaling", "from a child process", "SUCCEEDED  n0 scale"):
             assert expected in done.stderr
 
-    def test_a_failure_tells_the_users_line_and_exits_3(self, flytemp: Cli, program: Path) -> None:
+    def test_failure_shows_the_users_line_with_exit_code_3(self, flytemp: Cli, program: Path) -> None:
         result = flytemp("run", str(program), "refused", "--x", "7", "--local")
 
         assert result.code == 3
@@ -152,21 +152,21 @@ class TestRunLocal:
             ([], 2, "has 3 workflows; give the name of one"),
         ],
     )
-    def test_mistakes(self, words: list[str], code: int, expected: str, flytemp: Cli, program: Path) -> None:
+    def test_invalid_command_lines(self, words: list[str], code: int, expected: str, flytemp: Cli, program: Path) -> None:
         result = flytemp("run", str(program), *words, "--local")
 
         assert (result.code, result.out) == (code, "")
         assert expected in result.err
         assert "Traceback" not in result.err
 
-    def test_its_help_is_made_from_the_interface(self, flytemp: Cli, program: Path) -> None:
+    def test_help_shows_the_interface(self, flytemp: Cli, program: Path) -> None:
         result = flytemp("run", str(program), "scaled", "--help")
 
         assert result.code == 0
         for expected in ("Scale a point.", "--point Point", "(x: int, y: int)  [required]", "--by int", "[default: 2]"):
             assert expected in result.out
 
-    def test_the_only_workflow_needs_no_name(self, flytemp: Cli, project: Path) -> None:
+    def test_name_of_the_only_workflow_is_optional(self, flytemp: Cli, project: Path) -> None:
         (project / "one.py").write_text(
             "from flytemp import task, workflow\n@task\ndef f(x: int) -> int:\n    return x\n"
             "@workflow\ndef w(x: int = 5) -> int:\n    return f(x=x)\n"
@@ -179,7 +179,7 @@ class TestRunLocal:
 class TestWithoutTemporal:
     NOWHERE = ("--address", "127.0.0.1:1")
 
-    def test_a_run_leaves_nothing_behind(self, flytemp: Cli, program: Path, project: Path) -> None:
+    def test_failed_run_stores_nothing(self, flytemp: Cli, program: Path, project: Path) -> None:
         (project / "data.txt").write_text("hello!")
 
         result = flytemp("run", str(program), "measured", "--data", "data.txt", *self.NOWHERE)
@@ -189,7 +189,7 @@ class TestWithoutTemporal:
         assert not list(project.rglob("registry"))
         assert not list(project.rglob("uploads"))
 
-    def test_a_wrong_input_is_told_first(self, flytemp: Cli, program: Path) -> None:
+    def test_invalid_input_is_reported_first(self, flytemp: Cli, program: Path) -> None:
         result = flytemp("run", str(program), "measured", "--data", "nothing.txt", *self.NOWHERE)
 
         assert result.code == 2
@@ -197,7 +197,7 @@ class TestWithoutTemporal:
 
 
 class TestCheck:
-    def test_a_good_program(self, flytemp: Cli, program: Path) -> None:
+    def test_valid_program(self, flytemp: Cli, program: Path) -> None:
         result = flytemp("check", str(program.parent))
 
         assert result.code == 0
@@ -209,7 +209,7 @@ class TestCheck:
         "@workflow\ndef w(x: int) -> int:\n    return f(x=f(x=x))\n@workflow\ndef v() -> str:\n    return f(y=1)\n"
     )
 
-    def test_every_problem_has_its_line(self, flytemp: Cli, project: Path) -> None:
+    def test_problems_have_lines(self, flytemp: Cli, project: Path) -> None:
         (project / "bad.py").write_text(self.BAD)
 
         result = flytemp("check", "bad.py")
@@ -220,7 +220,7 @@ class TestCheck:
         assert "bad.py:10: " in result.err
         assert "Traceback" not in result.err
 
-    def test_problems_as_data(self, flytemp: Cli, project: Path) -> None:
+    def test_problems_as_json(self, flytemp: Cli, project: Path) -> None:
         (project / "bad.py").write_text(self.BAD)
 
         result = flytemp("check", "bad.py", "-o", "json")
@@ -228,7 +228,7 @@ class TestCheck:
         assert result.code == 1
         assert {problem["line"] for problem in json.loads(result.out)["problems"]} >= {7, 10}
 
-    def test_a_module_that_does_not_import(self, flytemp: Cli, project: Path) -> None:
+    def test_module_with_an_import_error(self, flytemp: Cli, project: Path) -> None:
         (project / "broken.py").write_text("x = 1\nraise RuntimeError('at import')\n")
 
         short, long = flytemp("check", "broken.py"), flytemp("check", "broken.py", "-v")
@@ -250,14 +250,14 @@ class TestRegister:
         assert "workflow     shapes.scaled    v1       unchanged" in second.out.splitlines()
         assert "shapes.py" in first.err
 
-    def test_the_default_version_is_the_content(self, flytemp: Cli, program: Path) -> None:
+    def test_default_version_depends_on_the_content(self, flytemp: Cli, program: Path) -> None:
         versions = [json.loads(flytemp("register", "src", "-o", "json").out)["version"] for _ in range(2)]
         program.write_text(PROGRAM + "\n# other\n")
         other = json.loads(flytemp("register", "src", "-o", "json").out)["version"]
 
         assert versions[0] == versions[1] != other
 
-    def test_a_dry_run_changes_nothing(self, flytemp: Cli, program: Path, store: ObjectStore) -> None:
+    def test_dry_run_stores_nothing(self, flytemp: Cli, program: Path, store: ObjectStore) -> None:
         result = flytemp("register", "src", "--dry-run", "-o", "yaml")
 
         value = yaml.safe_load(result.out)
@@ -267,7 +267,7 @@ class TestRegister:
         assert Registry(store).list(EntityKind.WORKFLOW, "default", "development") == []
 
     @pytest.mark.parametrize("dry", [True, False])
-    def test_a_conflict_shows_the_difference_and_registers_nothing(
+    def test_conflict_shows_the_difference_and_registers_nothing(
         self, dry: bool, flytemp: Cli, program: Path, store: ObjectStore
     ) -> None:
         flytemp("register", "src", "--version", "v1")
@@ -284,7 +284,7 @@ class TestRegister:
         assert extra.name not in [one.name for one in Registry(store).list(EntityKind.TASK, "default", "development")]
 
 
-class TestLookingAtWhatIsRegistered:
+class TestRegisteredEntities:
     @pytest.fixture(autouse=True)
     def registered(self, flytemp: Cli, program: Path) -> None:
         assert flytemp("register", "src", "--version", "v1").code == 0
@@ -321,19 +321,19 @@ class TestLookingAtWhatIsRegistered:
         assert "  point: Point" in lines
         assert "  by: int = 2" in lines
 
-    def test_get_shows_what_a_launch_plan_fixed(self, flytemp: Cli) -> None:
+    def test_get_shows_fixed_inputs(self, flytemp: Cli) -> None:
         out = flytemp("get", "launch-plan", "tripled").out
 
         assert "by: int" not in out
         assert "  by  3" in out.splitlines()
 
-    def test_launch_shows_what_may_be_set(self, flytemp: Cli) -> None:
+    def test_launch_help_shows_the_inputs(self, flytemp: Cli) -> None:
         out = flytemp("launch", "tripled", "--help").out
 
         assert "--point Point" in out
         assert "--by" not in out
 
-    def test_launch_refuses_what_a_launch_plan_fixed(self, flytemp: Cli) -> None:
+    def test_launch_refuses_fixed_inputs(self, flytemp: Cli) -> None:
         result = flytemp("launch", "tripled", "--by", "4")
 
         assert result.code == 2
@@ -373,7 +373,7 @@ class TestConfig:
         assert "prod:7233" in result.out
         assert "sesame" not in result.out + result.err
 
-    def test_global_options_are_taken_before_and_after_the_command(self, flytemp: Cli) -> None:
+    def test_global_options_before_and_after_the_command(self, flytemp: Cli) -> None:
         before = flytemp("-o", "json", "--project", "a", "config", "view")
         after = flytemp("config", "view", "--project", "a", "-o", "json")
         both = flytemp("-o", "yaml", "config", "--project", "b", "view", "--project", "a", "-o", "json")

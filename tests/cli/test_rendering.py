@@ -1,4 +1,4 @@
-"""Executions as tables, trees, JSON, YAML and names; and how their ends are told."""
+"""Executions as tables, trees, JSON, YAML and names, and messages about failures."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def failed() -> Execution:
     )
 
 
-def test_the_tree_nests_sub_workflows_and_aligns_its_columns() -> None:
+def test_tree_nests_sub_workflows_and_aligns_columns() -> None:
     assert tree_lines(succeeded().nodes, START, PLAIN) == [
         "├─ ✓ n0 load    SUCCEEDED    1.5s",
         "└─ ✓ n1 sub     SUCCEEDED    2.0s",
@@ -89,7 +89,7 @@ def test_the_tree_nests_sub_workflows_and_aligns_its_columns() -> None:
     ]
 
 
-def test_the_tree_tells_why_nodes_failed_wait_and_were_restarted() -> None:
+def test_tree_shows_errors_waits_and_restarts() -> None:
     nodes = [
         node("n0", Phase.FAILED, "a", 1, error=ErrorInfo(code="E", message="first\nsecond \x1b[31mred")),
         node("n1", Phase.QUEUED, "b", message="waits for a free slot"),
@@ -103,13 +103,13 @@ def test_the_tree_tells_why_nodes_failed_wait_and_were_restarted() -> None:
     assert lines[2].endswith("restarted 2× by the platform")
 
 
-def test_a_running_nodes_time_goes_on() -> None:
+def test_duration_of_a_running_node() -> None:
     running = node("n0", Phase.RUNNING, "a").model_copy(update={"started_at": START})
 
     assert tree_lines([running], START + timedelta(seconds=90), PLAIN)[0].endswith("1m 30s")
 
 
-def test_the_execution_stands_above_its_nodes() -> None:
+def test_headline_of_the_execution() -> None:
     assert whole_tree(succeeded(), PLAIN)[0] == "✓ nightly-1  wf.train_all  SUCCEEDED  1m 05s"
 
 
@@ -129,7 +129,7 @@ def test_colours_do_not_change_the_text() -> None:
         ("yaml", lambda text: yaml.safe_load(text)),
     ],
 )
-def test_an_execution_in_machine_formats(format_: str, read: Callable[[str], object], capsys: pytest.CaptureFixture[str]) -> None:
+def test_execution_as_json_and_yaml(format_: str, read: Callable[[str], object], capsys: pytest.CaptureFixture[str]) -> None:
     show_end(succeeded(), Output(format_))
 
     captured = capsys.readouterr()
@@ -137,19 +137,19 @@ def test_an_execution_in_machine_formats(format_: str, read: Callable[[str], obj
     assert captured.err == ""
 
 
-def test_an_execution_as_a_name(capsys: pytest.CaptureFixture[str]) -> None:
+def test_execution_as_name(capsys: pytest.CaptureFixture[str]) -> None:
     show_end(succeeded(), Output("name"))
 
     assert capsys.readouterr().out == "nightly-1\n"
 
 
-def test_an_end_for_a_person_is_its_outputs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_format_prints_the_outputs(capsys: pytest.CaptureFixture[str]) -> None:
     show_end(succeeded(), Output("table"))
 
     assert capsys.readouterr().out == "score   0.5\nreport  s3://b/r.html\n"
 
 
-def test_a_failed_end_keeps_stdout_for_data(capsys: pytest.CaptureFixture[str]) -> None:
+def test_failure_is_printed_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     show_end(failed(), Output("json"))
 
     captured = capsys.readouterr()
@@ -157,7 +157,7 @@ def test_a_failed_end_keeps_stdout_for_data(capsys: pytest.CaptureFixture[str]) 
     assert captured.err.startswith("error: execution nightly-1 is FAILED")
 
 
-def test_a_failure_says_what_why_where_and_what_next() -> None:
+def test_failure_lines() -> None:
     assert failure_lines(failed(), PLAIN) == [
         "error: execution nightly-1 is FAILED: node n1.n0 (wf.train), attempt 2: ValueError: no rows",
         '    File "wf.py", line 7, in train',
@@ -166,23 +166,23 @@ def test_a_failure_says_what_why_where_and_what_next() -> None:
     ]
 
 
-def test_the_whole_traceback_is_for_the_verbose() -> None:
+def test_verbose_shows_the_complete_traceback() -> None:
     lines = failure_lines(failed(), PLAIN, verbose=True)
 
     assert lines[1:4] == ["  Traceback (most recent call last):", '    File "wf.py", line 7, in train', "  ValueError: no rows"]
 
 
-def test_a_failure_in_this_process_has_no_logs_to_look_at() -> None:
+def test_local_failure_has_no_hint_to_logs() -> None:
     assert failure_lines(failed(), PLAIN, local=True)[-1].startswith("hint: the task's output is above")
 
 
-def test_a_failure_of_the_platform_is_told_as_such() -> None:
+def test_failure_of_the_platform_has_a_note() -> None:
     broken = failed().model_copy(update={"error": ErrorInfo(code="Lost", message="the process is gone", kind="SYSTEM")})
 
     assert "note: this is a failure of the platform, not of the task's code" in failure_lines(broken, PLAIN)
 
 
-def test_a_failure_without_a_node_leads_to_the_execution() -> None:
+def test_failure_without_a_node_has_a_hint_to_the_execution() -> None:
     refused = Execution(
         name="e1", project="p", domain="d", phase=Phase.FAILED, error=ErrorInfo(code="NotFound", message="no such workflow")
     )
@@ -201,7 +201,7 @@ def test_exit_codes_of_phases(phase: Phase, code: int) -> None:
     assert final_exit_code(succeeded().model_copy(update={"phase": phase})) == code
 
 
-def test_the_whole_view() -> None:
+def test_execution_view() -> None:
     text = "\n".join(execution_view(failed(), PLAIN, "http://ui/x"))
 
     for expected in (
@@ -223,7 +223,7 @@ def test_the_whole_view() -> None:
     assert "Outputs" not in text
 
 
-def test_changes_are_told_once_each(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_change_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     changes = ChangeLines(Output("table"))
     first = succeeded().model_copy(
         update={"phase": Phase.RUNNING, "nodes": [node("n0", Phase.RUNNING, "load"), node("n1", Phase.QUEUED, "fit")]}
@@ -260,7 +260,7 @@ def test_sizes(size: int, text: str) -> None:
     assert size_text(size) == text
 
 
-def test_times_are_local_and_say_how_long_ago() -> None:
+def test_times_are_local_with_their_age() -> None:
     local = START.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
     assert ago_text(START, START + timedelta(minutes=3)) == f"{local} (3m 00s ago)"
@@ -282,14 +282,14 @@ def test_values(value: object, text: str) -> None:
     assert value_text(value) == text
 
 
-def test_columns_are_aligned_by_what_a_terminal_shows() -> None:
+def test_columns_are_aligned_by_display_width() -> None:
     lines = columns(["NAME", "PHASE"], [["日本", "x"], ["plain", "\x1b[32my\x1b[0m"]], PLAIN)
 
     assert lines == ["NAME   PHASE", "日本   x", "plain  \x1b[32my\x1b[0m"]
     assert width(lines[1]) == 8
 
 
-def test_pairs_indent_what_has_several_lines() -> None:
+def test_pairs_indent_continuation_lines() -> None:
     assert pairs([("text", "a\nb\n"), ("empty", ""), ("n", "1")], PLAIN) == ["text  a", "      b", "n     1"]
 
 

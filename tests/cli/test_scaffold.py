@@ -1,4 +1,4 @@
-"""`flytemp init`: the project it writes works as it is."""
+"""`flytemp init`: the new project works without changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def files_in(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_it_writes_a_project_and_says_what_is_next(flytemp: Cli, project: Path) -> None:
+def test_project_and_next_steps(flytemp: Cli, project: Path) -> None:
     result = flytemp("init", "My Project")
 
     assert result.code == 0
@@ -38,12 +38,12 @@ def test_it_writes_a_project_and_says_what_is_next(flytemp: Cli, project: Path) 
     assert tomllib.loads((project / "My Project/flytemp.toml").read_text()) == {}
 
 
-def test_the_current_folder_can_be_the_project(flytemp: Cli, project: Path) -> None:
+def test_project_in_the_current_folder(flytemp: Cli, project: Path) -> None:
     assert flytemp("init", ".").code == 0
     assert files_in(project) == FILES
 
 
-def test_nothing_is_overwritten(flytemp: Cli, project: Path) -> None:
+def test_existing_files_are_not_overwritten(flytemp: Cli, project: Path) -> None:
     target = project / "mine"
     target.mkdir()
     (target / "README.md").write_text("mine")
@@ -56,13 +56,13 @@ def test_nothing_is_overwritten(flytemp: Cli, project: Path) -> None:
     assert (target / "README.md").read_text() == "mine"
 
 
-def test_a_file_in_the_way_is_a_usage_error(flytemp: Cli, project: Path) -> None:
+def test_file_instead_of_folder_is_a_usage_error(flytemp: Cli, project: Path) -> None:
     (project / "taken").write_text("")
 
     assert flytemp("init", "taken").code == 2
 
 
-def test_its_workflow_compiles_and_runs(flytemp: Cli, project: Path) -> None:
+def test_workflow_compiles_and_runs(flytemp: Cli, project: Path) -> None:
     flytemp("init", "demo")
 
     checked = flytemp("check", "demo/src", "-o", "json")
@@ -74,7 +74,7 @@ def test_its_workflow_compiles_and_runs(flytemp: Cli, project: Path) -> None:
     assert json.loads(ran.out)["outputs"] == {"o0": {"words": 14, "distinct": 11, "most_common": ["the"]}}
 
 
-def test_its_tests_pass(flytemp: Cli, project: Path) -> None:
+def test_tests_of_the_project_pass(flytemp: Cli, project: Path) -> None:
     flytemp("init", "demo")
 
     done = subprocess.run(
@@ -89,7 +89,7 @@ def test_its_tests_pass(flytemp: Cli, project: Path) -> None:
     assert "2 passed" in done.stdout
 
 
-def test_the_commands_its_readme_names_exist(flytemp: Cli, project: Path) -> None:
+def test_commands_of_the_readme_exist(flytemp: Cli, project: Path) -> None:
     flytemp("init", "demo")
 
     named = [line.split()[1] for line in (project / "demo/README.md").read_text().splitlines() if line.startswith("    flytemp ")]

@@ -1,4 +1,4 @@
-"""YAML and JSON as a program: registered, listed, checked, drawn and run like what was compiled."""
+"""Programs in YAML and JSON: registered, listed, checked, drawn and run like Python modules."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_register_list_get_and_draw(flytemp: Cli, project: Path) -> None:
     assert "/workflows/fourfold/outputs/y/node" in conflict.err
 
 
-def test_all_problems_with_their_lines(flytemp: Cli, project: Path) -> None:
+def test_problems_have_lines(flytemp: Cli, project: Path) -> None:
     (project / "spec.json").write_text('{"kind": "workflow",\n "name": "w",\n "nods": [],\n "timeout_seconds": "x"}')
     done = flytemp("register", "spec.json")
     assert done.code != 0
@@ -118,7 +118,7 @@ def test_graph(flytemp: Cli, spec: Path, words: tuple[str, ...]) -> None:
     assert "again" in done.out
 
 
-def test_run_here(flytemp: Cli, spec: Path, project: Path) -> None:
+def test_run_local(flytemp: Cli, spec: Path, project: Path) -> None:
     def outputs(*words: str) -> object:
         done = flytemp("run", *words, "--local", "-o", "json")
         assert done.code == 0, done.err
@@ -138,7 +138,7 @@ def test_run_here(flytemp: Cli, spec: Path, project: Path) -> None:
     assert "no task, workflow or launch plan 'fivefold' in ." in missing.err
 
 
-def test_code_that_only_its_loader_names(flytemp: Cli, project: Path) -> None:
+def test_code_named_by_a_loader(flytemp: Cli, project: Path) -> None:
     (project / "numbers_code.py").write_text(CODE)
     whole = SPEC.replace(
         "loader: numbers_code:double",

@@ -1,4 +1,4 @@
-"""The tree of an execution with every kind of node, and of one with very many."""
+"""Trees of executions with every kind of node and with many nodes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def lines_of(*nodes: NodeExecution, height: int | None = None) -> list[str]:
     return tree_lines(nodes, NOW, PLAIN, height=height, name="nightly-1")
 
 
-def test_a_branch_says_which_case_is_taken() -> None:
+def test_branch_shows_the_selected_case() -> None:
     lines = lines_of(
         node("n0", Phase.RUNNING, "branch", "quality"),
         node("n0.n0", Phase.SKIPPED, name="keep"),
@@ -82,7 +82,7 @@ def test_a_branch_says_which_case_is_taken() -> None:
     assert painted == [click.style("└─ – n0 keep  SKIPPED", dim=True)]
 
 
-def test_a_map_is_a_line() -> None:
+def test_map_is_one_line() -> None:
     items = [node(f"n0.{index}", Phase.RUNNING) for index in range(8)]
     counts = MapItems(total=100, succeeded=53, running=8)
 
@@ -91,7 +91,7 @@ def test_a_map_is_a_line() -> None:
     assert lines == ["└─ ● n0 fit  RUNNING    1m 30s  53 of 100 done, 8 running"]
 
 
-def test_items_of_a_map_that_failed_are_shown() -> None:
+def test_failed_items_of_a_map_are_shown() -> None:
     error = ErrorInfo(code="ValueError", message="no rows")
     items = [node(f"n0.{index}", Phase.FAILED if index % 2 else Phase.SUCCEEDED, error=error) for index in range(40)]
 
@@ -103,13 +103,13 @@ def test_items_of_a_map_that_failed_are_shown() -> None:
     assert lines[-1] == "   └─ … and 30 more"
 
 
-def test_the_items_of_a_small_map_are_all_shown() -> None:
+def test_all_items_of_a_small_map_are_shown() -> None:
     items = [node(f"n0.{index}", Phase.SUCCEEDED) for index in range(3)]
 
     assert len(lines_of(node("n0", Phase.SUCCEEDED, "map", items=MapItems(total=3, succeeded=3)), *items)) == 4
 
 
-def test_a_launch_plans_node_names_the_execution_it_started() -> None:
+def test_launch_plan_node_shows_its_execution() -> None:
     error = ErrorInfo(code="ValueError", message="no rows", node="n7")
     child = "ex:default:development:nightly-1-n0"
 
@@ -148,13 +148,13 @@ def test_a_launch_plans_node_names_the_execution_it_started() -> None:
         ),
     ],
 )
-def test_a_gate_says_how_it_is_answered_or_who_did(info: GateInfo, phase: Phase, told: str) -> None:
+def test_gate_shows_the_command_or_the_answer(info: GateInfo, phase: Phase, told: str) -> None:
     [line] = lines_of(node("n0", phase, "gate", info.name, gate=info, message=f"waits for the input '{info.name}'"))
 
     assert line.partition("  ")[2].strip().split("  ", 2)[-1].strip().endswith(told)
 
 
-def test_a_paused_execution_says_who_paused_it_and_why() -> None:
+def test_paused_execution_shows_user_and_reason() -> None:
     paused = execution(phase=Phase.PAUSED, paused=Pause(by="ann@lab", at=datetime.now(UTC), reason="maintenance"))
 
     [line] = whole_tree(paused, PLAIN)
@@ -165,7 +165,7 @@ def test_a_paused_execution_says_who_paused_it_and_why() -> None:
     assert any(row.startswith("Paused") and "by ann@lab" in row for row in view)
 
 
-def test_waiting_for_the_next_attempt_is_told() -> None:
+def test_back_off_is_shown() -> None:
     [line] = lines_of(node("n0", Phase.RUNNING, attempts=2, message="attempt 3 in 12 s"))
 
     assert line.endswith("attempt 2  attempt 3 in 12 s")
@@ -180,7 +180,7 @@ def sub_workflow(index: int, phase: Phase) -> list[NodeExecution]:
     ]
 
 
-def test_what_is_done_becomes_a_line_where_there_is_no_room() -> None:
+def test_finished_subtrees_are_folded() -> None:
     nodes = [one for index in range(4) for one in sub_workflow(index, Phase.RUNNING if index == 2 else Phase.SUCCEEDED)]
 
     assert len(lines_of(*nodes)) == 12
@@ -194,7 +194,7 @@ def test_what_is_done_becomes_a_line_where_there_is_no_room() -> None:
     ]
 
 
-def test_neighbours_of_one_phase_become_a_line_where_there_is_still_no_room() -> None:
+def test_neighbours_of_one_phase_are_joined() -> None:
     nodes = [node(f"n{index}", Phase.SUCCEEDED) for index in range(50)]
     nodes[30] = node("n30", Phase.FAILED)
     nodes[40] = node("n40", Phase.RUNNING)
@@ -208,7 +208,7 @@ def test_neighbours_of_one_phase_become_a_line_where_there_is_still_no_room() ->
     ]
 
 
-def test_at_last_the_most_telling_are_left_with_their_callers() -> None:
+def test_most_relevant_nodes_are_kept_with_their_callers() -> None:
     nodes = [one for index in range(300) for one in sub_workflow(index, Phase.RUNNING)]
     nodes += [node("n300", Phase.RUNNING, "workflow"), node("n300.n0", Phase.FAILED)]
     nodes += [node("n301", Phase.RUNNING, "gate", gate=GateInfo(name="release", kind="approve", since=START))]
@@ -226,7 +226,7 @@ def test_at_last_the_most_telling_are_left_with_their_callers() -> None:
 
 
 @pytest.mark.parametrize("build", [lambda index: f"n{index}", lambda index: ".".join(["n0"] * (index + 1))])
-def test_no_tree_is_too_large_or_too_deep(build: Callable[[int], str]) -> None:
+def test_large_and_deep_trees(build: Callable[[int], str]) -> None:
     count = 5_000 if build(1) == "n1" else 500
     large = execution(*(node(build(index), Phase.RUNNING if index % 7 == 0 else Phase.SUCCEEDED) for index in range(count)))
 
@@ -237,7 +237,7 @@ def test_no_tree_is_too_large_or_too_deep(build: Callable[[int], str]) -> None:
     assert len(execution_view(large, PLAIN, "", every_node=True)) > count
 
 
-def test_a_map_tells_of_its_items_and_not_each_item(capsys: pytest.CaptureFixture[str]) -> None:
+def test_large_map_prints_progress_instead_of_items(capsys: pytest.CaptureFixture[str]) -> None:
     changes = ChangeLines(Output("table"))
 
     for done in range(0, 101):
@@ -253,7 +253,7 @@ def test_a_map_tells_of_its_items_and_not_each_item(capsys: pytest.CaptureFixtur
     assert len(told) == 1 + 11 + 1
 
 
-def test_an_answer_and_a_pause_are_news(capsys: pytest.CaptureFixture[str]) -> None:
+def test_answer_and_pause_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     changes = ChangeLines(Output("table"))
     waits = GateInfo(name="release", kind="approve", since=START)
     changes.show(execution(node("n0", Phase.RUNNING, "gate", gate=waits)))
@@ -267,7 +267,7 @@ def test_an_answer_and_a_pause_are_news(capsys: pytest.CaptureFixture[str]) -> N
     ]
 
 
-def test_a_failure_is_told_where_it_began() -> None:
+def test_failure_names_the_node_where_it_began() -> None:
     error = ErrorInfo(code="ReceivedRejectSignal", message="rejected by ann: too few rows", node="n0.n1", task=None)
     failed = execution(
         node("n0", Phase.FAILED, "branch", error=error),

@@ -1,10 +1,10 @@
-"""The fenced blocks of the Markdown pages, with the comments before them that say how tests treat them.
+"""Fenced blocks of the Markdown pages, and the comments before them that control the tests.
 
 ``<!-- file: NAME -->``    the block is this file of the page's project
-``<!-- from: PATH -->``    the block stands, word for word, in this file
+``<!-- from: PATH -->``    the block is quoted verbatim from this file
 ``<!-- background -->``    the commands run until the page ends
 ``<!-- exit code: N -->``  the commands end with this code
-``<!-- shows: TEXT -->``   what they print contains this
+``<!-- shows: TEXT -->``   their output contains this text
 ``<!-- not run: WHY -->``  not run
 """
 
@@ -23,7 +23,7 @@ _MARK = re.compile(r"<!-- (file|from|background|exit code|shows|not run)(?:: (.*
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block. ``line`` is where its text begins."""
+    """Fenced block. ``line`` is the first line of its text."""
 
     page: Path
     line: int
@@ -32,7 +32,7 @@ class Block:
     marks: dict[str, list[str]] = field(default_factory=dict)
 
     def mark(self, name: str) -> str | None:
-        """The mark's text; "" for a mark without one, None where there is none."""
+        """Return the text of a comment; "" for a comment without text, None without a comment."""
         return self.marks[name][0] if name in self.marks else None
 
     def __str__(self) -> str:
@@ -40,13 +40,13 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """Every page that people read."""
+    """Return all pages."""
     own = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
     return [*own, *sorted(DOCS.rglob("*.md")), *sorted((ROOT / "examples").rglob("README.md"))]
 
 
 def blocks(page: Path) -> Iterator[Block]:
-    """The page's blocks, in order."""
+    """Yield the blocks of a page in order."""
     marks: dict[str, list[str]] = {}
     lines = iter(enumerate(page.read_text(encoding="utf-8").splitlines(), start=1))
     for number, line in lines:

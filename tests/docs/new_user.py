@@ -1,4 +1,4 @@
-"""Somebody who does what a page says, step by step, and sees whether it is true."""
+"""Execution of the commands of a page, step by step, with a check of the documented results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STOP_SECONDS = 90
 
 
 class Newcomer:
-    """A terminal, and a second one for what runs in the background.
+    """A terminal, and a second one for background commands.
 
     Args:
         folder: where it starts.
@@ -42,7 +42,7 @@ class Newcomer:
         }
 
     def follow(self, block: Block) -> None:
-        """Do what a block of the page says, and check what the page says of it."""
+        """Execute a block of the page and check its documented result."""
         file, source = block.mark("file"), block.mark("from")
         if block.mark("not run") is not None:
             return
@@ -57,7 +57,7 @@ class Newcomer:
             self._run(block)
 
     def type(self, *lines: str) -> None:
-        """Commands that the page takes for granted."""
+        """Run commands that the page requires."""
         self._run(Block(DOCS, 0, "sh", "\n".join(lines)))
 
     def _run(self, block: Block) -> None:
@@ -73,7 +73,7 @@ class Newcomer:
             assert shown in output, f"{place}: does not show {shown!r}\n{output}"
 
     def _in_a_shell(self, text: str) -> tuple[int, str]:
-        """The commands' exit code and output; where they end is where the next ones begin."""
+        """Run commands; return their exit code and output. The working directory is kept for the next commands."""
         script = f"{text}\npwd > '{self._mark}'\n"
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
@@ -90,7 +90,7 @@ class Newcomer:
         return done.returncode, done.stdout
 
     def _here(self, lines: list[str]) -> tuple[int, str]:
-        """The same of commands that are all flytemp's; the first that fails is the last."""
+        """Run commands of flytemp only, in this process, until one fails; return the exit code and output."""
         output = ""
         for line in lines:
             words = shlex.split(line.replace("$PWD", str(self.cwd)))
@@ -118,7 +118,7 @@ class Newcomer:
         assert child.poll() is None, log_file.read_text()
 
     def stop(self) -> list[int]:
-        """Ctrl-C in the second terminal; the exit codes."""
+        """Send Ctrl-C to the background commands and return their exit codes."""
         codes = []
         for child in self._background:
             child.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""The Python of the pages compiles, and its tests pass."""
+"""Python code of the pages: it compiles, and its tests pass."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.docs.blocks import DOCS, ROOT, Block, blocks, pages
 
 
 def _own_python(page: Path) -> list[Block]:
-    """The Python that stands on the page alone."""
+    """Return the Python blocks that are not quoted from files."""
     found = [block for block in blocks(page) if block.language == "python"]
     return [block for block in found if block.mark("from") is None and block.mark("not run") is None]
 
 
 def _has_a_program(page: Path) -> bool:
-    """Whether there is more than a test of some example."""
+    """Return whether a page has a program and not only tests."""
     files = [block.mark("file") or "src/" for block in _own_python(page)]
     return any(file.startswith("src/") for file in files)
 
@@ -32,7 +32,7 @@ def _identity(page: Path) -> str:
 
 
 def write_project(page: Path, folder: Path) -> Path:
-    """The page's files; blocks that name none are, together, one module called like the page."""
+    """Write the files of a page; blocks without a file form one module with the page's name."""
     module = f"src/{page.stem.replace('-', '_').lower()}_page.py"
     for block in _own_python(page):
         file = folder / (block.mark("file") or module)
@@ -51,7 +51,7 @@ def test_python_of_a_page_compiles(page: Path, tmp_path: Path) -> None:
         compile_program(program, None)
 
 
-def test_the_pages_that_teach_code_have_some() -> None:
+def test_pages_contain_code() -> None:
     names = {page.name for page in HOW_TOS}
 
     assert {"files.md", "launch-plans.md", "retries-and-timeouts.md", "unit-test.md"} <= names

@@ -1,4 +1,4 @@
-"""The pages about gates, pauses and retries: their commands, one after the other."""
+"""Commands of the pages about gates, pauses and retries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_commands_of_the_page(installation: Installation, tmp_path: Path, name: 
         newcomer.follow(block)
 
 
-def test_the_picture_of_the_page_is_that_of_its_program(tmp_path: Path) -> None:
+def test_drawing_of_the_page_shows_its_program(tmp_path: Path) -> None:
     from tests.command_line import flytemp
 
     page = list(blocks(DOCS / "how-to" / "approvals-and-inputs.md"))

@@ -1,4 +1,4 @@
-"""The commands of how-tos and reference pages, in a project that has what the page takes for granted."""
+"""Commands of how-to and reference pages, in a project with the page's requirements."""
 
 from __future__ import annotations
 

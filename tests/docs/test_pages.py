@@ -1,4 +1,4 @@
-"""What the pages say exists: links, files that blocks are taken from, commands and their options, recipes."""
+"""Targets of links, quoted files, commands, options and recipes named on the pages exist."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def _identity(page: Path) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that a page's headings have where Markdown is shown."""
+    """Return the anchors of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", pages(), ids=_identity)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_link_targets_exist(page: Path) -> None:
     missing = []
     for link in _LINK.findall(page.read_text(encoding="utf-8")):
         if "://" in link:
@@ -61,7 +61,7 @@ def test_quoted_code_is_in_its_file(page: Path) -> None:
 
 
 def commands(block: Block) -> Iterator[list[str]]:
-    """The words of every `flytemp …` command of a shell block."""
+    """Yield the words of every `flytemp …` command of a shell block."""
     for line in block.text.replace("\\\n", " ").splitlines():
         command: list[str] = []
         for word in [*shlex.split(line, comments=True), ";"]:
@@ -74,7 +74,7 @@ def commands(block: Block) -> Iterator[list[str]]:
 
 
 def problems(words: list[str]) -> list[str]:
-    """What of a command line flytemp does not have."""
+    """Return the unknown commands and options of a command line."""
     command: click.Command = cli
     context = click.Context(cli, info_name=PROGRAM)
     rest = list(words)
@@ -85,7 +85,7 @@ def problems(words: list[str]) -> list[str]:
             return [f"there is no command {name}"]
         command, context = found, click.Context(found, parent=context, info_name=name)
     known = {flag for param in command.get_params(context) for flag in (*param.opts, *param.secondary_opts)}
-    # The flags of `run` and `launch` are inputs, which only the program knows.
+    # The flags of `run` and `launch` are inputs, which depend on the program.
     flags = [] if isinstance(command, TargetCommand) else [word.partition("=")[0] for word in rest if word[:1] == "-"]
     return [f"{' '.join(words)}: there is no {flag}" for flag in flags if flag not in known and flag != "-"]
 
@@ -112,7 +112,7 @@ def test_commands_and_options_exist(page: Path) -> None:
         pytest.param(["launch", "my_wf", "--x", "3"], [], id="inputs"),
     ],
 )
-def test_the_check_of_commands_itself(words: list[str], wrong: list[str]) -> None:
+def test_problems_of_commands_are_found(words: list[str], wrong: list[str]) -> None:
     assert problems(words) == wrong
 
 

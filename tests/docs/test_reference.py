@@ -1,4 +1,4 @@
-"""The reference says what the code says: generated parts are up to date, tables written by hand are complete."""
+"""The reference agrees with the code: generated parts are up to date, and hand-written tables are complete."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.docs.blocks import DOCS, ROOT
 
 
 def rows(page: str, mark: str = "") -> list[list[str]]:
-    """The cells of the rows of the first table after ``mark`` (or of all tables of the page)."""
+    """Return the cells of the first table after ``mark``, or of all tables of the page."""
     text = (DOCS / page).read_text(encoding="utf-8")
     text = text.partition(mark)[2] if mark else text
     tables = re.findall(r"^\| *---.*\n((?:\|.*\n)+)", text.replace("|---", "| ---"), re.MULTILINE)
@@ -42,7 +42,7 @@ def rows(page: str, mark: str = "") -> list[list[str]]:
 
 
 def names(cells: list[list[str]]) -> list[str]:
-    """Every `name` of the first cells."""
+    """Return every `name` in the first cells."""
     return [name for row in cells for name in re.findall(r"`([^`]+)`", row[0])]
 
 
@@ -78,7 +78,7 @@ def test_every_phase_is_described() -> None:
 
 
 def all_errors() -> dict[str, tuple[str, str]]:
-    """Class and actor of each code."""
+    """Return the class and actor of each code."""
     modules = (flytemp.errors, flytemp.authoring.errors)
     classes = {cls for module in modules for cls in vars(module).values() if inspect.isclass(cls)}
     own = [cls for cls in classes if issubclass(cls, FlytempError) and "code" in vars(cls) and cls is not FlytempError]
@@ -118,7 +118,7 @@ def test_defaults_of_settings_are_as_documented(tmp_path: Path) -> None:
     from flytemp.config import load_settings
 
     worker = load_settings(tmp_path, environ={}).worker
-    # What another backend has instead stands behind the default.
+    # The default of another backend follows after a semicolon.
     documented = {
         row[0].strip("`"): row[2].partition(";")[0].strip("`") for row in rows("reference/configuration.md", "## The section")
     }

@@ -1,4 +1,4 @@
-"""The how-tos about shapes of workflows: their commands in the example's folder, and their pictures."""
+"""How-to pages with an example: commands in the example's folder, and drawings."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ def test_commands_in_the_examples_folder(installation: Installation, tmp_path: P
 
 
 def pictures(page: Path) -> set[Path]:
-    """The pictures that a page shows."""
+    """Return the drawings of a page."""
     return {(page.parent / path).resolve() for _, path in _PICTURE.findall(page.read_text(encoding="utf-8"))}
 
 
 @pytest.mark.parametrize("page", sorted(EXAMPLES))
-def test_page_and_example_show_the_same_pictures(page: str) -> None:
+def test_page_and_example_show_the_same_drawings(page: str) -> None:
     shown = pictures(DOCS / f"how-to/{page}.md")
 
     assert shown
     assert shown == pictures(ROOT / "examples" / EXAMPLES[page] / "README.md")
 
 
-def test_every_picture_is_shown() -> None:
+def test_every_drawing_is_shown() -> None:
     assert set((DOCS / "images").glob("*.svg")) == {picture for page in pages() for picture in pictures(page)}
 
 
 @pytest.mark.parametrize("page", sorted(EXAMPLES))
-def test_a_pictures_title_is_the_workflow_that_it_shows(page: str) -> None:
+def test_title_of_a_drawing_is_its_workflow(page: str) -> None:
     for text, path in _PICTURE.findall((DOCS / f"how-to/{page}.md").read_text(encoding="utf-8")):
         drawn = (DOCS / "how-to" / path).read_text(encoding="utf-8")
         title = re.search(r"<title>([^<,]+)", drawn)

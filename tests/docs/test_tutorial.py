@@ -1,4 +1,4 @@
-"""The tutorial, from its first command to its last, as a newcomer types it."""
+"""All commands of the tutorial in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 PAGE = DOCS / "tutorial/first-workflow.md"
 
 
-def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
+def test_tutorial(tmp_path: Path) -> None:
     folder = tmp_path / "a folder"
     folder.mkdir()
     newcomer = Newcomer(folder)

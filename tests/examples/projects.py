@@ -1,4 +1,4 @@
-"""The examples as projects of their own: copies, so that running them leaves nothing in the checkout."""
+"""Copies of the examples as separate projects, so that running them does not change the checkout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def copy_of(name: str, folder: Path) -> Path:
-    """The example's folder, copied below ``folder`` without what running it has left there."""
+    """Copy an example's folder below ``folder``, without files created by earlier runs."""
     target = folder / name
     shutil.copytree(ROOT / "examples" / name, target, ignore=shutil.ignore_patterns(".flytemp", "__pycache__"))
     return target

@@ -1,4 +1,4 @@
-"""Launching without flytemp's client: the `temporal` command, and a child of an ordinary Temporal workflow."""
+"""Launch without flytemp's client: with the `temporal` command, and as a child of an ordinary Temporal workflow."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.examples.projects import copy_of
 from tests.installation import DEADLINE_SECONDS, Installation
 
 
-def test_the_workflow_as_plain_python(tmp_path: Path) -> None:
+def test_workflow_as_plain_python(tmp_path: Path) -> None:
     program = load_program([copy_of("any_language", tmp_path) / "workflows.py"])
 
     assert program.workflows["workflows.fit_line"](x=[0.0, 1.0, 2.0], y=[1.0, 3.0, 5.0]) == (2.0, 1.0)
     assert program.launch_plans["unit_square"]() == (1.0, 0.0)
 
 
-def test_the_parent_imports_nothing_of_flytemp(tmp_path: Path) -> None:
+def test_parent_does_not_import_flytemp(tmp_path: Path) -> None:
     project = copy_of("any_language", tmp_path)
     code = "import sys; import parent; print([name for name in sys.modules if name.partition('.')[0].startswith('flytemp')])"
 
@@ -44,7 +44,7 @@ def project(installation: Installation, tmp_path: Path) -> Path:
 
 
 def run(installation: Installation, folder: Path, command: Sequence[str]) -> str:
-    """A program's output, with nothing of flytemp around it but Temporal's address."""
+    """Run a program with only Temporal's address in its environment, and return its output."""
     environment = installation.environment()
     path = f"{find_temporal().parent}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(
@@ -62,7 +62,7 @@ def run(installation: Installation, folder: Path, command: Sequence[str]) -> str
 
 
 @pytest.mark.e2e
-def test_started_with_the_temporal_command(installation: Installation, project: Path) -> None:
+def test_launch_with_the_temporal_command(installation: Installation, project: Path) -> None:
     output = run(installation, project, ["bash", "launch.sh"])
 
     assert '{"execution":"line-1","outputs":{"intercept":1,"slope":2}}' in output.replace(" ", "").replace(".0", "")
@@ -71,7 +71,7 @@ def test_started_with_the_temporal_command(installation: Installation, project: 
 
 
 @pytest.mark.e2e
-def test_a_child_of_an_ordinary_workflow(installation: Installation, project: Path) -> None:
+def test_child_of_an_ordinary_workflow(installation: Installation, project: Path) -> None:
     start = ["--type", "Forecast", "--task-queue", "any-language", "--workflow-id", "forecast-of-the-test"]
     inputs = ["--input", '"fit_line"', "--input", "[1, 3, 5]", "--input", "10"]
     with subprocess.Popen([sys.executable, "parent.py"], cwd=project, env=installation.environment()) as worker:
@@ -86,7 +86,7 @@ def test_a_child_of_an_ordinary_workflow(installation: Installation, project: Pa
 
 
 @pytest.mark.e2e
-def test_a_wrong_launch_is_an_error_that_the_starter_can_read(installation: Installation, project: Path) -> None:
+def test_invalid_launch_is_a_readable_error(installation: Installation, project: Path) -> None:
     temporal = [str(find_temporal()), "workflow"]
     where = ["--workflow-id", "wrong-launch", "--address", installation.server.address]
     launch = '{"launch_plan": "fit_line", "project": "examples", "inputs": {"x": [0], "z": [1]}}'

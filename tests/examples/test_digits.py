@@ -39,7 +39,7 @@ def test_the_same_seed_gives_the_same_result(program: Program) -> None:
     assert run(seed=2).metrics == run(seed=2).metrics
 
 
-def test_data_that_is_no_good_is_refused(program: Program) -> None:
+def test_unsuitable_data_is_refused(program: Program) -> None:
     run: Any = program.workflows["pipeline.digits"]
 
     with pytest.raises(ValueError, match="fewer than 2 images"):
@@ -83,7 +83,7 @@ def _demo(project: Path, **options: Any) -> subprocess.Popen[str]:
 
 
 @pytest.mark.e2e
-def test_the_demo_shows_its_results_twice_in_a_row_and_leaves_nothing_running(tmp_path: Path) -> None:
+def test_demo_can_be_repeated_and_leaves_no_processes(tmp_path: Path) -> None:
     project = copy_of("digits", tmp_path / "a folder")
 
     for _ in range(2):
@@ -102,7 +102,7 @@ def test_the_demo_shows_its_results_twice_in_a_row_and_leaves_nothing_running(tm
 @pytest.mark.parametrize(
     ("number", "code"), [pytest.param(signal.SIGINT, 130, id="Ctrl-C"), pytest.param(signal.SIGTERM, 143, id="TERM")]
 )
-def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_interrupted_demo_leaves_no_processes(tmp_path: Path, number: signal.Signals, code: int) -> None:
     project = copy_of("digits", tmp_path)
     demo = _demo(project)
     assert demo.stdout is not None
@@ -117,7 +117,7 @@ def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path, number: sign
 
 
 @pytest.mark.e2e
-def test_a_killed_demo_leaves_nothing_running(tmp_path: Path) -> None:
+def test_killed_demo_leaves_no_processes(tmp_path: Path) -> None:
     project = copy_of("digits", tmp_path)
     demo = _demo(project)
     assert demo.stdout is not None
@@ -131,7 +131,7 @@ def test_a_killed_demo_leaves_nothing_running(tmp_path: Path) -> None:
 
 
 @pytest.mark.e2e
-def test_a_demo_that_cannot_work_says_why(tmp_path: Path) -> None:
+def test_failed_demo_shows_the_reason(tmp_path: Path) -> None:
     project = copy_of("digits", tmp_path)
     (project / "pipeline.py").write_text("this is not Python")
     demo = _demo(project)

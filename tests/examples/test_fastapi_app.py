@@ -1,4 +1,4 @@
-"""The web service, on a real installation: what it launches, and what it answers when it cannot."""
+"""The web service on a real installation: launches, and responses to errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.installation import DEADLINE_SECONDS, Installation
 APP = ROOT / "examples/fastapi_app/app.py"
 
 
-def test_the_workflow_as_plain_python(tmp_path: Path) -> None:
+def test_workflow_as_plain_python(tmp_path: Path) -> None:
     program = load_program([copy_of("fastapi_app", tmp_path) / "workflows.py"])
     report: Any = program.workflows["workflows.series_report"]
 
@@ -30,7 +30,7 @@ def test_the_workflow_as_plain_python(tmp_path: Path) -> None:
 
 @pytest.fixture
 def module() -> Iterator[ModuleType]:
-    """The service's module, under a name that no other test uses."""
+    """Import the service's module under a unique name."""
     spec = importlib.util.spec_from_file_location("fastapi_example", APP)
     assert spec is not None
     assert spec.loader is not None
@@ -60,7 +60,7 @@ async def finished(module: ModuleType, name: str) -> None:
 
 
 @pytest.mark.e2e
-async def test_a_request_launches_and_a_later_one_gets_the_report(
+async def test_report_is_launched_and_returned(
     service: httpx.AsyncClient, module: ModuleType
 ) -> None:
     wanted = {"name": "series-march", "measurements": [4.0, 4.5, 3.5]}
@@ -79,7 +79,7 @@ async def test_a_request_launches_and_a_later_one_gets_the_report(
 
 
 @pytest.mark.e2e
-async def test_a_repeated_request_is_the_same_execution(service: httpx.AsyncClient, module: ModuleType) -> None:
+async def test_repeated_request_returns_the_same_execution(service: httpx.AsyncClient, module: ModuleType) -> None:
     wanted = {"name": "series-april", "measurements": [1.0, 2.0]}
 
     first = await service.post("/reports", json=wanted)
@@ -92,7 +92,7 @@ async def test_a_repeated_request_is_the_same_execution(service: httpx.AsyncClie
 
 
 @pytest.mark.e2e
-async def test_a_failed_report_says_why(service: httpx.AsyncClient, module: ModuleType) -> None:
+async def test_failed_report_has_the_reason(service: httpx.AsyncClient, module: ModuleType) -> None:
     await service.post("/reports", json={"name": "series-empty", "measurements": []})
     await finished(module, "series-empty")
 
@@ -102,7 +102,7 @@ async def test_a_failed_report_says_why(service: httpx.AsyncClient, module: Modu
 
 
 @pytest.mark.e2e
-async def test_what_does_not_exist_is_404_and_a_bad_name_422(service: httpx.AsyncClient) -> None:
+async def test_unknown_report_is_404_and_invalid_name_422(service: httpx.AsyncClient) -> None:
     missing = await service.get("/reports/never-made")
     cancelled = await service.delete("/reports/never-made")
     wrong = await service.post("/reports", json={"name": "no spaces, please", "measurements": [1.0]})

@@ -23,7 +23,7 @@ from tests.installation import eventually, marked_processes
 __all__ = ["cluster", "own_cluster"]
 
 FIRST_DEMO_SECONDS = 1800
-"""A cold machine builds the cluster's programs and the image first."""
+"""The first run on a machine builds the cluster's programs and the image."""
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def test_it_is_the_same_pipeline(project: Path) -> None:
+def test_pipeline_gives_the_same_results(project: Path) -> None:
     program = load_program([project / "digits_gpu.py", project / "pipeline.py"])
     with_gpu: Any = program.workflows["digits_gpu.digits_gpu"]
     plain: Any = program.workflows["pipeline.digits"]
@@ -42,7 +42,7 @@ def test_it_is_the_same_pipeline(project: Path) -> None:
     assert with_gpu(seed=1).metrics == plain(seed=1).metrics
 
 
-def test_it_differs_by_the_gpu_alone(project: Path) -> None:
+def test_only_the_gpu_request_differs(project: Path) -> None:
     documents = compile_program(load_program([project / "digits_gpu.py", project / "pipeline.py"]), None)
     found = {one.name: one for one in documents if isinstance(one, WorkflowDocument)}
     with_gpu, plain = found["digits_gpu.digits_gpu"].root, found["pipeline.digits"].root
@@ -76,7 +76,7 @@ def namespaces(cluster: KubernetesAccess) -> str:
 @pytest.mark.kubernetes
 @pytest.mark.e2e
 @pytest.mark.timeout(FIRST_DEMO_SECONDS)
-def test_the_demo_shows_a_pod_per_task(demo: subprocess.Popen[str], own_cluster: KubernetesAccess) -> None:
+def test_demo_shows_a_pod_per_task(demo: subprocess.Popen[str], own_cluster: KubernetesAccess) -> None:
     output, _ = demo.communicate()
 
     assert demo.returncode == 0, output
@@ -90,7 +90,7 @@ def test_the_demo_shows_a_pod_per_task(demo: subprocess.Popen[str], own_cluster:
 @pytest.mark.kubernetes
 @pytest.mark.e2e
 @pytest.mark.timeout(FIRST_DEMO_SECONDS)
-def test_an_interrupted_demo_leaves_nothing(demo: subprocess.Popen[str], own_cluster: KubernetesAccess) -> None:
+def test_interrupted_demo_leaves_no_pods(demo: subprocess.Popen[str], own_cluster: KubernetesAccess) -> None:
     assert demo.stdout is not None
     for line in demo.stdout:
         if "RUNNING    n1" in line:

@@ -1,4 +1,4 @@
-"""The examples of one shape of workflow each: their READMEs as a newcomer follows them, and what became of each node.
+"""Examples of one feature each: the commands of their READMEs, and the phases of their nodes.
 
 The same execution is looked at in three ways: the call in Python, ``--local``, and a real installation.
 """
@@ -48,7 +48,7 @@ HEIGHTS = {"height": [1.5, 2.0], "weight": [60.0, 80.0]}
         ),
     ],
 )  # fmt: skip
-def test_a_call_in_python_and_a_local_run_agree(
+def test_plain_call_and_local_run_agree(
     tmp_path: Path, example: str, file: str, name: str, inputs: dict[str, Any], expected: Any
 ) -> None:
     path = copy_of(example, tmp_path) / file
@@ -72,7 +72,7 @@ def test_too_many_gaps_are_refused(tmp_path: Path) -> None:
         program.workflows["quality.average_reading"](readings=[1.0, None, None])
 
 
-def test_the_best_learning_rate_is_found(tmp_path: Path) -> None:
+def test_best_learning_rate_is_found(tmp_path: Path) -> None:
     program = load_program([copy_of("dynamic", tmp_path) / "halving.py"])
     best: Any = program.workflows["halving.tune"](learning_rates=[0.01, 0.1, 0.5, 3.0])
 
@@ -90,7 +90,7 @@ def tables(database: Path) -> list[str]:
         return [name for (name,) in connection.execute("SELECT name FROM sqlite_master ORDER BY name")]
 
 
-def test_a_failure_leaves_the_table_as_it_was(staging: Program, tmp_path: Path) -> None:
+def test_failure_does_not_change_the_table(staging: Program, tmp_path: Path) -> None:
     refresh: Any = staging.workflows["staging.refresh"]
     database = tmp_path / "weather.db"
 
@@ -103,7 +103,7 @@ def test_a_failure_leaves_the_table_as_it_was(staging: Program, tmp_path: Path) 
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_the_readme_is_true(installation: Installation, tmp_path: Path, example: str) -> None:
+def test_commands_of_the_readme(installation: Installation, tmp_path: Path, example: str) -> None:
     project = f"readme-{example.replace('_', '-')}"
     variables = {**installation.environment(), "FLYTEMP_PROJECT": project}
     newcomer = Newcomer(copy_of(example, tmp_path), variables, quick=True)
@@ -114,14 +114,14 @@ def test_the_readme_is_true(installation: Installation, tmp_path: Path, example:
 
 @pytest.fixture
 def there(installation: Installation, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """The example that the test is for, as the folder in which commands are typed."""
+    """Return a copy of the test's example as the working directory."""
     folder = copy_of(request.param, tmp_path)
     with environment({**installation.environment(), "FLYTEMP_PROJECT": "shapes"}, folder):
         yield folder
 
 
 def run(*words: object, code: int = 0) -> dict[str, Any]:
-    """An execution on the installation, as JSON, with the phases of its nodes."""
+    """Return an execution as JSON and the phases of its nodes."""
     done = flytemp("run", *words, "-o", "json")
     assert done.code == code, done.err
     return shown(done)
@@ -145,7 +145,7 @@ def test_other_cases_are_skipped(there: Path) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("there", ["dynamic"], indirect=True)
-def test_the_rounds_are_inside_each_other(there: Path) -> None:
+def test_rounds_are_nested(there: Path) -> None:
     execution = run("halving.py", "--learning-rates", "[0.01, 0.1, 0.5, 3.0]")
 
     assert execution["outputs"]["o0"]["learning_rate"] == 0.5
@@ -156,7 +156,7 @@ def test_the_rounds_are_inside_each_other(there: Path) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("there", ["mapping"], indirect=True)
-def test_one_line_may_be_broken_and_two_are_too_many(there: Path) -> None:
+def test_one_invalid_line_is_tolerated(there: Path) -> None:
     execution = run("stations.py", "read_log", "--lines", json.dumps(LINES))
     assert execution["outputs"] == {"o0": {"readings": 4, "unreadable": 1, "hottest": "rome"}}
     assert [node for node, phase in execution["phases"].items() if phase == "FAILED"] == ["n0.2"]
@@ -169,7 +169,7 @@ def test_one_line_may_be_broken_and_two_are_too_many(there: Path) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("there", ["launch_plans"], indirect=True)
-def test_children_are_executions_of_their_own(there: Path) -> None:
+def test_launch_plans_are_separate_executions(there: Path) -> None:
     execution = run("sales.py", "company_report", "--regions", '["north"]', "--name", "march")
 
     assert execution["outputs"] == {"o0": 1799.25}
@@ -182,7 +182,7 @@ def test_children_are_executions_of_their_own(there: Path) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("there", ["approvals"], indirect=True)
-def test_a_good_model_needs_nobody_and_a_weak_one_somebody(there: Path) -> None:
+def test_only_a_weak_model_needs_an_approval(there: Path) -> None:
     assert flytemp("register", "release.py").code == 0
     for name, strength in (("good-model", 1.0), ("weak-model", 0.002)):
         assert flytemp("launch", "release", "--strength", strength, "--name", name).code == 0
@@ -202,7 +202,7 @@ def test_a_good_model_needs_nobody_and_a_weak_one_somebody(there: Path) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("there", ["failure_handling"], indirect=True)
-def test_the_handler_cleans_up_and_the_rest_goes_on(there: Path) -> None:
+def test_handler_cleans_up_and_other_nodes_continue(there: Path) -> None:
     database = there / "weather.db"
     words = ("--database", database, "--rows", '["rome"]', "--sample", '["rome,30", "oslo,20"]')
     execution = run("staging.py", "refresh_and_report", *words, code=3)
@@ -220,7 +220,7 @@ def test_the_handler_cleans_up_and_the_rest_goes_on(there: Path) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("there", ["time_limits"], indirect=True)
-def test_a_task_runs_out_of_time_twice(there: Path) -> None:
+def test_task_exceeds_its_limit_twice(there: Path) -> None:
     execution = run("crawl.py", "crawl", "--seconds", 30, code=3)
 
     assert (execution["phase"], execution["phases"]["n0"]) == ("FAILED", "TIMED_OUT")
@@ -230,7 +230,7 @@ def test_a_task_runs_out_of_time_twice(there: Path) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("there", ["references"], indirect=True)
-def test_what_is_referred_to_is_pinned(there: Path) -> None:
+def test_references_are_pinned(there: Path) -> None:
     missing = flytemp("register", "reviews.py", "--store", there.parent / "empty")
     assert flytemp("register", "shared/cleaning.py", "--project", "shared").code == 0
     execution = run("reviews.py", "--review", "Not good")
@@ -248,7 +248,7 @@ def test_what_is_referred_to_is_pinned(there: Path) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("there", ["large"], indirect=True)
-def test_calls_share_processes(there: Path) -> None:
+def test_items_share_processes(there: Path) -> None:
     execution = run("bootstrap.py", "careful", "--data", "[4.1, 3.9, 5.0, 4.4]", "--samples", 500)
 
     assert execution["outputs"]["low"] < 4.35 < execution["outputs"]["high"]
