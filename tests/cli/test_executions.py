@@ -187,9 +187,9 @@ def test_run_follows_on_stderr_and_prints_the_outputs(flytemp: CommandLine) -> N
     done = flytemp("run", "src/says.py", "twice", "--text", "ho")
 
     assert (done.returncode, done.stdout) == (0, "o0  HO\n")
-    told = [line.split(maxsplit=1)[1] for line in done.stderr.splitlines() if "  SUCCEEDED  " in line]
-    assert [" ".join(line.split()[1:3]) for line in told[:3]] == ["n0 hello", "n0.n0 shout", "n1 shout"]
-    assert told[-1].startswith("SUCCEEDED")
+    lines = [line.split(maxsplit=1)[1] for line in done.stderr.splitlines() if "  SUCCEEDED  " in line]
+    assert [" ".join(line.split()[1:3]) for line in lines[:3]] == ["n0 hello", "n0.n0 shout", "n1 shout"]
+    assert lines[-1].startswith("SUCCEEDED")
 
 
 def test_failure_is_explained_with_exit_code_3(flytemp: CommandLine) -> None:

@@ -60,7 +60,7 @@ async def call(*arguments: str) -> Done:
     return await asyncio.to_thread(flytemp, *arguments)
 
 
-async def told(client: Client, name: str) -> list[list[Any]]:
+async def requests_received(client: Client, name: str) -> list[list[Any]]:
     handle = client.temporal.get_workflow_handle(client.execution(name).workflow_id)
     result: list[list[Any]] = await handle.query("told")
     return result
@@ -82,7 +82,7 @@ async def test_answers(client: Client, tmp_path: Path) -> None:
         "gate rate of execution answered is set to -3\nthe run has not reached the gate; the answer is kept until it does\n"
     )
     assert (text.code, document.out, document.err) == (0, "answered\n", "")
-    assert [answer for _, answer in await told(client, "answered")] == [
+    assert [answer for _, answer in await requests_received(client, "answered")] == [
         {"gate": "now", "approved": True, "reason": "fine", "by": ME},
         {"gate": "later", "approved": False, "reason": "", "by": ME},
         {"gate": "rate", "value": -3, "by": ME},
@@ -114,7 +114,7 @@ async def test_pause_and_resume(client: Client) -> None:
         "execution paused is paused: running tasks continue, no new nodes start\nhint: `flytemp resume paused` resumes it\n"
     )
     assert json.loads(resumed.out) == {"name": "paused", "requested": "resume"}
-    assert await told(client, "paused") == [["pause", {"by": ME, "reason": "maintenance"}], ["resume", {"by": ME}]]
+    assert await requests_received(client, "paused") == [["pause", {"by": ME, "reason": "maintenance"}], ["resume", {"by": ME}]]
 
 
 async def test_waiting_gates_are_listed(client: Client) -> None:

@@ -224,22 +224,22 @@ def every_node(graph: Graph) -> dict[str, Node]:
 def test_every_kind_has_a_shape_and_notes() -> None:
     graph = graph_of(every_kind())
 
-    told = {node.path: (node.shape, node.title, node.notes) for node in every_node(graph).values()}
-    assert graph.notes == ("time-out 1d",)
-    assert told["n1"] == ("branch", "quality", ())
-    assert told["n1?"] == ("decision", "quality", ())
-    assert told["n1.fail2"] == ("fail", "the data is too bad to go on with", ())
-    assert told["n1.n1.n1"] == ("workflow", "sub", ("time-out 10m",))
-    assert told["n2"] == ("map", "fit ×n", ("10 at once", "at least 90 % succeed", "1 retry"))
-    assert told["n3"] == ("dynamic", "grow", ("graph made at run time", "time-out 1m30s"))
-    assert told["n4"] == ("launch_plan", "nightly", ("separate execution",))
-    assert told["n5"] == ("gate", "approve looks-good", ("time-out 1h",))
-    assert told["n6"] == ("gate", "input threshold: float", ())
-    assert told["n7"] == ("sleep", "sleep 1h30m", ())
-    assert told["n8"] == ("map", "sub ×3", ("time-out 10m",))
-    assert told["n8.*.n0"] == ("task", "fit", ("1 retry",))
-    assert told["n9"] == ("task", "report", ("3 retries", "time-out 30m", "queued at most 5m", "deadline 2h"))
-    assert told["fn0"] == ("task", "clean_up", ())
+    drawn = {node.path: (node.shape, node.title, node.notes) for node in every_node(graph).values()}
+    assert graph.notes == ("timeout 1d",)
+    assert drawn["n1"] == ("branch", "quality", ())
+    assert drawn["n1?"] == ("decision", "quality", ())
+    assert drawn["n1.fail2"] == ("fail", "the data is too bad to go on with", ())
+    assert drawn["n1.n1.n1"] == ("workflow", "sub", ("timeout 10m",))
+    assert drawn["n2"] == ("map", "fit ×n", ("10 at once", "at least 90 % succeed", "1 retry"))
+    assert drawn["n3"] == ("dynamic", "grow", ("graph made at run time", "timeout 1m30s"))
+    assert drawn["n4"] == ("launch_plan", "nightly", ("separate execution",))
+    assert drawn["n5"] == ("gate", "approve looks-good", ("timeout 1h",))
+    assert drawn["n6"] == ("gate", "input threshold: float", ())
+    assert drawn["n7"] == ("sleep", "sleep 1h30m", ())
+    assert drawn["n8"] == ("map", "sub ×3", ("timeout 10m",))
+    assert drawn["n8.*.n0"] == ("task", "fit", ("1 retry",))
+    assert drawn["n9"] == ("task", "report", ("3 retries", "timeout 30m", "queued at most 5m", "deadline 2h"))
+    assert drawn["fn0"] == ("task", "clean_up", ())
     assert Edge("!", "fn0", kind="failure") in graph.edges
 
 
@@ -270,23 +270,23 @@ def test_every_kind_in_svg() -> None:
     ):  # fmt: skip
         assert len(root.findall(f".//{SVG}{element}[@class='{kind}']")) == count, kind
     shown = ["".join(element.itertext()) for element in root.iter(f"{SVG}text")]
-    assert "wf.everything, time-out 1d" in shown
+    assert "wf.everything, timeout 1d" in shown
     assert "10 at once · at least 90 % succeed" in shown
 
 
 def test_every_kind_in_mermaid() -> None:
     lines = [line.strip() for line in mermaid(graph_of(every_kind())).splitlines()]
 
-    assert lines[:4] == ["---", "title: wf.everything, time-out 1d", "---", "flowchart TD"]
+    assert lines[:4] == ["---", "title: wf.everything, timeout 1d", "---", "flowchart TD"]
     for line in (
         'subgraph node_n1[" "]',
         'node_n1__if{"n1 quality"}',
         'node_n1__if -->|"n0.score.best #62;#61; 0.9"| node_n1__n0',
         'node_n1__fail2[/"the data is too bad to go on with"\\]',
         'node_n2[["n2 fit #215;n<br/>10 at once<br/>at least 90 #37; succeed<br/>1 retry"]]',
-        'node_n3{{"n3 grow<br/>graph made at run time<br/>time-out 1m30s"}}',
+        'node_n3{{"n3 grow<br/>graph made at run time<br/>timeout 1m30s"}}',
         'node_n4>"n4 nightly<br/>separate execution"]',
-        'node_n5[/"n5 approve looks-good<br/>time-out 1h"/]',
+        'node_n5[/"n5 approve looks-good<br/>timeout 1h"/]',
         'node_n7(["n7 sleep 1h30m"])',
         "node_on_failure -.-> node_fn0",
     ):

@@ -44,7 +44,7 @@ class Node:
     Attributes:
         path: the node path in executions; the path of a decision ends with "?".
         inner: the graph inside the node.
-        notes: short texts about the settings: "3 retries", "time-out 5m".
+        notes: short texts about the settings: "3 retries", "timeout 5m".
     """
 
     path: str

@@ -82,7 +82,7 @@ def settings_notes(settings: TaskSettings | None) -> Iterator[str]:
     if settings.retries.count:
         yield "1 retry" if settings.retries.count == 1 else f"{settings.retries.count} retries"
     if settings.timeout_seconds is not None:
-        yield f"time-out {span(settings.timeout_seconds)}"
+        yield f"timeout {span(settings.timeout_seconds)}"
     if settings.queued_timeout_seconds is not None:
         yield f"queued at most {span(settings.queued_timeout_seconds)}"
     if settings.deadline_seconds is not None:
@@ -91,7 +91,7 @@ def settings_notes(settings: TaskSettings | None) -> Iterator[str]:
 
 def workflow_notes(workflow: WorkflowSpec) -> Iterator[str]:
     if workflow.timeout_seconds is not None:
-        yield f"time-out {span(workflow.timeout_seconds)}"
+        yield f"timeout {span(workflow.timeout_seconds)}"
     if workflow.failure_policy != "fail-immediately":
         yield "continues after a failure"
 
@@ -126,4 +126,4 @@ def gate_title(gate: GateSpec) -> str:
 
 def gate_notes(gate: GateSpec) -> Iterator[str]:
     if gate.timeout_seconds is not None:
-        yield f"time-out {span(gate.timeout_seconds)}"
+        yield f"timeout {span(gate.timeout_seconds)}"
