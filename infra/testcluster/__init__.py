@@ -1,4 +1,4 @@
-"""The project's own Kubernetes for its tests: a real API server, a real node that runs containers, and nodes of kwok."""
+"""Kubernetes cluster of the tests: a real API server, one real node that runs containers, and simulated nodes of kwok."""
 
 from infra.testcluster.access import KubernetesAccess
 from infra.testcluster.cluster import Cluster

@@ -13,7 +13,7 @@ from infra.testcluster.errors import ClusterError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; its exit code."""
+    """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m infra.testcluster", description="The project's Kubernetes test cluster.")
     parser.add_argument("command", choices=["build", "up", "down", "status"])
     parser.add_argument("--state", type=Path, default=None, help="the cluster's folder (default: in the user's cache)")

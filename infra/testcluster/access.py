@@ -1,4 +1,4 @@
-"""A Kubernetes cluster as its tests use it, be it the test cluster or a user's own."""
+"""Functions of a Kubernetes cluster for tests: the test cluster or a user's cluster."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GPU = "nvidia.com/gpu"
 
 
 class KubernetesAccess:
-    """What works on any cluster whose administrator we are.
+    """Functions that work on any cluster with administrator rights.
 
     `kubeconfig` is the administrator's file, `api` a client with the same rights, `server`, `token` and `ca_file` what
     another client needs.
@@ -32,11 +32,11 @@ class KubernetesAccess:
 
     @property
     def server(self) -> str:
-        """The API server's URL."""
+        """URL of the API server."""
         return self.api.server
 
     def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002 -- named as subprocess names it
-        """Runs kubectl as the administrator; its output. Raises ClusterError with its words when it fails."""
+        """Run kubectl as the administrator and return its output. Raise ClusterError with its message if it fails."""
         command = [self._kubectl, f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.kubeconfig.parent / 'kubectl-cache'}"]
         done = subprocess.run(
             [*command, *arguments], input=input, env=_without_proxies(), capture_output=True, text=True, check=False
@@ -46,26 +46,26 @@ class KubernetesAccess:
         return done.stdout
 
     def create_namespace(self, name: str) -> None:
-        """A new namespace, with its default service account: without that, pods are refused."""
+        """Create a namespace and wait for its default service account, without which pods are refused."""
         self.api.create("/api/v1/namespaces", {"metadata": {"name": name}})
         path = f"/api/v1/namespaces/{name}/serviceaccounts/default"
         eventually(f"service account of namespace {name}", lambda: self.api.find(path))
 
     def delete_namespace(self, name: str, *, wait: bool = False) -> None:
-        """Deletes a namespace with all that is in it; `wait` for the end (pods get their grace period)."""
+        """Delete a namespace and its content; `wait` for the end, including the grace period of pods."""
         self.api.delete(f"/api/v1/namespaces/{name}")
         if wait:
             eventually(f"namespace {name} gone", lambda: self.api.find(f"/api/v1/namespaces/{name}") is None, 120)
 
     def set_gpus(self, node: str, count: int) -> None:
-        """Says that a node has GPUs; the scheduler believes it. After a kubelet's start say it again."""
+        """Set the number of GPUs in a node's status. The kubelet resets it at its start."""
         path = f"/api/v1/nodes/{node}"
         resources = {GPU: str(count)}
         status = {"status": {"capacity": resources, "allocatable": resources}}
         if count == 0 or self.api.get(path)["metadata"]["labels"].get("type") == "kwok":
             self.api.patch(f"{path}/status", status)
             return
-        # A kubelet that hears of the GPUs later than the scheduler refuses the pod that was waiting for one.
+        # A kubelet that reads the status after the scheduler refuses the pod that was waiting for a GPU.
         self.api.patch(path, {"spec": {"unschedulable": True}})
         self.api.patch(f"{path}/status", status)
         time.sleep(0.5)
@@ -80,8 +80,8 @@ class KubernetesAccess:
         pods: int = 5000,
         prefix: str = "kwok",
     ) -> list[str]:
-        """Makes nodes `<prefix>-<random>-<number>` that kwok plays, and waits until they are ready; their names."""
-        # Never the same name twice: kwok may overlook that a node went when another of its name comes at once.
+        """Create simulated nodes `<prefix>-<random>-<number>`, wait until they are ready, and return their names."""
+        # Names are unique, because kwok may miss the deletion of a node if another one gets its name at once.
         chosen = secrets.token_hex(3)
         names = [f"{prefix}-{chosen}-{number}" for number in range(count)]
         for name in names:
@@ -93,11 +93,11 @@ class KubernetesAccess:
         return names
 
     def remove_kwok_nodes(self, prefix: str = "kwok") -> None:
-        """Deletes the nodes that were added under a prefix; their pods go as from any node that is gone."""
+        """Delete the nodes with a prefix; their pods are deleted as for any lost node."""
         self.api.delete(f"/api/v1/nodes?labelSelector=testcluster%2Fprefix%3D{prefix}")
 
     def wait_for_node(self, name: str, seconds: float = 60) -> None:
-        """Waits until a node is ready and the scheduler may use it."""
+        """Wait until a node is ready and schedulable."""
         eventually(f"node {name} ready", lambda: self._usable(name), seconds)
 
     def _usable(self, name: str) -> bool:
@@ -109,7 +109,7 @@ class KubernetesAccess:
         return ready and not any(key.startswith("node.kubernetes.io/") for key in taints)
 
     def grant(self, namespace: str, user: str, rules: list[dict[str, object]]) -> None:
-        """Gives a user (for example `flytemp-worker`) the rights of `rules` in one namespace, and nothing else."""
+        """Grant a user (for example `flytemp-worker`) the rights of `rules` in one namespace."""
         path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
         subject = {"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"}
         role = {"kind": "Role", "name": user, "apiGroup": "rbac.authorization.k8s.io"}
@@ -117,7 +117,7 @@ class KubernetesAccess:
         self.api.create(f"{path}/rolebindings", {"metadata": {"name": user}, "subjects": [subject], "roleRef": role})
 
     def reachable(self) -> bool:
-        """Whether the API server answers that it is ready."""
+        """Return whether the API server is ready."""
         try:
             return bool(self.api.get("/readyz") == "ok")
         except (Refused, ClusterError):

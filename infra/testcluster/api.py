@@ -1,4 +1,4 @@
-"""A small client of the Kubernetes API for what the test cluster and its tests do themselves: JSON over one URL."""
+"""Small client of the Kubernetes API for the test cluster and its tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Refused(ClusterError):
-    """The API server answered with an error."""
+    """Error response of the API server."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status}: {message}")
@@ -25,7 +25,7 @@ class Refused(ClusterError):
 
 
 class Api:
-    """Requests of one user. Proxies in the environment are not asked: the server is on this machine or reached directly."""
+    """API client of one user. Proxies in the environment are ignored, because the server is local or accessed directly."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Api:
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), handler)
 
     def request(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> Any:
-        """One request; the answer's JSON. Raises Refused for an error of the server, ClusterError when there is none."""
+        """Send a request and return the JSON response. Raise Refused for an error response, ClusterError without a response."""
         data = None if body is None else json.dumps(body).encode()
         headers = {**self._headers, **({"Content-Type": content_type} if data else {})}
         request = urllib.request.Request(self.server + path, data=data, headers=headers, method=method)
@@ -62,11 +62,11 @@ class Api:
         return json.loads(text) if text.startswith(b"{") else text.decode()
 
     def get(self, path: str) -> Any:
-        """The object at a path."""
+        """Return the object at a path."""
         return self.request("GET", path)
 
     def find(self, path: str) -> Any | None:
-        """The object at a path; None when there is none."""
+        """Return the object at a path, or None if it does not exist."""
         try:
             return self.get(path)
         except Refused as error:
@@ -75,11 +75,11 @@ class Api:
             raise
 
     def create(self, path: str, body: object) -> Any:
-        """A new object in a collection."""
+        """Create an object in a collection."""
         return self.request("POST", path, body)
 
     def delete(self, path: str) -> None:
-        """Deletes what is at a path; nothing happens when there is nothing."""
+        """Delete the object at a path if it exists."""
         try:
             self.request("DELETE", path)
         except Refused as error:
@@ -87,12 +87,12 @@ class Api:
                 raise
 
     def patch(self, path: str, body: object) -> Any:
-        """A strategic merge patch."""
+        """Apply a strategic merge patch."""
         return self.request("PATCH", path, body, "application/strategic-merge-patch+json")
 
 
 def eventually(what: str, look: Callable[[], T | None], seconds: float = 30) -> T:
-    """Waits until `look` gives something true, and returns it. Raises ClusterError, with the last error, when it never does."""
+    """Wait until `look` returns a true value, and return it. Raise ClusterError with the last error after the timeout."""
     until = time.monotonic() + seconds
     last: ClusterError | None = None
     while True:

@@ -1,4 +1,4 @@
-"""A container image made by hand from Debian's static busybox: what pods' sandboxes sleep in, and a shell for small tests."""
+"""Container image from Debian's static busybox, for pods' sandboxes and as a shell for small tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def write_busybox_archive(target: Path) -> None:
-    """One image under two names, as a docker-archive: `sleep` is its command, and every applet is in /bin."""
+    """Write the image under two names as a docker-archive. Its command is `sleep`; all applets are in /bin."""
     layer = _layer()
     configuration = {
         "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),

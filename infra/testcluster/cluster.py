@@ -1,4 +1,4 @@
-"""The test cluster: made, found again, broken on purpose, and taken away without a trace."""
+"""The test cluster: creation, faults and removal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ READY_SECONDS = 60
 
 
 class Cluster(KubernetesAccess):
-    """One real API server with scheduler and controllers, one real node, and as many kwok nodes as wanted.
+    """Cluster with a real API server, scheduler and controllers, one real node, and simulated nodes.
 
     `Cluster.start()` returns the one that runs in the folder, or makes it. Everything it has is in that folder, beside a
     network bridge.
@@ -55,7 +55,7 @@ class Cluster(KubernetesAccess):
 
     @classmethod
     def start(cls, folder: Path | None = None, *, say: Say = say_on_stderr) -> Cluster:
-        """The cluster of a folder (default: of this user's cache), running: found, mended, or made.
+        """Return the running cluster of a folder (default: in the user's cache); create or repair it if necessary.
 
         Raises Unavailable when this machine cannot have it, ClusterError when a part of it does not come up.
         """
@@ -73,140 +73,143 @@ class Cluster(KubernetesAccess):
 
     @classmethod
     def find(cls, folder: Path | None = None) -> Cluster | None:
-        """The cluster of a folder, if it runs."""
+        """Return the cluster of a folder if it runs."""
         settings = Settings.load(state_folder(folder))
         return cls(settings) if settings is not None and is_up(settings) else None
 
     def stop(self) -> None:
-        """Ends everything of the cluster and removes its folder."""
+        """Stop the cluster and remove its folder."""
         folder = self.settings.folder
         with builds.locked(folder.with_name(f"{folder.name}.lock")):
             remove(folder)
 
     def keep(self) -> None:
-        """Says that this cluster was asked for by a person: test sessions leave it running."""
+        """Mark the cluster as started by a user, so that test sessions do not stop it."""
         (self.settings.folder / "kept").touch()
 
     @property
     def kept(self) -> bool:
-        """Whether test sessions leave it running."""
+        """Return whether test sessions leave the cluster running."""
         return (self.settings.folder / "kept").exists()
 
-    # What others need to get in.
+    # Access.
 
     @property
     def worker_token(self) -> str:
-        """The token of the user `flytemp-worker`, who has no rights but what `grant` gives."""
+        """Token of the user `flytemp-worker`, who has only the rights granted by `grant`."""
         return self.settings.tokens[WORKER]
 
     @property
     def worker_kubeconfig(self) -> Path:
-        """A kubeconfig of the user `flytemp-worker` alone."""
+        """Kubeconfig of the user `flytemp-worker`."""
         return self.settings.kubeconfig(WORKER)
 
     @property
     def bridge_ip(self) -> str:
-        """The address at which pods reach servers of this machine."""
+        """Address of this machine's servers for pods."""
         return self.settings.bridge_ip
 
     @property
     def node_name(self) -> str:
-        """The real node."""
+        """Name of the real node."""
         return self.settings.node_name
 
     @property
     def audit_log(self) -> Path:
-        """Where the API server notes each request, as JSON lines."""
+        """Path of the API server's audit log (JSON lines)."""
         return self.settings.audit_log
 
     def requests(self, since: datetime, user_agent_prefix: str) -> Counter[str]:
-        """What clients asked of the API server, counted by `verb resource`; see `audit.count`."""
-        # The log is written in batches, in order: when our own mark is there, all that came before is.
+        """Count the requests to the API server by `verb resource`; see `audit.count`."""
+        # The log is written in order, so all earlier requests are there when this marker request is.
         mark = f"mark-{uuid.uuid4()}"
         Api(self.server, self.token, self.ca_file, agent=mark).get("/version")
         eventually("audit log written", lambda: mark.encode() in _tail(self.audit_log))
         return audit.count(self.audit_log, since, user_agent_prefix)
 
     def load_image(self, archive: Path) -> None:
-        """Imports a docker-archive or an OCI archive; pods can use it with imagePullPolicy Never or IfNotPresent."""
+        """Import a docker-archive or an OCI archive, for pods with imagePullPolicy Never or IfNotPresent."""
         kind = node.snapshotter(self.settings.folder)
         node.ctr(self.settings, "images", "import", f"--snapshotter={kind}", str(archive))
 
     def has_image(self, name: str) -> bool:
-        """Whether pods can use an image of this full name."""
+        """Return whether pods can use an image with this full name."""
         return name in node.ctr(self.settings, "images", "list", "-q").splitlines()
 
     def image_content(self) -> set[str]:
-        """The digests of the layers and configurations that containerd has: an archive need not hold them again."""
+        """Return the digests of layers and configurations in containerd; an archive may omit them."""
         return set(node.ctr(self.settings, "content", "list", "-q").split())
 
     # Faults.
 
     def kill_container(self, container_id: str) -> None:
-        """KILL for a container of the real node, by its id as the pod's status tells it (``containerd://…``): as a node that
-        is out of memory does, or a person on it. ClusterError when it is over."""
+        """Kill a container of the real node by the id in the pod's status (``containerd://…``).
+
+        Raises:
+            ClusterError: the container has ended.
+        """
         identity = container_id.removeprefix("containerd://")
         node.ctr(self.settings, "tasks", "kill", "--signal", "SIGKILL", identity)
 
     def kill(self, part: str) -> None:
-        """KILL for one part (see PARTS): no farewell of any kind. Containers outlive kubelet and containerd."""
+        """Kill one part (see PARTS) with SIGKILL. Containers survive kubelet and containerd."""
         self.processes.end(part, patience=0)
 
     def start_part(self, part: str) -> None:
-        """Starts a part that was killed, as it was."""
+        """Start a killed part again."""
         if self.processes.find(part) is None:
             self.processes.start(part, PARTS[part](self.settings))
 
     def pause(self, part: str) -> None:
-        """Stops a part's clock: it answers nothing until `resume`."""
+        """Suspend a part until `resume`."""
         self.processes.signal(part, signal.SIGSTOP)
 
     def resume(self, part: str) -> None:
-        """Lets a paused part go on."""
+        """Resume a paused part."""
         self.processes.signal(part, signal.SIGCONT)
 
     def kill_apiserver(self) -> None:
-        """Kills the API server: connections break, requests are refused."""
+        """Kill the API server: connections break and requests are refused."""
         self.kill("apiserver")
 
     def start_apiserver(self) -> None:
-        """Starts the API server again at the same address, and waits until it is ready."""
+        """Start the API server again at the same address, and wait until it is ready."""
         self.start_part("apiserver")
         self._wait("apiserver", self.reachable)
 
     def kill_kubelet(self) -> None:
-        """Kills the kubelet: pods run on, but nobody reports; after some seconds the node counts as lost."""
+        """Kill the kubelet: pods keep running without reports, and the node is lost after some seconds."""
         self.kill("kubelet")
 
     def pause_kubelet(self) -> None:
-        """Freezes the kubelet: as `kill_kubelet`, until `resume_kubelet`."""
+        """Suspend the kubelet until `resume_kubelet`, with the effects of `kill_kubelet`."""
         self.pause("kubelet")
 
     def resume_kubelet(self) -> None:
-        """Lets the kubelet go on, and waits until the node is ready."""
+        """Resume the kubelet, and wait until the node is ready."""
         self.resume("kubelet")
         self.wait_for_node(self.node_name)
 
     def start_kubelet(self) -> None:
-        """Starts the kubelet again, and waits until the node is ready."""
+        """Start the kubelet again, and wait until the node is ready."""
         self.start_part("kubelet")
         self.wait_for_node(self.node_name)
 
     def lose_kwok_node(self, name: str) -> None:
-        """From now on nobody speaks for the node: some seconds later it is lost, and its pods are deleted but never go."""
+        """Stop the node's reports: the node is lost after some seconds, and its deleted pods never disappear."""
         self.api.patch(f"/api/v1/nodes/{name}", {"metadata": {"labels": {"type": "kwok-lost"}}})
 
     def restore_kwok_node(self, name: str) -> None:
-        """A lost node is back, and waited for; pods that were deleted meanwhile go."""
+        """Restore a lost node and wait for it; pods deleted in the meantime disappear."""
         self.api.patch(f"/api/v1/nodes/{name}", {"metadata": {"labels": {"type": "kwok"}}})
         self.wait_for_node(name)
-        # A kubelet does this when it is back; kwok overlooks what happened while a node was not its own.
+        # A kubelet does this after its restart; kwok misses changes during the outage.
         for pod in self.api.get(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{name}")["items"]:
             metadata = pod["metadata"]
             if "deletionTimestamp" in metadata:
                 self.api.delete(f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}?gracePeriodSeconds=0")
 
-    # Making it.
+    # Creation.
 
     @classmethod
     def _make(cls, folder: Path, programs: Path) -> Cluster:
@@ -224,7 +227,7 @@ class Cluster(KubernetesAccess):
         try:
             cluster._bring_up()
         except BaseException:
-            # What failed is told by the error; the logs go with the folder, so it quotes them.
+            # The logs are deleted with the folder, so the error quotes them.
             with suppress(ClusterError, OSError):
                 remove(folder)
             raise
@@ -249,7 +252,7 @@ class Cluster(KubernetesAccess):
         self._wait("controller-manager", lambda: self.api.find(service_account) is not None)
 
     def _wait(self, part: str, look: Callable[[], bool]) -> None:
-        """Waits for something that a part must do; notices at once when the part has died."""
+        """Wait for a result of a part; fail at once if the part has ended."""
         until = time.monotonic() + READY_SECONDS
         while True:
             with suppress(ClusterError):
@@ -262,7 +265,7 @@ class Cluster(KubernetesAccess):
             time.sleep(0.02)
 
     def _mend(self) -> None:
-        """Starts what somebody's test has killed, and resumes what it has paused."""
+        """Start killed parts and resume paused parts."""
         for part in PARTS:
             process = self.processes.find(part)
             if process is None:
@@ -274,7 +277,7 @@ class Cluster(KubernetesAccess):
 
 
 def _write_state(settings: Settings) -> None:
-    """All that the parts read, before any of them starts."""
+    """Write the configuration of all parts."""
     (settings.folder / "logs").mkdir()
     certificates.write_certificates(settings)
     controlplane.write_configuration(settings)
@@ -284,18 +287,18 @@ def _write_state(settings: Settings) -> None:
 
 
 def state_folder(folder: Path | None) -> Path:
-    """Where a cluster is kept: the given folder, else FLYTEMP_TESTCLUSTER_STATE, else the one in the user's cache."""
+    """Return the cluster's folder: the given one, FLYTEMP_TESTCLUSTER_STATE, or the one in the user's cache."""
     chosen = os.environ.get("FLYTEMP_TESTCLUSTER_STATE")
     return (folder or (Path(chosen) if chosen else builds.cache_folder() / "state")).resolve()
 
 
 def is_up(settings: Settings) -> bool:
-    """Whether the cluster's database runs on its own bridge: everything else can be started again beside it."""
+    """Return whether the cluster's database runs on its own bridge; all other parts can be restarted."""
     return Processes(settings.folder).find("etcd") is not None and network.owns_bridge(settings)
 
 
 def remove(folder: Path) -> None:
-    """Ends and removes what a state folder names, whatever is left of it: also after a crash or a reboot."""
+    """Stop and remove everything that a state folder names, also after a crash or a reboot."""
     if not folder.exists():
         return
     settings = Settings.load(folder)
@@ -317,7 +320,7 @@ def remove(folder: Path) -> None:
 
 
 def _remove_files(folder: Path) -> None:
-    """Removes a state folder; what tells whose it is goes last, so that an interrupted removal can be taken up again."""
+    """Remove a state folder. The file that identifies the cluster is removed last, so an interrupted removal can continue."""
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -1,4 +1,4 @@
-"""etcd, API server, controller manager and scheduler: their configuration and command lines."""
+"""Configuration and command lines of etcd, API server, controller manager and scheduler."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from infra.testcluster.settings import ADMINISTRATORS, WORKER, Settings
 
-# Node loss must be seen within a test's patience: these are 40 s and 300 s in a cluster as shipped.
+# Detect a lost node within the time limits of tests; the defaults are 40 s and 300 s.
 NODE_GRACE_SECONDS = 8
 LOST_NODE_TOLERATION_SECONDS = 5
 
 
 def write_configuration(settings: Settings) -> None:
-    """Everything the control plane reads, into the state folder."""
+    """Write the configuration of the control plane to the state folder."""
     _write_tokens(settings)
     for user in (*ADMINISTRATORS, WORKER):
         _write_json(settings.kubeconfig(user), _kubeconfig(settings, user))
@@ -23,7 +23,7 @@ def write_configuration(settings: Settings) -> None:
 
 
 def etcd(settings: Settings) -> list[str]:
-    """The command of etcd. Without fsync: what a crash of the machine would lose, nobody misses."""
+    """Return the command of etcd, without fsync, because data need not survive a crash of the machine."""
     client = f"http://127.0.0.1:{settings.ports['etcd']}"
     peer = f"http://127.0.0.1:{settings.ports['etcd-peer']}"
     return [
@@ -42,7 +42,7 @@ def etcd(settings: Settings) -> list[str]:
 
 
 def api_server(settings: Settings) -> list[str]:
-    """The command of the API server."""
+    """Return the command of the API server."""
     pki = settings.ca_file.parent
     return [
         str(settings.programs / "kube-apiserver"),
@@ -73,13 +73,13 @@ def api_server(settings: Settings) -> list[str]:
         "--audit-log-batch-buffer-size=200000",
         "--audit-log-batch-throttle-enable=false",
         "--audit-log-maxsize=10000",
-        # A crash must not be followed by a minute's wait for requests to end.
+        # Do not wait a minute for open requests after a crash.
         "--shutdown-delay-duration=0s",
     ]
 
 
 def controller_manager(settings: Settings) -> list[str]:
-    """The command of the controller manager."""
+    """Return the command of the controller manager."""
     return [
         str(settings.programs / "kube-controller-manager"),
         f"--kubeconfig={settings.kubeconfig('kube-controller-manager')}",
@@ -96,7 +96,7 @@ def controller_manager(settings: Settings) -> list[str]:
 
 
 def scheduler(settings: Settings) -> list[str]:
-    """The command of the scheduler."""
+    """Return the command of the scheduler."""
     return [
         str(settings.programs / "kube-scheduler"),
         f"--config={settings.folder / 'scheduler.json'}",
@@ -113,7 +113,7 @@ def _write_tokens(settings: Settings) -> None:
 
 
 def _kubeconfig(settings: Settings, current: str) -> dict[str, Any]:
-    """A kubeconfig of one user; the administrator's has the worker's context beside it."""
+    """Return a kubeconfig of one user; the administrator's also contains the worker's context."""
     users = ["admin", WORKER] if current == "admin" else [current]
     cluster = {"server": settings.server, "certificate-authority": str(settings.ca_file)}
     return {
@@ -127,7 +127,7 @@ def _kubeconfig(settings: Settings, current: str) -> dict[str, Any]:
 
 
 def _audit_policy() -> dict[str, Any]:
-    """Every request, once it is answered; but not the leases, which tell nothing but that nodes live."""
+    """Return the audit policy: every completed request, except leases."""
     return {
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
@@ -140,7 +140,7 @@ def _audit_policy() -> dict[str, Any]:
 
 
 def _scheduler_configuration(settings: Settings) -> dict[str, Any]:
-    """As shipped, the scheduler's client binds some 50 pods per second after a burst; an engine under test would wait for it."""
+    """Return the scheduler's configuration with a higher rate than the default of 50 pods per second."""
     client = {"kubeconfig": str(settings.kubeconfig("kube-scheduler")), "qps": 1000, "burst": 2000}
     return {
         "apiVersion": "kubescheduler.config.k8s.io/v1",
@@ -151,6 +151,6 @@ def _scheduler_configuration(settings: Settings) -> dict[str, Any]:
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    # JSON is YAML, so every part of Kubernetes reads it. For its owner only: kubeconfigs hold tokens.
+    # JSON is YAML, so every part of Kubernetes reads it. Owner-only permissions, because kubeconfigs contain tokens.
     path.touch(mode=0o600)
     path.write_text(json.dumps(value, indent=2))

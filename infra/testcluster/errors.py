@@ -1,11 +1,11 @@
-"""What can go wrong with the test cluster."""
+"""Errors of the test cluster."""
 
 from __future__ import annotations
 
 
 class ClusterError(Exception):
-    """A part of the cluster did not do what it was told; the message names the part and its log."""
+    """Failure of a part of the cluster; the message names the part and its log."""
 
 
 class Unavailable(ClusterError):
-    """This machine cannot have the cluster at all; the message says what is missing. Tests skip with it."""
+    """The machine lacks a requirement of the cluster, which the message names. Tests are skipped."""

@@ -1,4 +1,4 @@
-"""The project's own images, from the Dockerfiles in `infra/images`, built without docker and imported into the cluster.
+"""Builds of the project's images from the Dockerfiles in `infra/images`, without docker, and their import into the cluster.
 
 What is slow is done once and kept in the cache: a Debian with Python as the base, the wheels of the dependencies, and the
 layer that has them installed. An image is named by a digest of everything that is in it: an unchanged tree is not built.
@@ -26,7 +26,7 @@ from infra.testcluster.layouts import Layout
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILES = ROOT / "infra" / "images"
-# The folders that end up in the wheel, see pyproject.toml.
+# The folders in the wheel, see pyproject.toml.
 SOURCES = ("sdk", "activities", "worker", "cli")
 KEPT = 3
 
@@ -38,7 +38,7 @@ BASE_IMAGE = f"localhost/flytemp-testcluster/base:{DEBIAN}-{hashlib.sha256(BASE_
 
 @dataclass(frozen=True)
 class Image:
-    """One of the project's images. `variable` names one that is there already, for clusters that we can't import into."""
+    """One of the project's images. `variable` names an existing image, for clusters without import."""
 
     name: str
     extras: str
@@ -46,7 +46,7 @@ class Image:
 
     @property
     def dockerfile(self) -> Path:
-        """How it is built."""
+        """Path of the Dockerfile."""
         return DOCKERFILES / self.name / "Dockerfile"
 
 
@@ -55,12 +55,12 @@ WORKER = Image("worker", "worker,kubernetes,s3,gcs", "FLYTEMP_TEST_WORKER_IMAGE"
 
 
 def task_image(cluster: KubernetesAccess, say: Say = say_on_stderr) -> str:
-    """The name of the task image of this very tree, there for the cluster's pods. Built and imported if need be."""
+    """Return the name of the task image of this checkout; build and import it if necessary."""
     return _provide(TASK, cluster, say)
 
 
 def worker_image(cluster: KubernetesAccess, say: Say = say_on_stderr) -> str:
-    """The name of the worker image of this very tree, there for the cluster's pods. Built and imported if need be."""
+    """Return the name of the worker image of this checkout; build and import it if necessary."""
     return _provide(WORKER, cluster, say)
 
 
@@ -82,7 +82,7 @@ def _provide(image: Image, cluster: KubernetesAccess, say: Say) -> str:
 
 
 def tree_digest(image: Image) -> str:
-    """Names what is in an image: base, dependencies, the Dockerfile and flytemp's sources."""
+    """Return the digest of an image's inputs: base, dependencies, Dockerfile and flytemp's sources."""
     digest = hashlib.sha256(f"{BASE_IMAGE} {_dependencies_digest(image)}\n".encode())
     for path in _sources(image):
         digest.update(f"{path.relative_to(ROOT)}\n".encode())
@@ -109,7 +109,7 @@ def _dependencies_digest(image: Image) -> str:
 
 
 def _build(image: Image, digest: str, say: Say) -> Layout:
-    """The layout that has the image of this very tree, as `<image>-<digest>`."""
+    """Return the layout that contains the image of this checkout as `<image>-<digest>`."""
     layout = Layout(_folder() / "layout")
     reference = f"{image.name}-{digest}"
     if reference in layout.references():
@@ -121,7 +121,7 @@ def _build(image: Image, digest: str, say: Say) -> Layout:
         _make_wheel(Path(temporary) / "dist", say)
         name = f"localhost/flytemp/{image.name}:{digest}"
         _buildah_build(image.dockerfile, Path(temporary), name, f"--build-arg=DEPENDENCIES={dependencies}")
-    # Uncompressed, unlike what buildah itself writes: then layers that are there already are not even read.
+    # Uncompressed, so that existing layers are not read again.
     source = f"containers-storage:[{_driver()}@{_storage()}+{_folder() / 'run'}]{name}"
     machine.run("skopeo", "copy", "--quiet", "--dest-oci-accept-uncompressed-layers", source, f"oci:{layout.folder}:{reference}")
     _forget_old(image, layout)
@@ -129,7 +129,7 @@ def _build(image: Image, digest: str, say: Say) -> Layout:
 
 
 def _make_dependencies(image: Image, say: Say) -> str:
-    """The name of the image's second stage: the dependencies are in, flytemp is not. Made when they change."""
+    """Return the name of the image's second stage, with dependencies but without flytemp; build it if they changed."""
     digest = hashlib.sha256(f"{BASE_IMAGE} {_dependencies_digest(image)}\n".encode() + image.dockerfile.read_bytes()).hexdigest()[
         :16
     ]
@@ -150,7 +150,7 @@ def _make_dependencies(image: Image, say: Say) -> str:
 
 
 def _make_base(say: Say) -> None:
-    """A Debian with Python: it stands in for the public Python image that users build on."""
+    """Build a Debian base image with Python, in place of the public Python image."""
     if _is_stored(BASE_IMAGE):
         return
     say("making the base image with mmdebstrap")
@@ -162,7 +162,7 @@ def _make_base(say: Say) -> None:
 
 
 def _dependency_wheels(image: Image, say: Say) -> Path:
-    """The wheels of everything that flytemp with the image's extras needs, without flytemp, for the base's Python."""
+    """Build the wheels of the dependencies of flytemp with the image's extras, for the base's Python."""
     folder = _folder() / f"wheels-{image.name}-{_dependencies_digest(image)}"
     if folder.is_dir():
         return folder
@@ -179,7 +179,7 @@ def _dependency_wheels(image: Image, say: Say) -> Path:
 
 
 def _make_wheel(folder: Path, say: Say) -> Path:
-    """flytemp's own wheel, of the checkout as it is."""
+    """Build flytemp's wheel from the checkout."""
     builder = _folder() / "builder"
     if not (builder / "complete").exists():
         say("preparing the builder of wheels")
@@ -192,7 +192,7 @@ def _make_wheel(folder: Path, say: Say) -> Path:
 
 
 def _forget_old(image: Image, layout: Layout) -> None:
-    """Keeps the newest few of an image: code changes by the minute."""
+    """Keep only the newest versions of an image."""
     ours = [reference for reference in layout.references() if reference.startswith(f"{image.name}-")]
     old = set(ours[:-KEPT])
     if old:
@@ -208,18 +208,18 @@ def _pip(*arguments: str) -> None:
 
 
 def _is_stored(name: str) -> bool:
-    """Whether buildah has an image of this full name."""
+    """Return whether buildah has an image with this full name."""
     return bool(_buildah("images", "--quiet", "--filter", f"reference={name}").strip())
 
 
 def _buildah_build(dockerfile: Path, context: Path, name: str, *options: str) -> None:
-    # Without --layers: every step that is worth keeping is an image of its own, and nothing piles up.
+    # Without --layers, because each step to keep has its own image.
     arguments = ("--isolation=chroot", "--pull-never", f"--build-arg=BASE={BASE_IMAGE}")
     _buildah("build", *arguments, *options, f"--file={dockerfile}", f"--tag={name}", str(context))
 
 
 def _buildah(command: str, *arguments: str) -> str:
-    """Runs buildah on a storage of the cache's own: what the machine's other users of it have stays theirs."""
+    """Run buildah with a separate storage in the cache."""
     places = (f"--root={_storage()}", f"--runroot={_folder() / 'run'}", f"--storage-driver={_driver()}")
     done = subprocess.run(
         ["buildah", *places, command, *arguments],
@@ -252,7 +252,7 @@ DIGITS_LIBRARIES = ("scikit-learn", "matplotlib")
 
 
 def digits_image(cluster: KubernetesAccess, say: Say = say_on_stderr) -> str:
-    """The name of the task image with what examples/digits imports, there for the cluster's pods."""
+    """Return the name of the task image with the libraries of examples/digits; build and import it if necessary."""
     if given := os.environ.get("FLYTEMP_TEST_DIGITS_IMAGE"):
         return given
     task = task_image(cluster, say)
@@ -274,7 +274,7 @@ def digits_image(cluster: KubernetesAccess, say: Say = say_on_stderr) -> str:
 
 
 def _wanted_by_digits() -> list[str]:
-    """The requirements of flytemp[examples] that the pipeline imports."""
+    """Return the requirements of flytemp[examples] that the pipeline imports."""
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["examples"]
     return [line for line in wanted if line.startswith(DIGITS_LIBRARIES)]
 
@@ -293,7 +293,7 @@ def _build_digits(task: str, name: str, reference: str, libraries: list[str], sa
 
 
 def _restore(task: str, say: Say) -> None:
-    """Give buildah the task image again, when other trees' images have pushed it out of its storage."""
+    """Import the task image into buildah again if images of other checkouts have replaced it."""
     if _is_stored(task):
         return
     digest, layout = task.rpartition(":")[2], Layout(_folder() / "layout")
@@ -305,7 +305,7 @@ def _restore(task: str, say: Say) -> None:
 
 
 def _digits_wheels(libraries: list[str], say: Say) -> Path:
-    """The wheels of what the pipeline imports and the task image lacks, for the base's Python."""
+    """Build the wheels of the pipeline's libraries that the task image lacks, for the base's Python."""
     digest = hashlib.sha256("\n".join([PYTHON, *libraries]).encode()).hexdigest()[:16]
     folder = _folder() / f"wheels-digits-{digest}"
     if folder.is_dir():
@@ -321,7 +321,7 @@ def _digits_wheels(libraries: list[str], say: Say) -> Path:
 
 
 def _target() -> list[str]:
-    """pip's options for wheels that are for the image, whatever Python and system library this machine has."""
+    """Return pip's options for wheels for the image, independent of this machine's Python and system library."""
     platforms = [f"--platform=manylinux_2_{minor}_{os.uname().machine}" for minor in (36, 34, 31, 28, 27, 24, 17, 12, 5)]
     platforms += [f"--platform=manylinux2014_{os.uname().machine}"]
     return [f"--python-version={PYTHON}", "--implementation=cp", "--only-binary=:all:", *platforms]

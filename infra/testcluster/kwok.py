@@ -1,4 +1,4 @@
-"""Nodes that do not exist: kwok plays their kubelet. They carry thousands of pods, and failures that are hard to cause."""
+"""Simulated nodes with kwok as their kubelet, for thousands of pods and for failures that are hard to cause."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from infra.testcluster.settings import Settings
 
 STAGES = Path(__file__).parent / "kwok-stages.yaml"
 LABELS = {"type": "kwok"}
-# Nothing comes here that does not say it may.
+# Only pods that tolerate this taint run here.
 TAINT = {"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}
 TOLERATION = {"key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule"}
 
-# A node for no pods: as long as one other node is ready, the loss of the real node is that node's and not the whole zone's
-# (in which case the node controller leaves all pods where they are).
+# A node without pods. As long as it is ready, the loss of the real node does not count as a loss of the whole zone, after
+# which the node controller would not evict pods.
 KEEPER = "zone-keeper"
 
 
 def kwok(settings: Settings) -> list[str]:
-    """The command of kwok."""
+    """Return the command of kwok."""
     return [
         str(settings.programs / "kwok"),
         f"--kubeconfig={settings.kubeconfig('kwok')}",
@@ -35,7 +35,7 @@ def kwok(settings: Settings) -> list[str]:
 
 
 def node(name: str, *, gpus: int = 0, pods: int = 5000, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """A node object for kwok: room for `pods` pods, and `gpus` GPUs."""
+    """Return a node object for kwok with capacity for `pods` pods and `gpus` GPUs."""
     resources = {"cpu": "10k", "memory": "100Ti", "ephemeral-storage": "100Ti", "pods": str(pods)}
     if gpus:
         resources["nvidia.com/gpu"] = str(gpus)

@@ -1,4 +1,4 @@
-"""A folder of images in the OCI layout, whose layers are shared; and what a container runtime still lacks of one of them."""
+"""Folder of images in the OCI layout with shared layers, and export of the blobs that a container runtime lacks."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ _REFERENCE = "org.opencontainers.image.ref.name"
 
 @dataclass(frozen=True)
 class Layout:
-    """An OCI image layout: `index.json` names the images, `blobs/` has manifests, configurations and layers once each."""
+    """OCI image layout: `index.json` names the images; `blobs/` contains manifests, configurations and layers."""
 
     folder: Path
 
     def references(self) -> list[str]:
-        """The images' names here, the oldest first."""
+        """Return the names of the images, oldest first."""
         return [entry["annotations"][_REFERENCE] for entry in self._manifests()]
 
     def write_archive(self, reference: str, name: str, target: Path, present: Set[str]) -> None:
-        """Writes an image as an archive that containerd imports as `name`, without the blobs that it has already."""
+        """Write an image as an archive that containerd imports as `name`, without the blobs that containerd has."""
         entry = next(entry for entry in self._manifests() if entry["annotations"][_REFERENCE] == reference)
         index = {"schemaVersion": 2, "manifests": [{**entry, "annotations": {"io.containerd.image.name": name}}]}
         with tarfile.open(target, "w") as archive:
             _add(archive, "oci-layout", json.dumps({"imageLayoutVersion": "1.0.0"}).encode())
             _add(archive, "index.json", json.dumps(index).encode())
-            # The manifest is always there: an import without it fails before it looks at what is present.
+            # The manifest is always included, because an import without it fails.
             for digest in [entry["digest"], *(digest for digest in self._parts(entry["digest"]) if digest not in present)]:
                 path = self._blob(digest)
                 archive.add(path, str(path.relative_to(self.folder)))
 
     def keep(self, wanted: Callable[[str], bool]) -> None:
-        """Forgets the other images, and the blobs that only they had."""
+        """Remove the other images and their unshared blobs."""
         kept = [entry for entry in self._manifests() if wanted(entry["annotations"][_REFERENCE])]
         self._index().write_text(json.dumps({"schemaVersion": 2, "manifests": kept}))
         needed = {self._blob(digest) for entry in kept for digest in [entry["digest"], *self._parts(entry["digest"])]}

@@ -1,4 +1,4 @@
-"""What the cluster needs of the machine: Linux, root, and a few of Debian's packages."""
+"""Requirements of the machine: Linux, root, and Debian packages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PATH = os.pathsep.join(dict.fromkeys([*os.environ.get("PATH", "").split(os.paths
 
 
 def require(packages: dict[str, str], say: Say = say_on_stderr) -> None:
-    """Sees to it that the commands are there; installs Debian's packages when this is root on a Debian.
+    """Ensure that the commands exist; as root on Debian, install missing packages.
 
     Raises Unavailable with the names of what is missing.
     """
@@ -52,17 +52,17 @@ def require(packages: dict[str, str], say: Say = say_on_stderr) -> None:
 
 
 def missing(packages: dict[str, str]) -> list[str]:
-    """The packages whose commands are not there."""
+    """Return the packages whose commands are missing."""
     return sorted({package for command, package in packages.items() if program(command) is None})
 
 
 def program(name: str) -> str | None:
-    """The path of a command, in the administrators' folders too."""
+    """Return the path of a command; also search the sbin folders."""
     return shutil.which(name, path=PATH)
 
 
 def run(*command: str, stdin: str | None = None) -> str:
-    """The output of a command of the machine. Raises Unavailable with its words when it fails."""
+    """Run a command and return its output. Raise Unavailable with its message if it fails."""
     done = subprocess.run(command, input=stdin, env={**os.environ, "PATH": PATH}, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Unavailable(f"{' '.join(command)}: {(done.stderr or done.stdout).strip()[-1000:]}")

@@ -1,4 +1,4 @@
-"""The bridge that pods hang on: the only thing of a cluster that the whole machine can see."""
+"""Network bridge of the pods."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ CLUSTERS = 32
 
 
 def add_bridge() -> int:
-    """Makes a bridge of a name that is free, and returns the number in its name. The kernel decides between two at once."""
+    """Create a bridge with a free name and return the number in its name. The kernel serializes concurrent calls."""
     for index in range(CLUSTERS):
-        # An address of its own: without one, the bridge's address changes as pods come and go, and connections stall.
+        # A fixed hardware address; otherwise the bridge's address changes with its pods and connections stall.
         address = f"02:f1:7e:00:00:{index:02x}"
         command = ("ip", "link", "add", f"cni{index}", "address", address, "type", "bridge")
         try:
@@ -29,7 +29,7 @@ def add_bridge() -> int:
 
 
 def bring_up(settings: Settings) -> None:
-    """Gives the bridge its two addresses: the node's, and the API server's; and says whose it is."""
+    """Assign the addresses of the node and the API server to the bridge, and mark it with its cluster."""
     machine.run("ip", "link", "set", settings.bridge, "alias", _alias(settings))
     machine.run("ip", "address", "add", f"{settings.bridge_ip}/24", "dev", settings.bridge)
     machine.run("ip", "address", "add", f"{settings.service_ip}/32", "dev", settings.bridge)
@@ -37,31 +37,31 @@ def bring_up(settings: Settings) -> None:
 
 
 def owns_bridge(settings: Settings) -> bool:
-    """Whether the bridge (and so the number in all names) is this cluster's: after a reboot another one may have taken it."""
+    """Return whether the bridge (and its number) belongs to this cluster; after a reboot another cluster may have it."""
     path = Path(f"/sys/class/net/{settings.bridge}/ifalias")
     return path.exists() and path.read_text().strip() == _alias(settings)
 
 
 def _alias(settings: Settings) -> str:
-    # The kernel takes 255 characters.
+    # The kernel's limit is 255 characters.
     return str(settings.folder)[-250:]
 
 
 def remove_bridge(bridge: str) -> None:
-    """Removes a bridge, if it is there."""
+    """Remove a bridge if it exists."""
     if Path(f"/sys/class/net/{bridge}").exists():
         machine.run("ip", "link", "delete", bridge)
 
 
 def write_cni_configuration(settings: Settings) -> None:
-    """Pods get an address on the bridge and a way to it, and to nowhere else: nothing forwards or masquerades."""
+    """Write the CNI configuration: pods have an address on the bridge and no route to other networks."""
     folder = settings.folder / "cni"
     folder.mkdir()
     ranges = [[{"subnet": settings.pod_cidr, "gateway": settings.bridge_ip}]]
     bridge = {
         "type": "bridge",
         "bridge": settings.bridge,
-        # The bridge has its address already; as a gateway the plug-in would turn on forwarding for the whole machine.
+        # The bridge has its address already; as a gateway, the plug-in would enable forwarding on the machine.
         "isGateway": False,
         "ipMasq": False,
         "ipam": {
@@ -75,7 +75,7 @@ def write_cni_configuration(settings: Settings) -> None:
 
 
 def remove_cni_results(settings: Settings) -> None:
-    """The CNI library notes each pod's networks in a folder of the machine; those of this cluster's pods go."""
+    """Remove the records of this cluster's pods that the CNI library keeps in a folder of the machine."""
     results = Path("/var/lib/cni/results")
     prefix = f"{settings.name}-"
     for path in results.glob(f"{prefix}*-eth0"):

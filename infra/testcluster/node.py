@@ -1,4 +1,4 @@
-"""The one real node: containerd and a kubelet, on the address of the pod bridge."""
+"""The real node: containerd and a kubelet, on the address of the pod bridge."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ disabled_plugins = [
 
 
 def write_configuration(settings: Settings) -> None:
-    """What containerd and the kubelet read, into the state folder; and the control group that pods live in."""
+    """Write the configuration of containerd and the kubelet, and create the control group of pods."""
     (settings.folder / "containerd.toml").write_text(
         _CONTAINERD.format(
             folder=settings.folder,
@@ -63,25 +63,25 @@ def write_configuration(settings: Settings) -> None:
             cni_programs=machine.CNI_FOLDER,
         )
     )
-    # Nobody answers names on the bridge: a look-up fails at once, and the pod's log says so.
+    # There is no DNS server on the bridge, so look-ups fail at once with an error in the pod's log.
     (settings.folder / "resolv.conf").write_text(f"nameserver {settings.bridge_ip}\noptions timeout:1 attempts:1\n")
     (settings.folder / "kubelet.json").write_text(json.dumps(_kubelet_configuration(settings), indent=2))
 
 
 def containerd(settings: Settings) -> list[str]:
-    """The command of containerd."""
+    """Return the command of containerd."""
     return [machine.program("containerd") or "containerd", f"--config={settings.folder / 'containerd.toml'}"]
 
 
 def kubelet(settings: Settings) -> list[str]:
-    """The command of the kubelet."""
+    """Return the command of the kubelet."""
     return [
         str(settings.programs / "kubelet"),
         f"--config={settings.folder / 'kubelet.json'}",
         f"--kubeconfig={settings.kubeconfig('kubelet')}",
         f"--root-dir={settings.folder / 'kubelet'}",
         f"--hostname-override={settings.node_name}",
-        # The kubelet refuses a loopback address, and this one is also where pods find the machine.
+        # The kubelet refuses a loopback address, and pods access the machine at this address.
         f"--node-ip={settings.bridge_ip}",
         "--node-labels=testcluster/node=real",
     ]
@@ -98,7 +98,7 @@ def _kubelet_configuration(settings: Settings) -> dict[str, object]:
         "readOnlyPort": 0,
         "tlsCertFile": str(pki / "server.crt"),
         "tlsPrivateKeyFile": str(pki / "server.key"),
-        # Pods see this address too: only the API server, by its certificate, is listened to.
+        # Pods can access this address, so only the API server's certificate is accepted.
         "authentication": {
             "anonymous": {"enabled": False},
             "webhook": {"enabled": False},
@@ -113,7 +113,7 @@ def _kubelet_configuration(settings: Settings) -> dict[str, object]:
         "enforceNodeAllocatable": [],
         "makeIPTablesUtilChains": False,
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
-        # Images were imported by hand and could not be pulled again.
+        # Images were imported and cannot be pulled again.
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
         "serializeImagePulls": False,
@@ -129,13 +129,13 @@ def _kubelet_configuration(settings: Settings) -> dict[str, object]:
 
 
 def snapshotter(folder: Path) -> str:
-    """An overlay can't lie on another (a state folder within a container): there, layers are copied."""
+    """Return the snapshotter: overlayfs, or native copies if the state folder is on an overlay."""
     kind = machine.run("stat", "--file-system", "--format=%T", str(folder)).strip()
     return "native" if kind == "overlayfs" else "overlayfs"
 
 
 def add_control_group(settings: Settings) -> None:
-    """The kubelet wants its root group to be there, in each of cgroup v1's hierarchies or in v2's only one."""
+    """Create the root control group that the kubelet requires, in all hierarchies of cgroup v1 or in cgroup v2."""
     for folder in _control_groups(settings):
         folder.mkdir(exist_ok=True)
     if (CGROUPS / "cgroup.controllers").exists():
@@ -151,7 +151,7 @@ def _control_groups(settings: Settings) -> list[Path]:
 
 
 def ctr(settings: Settings, *arguments: str) -> str:
-    """Runs containerd's own command line on this cluster's containers."""
+    """Run containerd's command line for this cluster's containers."""
     address = ("--address", str(settings.containerd_socket), "--namespace", "k8s.io")
     done = subprocess.run(["ctr", *address, *arguments], env={"PATH": machine.PATH}, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -160,7 +160,7 @@ def ctr(settings: Settings, *arguments: str) -> str:
 
 
 def end_containers(settings: Settings) -> None:
-    """Kills what runs in the cluster's own control group, and the shims of its own containerd.
+    """Kill all processes in the cluster's control group and the shims of its containerd.
 
     Works without a containerd, so also on what a crash has left behind.
     """
@@ -179,7 +179,7 @@ def _processes_in_control_groups(settings: Settings) -> set[Identity]:
 
 
 def _shims(settings: Settings) -> set[Identity]:
-    """A shim is this cluster's when it was given the socket of this cluster's containerd."""
+    """Return whether a shim belongs to this cluster, by the socket in its arguments."""
     found: set[Identity] = set()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
@@ -192,7 +192,7 @@ def _shims(settings: Settings) -> set[Identity]:
 
 
 def remove_traces(settings: Settings) -> None:
-    """Control groups, the links to logs that the kubelet makes in a folder of the machine, and the sockets of shims."""
+    """Remove control groups, the kubelet's links to logs, and the sockets of shims."""
     for group in _control_groups(settings):
         for folder in sorted(group.rglob("*"), reverse=True):
             if folder.is_dir():
@@ -210,7 +210,7 @@ def remove_traces(settings: Settings) -> None:
 
 
 def unmount_below(folder: Path) -> None:
-    """Unmounts everything below a folder, the innermost first."""
+    """Unmount everything below a folder, innermost first."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     points = [Path(line.split()[4].encode().decode("unicode_escape")) for line in lines]
     for point in sorted((point for point in points if point.is_relative_to(folder)), reverse=True):

@@ -1,4 +1,4 @@
-"""Processes that outlive the one that started them, and are found again by any other: by pid and time of start.
+"""Detached processes that other processes find by pid and start time.
 
 A pid alone is not enough: after the process has ended, the system gives its number to somebody else. So a record holds
 the start time that the kernel knows (`/proc/<pid>/stat`) and the boot it counts from, and only a process that has both is
@@ -20,13 +20,13 @@ from pathlib import Path
 from infra.testcluster.errors import ClusterError
 from infra.testcluster.machine import PATH
 
-# Kept for the life of this process: a Popen that is collected while its process runs warns.
+# Kept until this process ends, because collecting a Popen of a running process causes a warning.
 _started: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
 class Identity:
-    """One process of one boot of this machine."""
+    """Identity of a process: pid, start time and boot."""
 
     pid: int
     started: int  # in clock ticks since the boot
@@ -34,7 +34,7 @@ class Identity:
 
     @classmethod
     def of(cls, pid: int) -> Identity | None:
-        """The identity of a process that runs now; None when there is none, or only its remains."""
+        """Return the identity of a running process; None if it does not exist or is a zombie."""
         try:
             # The name, in parentheses, may hold spaces and parentheses itself.
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -46,17 +46,17 @@ class Identity:
 
     @property
     def alive(self) -> bool:
-        """Whether this very process runs."""
+        """Return whether this process runs."""
         return Identity.of(self.pid) == self
 
     def signal(self, number: signal.Signals) -> None:
-        """Sends a signal, if this very process still runs."""
+        """Send a signal if this process still runs."""
         if self.alive:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
     def wait(self, seconds: float) -> bool:
-        """Waits until the process has ended; whether it has."""
+        """Wait until the process has ended, and return whether it has."""
         until = time.monotonic() + seconds
         while self.alive:
             if time.monotonic() > until:
@@ -66,10 +66,10 @@ class Identity:
         return True
 
     def end(self, patience: float = 10) -> None:
-        """TERM, and KILL when that does not help in `patience` seconds (0: KILL at once)."""
+        """Send TERM, and KILL after `patience` seconds (0: KILL at once)."""
         if patience:
             self.signal(signal.SIGTERM)
-            self.signal(signal.SIGCONT)  # a process that was paused gets no TERM
+            self.signal(signal.SIGCONT)  # a suspended process does not receive TERM
             if self.wait(patience):
                 return
         self.signal(signal.SIGKILL)
@@ -78,14 +78,14 @@ class Identity:
 
 
 class Processes:
-    """The processes of one folder: a record and a log each, named by their part."""
+    """Processes of one folder, each with a record and a log named by its part."""
 
     def __init__(self, folder: Path) -> None:
         self.records = folder / "processes"
         self.logs = folder / "logs"
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> Identity:
-        """Starts a part, detached, with a small environment of its own: no proxy, no credentials of whoever starts it."""
+        """Start a detached part with a minimal environment, without proxies and credentials of the caller."""
         self.records.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(parents=True, exist_ok=True)
         with self.log(name).open("ab") as log:
@@ -109,7 +109,7 @@ class Processes:
         return identity
 
     def find(self, name: str) -> Identity | None:
-        """The process of a part, if it runs."""
+        """Return the process of a part if it runs."""
         try:
             identity = Identity(**json.loads((self.records / f"{name}.json").read_text()))
         except FileNotFoundError:
@@ -117,29 +117,29 @@ class Processes:
         return identity if identity.alive else None
 
     def names(self) -> list[str]:
-        """Every part that was started here, running or not."""
+        """Return all started parts, running or not."""
         return sorted(path.stem for path in self.records.glob("*.json"))
 
     def end(self, name: str, patience: float = 10) -> None:
-        """Ends a part; nothing happens when it does not run."""
+        """Stop a part if it runs."""
         identity = self.find(name)
         if identity is not None:
             identity.end(patience)
         (self.records / f"{name}.json").unlink(missing_ok=True)
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Sends a signal to a part. Raises ClusterError when it does not run."""
+        """Send a signal to a part. Raise ClusterError if it does not run."""
         identity = self.find(name)
         if identity is None:
             raise ClusterError(f"{name} does not run")
         identity.signal(number)
 
     def log(self, name: str) -> Path:
-        """Where a part writes."""
+        """Return the path of a part's log."""
         return self.logs / f"{name}.log"
 
     def explain(self, name: str, what: str) -> str:
-        """An error's message with the end of the part's log."""
+        """Return an error message with the end of the part's log."""
         log = self.log(name)
         end = log.read_text(errors="replace")[-1500:].strip() if log.exists() else ""
         return f"{name} {what}; the end of {log}:\n{end}"
@@ -150,7 +150,7 @@ def _boot() -> str:
 
 
 def _reap() -> None:
-    """Takes the exit codes of ended children of this process, so that none stays as a zombie."""
+    """Reap ended child processes."""
     for process in list(_started):
         if process.poll() is not None:
             _started.remove(process)

