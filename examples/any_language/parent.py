@@ -1,4 +1,4 @@
-"""An ordinary Temporal workflow that runs a flytemp workflow as its child. It imports nothing of flytemp.
+"""An ordinary Temporal workflow that runs a flytemp workflow as its child. It does not import flytemp.
 
 All it knows is the workflow type, the task queue and the JSON of a launch, so that the same works from Go, Java,
 TypeScript and every other SDK.
@@ -24,7 +24,7 @@ OWN_TASK_QUEUE = "any-language"
 
 @workflow.defn
 class Forecast:
-    """A team's own workflow: fits a line with flytemp, and goes on with the result."""
+    """Workflow of a team that uses flytemp to fit a line and extrapolates it."""
 
     @workflow.run
     async def run(self, launch_plan: str, y: list[float], at: float) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class Forecast:
                 execution_timeout=timedelta(hours=1),
             )
         except ChildWorkflowError as error:
-            # The error's type is flytemp's code or the exception's name; its first detail says more, as JSON.
+            # The type is flytemp's code or the exception's class; the first detail has more fields as JSON.
             if isinstance(error.cause, ApplicationError):
                 return {"failed": error.cause.type, "message": error.cause.message}
             raise
@@ -48,7 +48,7 @@ class Forecast:
 
 
 async def main() -> None:
-    """Serve the team's own workflow until Ctrl-C."""
+    """Run the team's own worker until Ctrl-C."""
     settings = ClientConfigProfile.load().to_client_connect_config()
     settings.setdefault("target_host", "localhost:7233")
     client = await Client.connect(**settings)

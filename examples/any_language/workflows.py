@@ -1,4 +1,4 @@
-"""What is launched from elsewhere: a straight line through points, by least squares."""
+"""Workflow that other programs launch: a straight line through points, by least squares."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flytemp import LaunchPlan, task, workflow
 
 
 class Line(NamedTuple):
-    """y = slope × x + intercept"""
+    """Line y = slope × x + intercept."""
 
     slope: float
     intercept: float
@@ -16,7 +16,7 @@ class Line(NamedTuple):
 
 @task
 def fit_slope(x: list[float], y: list[float]) -> float:
-    """The slope of the best straight line."""
+    """Return the slope of the best straight line."""
     if len(x) != len(y):
         raise ValueError(f"{len(x)} values of x and {len(y)} of y")
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
@@ -26,7 +26,7 @@ def fit_slope(x: list[float], y: list[float]) -> float:
 
 @task
 def fit_intercept(x: list[float], y: list[float], slope: float) -> float:
-    """Where it crosses x = 0."""
+    """Return the value at x = 0."""
     return sum(y) / len(y) - slope * sum(x) / len(x)
 
 

@@ -1,4 +1,4 @@
-"""A model is trained, and released when it is good enough or somebody says so."""
+"""A model is trained and released if its accuracy is sufficient or a user approves it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ModelFile = FlyteFile[Literal["joblib"]]
 
 @dataclass
 class Model:
-    """A classifier of irises, and its share of right answers on flowers that it has not seen."""
+    """Classifier of irises with its accuracy on test data."""
 
     file: ModelFile
     accuracy: float
@@ -27,7 +27,7 @@ class Model:
 
 @task
 def train(strength: float) -> Model:
-    """Fit a logistic regression; a small ``strength`` makes it a simple one."""
+    """Fit a logistic regression; a small ``strength`` gives a simple model."""
     flowers, kinds = load_iris(return_X_y=True)
     known, others, known_kinds, other_kinds = train_test_split(flowers, kinds, random_state=0, stratify=kinds)
     classifier = LogisticRegression(C=strength, max_iter=1_000).fit(known, known_kinds)
@@ -39,19 +39,19 @@ def train(strength: float) -> Model:
 
 @task
 def accept(model: Model) -> Model:
-    """Good enough, so nobody is asked."""
+    """Accept the model without an approval."""
     return model
 
 
 @task
 def publish(model: Model, version: str, note: str) -> str:
-    """Where a registry of models would be told."""
+    """Publish the model; a real task would add it to a model registry."""
     return f"irises {version}, {model.accuracy:.0%} right: {note}"
 
 
 @workflow
 def release(strength: float = 1.0, wanted: float = 0.9) -> str:
-    """Train, check, and publish under the version that somebody gives."""
+    """Train a model, check its accuracy, and publish it under a version that a user gives."""
     model = train(strength=strength)
     checked: Model = (
         conditional("good enough")

@@ -1,4 +1,4 @@
-"""What happens to a sensor's readings depends on how many are missing."""
+"""The treatment of a sensor's readings depends on the number of missing values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flytemp import conditional, task, workflow
 
 
 class Mode(Enum):
-    """What to do about gaps."""
+    """Treatment of gaps."""
 
     LENIENT = "lenient"
     STRICT = "strict"
@@ -17,7 +17,7 @@ class Mode(Enum):
 
 @dataclass
 class Quality:
-    """How complete the readings are."""
+    """Completeness of the readings."""
 
     total: int
     missing: int
@@ -26,20 +26,20 @@ class Quality:
 
 @task
 def inspect(readings: list[float | None]) -> Quality:
-    """Count what is there and what is not."""
+    """Count all readings and the missing ones."""
     missing = readings.count(None)
     return Quality(total=len(readings), missing=missing, share_missing=missing / max(len(readings), 1))
 
 
 @task
 def keep(readings: list[float | None]) -> list[float]:
-    """The readings as they are."""
+    """Return the readings unchanged."""
     return [reading for reading in readings if reading is not None]
 
 
 @task
 def repeat_last(readings: list[float | None]) -> list[float]:
-    """Each gap gets the reading before it."""
+    """Fill each gap with the previous reading."""
     filled: list[float] = []
     for reading in readings:
         filled.append(reading if reading is not None else filled[-1] if filled else 0.0)
@@ -48,7 +48,7 @@ def repeat_last(readings: list[float | None]) -> list[float]:
 
 @task
 def interpolate(readings: list[float | None]) -> list[float]:
-    """Each gap gets what lies on the line between its neighbours."""
+    """Fill each gap by linear interpolation."""
     known = [(at, reading) for at, reading in enumerate(readings) if reading is not None]
     filled: list[float] = []
     for at, reading in enumerate(readings):
@@ -61,13 +61,13 @@ def interpolate(readings: list[float | None]) -> list[float]:
 
 @task
 def average(values: list[float]) -> float:
-    """The mean."""
+    """Return the mean."""
     return sum(values) / len(values)
 
 
 @workflow
 def average_reading(readings: list[float | None], mode: Mode = Mode.LENIENT) -> float:
-    """The mean of the readings; gaps are filled where there are few of them, and refused where there are many."""
+    """Average the readings; a few gaps are filled, many gaps are an error."""
     quality = inspect(readings=readings)
     complete: list[float] = (
         conditional("gaps")

@@ -1,4 +1,4 @@
-"""The digits pipeline from nothing, with the commands that a user types: `just demo`.
+"""Demo of the digits pipeline with the commands that a user types: `just demo`.
 
 Starts `flytemp dev` (Temporal server, UI, store, worker) on free ports, registers and launches the pipeline, shows its
 nodes while they run, prints the results, and stops everything again, also after a failure or Ctrl-C.
@@ -30,11 +30,11 @@ STOP_SECONDS = 60
 
 
 class DemoFailed(Exception):
-    """A step did not work; the text says which, and where to look."""
+    """Error of a failed step; the message names the step and its log."""
 
 
 class Terminated(BaseException):
-    """TERM arrived: leave in order, as after Ctrl-C."""
+    """Raised after TERM, to stop all processes as after Ctrl-C."""
 
 
 def main() -> int:
@@ -46,7 +46,7 @@ def main() -> int:
             name = run_pipeline()
             show_results(name, dev)
             if arguments.keep:
-                _say("\neverything goes on until Ctrl-C")
+                _say("\neverything keeps running until Ctrl-C")
                 signal.pause()
     except DemoFailed as error:
         print(f"\nerror: {error}", file=sys.stderr)
@@ -55,7 +55,7 @@ def main() -> int:
         return 0 if arguments.keep else 130
     except Terminated:
         return 143
-    _say("\nstopped; nothing is left running")
+    _say("\nstopped all processes")
     return 0
 
 
@@ -74,18 +74,18 @@ def _say(text: str) -> None:
 
 
 def command_line(arguments: Sequence[str]) -> list[str]:
-    """`flytemp …` with this Python, whatever is on PATH."""
+    """Return the command line of `flytemp` with this Python."""
     return [sys.executable, "-m", "flytemp_cli", *arguments]
 
 
 def _environment() -> dict[str, str]:
-    """Without the caller's own connection and store: the demo must find the server that it starts."""
+    """Return the environment without the caller's connection and store, so that the demo uses its own server."""
     return {key: value for key, value in os.environ.items() if not key.startswith(("FLYTEMP_", "TEMPORAL_"))}
 
 
 @contextmanager
 def running_dev() -> Iterator[dict[str, Any]]:
-    """`flytemp dev` as a child; yields what its state file says. It dies with this process, however that ends."""
+    """Run `flytemp dev` as a child process that ends with this process; yield its state file."""
     arguments = ["dev", "--port", "0", "--ui-port", "0"]
     _say(f"$ flytemp {' '.join(arguments)}")
     STATE.mkdir(exist_ok=True)
@@ -112,7 +112,7 @@ def _wait_until_ready(child: subprocess.Popen[bytes]) -> dict[str, Any]:
 
 
 def _state_of(child: subprocess.Popen[bytes]) -> dict[str, Any] | None:
-    """What the state file says, once it is this child's and not one of an earlier run."""
+    """Return the state file of this child process; ignore the file of an earlier run."""
     try:
         state = json.loads((STATE / "dev.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -126,7 +126,7 @@ def _last_words() -> str:
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
-    """TERM lets it stop its worker and server in order; a second Ctrl-C meanwhile must not leave them behind."""
+    """Stop the child with TERM, so that it stops its worker and server; ignore a second Ctrl-C meanwhile."""
     if child.poll() is None:
         child.send_signal(signal.SIGTERM)
     try:
@@ -146,7 +146,7 @@ def flytemp(*arguments: str) -> None:
 
 
 def run_pipeline() -> str:
-    """Register and launch; returns the execution's name."""
+    """Register and launch; return the execution's name."""
     name = f"digits-{datetime.now():%Y%m%d-%H%M%S}"
     flytemp("register", "pipeline.py")
     flytemp("launch", "digits", "--name", name, "--test-share", "0.25", "--follow")
@@ -154,7 +154,7 @@ def run_pipeline() -> str:
 
 
 def show_results(name: str, dev: dict[str, Any]) -> None:
-    """What came out, and where everything lies."""
+    """Print the results and the locations of the files."""
     arguments = ["get", "execution", name, "-o", "json"]
     text = subprocess.run(
         command_line(arguments), cwd=HERE, env=_environment(), check=True, stdout=subprocess.PIPE
@@ -167,12 +167,12 @@ def show_results(name: str, dev: dict[str, Any]) -> None:
     _say(f"  test accuracy      {metrics['accuracy']:.4f} of {metrics['test_samples']} images")
     _say(f"  macro F1           {metrics['macro_f1']:.4f}")
     _say(f"  most confused      {_most_confused(metrics['confusion'])}")
-    _say("\nWhere things are")
+    _say("\nLocations")
     _say(f"  confusion matrix   {local_path(outputs['confusion_picture']['uri'])}")
     _say(f"  model              {local_path(outputs['best_model']['uri'])}")
     _say(f"  record and logs    {local_path(execution['metadata_uri'])}")
     _say(f"  Temporal UI        {ui_of(execution, dev)}")
-    _say("\nThe UI lives as long as the server: `just demo --keep` keeps both, and so does, later,")
+    _say("\nThe UI runs as long as the server. To keep both, use `just demo --keep`, or later")
     _say(f"`flytemp dev` in {HERE}")
 
 
@@ -189,12 +189,12 @@ def _most_confused(confusion: list[list[int]]) -> str:
 
 
 def local_path(uri: str) -> str:
-    """A path that can be pasted, for what lies on this machine: nothing in a store's URI is percent-encoded."""
+    """Return the local path of a URI; store URIs are not percent-encoded."""
     return uri.removeprefix("file://")
 
 
 def ui_of(execution: dict[str, Any], dev: dict[str, Any]) -> str:
-    """The execution's page in Temporal's UI."""
+    """Return the URL of the execution in Temporal's UI."""
     workflow = quote(execution["workflow_id"], safe="")
     return f"{dev['ui_url']}/namespaces/{quote(execution['namespace'])}/workflows/{workflow}"
 

@@ -33,7 +33,7 @@ PictureFile = FlyteFile[Literal["png"]]
 
 
 class ModelKind(Enum):
-    """A family of classifiers."""
+    """Family of classifiers."""
 
     LOGISTIC_REGRESSION = "logistic regression"
     SUPPORT_VECTORS = "support vectors"
@@ -43,7 +43,7 @@ class ModelKind(Enum):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model to try: its family, and the one parameter of it that matters most here."""
+    """Candidate: a family of models and its most important parameter."""
 
     kind: ModelKind
     parameter: float
@@ -55,7 +55,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What `validate` found."""
+    """Result of `validate`."""
 
     samples: int
     features: int
@@ -64,7 +64,7 @@ class DataSummary:
 
 
 class Split(NamedTuple):
-    """Disjoint parts of the data set, with the classes in the same proportions."""
+    """Disjoint parts of the data set with equal proportions of the classes."""
 
     train: ArraysFile
     validation: ArraysFile
@@ -73,7 +73,7 @@ class Split(NamedTuple):
 
 @dataclass
 class TrainedModel:
-    """A model and its share of right answers on data that it was not fitted to."""
+    """Model and its accuracy on the validation data."""
 
     candidate: Candidate
     validation_accuracy: float
@@ -82,18 +82,18 @@ class TrainedModel:
 
 @dataclass(frozen=True)
 class Metrics:
-    """How the chosen model does on the test part, which nothing before has seen."""
+    """Metrics of the selected model on the test data."""
 
     model: str
     accuracy: float
     macro_f1: float
     test_samples: int
     confusion: list[list[int]]
-    """``confusion[i][j]``: how many images of the digit i were taken for a j."""
+    """``confusion[i][j]``: number of images of digit i that were classified as j."""
 
 
 class Digits(NamedTuple):
-    """What the pipeline leaves."""
+    """Results of the pipeline."""
 
     data: DataSummary
     metrics: Metrics
@@ -114,7 +114,7 @@ def _read(path: ArraysFile) -> tuple[np.ndarray, np.ndarray]:
 
 @task
 def load() -> ArraysFile:
-    """The 1,797 images of 8 × 8 pixels that come with scikit-learn."""
+    """Load the 1,797 images of 8 × 8 pixels that are part of scikit-learn."""
     digits = load_digits()
     print(f"loaded {len(digits.target)} images")
     return _save(ArraysFile.new("digits.npz"), digits.data, digits.target)
@@ -122,7 +122,7 @@ def load() -> ArraysFile:
 
 @task
 def validate(data: ArraysFile) -> DataSummary:
-    """Refuse data that no model should be trained on."""
+    """Raise an error for data that is unsuitable for training."""
     images, labels = _read(data)
     if images.ndim != 2 or len(images) != len(labels):
         raise ValueError(f"images and labels do not match: {images.shape} and {labels.shape}")
@@ -142,7 +142,7 @@ def validate(data: ArraysFile) -> DataSummary:
 
 @task
 def split(data: ArraysFile, summary: DataSummary, test_share: float, seed: int) -> Split:
-    """Set the test part aside, and the same share of the rest for choosing between models."""
+    """Split off the test data, and the same share of the rest as validation data."""
     if summary.smallest_class * test_share < 2:
         raise ValueError(f"test_share={test_share} leaves fewer than 2 images of a digit to test with")
     images, labels = _read(data)
@@ -189,7 +189,7 @@ def train(candidate: Candidate, data: ArraysFile, validation: ArraysFile, seed: 
 
 @workflow
 def train_candidates(data: ArraysFile, validation: ArraysFile, seed: int) -> list[TrainedModel]:
-    """Train every candidate; none waits for another."""
+    """Train all candidates in parallel."""
     candidates = [
         Candidate(ModelKind.LOGISTIC_REGRESSION, 0.1),
         Candidate(ModelKind.LOGISTIC_REGRESSION, 1.0),
@@ -204,7 +204,7 @@ def train_candidates(data: ArraysFile, validation: ArraysFile, seed: int) -> lis
 
 @task
 def pick_best(models: list[TrainedModel]) -> TrainedModel:
-    """The model with the best validation accuracy; the first one of equals."""
+    """Return the model with the best validation accuracy."""
     for model in sorted(models, key=lambda model: -model.validation_accuracy):
         print(f"{model.validation_accuracy:.4f}  {model.candidate.title}")
     return max(models, key=lambda model: model.validation_accuracy)
@@ -212,7 +212,7 @@ def pick_best(models: list[TrainedModel]) -> TrainedModel:
 
 @task
 def evaluate(best: TrainedModel, test: ArraysFile) -> Metrics:
-    """How good the chosen model really is."""
+    """Evaluate the selected model on the test data."""
     images, expected = _read(test)
     predicted = joblib.load(best.model.path).predict(images)
     return Metrics(
@@ -226,8 +226,8 @@ def evaluate(best: TrainedModel, test: ArraysFile) -> Metrics:
 
 @task
 def report(metrics: Metrics, classes: list[int]) -> PictureFile:
-    """The confusion matrix as a picture."""
-    # Without pyplot: a Figure of its own needs no display and no global state. Imported here, for no other task draws.
+    """Draw the confusion matrix."""
+    # A Figure without pyplot needs no display and no global state. Imported here, because no other task draws.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 5.5), layout="constrained")
@@ -250,7 +250,7 @@ def report(metrics: Metrics, classes: list[int]) -> PictureFile:
 
 @workflow
 def digits(test_share: float = 0.25, seed: int = 0) -> Digits:
-    """Train several classifiers of handwritten digits, and report how good the best one is.
+    """Train several classifiers of handwritten digits and evaluate the best one.
 
     Args:
         test_share: the share of the data that is set aside for the test, and again for choosing the model.

@@ -1,4 +1,4 @@
-"""Successive halving: train many candidates a little, the better half longer, and so on until one is left."""
+"""Successive halving: each round trains the candidates and keeps the better half, until one is left."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from flytemp import dynamic, task, workflow
 
 POINTS = [(x / 10, 3.0 * x / 10 + 1.0) for x in range(-10, 11)]
-"""What is to be learned: y = 3x + 1."""
+"""The function to learn: y = 3x + 1."""
 
 
 @dataclass
 class Trained:
-    """A line that was fitted by gradient descent."""
+    """Line fitted by gradient descent."""
 
     learning_rate: float
     steps: int
@@ -23,7 +23,7 @@ class Trained:
 
 @task
 def train(learning_rate: float, steps: int) -> Trained:
-    """Fit the line in some steps."""
+    """Fit the line with a number of steps."""
     slope = intercept = 0.0
     for _ in range(steps):
         errors = [(slope * x + intercept - y, x) for x, y in POINTS]
@@ -36,14 +36,14 @@ def train(learning_rate: float, steps: int) -> Trained:
 
 @task
 def better_half(results: list[Trained]) -> list[float]:
-    """The learning rates of those with the smaller losses."""
+    """Return the learning rates of the half with the smaller losses."""
     ranked = sorted(results, key=lambda result: result.loss)
     return [result.learning_rate for result in ranked[: len(ranked) // 2]]
 
 
 @dynamic
 def halve(learning_rates: list[float], steps: int) -> Trained:
-    """One round, and the rounds after it: how many there are depends on the number of candidates."""
+    """Run one round and the following rounds; their number depends on the number of candidates."""
     results = [train(learning_rate=rate, steps=steps) for rate in learning_rates]
     if len(results) == 1:
         return results[0]
@@ -52,5 +52,5 @@ def halve(learning_rates: list[float], steps: int) -> Trained:
 
 @workflow
 def tune(learning_rates: list[float], steps: int = 5) -> Trained:
-    """Find the learning rate that gets furthest."""
+    """Find the best learning rate."""
     return halve(learning_rates=learning_rates, steps=steps)

@@ -1,4 +1,4 @@
-"""A web service that launches executions and tells how they are doing.
+"""Web service that launches executions and returns their status.
 
 The service needs flytemp's SDK alone: it starts no worker and runs no task. One client serves all requests.
 """
@@ -18,7 +18,7 @@ from flytemp.errors import AlreadyExists, InputError, NotFound, TemporalUnavaila
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Connect once, as `flytemp config view` says."""
+    """Connect once, with the settings that `flytemp config view` shows."""
     client = await flytemp.Client.connect()
     app.state.flytemp = client
     try:
@@ -39,7 +39,7 @@ Client = Annotated[flytemp.Client, Depends(_client)]
 
 
 class ReportRequest(BaseModel):
-    """A report to make. The name makes a repeated request harmless."""
+    """Request for a report. The name makes repeated requests idempotent."""
 
     name: str
     measurements: list[float]
@@ -47,7 +47,7 @@ class ReportRequest(BaseModel):
 
 
 class ReportStatus(BaseModel):
-    """How far a report is, and the report once there is one."""
+    """Phase of a report, and the report when it is finished."""
 
     name: str
     phase: str
@@ -57,7 +57,7 @@ class ReportStatus(BaseModel):
 
 @app.post("/reports", status_code=202)
 async def start_report(wanted: ReportRequest, response: Response, client: Client) -> ReportStatus:
-    """Launch, and answer at once: the execution goes on whatever becomes of this service."""
+    """Launch and return at once. The execution does not depend on this service."""
     inputs = {"measurements": wanted.measurements, "limit": wanted.limit}
     try:
         handle = await client.launch("series_report", inputs=inputs, name=wanted.name)
@@ -73,13 +73,13 @@ async def start_report(wanted: ReportRequest, response: Response, client: Client
 
 @app.get("/reports/{name}")
 async def get_report(name: str, client: Client) -> ReportStatus:
-    """The report, or how far it is."""
+    """Return the report or its phase."""
     return await _status(client, name)
 
 
 @app.delete("/reports/{name}", status_code=202)
 async def cancel_report(name: str, client: Client) -> None:
-    """Stop making it."""
+    """Cancel a report."""
     try:
         await client.execution(name).cancel("cancelled through the service")
     except NotFound as error:

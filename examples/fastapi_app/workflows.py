@@ -1,4 +1,4 @@
-"""What the service launches: summary statistics of a series of measurements."""
+"""Workflow of the service: summary statistics of a series of measurements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flytemp import task, workflow
 
 @dataclass(frozen=True)
 class Summary:
-    """A series of measurements in four numbers."""
+    """Summary of a series of measurements."""
 
     count: int
     mean: float
@@ -20,7 +20,7 @@ class Summary:
 
 @task
 def drop_outliers(measurements: list[float], limit: float) -> list[float]:
-    """Leave out what is further than ``limit`` standard deviations from the mean."""
+    """Remove values that differ from the mean by more than ``limit`` standard deviations."""
     if len(measurements) < 2:
         return measurements
     mean = statistics.fmean(measurements)
@@ -30,7 +30,7 @@ def drop_outliers(measurements: list[float], limit: float) -> list[float]:
 
 @task(retries=2)
 def summarize(kept: list[float], total: int) -> Summary:
-    """Describe what is left."""
+    """Summarize the remaining values."""
     if not kept:
         raise ValueError("there is nothing to summarize")
     print(f"{len(kept)} of {total} measurements")
@@ -41,7 +41,7 @@ def summarize(kept: list[float], total: int) -> Summary:
 
 @task
 def count(measurements: list[float]) -> int:
-    """How many there are."""
+    """Return the number of measurements."""
     return len(measurements)
 
 

@@ -1,4 +1,4 @@
-"""Tasks that describe the columns of a table, and a workflow that is put together from a configuration."""
+"""Tasks that describe the columns of a table, and a workflow that is built from a configuration."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from flytemp import ImperativeWorkflow, task
 
 @task
 def read_column(table: dict[str, list[float]], column: str) -> list[float]:
-    """The values of one column."""
+    """Return the values of one column."""
     return table[column]
 
 
 @task
 def spread(values: list[float]) -> float:
-    """How far the values lie apart."""
+    """Return the difference between the largest and the smallest value."""
     return max(values) - min(values)
 
 
 @task
 def mean(values: list[float]) -> float:
-    """The mean."""
+    """Return the mean."""
     return sum(values) / len(values)
 
 
 @task
 def report(names: list[str], numbers: list[float]) -> str:
-    """Names and numbers, line by line."""
+    """Return names and numbers as lines of text."""
     return "\n".join(f"{name}: {number:g}" for name, number in zip(names, numbers, strict=True))
 
 
 STATISTICS = [("height", mean), ("height", spread), ("weight", mean)]
-"""What is wanted of which column; a file could say so, too."""
+"""Statistics to compute for each column; a configuration file could contain this."""
 
 statistics = ImperativeWorkflow("column_statistics")
 table = statistics.add_workflow_input("table", dict[str, list[float]])

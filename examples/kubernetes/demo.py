@@ -1,4 +1,4 @@
-"""The digits pipeline on a Kubernetes of its own, every node a pod: `just demo-kubernetes`.
+"""Demo of the digits pipeline on a local Kubernetes cluster with a pod per task: `just demo-kubernetes`.
 
 Starts the test cluster (or uses the one that is up), an S3 server for the store, and `flytemp dev` with a worker that starts
 pods. Registers and launches the pipeline, shows its nodes while they run, prints the results and the pods, and stops
@@ -55,7 +55,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where the demo runs: a namespace of the cluster, and the variables by which commands and the worker find it."""
+    """Environment of the demo: a namespace of the cluster, and environment variables for commands and the worker."""
 
     cluster: Cluster
     namespace: str
@@ -63,7 +63,7 @@ class Place:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Without the caller's own connection and store."""
+        """Return the environment without the caller's connection and store."""
         ours = {key: value for key, value in os.environ.items() if not key.startswith(("FLYTEMP_", "TEMPORAL_", "AWS_"))}
         return {**ours, **self.variables}
 
@@ -77,7 +77,7 @@ def main() -> int:
             place = prepare(stack)
             run_pipeline(place)
             if arguments.keep:
-                _say("\neverything goes on until Ctrl-C; in another terminal, `flytemp` and `kubectl` find it after")
+                _say("\neverything keeps running until Ctrl-C; to use `flytemp` and `kubectl` in another terminal, run")
                 _say(f"  cd {PROJECT} && . {VARIABLES}")
                 with suppress(KeyboardInterrupt):
                     signal.pause()
@@ -89,7 +89,7 @@ def main() -> int:
     except Terminated:
         return 143
     shutil.rmtree(RUN, ignore_errors=True)
-    _say("\nstopped; nothing is left running")
+    _say("\nstopped all processes")
     return 0
 
 
@@ -111,7 +111,7 @@ def _say(text: str) -> None:
 
 
 def prepare(stack: ExitStack) -> Place:
-    """Everything that the pipeline needs; what ``stack`` holds is stopped in the other order."""
+    """Prepare everything that the pipeline needs; ``stack`` stops it in reverse order."""
     stack.enter_context(_alone())
     cluster = stack.enter_context(_running_cluster())
     _remove_leftovers(cluster)
@@ -143,7 +143,7 @@ def prepare(stack: ExitStack) -> Place:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """One demo at a time in this folder; it begins with an empty one."""
+    """Lock the folder for one demo at a time, and empty it."""
     STATE.mkdir(exist_ok=True)
     with (STATE / "lock").open("a") as lock:
         try:
@@ -159,7 +159,7 @@ def _alone() -> Iterator[None]:
 
 @contextmanager
 def _running_cluster() -> Iterator[Cluster]:
-    """The test cluster. It goes on where somebody asked for it (`just cluster up`) or tests use it."""
+    """Yield the test cluster. It keeps running if `just cluster up` started it or tests use it."""
     folder = state_folder(None)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f"{folder.name}.users").open("a") as users:
@@ -179,13 +179,13 @@ def _running_cluster() -> Iterator[Cluster]:
 
 
 def _remove_leftovers(cluster: Cluster) -> None:
-    """Of a demo that was killed."""
+    """Remove the resources of a demo that was killed."""
     cluster.kubectl("delete", "namespace", "--selector", LABEL, "--wait=false")
 
 
 @contextmanager
 def _one_gpu(cluster: Cluster) -> Iterator[None]:
-    """The node has a GPU, as far as the scheduler can tell."""
+    """Add a GPU to the node's status, which the scheduler reads."""
     before = cluster.api.get(f"/api/v1/nodes/{cluster.node_name}")["status"]["capacity"].get(GPU, "0")
     if before != "0":
         yield
@@ -209,7 +209,7 @@ def _namespace(cluster: Cluster) -> Iterator[str]:
 
 
 def _allow_worker(cluster: Cluster, namespace: str) -> None:
-    """The worker's user gets the rights of infra/rbac, and no others."""
+    """Grant the worker's user the rights of infra/rbac only."""
     for one in yaml.safe_load_all(RIGHTS.read_text().replace("namespace: flytemp\n", f"namespace: {namespace}\n")):
         if one["kind"] == "RoleBinding":
             one["subjects"] = [{"kind": "User", "name": "flytemp-worker", "apiGroup": "rbac.authorization.k8s.io"}]
@@ -217,19 +217,19 @@ def _allow_worker(cluster: Cluster, namespace: str) -> None:
 
 
 def _keep_credentials(cluster: Cluster, namespace: str, variables: dict[str, str]) -> None:
-    """The secret ``store`` that policy.toml names."""
+    """Create the secret ``store`` that policy.toml names."""
     data = {name: base64.b64encode(value.encode()).decode() for name, value in variables.items()}
     cluster.api.create(f"/api/v1/namespaces/{namespace}/secrets", {"metadata": {"name": "store"}, "data": data})
 
 
 def _write_project() -> None:
-    """The project: this folder's files, and the pipeline of examples/digits as it is."""
+    """Create the project from this folder's files and the pipeline of examples/digits."""
     for path in (HERE / "flytemp.toml", HERE / "policy.toml", HERE / "digits_gpu.py", EXAMPLES / "digits" / "pipeline.py"):
         shutil.copy(path, PROJECT)
 
 
 def _write_environment(place: Place) -> None:
-    """For the terminal of somebody who looks around: with `--keep`."""
+    """Write the environment variables for another terminal, for `--keep`."""
     VARIABLES.touch(mode=0o600)  # it holds the key of the S3 server; so it is not in the project, which is bundled
     scripts, programs = Path(sys.executable).parent, place.cluster.settings.programs
     lines = [f"export {name}={shlex.quote(value)}" for name, value in place.variables.items()]
@@ -240,7 +240,7 @@ def _write_environment(place: Place) -> None:
 
 @contextmanager
 def _running_dev(place: Place) -> Iterator[None]:
-    """`flytemp dev` as a child: a Temporal server, and a worker whose tasks are pods."""
+    """Run `flytemp dev` as a child process: a Temporal server, and a worker that runs tasks as pods."""
     arguments = ["dev", "--port", "0", "--ui-port", "0"]
     _say(f"$ flytemp {' '.join(arguments)}")
     with LOG.open("ab") as log:
@@ -293,7 +293,7 @@ def flytemp(place: Place, *arguments: str) -> None:
 
 
 def run_pipeline(place: Place) -> None:
-    """Register, launch, follow, and show what came out."""
+    """Register, launch and follow the pipeline, and print its results."""
     name = f"digits-{datetime.now():%Y%m%d-%H%M%S}"
     flytemp(place, "register", "digits_gpu.py")
     flytemp(place, "launch", "digits_gpu", "--name", name, "--test-share", "0.25", "--follow")
@@ -307,7 +307,7 @@ def run_pipeline(place: Place) -> None:
 
 
 def show_results(place: Place, outputs: dict[str, Any]) -> None:
-    """What the pipeline found; its picture is fetched."""
+    """Print the results of the pipeline and download its picture."""
     os.environ.update(place.variables)  # of this process, too: it reads the store
     folder, _, file = outputs["confusion_picture"]["uri"].rpartition("/")
     PICTURE.write_bytes(open_store(folder).read(file))
@@ -321,7 +321,7 @@ def show_results(place: Place, outputs: dict[str, Any]) -> None:
 
 
 def show_pods(place: Place, execution: dict[str, Any]) -> None:
-    """Every task was a pod, and one of them had the GPU."""
+    """Print the pods, and check that each task had a pod and one had the GPU."""
     command = ("get", "pods", "--namespace", place.namespace, "--sort-by", ".metadata.creationTimestamp")
     _say(f"\n$ kubectl {' '.join(command)}")
     _say(place.cluster.kubectl(*command, "--output", f"custom-columns={COLUMNS}").rstrip())
@@ -331,7 +331,7 @@ def show_pods(place: Place, execution: dict[str, Any]) -> None:
     with_gpu = [pod for pod in pods if GPU in pod["spec"]["containers"][0]["resources"]["limits"]]
     if found != wanted or len(with_gpu) != 1:
         raise DemoFailed(f"the tasks are {sorted(wanted)}, the pods are of {sorted(found)}, {len(with_gpu)} had a GPU")
-    _say(f"\n{len(wanted)} tasks, each in a pod of its own; one of them had a GPU")
+    _say(f"\n{len(wanted)} tasks, each in its own pod; one of them had a GPU")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The digits pipeline on Kubernetes: its tasks and its sub-workflow are those of examples/digits, unchanged.
+"""Digits pipeline on Kubernetes with the unchanged tasks and sub-workflow of examples/digits.
 
 All that is said here is on what machine one of them runs.
 """
@@ -21,7 +21,7 @@ from flytemp import Resources, workflow
 
 @workflow
 def digits_gpu(test_share: float = 0.25, seed: int = 0) -> Digits:
-    """The pipeline of examples/digits, whose best model is evaluated on a machine with a GPU.
+    """Run the pipeline of examples/digits, and evaluate the best model on a machine with a GPU.
 
     Args:
         test_share: the share of the data that is set aside for the test, and again for choosing the model.

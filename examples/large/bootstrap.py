@@ -1,4 +1,4 @@
-"""A confidence interval by bootstrap: thousands of small calls, kept within bounds."""
+"""Confidence interval by bootstrap: a map of thousands of small items with limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flytemp import LaunchPlan, map_task, task, workflow
 
 
 class Interval(NamedTuple):
-    """Where the mean lies, in nine cases of ten."""
+    """90 % confidence interval of the mean."""
 
     low: float
     high: float
@@ -18,20 +18,20 @@ class Interval(NamedTuple):
 
 @task
 def seeds(samples: int) -> list[int]:
-    """One for each sample."""
+    """Return one random seed per sample."""
     return list(range(samples))
 
 
 @task
 def mean_of_sample(seed: int, data: list[float]) -> float:
-    """The mean of as many values as there are, drawn with replacement."""
+    """Return the mean of a sample drawn with replacement."""
     numbers = random.Random(seed)
     return sum(numbers.choice(data) for _ in data) / len(data)
 
 
 @task
 def middle(means: list[float | None]) -> Interval:
-    """What is left without the twentieth part at either end."""
+    """Return the interval without the lowest and highest 5 %."""
     known = sorted(mean for mean in means if mean is not None)
     cut = len(known) // 20
     return Interval(low=round(known[cut], 3), high=round(known[-cut - 1], 3))
@@ -39,7 +39,7 @@ def middle(means: list[float | None]) -> Interval:
 
 @workflow
 def confidence(data: list[float], samples: int = 1_000) -> Interval:
-    """Draw samples and look at their means; some calls may be lost."""
+    """Compute the interval from the means of random samples; a few items may fail."""
     call = functools.partial(mean_of_sample, data=data)
     means = map_task(call, concurrency=8, items_per_task=250, min_success_ratio=0.95)(seed=seeds(samples=samples))
     interval = middle(means=means)

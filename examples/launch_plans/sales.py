@@ -1,4 +1,4 @@
-"""A report of reports: sub-workflows run within an execution, launch plans are executions of their own."""
+"""Reports that use a sub-workflow in the same execution and launch plans as separate executions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flytemp import LaunchPlan, map_task, task, workflow
 
 @dataclass
 class Report:
-    """The sales of a region in a month."""
+    """Sales of a region in a month."""
 
     region: str
     month: str
@@ -21,21 +21,21 @@ class Report:
 
 @task
 def load_orders(region: str, month: str) -> list[float]:
-    """The amounts of the orders; always the same for the same region and month."""
+    """Return the amounts of the orders; deterministic for a region and month."""
     numbers = random.Random(f"{region} {month}")
     return [round(numbers.uniform(5, 100), 2) for _ in range(numbers.randint(5, 20))]
 
 
 @task
 def summarize(region: str, month: str, orders: list[float], minimum: float) -> Report:
-    """Small orders do not count."""
+    """Remove orders below the minimum."""
     counted = [amount for amount in orders if amount >= minimum]
     return Report(region, month, len(counted), round(sum(counted), 2))
 
 
 @workflow
 def region_report(region: str, month: str = "2026-01", minimum: float = 10.0) -> Report:
-    """The report of one region."""
+    """Compute the report of one region."""
     return summarize(region=region, month=month, orders=load_orders(region=region, month=month), minimum=minimum)
 
 
@@ -47,13 +47,13 @@ every_report = LaunchPlan.get_or_create(region_report)
 
 @task
 def total(home: Report, online: Report, others: list[Report]) -> float:
-    """The revenue of all."""
+    """Return the total revenue."""
     return round(sum(report.revenue for report in [home, online, *others]), 2)
 
 
 @workflow
 def company_report(regions: list[str], month: str = "2026-01") -> float:
-    """The company's revenue in a month."""
+    """Return the company's revenue in a month."""
     home = region_report(region="home", month=month)
     online = online_report(month=month)
     others = map_task(functools.partial(every_report, month=month), concurrency=2)(region=regions)

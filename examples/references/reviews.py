@@ -1,4 +1,4 @@
-"""Reviews of products; cleaning and counting is what the project ``shared`` has registered."""
+"""Scores of product reviews, with registered tasks and workflows of the project ``shared``."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def archive(text: str) -> dict[str, int]:
 
 @task
 def score(counts: dict[str, int], cleaned: str) -> float:
-    """The share of good words."""
+    """Return the share of good words."""
     good = counts.get("good", 0) + counts.get("great", 0)
     return good / max(len(cleaned.split()), 1)
 
 
 @workflow
 def review_score(review: str) -> float:
-    """How good a product is, and its words for the archive."""
+    """Score a review and archive its words."""
     archive(text=review)
     return score(counts=word_counts(text=review), cleaned=clean(text=review))

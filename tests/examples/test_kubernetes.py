@@ -80,7 +80,7 @@ def test_demo_shows_a_pod_per_task(demo: subprocess.Popen[str], own_cluster: Kub
     output, _ = demo.communicate()
 
     assert demo.returncode == 0, output
-    assert "13 tasks, each in a pod of its own; one of them had a GPU" in output
+    assert "13 tasks, each in its own pod; one of them had a GPU" in output
     assert "best model" in output
     assert (ROOT / "examples/kubernetes/.flytemp/confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
     assert marked_processes(str(ROOT / "examples/kubernetes/.flytemp")) == []

@@ -1,4 +1,4 @@
-"""What the team of the project ``shared`` offers to everybody."""
+"""Tasks and workflows that the project ``shared`` offers to other projects."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from flytemp import LaunchPlan, task, workflow
 
 @task
 def clean(text: str) -> str:
-    """Lower case, without punctuation."""
+    """Return the text in lower case without punctuation."""
     return "".join(letter for letter in text.lower() if letter.isalnum() or letter == " ").strip()
 
 
 @task
 def count_words(text: str) -> dict[str, int]:
-    """How often each word is there."""
+    """Return the number of occurrences of each word."""
     words = text.split()
     return {word: words.count(word) for word in sorted(set(words))}
 
 
 @workflow
 def word_counts(text: str) -> dict[str, int]:
-    """The words of a text that has not been cleaned."""
+    """Clean a text and count its words."""
     return count_words(text=clean(text=text))
 
 
