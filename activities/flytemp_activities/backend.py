@@ -24,7 +24,6 @@ class TryKey(NamedTuple):
         return activity_id(self.node, self.attempt, self.try_)
 
 
-
 HeartbeatDetails: TypeAlias = Mapping[str, Any]
 """Details of a heartbeat: the ``phase`` of the try, and further keys of the backend such as ``pod``, ``uid`` or ``reason``."""
 

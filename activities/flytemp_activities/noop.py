@@ -21,9 +21,7 @@ class NoopBackend:
         self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
     ) -> TaskResult:
         """A success without work."""
-        return TaskResult(
-            status="succeeded", outputs={variable.name: None for variable in invocation.task.interface.outputs}
-        )
+        return TaskResult(status="succeeded", outputs={variable.name: None for variable in invocation.task.interface.outputs})
 
     async def start_early(self, invocation: Invocation, *, deadline: float) -> bool:
         """Start nothing: a try takes no time."""

@@ -1,4 +1,4 @@
-"""A backend whose tries end when the test says so."""
+"""A backend whose tries end when the test ends them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flytemp_activities.backend import HeartbeatDetails, Report, TaskLost, TryKe
 
 
 class HeldBackend:
-    """Runs each try until the test says what became of it."""
+    """Runs each try until the test sets its result."""
 
     def __init__(self) -> None:
         self.tries: dict[TryKey, asyncio.Future[TaskResult]] = {}

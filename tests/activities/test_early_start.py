@@ -27,7 +27,7 @@ RUN = WorkflowRun("workflow", "run-1")
 
 
 class Trial:
-    """An `EarlyStarter` with everything around it. The test says what the polls of the workflow find."""
+    """An `EarlyStarter` with everything around it. The test passes the states of the workflow."""
 
     def __init__(self, project: Project, slots: int | None = None) -> None:
         self.project = project
@@ -173,7 +173,7 @@ async def test_announced_try_without_an_activity_is_stopped_and_not_started_agai
     assert trial.backend.running() == {trial.key("n1")}
     await trial.announce("n0")
     assert trial.backend.early == [trial.key("n0"), trial.key("n1")]
-    assert not trial.starter.claim(trial.key("n0")), "its activity looks for what is left of it"
+    assert not trial.starter.claim(trial.key("n0")), "its activity resumes the try"
 
 
 async def test_answer_from_before_the_announcement_stops_nothing(program: Project) -> None:

@@ -1,4 +1,4 @@
-"""`close` and the pages of state: what lies in the store when an execution is over."""
+"""Records, outputs and state pages that an ended execution leaves in the store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from flytemp.errors import StoreError
+from flytemp.errors import NotFound, StoreError
 from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import ExecutionContext, LaunchOptions
 from flytemp.records.models import Execution, ExecutionSummary, Phase
@@ -68,7 +68,7 @@ def record(store: ObjectStore) -> Execution:
     return Execution.model_validate_json(store.read(LAYOUT.record))
 
 
-async def test_a_success(recorder: ExecutionRecorder, store: ObjectStore) -> None:
+async def test_success_writes_the_record_and_the_index(recorder: ExecutionRecorder, store: ObjectStore) -> None:
     launched(store)
     result = await close(recorder, outputs={"o0": {"literal": 19}}, warnings=["w"])
 
@@ -81,7 +81,7 @@ async def test_a_success(recorder: ExecutionRecorder, store: ObjectStore) -> Non
     assert ExecutionSummary.model_validate_json(entry).workflow_id == LAYOUT.workflow_id
 
 
-async def test_the_same_again_writes_the_same(recorder: ExecutionRecorder, store: ObjectStore) -> None:
+async def test_recording_twice_writes_the_same(recorder: ExecutionRecorder, store: ObjectStore) -> None:
     launched(store)
     first = await close(recorder, outputs={"o0": {"literal": 19}})
     data = store.read(LAYOUT.record)
@@ -91,7 +91,7 @@ async def test_the_same_again_writes_the_same(recorder: ExecutionRecorder, store
     assert len(store.list("index/default/default/development")) == 1
 
 
-async def test_large_outputs_lie_in_the_store(recorder: ExecutionRecorder, store: ObjectStore) -> None:
+async def test_large_outputs_are_in_the_store(recorder: ExecutionRecorder, store: ObjectStore) -> None:
     launched(store, LISTS)
     values = list(range(30_000))
     result = TaskResult(status="succeeded", outputs={"o0": values})
@@ -110,10 +110,10 @@ async def test_large_outputs_lie_in_the_store(recorder: ExecutionRecorder, store
         pytest.param(b"{", {"o0": {"result": "n0/1", "output": "o0"}}, "corrupt-data", id="the result is corrupt"),
         pytest.param(b'{"outputs": {}}', {"o0": {"result": "n0/1", "output": "o0"}}, "corrupt-data", id="no such output"),
         pytest.param(None, {"o0": {"literal": "x" * (3 * 2**20)}}, "LimitExceeded", id="too large"),
-        pytest.param(None, {"o0": {"execution_input": "x", "path": ["deeper"]}}, "wrong-type", id="a path that leads nowhere"),
+        pytest.param(None, {"o0": {"execution_input": "x", "path": ["deeper"]}}, "wrong-type", id="a path that does not exist"),
     ],
 )
-async def test_outputs_that_cannot_be_had_fail_the_execution_and_are_recorded(
+async def test_unreadable_outputs_fail_the_execution(
     recorder: ExecutionRecorder, store: ObjectStore, stored: bytes | None, outputs: dict[str, Any], code: str
 ) -> None:
     launched(store)
@@ -130,7 +130,7 @@ async def test_outputs_that_cannot_be_had_fail_the_execution_and_are_recorded(
     assert execution.outputs is None
 
 
-async def test_a_store_that_is_away_is_tried_again(
+async def test_error_of_the_store_is_retryable(
     recorder: ExecutionRecorder, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     launched(store)
@@ -139,14 +139,16 @@ async def test_a_store_that_is_away_is_tried_again(
         raise StoreError("full")
 
     monkeypatch.setattr(store, "write", refuses)
-    with pytest.raises(ApplicationError, match="full") as caught:
+    with pytest.raises(ApplicationError) as caught:
         await close(recorder, outputs={"o0": {"literal": 1}})
+    assert caught.value.type == StoreError.code
     assert not caught.value.non_retryable
 
 
 @pytest.mark.parametrize("more", ["", "2 calls of the map failed, more than may; the last: "])
-async def test_a_failure_has_the_tasks_own_words(recorder: ExecutionRecorder, store: ObjectStore, more: str) -> None:
-    """All of them, where a history holds the beginning; and what the engine has to say beside them."""
+async def test_recorded_error_has_the_whole_message_of_the_task(
+    recorder: ExecutionRecorder, store: ObjectStore, more: str
+) -> None:
     launched(store)
     whole = "no good " * 1_000
     message = f"{more}{bounded(whole)}"
@@ -161,7 +163,7 @@ async def test_a_failure_has_the_tasks_own_words(recorder: ExecutionRecorder, st
     assert (recorded.message, len(recorded.traceback or "")) == (message if more else whole, ROW_TRACEBACK_CHARACTERS)
 
 
-async def test_a_corrupt_result_does_not_cost_the_record(recorder: ExecutionRecorder, store: ObjectStore) -> None:
+async def test_corrupt_result_does_not_prevent_the_record(recorder: ExecutionRecorder, store: ObjectStore) -> None:
     launched(store)
     store.write(LAYOUT.result("n0", "1"), b"{")
     await close(recorder, "FAILED", error={"kind": "USER", "code": "E", "message": "m", "node": "n0", "attempt": 1})
@@ -172,7 +174,9 @@ async def test_a_corrupt_result_does_not_cost_the_record(recorder: ExecutionReco
 
 
 @pytest.mark.parametrize(("reason", "text"), [("enough", "cancelled: enough"), (None, "cancelled: no reason given")])
-async def test_a_cancellation(recorder: ExecutionRecorder, store: ObjectStore, reason: str | None, text: str) -> None:
+async def test_cancellation_is_recorded_with_its_reason(
+    recorder: ExecutionRecorder, store: ObjectStore, reason: str | None, text: str
+) -> None:
     launched(store)
     assert await close(recorder, "ABORTED", reason=reason) == {"phase": "ABORTED", "execution": "one"}
     recorded = record(store).error
@@ -180,7 +184,7 @@ async def test_a_cancellation(recorder: ExecutionRecorder, store: ObjectStore, r
     assert recorded.message == text
 
 
-async def test_rows_in_pages(recorder: ExecutionRecorder, store: ObjectStore) -> None:
+async def test_rows_are_read_from_saved_pages(recorder: ExecutionRecorder, store: ObjectStore) -> None:
     launched(store)
     pages = StatePages(store)
     text = to_pages(ROWS)[0]
@@ -196,16 +200,17 @@ async def test_rows_in_pages(recorder: ExecutionRecorder, store: ObjectStore) ->
     assert await ActivityEnvironment().run(pages.load_state_page, load) == text[50:]
 
 
-async def test_a_plan_is_saved_and_read(store: ObjectStore) -> None:
+async def test_plan_page_is_saved_and_read(store: ObjectStore) -> None:
     pages = StatePages(store)
     await ActivityEnvironment().run(pages.save_plan_page, {"execution": LAYOUT.root, "page": 0, "text": "plan"})
     assert await ActivityEnvironment().run(pages.load_plan_page, {"execution": LAYOUT.root, "page": 0}) == "plan"
-    with pytest.raises(ApplicationError, match="does not exist") as caught:
+    with pytest.raises(ApplicationError) as caught:
         await ActivityEnvironment().run(pages.load_plan_page, {"execution": LAYOUT.root, "page": 1})
+    assert caught.value.type == NotFound.code
     assert caught.value.non_retryable
 
 
-def test_what_is_known_needs_no_store(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_execution_needs_no_store(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     launched(store)
     executions = Executions(store)
     assert executions.known(LAYOUT.root) is None

@@ -1,4 +1,4 @@
-"""`resolve`: what a launch written by anyone becomes, and how it is refused."""
+"""Resolution of launches: inputs, options, place and version, and refusals."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
+from flytemp.errors import CorruptData
 from flytemp.layout import ExecutionLayout
 from flytemp.protocol.search_attributes import KEYWORD_LISTS, KEYWORDS
 from flytemp.protocol.workflow import ExecutionSettings, Resolved
@@ -33,7 +34,7 @@ LAYOUT = ExecutionLayout("default", "ex:default:development:one", "run-1")
 
 
 class Namespace:
-    """What `resolve` asks Temporal: which search attributes there are."""
+    """Stand-in for a Temporal client that lists search attributes."""
 
     def __init__(self, attributes: dict[str, Any]) -> None:
         self.attributes = attributes
@@ -45,7 +46,7 @@ class Namespace:
     async def _list(self, request: Any) -> Any:
         self.asked += 1
         if self.refuses:
-            raise RPCError("not for you", RPCStatusCode.PERMISSION_DENIED, b"")
+            raise RPCError("denied", RPCStatusCode.PERMISSION_DENIED, b"")
         return SimpleNamespace(custom_attributes=self.attributes)
 
 
@@ -130,7 +131,7 @@ BAD_LAUNCHES: list[Any] = [
 
 
 @pytest.mark.parametrize(("launch", "message"), BAD_LAUNCHES)
-async def test_a_bad_launch_fails_for_good(resolver: LaunchResolver, store: ObjectStore, launch: Any, message: str) -> None:
+async def test_bad_launch_fails_without_retry(resolver: LaunchResolver, store: ObjectStore, launch: Any, message: str) -> None:
     with pytest.raises(ApplicationError) as caught:
         await resolved(resolver, launch)
 
@@ -150,7 +151,9 @@ async def test_a_bad_launch_fails_for_good(resolver: LaunchResolver, store: Obje
         (b'{"x": "three"}', "'x'"),
     ],
 )
-async def test_bad_inputs_in_the_store(resolver: LaunchResolver, store: ObjectStore, data: bytes, message: str) -> None:
+async def test_malformed_inputs_in_the_store_are_refused(
+    resolver: LaunchResolver, store: ObjectStore, data: bytes, message: str
+) -> None:
     store.write("uploads/inputs.json", data)
     with pytest.raises(ApplicationError) as caught:
         await resolved(resolver, {"launch_plan": "nested", "inputs_uri": store.uri_of("uploads/inputs.json")})
@@ -159,13 +162,13 @@ async def test_bad_inputs_in_the_store(resolver: LaunchResolver, store: ObjectSt
 
 
 @pytest.mark.parametrize("key", ["../outside.json", "uploads/../../x", "uploads//x", "nowhere.json"])
-async def test_inputs_that_are_nowhere_in_the_store(resolver: LaunchResolver, store: ObjectStore, key: str) -> None:
+async def test_inputs_outside_the_store_are_refused(resolver: LaunchResolver, store: ObjectStore, key: str) -> None:
     with pytest.raises(ApplicationError) as caught:
         await resolved(resolver, {"launch_plan": "nested", "inputs_uri": f"{store.uri}/{key}"})
     assert caught.value.non_retryable
 
 
-async def test_inputs_of_the_store_and_of_the_launch(resolver: LaunchResolver, store: ObjectStore) -> None:
+async def test_inputs_are_read_from_the_store(resolver: LaunchResolver, store: ObjectStore) -> None:
     store.write("uploads/a/inputs.json", json.dumps({"x": 3}).encode())
     launch = {"launch_plan": "nested", "inputs_uri": store.uri_of("uploads/a/inputs.json")}
     assert (await resolved(resolver, launch))["inputs"] == {"x": 3}
@@ -181,7 +184,7 @@ async def test_large_inputs_stay_in_the_store(resolver: LaunchResolver, store: O
     assert context.inputs == {"values": values, "first": 1}
 
 
-async def test_a_repeated_resolve_decides_nothing_again(resolver: LaunchResolver, store: ObjectStore) -> None:
+async def test_repeated_resolution_returns_the_first_decision(resolver: LaunchResolver, store: ObjectStore) -> None:
     first = await resolved(resolver, {"launch_plan": "diamond", "inputs": {"x": 3}})
     small.register(store, "v2")
     again = await resolved(resolver, {"launch_plan": "diamond", "inputs": {"x": 3}})
@@ -191,10 +194,11 @@ async def test_a_repeated_resolve_decides_nothing_again(resolver: LaunchResolver
     assert (await resolved(resolver, {"launch_plan": "diamond"}, "another"))["version"] == "v2"
 
 
-async def test_a_context_that_is_none_is_told_and_not_tried_again(resolver: LaunchResolver, store: ObjectStore) -> None:
+async def test_corrupt_context_fails_without_retry(resolver: LaunchResolver, store: ObjectStore) -> None:
     store.write(LAYOUT.execution, b'{"execution": 5}')
-    with pytest.raises(ApplicationError, match="is not an execution's context") as caught:
+    with pytest.raises(ApplicationError) as caught:
         await resolved(resolver, {"launch_plan": "diamond"})
+    assert caught.value.type == CorruptData.code
     assert caught.value.non_retryable
 
 
@@ -207,17 +211,19 @@ async def test_a_context_that_is_none_is_told_and_not_tried_again(resolver: Laun
         ("ex:other:production:x", {"project": "default", "domain": "development"}, ("default", "development")),
     ],
 )
-async def test_the_place(resolver: LaunchResolver, workflow_id: str, launch: dict[str, str], place: tuple[str, str]) -> None:
+async def test_project_and_domain_come_from_the_launch_or_the_workflow_id(
+    resolver: LaunchResolver, workflow_id: str, launch: dict[str, str], place: tuple[str, str]
+) -> None:
     found = await resolved(resolver, {"launch_plan": "diamond", **launch}, workflow_id)
     assert (found["project"], found["domain"]) == place
 
 
-async def test_the_place_of_the_workflow_id_is_where_the_launch_plan_is_looked_for(resolver: LaunchResolver) -> None:
+async def test_launch_plan_is_searched_in_the_project_and_domain_of_the_workflow_id(resolver: LaunchResolver) -> None:
     with pytest.raises(ApplicationError, match="in other/production"):
         await resolved(resolver, {"launch_plan": "diamond"}, "ex:other:production:x")
 
 
-async def test_options_of_the_launch_win_over_those_of_the_launch_plan(resolver: LaunchResolver, store: ObjectStore) -> None:
+async def test_options_of_the_launch_take_precedence_over_the_launch_plan(resolver: LaunchResolver, store: ObjectStore) -> None:
     plain = await resolved(resolver, {"launch_plan": "small-of-5"})
     options = {"labels": {"b": "c"}, "max_parallelism": 0}
     own = await resolved(resolver, {"launch_plan": "small-of-5", "options": options}, "own")
@@ -226,7 +232,7 @@ async def test_options_of_the_launch_win_over_those_of_the_launch_plan(resolver:
     assert (own["labels"], own["settings"]["max_parallelism"]) == ({"b": "c"}, 0)
 
 
-async def test_labels_that_a_search_attribute_refuses_are_only_recorded(resolver: LaunchResolver, store: ObjectStore) -> None:
+async def test_labels_too_long_for_a_search_attribute_are_only_recorded(resolver: LaunchResolver, store: ObjectStore) -> None:
     labels = {"team": "a", "long": "x" * 300, **{f"n{number}": "y" * 200 for number in range(20)}}
     found = await resolved(resolver, {"launch_plan": "diamond", "options": {"labels": labels}})
 
@@ -254,7 +260,7 @@ async def test_search_attributes_are_used_where_the_namespace_has_them(
     assert len([warning for warning in found["warnings"] if "flytemp setup" in warning]) == (0 if usable else 1)
 
 
-async def test_a_yes_is_remembered_and_a_no_is_asked_again(resolver: LaunchResolver, namespace: Namespace) -> None:
+async def test_only_the_presence_of_search_attributes_is_cached(resolver: LaunchResolver, namespace: Namespace) -> None:
     namespace.refuses = True
     assert not (await resolved(resolver, {"launch_plan": "diamond"}, "a"))["search_attributes"]
     namespace.refuses = False
@@ -263,7 +269,7 @@ async def test_a_yes_is_remembered_and_a_no_is_asked_again(resolver: LaunchResol
     assert namespace.asked == 2
 
 
-async def test_the_plan(resolver: LaunchResolver) -> None:
+async def test_plan_is_returned_in_pages(resolver: LaunchResolver) -> None:
     found = await resolved(resolver, {"launch_plan": "add", "inputs": {"a": 1, "b": 2}})
     plan = from_pages([found["plan"]])
 

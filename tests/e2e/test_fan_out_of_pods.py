@@ -158,7 +158,7 @@ def test_pods_are_created_once_if_the_worker_is_killed_meanwhile(installation: I
     eventually(lambda: seen.there >= 60, "many pods exist")
     os.killpg(installation.workers[-1].pid, signal.SIGKILL)
     installation.start_worker()
-    eventually(lambda: phase(installation, "whiles-1") == "SUCCEEDED", "it goes on", 120)
+    eventually(lambda: phase(installation, "whiles-1") == "SUCCEEDED", "it succeeds", 120)
     eventually(lambda: seen.there == 0, "the pods are removed", 60)
     assert_each_once(seen)
 
@@ -185,6 +185,6 @@ def test_two_workers_create_each_pod_of_a_chain_once(installation: Installation,
     for number in range(4):
         installation.flytemp("launch", "program.chain", "--name", f"chain-{number}")
     for number in range(4):
-        eventually(lambda name=f"chain-{number}": phase(installation, name) == "SUCCEEDED", "it goes on", 120)
+        eventually(lambda name=f"chain-{number}": phase(installation, name) == "SUCCEEDED", "it succeeds", 120)
     eventually(lambda: seen.there == 0, "the pods are removed")
     assert_each_once(seen, 4 * CHAIN)

@@ -1,4 +1,4 @@
-"""What the tests share that have workers in their own process."""
+"""Fixtures of the tests that run workers in their own process."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from flytemp_worker.serve import spare_garbage_collection
 
 @pytest.fixture(scope="module", autouse=True)
 def _garbage(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Collected as in a worker, whose process does not hold what thousands of tests have left: to look through all that takes
-    longer than a workflow task may."""
+    """Collect garbage as a worker process does. The objects that thousands of tests have left are frozen, because traversing them
+    takes longer than a workflow task may."""
     if ".engine." in request.module.__name__:  # pure
         yield
         return

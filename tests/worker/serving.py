@@ -31,7 +31,7 @@ VERSION = "v1"
 
 
 class ThreadBackend:
-    """Runs tries with the real runtime, each in a thread of this process. A try that is killed is only let go."""
+    """Runs tries with the real runtime, each in a thread of this process. A killed try is only abandoned."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -76,7 +76,7 @@ class ThreadBackend:
         return True
 
     def release(self, invocation_key: TryKey) -> None:
-        raise AssertionError("nothing was expected")
+        raise AssertionError("no other worker has the activity")
 
     async def kill(self, invocation_key: TryKey) -> None:
         run = self._runs[invocation_key]

@@ -264,7 +264,7 @@ async def test_tasks_scheduled_after_a_replay_are_not_announced(client: Client, 
     assert all(resumed for _, resumed in place.backend.ran), "another worker may have announced them, and died"
 
 
-@pytest.mark.parametrize("is_gone", [False, True], ids=["its pod goes on", "its pod is gone"])
+@pytest.mark.parametrize("is_gone", [False, True], ids=["its pod runs", "its pod is gone"])
 async def test_task_of_a_workflow_task_that_failed_starts_once(client: Client, queue: str, is_gone: bool) -> None:
     cluster, fails = Cluster(), Fails()
     cluster.finishes = False
@@ -364,7 +364,7 @@ def test_first_decisions_after_a_start_or_replay_are_not_new(
     monkeypatch: pytest.MonkeyPatch, decisions: list[tuple[int, bool]], new: list[bool]
 ) -> None:
     state: dict[str, Any] = {}
-    told: list[bool] = []
+    announced: list[bool] = []
 
     class Info:
         workflow_id, run_id = "workflow", "run"
@@ -380,7 +380,7 @@ def test_first_decisions_after_a_start_or_replay_are_not_new(
     monkeypatch.setattr(workflow, "info", Info)
     monkeypatch.setattr(workflow.unsafe, "is_replaying", lambda: state["replays"])
     monkeypatch.setattr(workflow, "extern_functions", lambda: {
-        "flytemp_announce": lambda queue, argument, run, is_new: told.append(is_new), "flytemp_cancel_early_start": None,
+        "flytemp_announce": lambda queue, argument, run, is_new: announced.append(is_new), "flytemp_cancel_early_start": None,
     })  # fmt: skip
     outbound = early_start_interceptor._Outbound(Server())  # type: ignore[arg-type]
     for length, replays in decisions:
@@ -390,4 +390,4 @@ def test_first_decisions_after_a_start_or_replay_are_not_new(
         )
         outbound.start_activity(asked)
     loop.close()
-    assert told == new
+    assert announced == new

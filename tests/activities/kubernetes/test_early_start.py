@@ -187,7 +187,7 @@ async def test_pod_seen_by_the_watch_is_joined_without_a_request(
     invocation = program.invocation("wait", {"seconds": 2.0})
     assert await started_early(one, invocation)
     await until_phase(cluster, namespace, "Running")
-    monkeypatch.setattr(other.backend._context.pods, "get", None)  # the watch has told of it
+    monkeypatch.setattr(other.backend._context.pods, "get", None)  # the watch has reported it
     monkeypatch.setattr(other.backend._context.pods, "create", None)
     joined = one.start(invocation)
     assert (await other.run(invocation, resumed=True)).outputs == {"o0": "waited"}
@@ -234,7 +234,7 @@ async def test_pod_without_quota_is_not_started_early(
     assert not bench.backend.running()
     cluster.kubectl("delete", "quota", "none", "-n", namespace)
     await asyncio.sleep(1)
-    assert pods(cluster, namespace) == [], "nobody waits for room"
+    assert pods(cluster, namespace) == [], "the early start is not repeated"
     assert (await bench.run(invocation)).outputs == {"o0": 3}
 
 
