@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from flytemp.errors import CorruptData
 from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import ExecutionContext
 from flytemp.records.models import Execution
 from flytemp.store.object_store import ObjectStore
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_context(store: ObjectStore, layout: ExecutionLayout) -> ExecutionContext | None:
@@ -19,14 +22,7 @@ def read_context(store: ObjectStore, layout: ExecutionLayout) -> ExecutionContex
     Raises:
         CorruptData: the object is not a context.
     """
-    data = store.read_or_none(layout.execution)
-    if data is None:
-        return None
-    try:
-        return ExecutionContext.model_validate_json(data)
-    except ValidationError as error:
-        uri = store.uri_of(layout.execution)
-        raise CorruptData(f"{uri} is not an execution's context: {error.error_count()} errors") from error
+    return _read(store, layout.execution, ExecutionContext, "context")
 
 
 def read_record(store: ObjectStore, layout: ExecutionLayout) -> Execution | None:
@@ -35,14 +31,17 @@ def read_record(store: ObjectStore, layout: ExecutionLayout) -> Execution | None
     Raises:
         CorruptData: the object is not a record.
     """
-    data = store.read_or_none(layout.record)
+    return _read(store, layout.record, Execution, "record")
+
+
+def _read(store: ObjectStore, key: str, model: type[Model], what: str) -> Model | None:
+    data = store.read_or_none(key)
     if data is None:
         return None
     try:
-        return Execution.model_validate_json(data)
+        return model.model_validate_json(data)
     except ValidationError as error:
-        uri = store.uri_of(layout.record)
-        raise CorruptData(f"{uri} is not an execution's record: {error.error_count()} errors") from error
+        raise CorruptData(f"{store.uri_of(key)} is not an execution's {what}: {error.error_count()} errors") from error
 
 
 def newest_record(store: ObjectStore, namespace: str, workflow_id: str) -> Execution | None:
