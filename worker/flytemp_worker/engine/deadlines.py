@@ -5,7 +5,7 @@ The backend enforces the time-out of an attempt; Temporal enforces that of waiti
 
 from __future__ import annotations
 
-from flytemp_worker.engine.errors import Error, user_error
+from flytemp_worker.engine.errors import Error, make_error
 from flytemp_worker.engine.messages import CancelTimer, Command, StartTimer
 from flytemp_worker.engine.nodes import GraphRun, Node
 
@@ -36,7 +36,7 @@ def resume_node(node: Node, at: int) -> list[Command]:
 
 
 def node_error(node: Node) -> Error:
-    return user_error("Timeout", f"the deadline of {node.plan.deadline:g} s passed before the node ended")
+    return make_error("Timeout", f"the deadline of {node.plan.deadline:g} s passed before the node ended", retryable=False)
 
 
 def start_scope(scope: GraphRun) -> list[Command]:
@@ -61,7 +61,7 @@ def resume_scope(scope: GraphRun, at: int) -> list[Command]:
 
 def scope_error(scope: GraphRun) -> Error:
     message = f"the time-out of {scope.graph.timeout:g} s passed before the workflow {scope.graph.name} ended"
-    return {**user_error("Timeout", message), "node": scope.path or None, "task": None, "attempt": None}
+    return {**make_error("Timeout", message, retryable=False), "node": scope.path or None, "task": None, "attempt": None}
 
 
 def _is_timed(scope: GraphRun) -> bool:

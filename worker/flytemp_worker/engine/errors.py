@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NotRequired, TypedDict
 
 from flytemp.errors import FlytempError
+from flytemp.outcomes import OUTCOMES
 
 
 class Error(TypedDict):
@@ -24,16 +25,17 @@ class Error(TypedDict):
     failed_items: NotRequired[list[int]]
 
 
-def user_error(code: str, message: str) -> Error:
-    """Return an error in the program or its values; retrying does not help."""
-    return {"kind": "USER", "code": code, "message": message, "retryable": False}
+def make_error(code: str, message: str, *, retryable: bool | None = None) -> Error:
+    """Return the error of an outcome; its kind, and by default whether it can be retried, are those of `flytemp.outcomes`."""
+    outcome = OUTCOMES[code]
+    return {
+        "kind": outcome.payer,
+        "code": code,
+        "message": message,
+        "retryable": outcome.retryable if retryable is None else retryable,
+    }
 
 
-def system_error(code: str, message: str, *, retryable: bool = False) -> Error:
-    """Return an error of the platform."""
-    return {"kind": "SYSTEM", "code": code, "message": message, "retryable": retryable}
-
-
-def from_exception(error: FlytempError) -> Error:
-    """Return the error of an exception that the user has to act on."""
-    return user_error(error.code, error.message)
+def from_exception(error: FlytempError, *, kind: str = "USER", retryable: bool = False) -> Error:
+    """Return the error of an exception of flytemp: by default one that the user has to act on."""
+    return {"kind": kind, "code": error.code, "message": error.message, "retryable": retryable}

@@ -28,7 +28,7 @@ from flytemp.spec.models import BundleRef
 from flytemp.spec.pages import from_pages
 from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.io_requests import IORequests
-from flytemp_worker.engine.errors import Error, from_exception, system_error
+from flytemp_worker.engine.errors import Error, from_exception
 from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.messages import (
     Event,
@@ -62,7 +62,7 @@ class InlineTaskRunner:
                 options = ExecutionOptions(interruptible=True)
                 result = execute(invocation, self._executions.store, owner=owner, options=options)
         except FlytempError as failure:
-            return TaskFailed(*key, system_error(failure.code, failure.message, retryable=True))
+            return TaskFailed(*key, from_exception(failure, kind="SYSTEM", retryable=True))
         if result is None:
             return TaskLost(*key, "another process claimed the try")
         if result.status == "succeeded":

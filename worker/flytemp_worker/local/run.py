@@ -29,7 +29,7 @@ from flytemp_activities.record_execution import final_outputs
 from flytemp_worker.engine import snapshot
 from flytemp_worker.engine.capacity import Limits
 from flytemp_worker.engine.deadlines import DEADLINE, TIMEOUT
-from flytemp_worker.engine.errors import from_exception, system_error, user_error
+from flytemp_worker.engine.errors import Error, from_exception, make_error
 from flytemp_worker.engine.messages import (
     CancelRequested,
     CancelTask,
@@ -252,8 +252,7 @@ class LocalRun:
         why = execution.error
         where = f", node {why.node}" if why and why.node else ""
         message = f"execution {execution.name}{where}: {why.message if why else execution.phase}"
-        make = system_error if why is not None and why.kind == "SYSTEM" else user_error
-        failure = make(why.code if why else "Failed", message)
+        failure: Error = {"kind": why.kind if why else "USER", "code": why.code if why else "Failed", "message": message}
         return ChildClosed(command.node, EXECUTION, command.attempt, str(execution.phase), error=failure)
 
     def _child(self, command: StartChild) -> Execution:
@@ -315,7 +314,7 @@ class LocalRun:
                 phase = Phase.FAILED
                 error = from_exception(failure)
         if phase is Phase.ABORTED and error is None:
-            error = user_error("Cancelled", f"cancelled: {finish.reason}")
+            error = make_error("Cancelled", f"cancelled: {finish.reason}")
         execution = self._execution(phase)
         execution.outputs = outputs
         execution.error = error_info({**error}) if error else None

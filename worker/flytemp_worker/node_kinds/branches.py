@@ -7,7 +7,7 @@ from typing import Any
 
 from flytemp.errors import FlytempError, InputError
 from flytemp.spec.bindings import LITERAL, Binding, Closed, node_output
-from flytemp_worker.engine.errors import user_error
+from flytemp_worker.engine.errors import make_error
 from flytemp_worker.engine.handlers import NodeHandler, P
 from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.messages import IOCompleted
@@ -64,9 +64,9 @@ class BranchHandler(NodeHandler):
             engine.fail_user(node, error)
             return
         if case is None:
-            engine.fail_with(node, user_error("NoBranchTaken", "no case of the conditional holds, and it has no else"))
+            engine.fail_with(node, make_error("NoBranchTaken", "no case of the conditional holds, and it has no else"))
         elif case.node is None:
-            engine.fail_with(node, user_error("UserProvidedError", case.failure or ""))
+            engine.fail_with(node, make_error("UserProvidedError", case.failure or ""))
         else:
             self._open(engine, node, case.node)
 

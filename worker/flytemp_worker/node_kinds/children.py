@@ -8,7 +8,7 @@ from typing import Any
 from flytemp.errors import FlytempError
 from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.spec.bindings import Closed, literals_in, object_output
-from flytemp_worker.engine.errors import system_error
+from flytemp_worker.engine.errors import make_error
 from flytemp_worker.engine.handlers import NodeHandler, P
 from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.messages import CancelChild, ChildClosed, IOCompleted, StartChild
@@ -106,7 +106,7 @@ class LaunchPlanHandler(NodeHandler):
         elif node.phase is P.CANCELLING:
             engine.on_stopped(node)
         else:
-            error = event.error or system_error("ChildEnded", f"its execution is {event.phase}")
+            error = event.error or make_error("ChildEnded", f"its execution is {event.phase}")
             engine.fail_with(node, {**error, "retryable": False})
 
 

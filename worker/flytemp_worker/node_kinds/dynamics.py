@@ -8,7 +8,7 @@ from typing import Any
 
 from flytemp.names import attempt_key
 from flytemp.spec.bindings import Binding
-from flytemp_worker.engine.errors import user_error
+from flytemp_worker.engine.errors import make_error
 from flytemp_worker.engine.handlers import NodeHandler, P
 from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.messages import IOCompleted, TaskSucceeded
@@ -38,7 +38,7 @@ class DynamicHandler(TaskHandler):
                 f"{depth} dynamic workflows are nested in each other, which is the maximum: does the recursion end? "
                 "The worker's setting max_dynamic_depth sets the limit"
             )
-            engine.fail_with(node, user_error("DynamicTooDeep", message))
+            engine.fail_with(node, make_error("DynamicTooDeep", message))
         else:
             super().start(engine, node)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flytemp.errors import FlytempError
 from flytemp.spec.bindings import Binding
-from flytemp_worker.engine.errors import user_error
+from flytemp_worker.engine.errors import make_error
 from flytemp_worker.engine.handlers import NodeHandler, P
 from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.messages import BroadcastToChunks, CancelTimer, GateAnswered, StartTimer
@@ -79,7 +79,8 @@ class GateHandler(SleepHandler):
             engine.waiting.pop(node.path, None)
             node.state.message = node.state.until = None
             gate = _gate(node)
-            engine.fail_with(node, user_error("Timeout", f"the gate {gate['name']!r} got no answer within {gate['timeout']:g} s"))
+            message = f"the gate {gate['name']!r} got no answer within {gate['timeout']:g} s"
+            engine.fail_with(node, make_error("Timeout", message, retryable=False))
 
     def abort(self, engine: Engine, node: Node) -> None:
         engine.waiting.pop(node.path, None)
@@ -105,7 +106,7 @@ class GateHandler(SleepHandler):
         state.answer, state.message = answer, None
         if answer.get("approved") is False:
             reason = f": {answer['reason']}" if answer.get("reason") else ""
-            engine.fail_with(node, user_error("ReceivedRejectSignal", f"{_gate(node)['name']!r} was rejected by {by}{reason}"))
+            engine.fail_with(node, make_error("ReceivedRejectSignal", f"{_gate(node)['name']!r} was rejected by {by}{reason}"))
             return
         if "value" in answer:
             state.outputs = {"o0": engine.convert(_gate(node), answer["value"])}

@@ -10,7 +10,7 @@ from typing import Any
 
 from flytemp.spec.bindings import Closed, chunk_items
 from flytemp_worker.engine.capacity import ChunkRole, Limits
-from flytemp_worker.engine.errors import Error, user_error
+from flytemp_worker.engine.errors import Error, make_error
 from flytemp_worker.engine.handlers import P, Registry
 from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.messages import CancelChild, ChildClosed, SlotsReleased, StartChunk
@@ -234,4 +234,4 @@ def _end_if_done(engine: Engine, node: Node) -> None:
 def _map_failed(node: Node) -> Error:
     items = items_of(node)
     allowed = plan_of(node).max_failures(items)
-    return user_error("MapFailed", f"{state_of(node).failed} of {items} map items failed; {allowed} may fail")
+    return make_error("MapFailed", f"{state_of(node).failed} of {items} map items failed; {allowed} may fail")

@@ -9,7 +9,7 @@ from flytemp.errors import FlytempError
 from flytemp.literals.sizes import INLINE_BYTES, check_lengths, length_of
 from flytemp.spec import bindings as form
 from flytemp.spec.bindings import Closed
-from flytemp_worker.engine.errors import Error, system_error
+from flytemp_worker.engine.errors import Error, make_error
 from flytemp_worker.engine.handlers import FAILED, NodeHandler, P
 from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.messages import ChildClosed, IOCompleted, SlotsReleased
@@ -159,7 +159,7 @@ class MapHandler(NodeHandler):
         allowed = engine.chunk.max_failures if run.parent is None and engine.chunk else run.plan.max_failures(run.count)
         if failed <= allowed:
             return None
-        error: Error = {**(node.state.error or {**system_error("Stopped", "stopped"), "node": node.path}), "retryable": False}
+        error: Error = {**(node.state.error or {**make_error("Stopped", "stopped"), "node": node.path}), "retryable": False}
         error.pop("failed_items", None)
         if failed > 1:
             error["message"] = f"{failed} map items failed, and {allowed} may fail; the last error: {error['message']}"

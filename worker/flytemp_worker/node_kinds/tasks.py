@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flytemp.errors import FlytempError
 from flytemp.literals.sizes import INLINE_BYTES
-from flytemp_worker.engine.errors import Error, system_error
+from flytemp_worker.engine.errors import Error, make_error
 from flytemp_worker.engine.handlers import NodeHandler, P
 from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.messages import (
@@ -111,9 +111,9 @@ class TaskHandler(NodeHandler):
         elif isinstance(event, TaskFailed):
             self._on_failed(engine, node, event.error)
         elif isinstance(event, TaskLost):
-            self._on_lost(engine, node, system_error("Lost", event.reason, retryable=True))
+            self._on_lost(engine, node, make_error("Lost", event.reason))
         elif node.phase is P.RUNNING:  # not by the engine: the activity itself was cancelled
-            self._on_lost(engine, node, system_error("Stopped", "the task was stopped from outside flytemp", retryable=True))
+            self._on_lost(engine, node, make_error("Stopped", "the task was stopped from outside flytemp"))
         else:
             engine.on_stopped(node)
 

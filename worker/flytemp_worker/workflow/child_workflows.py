@@ -35,7 +35,7 @@ from flytemp.protocol.workflow import (
 from flytemp.protocol.workflow import ChildClosed as ChildClosedMessage
 from flytemp.records.launch import LaunchOptions, LaunchRequest, ParentCall
 from flytemp.temporal.workflows import phase_of_failure
-from flytemp_worker.engine.errors import Error, system_error
+from flytemp_worker.engine.errors import Error, make_error
 from flytemp_worker.engine.messages import (
     BroadcastToChunks,
     CancelChild,
@@ -178,7 +178,7 @@ class ChildWorkflows:
         if key not in self._ids:
             return
         node, chunk, attempt = key
-        error = system_error("ChildEnded", f"{self._ids[key]} ended: {reason}")
+        error = make_error("ChildEnded", f"{self._ids[key]} ended: {reason}")
         self._enqueue(ChildClosed(node, chunk, attempt, "LOST" if chunk != NO_CHUNK else phase, error=error))
 
     def on_closed(self, message: ChildClosedMessage) -> None:

@@ -15,7 +15,7 @@ from flytemp.errors import FlytempError
 from flytemp.protocol.activities import IO_REQUESTS, RUN_TASK
 from flytemp.protocol.workflow import ExecutionSettings
 from flytemp.spec.pages import from_pages
-from flytemp_worker.engine.errors import Error, system_error, user_error
+from flytemp_worker.engine.errors import Error, make_error
 from flytemp_worker.engine.messages import (
     CancelTask,
     CancelTimer,
@@ -125,7 +125,7 @@ def task_event(key: Key, done: asyncio.Task[Any]) -> Event:
     cause = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, ActivityTimeout) and cause.type is TimeoutType.SCHEDULE_TO_START:
         message = "no worker started the task within its queue timeout"
-        return TaskFailed(*key, {**user_error("Timeout", message), "retryable": True})
+        return TaskFailed(*key, make_error("Timeout", message))
     detail = _detail(cause)
     if detail is not None:
         lost = detail["kind"] == "SYSTEM" and detail["code"] == "Lost"  # an exception of the user may be called Lost, too
@@ -149,5 +149,5 @@ def _io_completed(command: RequestIO, done: asyncio.Task[Any]) -> IOCompleted:
         except FlytempError as failure:
             error = failure
     cause = error.cause if isinstance(error, ActivityError) else error
-    detail = _detail(cause) or system_error("Failed", f"{command.operation}: {cause}")
+    detail = _detail(cause) or make_error("Failed", f"{command.operation}: {cause}")
     return IOCompleted(command.node, command.operation, error={**detail, "retryable": False})
