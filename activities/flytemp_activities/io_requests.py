@@ -81,7 +81,7 @@ class IORequests:
             length_of(name, items)
         for number, first in enumerate(range(0, argument.count, argument.size)):
             chunk = {name: items[first : first + argument.size] for name, items in lists.items()}
-            key = layout.chunk_items(f"{argument.node}/{argument.attempt}/{number}")
+            key = layout.chunk_items(f"{argument.node}/{attempt_key(argument.attempt, argument.epoch)}/{number}")
             self._store.write(key, json.dumps(chunk, separators=(",", ":")).encode())
 
     @control_activity(protocol.CHILD_INPUTS)
@@ -94,7 +94,7 @@ class IORequests:
         values = {name: check_size(name, reader.read(value)) for name, value in argument.values.items()}
         if inline_bytes(values) <= INLINE_BYTES:
             return protocol.ChildInputs(values=values)
-        key = RootLayout(argument.execution).child_inputs(argument.node, attempt_key(argument.attempt))
+        key = RootLayout(argument.execution).child_inputs(argument.node, attempt_key(argument.attempt, argument.epoch))
         self._store.write(key, json.dumps(values).encode())
         return protocol.ChildInputs(uri=self._store.uri_of(key))
 
@@ -105,7 +105,7 @@ class IORequests:
 
     def _store_map(self, argument: protocol.StoreMapArgument) -> None:
         manifest = {"status": "succeeded", "manifest": argument.outputs, "parts": argument.chunks}
-        key = RootLayout(argument.execution).result(argument.node, attempt_key(argument.attempt))
+        key = RootLayout(argument.execution).result(argument.node, attempt_key(argument.attempt, argument.epoch))
         self._store.write(key, json.dumps(manifest, separators=(",", ":")).encode())
 
     @control_activity(protocol.EXPAND_DYNAMIC)
@@ -114,7 +114,7 @@ class IORequests:
         return await asyncio.to_thread(self._expand_dynamic, argument)
 
     def _expand_dynamic(self, argument: protocol.NodeArgument) -> protocol.Pages:
-        source = f"{argument.node}/{argument.attempt}"
+        source = f"{argument.node}/{attempt_key(argument.attempt, argument.epoch)}"
         document = self._executions.dynamic(argument.execution, source)
         check_integrity(document)
         problems = type_problems(document)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
+
+from temporalio import activity
 
 from flytemp.layout import RootLayout
 from flytemp.literals.types import Json
@@ -28,7 +31,8 @@ class MapChunks:
     @control_activity(protocol.CHUNK_PLAN)
     async def chunk_plan(self, argument: protocol.ChunkPlanArgument) -> protocol.ChunkPlan:
         """Return the plan of one call of the map, and the chunk's items if they are short."""
-        return await asyncio.to_thread(self._chunk_plan, argument)
+        loaded = await asyncio.to_thread(self._chunk_plan, argument)
+        return replace(loaded, is_reset=activity.info().workflow_run_id != argument.first_run_id)
 
     def _chunk_plan(self, argument: protocol.ChunkPlanArgument) -> protocol.ChunkPlan:
         document = self._executions.document_in(argument.execution, argument.source)

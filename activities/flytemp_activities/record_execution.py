@@ -90,12 +90,13 @@ class ExecutionRecorder:
         if phase is Phase.ABORTED and info is None:
             reason = argument.reason or "no reason given"
             info = error_info({"code": "Cancelled", "message": f"cancelled: {reason}", "retryable": False})
-        nodes = nodes_from_rows(plan, self._rows(argument, layout))
+        rows = self._rows(argument, layout)
+        nodes = nodes_from_rows(plan, rows)
         execution = execution_of(context, layout, self._store, phase, nodes)
         execution.outputs, execution.error = outputs, info
         execution.finished_at = when(argument.closed)
         execution.warnings = argument.warnings
-        self._add_traceback(execution, layout)
+        self._add_traceback(execution, layout, {row["id"]: row.get("epoch", "") for row in rows})
         return execution
 
     def _keep_state(self, argument: Argument, layout: ExecutionLayout, phase: Phase) -> None:
@@ -115,12 +116,15 @@ class ExecutionRecorder:
             return [only] if only is not None else []
         return [self._store.read(layout.state_page(saved.generation, page)).decode() for page in range(saved.count)]
 
-    def _add_traceback(self, execution: Execution, layout: ExecutionLayout) -> None:
-        """Add the failing task's traceback from the attempt's result. It is too long for a history."""
+    def _add_traceback(self, execution: Execution, layout: ExecutionLayout, epochs: dict[str, str]) -> None:
+        """Add the failing task's traceback from the attempt's result. It is too long for a history.
+
+        ``epochs`` has the epochs of the nodes' attempts by node path.
+        """
         error = execution.error
         if error is None or error.node is None or error.attempt is None:
             return
-        key = layout.result(error.node, attempt_key(error.attempt))
+        key = layout.result(error.node, attempt_key(error.attempt, epochs.get(error.node, "")))
         data = self._store.read_or_none(key)
         if data is None:
             return

@@ -94,6 +94,7 @@ class LaunchResolver:
             timeout_seconds=context.options.timeout_seconds,
             retry_nodes=retry_nodes,
             state_pages=state_pages,
+            is_reset=activity.info().workflow_run_id != argument.first_run_id,
         )
 
     def _search_warnings(self, labels: int, searchable: int) -> list[str]:

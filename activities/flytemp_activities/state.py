@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from temporalio import activity
+
 from flytemp.layout import RootLayout
 from flytemp.protocol import activities as protocol
 from flytemp.store.object_store import ObjectStore
@@ -27,12 +29,24 @@ class StatePages:
         await self._write(RootLayout(page.execution).plan_page(page.page), page.text)
 
     @control_activity(protocol.LOAD_STATE_PAGE)
-    async def load_state_page(self, page: protocol.StatePage) -> str:
+    async def load_state_page(self, page: protocol.StatePage) -> protocol.StateText:
         """Return a page of the state that an earlier run saved."""
         layout = RootLayout(page.execution)
         if page.closed:
-            return await self._read(layout.closed_state_page(page.page))
-        return await self._read(_state_key(layout, page))
+            return protocol.StateText(await self._read(layout.closed_state_page(page.page)))
+        key = _state_key(layout, page)
+        is_reset = page.page == 0 and await self._is_reset(f"{key.rpartition('/')[0]}/loaded-by")
+        return protocol.StateText(await self._read(key), is_reset)
+
+    async def _is_reset(self, key: str) -> bool:
+        """Return True unless the run of this activity is the first one that calls this method with ``key``.
+
+        The state of a run is loaded by the run that continues it, and after a reset by further runs.
+        """
+        run_id = activity.info().workflow_run_id or ""
+        if await asyncio.to_thread(self._store.create, key, run_id.encode()):
+            return False
+        return await self._read(key) != run_id
 
     @control_activity(protocol.SAVE_STATE_PAGE)
     async def save_state_page(self, page: protocol.SaveStatePage) -> None:

@@ -197,7 +197,7 @@ async def test_rows_are_read_from_saved_pages(recorder: ExecutionRecorder, store
 
     assert [node.phase for node in record(store).nodes] == [Phase.SUCCEEDED, Phase.SKIPPED, Phase.QUEUED]
     load = {"execution": LAYOUT.root, "generation": 3, "page": 1}
-    assert await ActivityEnvironment().run(pages.load_state_page, load) == text[50:]
+    assert (await ActivityEnvironment().run(pages.load_state_page, load))["text"] == text[50:]
 
 
 async def test_plan_page_is_saved_and_read(store: ObjectStore) -> None:

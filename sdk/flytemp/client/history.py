@@ -14,7 +14,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter
 
-from flytemp.names import node_of
+from flytemp.names import attempt_key, node_of
 from flytemp.protocol.activities import (
     DYNAMIC_PLANS,
     EXPAND_DYNAMIC,
@@ -184,11 +184,11 @@ class HistoryReader:
             if len(self._plan_pages) == self.resolved.plan_pages:
                 self.set_plan([self._plan_pages[page] for page in sorted(self._plan_pages)])
         elif isinstance(argument, StatePage):
-            self._state_pages[argument.page] = result
+            self._state_pages[argument.page] = result.text
             if len(self._state_pages) == self._state_page_count:
                 self.set_initial_state([self._state_pages[page] for page in sorted(self._state_pages)])
         elif isinstance(argument, NodeArgument):
-            self.dynamics[f"{argument.node}/{argument.attempt}"] = from_pages(result.pages)
+            self.dynamics[f"{argument.node}/{attempt_key(argument.attempt, argument.epoch)}"] = from_pages(result.pages)
         elif isinstance(argument, DynamicPlansArgument):
             self.dynamics.update(from_pages(result.pages))
 
@@ -233,6 +233,8 @@ class HistoryReader:
             row["started_attempt"] = at
             row.pop("lost", None)
         row.update(phase="RUNNING", attempt=argument.attempt, try_=argument.try_, graph=argument.graph)
+        if argument.epoch:
+            row["epoch"] = argument.epoch
         row.update(kind=row.get("kind", "task"), target=argument.task, name=argument.task.rpartition(".")[2])
         row["local"] = argument.local_id
         row.pop("message", None)

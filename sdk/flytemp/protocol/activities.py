@@ -69,6 +69,14 @@ class StatePage(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class StateText(Message):
+    """Text of a page of a state. ``is_reset`` is True if another run has loaded it before: this run is the result of a reset."""
+
+    text: str
+    is_reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SaveStatePage(Message):
     """A page of a state of a running execution or chunk, and its text. The fields are those of `StatePage`."""
 
@@ -81,7 +89,7 @@ class SaveStatePage(Message):
 
 LOAD_PLAN_PAGE = Activity("flytemp.load_plan_page", PlanPage, str)
 SAVE_PLAN_PAGE = Activity("flytemp.save_plan_page", SavePlanPage, NoneType)
-LOAD_STATE_PAGE = Activity("flytemp.load_state_page", StatePage, str)
+LOAD_STATE_PAGE = Activity("flytemp.load_state_page", StatePage, StateText)
 SAVE_STATE_PAGE = Activity("flytemp.save_state_page", SaveStatePage, NoneType)
 
 # ------------------------------------------------------------------------------------------- tasks
@@ -154,11 +162,12 @@ START_TASKS = Activity("flytemp.start_tasks", StartTasksArgument, StartedTasks)
 
 @dataclass(frozen=True, slots=True)
 class NodeArgument(Message):
-    """An attempt of a node."""
+    """An attempt of a node. ``epoch`` is that of `RunTaskArgument`."""
 
     execution: str
     node: str
     attempt: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +178,7 @@ class ValuesArgument(Message):
     node: str
     attempt: int
     values: dict[str, Json]
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +205,7 @@ class SplitListsArgument(Message):
     values: dict[str, Json]
     count: int
     size: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +225,7 @@ class StoreMapArgument(Message):
     attempt: int
     outputs: dict[str, Json]
     chunks: Json = None
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,14 +282,19 @@ class ChunkPlanArgument(Message):
     graph: str
     local: str
     given: dict[str, Json]
+    first_run_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkPlan(Message):
-    """The plan of one call of a map as pages, and the chunk's items by input name if they are short."""
+    """The plan of one call of a map as pages, and the chunk's items by input name if they are short.
+
+    ``is_reset`` is True if the activity's run is not ``ChunkPlanArgument.first_run_id``.
+    """
 
     pages: list[str]
     items: dict[str, list[Json]] | None = None
+    is_reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)

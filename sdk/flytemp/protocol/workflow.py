@@ -69,6 +69,7 @@ class Resolved(Message):
     are in the store. ``search_attributes`` is True if the namespace has flytemp's. ``options`` are the launch options that child
     executions inherit. A retried execution starts from the state in which it closed. That state has ``state_pages`` pages, and
     ``retry_nodes`` are the paths of the nodes to retry; an empty list means all that failed.
+    ``is_reset`` is True if the run is the result of a Temporal reset to a point before this activity.
     """
 
     root: str
@@ -90,6 +91,7 @@ class Resolved(Message):
     timeout_seconds: float | None = None
     retry_nodes: list[str] | None = None
     state_pages: int = 0
+    is_reset: bool = False
 
     def for_chunk(self) -> Resolved:
         """Return the part of this result that a chunk of a map needs."""
@@ -116,6 +118,7 @@ class ChunkArgument(Message):
     from 0. ``width`` is the number of slots allocated to the chunk. ``given`` are closed values of the map's inputs.
     ``most_failures`` is the number of failed items that the map tolerates. ``base`` is added to the attempt numbers of the
     chunk's calls. ``answers`` are the answers to gates so far, and ``paused`` is the pause in effect.
+    ``epoch`` is that of `flytemp.protocol.activities.RunTaskArgument`.
     """
 
     parent: str
@@ -135,6 +138,7 @@ class ChunkArgument(Message):
     base: int = 0
     answers: dict[str, Json] = field(default_factory=dict)
     paused: dict[str, Json] | None = None
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,7 @@ def state(engine: Engine) -> dict[str, Any]:
         "finished": engine.finished,
         "paused": engine.paused,
         "answers": engine.answers,
+        "epoch": engine.epoch,
     }
 
 
@@ -140,7 +141,7 @@ def fill(engine: Engine, data: dict[str, Any], dynamics: dict[str, dict[str, Any
         engine.plan.add(plan, source)
     engine.attempts_used = dict(data["attempts_used"])
     engine.cancelled, engine.finished, engine.paused = data["cancelled"], data["finished"], data["paused"]
-    engine.answers = data["answers"]
+    engine.answers, engine.epoch = data["answers"], data["epoch"]
     known = {row["id"]: row for row in data["rows"]}
     _restore_scope(engine, engine.root, data["root"], known, data["scopes"])
 

@@ -106,6 +106,7 @@ def _argument(command: RunTask, root: str, stop: bool = False) -> protocol.RunTa
         items=command.items,
         resumed=command.resumed,
         stop=stop,
+        epoch=command.epoch,
     )
 
 

@@ -36,6 +36,7 @@ from flytemp.protocol.workflow import ChildClosed as ChildClosedMessage
 from flytemp.records.launch import LaunchOptions, LaunchRequest, ParentCall
 from flytemp.temporal.workflows import phase_of_failure
 from flytemp_worker.engine.errors import Error, make_error
+from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.messages import (
     BroadcastToChunks,
     CancelChild,
@@ -107,14 +108,13 @@ class ChildWorkflows:
         argument = launch.model_dump(mode="json", exclude_defaults=True)
         self._start(key, WORKFLOW_TYPE, argument, self.execution_of(command), command.resumed)
 
-    def start_chunk(self, command: StartChunk, execution: str, answers: dict[str, Json], paused: dict[str, Json] | None) -> None:
+    def start_chunk(self, command: StartChunk, execution: str, engine: Engine) -> None:
         """Start a chunk of a map.
 
         Args:
             command: the chunk.
             execution: the workflow id of the execution.
-            answers: the answers to gates so far.
-            paused: the pause in effect.
+            engine: the engine with the answers to gates so far, the pause in effect and the epoch.
         """
         parent = workflow.info().workflow_id
         chunk = ChunkArgument(
@@ -133,8 +133,9 @@ class ChildWorkflows:
             given=command.given,
             most_failures=command.max_failures,
             base=command.attempts_before,
-            answers=answers,
-            paused=paused,
+            answers=engine.answers,
+            paused=engine.paused,
+            epoch=engine.epoch,
         )
         argument = ChunkStart(self._resolved.for_chunk(), chunk).to_json()
         key = (command.node, command.chunk, command.attempt)

@@ -17,25 +17,28 @@ from flytemp.protocol.workflow import ChunkArgument, Continuation, Resolved
 from flytemp_worker.workflow import closing, loading
 from flytemp_worker.workflow.continue_as_new import continue_as_new
 from flytemp_worker.workflow.message_handlers import MessageHandlers
+from flytemp_worker.workflow.reset_epoch import ResetEpoch
 from flytemp_worker.workflow.runner import WorkflowRunner
 from flytemp_worker.workflow.visibility import upsert_search_attributes
 
 
-async def run(resolved: Resolved, chunk: ChunkArgument | None, handlers: MessageHandlers) -> dict[str, Any]:
+async def run(
+    resolved: Resolved, chunk: ChunkArgument | None, handlers: MessageHandlers, reset: ResetEpoch
+) -> dict[str, Any]:
     """Run an execution, or a chunk of a map, from its start. Return the Temporal workflow's result."""
     if chunk is None and resolved.search_attributes:
         upsert_search_attributes(resolved)
     for warning in resolved.warnings:
         workflow.logger.warning("%s: %s", resolved.execution, warning)
-    runner = WorkflowRunner(resolved, chunk)
+    runner = WorkflowRunner(resolved, reset, chunk)
     handlers.open(runner)
     await loading.load(runner)
     return await _run(runner)
 
 
-async def continue_run(continued: Continuation, handlers: MessageHandlers) -> dict[str, Any]:
+async def continue_run(continued: Continuation, handlers: MessageHandlers, reset: ResetEpoch) -> dict[str, Any]:
     """Continue an execution or chunk from the state that the previous run saved. Return the Temporal workflow's result."""
-    runner = WorkflowRunner(continued.resolved, continued.chunk, continued.generation)
+    runner = WorkflowRunner(continued.resolved, reset, continued.chunk, continued.generation)
     handlers.open(runner)
     await loading.restore(runner, continued)
     return await _run(runner)

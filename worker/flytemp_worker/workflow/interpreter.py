@@ -17,6 +17,7 @@ from flytemp.protocol import workflow as protocol
 from flytemp.protocol.activities import RESOLVE, ResolveArgument
 from flytemp_worker.workflow import activity_calls, execution
 from flytemp_worker.workflow.message_handlers import MessageHandlers
+from flytemp_worker.workflow.reset_epoch import ResetEpoch
 
 _NO_INPUT = RawValue(Payload())
 
@@ -27,6 +28,7 @@ class FlytempWorkflow:
 
     def __init__(self) -> None:
         self._handlers = MessageHandlers()
+        self._reset = ResetEpoch()
 
     @workflow.run
     async def run(self, launch: RawValue = _NO_INPUT) -> dict[str, Any]:
@@ -34,8 +36,8 @@ class FlytempWorkflow:
         # Only a run with a predecessor may be given a state: a launch is always resolved.
         if workflow.info().continued_run_id and "continued" in data:
             continued = protocol.ContinuedArgument.from_json(data).continued
-            return await execution.continue_run(continued, self._handlers)
-        return await execution.run(await _resolve(data), None, self._handlers)
+            return await execution.continue_run(continued, self._handlers, self._reset)
+        return await execution.run(await _resolve(data), None, self._handlers, self._reset)
 
     @workflow.update(name=protocol.ANSWER.name)
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -80,14 +82,15 @@ class FlytempMapPart:
 
     def __init__(self) -> None:
         self._handlers = MessageHandlers()
+        self._reset = ResetEpoch()
 
     @workflow.run
     async def run(self, argument: dict[str, Any]) -> dict[str, Any]:
         start = protocol.ChunkStart.from_json(argument)
         if start.continued is not None:
-            return await execution.continue_run(start.continued, self._handlers)
+            return await execution.continue_run(start.continued, self._handlers, self._reset)
         assert start.resolved is not None
-        return await execution.run(start.resolved, start.chunk, self._handlers)
+        return await execution.run(start.resolved, start.chunk, self._handlers, self._reset)
 
     @workflow.signal(name=protocol.PARENT_MESSAGE.name)
     def parent_message(self, message: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from temporalio import workflow
+
 from flytemp.protocol import activities as protocol
 from flytemp.protocol.workflow import ChunkArgument, Continuation
 from flytemp.spec import bindings
@@ -36,14 +38,18 @@ async def load(runner: WorkflowRunner) -> None:
     retry_nodes = runner.resolved.retry_nodes
     if retry_nodes is not None:
         await _restore_state(runner, engine, protocol.StatePage(runner.root, 0, closed=True), runner.resolved.state_pages)
+        runner.update_epoch()
         nodes = tuple(retry_nodes)
         as_application_error(nodes_to_retry, engine, nodes)
         runner.is_ready = True
         runner.enqueue_commands(engine.step(RetryRequested(nodes), now()))
         return
+    chunk = runner.chunk
+    if chunk is not None:
+        engine.epoch = chunk.epoch
+    runner.update_epoch()
     runner.is_ready = True
     runner.enqueue_commands(engine.begin(now()))
-    chunk = runner.chunk
     if chunk is not None:
         engine.answers.update(chunk.answers)
         if chunk.paused:
@@ -58,7 +64,9 @@ async def restore(runner: WorkflowRunner, continued: Continuation) -> None:
     engine = await _create_engine(runner, None)
     chunk = runner.chunk
     name = f"{chunk.name}/{chunk.attempt}" if chunk is not None else None
-    await _restore_state(runner, engine, protocol.StatePage(runner.root, 0, continued.generation, name), continued.pages)
+    first = protocol.StatePage(runner.root, 0, continued.generation, name)
+    runner.reset.begin(await _restore_state(runner, engine, first, continued.pages))
+    runner.update_epoch()
     runner.is_ready = True
     runner.enqueue_commands(engine.resume(now()))
     if runner.events:  # only activities that were scheduled again can be cancelled
@@ -80,6 +88,8 @@ async def _create_engine(runner: WorkflowRunner, plan_pages: list[str] | None) -
 
 def _execution_engine(runner: WorkflowRunner, plan_pages: list[str]) -> Engine:
     resolved = runner.resolved
+    if not runner.generation:
+        runner.reset.begin(resolved.is_reset)
     plan = Plan(from_pages(plan_pages))
     if resolved.timeout_seconds is not None:
         plan.root.timeout = resolved.timeout_seconds
@@ -98,8 +108,13 @@ def _limits(runner: WorkflowRunner, max_parallelism: int) -> Limits:
 
 
 async def _chunk_engine(runner: WorkflowRunner, chunk: ChunkArgument) -> Engine:
-    argument = protocol.ChunkPlanArgument(runner.root, chunk.node, chunk.source, chunk.graph, chunk.local, chunk.given)
+    first_run_id = workflow.info().first_execution_run_id
+    argument = protocol.ChunkPlanArgument(
+        runner.root, chunk.node, chunk.source, chunk.graph, chunk.local, chunk.given, first_run_id
+    )
     loaded = await runner.call(protocol.CHUNK_PLAN, argument, summary="the chunk's plan and items")
+    if not runner.generation:
+        runner.reset.begin(loaded.is_reset)
     plan = Plan(from_pages(loaded.pages), chunk.source)
     return chunk_engine(
         plan,
@@ -114,17 +129,22 @@ async def _chunk_engine(runner: WorkflowRunner, chunk: ChunkArgument) -> Engine:
     )
 
 
-async def _restore_state(runner: WorkflowRunner, engine: Engine, first: protocol.StatePage, count: int) -> None:
-    """Load the ``count`` pages of a state, of which ``first`` names the first, into the engine."""
+async def _restore_state(runner: WorkflowRunner, engine: Engine, first: protocol.StatePage, count: int) -> bool:
+    """Load the ``count`` pages of a state, of which ``first`` names the first, into the engine.
+
+    Return True if the run was reset to a point before this call.
+    """
     handles = [
         activity_calls.control(protocol.LOAD_STATE_PAGE, replace(first, page=page), summary=f"state, page {page + 1}")
         for page in range(count)
     ]
-    state = from_pages([await runner.uncancelled(handle) for handle in handles])
+    pages = [protocol.LOAD_STATE_PAGE.read_result(await runner.uncancelled(handle)) for handle in handles]
+    state = from_pages([page.text for page in pages])
     dynamics = await _load_dynamics(runner, sources(state["rows"]))
     await _yield_activation(runner, len(state["rows"]))
     snapshot.fill(engine, state, dynamics)
     await _yield_activation(runner, len(state["rows"]))
+    return pages[0].is_reset
 
 
 async def _yield_activation(runner: WorkflowRunner, rows: int) -> None:

@@ -91,7 +91,9 @@ class Operations:
     def request_io(self, command: RequestIO) -> None:
         """Start the activity that reads or writes values for the engine."""
         declaration = IO_REQUESTS[command.operation]
-        argument = declaration.argument(execution=self._root, node=command.node, attempt=command.attempt, **command.argument)
+        argument = declaration.argument(
+            execution=self._root, node=command.node, attempt=command.attempt, epoch=command.epoch, **command.argument
+        )
         handle = activity_calls.control(
             declaration, argument, summary=activity_calls.short(f"{command.node}: {command.operation}")
         )

@@ -42,6 +42,7 @@ from flytemp_worker.workflow.child_workflows import ChildWorkflows, signal_paren
 from flytemp_worker.workflow.early_start import FIRST, EarlyStarts, StopTask
 from flytemp_worker.workflow.journal import Journal
 from flytemp_worker.workflow.operations import Operations
+from flytemp_worker.workflow.reset_epoch import ResetEpoch
 from flytemp_worker.workflow.visibility import details
 from flytemp_worker.workflow.window import TaskWindow
 
@@ -63,6 +64,7 @@ class WorkflowRunner:
 
     Args:
         resolved: the plan and the settings of the execution.
+        reset: the last reset in the history of the run.
         chunk: the description of the chunk if this runner runs one.
         generation: the number of times that the execution continued as new.
 
@@ -73,10 +75,13 @@ class WorkflowRunner:
         slots: the slots that are allocated to the chunk; 0 for an execution.
     """
 
-    def __init__(self, resolved: Resolved, chunk: ChunkArgument | None = None, generation: int = 0) -> None:
+    def __init__(
+        self, resolved: Resolved, reset: ResetEpoch, chunk: ChunkArgument | None = None, generation: int = 0
+    ) -> None:
         self.resolved = resolved
         self.root = resolved.root
         self.settings = resolved.settings
+        self.reset = reset
         self.chunk = chunk
         self.slots = chunk.width if chunk is not None else 0
         self.generation = generation
@@ -227,6 +232,7 @@ class WorkflowRunner:
         """Pass the enqueued events to the engine, and adapt the window."""
         at = now()
         completions = 0
+        self.update_epoch()
         self._has_work = False
         while self.events and self.finish is None:
             self._steps += 1
@@ -239,6 +245,11 @@ class WorkflowRunner:
         self._update_window()
         if has_grown:
             self.enqueue_commands(self.engine.flush())
+
+    def update_epoch(self) -> None:
+        """Pass the epoch of a reset to the engine, for the keys of the tries that start from now on."""
+        if self.reset.epoch is not None:
+            self.engine.epoch = self.reset.epoch
 
     @property
     def _may_window_grow(self) -> bool:
@@ -301,7 +312,7 @@ class WorkflowRunner:
 
     def _start_chunk(self, command: StartChunk) -> None:
         execution_id = self.chunk.execution_id if self.chunk is not None else workflow.info().workflow_id
-        self._children.start_chunk(command, execution_id, self.engine.answers, self.engine.paused)
+        self._children.start_chunk(command, execution_id, self.engine)
 
     def _release_slots(self, command: ReleaseSlots) -> None:
         chunk = self.chunk
