@@ -180,6 +180,11 @@ class EarlyStarter:
                 del self._unclaimed[key]
         return is_watching
 
+    def is_due(self, run: WorkflowRun) -> bool:
+        """Return True if an unclaimed try of the run is not one that was announced just now, whose activity arrives soon."""
+        since = time.monotonic() - ANNOUNCED_SECONDS
+        return any(unclaimed.since < since or not unclaimed.is_announced for _, unclaimed in self._of(run))
+
     def on_state(self, run: WorkflowRun, state: WorkflowState) -> None:
         """Release or stop the tries of the run that no activity here will claim."""
         for key, unclaimed in self._of(run):

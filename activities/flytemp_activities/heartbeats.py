@@ -103,6 +103,10 @@ class Heartbeats:
         """Return True if tasks of the run cannot rely on frequent heartbeats."""
         return self._are_many and run in self._states
 
+    def is_due(self, run: WorkflowRun) -> bool:
+        """Return True: a task may be cancelled at any time."""
+        return True
+
     def on_state(self, run: WorkflowRun, state: WorkflowState) -> None:
         """Make a heartbeat of each task due whose cancellation was requested."""
         for activity_id, heartbeat in self._states.get(run, {}).items():

@@ -73,7 +73,11 @@ class Watcher(Protocol):
     """Receiver of the states of workflow runs."""
 
     def is_watching(self, run: WorkflowRun) -> bool:
-        """Return True if the watcher still needs the state of the run. It is asked before each poll."""
+        """Return True if the watcher may need a state of the run. It is asked before each poll."""
+        ...
+
+    def is_due(self, run: WorkflowRun) -> bool:
+        """Return True if the watcher needs the state of the run now. The run is polled if one of its watchers does."""
         ...
 
     def on_state(self, run: WorkflowRun, state: WorkflowState) -> None:
@@ -126,6 +130,8 @@ class WorkflowLiveness:
         watched.watchers = [watcher for watcher in watched.watchers if watcher.is_watching(run)]
         if not watched.watchers:
             del self._watched[run]
+            return
+        if not any(watcher.is_due(run) for watcher in watched.watchers):
             return
         state = await self._state(run, watched)
         for watcher in watched.watchers:

@@ -95,6 +95,22 @@ async def test_announced_try_starts_and_its_activity_claims_it(program: Project)
     assert not trial.starter.is_watching(RUN)
 
 
+async def test_workflow_is_not_polled_while_activities_arrive_soon(program: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = Trial(program)
+    await trial.announce()
+    assert (trial.starter.is_watching(RUN), trial.starter.is_due(RUN)) == (True, False)
+    monkeypatch.setattr(early_start, "ANNOUNCED_SECONDS", -1.0)
+    assert trial.starter.is_due(RUN)
+
+
+async def test_workflow_of_a_try_that_its_activity_left_is_polled(program: Project) -> None:
+    trial = Trial(program)
+    await trial.announce()
+    trial.starter.claim(trial.key())
+    trial.starter.take_back(trial.key(), RUN)
+    assert trial.starter.is_due(RUN)
+
+
 async def test_activity_that_arrives_before_the_start_finds_nothing_started(program: Project) -> None:
     trial = Trial(program)
     trial.may_load.clear()

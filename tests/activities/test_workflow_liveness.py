@@ -32,6 +32,11 @@ class Recorder:
         self.wanted = wanted
         self.states: list[WorkflowState] = []
         self.done = asyncio.Event()
+        self.polls_before = 0  # polls for which no state is due
+
+    def is_due(self, run: WorkflowRun) -> bool:
+        self.polls_before -= 1
+        return self.polls_before < 0
 
     def is_watching(self, run: WorkflowRun) -> bool:
         return len(self.states) < self.wanted
@@ -96,6 +101,15 @@ async def test_watchers_of_one_run_share_its_polls() -> None:
         await second.done.wait()
     assert len(first.states) == 2
     assert temporal.asked == 3
+
+
+async def test_run_is_not_described_before_a_state_is_due() -> None:
+    temporal, recorder = FakeTemporal(OPEN), Recorder()
+    recorder.polls_before = 3
+    WorkflowLiveness(temporal, poll_seconds=0.001).watch(RUN, recorder)  # type: ignore[arg-type]
+    async with asyncio.timeout(10):
+        await recorder.done.wait()
+    assert (recorder.polls_before, temporal.asked) == (-1, 1)
 
 
 async def test_run_can_be_watched_again() -> None:

@@ -326,7 +326,7 @@ async def test_try_goes_on_while_its_activity_waits_for_a_worker(client: Client,
     async with place.control():
         handle = await launched(client)
         await until(lambda: cluster.tries)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)  # longer than an announced try may be left unexamined
         (key,) = place.backend.running()
         cluster.finishes = True
         cluster.finish(key)
