@@ -1,11 +1,11 @@
-"""`just chaos`: executions on Kubernetes while workers, pods, the kubelet, the API server and connections die at random.
+"""`just chaos`: executions on Kubernetes while workers, pods, the kubelet, the API server and connections fail at random.
 
-Everything is real: a Temporal server, `flytemp worker` processes, the test cluster. Two nodes of some executions are Python
-tasks in the task image; all other nodes are container tasks on nodes that kwok plays. What etcd says was ever created is compared
-with the tries that the executions' records tell of.
+The run uses a Temporal server, `flytemp worker` processes and the test cluster. Two nodes of some executions are Python tasks in
+the task image; all other nodes are container tasks on simulated nodes of kwok. The pods created in etcd are compared with the
+tries in the executions' records.
 
-A try's pod is made a second time in one case alone, which is counted and not wrong: it was deleted from outside before its
-runtime had claimed the try, and its worker died before its first heartbeat had told of the pod.
+A second pod of a try is allowed, and counted, in one case: the first pod was deleted by another client before its runtime had
+claimed the try, and its worker crashed before the first heartbeat that names the pod.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from tests.activities.kubernetes.fault_proxy import Fault, FaultProxy
 from tests.installation import Installation
 
 SWEEP_SECONDS = 300.0
-"""So long the janitor may take until nothing is left: what is younger than a minute it leaves to the workers."""
+"""Time that the janitor may take to delete all pods. It ignores pods that are younger than a minute."""
 
 FEW_PODS = 4
 
@@ -54,8 +54,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """``executions`` of ``nodes`` nodes each, ``at_once`` of them in flight. Of the first ``real`` executions two nodes are
-    Python tasks on the real node. The same ``seed`` makes the same choices, at other moments."""
+    """Plan of a run: ``executions`` of ``nodes`` nodes each, ``at_once`` in parallel.
+
+    Two nodes of each of the first ``real`` executions are Python tasks on the real node. The same ``seed`` makes the same
+    choices, but not at the same times.
+    """
 
     executions: int = 20
     nodes: int = 6
@@ -63,12 +66,12 @@ class Plan:
     at_once: int = 20
     workers: int = 2
     seed: int = 1
-    each_once: bool = False  # one failure of each kind in a round, instead of several of the cheap ones
+    each_once: bool = False  # one failure of each kind per round, instead of several of the cheap kinds
 
 
 @dataclass
 class Outcome:
-    """What there was, and what is wrong with it (``problems``: empty when nothing is)."""
+    """Results of a run; ``problems`` is empty if all checks passed."""
 
     executions: int = 0
     pods_created: int = 0
@@ -82,7 +85,7 @@ class Outcome:
 
 
 def program(nodes: int) -> str:
-    """Two workflows: ``steps`` of container tasks alone, ``mixed`` between two Python tasks."""
+    """Return the program: ``steps`` has container tasks, ``mixed`` has container tasks between two Python tasks."""
     return f"""
 import time
 
@@ -127,13 +130,13 @@ def mixed(x: int) -> int:
 
 
 class TransitionLog:
-    """Every pod that ever was in a namespace, as etcd tells: nobody kills that here, and it forgets nothing of what it said."""
+    """All pods created in a namespace, from a watch of etcd, which is never killed and loses no events."""
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
         self._url = f"http://127.0.0.1:{cluster.settings.ports['etcd']}/v3/watch"
         self._prefix = f"/registry/pods/{namespace}/"
         self.created: Counter[str] = Counter()
-        self.uids: dict[str, list[str]] = defaultdict(list)  # of those that were created, in their order
+        self.uids: dict[str, list[str]] = defaultdict(list)  # of created pods, in order
         self.present: set[str] = set()
 
     @contextlib.asynccontextmanager
@@ -175,7 +178,7 @@ class TransitionLog:
 
 
 def _uid(stored: bytes) -> str:
-    """The uid in a pod as etcd keeps it, which is protobuf: name, namespace and uid are its first fields."""
+    """Return the uid of a pod in etcd's protobuf form, in which name, namespace and uid are the first fields."""
     found = re.search(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", stored)
     assert found is not None
     return found[0].decode()
@@ -186,7 +189,7 @@ def _base64(text: str) -> str:
 
 
 class Havoc:
-    """Does one thing after the other, each kind at least once in every round of a shuffled deck."""
+    """Source of failures, one after the other; each round contains every kind at least once, in random order."""
 
     def __init__(self, chaos: Chaos, seed: int) -> None:
         self._chaos = chaos
@@ -206,7 +209,7 @@ class Havoc:
         }
 
     async def wreak(self) -> None:
-        """Until it is cancelled; what was begun is brought to its end."""
+        """Cause failures until cancelled; a failure in progress is completed."""
         while True:
             await asyncio.sleep(self._chance.uniform(0.3, 1.5))
             if not self._deck:
@@ -216,11 +219,11 @@ class Havoc:
             deeds = self._chaos.outcome.deeds
             deeds[deed] = deeds.get(deed, 0) + 1
             self._chaos.say(deed)
-            with contextlib.suppress(ClusterError):  # the API server may be gone just now
+            with contextlib.suppress(ClusterError):  # the API server may be down
                 await _to_its_end(self._deeds[deed][1]())
 
     def calm(self) -> None:
-        """From now on requests are let through."""
+        """Stop blocking requests."""
         for fault in self._faults:
             fault.end()
 
@@ -233,7 +236,7 @@ class Havoc:
         cluster, namespace = self._chaos.cluster, self._chaos.namespace
         found = (await asyncio.to_thread(cluster.api.get, f"/api/v1/namespaces/{namespace}/pods"))["items"]
         names = sorted(pod["metadata"]["name"] for pod in found)
-        # The last pods of all are mostly spared, or they would never come to an end.
+        # Mostly spare the last pods, so that the run ends.
         if names and (len(names) > FEW_PODS or self._chance.random() < 0.2):
             grace = self._chance.choice(("", "?gracePeriodSeconds=0", "?gracePeriodSeconds=1"))
             name = self._chance.choice(names)
@@ -243,7 +246,7 @@ class Havoc:
             await asyncio.to_thread(cluster.api.delete, path)
 
     async def _kill_container(self) -> None:
-        """Of a pod on the real node; those of kwok's have none."""
+        """Kill a container of a pod on the real node; simulated pods have none."""
         cluster, namespace = self._chaos.cluster, self._chaos.namespace
         found = (await asyncio.to_thread(cluster.api.get, f"/api/v1/namespaces/{namespace}/pods"))["items"]
         statuses = [status for pod in found for status in pod["status"].get("containerStatuses") or ()]
@@ -276,12 +279,12 @@ class Havoc:
     async def _kill_kubelet(self) -> None:
         cluster = self._chaos.cluster
         await asyncio.to_thread(cluster.kill_kubelet)
-        await asyncio.sleep(self._chance.choice((0.5, 2, 5, 16)))  # after 13 s its pods are deleted
+        await asyncio.sleep(self._chance.choice((0.5, 2, 5, 16)))  # the node's pods are deleted after 13 s
         await asyncio.to_thread(cluster.start_kubelet)
 
 
 async def _to_its_end(work: Awaitable[None]) -> None:
-    """A cancellation waits: nothing stays killed that is to be started again."""
+    """Complete a failure despite a cancellation, so that every killed part is restarted."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.shield(task)
@@ -291,7 +294,7 @@ async def _to_its_end(work: Awaitable[None]) -> None:
 
 
 class Chaos:
-    """One run of a plan."""
+    """Run of a plan."""
 
     def __init__(
         self, plan: Plan, cluster: Cluster, namespace: str, installation: Installation, proxy: FaultProxy, say: Say
@@ -332,7 +335,7 @@ class Chaos:
         return self.outcome
 
     def is_worker_up(self, index: int) -> bool:
-        """Whether it has begun to work, or is over: one killed while it starts, again and again, would do nothing at all."""
+        """Return whether a worker has started or the run has ended, so that workers are not killed during each start."""
         if self._workers[index].poll() is not None:
             return True
         number = self.installation.workers.index(self._workers[index])
@@ -360,7 +363,7 @@ class Chaos:
         return execution
 
     async def _sweep(self, ledger: TransitionLog) -> None:
-        """The workers finish, and the janitor takes what they do not know of."""
+        """Wait until the workers have finished and the janitor has deleted the other pods."""
         end = time.monotonic() + SWEEP_SECONDS
         while ledger.present and time.monotonic() < end:
             done = await asyncio.to_thread(self.installation.flytemp, "janitor", "-o", "json")
@@ -370,7 +373,7 @@ class Chaos:
             self._wrong(f"left behind: pod {name}")
 
     def _compare(self, executions: list[Execution], ledger: TransitionLog, deleted: set[str], store: ObjectStore) -> None:
-        """A pod for each try that was recorded, and a recorded try for each pod; never one after a claim."""
+        """Check that each recorded try has a pod, each pod a recorded try, and that no pod was created after a claim."""
         created: Counter[str] = Counter()
         for name, times in ledger.created.items():
             created[name.rpartition("-")[2]] += times
@@ -401,7 +404,7 @@ class Chaos:
 
 
 def _tries(execution: Execution) -> Iterator[tuple[str, str, str]]:
-    """The tries that the record tells of: the digest in the pod's name (see `kubernetes.names`), words for it, and its claim."""
+    """Return the recorded tries: digest in the pod's name (see `kubernetes.names`), description, and claim."""
     assert execution.run_id is not None
     root = ExecutionLayout(execution.namespace, execution.workflow_id, execution.run_id).root
     for node in execution.nodes:
@@ -414,7 +417,7 @@ def _tries(execution: Execution) -> Iterator[tuple[str, str, str]]:
 
 
 async def run(plan: Plan, cluster: Cluster, s3: S3Server, image: str, folder: Path, say: Say) -> Outcome:
-    """Carry out the plan. The S3 server's variables must be in this process's environment: its store is there."""
+    """Run the plan. The environment must contain the variables of the S3 server that has the store."""
     namespace = f"chaos-{uuid.uuid4().hex[:8]}"
     cluster.create_namespace(namespace)
     cluster.add_kwok_nodes(2, prefix=namespace)

@@ -1,4 +1,4 @@
-"""Which events of a history say that a workflow task failed."""
+"""Detection of failed workflow tasks in a history."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from temporalio.api.history.v1 import HistoryEvent
 
 
 def is_failed_task(event: HistoryEvent) -> bool:
-    """Whether a workflow task failed by what the worker did.
+    """Return whether a workflow task failed because of the worker.
 
     `UnhandledCommand` is the server's way to say that a signal arrived while a run was just about to end or to continue as
     new: nothing is wrong, and the run is asked again (https://docs.temporal.io/references/errors#unhandled-command). Every
@@ -20,5 +20,5 @@ def is_failed_task(event: HistoryEvent) -> bool:
 
 
 def is_asked_again(event: HistoryEvent) -> bool:
-    """Whether the server asked a run again, as a signal came just when it was about to end or to continue."""
+    """Return whether the server repeated a workflow task because a signal arrived while the run ended or continued as new."""
     return event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED and not is_failed_task(event)

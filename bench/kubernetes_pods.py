@@ -1,4 +1,4 @@
-"""`just bench-k8s`: what the Kubernetes backend adds to pods that live a second on kwok's nodes; see README.md beside this file.
+"""`just bench-k8s`: cost of the Kubernetes backend for pods that run a second on kwok's nodes; see README.md.
 
 Each figure stands beside that of a bare loop of the same run: create a pod, watch it end, create the next; or POSTs in parallel.
 """
@@ -52,7 +52,7 @@ class Row:
 
 
 def document(name: str, nodes: int, *, chained: bool, seconds: int) -> WorkflowDocument:
-    """Container tasks without inputs and outputs: by their exit code alone. Chained, each waits for the one before."""
+    """Return a document of container tasks without inputs and outputs; ``chained``: each waits for the previous one."""
     settings = TaskSettings(annotations={"testcluster/run-seconds": str(seconds)})
     step = TaskSpec(
         kind="container", name="step", interface=Interface(), loader="", settings=settings,
@@ -66,7 +66,7 @@ def document(name: str, nodes: int, *, chained: bool, seconds: int) -> WorkflowD
 
 
 class Watcher:
-    """Stamps when each pod of a namespace was there first, and when its container ended, as a client sees it."""
+    """Watcher that records the creation of each pod of a namespace and the end of its container."""
 
     def __init__(self, api: KubernetesApi, namespace: str) -> None:
         self._api, self._path = api, f"/api/v1/namespaces/{namespace}/pods"
@@ -104,12 +104,12 @@ class Watcher:
         self.added, self.ended = {}, {}
 
     def gaps(self) -> list[float]:
-        """Seconds from each pod's end to the next one's beginning."""
+        """Return the seconds from the end of each pod to the creation of the next."""
         names = sorted(self.added, key=lambda name: self.added[name])
         return [self.added[after] - self.ended[before] for before, after in itertools.pairwise(names)]
 
     def rate(self) -> float:
-        """Pods created per second."""
+        """Return the number of pods created per second."""
         times = sorted(self.added.values())
         return (len(times) - 1) / (times[-1] - times[0])
 
@@ -124,7 +124,7 @@ class Watcher:
 
 
 class Bench:
-    """A Temporal server, worker processes by their ids, and a namespace on the test cluster."""
+    """Temporal server, worker processes, and a namespace on the test cluster."""
 
     def __init__(
         self, cluster: Cluster, namespace: str, api: KubernetesApi, temporal: TemporalClient, workers: list[int]
@@ -138,21 +138,21 @@ class Bench:
         return await self.temporal.start_workflow("FlytempWorkflow", launch, id=identifier, task_queue=QUEUE)
 
     def cpu(self) -> float:
-        """Seconds of CPU that the worker processes have used."""
+        """Return the CPU seconds of the worker processes."""
         fields = [Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split() for worker in self.workers]
         return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
 
     def memory(self) -> float:
-        """MiB that the worker processes have in memory."""
+        """Return the memory of the worker processes in MiB."""
         pages = sum(int(Path(f"/proc/{worker}/statm").read_text().split()[1]) for worker in self.workers)
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     async def empty(self) -> None:
-        """Until no pod of the namespace is left."""
+        """Wait until the namespace has no pods."""
         while (await self.api.request("GET", f"/api/v1/namespaces/{self.namespace}/pods", parameters={"limit": "1"}))["items"]:
             await asyncio.sleep(0.2)
 
-    # --------------------------------------------------------------------------------------- the figures
+    # --------------------------------------------------------------------------------------- measurements
 
     async def chain(self, nodes: int, seconds: int) -> list[Row]:
         await self._bare_chain(nodes, seconds)
@@ -221,7 +221,7 @@ class Bench:
         ]
 
     async def in_flight(self, executions: int, nodes: int) -> list[Row]:
-        """Pods that are looked after, and what one of them takes of the workers' memory."""
+        """Measure the number of pods in flight and the workers' memory per pod."""
         before = self.memory()
         handles = [await self.launch(f"long{nodes}") for _ in range(executions)]
         await self.watcher.until(executions * nodes)

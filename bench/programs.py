@@ -1,4 +1,4 @@
-"""What the benchmarks run: documents, and the hand-written workflows that do the same."""
+"""Programs of the benchmarks: documents and equivalent hand-written workflows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STEP = TaskSpec(
 
 
 def document(shape: str, nodes: int) -> WorkflowDocument:
-    """``chain``: each node takes the one before; ``fan``: all take a literal."""
+    """Return a document. ``chain``: each node takes the previous result; ``fan``: all nodes take a literal."""
     name = f"bench.{shape}_{nodes}"
     specs = []
     for index in range(nodes):
@@ -49,7 +49,7 @@ def document(shape: str, nodes: int) -> WorkflowDocument:
 
 @workflow.defn(sandboxed=False)
 class HandWritten:
-    """What a Temporal user writes by hand for the same work: no engine, no plan, no record."""
+    """Hand-written Temporal workflow for the same work, without engine, plan and record."""
 
     @workflow.run
     async def run(self, job: dict[str, Any]) -> Any:

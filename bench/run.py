@@ -1,4 +1,4 @@
-"""`just bench`: see README.md beside this file."""
+"""`just bench`: see README.md."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Row:
 
 
 class Installation:
-    """One server's workers: flytemp's with a backend, and the hand-written workflow's on the same task queue."""
+    """Workers of one server: flytemp's worker with a backend, and the hand-written workflow's on the same task queue."""
 
     def __init__(self, temporal: TemporalClient, store: ObjectStore, label: str, backend: Backend) -> None:
         self.temporal = temporal
@@ -105,15 +105,15 @@ class Installation:
 
 
 async def slope(run: Callable[[str, int], Awaitable[float]], shape: str) -> float:
-    """Milliseconds per node between the two sizes of ``shape``."""
+    """Return the milliseconds per node between the two sizes of ``shape``."""
     small, large = SIZES[shape]
     first = await run(shape, small)
     return (await run(shape, large) - first) / (large - small) * 1000
 
 
 async def compare(installation: Installation, shape: str, pairs: int) -> tuple[float, float, float]:
-    """Medians of flytemp's and the hand-written slope, and of their ratio, over interleaved pairs."""
-    await slope(installation.flytemp, shape)  # warm, and the roots that the hand-written one borrows
+    """Return the medians of flytemp's slope, the hand-written slope and their ratio over interleaved pairs."""
+    await slope(installation.flytemp, shape)  # warm up, and create the folders that the hand-written workflow uses
     ours, theirs, ratios = [], [], []
     for pair in range(pairs):
         if pair % 2:
@@ -175,7 +175,7 @@ async def _measure(label: str, address: str, pairs: int, folder: Path, stack: As
 
 
 async def measure_large(folder: Path, part: float) -> list[Row]:
-    """The cost per node of large executions over that of small ones; `just scale` has them at full size."""
+    """Measure the cost per node of large executions relative to small ones; `just scale` uses the full size."""
     found = await scale.measure(list(scale.CASES), folder, part, False)
     return [
         Row(f"large: {row.name} of {row.nodes}, cost per node over the small size", row.ms_per_node, "ms",

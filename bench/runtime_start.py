@@ -1,4 +1,4 @@
-"""How long a task's container takes from the start of its interpreter to the user's function, and how much of that is imports."""
+"""Time from the start of a task's interpreter to the user's function, and the share of imports."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ PROGRAM = """
 
 
 def runtime_start(folder: Path, repeats: int = 7) -> tuple[float, float]:
-    """Medians, in seconds: until the user's function is called; and what the imports of flytemp's own modules take of it, without
-    what they import of others'. The bundle is fetched from a folder, and unpacked each time."""
+    """Return the medians in seconds of the time until the user's function is called and of the imports of flytemp's own modules.
+
+    The bundle is copied from a folder and unpacked each time.
+    """
     project = Project(folder / "runtime", open_store(str(folder / "runtime-store")))
     project.write(PROGRAM)
     starts = [_start(project, project.invocation("stamp", node=f"n{number}")) for number in range(repeats)]

@@ -1,4 +1,4 @@
-"""`just scale`: executions of full size, to their end and cancelled in the middle; see README.md beside this file."""
+"""`just scale`: large executions, run to their end and cancelled in the middle; see README.md."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SMALL_RUNS = 4
 
 @dataclass(frozen=True)
 class Case:
-    """``large`` and ``small`` are the numbers of nodes; ``document`` makes the workflow, ``inputs`` what it is given."""
+    """Measurement with ``large`` and ``small`` numbers of nodes; ``document`` and ``inputs`` return workflow and inputs."""
 
     name: str
     small: int
@@ -75,18 +75,18 @@ class Row:
     nodes: int
     seconds: float
     ms_per_node: float
-    ratio: float | None = None  # to the small size, of the same run
+    ratio: float | None = None  # relative to the small size of the same run
     runs: int = 0
     workflows: int = 0
     longest_history: int = 0
     failed_workflow_tasks: int = 0
-    asked_again: int = 0  # as a signal came just when a run was about to continue
+    asked_again: int = 0  # workflow tasks repeated because of a signal during continue-as-new
     cancelled_after_seconds: float | None = None  # from the request to the end
     left_running: int | None = None
 
 
 class ScaleBackend(NoopBackend):
-    """Answers at once; only a task that makes a graph is really run."""
+    """Backend that returns results at once; only dynamic tasks run."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -102,7 +102,7 @@ class ScaleBackend(NoopBackend):
 
 
 class Scale:
-    """One server with one worker."""
+    """Server with one worker."""
 
     def __init__(self, temporal: TemporalClient, store: ObjectStore) -> None:
         self.temporal = temporal
@@ -124,8 +124,8 @@ class Scale:
         return time.perf_counter() - began, handle
 
     async def inspect(self, handle: WorkflowHandle[Any, Any], row: Row) -> None:
-        """How many runs and workflows it took, how long their histories were, and whether a workflow task failed."""
-        await asyncio.sleep(2)  # visibility follows a moment later
+        """Add the numbers of runs, workflows and failed workflow tasks, and the longest history."""
+        await asyncio.sleep(2)  # visibility is updated with a delay
         query = f'WorkflowId STARTS_WITH "{handle.id}"'
         found = [execution async for execution in self.temporal.list_workflows(query)]
         row.runs, row.workflows = len(found), len({execution.id for execution in found})
@@ -156,7 +156,7 @@ class Scale:
 
 
 async def measure(cases: list[Case], folder: Path, part: float, cancel: bool) -> list[Row]:
-    spare_garbage_collection()  # as the worker's process does
+    spare_garbage_collection()  # like the worker's process
     server = await asyncio.to_thread(
         start_dev_server, db=folder / "scale.db", port=0, ui_port=None, log=folder / "scale.log", tuned=True
     )
@@ -184,7 +184,7 @@ def _size(case: Case, part: float) -> int:
 
 
 async def _measure(scale: Scale, cases: list[Case], part: float, cancel: bool) -> list[Row]:
-    """The small size is measured before and after the large one, as the machine is not equally fast all the time."""
+    """Measure the small size before and after the large one, because the machine's speed varies."""
     rows: list[Row] = []
     for case in cases:
         await scale.run(case, case.small)

@@ -1,4 +1,4 @@
-"""The large executions of `just scale`: documents of any size, and the code of the one task that makes a graph."""
+"""Documents of any size for `just scale`, and the code of its dynamic task."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _document(name: str, nodes: list[NodeSpec], output: Binding, *others: Workfl
 
 
 def chain(nodes: int) -> WorkflowDocument:
-    """Each node takes what the one before gives."""
+    """Return a chain: each node takes the previous result."""
     specs: list[NodeSpec] = []
     for index in range(nodes):
         source: Binding = OutputBinding(node=f"n{index - 1}", var="o0") if index else LiteralBinding(value=0)
@@ -74,7 +74,7 @@ def chain(nodes: int) -> WorkflowDocument:
 
 
 def random_graph(nodes: int, width: int = 200) -> WorkflowDocument:
-    """Each node takes from three of the ``width`` nodes before it, at random and always the same."""
+    """Return a random graph: each node takes three of the previous ``width`` results; the graph is always the same."""
     random = Random(nodes)
     specs: list[NodeSpec] = []
     for index in range(nodes):
@@ -94,7 +94,7 @@ def fan(nodes: int) -> WorkflowDocument:
 
 
 def mapped() -> WorkflowDocument:
-    """One map over the launch's list."""
+    """Return a workflow with one map over an input list."""
     node = NodeSpec(
         id="n0", kind="map", target=STEP.name, map=MapSpec(over=("x",)), inputs={"x": InputBinding(var="xs")}
     )
@@ -103,13 +103,13 @@ def mapped() -> WorkflowDocument:
 
 
 def dynamic(nodes: int) -> WorkflowDocument:
-    """A task that makes a graph of so many nodes."""
+    """Return a workflow with a dynamic task whose graph has ``nodes`` nodes."""
     node = NodeSpec(id="n0", kind="dynamic", target=FAN.name, inputs={"n": LiteralBinding(value=nodes)})
     return _document(f"scale.dynamic_{nodes}", [node], OutputBinding(node="n0", var="o0"))
 
 
 def nested(levels: int) -> WorkflowDocument:
-    """A workflow in a workflow, so deep; a task before and after at each level."""
+    """Return nested workflows with a task before and after the sub-workflow at each level."""
     x = (Variable(name="x", type=_INT),)
     given: Binding = InputBinding(var="x")
     specs: list[WorkflowSpec] = []

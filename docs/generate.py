@@ -1,7 +1,7 @@
-"""Writes the generated parts of the documentation: `just docs`. With --check it only says what is out of date.
+"""Generator of parts of the documentation: `just docs`. With --check, it only lists outdated files.
 
-A page holds a part between ``<!-- generated: NAME -->`` and ``<!-- end: NAME -->``; the text around it is written by
-hand. The JSON Schemas and the pictures of workflows are whole files.
+A page contains a part between ``<!-- generated: NAME -->`` and ``<!-- end: NAME -->``; the other text is written by
+hand. The JSON Schemas and the drawings of workflows are complete files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PART = re.compile(r"<!-- generated: ([\w ]+) -->\n.*?<!-- end: \1 -->", re.DOTA
 
 
 def rendered() -> dict[Path, str]:
-    """Every file that has something generated, with the text it must have."""
+    """Return all files with generated parts and their expected text."""
     result = {DOCS / name: make() for name, make in FILES.items()}
     for page in sorted(DOCS.rglob("*.md")):
         text = page.read_text(encoding="utf-8")
@@ -44,19 +44,19 @@ def rendered() -> dict[Path, str]:
 def _part(match: re.Match[str]) -> str:
     name = match[1]
     if name not in PARTS:
-        raise SystemExit(f"there is no generated part {name!r}; there are {', '.join(sorted(PARTS))}")
+        raise SystemExit(f"unknown generated part {name!r}; the parts are {', '.join(sorted(PARTS))}")
     return f"<!-- generated: {name} -->\n\n{PARTS[name]().strip()}\n\n<!-- end: {name} -->"
 
 
 def outdated() -> list[Path]:
-    """The files whose text is not what it must be."""
+    """Return the outdated files."""
     return [path for path, text in rendered().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
 
 
 def main() -> int:
-    """Write, or check; returns the exit code."""
+    """Write or check the files, and return the exit code."""
     parser = argparse.ArgumentParser(description="Write the generated parts of the documentation")
-    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when something is out of date")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is out of date")
     check = parser.parse_args().check
     stale = outdated()
     texts = rendered()
@@ -65,7 +65,7 @@ def main() -> int:
         if not check:
             path.write_text(texts[path], encoding="utf-8")
     if check and stale:
-        print("hint: `just docs` writes them")
+        print("hint: run `just docs`")
         return 1
     return 0
 

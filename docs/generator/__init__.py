@@ -1,1 +1,1 @@
-"""What the reference pages are generated from: docstrings, commands, models."""
+"""Generators of the reference pages, from docstrings, commands and models."""

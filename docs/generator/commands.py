@@ -1,4 +1,4 @@
-"""The command line, from click's own objects."""
+"""Reference of the command line, from click's command objects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from generator.markdown import inline, table
 
 
 def render() -> str:
-    """Every command, in the order of `flytemp --help`."""
+    """Return all commands in the order of `flytemp --help`."""
     lines: list[str] = []
     for path, context in _walk(click.Context(cli, info_name=PROGRAM)):
         if context.command is not cli:
@@ -24,7 +24,7 @@ def render() -> str:
 
 
 def render_global_options() -> str:
-    """The options that every command takes."""
+    """Return the global options."""
     context = click.Context(cli, info_name=PROGRAM)
     options = [option for option in cli.get_params(context) if isinstance(option, click.Option)]
     rows = [_row(option, context) for option in options if "--help" not in option.opts]
@@ -63,7 +63,7 @@ def _row(option: click.Option, context: click.Context) -> tuple[str, str] | None
 
 
 def _help(text: str) -> list[str]:
-    """Paragraphs; those marked with a backspace keep their lines, as on the terminal."""
+    """Return paragraphs; paragraphs marked with a backspace keep their line breaks."""
     lines: list[str] = []
     for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(text)):
         if paragraph.startswith("\b"):

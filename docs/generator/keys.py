@@ -1,4 +1,4 @@
-"""The store's layout, from the docstring of the one module that builds keys."""
+"""Reference of the store's layout, from the docstring of `flytemp.layout`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flytemp import layout
 
 
 def render() -> str:
-    """The tree of keys."""
+    """Return the tree of keys."""
     text = inspect.getdoc(layout) or ""
     _, _, tree = text.partition("::\n")
     return f"```text\n{inspect.cleandoc(tree).strip()}\n```"

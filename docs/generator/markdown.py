@@ -1,4 +1,4 @@
-"""From docstrings, as this project writes them, to Markdown."""
+"""Conversion of docstrings to Markdown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ITEM = re.compile(r"(\*{0,2}[A-Za-z_][\w., ]*?): (.*)")
 
 
 def docstring(text: str | None) -> list[str]:
-    """The Markdown lines of a docstring: paragraphs, then its sections as lists."""
+    """Return a docstring as Markdown: paragraphs, then its sections as lists."""
     if not text:
         return []
     lines: list[str] = []
@@ -26,7 +26,7 @@ def docstring(text: str | None) -> list[str]:
 
 
 def table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
-    """A table; a cell's line ends and bars are made harmless."""
+    """Return a table; line breaks and bars in cells are escaped."""
     titles = list(titles)
     lines = [f"| {' | '.join(titles)} |", f"|{'|'.join(' --- ' for _ in titles)}|"]
     return [*lines, *(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows)]
@@ -37,7 +37,7 @@ def _cell(text: str) -> str:
 
 
 def _sections(lines: list[str]) -> list[tuple[str, list[str]]]:
-    """The text before the first section, then each section with its title."""
+    """Return the text before the first section, and each section with its title."""
     found: list[tuple[str, list[str]]] = [("", [])]
     for line in lines:
         match = _SECTION.fullmatch(line)
@@ -51,7 +51,7 @@ def _sections(lines: list[str]) -> list[tuple[str, list[str]]]:
 
 
 def _items(body: list[str]) -> list[str]:
-    """``name: text`` lines as a list; further lines of an item are indented deeper."""
+    """Return ``name: text`` lines as a list; continuation lines are indented."""
     lines: list[str] = []
     for line in inspect.cleandoc("\n".join(body)).splitlines():
         match = _ITEM.fullmatch(line)
@@ -65,7 +65,7 @@ def _items(body: list[str]) -> list[str]:
 
 
 def _paragraphs(body: list[str]) -> list[str]:
-    """Text as it is; what follows a ``::`` or is indented is code."""
+    """Return text with indented text and text after ``::`` as code."""
     lines: list[str] = []
     code = False
     for line in body:
@@ -83,7 +83,7 @@ def _paragraphs(body: list[str]) -> list[str]:
 
 
 def inline(text: str) -> str:
-    """One line's markup: double backticks are code, as single ones are; a ``::`` at the end is a colon."""
+    """Convert the markup of a line: double backticks to single ones, ``::`` at the end to a colon."""
     return re.sub(r"::$", ":", text.replace("``", "`"))
 
 

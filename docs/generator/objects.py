@@ -1,4 +1,4 @@
-"""The SDK, from signatures and docstrings of what is public."""
+"""Reference of the SDK, from signatures and docstrings of public objects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from generator.markdown import docstring, table
 
-# Modules whose public names make the reference, in the order of the page, with what they are for.
+# Modules of the reference with their descriptions, in the order of the page.
 MODULES = {
     "flytemp": "What a program imports: `from flytemp import task, workflow, …`. Loaded lazily, name by name.",
     "flytemp.types.file": "Files that tasks exchange.",
@@ -28,7 +28,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def render() -> str:
-    """Every public name of every module above; a name that two modules offer is described at the first."""
+    """Return all public names of these modules; a name in two modules is described in the first one."""
     lines: list[str] = []
     seen: set[int] = set()
     for name, purpose in MODULES.items():
@@ -46,7 +46,7 @@ def render() -> str:
 
 
 def _public(module: Any) -> Iterator[tuple[str, Any]]:
-    """Public names in sorted order: those of ``__all__``, else those the module itself defines."""
+    """Return the sorted public names: ``__all__``, or the names that the module defines."""
     names = getattr(module, "__all__", None)
     for name in sorted(names if names is not None else vars(module)):
         if name.startswith("_"):
@@ -86,13 +86,13 @@ def _bases(value: type) -> list[str]:
 
 
 def _own_doc(value: type) -> str | None:
-    """A dataclass without a docstring has a made-up one."""
+    """Return the docstring of a class; empty for the generated docstring of a dataclass."""
     doc = value.__doc__
     return None if doc and dataclasses.is_dataclass(value) and doc.startswith(f"{value.__name__}(") else doc
 
 
 def _members(value: type) -> Iterator[tuple[str, Any]]:
-    """Public methods and properties that the class itself documents, in the order of the source."""
+    """Return the documented public methods and properties of a class in source order."""
     for name, raw in vars(value).items():
         if name.startswith("_"):
             continue
@@ -115,7 +115,7 @@ def _signature(name: str, value: Any, *, skip_first: bool = False) -> list[str]:
         return []
     try:
         signature = inspect.signature(value)
-    except (TypeError, ValueError):  # some classes have none
+    except (TypeError, ValueError):  # some classes have no signature
         return []
     parameters = list(signature.parameters.values())[1 if skip_first else 0 :]
     prefix = "async " if inspect.iscoroutinefunction(value) else ""
@@ -129,7 +129,7 @@ def _signature(name: str, value: Any, *, skip_first: bool = False) -> list[str]:
 
 
 def _with_marks(parameters: list[inspect.Parameter]) -> Iterator[inspect.Parameter | str]:
-    """The parameters with the bare ``/`` and ``*`` between them."""
+    """Return the parameters including the separators ``/`` and ``*``."""
     kinds = [parameter.kind for parameter in parameters]
     for index, parameter in enumerate(parameters):
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY and (
@@ -144,7 +144,7 @@ def _with_marks(parameters: list[inspect.Parameter]) -> Iterator[inspect.Paramet
 def _parameter(parameter: inspect.Parameter | str) -> str:
     if isinstance(parameter, str):
         return parameter
-    # As a signature shows it: with the stars of *args and **kwargs.
+    # With the stars of *args and **kwargs.
     text = str(parameter.replace(annotation=inspect.Parameter.empty, default=inspect.Parameter.empty))
     if parameter.annotation is not inspect.Parameter.empty:
         text += f": {_annotation(parameter.annotation)}"
@@ -155,7 +155,7 @@ def _parameter(parameter: inspect.Parameter | str) -> str:
 
 def _annotation(annotation: Any) -> str:
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    return text.replace("typing.", "")  # which some Python versions write
+    return text.replace("typing.", "")  # some Python versions add this prefix
 
 
 def _default(value: Any) -> str:

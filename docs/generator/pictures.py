@@ -1,4 +1,4 @@
-"""The pictures of the examples' workflows, as `flytemp graph` draws them."""
+"""Drawings of the examples' workflows by `flytemp graph`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WORKFLOWS = {
 
 
 def picture(file: str, name: str) -> str:
-    """The drawing of one workflow of an example.
+    """Return the drawing of one workflow of an example.
 
     Raises:
         RuntimeError: it cannot be drawn.

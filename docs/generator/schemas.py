@@ -1,4 +1,4 @@
-"""The published JSON Schemas."""
+"""Published JSON Schemas."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from flytemp.spec.schema import DIALECT, json_schema
 
 
 def spec() -> str:
-    """Of a registered document."""
+    """Return the schema of a registered document."""
     return _text(json_schema())
 
 
 def launch() -> str:
-    """Of the input of the workflow type ``FlytempWorkflow``."""
+    """Return the schema of the input of the workflow type ``FlytempWorkflow``."""
     return _text(_model(LaunchRequest, "flytemp launch request", "validation"))
 
 
 def execution() -> str:
-    """Of an execution as `flytemp get execution -o json`, the client and the record give it."""
+    """Return the schema of an execution as in `flytemp get execution -o json`, the client and the record."""
     return _text(_model(Execution, "flytemp execution", "serialization"))
 
 
