@@ -13,7 +13,7 @@ from flytemp.literals.types import Json
 from flytemp.protocol import activities as protocol
 from flytemp.spec import bindings
 from flytemp.spec.pages import to_pages
-from flytemp.spec.plan import part_plan_of
+from flytemp.spec.plan import chunk_plan_of
 from flytemp_activities.definitions import control_activity
 from flytemp_activities.executions import Executions
 
@@ -36,7 +36,7 @@ class MapChunks:
 
     def _chunk_plan(self, argument: protocol.ChunkPlanArgument) -> protocol.ChunkPlan:
         document = self._executions.document_in(argument.execution, argument.source)
-        plan = part_plan_of(document, argument.graph, argument.local)
+        plan = chunk_plan_of(document, argument.graph, argument.local)
         return protocol.ChunkPlan(to_pages(plan), self._items(argument))
 
     def _items(self, argument: protocol.ChunkPlanArgument) -> dict[str, list[Json]] | None:

@@ -1,34 +1,34 @@
-"""Where everything lies in the store. The one place that builds keys; every part of a key was checked.
+"""Layout of the store. This module alone builds keys, and it checks every part of a key.
 
 ::
 
     registry/<project>/<domain>/
-        registrations/<inverted n>.json          registration n; creating it exclusively publishes all that is in it
-        registrations/<inverted n>.indexed       an empty marker: the objects below are there for registration n
+        registrations/<inverted n>.json          registration n; its exclusive creation publishes its entities
+        registrations/<inverted n>.indexed       an empty marker: the index of registration n is complete
         <tasks|workflows|launch-plans>/<name>/
             versions/<version>.json              an immutable document
-            latest/<inverted n>-<ms>-<version>   an empty, ordered key: the first one is "the latest"
+            latest/<inverted n>-<ms>-<version>   an empty, ordered key: the first one is the latest version
     bundles/<sha256>.tar.gz                      code, named by the sha256 of the tar inside
     executions/<namespace>/<execution key>/<first run id>/
-        execution.json                           what `resolve` decided: ids, options, inputs
-        plan/00000.json                          the plan's pages, where it has more than one
+        execution.json                           ids, options and inputs, as `resolve` chose them
+        plan/00000.json                          pages of the plan, if it has several
         nodes/<node path>/<attempt>/result.json  outputs or the user's error; created exclusively
         nodes/<node path>/<attempt>/<try>/claim.json | error.json | logs/<000000>.txt
-        nodes/<node path>/<attempt>/<try>/invocation.json   what a pod is to run, where that is long
-        nodes/<node path>/<attempt>/<try>/log-links.json    where else its output can be read
-        nodes/<node path>/<attempt>/<try>/collected.json    what a container task left, before anybody knows if it counts
-        nodes/<node path>/<attempt>/<try>/dynamic.json   the graph that a dynamic task made
+        nodes/<node path>/<attempt>/<try>/invocation.json   the invocation of a pod, if it is large
+        nodes/<node path>/<attempt>/<try>/log-links.json    links to the output in other log systems
+        nodes/<node path>/<attempt>/<try>/collected.json    outputs of a container task, before they are committed
+        nodes/<node path>/<attempt>/<try>/dynamic.json   the graph that a dynamic task returned
         nodes/<node path>/<attempt>/chunks/<n>/items.json   a chunk of the lists that a map maps over
         nodes/<node path>/<attempt>/chunks/<n>/<attempt>/outputs.json | rows/<page>   its results
-        nodes/<node path>/<attempt>/inputs.json  of a child execution, where they are large
-        state/<n>/<page>                         snapshots for continue-as-new; "closed" is that of an execution which ended
-        outputs.json                             the execution's outputs, where they are large
-        record.json                              the closed execution
-    index/<namespace>/<project>/<domain>/<inverted ms>-<execution key>.json   closed executions, newest first
+        nodes/<node path>/<attempt>/inputs.json  inputs of a child execution, if they are large
+        state/<n>/<page>                         snapshots for continue-as-new; "closed" is that of a finished execution
+        outputs.json                             the execution's outputs, if they are large
+        record.json                              the record of the finished execution
+    index/<namespace>/<project>/<domain>/<inverted ms>-<execution key>.json   finished executions, the newest first
     data/<namespace>/<execution key>/<first run id>/<node path>/<attempt>/<random>/…   raw data
-    uploads/<content hash>/<name>                files and folders that a caller gave as inputs
-    workers/<worker id>.json                     a worker's lease: renewed while it lives
-    platform/<task queue>/limits.json            the most that a task gets from those who run it
+    uploads/<content hash>/<name>                files and folders that a caller passed as inputs
+    workers/<worker id>.json                     a worker's lease, renewed while the worker runs
+    platform/<task queue>/limits.json            maximum resources of tasks on this task queue
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def entity_folder(kind: EntityKind, project: str, domain: str) -> str:
 
 
 def document_key(entity: EntityId) -> str:
-    """The key of a document; ``entity`` must have a version."""
+    """Return the key of a document; ``entity`` must have a version."""
     assert entity.version is not None
     folder = entity_folder(entity.kind, entity.project, entity.domain)
     return f"{folder}/{check_entity(entity.name)}/versions/{entity.version}.json"
@@ -129,21 +129,21 @@ def platform_limits_key(task_queue: str) -> str:
 
 
 def _part(text: str) -> str:
-    """``text`` as one path component: itself when harmless, else a slug with a hash."""
+    """Return ``text`` as one path component: unchanged if it is harmless, else a slug with a hash."""
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}", text) and ".." not in text:
         return text
     return f"{slug(text, 60)}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 class _UnderRoot(ABC):
-    """The keys below an execution's root."""
+    """Keys under an execution's root."""
 
     __slots__ = ()
 
     @property
     @abstractmethod
     def root(self) -> str:
-        """The folder of all that is kept about the execution."""
+        """Folder of the execution."""
 
     @property
     def execution(self) -> str:
@@ -165,7 +165,7 @@ class _UnderRoot(ABC):
 
     @property
     def closed_state(self) -> str:
-        """The folder of the state in which the execution ended, page by page."""
+        """Folder of the pages of the execution's last state."""
         return f"{self.root}/state/closed"
 
     def closed_state_page(self, page: int) -> str:
@@ -221,14 +221,14 @@ class _UnderRoot(ABC):
         return f"{self.try_folder(node, attempt, try_)}/invocation.json"
 
     def collected(self, node: str, attempt: str, try_: int) -> str:
-        """What a container task left, before anybody knows whether it counts."""
+        """Return the key of a container task's outputs before they are committed as the result."""
         return f"{self.try_folder(node, attempt, try_)}/collected.json"
 
     def try_error(self, node: str, attempt: str, try_: int) -> str:
         return f"{self.try_folder(node, attempt, try_)}/error.json"
 
     def log_links(self, node: str, attempt: str, try_: int) -> str:
-        """Where else its output can be read: addresses by name."""
+        """Return the key of the links to the output in other log systems: addresses by name."""
         return f"{self.try_folder(node, attempt, try_)}/log-links.json"
 
     def log_folder(self, node: str, attempt: str, try_: int) -> str:
@@ -240,7 +240,7 @@ class _UnderRoot(ABC):
 
 @dataclass(frozen=True, slots=True)
 class RootLayout(_UnderRoot):
-    """The keys of an execution of which only ``ExecutionLayout.root`` is known, as in an invocation."""
+    """Keys of an execution by its root alone, as in an invocation."""
 
     execution_root: str
 
@@ -251,7 +251,7 @@ class RootLayout(_UnderRoot):
 
 @dataclass(frozen=True, slots=True)
 class ExecutionLayout(_UnderRoot):
-    """The keys of one execution: Temporal namespace, workflow id and first run id identify it."""
+    """Keys of one execution, which Temporal namespace, workflow id and first run id identify."""
 
     namespace: str
     workflow_id: str
@@ -263,7 +263,7 @@ class ExecutionLayout(_UnderRoot):
 
     @property
     def key(self) -> str:
-        """The execution key: readable, and unique per workflow id."""
+        """Execution key: readable, and unique per workflow id."""
         digest = hashlib.sha256(self.workflow_id.encode()).hexdigest()[:16]
         return f"{slug(execution_name(self.workflow_id), 40)}-{digest}"
 
@@ -275,5 +275,5 @@ class ExecutionLayout(_UnderRoot):
         return f"{index_folder(self.namespace, project, domain)}/{inverted(closed_ms)}-{self.key}.json"
 
     def raw_data(self, node: str, attempt: str) -> str:
-        """Relative to the raw-data prefix; the runtime adds a random part for every upload."""
+        """Return the folder of an attempt's raw data, relative to the raw-data prefix; each upload adds a random part."""
         return f"{_part(self.namespace)}/{self.key}/{self.first_run_id}/{node}/{attempt}"

@@ -1,4 +1,4 @@
-"""Names and URNs: which texts may become part of an id, a path or a search attribute.
+"""Names and URNs, and their rules: they become parts of ids, keys and search attributes.
 
 Forms (design: "Words")::
 
@@ -20,7 +20,7 @@ DEFAULT_DOMAIN = "development"
 
 
 class EntityKind(StrEnum):
-    """What can be registered. The value is the URN's prefix."""
+    """Kind of a registered entity. The value is the prefix of its URN."""
 
     TASK = "tsk"
     WORKFLOW = "wf"
@@ -28,19 +28,19 @@ class EntityKind(StrEnum):
 
     @property
     def noun(self) -> str:
-        """The word a person reads."""
+        """Name of the kind in messages."""
         return {"tsk": "task", "wf": "workflow", "lp": "launch plan"}[self.value]
 
     @property
     def folder(self) -> str:
-        """The folder in the registry."""
+        """Folder in the registry."""
         return {"tsk": "tasks", "wf": "workflows", "lp": "launch-plans"}[self.value]
 
 
 # Flyte: project ids are DNS-1123 labels of at most 64 characters.
 _PROJECT = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
 _ENTITY = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9_])?")
-# Flyte refuses versions with any of [!*'();:@&=+$,/?#[]]; this is what is left, without spaces.
+# Flyte refuses versions with any of [!*'();:@&=+$,/?#[]]; these are the other characters, without the space.
 _VERSION = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.~-]{0,126}[A-Za-z0-9_])?")
 _EXECUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _POOL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -103,7 +103,7 @@ def check_node(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EntityId:
-    """The identity of a registered entity. ``version`` is None where "the latest" is meant."""
+    """Identity of a registered entity. Without a ``version``, it stands for the latest version."""
 
     kind: EntityKind
     project: str
@@ -124,10 +124,10 @@ class EntityId:
 
     @classmethod
     def parse(cls, urn: str) -> EntityId:
-        """Read ``tsk|wf|lp:<project>:<domain>:<name>[:<version>]``.
+        """Return the identity in a URN, ``tsk|wf|lp:<project>:<domain>:<name>[:<version>]``.
 
         Raises:
-            InvalidName: for any other text.
+            InvalidName: if ``urn`` is not a URN.
         """
         parts = urn.split(":")
         if len(parts) not in (4, 5) or parts[0] not in {kind.value for kind in EntityKind}:
@@ -149,12 +149,12 @@ def entry_name(key: str) -> str:
 
 
 def is_urn(text: str) -> bool:
-    """Whether ``text`` claims to be an entity's URN."""
+    """Return True if ``text`` begins like an entity's URN."""
     return text.split(":", 1)[0] in {kind.value for kind in EntityKind} and ":" in text
 
 
 def workflow_id(project: str, domain: str, execution: str) -> str:
-    """The Temporal workflow id of an execution that flytemp itself starts."""
+    """Return the Temporal workflow id of an execution that flytemp starts."""
     return f"ex:{check_project(project)}:{check_domain(domain)}:{check_execution(execution)}"
 
 
@@ -181,26 +181,26 @@ def attempt_of(key: str) -> int:
 
 
 def activity_id(node: str, attempt: int, try_: int) -> str:
-    """The id of the activity that waits for a try: ``n3.n0@2.1`` is of node path, attempt and try."""
+    """Return the id of the activity of a try: ``n3.n0@2.1`` consists of node path, attempt and try."""
     return f"{node}@{attempt}.{try_}"
 
 
 def node_of(activity: str) -> str:
-    """The node path in an activity's id."""
+    """Return the node path in an activity's id."""
     return activity.partition("@")[0]
 
 
 def slug(text: str, length: int) -> str:
-    """``text`` reduced to [a-z0-9-], at most ``length`` characters; empty text gives "x"."""
+    """Return ``text`` reduced to [a-z0-9-] and at most ``length`` characters; "x" if nothing remains."""
     reduced = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     return reduced[:length].strip("-") or "x"
 
 
 def execution_name(temporal_workflow_id: str) -> str:
-    """The execution's name for any Temporal workflow id: a pure function, the same in every process.
+    """Return the execution's name for any Temporal workflow id. The name depends on the id alone.
 
-    An id of ours (``ex:<project>:<domain>:<name>``) gives its name. Any other id (a schedule's, a foreign
-    parent's) gives ``<slug>-<8 hex of sha256>``, so that two ids never share a name by accident.
+    The name of an id of flytemp (``ex:<project>:<domain>:<name>``) is its last part. The name of any other id, such as a
+    schedule's or a foreign parent's, is ``<slug>-<8 hex digits of the SHA-256>``, so that two ids do not share a name.
     """
     parts = temporal_workflow_id.split(":")
     if len(parts) == 4 and parts[0] == "ex" and _EXECUTION.fullmatch(parts[3]) and ".." not in parts[3]:

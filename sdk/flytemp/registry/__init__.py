@@ -1,4 +1,4 @@
-"""The registry: immutable, versioned documents in the object store, and which version is the latest."""
+"""Registry: immutable, versioned documents in the object store, and the order of their versions."""
 
 from flytemp.registry.entries import EntitySummary, RegistrationEntry
 from flytemp.registry.registry import Registry

@@ -1,4 +1,4 @@
-"""The difference of two JSON values, as a person reads it: a path, what was there, what would be."""
+"""Difference of two JSON values as text: each path with the old and the new value."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _ABSENT = object()
 
 
 def difference(old: Json, new: Json) -> str:
-    """One entry per differing place, at most `MAX_DIFFERENCES`::
+    """Return one entry per path whose values differ, at most `MAX_DIFFERENCES`::
 
         /task/settings/retries/count:
                 - 1
                 + 2
 
-    The path is a JSON pointer (RFC 6901). Empty for equal values.
+    The path is a JSON pointer (RFC 6901). The text is empty if the values are equal.
     """
     shown: list[str] = []
     total = 0

@@ -1,4 +1,4 @@
-"""What the registry answers with."""
+"""Results of the registry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flytemp.names import EntityId
 
 @dataclass(frozen=True, slots=True)
 class RegistrationEntry:
-    """What registering one document does, or did. ``diff`` is the difference in a conflict."""
+    """Effect of registering one document. ``diff`` is the difference in a conflict."""
 
     entity: EntityId
     status: Literal["new", "unchanged", "conflict"]
@@ -20,7 +20,7 @@ class RegistrationEntry:
 
 @dataclass(frozen=True, slots=True)
 class EntitySummary:
-    """A registered name. ``entity`` has its latest version, registered at ``registered_at`` (UTC)."""
+    """Registered name. ``entity`` has its latest version, registered at ``registered_at`` (UTC)."""
 
     entity: EntityId
     registered_at: datetime

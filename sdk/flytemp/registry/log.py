@@ -57,7 +57,7 @@ _LATEST_NAME = re.compile(r"(\d{14})-(\d+)-(.+)")
 
 
 class Record(BaseModel):
-    """A registration as the store keeps it. ``documents`` is None once the index is complete."""
+    """Registration in the store. ``documents`` is None when the index is complete."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -76,7 +76,7 @@ class Record(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One publication of an entity: a version may be published several times, to be the latest again."""
+    """Publication of an entity. A version may be published several times, to be the latest again."""
 
     number: int
     registered_ms: int
@@ -85,10 +85,10 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The published entities of a project and domain at one moment.
+    """Published entities of a project and domain at one moment.
 
     Attributes:
-        newest: the number of the newest registration; 0 when there is none.
+        newest: the number of the newest registration; 0 if there are no registrations.
         incomplete: its record, if its index is not known to be complete.
     """
 

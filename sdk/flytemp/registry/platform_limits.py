@@ -1,4 +1,4 @@
-"""The most that tasks get of a platform that runs them as pods: its workers leave word in the store, and registering reads it."""
+"""Maximum resources of tasks that run as pods. The workers publish the limits in the store; registration reads them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from flytemp.store.object_store import ObjectStore
 
 
 class PlatformLimits(BaseModel):
-    """Of the workers of one task queue. ``overrides``: of projects and domains, by ``project-domain`` or ``project``.
+    """Limits of the workers of one task queue.
 
-    ``refuse``: a task that asks for more is refused; else it gets the most that there is.
+    Attributes:
+        refuse: whether a task that requests more is refused; if not, it gets the maximum.
+        limits: the maximum of each resource.
+        overrides: the maximum by project (``project``) or by project and domain (``project-domain``).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,13 +32,13 @@ class PlatformLimits(BaseModel):
     overrides: dict[str, ResourceAmounts] = {}
 
     def of(self, project: str, domain: str) -> ResourceAmounts:
-        """What holds for a project and domain, the nearer word first."""
+        """Return the limits of a project and domain. The most specific value of each resource counts."""
         nearer = (self.overrides.get(project), self.overrides.get(f"{project}-{domain}"))
         return overlaid([self.limits, *(place for place in nearer if place is not None)])
 
 
 def overlaid(amounts: Iterable[ResourceAmounts]) -> ResourceAmounts:
-    """The amounts laid over each other: of those that state one, the last counts."""
+    """Return the amounts merged: the last value of each resource counts."""
     found: dict[str, str] = {}
     for one in amounts:
         found.update({name: value for name, value in one if value is not None})
@@ -43,10 +46,10 @@ def overlaid(amounts: Iterable[ResourceAmounts]) -> ResourceAmounts:
 
 
 def publish_limits(store: ObjectStore, task_queue: str, limits: PlatformLimits) -> None:
-    """Leave word of the limits that hold for a task queue.
+    """Publish the limits of a task queue in the store, so that registration can check them.
 
     Raises:
-        StoreError: the store refused.
+        StoreError: if the store refuses.
     """
     key, text = layout.platform_limits_key(task_queue), limits.model_dump_json(exclude_none=True).encode()
     if store.read_or_none(key) != text:
@@ -54,10 +57,10 @@ def publish_limits(store: ObjectStore, task_queue: str, limits: PlatformLimits) 
 
 
 def read_limits(store: ObjectStore, task_queue: str) -> PlatformLimits:
-    """The limits of a task queue; none where no worker left word, or left it in a form of another version.
+    """Return the limits of a task queue; no limits if no worker published any, or another version wrote them.
 
     Raises:
-        StoreError: the store could not be read.
+        StoreError: if the store cannot be read.
     """
     data = store.read_or_none(layout.platform_limits_key(task_queue))
     try:
@@ -68,7 +71,7 @@ def read_limits(store: ObjectStore, task_queue: str) -> PlatformLimits:
 
 @dataclass(frozen=True, slots=True)
 class ExceededLimits:
-    """Problems of the tasks that request more than the platform gives. ``refused``: the platform refuses one of the tasks."""
+    """Problems of the tasks that request more than the limits. ``refused``: the platform refuses at least one task."""
 
     problems: list[Problem]
     refused: bool
@@ -103,7 +106,7 @@ def over_limits(
 
 
 def exceeding(resources: ResourceSpec, most: ResourceAmounts) -> Iterator[str]:
-    """Each amount that is above the most, as in ``memory 8Gi is more than the 4Gi``."""
+    """Yield a text for each amount above its limit: ``memory 8Gi is more than the 4Gi``."""
     for name, limit in most:
         stated = [value for value in (getattr(resources.requests, name), getattr(resources.limits, name)) if value is not None]
         highest = max(stated, key=amount, default=None)

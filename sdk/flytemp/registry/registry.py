@@ -1,4 +1,4 @@
-"""Registered entities: register, get, list."""
+"""Access to the registry: register, get and list entities."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _NEAR = 3
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A document to register."""
+    """Document to register."""
 
     entity: EntityId
     document: AnyDocument
 
 
 class Registry:
-    """The registry in a store; see `flytemp.registry.log` for its protocol. Thread-safe and stateless.
+    """Registry in a store; see `flytemp.registry.log` for its protocol. Thread-safe and stateless.
 
     Every method raises `StoreError` when the store refuses, `InvalidName` for an invalid name, and `CorruptData` when a
     document or a registration's record is damaged.

@@ -1,1 +1,1 @@
-"""The spec: what a program compiles to, what the registry holds and what the engine runs."""
+"""Spec: the documents that the compiler writes, the registry stores and the engine runs."""

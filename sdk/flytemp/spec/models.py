@@ -1,7 +1,7 @@
-"""The spec's models: what `flytemp register` writes and every other part reads.
+"""Models of the spec, the documents that registration writes.
 
-A registered entity is one *document*: self-contained (a workflow's document holds every task and
-sub-workflow it needs) and immutable. JSON Schema: ``flytemp.spec.schema``.
+A registered entity is one immutable *document*. It is self-contained: the document of a workflow has every task and
+sub-workflow that the workflow needs. `flytemp.spec.schema` has the JSON Schema.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ SCHEMA_VERSION = 1
 
 
 class LiteralBinding(SchemaModel):
-    """A value known when the program was compiled."""
+    """Value that is known when the program is compiled."""
 
     kind: Literal["literal"] = "literal"
     value: Json
 
 
 class InputBinding(SchemaModel):
-    """An input of the enclosing workflow. ``path`` walks into it: field names, list indexes, map keys."""
+    """Input of the enclosing workflow. ``path`` leads to a part of it by field names, list indexes and map keys."""
 
     kind: Literal["input"] = "input"
     var: str
@@ -51,7 +51,7 @@ class InputBinding(SchemaModel):
 
 
 class OutputBinding(SchemaModel):
-    """An output of another node of the same workflow; ``path`` as in `InputBinding`."""
+    """Output of another node of the same workflow; ``path`` is as in `InputBinding`."""
 
     kind: Literal["output"] = "output"
     node: str
@@ -60,17 +60,21 @@ class OutputBinding(SchemaModel):
 
 
 class ErrorBinding(SchemaModel):
-    """Why the workflow failed, ``{"message", "failed_node_id"}``: only in the inputs of `WorkflowSpec.on_failure`."""
+    """Error of the workflow, ``{"message", "failed_node_id"}``; only for inputs of `WorkflowSpec.on_failure`."""
 
     kind: Literal["error"] = "error"
 
 
 class ListBinding(SchemaModel):
+    """List of bindings."""
+
     kind: Literal["list"] = "list"
     items: tuple[Binding, ...]
 
 
 class MapBinding(SchemaModel):
+    """Map of bindings."""
+
     kind: Literal["map"] = "map"
     entries: dict[str, Binding]
 
@@ -83,14 +87,14 @@ Binding: TypeAlias = Annotated[
 
 
 class NodeOverrides(SchemaModel):
-    """Replacements by `with_overrides`; ``settings`` is the complete effective `TaskSettings`."""
+    """Replacements by `with_overrides`. ``settings`` are the complete effective settings of the node's task."""
 
     name: str | None = None
     settings: TaskSettings | None = None
 
 
 class Comparison(SchemaModel):
-    """``left operator right``. ``type`` is what both are compared as; values of a type without order only equal."""
+    """``left operator right``. Both are compared as values of ``type``. A type without an order allows only == and !=."""
 
     kind: Literal["comparison"] = "comparison"
     operator: Literal["<", "<=", ">", ">=", "==", "!="]
@@ -100,7 +104,7 @@ class Comparison(SchemaModel):
 
 
 class Junction(SchemaModel):
-    """All of ``terms`` (``and``), or any of them (``or``)."""
+    """Conjunction (``and``) or disjunction (``or``) of conditions."""
 
     kind: Literal["and", "or"]
     terms: tuple[Condition, ...]
@@ -110,9 +114,9 @@ Condition: TypeAlias = Annotated[Comparison | Junction, Field(discriminator="kin
 
 
 class BranchCase(SchemaModel):
-    """What follows when ``condition`` holds (None: always): a node, or a failure with a message.
+    """Case of a branch, taken if ``condition`` is true or None: it runs a node, or fails with a message.
 
-    The node lives in the branch: its path is the branch's with its own id added. Its bindings are those of the graph
+    The node is inside the branch, so its path is the path of the branch and its own id. Its bindings refer to the graph
     around the branch.
     """
 
@@ -122,20 +126,23 @@ class BranchCase(SchemaModel):
 
 
 class BranchSpec(SchemaModel):
-    """The first case whose condition holds is taken, the nodes of the others are SKIPPED. Without a last case that has
-    no condition, and when none holds, the node fails. ``outputs`` are those that every case's node has."""
+    """Choice between cases. The first case whose condition is true is taken, and the nodes of the other cases are SKIPPED.
+
+    If no case is taken, the branch fails. ``outputs`` are the outputs that the nodes of all cases have.
+    """
 
     cases: tuple[BranchCase, ...]
     outputs: tuple[Variable, ...] = ()
 
 
 class MapSpec(SchemaModel):
-    """Call ``target`` once for each item of the lists bound to ``over``, which are equally long; its other inputs are
-    the same for every call. The node's outputs are lists of the calls' outputs, with null for those that failed.
+    """Calls of the node's target, one for each item of the lists that the inputs ``over`` get, which have equal lengths.
 
-    ``concurrency``: calls at once, None or 0 for no bound of the map's own. It succeeds when at least ``min_successes``
-    and at least ``min_success_ratio`` of the calls did, and fails as soon as that cannot be reached, or, with
-    ``run_all``, when all calls are over. ``items_per_task`` calls of a task share one process or pod start.
+    The other inputs are the same for every call. The node's outputs are lists of the calls' outputs, with null for failed
+    calls. ``concurrency`` is the maximum number of concurrent calls; None and 0 set no limit. The map succeeds if at least
+    ``min_successes`` calls, and at least the ratio ``min_success_ratio`` of them, succeed. It fails as soon as this is
+    impossible or, with ``run_all``, after all calls have finished. ``items_per_task`` calls of a task share one start of a
+    process or pod.
     """
 
     kind: Literal["task", "workflow", "launch_plan", "dynamic"] = "task"
@@ -148,10 +155,10 @@ class MapSpec(SchemaModel):
 
 
 class GateSpec(SchemaModel):
-    """A node that waits for a person or a program.
+    """Wait for an answer of a person or a program, who refers to the gate by its ``name``.
 
-    ``approve``: the input ``value`` becomes the output ``o0`` when it is approved; a rejection fails the node.
-    ``input``: what is given, a value of ``type``, is the output ``o0``. ``name`` is what the answer names.
+    An ``approve`` gate returns its input ``value`` as the output ``o0`` after an approval; a rejection fails the node. An
+    ``input`` gate returns the answer, a value of ``type``, as the output ``o0``.
     """
 
     kind: Literal["approve", "input"]
@@ -164,18 +171,18 @@ NodeKind: TypeAlias = Literal["task", "workflow", "launch_plan", "branch", "map"
 
 
 class NodeSpec(SchemaModel):
-    """One step.
+    """Step of a graph.
 
-    ``target`` names an entry of the document's ``tasks`` (kinds ``task`` and ``dynamic``), ``workflows`` or
-    ``launch_plans``; for a ``map`` the entry that is called for each item; it is empty for the other kinds, of which
-    each has the field of its name: ``branch``, ``gate``, ``sleep_seconds``.
+    ``target`` is the key of the called entity in the document's ``tasks`` (kinds ``task`` and ``dynamic``), ``workflows`` or
+    ``launch_plans``. The target of a ``map`` is the entity that is called for each item. The other kinds have no target.
+    ``branch``, ``map``, ``gate`` and ``sleep_seconds`` belong to the kinds of these names.
     """
 
     id: str
     kind: NodeKind
     target: str = ""
     inputs: dict[str, Binding] = {}
-    after: tuple[str, ...] = ()  # nodes that must have succeeded first, beyond those the bindings name
+    after: tuple[str, ...] = ()  # nodes that must succeed first, in addition to those in bindings
     overrides: NodeOverrides = NodeOverrides()
     branch: BranchSpec | None = None
     map: MapSpec | None = None
@@ -185,9 +192,13 @@ class NodeSpec(SchemaModel):
 
 
 class WorkflowSpec(SchemaModel):
-    """A graph. ``on_failure`` runs when it failed or was cancelled, after all else has stopped; whatever comes of it,
-    the workflow is FAILED or ABORTED. ``timeout_seconds`` counts from the workflow's start; then it is TIMED_OUT.
-    ``reference``: the workflow of another project, domain or version, by its URN; registering puts it in its place."""
+    """Graph of nodes.
+
+    The node ``on_failure`` runs if the workflow fails or is cancelled, after all other nodes have stopped. The workflow is
+    then FAILED or ABORTED, whatever the result of that node. ``timeout_seconds`` counts from the start of the workflow, which
+    then is TIMED_OUT. ``reference`` is the URN of a workflow of another project, domain or version; registration replaces the
+    reference by that workflow.
+    """
 
     name: str
     interface: Interface
@@ -205,16 +216,16 @@ class WorkflowSpec(SchemaModel):
 
     @cached_property
     def by_id(self) -> dict[str, NodeSpec]:
-        """Its nodes by their ids, ``on_failure`` included."""
+        """Nodes by their ids, including ``on_failure``."""
         handler = (self.on_failure,) if self.on_failure is not None else ()
         return {node.id: node for node in (*self.nodes, *handler)}
 
 
 class LaunchPlanReference(SchemaModel):
-    """A launch plan that a node calls: an execution of its own.
+    """Launch plan that a node calls as an execution of its own.
 
-    Without ``project`` and ``domain`` it is the caller's; without ``version``, and when both are the caller's own, it
-    is the caller's version, else the latest. ``interface`` is what a caller may give, and what comes back.
+    ``project`` and ``domain`` are by default those of the caller. ``version`` is by default the caller's version if project
+    and domain are the caller's, else the latest. ``interface`` has the inputs that a caller may give, and the outputs.
     """
 
     name: str
@@ -225,11 +236,11 @@ class LaunchPlanReference(SchemaModel):
 
 
 class LaunchPlanSpec(SchemaModel):
-    """A workflow with some inputs given. ``fixed_inputs`` disappear from what a caller may set."""
+    """Workflow with default and fixed inputs and launch options. A caller cannot set ``fixed_inputs``."""
 
     name: str
     workflow: str
-    variable: str = ""  # the variable that holds it in its file, by which people may call it
+    variable: str = ""  # variable that has the launch plan in its module; users may refer to it by that name
     default_inputs: dict[str, Json] = {}
     fixed_inputs: dict[str, Json] = {}
     max_parallelism: int | None = None
@@ -252,6 +263,8 @@ Section: TypeAlias = Literal["tasks", "workflows", "launch_plans"]
 
 
 class TaskDocument(SchemaModel):
+    """Document of a task."""
+
     schema_version: Literal[1] = 1
     kind: Literal["task"] = "task"
     task: TaskSpec
@@ -263,10 +276,10 @@ class TaskDocument(SchemaModel):
 
 
 class WorkflowDocument(SchemaModel):
-    """``workflows[name]`` is the workflow itself; the other entries are its sub-workflows.
+    """Document of a workflow. ``workflows[name]`` is the workflow; the other entries are its sub-workflows.
 
-    ``tasks``, ``workflows`` and ``launch_plans`` are keyed by what nodes call them: their own names, or URNs for those of
-    other projects, domains and versions. A `dynamic` task that ran leaves such a document, too.
+    The keys of ``tasks``, ``workflows`` and ``launch_plans`` are the targets of nodes: names, or URNs of entities of other
+    projects, domains and versions. A dynamic task writes such a document for its graph.
     """
 
     schema_version: Literal[1] = 1
@@ -283,7 +296,7 @@ class WorkflowDocument(SchemaModel):
 
 
 class LaunchPlanDocument(SchemaModel):
-    """Runs the workflow of the same project, domain and version; ``interface`` is the workflow's."""
+    """Document of a launch plan, which runs the workflow of the same project, domain and version and has its ``interface``."""
 
     schema_version: Literal[1] = 1
     kind: Literal["launch_plan"] = "launch_plan"

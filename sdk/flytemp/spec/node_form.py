@@ -32,7 +32,7 @@ class PlanWriter(Protocol):
 
 
 class NodeForm(ABC):
-    """What the spec knows of one kind of node.
+    """Form of one kind of node.
 
     Attributes:
         kind: the kind, as in `NodeSpec.kind`.

@@ -1,4 +1,4 @@
-"""Forms of nodes: one class per kind, with everything that the spec has to know of the kind.
+"""Forms of nodes: one class per kind, with everything in the spec that depends on the kind.
 
 `form_of` returns the form of a node. Code outside this module does not branch on the kind of a node. A new kind of node is a
 class here with an entry in `FORMS`, and its name and fields in `flytemp.spec.models.NodeSpec`.

@@ -1,4 +1,4 @@
-"""Plans and states as pages of text, small enough for a payload of Temporal's."""
+"""Plans and states as pages of text that fit into payloads of Temporal."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from flytemp.errors import CorruptData
 from flytemp.literals.types import Json
 
 PAGE_BYTES = 512 * 1024
-"""A page of a plan or a state is at most this long, encoded (design: the engine)."""
+"""Maximum size of an encoded page of a plan or a state."""
 
 
 def to_pages(data: Json) -> list[str]:
-    """``data`` as compressed JSON, in texts of at most `PAGE_BYTES`."""
+    """Return ``data`` as compressed JSON, in texts of at most `PAGE_BYTES`."""
     encoded = b64encode(zlib.compress(json.dumps(data, separators=(",", ":")).encode(), 6)).decode()
     return [encoded[start : start + PAGE_BYTES] for start in range(0, len(encoded), PAGE_BYTES)] or [""]
 
 
 def from_pages(pages: list[str]) -> Json:
-    """The inverse of `to_pages`.
+    """Return the data that `to_pages` made pages of.
 
     Raises:
-        CorruptData: the pages are not what `to_pages` gave.
+        CorruptData: if the pages are damaged.
     """
     try:
         return json.loads(zlib.decompress(b64decode("".join(pages))))

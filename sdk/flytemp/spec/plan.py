@@ -1,4 +1,4 @@
-"""From a document to a plan: what the engine runs, as compact plain JSON.
+"""Plans: the compact plain JSON that the engine runs, made from documents.
 
 ::
 
@@ -9,8 +9,8 @@
         "out": {output: binding},
         "on_failure": node, "timeout": seconds}}}
 
-A node has ``id, kind, target, name, in: {input: binding}, needs: [index…]``, a ``deadline`` in seconds if it has one, and by
-its kind:
+A node has ``id, kind, target, name, in: {input: binding}, needs: [index…]``, a ``deadline`` in seconds if it has one, and the
+fields of its kind, which `flytemp.spec.node_forms` writes:
 
 * task, dynamic: ``retries, backoff: [base, factor, cap, jitter], queued`` (seconds that an attempt may wait), ``pool`` (of
   the workers that run it, if not the default ones);
@@ -52,19 +52,19 @@ from flytemp.spec.models import (
 from flytemp.spec.node_forms import form_of
 
 INLINE_LITERAL_BYTES = 2_048
-"""A node's literals in the plan, in all; above it they are named instead (design: budgets)."""
+"""Maximum size of all literals of a node in the plan. Larger literals become constants."""
 
 TASK_NODE = "n0"
-"""The node of a task that is launched by itself."""
+"""Id of the only node of a task that is launched by itself."""
 
 Plan = dict[str, Any]
 
 
 def plan_of(document: WorkflowDocument | TaskDocument) -> Plan:
-    """The plan of a workflow, or of a task launched by itself: a workflow of one node, `TASK_NODE`.
+    """Return the plan of a workflow, or of a task that is launched by itself: a workflow of one node, `TASK_NODE`.
 
     Raises:
-        CorruptData: the document names what it does not hold, or its nodes wait for each other.
+        CorruptData: if the document lacks an entity that it calls, or its nodes wait for each other.
     """
     workflow = document if isinstance(document, WorkflowDocument) else around_task(document)
     check_integrity(workflow)
@@ -74,8 +74,8 @@ def plan_of(document: WorkflowDocument | TaskDocument) -> Plan:
     }
 
 
-def part_plan_of(document: WorkflowDocument, graph: str, local: str) -> Plan:
-    """The plan of one map node alone, and of the graphs that its calls need: what a part of a large map runs."""
+def chunk_plan_of(document: WorkflowDocument, graph: str, local: str) -> Plan:
+    """Return the plan of one map node and of the graphs that its calls need: the plan of a chunk of a large map."""
     spec = document.workflows[graph]
     node = node_at(spec, local)
     workflows = [node.target] if form_of(node).callee_kind(node) == "workflow" else []
@@ -86,7 +86,7 @@ def part_plan_of(document: WorkflowDocument, graph: str, local: str) -> Plan:
 
 
 def around_task(document: TaskDocument) -> WorkflowDocument:
-    """The workflow of one node that runs a task launched by itself."""
+    """Return the workflow of one node that runs a task that is launched by itself."""
     task = document.task
     node = NodeSpec(
         id=TASK_NODE,
@@ -120,7 +120,7 @@ def _entries(binding: Binding) -> dict[str, Binding]:
 
 
 def _graph(name: str, document: WorkflowDocument) -> dict[str, Any]:
-    """``name`` is what the document calls the graph: its own name, or a URN."""
+    """Return the plan of a graph; ``name`` is its key in the document, a name or a URN."""
     spec = document.workflows[name]
     index = {node.id: position for position, node in enumerate(spec.nodes)}
     large = _is_large(spec.outputs.values())

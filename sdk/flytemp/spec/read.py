@@ -1,4 +1,4 @@
-"""Read a stored document, with errors that say which one is wrong and how."""
+"""Reader of stored documents."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _SHOWN_PROBLEMS = 3
 
 
 def read_document(data: bytes, where: str) -> AnyDocument:
-    """The document that ``data`` is the JSON of. ``where`` is its URI or file, for messages.
+    """Return the document in ``data``, which is JSON; ``where`` is its URI or file, for messages.
 
-    Beyond the fields' types it checks that the document holds every task, sub-workflow and launch plan that it calls.
+    The types of all fields are checked, and that the document has every task, sub-workflow and launch plan that it calls.
 
     Raises:
-        CorruptData: for anything else than a whole document of a schema version this flytemp knows.
+        CorruptData: if ``data`` is not a complete document of a schema version that this flytemp supports.
     """
     try:
         value = json.loads(data)

@@ -1,4 +1,4 @@
-"""The documents' published JSON Schema, so that YAML, other languages and generators can write them."""
+"""Published JSON Schema of documents, for YAML, other languages and generators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of a registered document: a task, a workflow or a launch plan."""
+    """Return the JSON Schema (draft 2020-12) of a document: a task, a workflow or a launch plan."""
     schema = TypeAdapter(Document).json_schema(ref_template="#/$defs/{model}")
     _require_tags(schema, schema["$defs"])
     return {
@@ -24,7 +24,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _require_tags(value: Json, definitions: dict[str, Any]) -> None:
-    """Require the field that tells alternatives apart: it has a default for authors in Python, and none in JSON."""
+    """Require the discriminators of alternatives: they have defaults in Python, but not in JSON."""
     if isinstance(value, list):
         for item in value:
             _require_tags(item, definitions)

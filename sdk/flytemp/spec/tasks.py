@@ -1,4 +1,4 @@
-"""The models of tasks: what one takes and gives, and how it runs. `flytemp.spec.models` has them all."""
+"""Models of tasks. `flytemp.spec.models` exports all models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flytemp.literals.types import Json, LiteralType, SchemaModel
 
 
 class SourceLocation(SchemaModel):
-    """Where the user wrote it; never part of a digest. ``file`` is relative to the import root."""
+    """Place in the user's code. It is not part of digests. ``file`` is relative to the import root."""
 
     file: str
     line: int
@@ -20,7 +20,7 @@ class Docs(SchemaModel):
 
 
 class Variable(SchemaModel):
-    """One input or output. ``required`` is false for an input with a ``default`` (a literal, maybe null)."""
+    """Input or output. ``required`` is false for an input with a ``default``, a literal that may be null."""
 
     name: str
     type: LiteralType
@@ -37,7 +37,7 @@ class Interface(SchemaModel):
 
 
 class BundleRef(SchemaModel):
-    """The code a document's tasks import.
+    """Code that the tasks of a document import.
 
     ``digest`` is the sha256, in hex, of the tar archive before compression: the same everywhere, whatever zlib
     compressed it.
@@ -45,11 +45,11 @@ class BundleRef(SchemaModel):
 
     digest: str
     size: int  # bytes of the tar archive
-    import_roots: tuple[str, ...] = (".",)  # folders of the archive put on sys.path, in this order
+    import_roots: tuple[str, ...] = (".",)  # folders of the archive that are added to sys.path, in this order
 
 
 class Backoff(SchemaModel):
-    """Wait before attempt n+1: ``min(base * factor**(n-1), cap)`` seconds, times 0.5 to 1.0 when ``jitter``."""
+    """Back-off before attempt n+1: ``min(base * factor**(n-1), cap)`` seconds, times 0.5 to 1.0 with ``jitter``."""
 
     base_seconds: float = 1.0
     factor: float = 2.0
@@ -58,14 +58,14 @@ class Backoff(SchemaModel):
 
 
 class Retries(SchemaModel):
-    """``count`` more attempts after the first for failures of user code."""
+    """Number of further attempts after a failure of user code, and the back-off between attempts."""
 
     count: int = 0
     backoff: Backoff = Backoff()
 
 
 class ResourceAmounts(SchemaModel):
-    """Kubernetes quantities, as text."""
+    """Amounts of resources, as Kubernetes quantities."""
 
     cpu: str | None = None
     memory: str | None = None
@@ -79,7 +79,7 @@ class ResourceSpec(SchemaModel):
 
 
 class CacheSpec(SchemaModel):
-    """Stored as written; this version runs every task and says so when the task is registered."""
+    """Cache settings. This version stores them, runs every task, and reports that at registration."""
 
     version: str
     serialize: bool = False
@@ -88,7 +88,7 @@ class CacheSpec(SchemaModel):
 
 
 class SecretRequest(SchemaModel):
-    """The *name* of a secret; its value never enters a spec, a history or a log."""
+    """Name of a secret. The value of the secret is never part of a spec, a history or a log."""
 
     group: str | None = None
     key: str | None = None
@@ -98,7 +98,7 @@ class SecretRequest(SchemaModel):
 
 
 class PodTemplateSpec(SchemaModel):
-    """``spec`` is a Kubernetes PodSpec as JSON."""
+    """Pod template. ``spec`` is a Kubernetes PodSpec as JSON."""
 
     spec: dict[str, Json] = {}
     primary_container_name: str = "primary"
@@ -113,12 +113,12 @@ class AcceleratorSpec(SchemaModel):
 
 
 class TaskSettings(SchemaModel):
-    """How a task runs: what `@task` says and `with_overrides` may replace."""
+    """Settings of a task from `@task`, which `with_overrides` may replace."""
 
     retries: Retries = Retries()
-    timeout_seconds: float | None = None  # of one attempt, from when user code's process has it; None: no limit
-    queued_timeout_seconds: float | None = None  # that one attempt may wait until it runs
-    deadline_seconds: float | None = None  # of the node: all attempts and the waiting between them
+    timeout_seconds: float | None = None  # of one attempt, from the start of the user's code; None: no limit
+    queued_timeout_seconds: float | None = None  # of one attempt, until it runs
+    deadline_seconds: float | None = None  # of the node: all attempts and the back-offs between them
     interruptible: bool | None = None
     cache: CacheSpec | None = None
     container_image: str | None = None
@@ -138,15 +138,15 @@ class TaskSettings(SchemaModel):
 
 
 class ContainerSpec(SchemaModel):
-    """A command of an image that need not know flytemp.
+    """Command of an image that does not need flytemp.
 
-    Each input is a file in ``input_data_dir``, under its name: a file or directory as it is, a text, number, boolean, time
-    or enum as text, bytes as they are, anything else as JSON; an input that is null has none. All of them are in
-    ``inputs.<metadata_format>`` as well. The command leaves a file for each output in ``output_data_dir``, in the same form.
-    ``{{.inputs.name}}`` in ``command`` and ``arguments`` is the input's text; files go by their path. An empty ``command``
-    is the image's own.
+    Each input is a file in ``input_data_dir`` with the input's name. Files, directories and bytes are copied. Strings, numbers,
+    booleans, times and enums are written as text, other values as JSON. An input that is null has no file. The file
+    ``inputs.<metadata_format>`` has all inputs. The command writes a file for each output to ``output_data_dir``, in the same
+    form. ``{{.inputs.name}}`` in ``command`` and ``arguments`` is replaced by the input's text; use the path of a file instead.
+    An empty ``command`` means the command of the image.
 
-    ``io_strategy`` says when data is moved, as it always is: before the command starts and after it has ended.
+    ``io_strategy`` has no effect: data is always copied before the command starts and after it has ended.
     """
 
     image: str
@@ -161,10 +161,10 @@ class ContainerSpec(SchemaModel):
 class TaskSpec(SchemaModel):
     """A task. ``kind`` names its task type, see `flytemp.task_types`, which checks the fields that depend on the kind.
 
-    The kinds of flytemp are ``python`` (a function), ``dynamic`` (a function that builds a graph, which runs in its place),
-    ``container`` (a command, see `ContainerSpec`) and ``shell`` (a script in ``config``). The kind ``reference`` stands for the
-    task of another project, domain or version, by its URN; registration replaces it. ``bundle`` is the code of a referenced
-    task; None: the code of the document.
+    The kinds of flytemp are ``python`` (a function), ``dynamic`` (a function that builds a graph, which runs in place of the
+    task), ``container`` (a command, see `ContainerSpec`) and ``shell`` (a script in ``config``). The kind ``reference`` stands
+    for the task of another project, domain or version, by its URN; registration replaces it. ``bundle`` is the code of a
+    referenced task; None: the code of the document.
     """
 
     kind: str = "python"

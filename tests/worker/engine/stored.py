@@ -14,7 +14,7 @@ from flytemp.literals.navigate import value_at
 from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.spec.bindings import Closed, ClosedValueReader, Path, literal
 from flytemp.spec.models import WorkflowDocument
-from flytemp.spec.plan import constant, part_plan_of, plan_of
+from flytemp.spec.plan import constant, chunk_plan_of, plan_of
 from flytemp_worker.engine.messages import IOCompleted, RequestIO, StartChunk
 
 from .reference_interpreter import Generator
@@ -130,7 +130,7 @@ class Stored(ClosedValueReader):
         return json.loads(self._plans[source])
 
     def chunk_plan(self, chunk: StartChunk) -> Any:
-        return json.loads(json.dumps(part_plan_of(self.documents[chunk.source], chunk.graph, chunk.local)))
+        return json.loads(json.dumps(chunk_plan_of(self.documents[chunk.source], chunk.graph, chunk.local)))
 
 
 def _list(name: str, value: Json) -> list[Json]:

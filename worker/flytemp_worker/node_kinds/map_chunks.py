@@ -34,7 +34,7 @@ def chunk_engine(
     """Return the engine that runs one chunk, with ``limits.max_parallelism`` as its allocation.
 
     Args:
-        plan: that of `flytemp.spec.plan.part_plan_of`.
+        plan: that of `flytemp.spec.plan.chunk_plan_of`.
         path, local, first, count: as in `StartChunk`, where the path is that of the map's node.
         given: closed values of the map's inputs; lists that it maps over begin with the chunk's first item.
     """
