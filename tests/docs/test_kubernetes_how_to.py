@@ -130,7 +130,7 @@ def test_settings_for_pods_cause_warnings(tmp_path: Path) -> None:
     project = write_project(DOCS / PAGE, tmp_path)
     warnings = "\n".join(str(problem) for problem in program_warnings(load_program([project / "src"])))
 
-    acting = set(re.findall(r"(\w+)= acts where tasks are pods", warnings))
+    acting = set(re.findall(r"(\w+)= has no effect on workers that run tasks as processes", warnings))
     assert acting == {"container_image", "resources", "accelerator", "shared_memory", "pod_template"}
 
 

@@ -251,6 +251,6 @@ def test_references_to_missing_entities_are_refused(user: Path, tmp_path: Path) 
     for command in (("register", file), ("run", file, "uses", *ROWS), ("run", file, "uses", *ROWS, "--local")):
         done = flytemp(*command, "--project", "mine")
         assert done.code == 1
-        assert "the reference to workflow wf:shared:production:lib.wholly leads nowhere" in done.err
+        assert "the reference to workflow wf:shared:production:lib.wholly cannot be resolved" in done.err
         assert "did you mean 'lib.whole'?" in done.err
         assert "it has no input 'm'" in done.err

@@ -1,4 +1,4 @@
-"""From a user's modules to validated documents.
+"""Compiler of programs: from a user's modules or YAML files to validated documents.
 
 >>> from flytemp.compiler import compile_entity, compile_program, content_version, find_entity, load_program
 """

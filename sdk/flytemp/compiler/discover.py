@@ -1,4 +1,4 @@
-"""Loading a program: importing its modules and finding what they define."""
+"""Loader of programs: it imports the modules and collects their entities."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ Entity: TypeAlias = AnyTask | AnyWorkflow | AnyLaunchPlan
 
 @dataclass
 class Program:
-    """What the user's modules define, by registered name.
+    """Entities of the user's modules, by registered name.
 
-    The program that was loaded last can be used as it is, unless this process has modules of the same names. In
-    all other cases use a program inside ``with program.activated():``: its code may import or look up modules late.
+    The program that was loaded last can be used directly, unless this process has modules of the same names. In all
+    other cases use a program inside ``with program.activated():``, because its code may import modules later.
 
     Attributes:
         root: the directory that a bundle packs.
         import_roots: directories in it, relative, that go onto ``sys.path``.
-        variables: what each module-level variable's name stands for, in any of the modules.
-        files: the modules' files that were asked for.
-        problems: what was found wrong already; `compile_program` reports it.
+        variables: the entities in module-level variables of each name, in any module.
+        files: the files of the modules that were requested.
+        problems: problems found by the loader; `compile_program` reports them.
     """
 
     root: Path
@@ -55,21 +55,21 @@ class Program:
 
     @contextmanager
     def activated(self) -> Iterator[Program]:
-        """Make the program's modules importable, and those of other programs not."""
+        """Make the program's modules importable, and the modules of other programs not."""
         with self.space.activated(), collect_into(self.created):
             yield self
 
 
 def load_program(paths: Sequence[Path], root: Path | None = None) -> Program:
-    """Import the modules under ``paths`` (files, or directories with all below them) and collect their entities.
+    """Import the modules under ``paths``, which are files and directories, and return their entities.
 
     Args:
         paths: files and directories.
-        root: the directory to bundle; by default the import root of the paths, or what is above several of them.
+        root: the directory to bundle; by default the import root of the paths, or the common parent of several roots.
 
     Raises:
         ProgramError: with one problem for each module that cannot be imported, at the user's line.
-        NotFound, InputError: for paths that are not there or hold no Python.
+        NotFound, InputError: for paths that do not exist or are not Python modules.
     """
     files = module_files([Path(path) for path in paths], root)
     program = Program(
@@ -94,7 +94,7 @@ def load_program(paths: Sequence[Path], root: Path | None = None) -> Program:
 
 
 def _warm(entity: AnyTask | AnyWorkflow) -> None:
-    """Read annotations and find variables while the modules are at hand. What is wrong is reported by compiling."""
+    """Read annotations and variables while the modules are importable. The compiler reports errors."""
     if isinstance(entity, Task):
         _ = entity.loader
     try:
@@ -104,7 +104,7 @@ def _warm(entity: AnyTask | AnyWorkflow) -> None:
 
 
 def _imported(module: ModuleFile) -> list[Problem]:
-    """Import one module; the problems that this has."""
+    """Import a module and return the problems of the import."""
     first = module.name.partition(".")[0]
     if first in sys.stdlib_module_names or first.startswith("flytemp"):
         owner = "flytemp" if first.startswith("flytemp") else "Python"
@@ -130,7 +130,7 @@ def _imported(module: ModuleFile) -> list[Problem]:
 
 
 def _collect(program: Program, names: set[str], created: ProgramEntities) -> None:
-    """Fill in the entities that the modules of these names define."""
+    """Add the entities of the modules with these names."""
     for name in sorted(names):
         for variable, value in vars(sys.modules[name]).items():
             if isinstance(value, Task | Workflow | LaunchPlan) and _modules_of(value) & names:
@@ -153,7 +153,7 @@ def _modules_of(entity: Entity) -> set[str]:
 
 def _add(program: Program, entity: Entity) -> None:
     if entity.is_reference:
-        return  # what it points to is registered already, elsewhere
+        return  # its target is registered by another program
     if isinstance(entity, Task):
         program.tasks.setdefault(entity.name, entity)
     elif isinstance(entity, Workflow):

@@ -1,4 +1,4 @@
-"""Turning whatever a user's code raises into problems with the user's file and line."""
+"""Problems from exceptions of the user's code, with the user's file and line."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _NOT_USERS = tuple(
 
 
 def problems_of(error: BaseException, what: str) -> list[Problem]:
-    """The problems in an exception that was raised while the user's code ran for ``what``, "importing module 'wf'"."""
+    """Return the problems in an exception of the user's code. ``what`` is the action, such as "importing module 'wf'"."""
     if isinstance(error, ProgramError):
         return [_located(problem, error) for problem in error.problems]
     if isinstance(error, FlytempError):
         return [_located(Problem(error.message, error.location, error.hint), error)]
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         where = Location(os.path.abspath(error.filename), error.lineno)
-        return [Problem(f"{what} failed: {type(error).__name__}: {error.msg}", where, "correct this line, or one just above it")]
+        return [Problem(f"{what} failed: {type(error).__name__}: {error.msg}", where, "correct this line or the line above it")]
     text = str(error) or "no message"
     return [
         Problem(
@@ -43,7 +43,7 @@ def problems_of(error: BaseException, what: str) -> list[Problem]:
 
 
 def unique(problems: Iterable[Problem]) -> list[Problem]:
-    """The problems, each once: a module that fails to import fails every module that imports it."""
+    """Return each problem once: a module that cannot be imported causes the same problem in every module that imports it."""
     found: dict[tuple[str, Location | None], Problem] = {}
     for problem in problems:
         found.setdefault((problem.message, problem.location), problem)
@@ -51,7 +51,7 @@ def unique(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def user_location(trace: TracebackType | None) -> Location | None:
-    """The innermost line of a traceback that the user wrote, as far as paths can tell."""
+    """Return the innermost line of a traceback that is in the user's code, judged by the paths."""
     frames = _user_frames(trace)
     return Location(os.path.abspath(frames[-1].filename), frames[-1].lineno or 1) if frames else None
 

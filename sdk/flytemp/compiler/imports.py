@@ -1,4 +1,4 @@
-"""Importing a program's modules so that two programs with equal module names in one process do not mix."""
+"""Isolated imports: programs with equal module names can be loaded in one process."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _lock = threading.RLock()  # sys.modules and sys.path belong to the whole proces
 
 
 class ModuleSpace:
-    """The modules below a program's import roots.
+    """Modules below a program's import roots.
 
-    At most one space is live at a time: its roots lead ``sys.path``, its modules are in ``sys.modules``. The one
-    that was loaded last stays live, so that its code may import late; making another one live takes it out whole.
+    At most one space is active at a time: its roots are first in ``sys.path``, and its modules are in ``sys.modules``. The
+    space that was loaded last stays active, so that its code may import later. Activating another space removes it completely.
     """
 
-    _live: ClassVar[ModuleSpace | None] = None
+    _active: ClassVar[ModuleSpace | None] = None
 
     def __init__(self, roots: Sequence[Path]) -> None:
         self.roots = tuple(roots)
@@ -31,25 +31,25 @@ class ModuleSpace:
 
     @contextmanager
     def activated(self) -> Iterator[None]:
-        """Be live inside the ``with`` block, and give way to what was live before it."""
+        """Activate the space inside the ``with`` block, and afterwards the space that was active before."""
         with _lock:
-            before = ModuleSpace._live
-            _make_live(self)
+            before = ModuleSpace._active
+            _activate(self)
             try:
                 yield
             finally:
-                _make_live(before)
+                _activate(before)
 
     def stay(self) -> None:
-        """Be live until another space is, unless that would hide modules that this process uses itself.
+        """Activate the space until another one is activated, unless it would hide modules that this process uses.
 
-        Modules that were set aside for names that the program does not use come back.
+        Modules that were set aside for names that the program does not use are restored.
         """
         with _lock:
-            _make_live(self)
+            _activate(self)
             used = {name.partition(".")[0] for name, module in list(sys.modules.items()) if self._owns(name, module)}
             if any(name.partition(".")[0] in used for name in self._set_aside):
-                _make_live(None)
+                _activate(None)
                 return
             for name in [name for name in self._set_aside if name.partition(".")[0] not in used]:
                 sys.modules.setdefault(name, self._set_aside.pop(name))
@@ -76,7 +76,7 @@ class ModuleSpace:
                 sys.path.remove(root)
 
     def _top_level_names(self) -> set[str]:
-        """What the roots provide, except the names of Python's and flytemp's own modules."""
+        """Return the names of the roots' modules, except those of modules of Python and flytemp."""
         names: set[str] = set()
         for root in self.roots:
             if root.is_dir():
@@ -87,7 +87,7 @@ class ModuleSpace:
         return {name for name in names if name not in sys.stdlib_module_names and not name.startswith("flytemp")}
 
     def _owns(self, name: str, module: ModuleType) -> bool:
-        """Whether the module lies below a root, and below no nearer directory of ``sys.path``, such as site-packages."""
+        """Return True if the module is below a root and not below a nearer directory of ``sys.path``, such as site-packages."""
         if name == "__main__" or name.partition(".")[0].startswith("flytemp") or self._set_aside.get(name) is module:
             return False
         file = getattr(module, "__file__", None)
@@ -99,17 +99,17 @@ class ModuleSpace:
         return tuple(os.path.join(root, "") for root in self.roots)
 
     def _leads_to(self, place: str) -> bool:
-        """Whether no directory of ``sys.path`` that is nearer than the root leads to ``place``."""
+        """Return True if ``place`` is not below a directory of ``sys.path`` that is nearer than the root."""
         nearest = max((prefix for prefix in self._prefixes if place.startswith(prefix)), key=len)
         entries = (os.path.join(entry, "") for entry in sys.path if entry)
         return not any(len(entry) > len(nearest) and place.startswith(entry) and entry not in self._prefixes for entry in entries)
 
 
-def _make_live(space: ModuleSpace | None) -> None:
-    if ModuleSpace._live is space:
+def _activate(space: ModuleSpace | None) -> None:
+    if ModuleSpace._active is space:
         return
-    if ModuleSpace._live is not None:
-        ModuleSpace._live._leave()
-    ModuleSpace._live = space
+    if ModuleSpace._active is not None:
+        ModuleSpace._active._leave()
+    ModuleSpace._active = space
     if space is not None:
         space._enter()

@@ -34,11 +34,11 @@ from flytemp.spec.typecheck import document_problems
 
 
 def link(document: WorkflowDocument, registry: Registry) -> WorkflowDocument:
-    """The document with what its references point to; itself when it has none.
+    """Return the document with its references replaced by the registered entities; unchanged if it has no references.
 
     Raises:
-        ProgramError: with every reference that leads nowhere, or to something with another interface.
-        StoreError: when the store refuses.
+        ProgramError: with every reference to an entity that does not exist or has another interface.
+        StoreError: if the store refuses.
     """
     (linked,) = link_documents([document], registry)
     assert isinstance(linked, WorkflowDocument)
@@ -46,12 +46,12 @@ def link(document: WorkflowDocument, registry: Registry) -> WorkflowDocument:
 
 
 def link_documents(documents: Iterable[AnyDocument], registry: Registry) -> list[AnyDocument]:
-    """As `link`, for all documents of a program: a reference means the same version in each of them."""
+    """Link all documents of a program like `link`. A reference has the same version in each of them."""
     linker = _Linker(registry)
     before = list(documents)
     after = [linker.linked(document) if isinstance(document, WorkflowDocument) else document for document in before]
     changed = [(old, new) for old, new in zip(before, after, strict=True) if new is not old and isinstance(new, WorkflowDocument)]
-    # Stubs that agree with the registry, each by itself, may still disagree with each other.
+    # Each stub may agree with the registry while two stubs contradict each other.
     problems = linker.problems or [problem for _, new in changed for problem in document_problems(new)]
     if problems:
         raise ProgramError(unique(problems))
@@ -66,7 +66,7 @@ def link_documents(documents: Iterable[AnyDocument], registry: Registry) -> list
 
 @dataclass
 class _Names:
-    """New keys for old ones, of what nodes call; the kinds of tasks that turned out to be dynamic."""
+    """New keys of called entities by their old keys, and the new keys of tasks that are dynamic."""
 
     tasks: dict[str, str] = field(default_factory=dict)
     workflows: dict[str, str] = field(default_factory=dict)
@@ -91,19 +91,19 @@ class _Names:
 
 @dataclass
 class _Parts:
-    """What a document holds."""
+    """Sections of a document while it is linked."""
 
     workflows: dict[str, WorkflowSpec] = field(default_factory=dict)
     tasks: dict[str, TaskSpec] = field(default_factory=dict)
     launch_plans: dict[str, LaunchPlanReference] = field(default_factory=dict)
 
     def of(self, document: WorkflowDocument) -> WorkflowDocument:
-        """The document with these instead of its own."""
+        """Return the document with these sections."""
         sections = {name: dict(sorted(getattr(self, name).items())) for name in ("workflows", "tasks", "launch_plans")}
         return document.model_copy(update=sections)
 
     def embed(self, document: WorkflowDocument, entity: EntityId) -> str:
-        """Add a registered workflow, ``entity``, with all that it calls, under URNs; the workflow's own."""
+        """Add a registered workflow, ``entity``, with everything that it calls, under URNs; return the workflow's URN."""
 
         def urn(kind: EntityKind, key: str) -> str:
             return key if ":" in key else str(replace(entity, kind=kind, name=key))
@@ -126,7 +126,7 @@ class _Parts:
 
 @dataclass
 class _Linker:
-    """Looks references up, each once, and notes what is wrong with them."""
+    """Resolver of references. Each reference is looked up once."""
 
     registry: Registry
     problems: list[Problem] = field(default_factory=list)
@@ -181,7 +181,7 @@ class _Linker:
     def _get(
         self, kind: EntityKind, urn: str, stub: Interface, location: SourceLocation | None
     ) -> tuple[EntityId, AnyDocument] | None:
-        """What a reference points to; None, and a problem, when it is missing or has another interface."""
+        """Return the entity of a reference; None, with a problem noted, if it does not exist or has another interface."""
         where = Location(location.file, location.line) if location is not None else None
         what = f"the reference to {kind.noun} {urn}"
         if urn not in self._found:
@@ -205,23 +205,23 @@ class _Linker:
                 return Problem(f"{what} names a {entity.kind.noun}", None, f"a {kind.noun}'s URN begins with {kind.value}:")
             return self.registry.get(entity)
         except NotFound as error:
-            return Problem(f"{what} leads nowhere: {error.message}", None, error.hint)
+            return Problem(f"{what} cannot be resolved: {error.message}", None, error.hint)
         except InvalidName as error:
             return Problem(f"{what}: {error.message}", None, error.hint)
 
 
 def with_bundle(task: TaskSpec, bundle: BundleRef | None) -> TaskSpec:
-    """The task as it is in another program's document: with its own code."""
+    """Return the task for the document of another program: with its own code bundle."""
     return task if task.bundle is not None else task.model_copy(update={"bundle": bundle})
 
 
 def caller_interface(document: AnyDocument) -> Interface:
-    """What who calls the entity may give, and what comes back."""
+    """Return the inputs that a caller may give, and the outputs."""
     return launch_interface(document)
 
 
 def _differences(stub: Interface, real: Interface) -> Iterator[str]:
-    """Why calls that are made as the stub says cannot be of the real one."""
+    """Yield the reasons why calls of the stub do not fit the registered interface."""
     for noun, here, there in (("input", stub.inputs, real.inputs), ("output", stub.outputs, real.outputs)):
         types = {variable.name: variable.type for variable in there}
         for variable in here:

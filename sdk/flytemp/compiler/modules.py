@@ -1,4 +1,4 @@
-"""Which modules the given files and directories hold, and from which import root."""
+"""Search for the modules in files and directories, and for their import roots."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOT_IMPORTED = frozenset({"setup.py", "conftest.py", "__main__.py", "noxfile.py
 
 @dataclass(frozen=True, slots=True)
 class ModuleFile:
-    """A module to import: its name below ``import_root``."""
+    """Module to import, with its name below ``import_root``."""
 
     name: str
     file: Path
@@ -25,7 +25,7 @@ class ModuleFile:
 
 @dataclass(frozen=True, slots=True)
 class ModuleFiles:
-    """``root`` is what a bundle packs; ``import_roots`` are directories in it that go onto ``sys.path``."""
+    """Modules to import. ``root`` is the directory to bundle; its directories ``import_roots`` are added to ``sys.path``."""
 
     root: Path
     import_roots: tuple[Path, ...]
@@ -33,14 +33,14 @@ class ModuleFiles:
 
 
 def module_files(paths: Sequence[Path], root: Path | None) -> ModuleFiles:
-    """The modules in files and directories.
+    """Return the modules in files and directories.
 
-    A file's import root is the first directory upwards without ``__init__.py``; so is a directory's, which may
-    be the directory itself. Of a directory, ignored files (as for the bundle), tests and setup scripts are left out.
+    The import root of a file or directory is the first directory without ``__init__.py``, from the path itself upwards. In
+    directories, files that the bundle ignores, tests and setup scripts are not imported.
 
     Raises:
-        NotFound: when there is no such file or directory.
-        InputError: for a file that is no Python module, or one that lies outside ``root``.
+        NotFound: if a file or directory does not exist.
+        InputError: if a file is not a Python module or is outside ``root``.
     """
     if not paths:
         raise InputError("no file or directory is given", hint="name the file or directory with your workflows")

@@ -1,4 +1,4 @@
-"""What compiles and may still surprise."""
+"""Warnings about programs that compile."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from flytemp.task_types import find_task_type
 
 
 def program_warnings(program: Program, only: Entity | None = None) -> list[Problem]:
-    """What the user should know of a program, or of one entity of it, that compiles, each with file and line."""
+    """Return the warnings about a program, or about one of its entities, each with file and line."""
     entities: list[Entity] = [*program.tasks.values(), *program.workflows.values()] if only is None else [only]
     with program.activated():
         closure = Closure(whole=True)
         for entity in entities:
             closure.add(entity)
         if closure.problems:
-            return []  # compile_program reports them; half a program's warnings would only hide that
-        warnings = [warning for task in closure.tasks.values() if not task.is_reference for warning in _of_task(task)]
+            return []  # compile_program reports the problems; warnings would only distract from them
+        warnings = [warning for task in closure.tasks.values() if not task.is_reference for warning in _task_warnings(task)]
         for workflow in closure.workflows.values():
             if not workflow.is_reference:
-                warnings += _of_workflow(workflow)
-        warnings += _of_pods(closure)
+                warnings += _workflow_warnings(workflow)
+        warnings += _backend_warnings(closure)
     return warnings
 
 
-def _of_task(task: Task[..., Any]) -> Iterator[Problem]:
+def _task_warnings(task: Task[..., Any]) -> Iterator[Problem]:
     where = task.site.location
-    yield from _of_settings(f"task {task.name}", task.settings, where)
+    yield from _settings_warnings(f"task {task.name}", task.settings, where)
     if task.settings.deprecated:
         yield Problem(f"task {task.name} is deprecated: {task.settings.deprecated}", where)
 
 
-def _of_settings(owner: str, settings: TaskSettings, where: Location) -> Iterator[Problem]:
+def _settings_warnings(owner: str, settings: TaskSettings, where: Location) -> Iterator[Problem]:
     if settings.cache is not None:
-        yield Problem(f"{owner}: cache is stored, but this version runs it every time", where)
+        yield Problem(f"{owner}: cache is stored, but this version does not use it: the task runs every time", where)
     if settings.enable_deck:
-        yield Problem(f"{owner}: enable_deck is stored, but this version makes no decks", where)
+        yield Problem(f"{owner}: enable_deck is stored, but this version does not write decks", where)
 
 
 _POD_SETTINGS = {
@@ -60,8 +60,8 @@ _POD_SETTINGS = {
 }
 
 
-def _of_pods(closure: Closure) -> Iterator[Problem]:
-    """What acts on one backend alone, in one line per kind: nobody knows here which one the workers have."""
+def _backend_warnings(closure: Closure) -> Iterator[Problem]:
+    """Yield one warning per setting that has no effect on one backend. The workers' backend is not known at compile time."""
     found: dict[str, list[tuple[str, Location]]] = {}
     for task in closure.tasks.values():
         if not task.is_reference:
@@ -76,12 +76,12 @@ def _of_pods(closure: Closure) -> Iterator[Problem]:
         if kind in found:
             (owner, where), *others = found[kind]
             more = f" and {len(others)} more" if others else ""
-            yield Problem(f"{owner}{more}: {kind}= acts where tasks are pods, and does nothing where they are processes", where)
+            yield Problem(f"{owner}{more}: {kind}= has no effect on workers that run tasks as processes", where)
     containers = [task for task in closure.tasks.values() if not task.is_reference and _runs_in_container(task)]
     if containers:
         more = f" and {len(containers) - 1} more" if len(containers) > 1 else ""
-        where = containers[0].site.location
-        yield Problem(f"task {containers[0].name}{more}: a container's command runs only where tasks are pods", where)
+        message = f"task {containers[0].name}{more}: a container's command runs only on workers that run tasks as pods"
+        yield Problem(message, containers[0].site.location)
 
 
 def _runs_in_container(task: Task[..., Any]) -> bool:
@@ -90,33 +90,33 @@ def _runs_in_container(task: Task[..., Any]) -> bool:
 
 
 def _pod_settings(settings: TaskSettings, other: TaskSettings) -> Iterator[str]:
-    """The kinds of which ``settings`` say something that ``other`` does not."""
+    """Yield the kinds of pod settings that ``settings`` set and ``other`` does not set in the same way."""
     for kind, names in _POD_SETTINGS.items():
         if any((value := getattr(settings, name)) is not None and value != getattr(other, name) for name in names):
             yield kind
 
 
-def _of_workflow(workflow: Workflow[..., Any]) -> Iterator[Problem]:
+def _workflow_warnings(workflow: Workflow[..., Any]) -> Iterator[Problem]:
     for variable in workflow.interface.inputs:
         for path in () if variable.required else local_files(variable.default, variable.type):
-            yield _local(f"the default of input '{variable.name}' of workflow {workflow.name}", path, workflow.site.location)
+            yield _local_file(f"the default of input '{variable.name}' of workflow {workflow.name}", path, workflow.site.location)
     for node in workflow.graph().all_nodes():
         settings = node.effective_settings
         if settings is not None and settings != node.callee.settings:
-            yield from _of_settings(str(node), settings, node.site.location)
-        yield from _of_constants(node)
+            yield from _settings_warnings(str(node), settings, node.site.location)
+        yield from _constant_warnings(node)
 
 
-def _of_constants(node: Node) -> Iterator[Problem]:
+def _constant_warnings(node: Node) -> Iterator[Problem]:
     types = node.callee.python_interface.input_types
     for name, bound in node.bindings.items():
         for path in _bound_files(bound, types[name]) if name in types else ():
-            yield _local(f"input '{name}' of {node}", path, node.site.location)
+            yield _local_file(f"input '{name}' of {node}", path, node.site.location)
 
 
-def _local(what: str, path: str, where: Location) -> Problem:
+def _local_file(what: str, path: str, where: Location) -> Problem:
     return Problem(
-        f"{what} is the file {path} of this machine: no other machine can read it", where, "pass it as an input when launching"
+        f"{what} is the local file {path}, which other machines cannot read", where, "pass it as an input when launching"
     )
 
 

@@ -264,11 +264,11 @@ def wf(file: FlyteFile = FlyteFile("/tmp/input.csv")) -> int:
         (6, "task m.t"),
         (6, "task m.t is deprecated"),
         (10, "task m.read"),
-        (14, "the default of input 'file' of workflow m.wf is the file /tmp/input.csv of this machine"),
-        (15, "input 'files' of node n0 (task m.read) is the file /tmp/other.csv of this machine"),
+        (14, "the default of input 'file' of workflow m.wf is the local file /tmp/input.csv, which other machines cannot read"),
+        (15, "input 'files' of node n0 (task m.read) is the local file /tmp/other.csv, which other machines cannot read"),
         (16, "node n1 (task m.t)"),
     ]
-    assert warnings[0].message == "task m.t: cache is stored, but this version runs it every time"
+    assert warnings[0].message == "task m.t: cache is stored, but this version does not use it: the task runs every time"
 
 
 def test_what_acts_on_pods_alone_is_one_warning_per_kind(tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ def wf() -> int:
     return plain().with_overrides(requests=Resources(gpu="1"))
 """
     program = load_program([write(tmp_path, m=text) / "m.py"])
-    acts = "acts where tasks are pods, and does nothing where they are processes"
+    acts = "has no effect on workers that run tasks as processes"
     warnings = {problem.message: problem.location.line if problem.location else 0 for problem in program_warnings(program)}
     assert warnings == {
         f"task m.first: container_image= {acts}": 6,
@@ -306,5 +306,5 @@ def wf() -> int:
         f"task m.second: accelerator= {acts}": 10,
         f"task m.second: shared_memory= {acts}": 10,
         f"task m.second: pod_template= {acts}": 10,
-        "task hello: a container's command runs only where tasks are pods": 17,
+        "task hello: a container's command runs only on workers that run tasks as pods": 17,
     }

@@ -14,7 +14,7 @@ from flytemp.literals.navigate import value_at
 from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.spec.bindings import Closed, ClosedValueReader, Path, literal
 from flytemp.spec.models import WorkflowDocument
-from flytemp.spec.plan import constant, chunk_plan_of, plan_of
+from flytemp.spec.plan import chunk_plan_of, constant, plan_of
 from flytemp_worker.engine.messages import IOCompleted, RequestIO, StartChunk
 
 from .reference_interpreter import Generator
