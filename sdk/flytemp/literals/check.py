@@ -6,7 +6,6 @@ file, a union's value without its tag.
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import json
 from collections.abc import Iterable, Mapping
@@ -19,6 +18,7 @@ from flytemp.literals.recursion import Scope, definition, inside
 from flytemp.literals.types import Json, LiteralType
 from flytemp.literals.unions import VALUE, is_plain, is_tagged, plain_variant, tagged, variant_index
 from flytemp.literals.visitor import TypeVisitor
+from flytemp.suggest import suggest
 
 
 def check_literal(literal: Json, type: LiteralType) -> Json:  # noqa: A002
@@ -144,8 +144,7 @@ def check_fields(literal: Json, name: str, fields: Mapping[str, bool]) -> None:
         raise expected(f"a JSON object for {name}", literal)
     for key in literal:
         if key not in fields:
-            near = difflib.get_close_matches(str(key), fields, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(fields) or 'no fields'}"
+            hint = suggest(str(key), fields, f"it has {', '.join(fields) or 'no fields'}")
             raise Refused(f"{name} has no field {key!r}", hint=hint)
     missing = [field for field, required in fields.items() if required and field not in literal]
     if missing:

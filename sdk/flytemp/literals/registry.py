@@ -84,8 +84,6 @@ class TypeRegistry:
         if get_origin(annotation) is Annotated:
             bare, *metadata = get_args(annotation)
             return next((each for each in metadata if isinstance(each, TypeTransformer)), None) or self.transformer_for(bare)
-        if annotation is None:
-            annotation = type(None)
         found = self._registered(annotation) or self._by_class(annotation) or self._by_structure(annotation)
         if found is not None:
             return found
@@ -104,12 +102,13 @@ class TypeRegistry:
         return self._resolve(annotation)
 
     def _resolve(self, annotation: Any) -> Adapter:
+        alias = _aliased(annotation)
+        if alias is not annotation and self._registered(annotation) is None:
+            return self.adapter_for(alias)
         transformer = self.transformer_for(annotation)
-        if isinstance(transformer, BuiltinTransformer):
-            # Built-in types ignore metadata and aliases, so that all spellings of an annotation have one adapter.
-            bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else _aliased(annotation)
-            if bare is not annotation:
-                return self.adapter_for(bare)
+        if isinstance(transformer, BuiltinTransformer) and get_origin(annotation) is Annotated:
+            # Built-in types have no metadata: all spellings of an annotation have one adapter.
+            return self.adapter_for(get_args(annotation)[0])
         return transformer.adapter(annotation, self.adapter_for)
 
     def _registered(self, annotation: Any) -> TypeTransformer[Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import cast
 
@@ -14,6 +13,7 @@ from flytemp.literals.mismatch import Refused, path_text
 from flytemp.literals.recursion import Scope, closed, definition, inside
 from flytemp.literals.types import ListType, LiteralType, MapType, StructType, TupleType, UnionType
 from flytemp.literals.visitor import PartialVisitor
+from flytemp.suggest import suggest
 
 Step = str | int
 
@@ -46,8 +46,7 @@ class _Step(PartialVisitor[tuple[Step, Scope, Sequence[Step]], tuple[LiteralType
             if field.name == step:
                 return field.type, inside(struct, scope)
         names = [field.name for field in struct.fields]
-        near = difflib.get_close_matches(str(step), names, n=1)
-        raise _nowhere(type_, step, before, f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'no fields'}")
+        raise _nowhere(type_, step, before, suggest(str(step), names, f"it has {', '.join(names) or 'no fields'}"))
 
     def visit_list(self, type_: ListType, argument: tuple[Step, Scope, Sequence[Step]]) -> tuple[LiteralType, Scope]:
         step, scope, _ = argument
