@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from flytemp.bundle.ignoring import IgnoreRules
+from flytemp.bundle.ignore_rules import IgnoreRules
 from flytemp.errors import InputError, LimitExceeded
 
 MAX_FILES = 20_000

@@ -69,9 +69,7 @@ def _verified(data: bytes, ref: BundleRef, uri: str) -> bytes:
     """
     hint = "remove that object and register the program again"
     if ref.size > MAX_ARCHIVE_BYTES:
-        raise CorruptData(
-            f"the spec of {uri} has a size of {ref.size} bytes; the limit is {MAX_ARCHIVE_BYTES}", hint=hint
-        )
+        raise CorruptData(f"the spec of {uri} has a size of {ref.size} bytes; the limit is {MAX_ARCHIVE_BYTES}", hint=hint)
     inflater = zlib.decompressobj(wbits=31)  # gzip
     try:
         archive = inflater.decompress(data, ref.size + 1)
@@ -101,15 +99,15 @@ def _unpack(archive: bytes, folder: Path, uri: str) -> None:
                     assert content is not None  # it is a regular file
                     _write_file(folder / member.name, content.read(), bool(member.mode & 0o100), uri)
                 elif not member.isdir():
-                    raise _hostile(uri, f"{member.name!r} is neither a plain file nor a folder")
+                    raise _invalid_archive(uri, f"{member.name!r} is neither a plain file nor a folder")
     except tarfile.TarError as error:
-        raise _hostile(uri, f"it is not a tar archive ({error})") from error
+        raise _invalid_archive(uri, f"it is not a tar archive ({error})") from error
     _write_links(folder, links, uri)
 
 
 def _check_name(name: str, uri: str) -> None:
     if any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name or "\\" in name:
-        raise _hostile(uri, f"it has the path {name!r}")
+        raise _invalid_archive(uri, f"it has the path {name!r}")
 
 
 def _write_file(path: Path, content: bytes, executable: bool, uri: str) -> None:
@@ -117,7 +115,7 @@ def _write_file(path: Path, content: bytes, executable: bool, uri: str) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755 if executable else 0o644)
     except (FileExistsError, IsADirectoryError) as error:
-        raise _hostile(uri, f"it has {path.name!r} twice") from error
+        raise _invalid_archive(uri, f"it has {path.name!r} twice") from error
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
 
@@ -128,17 +126,17 @@ def _write_links(folder: Path, links: list[tarfile.TarInfo], uri: str) -> None:
         path = os.path.join(root, link.name)
         parent = os.path.dirname(path)
         if os.path.realpath(parent) != parent:
-            raise _hostile(uri, f"it has {link.name!r} below a link")
+            raise _invalid_archive(uri, f"it has {link.name!r} below a link")
         os.makedirs(parent, exist_ok=True)
         try:
             os.symlink(link.linkname, path)
         except FileExistsError as error:
-            raise _hostile(uri, f"it has {link.name!r} twice") from error
+            raise _invalid_archive(uri, f"it has {link.name!r} twice") from error
     # After all links exist, because a link may change the target of an earlier one.
     for link in links:
         real = os.path.realpath(os.path.join(root, link.name))
         if os.path.isabs(link.linkname) or (real != root and not real.startswith(root + os.sep)):
-            raise _hostile(uri, f"its link {link.name!r} leads to {link.linkname!r}, out of the bundle")
+            raise _invalid_archive(uri, f"its link {link.name!r} leads to {link.linkname!r}, out of the bundle")
 
 
 def _publish(unfinished: Path, target: Path) -> None:
@@ -164,5 +162,5 @@ def _remove_abandoned(cache_dir: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _hostile(uri: str, what: str) -> StoreError:
+def _invalid_archive(uri: str, what: str) -> StoreError:
     return CorruptData(f"{uri} is not a code bundle: {what}", hint="remove that object and register the program again")

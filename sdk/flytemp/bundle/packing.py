@@ -82,9 +82,7 @@ def store_bundle(store: ObjectStore, bundle: PackedBundle) -> bool:
 def _import_root(root: Path, text: str) -> str:
     normal = PurePosixPath(os.path.normpath(text or "."))
     if normal.is_absolute() or ".." in normal.parts:
-        raise InputError(
-            f"the import root {text!r} is outside {root}", hint="use a folder relative to the project's root"
-        )
+        raise InputError(f"the import root {text!r} is outside {root}", hint="use a folder relative to the project's root")
     if not (root / normal).is_dir():
         raise InputError(
             f"the import root {text!r} is not a folder of {root}", hint="use a folder relative to the project's root"

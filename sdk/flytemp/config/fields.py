@@ -125,7 +125,7 @@ def _name(check: Callable[[str], str]) -> Callable[[object], str]:
     return parse
 
 
-def _own(name: str, parse: Callable[[object], Any], *more: str) -> Field:
+def _top_level(name: str, parse: Callable[[object], Any], *more: str) -> Field:
     return Field(name, parse, variables=(f"FLYTEMP_{name.upper()}", *more))
 
 
@@ -139,16 +139,16 @@ def _kubernetes(name: str, parse: Callable[[object], Any]) -> Field:
 
 # `loading` makes paths and URIs absolute, because the base of a relative path depends on its source.
 FIELDS = (
-    _own("project", _name(check_project)),
-    _own("domain", _name(check_domain)),
-    _own("store", text),
-    _own("raw_data_prefix", text),
-    _own("task_queue", text),
-    _own("address", address, "TEMPORAL_ADDRESS"),
-    _own("namespace", text, "TEMPORAL_NAMESPACE"),
-    _own("profile", text, "TEMPORAL_PROFILE"),
-    _own("ui_url", url),
-    _own("state_dir", text),
+    _top_level("project", _name(check_project)),
+    _top_level("domain", _name(check_domain)),
+    _top_level("store", text),
+    _top_level("raw_data_prefix", text),
+    _top_level("task_queue", text),
+    _top_level("address", address, "TEMPORAL_ADDRESS"),
+    _top_level("namespace", text, "TEMPORAL_NAMESPACE"),
+    _top_level("profile", text, "TEMPORAL_PROFILE"),
+    _top_level("ui_url", url),
+    _top_level("state_dir", text),
 )
 WORKER_FIELDS = (
     _worker("slots", whole(1)),

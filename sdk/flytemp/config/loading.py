@@ -107,22 +107,22 @@ class _Loader:
     origins: dict[str, str] = field(default_factory=dict)
 
     def settings(self, environ: Mapping[str, str]) -> Settings:
-        values = {item.name: self._stated(item) for item in FIELDS}
+        values = {item.name: self._find(item) for item in FIELDS}
         profile_name = values["profile"].value if values["profile"] else None
         file = config_file(environ)
         profile = find_profile(file, profile_name)
         dev = self._dev(values["address"], profile_name)
         if dev is not None:
-            self._fill(values, _of_dev(dev, self.project_dir))
+            self._fill(values, _dev_values(dev, self.project_dir))
         elif profile is not None:
-            self._fill(values, _of_profile(profile))
-        found = {key: self._take(key, value) for key, value in values.items()}
-        store = self._place("store", found["store"], f"file://{self.project_dir / dev_state.STATE_FOLDER / 'store'}")
+            self._fill(values, _profile_values(profile))
+        found = {key: self._effective(key, value) for key, value in values.items()}
+        store = self._absolute_uri("store", found["store"], f"file://{self.project_dir / dev_state.STATE_FOLDER / 'store'}")
         return Settings(
             project=found["project"].value,
             domain=found["domain"].value,
             store=store,
-            raw_data_prefix=self._place("raw_data_prefix", found["raw_data_prefix"], f"{store}/data"),
+            raw_data_prefix=self._absolute_uri("raw_data_prefix", found["raw_data_prefix"], f"{store}/data"),
             task_queue=found["task_queue"].value,
             address=found["address"].value,
             namespace=found["namespace"].value,
@@ -138,17 +138,17 @@ class _Loader:
             notes=tuple(self.notes),
         )
 
-    def _stated(self, item: Field) -> Found | None:
+    def _find(self, item: Field) -> Found | None:
         for source in self.sources:
             found = source.find(item)
             if found is not None:
                 return found
         return None
 
-    def _take(self, key: str, stated: Found | None) -> Found:
-        found = stated or Found(_DEFAULTS.get(key), "default", self.project_dir)
-        self.origins[key] = found.origin
-        return found
+    def _effective(self, key: str, found: Found | None) -> Found:
+        effective = found or Found(_DEFAULTS.get(key), "default", self.project_dir)
+        self.origins[key] = effective.origin
+        return effective
 
     @staticmethod
     def _fill(values: dict[str, Found | None], more: Mapping[str, Found]) -> None:
@@ -179,7 +179,7 @@ class _Loader:
             return None
         return state
 
-    def _place(self, key: str, found: Found, default: str) -> str:
+    def _absolute_uri(self, key: str, found: Found, default: str) -> str:
         """Return a folder or URI in its absolute form."""
         if found.value is None:
             return normalise_store_uri(default)
@@ -219,7 +219,7 @@ class _Loader:
     def _worker(self) -> WorkerSettings:
         values: dict[str, Any] = {}
         for item in WORKER_FIELDS:
-            found = self._take(item.key, self._stated(item))
+            found = self._effective(item.key, self._find(item))
             values[item.name] = found.value
         if values["slots"] is None:
             values["slots"] = _cpus()
@@ -231,7 +231,7 @@ class _Loader:
     def _kubernetes(self) -> KubernetesSettings:
         values: dict[str, Any] = {}
         for item in KUBERNETES_FIELDS:
-            found = self._take(item.key, self._stated(item))
+            found = self._effective(item.key, self._find(item))
             values[item.name] = found.value
             if item.name in ("kubeconfig", "policy") and found.value is not None:
                 values[item.name] = os.path.normpath(found.base / os.path.expanduser(found.value))
@@ -240,13 +240,13 @@ class _Loader:
         return KubernetesSettings(**values)
 
 
-def _of_dev(state: DevState, project_dir: Path) -> dict[str, Found]:
+def _dev_values(state: DevState, project_dir: Path) -> dict[str, Found]:
     origin = f"flytemp dev ({dev_state.path_of(project_dir)})"
     keys = ("address", "namespace", "store", "task_queue", "ui_url")
     return {key: Found(value, origin, project_dir) for key in keys if (value := getattr(state, key)) is not None}
 
 
-def _of_profile(profile: Profile) -> dict[str, Found]:
+def _profile_values(profile: Profile) -> dict[str, Found]:
     origin = f"temporal profile {profile.name} ({profile.path})"
     return {key: Found(value, origin, profile.path.parent) for key, value in profile.values.items()}
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from flytemp.literals import simple, types
 from flytemp.literals.describe import describe_type
 from flytemp.literals.keys import key_from_text, key_to_text
-from flytemp.literals.mismatch import Refused, expected, explained, json_text
+from flytemp.literals.mismatch import Refused, expected, json_text, with_public_errors
 from flytemp.literals.recursion import Scope, definition, inside
 from flytemp.literals.types import Json, LiteralType
 from flytemp.literals.unions import VALUE, is_plain, is_tagged, plain_variant, tagged, variant_index
@@ -28,7 +28,7 @@ def check_literal(literal: Json, type: LiteralType) -> Json:  # noqa: A002
         TypeMismatch: the literal does not fit; the message has the position inside the value.
         LimitExceeded: bytes in the literal exceed the limit of a value.
     """
-    return explained(lambda: check_within(literal, type))
+    return with_public_errors(lambda: check_within(literal, type))
 
 
 def check_within(literal: Json, type_: LiteralType, scope: Scope | None = None) -> Json:

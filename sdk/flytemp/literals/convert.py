@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from flytemp.errors import NotSupported
-from flytemp.literals.mismatch import explained
+from flytemp.literals.mismatch import with_public_errors
 from flytemp.literals.registry import adapter_for
 from flytemp.literals.transfer import FileTransfer
 from flytemp.literals.types import Json, LiteralType
@@ -47,7 +47,7 @@ def to_literal(value: Any, annotation: Any, files: FileTransfer | None = None) -
         StoreError: a file cannot be uploaded.
     """
     adapter = adapter_for(annotation)
-    return explained(lambda: adapter.encode(value, files))
+    return with_public_errors(lambda: adapter.encode(value, files))
 
 
 def from_literal(literal: Json, annotation: Any, files: FileTransfer | None = None) -> Any:
@@ -63,4 +63,4 @@ def from_literal(literal: Json, annotation: Any, files: FileTransfer | None = No
         NotSupported: the annotation has no type.
     """
     adapter = adapter_for(annotation)
-    return explained(lambda: adapter.decode(literal, files))
+    return with_public_errors(lambda: adapter.decode(literal, files))

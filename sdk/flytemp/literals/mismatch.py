@@ -36,7 +36,7 @@ class Refused(Exception):
         return self.error(f"{self.message} (at {where})" if where else self.message, hint=self.hint)
 
 
-def explained(convert: Callable[[], Result]) -> Result:
+def with_public_errors(convert: Callable[[], Result]) -> Result:
     """Run a conversion, and convert `Refused` to the public error.
 
     Raises:

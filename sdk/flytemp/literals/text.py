@@ -11,7 +11,7 @@ from flytemp.errors import InputError
 from flytemp.literals import simple
 from flytemp.literals.check import check_within
 from flytemp.literals.describe import describe_type
-from flytemp.literals.mismatch import Refused, expected, explained
+from flytemp.literals.mismatch import Refused, expected, with_public_errors
 from flytemp.literals.types import BlobType, EnumType, Json, LiteralType, SimpleType, UnionType
 from flytemp.literals.unions import is_plain, is_tagged, tagged
 from flytemp.literals.visitor import PartialVisitor
@@ -39,7 +39,7 @@ def parse_text(text: str, type: LiteralType) -> Json:  # noqa: A002
         InputError: the text is not JSON.
         TypeMismatch: the text is not a value of the type; the message has the expected form.
     """
-    return explained(lambda: _parse(text, type))
+    return with_public_errors(lambda: _parse(text, type))
 
 
 def _parse(text: str, type_: LiteralType) -> Json:

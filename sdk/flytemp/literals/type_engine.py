@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 from flytemp.literals.convert import literal_type
-from flytemp.literals.mismatch import explained
+from flytemp.literals.mismatch import with_public_errors
 from flytemp.literals.registry import registry
 from flytemp.literals.transformers import TransformContext, TypeTransformer
 from flytemp.literals.types import Json, LiteralType
@@ -72,7 +72,7 @@ class TypeEngine:
             StoreError: a file cannot be uploaded.
         """
         adapter = registry.adapter_for(python_type)
-        return explained(lambda: adapter.encode(python_val, ctx.files))
+        return with_public_errors(lambda: adapter.encode(python_val, ctx.files))
 
     @classmethod
     def to_python_value(cls, ctx: TransformContext, lv: Json, expected_python_type: type[T]) -> T:
@@ -82,4 +82,4 @@ class TypeEngine:
             TypeMismatch: the literal is of another type.
         """
         adapter = registry.adapter_for(expected_python_type)
-        return cast(T, explained(lambda: adapter.decode(lv, ctx.files)))
+        return cast(T, with_public_errors(lambda: adapter.decode(lv, ctx.files)))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from flytemp.literals import types
-from flytemp.literals.mismatch import Refused, explained
+from flytemp.literals.mismatch import Refused, with_public_errors
 from flytemp.literals.recursion import Scope, definition, inside
 from flytemp.literals.transfer import FileTransfer
 from flytemp.literals.types import Json, LiteralType
@@ -33,7 +33,7 @@ def upload_local_files(literal: Json, type: LiteralType, files: FileTransfer) ->
         TypeMismatch: a file does not exist; the message has the position inside the value.
         StoreError: an upload fails.
     """
-    return explained(lambda: _ReplaceFiles(lambda value, type_: _upload(value, type_, files)).visit(type, (literal, {})))
+    return with_public_errors(lambda: _ReplaceFiles(lambda value, type_: _upload(value, type_, files)).visit(type, (literal, {})))
 
 
 def local_files(literal: Json, type_: LiteralType) -> list[str]:

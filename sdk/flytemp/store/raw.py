@@ -80,7 +80,7 @@ def upload_directory(local: str | Path, uri: str) -> None:
         raise _missing_local(source, "folder")
     target = local_path(uri)
     if target is not None:
-        with _reported("upload to", uri):
+        with _store_errors("upload to", uri):
             os.makedirs(target, exist_ok=True)
     for folder, folders, names in os.walk(source, followlinks=True, onerror=_raise):
         folders.sort()
@@ -88,7 +88,7 @@ def upload_directory(local: str | Path, uri: str) -> None:
         below = uri if relative == "." else join(uri, *relative.split(os.sep))
         below_local = local_path(below)
         if below_local is not None:
-            with _reported("upload to", below):
+            with _store_errors("upload to", below):
                 os.makedirs(below_local, exist_ok=True)
         for name in sorted(names):
             upload_file(os.path.join(folder, name), join(below, name))
@@ -134,7 +134,7 @@ def download_directory(uri: str, local: str | Path) -> None:
     """
     target = Path(local)
     entries = list_directory(uri)
-    with _reported("download", str(target)):
+    with _store_errors("download", str(target)):
         target.mkdir(parents=True, exist_ok=True)
     for entry in entries:
         if entry.name in (".", "..") or "/" in entry.name or "\\" in entry.name:
@@ -258,7 +258,7 @@ def _copy_file(source: str, target: str, uri: str) -> None:
 
 
 def _copy_bytes(source: str, temporary: str, uri: str) -> None:
-    with _reported("copy", uri):
+    with _store_errors("copy", uri):
         shutil.copyfile(source, temporary)
 
 
@@ -267,10 +267,10 @@ def _replace(target: str, uri: str, fill: Callable[[str], None]) -> None:
     folder = os.path.dirname(os.path.abspath(target))
     temporary = os.path.join(folder, TEMPORARY_PREFIX + secrets.token_hex(8))
     try:
-        with _reported("write", uri):
+        with _store_errors("write", uri):
             os.makedirs(folder, exist_ok=True)
         fill(temporary)
-        with _reported("write", target):
+        with _store_errors("write", target):
             os.replace(temporary, target)
     finally:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
@@ -278,7 +278,7 @@ def _replace(target: str, uri: str, fill: Callable[[str], None]) -> None:
 
 
 @contextlib.contextmanager
-def _reported(action: str, uri: str) -> Iterator[None]:
+def _store_errors(action: str, uri: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

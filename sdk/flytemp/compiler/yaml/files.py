@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flytemp.bundle.ignoring import IgnoreRules
+from flytemp.bundle.ignore_rules import IgnoreRules
 from flytemp.bundle.packing import find_project_root
 from flytemp.compiler.discover import Program, load_program
 from flytemp.compiler.documents import compile_program

@@ -38,7 +38,7 @@ class ModelAdapter(StructAdapter):
             try:
                 fields[name] = self.field(name, info.annotation, required=required)
             except NotSupported as error:
-                fields[name] = Field(foreign_adapter(info.rebuild_annotation(), error), required)
+                fields[name] = Field(pydantic_adapter(info.rebuild_annotation(), error), required)
         return fields
 
     def field_values(self, value: Any) -> Mapping[str, Any]:
@@ -87,7 +87,7 @@ class RootModelAdapter(Adapter):
             raise Refused(f"{self.label} refuses the value: {error.errors()[0]['msg']}") from error
 
 
-class ForeignAdapter(Adapter):
+class PydanticAdapter(Adapter):
     """Adapter of an annotation that only pydantic converts to JSON, such as a UUID in a model."""
 
     kind = "any"
@@ -126,7 +126,7 @@ class ForeignAdapter(Adapter):
             raise Refused(f"expected {self.label}: {error.errors()[0]['msg']}") from error
 
 
-def foreign_adapter(annotation: Any, refusal: NotSupported | None = None) -> Adapter:
+def pydantic_adapter(annotation: Any, refusal: NotSupported | None = None) -> Adapter:
     """Return the adapter of an annotation that only pydantic converts.
 
     Raises:
@@ -136,7 +136,7 @@ def foreign_adapter(annotation: Any, refusal: NotSupported | None = None) -> Ada
         adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     except (PydanticUserError, PydanticUndefinedAnnotation) as error:
         raise refusal or NotSupported(f"pydantic has no schema for {annotation}: {error}") from None
-    return ForeignAdapter(annotation, adapter)
+    return PydanticAdapter(annotation, adapter)
 
 
 def model_adapter(cls: type[BaseModel], adapter_for: AdapterFor) -> Adapter:
@@ -144,5 +144,5 @@ def model_adapter(cls: type[BaseModel], adapter_for: AdapterFor) -> Adapter:
     if issubclass(cls, RootModel):
         return RootModelAdapter(cls, adapter_for)
     if cls.model_config.get("extra") == "allow":
-        return foreign_adapter(cls)  # its fields are not known in advance
+        return pydantic_adapter(cls)  # its fields are not known in advance
     return ModelAdapter(cls, cls.__name__, adapter_for)
