@@ -22,7 +22,7 @@ class Outcome:
         payer: budget that the outcome is charged to.
         retryable: whether another attempt (USER) or another try (SYSTEM) may follow.
         meaning: one sentence for the reference page.
-        hint: the action that usually helps; empty if there is none.
+        hint: the action that usually helps; may be empty.
     """
 
     code: str

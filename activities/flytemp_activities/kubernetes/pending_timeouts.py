@@ -42,7 +42,7 @@ class PendingTimeouts:
             self._events_at = self._since + FIRST_EVENTS_SECONDS
 
     def next_check(self) -> float | None:
-        """Return the monotonic time of the next limit or the next reading of the events; None if there is none."""
+        """Return the monotonic time of the next limit or the next reading of the events, or None."""
         if self._kind is None:
             return None
         limit = self._limit()

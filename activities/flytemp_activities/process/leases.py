@@ -1,11 +1,11 @@
-"""Leases: how other processes see whether the worker that claimed a try still lives.
+"""Leases, by which other processes decide whether the worker that claimed a try is alive.
 
-A lease is an object of the store that its worker rewrites every few seconds with a growing counter. On the same
-machine, pids and their start times decide at once. On another machine a worker is dead when its counter stood
-still for `DEAD_AFTER_SECONDS` of the observer's own clock; no two machines' clocks are compared.
+A lease is an object of the store that its worker rewrites every few seconds with a growing counter. On the same machine, pids and
+their start times are compared instead. On another machine a worker counts as dead when its counter has not changed for
+`DEAD_AFTER_SECONDS` of the observer's clock. Clocks of different machines are not compared.
 
-A worker that cannot renew its lease has to expect that others count it dead: after `FENCE_AFTER_SECONDS` it ends
-its tasks itself, unless its store is of this machine's files, where the pids decide.
+A worker that cannot renew its lease must assume that others count it as dead. After `FENCE_AFTER_SECONDS` it ends its tasks,
+unless its store is a folder of this machine, where the pids are compared.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class Lease(BaseModel):
     host: str  # flytemp.runtime.host.host_identity
     pid: int
     process_started: str
-    token: str  # the marker of the worker's processes begins with it
+    token: str  # prefix of the markers of the worker's processes
     counter: int
 
 
 class LeaseKeeper:
-    """Writes and renews this worker's lease. ``on_fence`` is called when it could not, for too long."""
+    """Lease of this worker. ``on_fence`` is called when the lease could not be renewed for `FENCE_AFTER_SECONDS`."""
 
     def __init__(self, store: ObjectStore, owner: str, token: str, on_fence: Callable[[], None]) -> None:
         self._store = store
@@ -59,7 +59,7 @@ class LeaseKeeper:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Write the lease, and renew it from now on.
+        """Write the lease, and renew it until `stop`.
 
         Raises:
             StoreError: the store refuses it.
@@ -107,7 +107,7 @@ class _Observation:
 
 
 class Owners:
-    """Answers whether the owner of a claim still lives, and ends what a dead one left on this machine."""
+    """Check of the owners of claims. It also ends the processes of dead owners on this machine."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -115,7 +115,9 @@ class Owners:
         self._vanished: dict[tuple[str, int, str], float] = {}
 
     def is_alive(self, claim: Claim) -> bool:
-        """Whether a result of the claim's try may still come. Blocks; False only once its process is gone.
+        """Return whether the try of a claim may still get a result. This call blocks.
+
+        False means that its process is gone.
 
         Raises:
             StoreError: the lease cannot be read.
@@ -130,7 +132,7 @@ class Owners:
         return self._is_left(claim)
 
     def _is_left(self, claim: Claim) -> bool:
-        """End the claimed process of a dead worker; whether it lives nevertheless."""
+        """End the claimed process of a dead worker; return whether it lives nevertheless."""
         if not claim.process_started:
             return False  # no `/proc`: the worker's guard ended its groups
         marker = marker_of(claim.pid) if is_alive(claim.pid, claim.process_started) else None
@@ -139,7 +141,7 @@ class Owners:
         return is_alive(claim.pid, claim.process_started)
 
     def clean_up(self, own: str) -> None:
-        """End what dead workers of this machine left running, and remove their leases. Blocks.
+        """End the processes of dead workers of this machine, and remove their leases. This call blocks.
 
         Raises:
             StoreError: leases cannot be read.
@@ -168,7 +170,7 @@ class Owners:
         try:
             return Lease.model_validate(json.loads(data))
         except (ValueError, ValidationError) as error:
-            message = f"{self._store.uri_of(key)} is no lease of a worker: {error}"
+            message = f"{self._store.uri_of(key)} is not a lease of a worker: {error}"
             raise CorruptData(message, hint="delete it") from error
 
     def _counter_moves(self, owner: str, counter: int) -> bool:

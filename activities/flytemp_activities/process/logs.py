@@ -1,4 +1,4 @@
-"""The output of a task, from the pipe into chunk objects, while the task runs."""
+"""Output of a task, which is moved from the pipe into chunks in the store while the task runs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from flytemp.store.object_store import ObjectStore
 from flytemp_activities.process.options import ProcessOptions
 
 _READ_BYTES = 64 * 1024
-_READS_PER_TURN = 8  # a task that prints without end must leave the event loop its turns
+_READS_PER_TURN = 8  # a task that prints without end must not block the event loop
 
 _log = logging.getLogger(__name__)
 
 
 class LogSink:
-    """The output of one try. A chunk is written while there is new output, and the last one by `finish`.
+    """Sink of the output of one try. Chunks are written while there is new output, and the last one by `finish`.
 
     Chunks are bytes as the task wrote them; a character may be cut between two.
     """
@@ -36,7 +36,7 @@ class LogSink:
         self._failure: StoreError | None = None
 
     def feed(self, data: bytes) -> None:
-        """Take output; what exceeds the limit of a try is dropped, once with a note in the log."""
+        """Add output. Output above the limit of a try is dropped, with one note in the log."""
         limit = self._options.log_limit_bytes
         if not data or self._taken >= limit:
             return
@@ -61,7 +61,7 @@ class LogSink:
             async with asyncio.timeout(self._options.log_interval_seconds):
                 await self._due.wait()
         except TimeoutError:
-            pass  # an interval is over: write what there is
+            pass  # the interval has passed: write the buffer
         if not self._finished:
             self._due.clear()
 
@@ -72,14 +72,14 @@ class LogSink:
         try:
             await asyncio.to_thread(self._store.write, self._chunk_key(self._chunks), data)
         except StoreError as error:
-            # A task does not fail because its output could not be kept; the worker's log says that it was not.
+            # A task does not fail when its output cannot be kept. The worker logs the error.
             if self._failure is None:
                 _log.warning("a task's output is not kept: %s", error)
             self._failure = error
         self._chunks += 1
 
     async def finish(self) -> None:
-        """Write what is left. Nothing is fed afterwards."""
+        """Write the rest of the buffer. Do not feed output afterwards."""
         self._finished = True
         self._due.set()
         if self._writer is not None:
@@ -87,26 +87,26 @@ class LogSink:
 
 
 class OutputPipe:
-    """The pipe of a process's stdout and stderr. Between tasks its output belongs to nobody and is dropped."""
+    """Pipe of a process's stdout and stderr. Output between tasks belongs to no try and is dropped."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
         self._descriptor = descriptor
         self._sink: LogSink | None = None
         self._sentinel = b""
-        self._held = b""  # may be the sentinel's beginning
+        self._held = b""  # possible beginning of the sentinel
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(descriptor, self._read_some)
         self.tail = b""
 
     def begin(self, sink: LogSink, sentinel: bytes) -> None:
-        """From now on output goes to ``sink``, until ``sentinel`` appears in it."""
+        """Send output to ``sink`` until ``sentinel`` appears in it."""
         self._read_some()
         self._sink, self._sentinel, self._held = sink, sentinel, b""
 
     def end(self) -> None:
-        """Take what the task has written until now; its sentinel is in the pipe, or its process has ended."""
+        """Read the rest of the task's output; its sentinel is in the pipe, or its process has ended."""
         while self._sink is not None and self._read():
             pass
         if self._sink is not None:
@@ -114,7 +114,7 @@ class OutputPipe:
         self._sink, self._held = None, b""
 
     def drop_available(self) -> None:
-        """Outside of a task: take into ``tail`` what is there."""
+        """Outside of a task, move the available output to ``tail``."""
         if self._sink is None:
             self._read_some()
 
@@ -159,6 +159,9 @@ class OutputPipe:
 
 
 def _overlap(data: bytes, sentinel: bytes) -> int:
-    """How many bytes at the end of ``data`` may begin ``sentinel``, in which its first byte occurs once."""
+    """Return the number of bytes at the end of ``data`` that may be the beginning of ``sentinel``.
+
+    The first byte of the sentinel must not occur in the rest of it.
+    """
     start = data.rfind(sentinel[:1], max(0, len(data) - len(sentinel) + 1))
     return len(data) - start if start >= 0 and sentinel.startswith(data[start:]) else 0

@@ -1,4 +1,4 @@
-"""What an operator sets for the process backend."""
+"""Settings of the process backend."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 
 
 def default_state_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """``$XDG_CACHE_HOME/flytemp``, else ``~/.cache/flytemp``."""
+    """Return ``$XDG_CACHE_HOME/flytemp``, or ``~/.cache/flytemp``."""
     base = environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "flytemp"
 
 
 def new_worker_id() -> str:
-    """A readable name for this process as a worker: host and pid."""
+    """Return a readable name of this process as a worker, from host and pid."""
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
@@ -24,14 +24,21 @@ def new_worker_id() -> str:
 class ProcessOptions:
     """Settings of `ProcessBackend`.
 
-    * ``slots``: processes at a time, idle ones included. ``warm`` of them are started before the first task.
-    * ``grace_seconds``: from TERM to KILL. ``recycle_after``: tasks per process.
-    * ``pass_environment``: names of the worker's variables that every task gets, beside the harmless ones that it
-      always gets (`flytemp_activities.process.environment`). A store or raw-data prefix in a cloud needs its
-      credentials named here (for S3 for instance ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION``,
-      ``AWS_ENDPOINT_URL``), because the task's process reads and writes it; a store of files needs none.
-    * ``state_dir``: unpacked code bundles are kept below it.
-    * ``log_limit_bytes``: of one try's output; the rest is not kept.
+    Attributes:
+        slots: maximum number of processes, including idle ones.
+        warm: number of processes that are started before the first task.
+        grace_seconds: seconds between TERM and KILL.
+        recycle_after: number of tasks per process.
+        pass_environment: names of the worker's variables that every task gets, in addition to those in
+            `flytemp_activities.process.environment`. The process of a task reads and writes the store: for a store in a cloud,
+            name the variables of its credentials, such as ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION`` and
+            ``AWS_ENDPOINT_URL``. A store of files needs none.
+        state_dir: folder of the unpacked code bundles.
+        scratch_folder: parent of the tasks' scratch folders; None: the machine's folder for temporary files.
+        log_limit_bytes: maximum length of the output of one try that is kept.
+        log_chunk_bytes: length of the output at which a chunk is written.
+        log_interval_seconds: seconds after which new output is written.
+        start_timeout_seconds: seconds from the start of a process until it must be ready for a task.
     """
 
     slots: int = field(default_factory=lambda: os.cpu_count() or 1)
@@ -40,11 +47,11 @@ class ProcessOptions:
     recycle_after: int = 100
     pass_environment: tuple[str, ...] = ()
     state_dir: Path = field(default_factory=default_state_dir)
-    scratch_folder: Path | None = None  # None: the machine's folder for temporary files
+    scratch_folder: Path | None = None
     log_limit_bytes: int = 16 * 2**20
     log_chunk_bytes: int = 256 * 2**10
     log_interval_seconds: float = 1.0
-    start_timeout_seconds: float = 60.0  # from starting a process until it is ready for a task
+    start_timeout_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         if self.slots < 1 or self.recycle_after < 1:
@@ -54,5 +61,5 @@ class ProcessOptions:
 
     @property
     def bundles(self) -> Path:
-        """Where code bundles are unpacked, once for all tasks."""
+        """Folder of the unpacked code bundles, which all tasks share."""
         return self.state_dir / "bundles"

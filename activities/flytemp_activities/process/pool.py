@@ -1,4 +1,4 @@
-"""The warm processes of a worker: at most ``slots``, idle ones included; each belongs to one bundle and environment."""
+"""Pool of the warm processes of a worker: at most ``slots``, each for one bundle and environment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LEAVE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class PoolKey:
-    """What the tasks of one process have in common; tasks that differ here never meet in a process."""
+    """Key of the processes that a task may use. Tasks with different keys never share a process."""
 
     bundle: BundleRef | None
     environment: tuple[tuple[str, str], ...]
@@ -35,12 +35,12 @@ class _Member:
 
 
 def _serves(member: _Member, key: PoolKey) -> bool:
-    unused = member.process.tasks == 0  # and so belongs to no bundle yet
+    unused = member.process.tasks == 0  # it has not imported a bundle
     return member.key == key or (unused and member.key.environment == key.environment)
 
 
 class ProcessPool:
-    """Hands out processes. ``register`` and ``unregister`` are told the group of each process that lives."""
+    """Pool of processes. ``register`` and ``unregister`` are called with the process group of each process."""
 
     def __init__(
         self,
@@ -56,18 +56,18 @@ class ProcessPool:
         self._register = register
         self._unregister = unregister
         self._slots = asyncio.Semaphore(options.slots)
-        self._idle: list[_Member] = []  # the least recently used one first
+        self._idle: list[_Member] = []  # the least recently used process first
         self._busy: dict[WarmProcess, _Member] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self._started = 0
 
     @property
     def is_full(self) -> bool:
-        """Whether `acquire` would wait."""
+        """True if `acquire` would wait."""
         return self._slots.locked()
 
     async def acquire(self, key: PoolKey) -> WarmProcess:
-        """A process that is ready for a task of ``key``; waits for a slot, first come, first served.
+        """Return a process that is ready for a task of ``key``. Callers wait for a slot in the order of their calls.
 
         Raises:
             SystemFailure: no process could be started.
@@ -82,10 +82,10 @@ class ProcessPool:
         return member.process
 
     def release(self, process: WarmProcess, *, reusable: bool) -> None:
-        """Take back a process. One that is not ``reusable`` is ended with all it started, and then its slot is free."""
+        """Return a process to the pool. If it is not ``reusable``, it is ended with everything that it started."""
         member = self._busy.pop(process)
         if not (reusable and process.is_usable):
-            # What a task left running is asked to go, as at a cancellation.
+            # Processes that the task left are ended with a grace period, as after a cancellation.
             self._retire(process.end(self._options.grace_seconds), process).add_done_callback(self._free_slot)
         elif process.tasks >= self._options.recycle_after:
             self._retire(process.leave(_LEAVE_SECONDS), process).add_done_callback(self._free_slot)
@@ -94,7 +94,7 @@ class ProcessPool:
             self._slots.release()
 
     async def discard(self, process: WarmProcess, grace_seconds: float) -> None:
-        """Take back a process and end it with all it started; returns when they are gone."""
+        """Return a process to the pool and end it with everything that it started; return when all are gone."""
         del self._busy[process]
         ending = self._retire(process.end(grace_seconds), process)
         ending.add_done_callback(self._free_slot)
@@ -104,7 +104,7 @@ class ProcessPool:
         self._slots.release()
 
     async def warm_up(self, environment: Mapping[str, str]) -> None:
-        """Start a process ahead of the first task; it serves whatever bundle that task has.
+        """Start a process before the first task, for any bundle.
 
         Raises:
             SystemFailure: no process could be started.
@@ -124,7 +124,7 @@ class ProcessPool:
         return None
 
     async def _start(self, key: PoolKey) -> _Member:
-        # The slot that is being filled is not among the busy ones yet.
+        # The slot that is being filled is not counted as busy yet.
         while self._idle and len(self._idle) + len(self._busy) >= self._options.slots:
             oldest = self._idle.pop(0).process
             self._retire(oldest.leave(_LEAVE_SECONDS), oldest)
@@ -165,7 +165,7 @@ class ProcessPool:
             self._unregister(process.pid)
 
     async def close(self) -> None:
-        """End every idle process, and wait for those that are ending. No task may be running any more."""
+        """End every idle process, and wait for the processes that are ending. No task may be running."""
         for member in self._idle:
             self._retire(member.process.leave(_LEAVE_SECONDS), member.process)
         self._idle.clear()

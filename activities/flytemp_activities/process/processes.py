@@ -1,4 +1,4 @@
-"""Which processes belong to a task, and how they are ended: asked first, then killed, until none is left."""
+"""Processes of a task, and their end by TERM and KILL until none is left."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Stat:
 
 
 def _stats() -> list[_Stat]:
-    """Every living process that ``/proc`` shows; zombies are not alive."""
+    """Return every living process in ``/proc``. Zombies are not alive."""
     found = []
     for name in os.listdir("/proc"):
         if not name.isdigit():
@@ -47,11 +47,11 @@ def has_proc() -> bool:
 
 
 def members(leader: int, marker: str, known: Mapping[int, str] | None = None) -> dict[int, str]:
-    """The living processes of one task, with their start times.
+    """Return the living processes of one task, with their start times.
 
-    That is ``leader``, its group, session and descendants, all that carry ``marker``, and what still lives of
-    ``known``: a process without group, session or marker is only recognised while its ancestors live.
-    ``leader`` must not have been reaped yet, or its number may mean another process.
+    These are ``leader``, its group, session and descendants, all processes with ``marker``, and the living processes of
+    ``known``. A process without group, session or marker is recognised only while its ancestors live. ``leader`` must not have
+    been reaped: its pid could be that of another process.
     """
     stats = _stats()
     earlier = known or {}
@@ -82,7 +82,7 @@ def _group_is_alive(leader: int) -> bool:
 
 
 def _round(leader: int, marker: str, known: dict[int, str], number: int | None) -> bool:
-    """Send ``number`` to all that live, and add them to ``known``; return whether there were any."""
+    """Send the signal ``number`` to all living processes, and add them to ``known``; return whether there were any."""
     if has_proc():
         found = members(leader, marker, known)
         known.update(found)
@@ -97,9 +97,9 @@ def _round(leader: int, marker: str, known: dict[int, str], number: int | None) 
 
 
 async def end_all(leader: int, marker: str, grace_seconds: float) -> None:
-    """End the processes of a task: TERM, ``grace_seconds`` to go, KILL. Returns when none is left.
+    """End the processes of a task by TERM, and KILL after ``grace_seconds``; return when none is left.
 
-    Without ``/proc`` only the process group of ``leader`` is known.
+    Without ``/proc``, only the process group of ``leader`` is ended.
     """
     deadline = time.monotonic() + grace_seconds
     number: int | None = signal.SIGTERM if grace_seconds > 0 else signal.SIGKILL

@@ -16,7 +16,7 @@ from flytemp.spec.models import ContainerSpec, TaskSpec
 
 
 class ContainerTask(InstanceTask):
-    """A command of a container image as a task; the image need not have Python or flytemp in it.
+    """A command of a container image as a task. The image needs neither Python nor flytemp.
 
         area = ContainerTask(
             name="geometry.area",
@@ -26,29 +26,28 @@ class ContainerTask(InstanceTask):
             outputs={"area": int},
         )
 
-    Each input is a file in ``input_data_dir``, under its name: a `FlyteFile` or `FlyteDirectory` as it is, a text, number,
-    bool, time or enum as text, bytes as they are, anything else as JSON; an input that is None has no file. The command
-    leaves each output as a file in ``output_data_dir``, in the same form; the newline at the end of a text is not part of it.
-    ``{{.inputs.name}}`` in ``command`` and ``arguments`` is the input's text. Files are named by their path there.
+    Each input is a file in ``input_data_dir`` with the input's name: a `FlyteFile` or `FlyteDirectory` as it is, a text,
+    number, bool, time or enum as text, bytes as they are, any other value as JSON. An input that is None has no file. The
+    command writes each output to a file in ``output_data_dir`` in the same form; the newline at the end of a text is not part
+    of it. ``{{.inputs.name}}`` in ``command`` and ``arguments`` is the text of the input. Use the path for a file.
 
-    It is called in a workflow like any task, with keywords; several outputs come back by their names. It runs where
-    containers run: on Kubernetes.
+    A workflow calls the task with keywords. Several outputs are returned by their names. The task runs on Kubernetes only.
 
     Args:
-        name: what it is registered under.
-        image: an image's name, or an `ImageSpec`.
-        command: empty for the image's own.
-        inputs: names and types, as `kwtypes` gives them.
+        name: name of the registered task.
+        image: name of an image, or an `ImageSpec`.
+        command: the command; empty for that of the image.
+        inputs: names and types, as `kwtypes` returns them.
         metadata: a `TaskMetadata`, for what is not given as an option.
-        arguments: what follows the command.
+        arguments: arguments of the command.
         outputs: names and types.
-        input_data_dir: an absolute path in the container.
-        output_data_dir: an absolute path in the container, beside the other one.
-        metadata_format: of the file ``inputs.json`` (or ``inputs.yaml``), which has all inputs.
-        io_strategy: accepted where it says what happens anyway.
-        local_logs: accepted for flytekit's sake.
-        options: as of `task`: ``retries``, ``timeout``, ``resources``, ``environment``, ``secret_requests``,
-            ``pod_template``, ``cache``, ….
+        input_data_dir: absolute path in the container.
+        output_data_dir: absolute path in the container, outside of ``input_data_dir``.
+        metadata_format: format of the file ``inputs.json`` (or ``inputs.yaml``), which has all inputs.
+        io_strategy: accepted if it is one of the two strategies that always apply.
+        local_logs: accepted for compatibility with flytekit.
+        options: options of `task`, such as ``retries``, ``timeout``, ``resources``, ``environment``, ``secret_requests``,
+            ``pod_template`` and ``cache``.
 
     Raises:
         SettingsError: (a ``ValueError``) for an unknown or malformed option.
@@ -58,14 +57,14 @@ class ContainerTask(InstanceTask):
     kind = "container"
 
     class MetadataFormat(Enum):
-        """The form of the file that has all inputs. ``PROTO`` is not supported."""
+        """Format of the file with all inputs. ``PROTO`` is not supported."""
 
         JSON = "json"
         YAML = "yaml"
         PROTO = "proto"
 
     class IOStrategy(Enum):
-        """When data is moved. ``DOWNLOAD_EAGER`` and ``UPLOAD_ON_EXIT`` are what always happens; the others are not supported."""
+        """Time of data transfers. ``DOWNLOAD_EAGER`` and ``UPLOAD_ON_EXIT`` always apply; the others are not supported."""
 
         DOWNLOAD_EAGER = "download_eager"
         DOWNLOAD_STREAM = "download_stream"

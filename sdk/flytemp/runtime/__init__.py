@@ -1,1 +1,1 @@
-"""What runs inside a task's container or process: loads inputs and code, calls the function, commits the result."""
+"""Runtime inside a task's container or process: it loads inputs and code, runs the task, and commits the result."""

@@ -1,4 +1,4 @@
-"""What a try leaves in the store: its claim, its attempt's result, its own error. All creation is exclusive."""
+"""Claim, result and error of a try in the store. Claims and results are created exclusively."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _Document = TypeVar("_Document", bound=RuntimeModel)
 
 
 def now() -> str:
-    """The time as RFC 3339 text in UTC."""
+    """Return the time as RFC 3339 text in UTC."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 def claim_try(store: ObjectStore, invocation: Invocation, owner: str) -> bool:
-    """Claim the try for this process: of all callers anywhere, one gets True and may run the user's code."""
+    """Claim the try for this process. Exactly one caller anywhere gets True and may run the user's code."""
     claim = Claim(
         owner=owner,
         host=host_identity(),
@@ -35,44 +35,44 @@ def claim_try(store: ObjectStore, invocation: Invocation, owner: str) -> bool:
 
 
 def read_claim(store: ObjectStore, invocation: Invocation) -> Claim | None:
-    """Who runs the try, or None.
+    """Return the claim of the try, or None.
 
     Raises:
-        CorruptData: the object is no claim.
+        CorruptData: the object is not a claim.
     """
     return _read(store, _claim_key(invocation), Claim)
 
 
 def commit_result(store: ObjectStore, invocation: Invocation, result: TaskResult) -> TaskResult:
-    """Commit the result of the attempt. Returns what stands: ``result``, or the one that was committed before."""
+    """Commit the result of the attempt; return the result that counts: ``result``, or one that was committed before."""
     key = _result_key(invocation)
     if store.create(key, result.model_dump_json().encode()):
         return result
     standing = _read(store, key, TaskResult)
     if standing is None:
-        raise CorruptData(f"{store.uri_of(key)} exists and cannot be read", hint="was it deleted just now?")
+        raise CorruptData(f"{store.uri_of(key)} exists and cannot be read", hint="check whether it was deleted")
     return standing
 
 
 def read_result(store: ObjectStore, invocation: Invocation) -> TaskResult | None:
-    """The attempt's result, or None.
+    """Return the result of the attempt, or None.
 
     Raises:
-        CorruptData: the object is no result.
+        CorruptData: the object is not a result.
     """
     return _read(store, _result_key(invocation), TaskResult)
 
 
 def write_try_error(store: ObjectStore, invocation: Invocation, error: TaskError) -> None:
-    """Note why the try ended without a result for its attempt."""
+    """Write the error of a try that ended without a result for its attempt."""
     store.write(_try_error_key(invocation), error.model_dump_json().encode())
 
 
 def read_try_error(store: ObjectStore, invocation: Invocation) -> TaskError | None:
-    """Why the try ended without a result, or None.
+    """Return the error of the try, or None.
 
     Raises:
-        CorruptData: the object is no error.
+        CorruptData: the object is not an error.
     """
     return _read(store, _try_error_key(invocation), TaskError)
 
@@ -96,4 +96,4 @@ def _read(store: ObjectStore, key: str, model: type[_Document]) -> _Document | N
     try:
         return model.read(data)
     except ValidationError as error:
-        raise CorruptData(f"{store.uri_of(key)} is no {model.__name__}: {error}") from error
+        raise CorruptData(f"{store.uri_of(key)} is not a valid {model.__name__}: {error}") from error

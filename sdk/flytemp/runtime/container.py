@@ -1,8 +1,8 @@
-"""The programs beside a container task's own: ``python3 -P -m flytemp.runtime.container fetch|collect``.
+"""Programs that transfer the data of a container's command: ``python3 -P -m flytemp.runtime.container fetch|collect``.
 
-``fetch`` is an init container: it claims the try, and lays the inputs out as files. ``collect`` is a native sidecar:
-Kubernetes asks it to end when the task's container has ended, and then it takes the outputs away. Whether they count is the
-worker's to say: it alone knows the exit code.
+``fetch`` runs in an init container. It claims the try and writes the inputs as files. ``collect`` runs in a native sidecar.
+Kubernetes stops it when the task's container has ended, and then it stores the outputs. The worker commits them if the exit
+code is 0.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from flytemp.runtime.commit import claim_try, commit_result, now
 from flytemp.runtime.container_io import read_outputs, write_inputs
 from flytemp.runtime.inputs import resolve_inputs
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
-from flytemp.runtime.pod import FAILED, last_word, other_protocol, read_invocation
+from flytemp.runtime.pod import FAILED, other_protocol, read_invocation, write_termination_message
 from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp.task_types import task_type
 
 ENDED = "/tmp/flytemp-ended"
-"""The sidecar's own file, made by Kubernetes (``preStop``) when the task's container has ended."""
+"""File that Kubernetes creates in the sidecar (``preStop``) when the task's container has ended."""
 
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 
 INPUTS, OUTPUTS = "FLYTEMP_INPUTS_DIR", "FLYTEMP_OUTPUTS_DIR"
 
 
 def fetch(invocation: Invocation, store: ObjectStore, environment: Mapping[str, str]) -> int:
-    """Claim the try and write the inputs' files; the exit code.
+    """Claim the try and write the files of the inputs; return the exit code.
 
     Raises:
-        FlytempError: the platform's: inputs cannot be read.
+        FlytempError: inputs cannot be read; the platform pays.
     """
     if not claim_try(store, invocation, environment["FLYTEMP_POD_UID"]):
-        return last_word(TaskError.of("Claimed", "another container has claimed the try"))
+        return write_termination_message(TaskError.of("Claimed", "another container has claimed the try"))
     task = invocation.task
     container = task_type(task.kind).container(task)
     assert container is not None
@@ -59,14 +59,14 @@ def fetch(invocation: Invocation, store: ObjectStore, environment: Mapping[str, 
 
 
 def collect(invocation: Invocation, store: ObjectStore, environment: Mapping[str, str]) -> int:
-    """Wait for the end of the task's container, then leave its outputs in the store; the exit code.
+    """Wait for the end of the task's container and store its outputs; return the exit code.
 
     Raises:
-        FlytempError: the platform's: outputs cannot be written.
+        FlytempError: outputs cannot be written; the platform pays.
     """
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    while not os.path.exists(ENDED) and not ended.wait(LOOK_SECONDS):
+    while not os.path.exists(ENDED) and not ended.wait(POLL_SECONDS):
         pass
     folder = Path(environment[OUTPUTS])
     transfer = RawDataTransfer(invocation.raw_data_prefix, folder.parent)
@@ -93,15 +93,15 @@ _PROGRAMS: dict[str, Callable[[Invocation, ObjectStore, Mapping[str, str]], int]
 
 
 def main(arguments: list[str], environment: Mapping[str, str]) -> int:
-    """Run one of the two programs; the exit code, as in `flytemp.runtime.pod`."""
+    """Run one of the two programs; return an exit code of `flytemp.runtime.pod`."""
     wrong = other_protocol(environment.get("FLYTEMP_PROTOCOL", ""))
     if wrong is not None:
-        return last_word(wrong)
+        return write_termination_message(wrong)
     try:
         store = open_store(environment["FLYTEMP_STORE"])
         return _PROGRAMS[arguments[0]](read_invocation(environment, store), store, environment)
     except FlytempError as error:
-        return last_word(TaskError.of_platform(error))
+        return write_termination_message(TaskError.of_platform(error))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What goes into the files of a container's command, and what comes out of them: the form that `ContainerSpec` describes.
+"""Files of the inputs and outputs of a container's command, in the form that `ContainerSpec` describes.
 
-Nothing here knows where the command runs. The folders are the volumes that it shares with whoever calls this.
+This module does not depend on where the command runs. The folders are volumes that the command shares with the caller.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _JSON_KINDS = frozenset({"list", "tuple", "map", "struct", "any"})
 
 
 def substitute(texts: Sequence[str], literals: Mapping[str, Json], interface: Interface) -> list[str]:
-    """A command or its arguments with the inputs' texts in place of ``{{.inputs.name}}``; null is no text at all.
+    """Return a command or its arguments with the texts of the inputs in place of ``{{.inputs.name}}``; null is an empty text.
 
-    What is put in is not looked at again, so an input cannot name another.
+    Templates in the value of an input are not replaced.
 
     Raises:
-        InputError: a template names no input, or a file, a directory or bytes, which are no text.
+        InputError: a template names an unknown input, or one that is a file, a directory or bytes.
     """
     known = {variable.name: variable for variable in interface.inputs}
 
@@ -41,19 +41,19 @@ def substitute(texts: Sequence[str], literals: Mapping[str, Json], interface: In
             raise InputError(f"the command names the input '{name}', which it does not have", hint=f"inputs: {', '.join(known)}")
         type_, literal = plain_literal(known[name], literals)
         if isinstance(type_, BlobType) or type_.kind == "bytes":
-            raise InputError(f"the command has the input '{name}' in it, which is no text", hint="name the path of its file")
+            raise InputError(f"the command has the input '{name}' in it, which is not text", hint="use the path of its file")
         return "" if literal is None else literal_text(type_, literal)
 
     return [INPUT_TEMPLATE.sub(lambda match: text(match[1]), each) for each in texts]
 
 
 def write_inputs(literals: Mapping[str, Json], interface: Interface, folder: Path, container: ContainerSpec) -> None:
-    """Lay the inputs out in ``folder``, which the command sees as ``container.input_data_dir``.
+    """Write the inputs as files into ``folder``, which the command has as ``container.input_data_dir``.
 
-    Files and directories are downloaded from wherever they lie. A file that is there already is replaced.
+    Files and directories are downloaded. An existing file is replaced.
 
     Raises:
-        NotFound: an input's file does not exist any more.
+        NotFound: the file of an input does not exist.
         StoreError: it cannot be downloaded, or the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,12 +71,12 @@ def write_inputs(literals: Mapping[str, Json], interface: Interface, folder: Pat
 
 
 def read_outputs(interface: Interface, folder: Path, transfer: FileTransfer) -> dict[str, Json]:
-    """The literals of what the command left in ``folder``; files and directories are uploaded.
+    """Return the literals of the outputs in ``folder``; files and directories are uploaded.
 
     Raises:
-        NotFound: outputs have no file there; all that are missing are named.
-        TypeMismatch: a file is not what its output's type says.
-        LimitExceeded: a value is larger than what travels.
+        NotFound: outputs have no file; the message lists all of them.
+        TypeMismatch: a file does not fit the type of its output.
+        LimitExceeded: a value is larger than the limit of values.
         InputError: a link leads out of the folder.
         StoreError: an upload fails.
     """
@@ -119,7 +119,7 @@ def _literal_of(variable: Variable, literals: Mapping[str, Json]) -> Json:
 
 
 def _variant(type_: LiteralType, literal: Json) -> tuple[LiteralType, Json]:
-    """The type that a value really has, and the value without a union's tag."""
+    """Return the variant of a union that a value has, and the value without the tag."""
     if not isinstance(type_, UnionType) or literal is None:
         return type_, literal
     plain = is_plain(type_)
@@ -167,14 +167,14 @@ def _may_be_null(type_: LiteralType) -> bool:
 
 
 def _read(path: Path, type_: LiteralType, transfer: FileTransfer | None) -> Json:
-    """The literal of what lies at ``path``."""
+    """Return the literal of the file or directory at ``path``."""
     if isinstance(type_, UnionType):
         variants = [index for index, variant in enumerate(type_.variants) if variant.kind != "none"]
         if len(variants) == 1:
             literal = _read(path, type_.variants[variants[0]], transfer)
             return literal if is_plain(type_) else tagged(variants[0], literal)
         if file_kind(type_) is not None:
-            raise InputError("files of several types are not told apart", hint="declare one type")
+            raise InputError("the type of the file is ambiguous", hint="declare one type")
     _check_links(path)
     if isinstance(type_, BlobType):
         return _upload(path, type_, transfer)
@@ -184,29 +184,29 @@ def _read(path: Path, type_: LiteralType, transfer: FileTransfer | None) -> Json
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
-        raise TypeMismatch(f"it is no text in UTF-8: {error.reason} at byte {error.start}", hint="declare it as bytes") from None
+        raise TypeMismatch(f"it is not text in UTF-8: {error.reason} at byte {error.start}", hint="declare it as bytes") from None
     return _value(text, type_)
 
 
 def _value(text: str, type_: LiteralType) -> Json:
     if type_.kind == "string":
-        # What `echo` adds is not meant; a text that must keep its last newline is a file.
+        # The newline that `echo` adds is not part of the text. Use a file for a text that ends with a newline.
         return text.removesuffix("\r\n" if text.endswith("\r\n") else "\n")
     if isinstance(type_, SimpleType | EnumType | UnionType) and type_.kind not in _JSON_KINDS:
         return parse_text(text.strip(), type_)
     try:
         return json.loads(text)
     except ValueError as error:
-        raise TypeMismatch(f"it is no JSON: {error}", hint="a list, a map or a record is written as JSON") from None
+        raise TypeMismatch(f"it is not JSON: {error}", hint="write a list, a map or a record as JSON") from None
 
 
 def _content(path: Path) -> bytes:
     if not path.is_file():
-        raise TypeMismatch("it is no file", hint="the file of this output holds its value")
+        raise TypeMismatch("it is not a file", hint="write the value of this output into a file")
     size = path.stat().st_size
     if size > MAX_LITERAL_BYTES:
         raise LimitExceeded(
-            f"it measures {size / 2**20:.1f} MiB; at most {MAX_LITERAL_BYTES // 2**20} MiB travel as a value",
+            f"it measures {size / 2**20:.1f} MiB; at most {MAX_LITERAL_BYTES // 2**20} MiB are possible as a value",
             hint="declare it as FlyteFile",
         )
     return path.read_bytes()
@@ -214,7 +214,7 @@ def _content(path: Path) -> bytes:
 
 def _upload(path: Path, type_: BlobType, transfer: FileTransfer | None) -> Json:
     if not (path.is_file() if type_.kind == "file" else path.is_dir()):
-        raise TypeMismatch(f"it is no {type_.kind}", hint=f"the output is declared as a {type_.kind}")
+        raise TypeMismatch(f"it is not a {type_.kind}", hint=f"the output is declared as a {type_.kind}")
     if transfer is None:
         return {"uri": os.path.abspath(path), "format": type_.format}
     if type_.kind == "file":
@@ -223,14 +223,12 @@ def _upload(path: Path, type_: BlobType, transfer: FileTransfer | None) -> Json:
 
 
 def _check_links(path: Path) -> None:
-    """Refuse links but those to files of the folder: others lead to what is not the command's but its reader's, or in
-    circles.
-    """
+    """Refuse links, except to files in the folder. Other links could lead to files of the reader, or to themselves."""
     root = path.parent.resolve()
     inside = [Path(folder, name) for folder, folders, names in os.walk(path) for name in (*folders, *names)]
     for each in (path, *inside):
         if each.is_symlink() and not (each.is_file() and each.resolve().is_relative_to(root)):
-            message = f"the link {each} leads to {os.readlink(each)}, which is no file of the folder"
+            message = f"the link {each} leads to {os.readlink(each)}, which is not a file in the folder"
             raise InputError(message, hint="copy the data instead of linking to it")
 
 

@@ -1,4 +1,4 @@
-"""What a dynamic task makes when it runs: a document, as a workflow's."""
+"""Graph of a dynamic task at run time, as the document of a workflow."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from flytemp.spec.models import WorkflowDocument
 
 
 def generate(task: Task[..., Any], values: Mapping[str, Any], files: FileTransfer | None) -> WorkflowDocument:
-    """Call a dynamic task's function and write down the graph that it makes.
+    """Call the function of a dynamic task and return the graph that it builds.
 
     Args:
-        task: of kind ``dynamic``.
-        values: its inputs, as Python values.
-        files: uploads the local files among constants.
+        task: a task of kind ``dynamic``.
+        values: inputs as Python values.
+        files: uploads the local files among the constants.
 
     Returns:
-        a document of the task's name, whose workflow has no inputs, and the task's outputs.
+        A document with the name of the task. Its workflow has no inputs and the outputs of the task.
 
     Raises:
-        ProgramError: with everything that is wrong with the graph.
-        Exception: whatever the function raises.
+        ProgramError: with all problems of the graph.
+        Exception: any exception of the function.
     """
     interface = task.python_interface
     compilation = Compilation(interface.owner, files)

@@ -86,7 +86,7 @@ def execute(
 def _check_protocol(invocation: Invocation) -> None:
     if invocation.protocol != PROTOCOL_VERSION:
         raise FlytempError(
-            f"the worker speaks version {invocation.protocol} of the protocol with tasks, and this runtime speaks "
+            f"the worker uses version {invocation.protocol} of the protocol with tasks, and this runtime uses "
             f"{PROTOCOL_VERSION}",
             hint="install the same version of flytemp for both",
         )

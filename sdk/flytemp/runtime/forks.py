@@ -1,4 +1,4 @@
-"""Children that a task forks, and that come back from its function as if they were the task."""
+"""Child processes that a task forks and that return from its function."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def forked_children_end_here() -> Iterator[None]:
-    """A child that was forked in this block and leaves it, ends: only the process that entered speaks for the task.
+    """Context that ends every child process which was forked in it and leaves it; only this process returns the task's result.
 
-    It ends as a Python program would: with its traceback on stderr and code 1, or with the code of its `sys.exit`;
-    without exit handlers, which are its parent's.
+    A child ends as a Python program does: with a traceback on stderr and exit code 1, or with the code of its `sys.exit`. Its
+    exit handlers do not run, because they are those of its parent.
     """
     process = os.getpid()
     error: BaseException | None = None

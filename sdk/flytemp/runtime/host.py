@@ -1,4 +1,4 @@
-"""Which machine this is, and which process a pid means: a pid alone is soon another process."""
+"""Identity of this machine and of its processes. A pid alone is not enough: it is reused."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import socket
 
 @functools.cache
 def host_identity() -> str:
-    """Equal for two processes exactly when they see each other's pids.
+    """Return the identity of the machine, which is equal for two processes exactly if they see each other's pids.
 
-    That is: the same host name, the same boot of the machine and the same pid namespace (container).
+    It consists of the host name, the boot of the machine and the pid namespace (container).
     """
     parts = [socket.gethostname()]
     try:
@@ -19,24 +19,24 @@ def host_identity() -> str:
             parts.append(file.read().strip())
         parts.append(os.readlink("/proc/self/ns/pid"))
     except OSError:
-        pass  # not Linux: the host name is what there is
+        pass  # not Linux: only the host name is available
     return "/".join(parts)
 
 
 def process_started(pid: int) -> str:
-    """When ``pid`` was started, in clock ticks since boot; "" when it is no living process, or not on Linux."""
+    """Return the start of ``pid`` in clock ticks since boot; "" if it is not a living process, or not on Linux."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             stat = file.read()
     except OSError:
         return ""
-    # The command's name may hold spaces and parentheses: what follows its last ")" is regular.
+    # The name of the command may contain spaces and parentheses: the fields follow the last ")".
     fields = stat[stat.rfind(b")") + 2 :].split()
     return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
 
 
 def is_alive(pid: int, started: str) -> bool:
-    """Whether the process that was ``pid`` at time ``started`` (see `process_started`) still lives."""
+    """Return whether the process with ``pid`` and the start time ``started`` (see `process_started`) is alive."""
     if started:
         return process_started(pid) == started
     try:

@@ -17,7 +17,7 @@ from flytemp.store.object_store import ObjectStore
 def resolve_inputs(
     closed: Mapping[str, Json], store: ObjectStore, execution_root: str, constants: Constants | None = None
 ) -> dict[str, Json]:
-    """The literals of closed values; each result, and the execution's inputs, are read at most once.
+    """Return the literals of closed values. Each result, and the inputs of the execution, are read at most once.
 
     Raises:
         InputError: a path leads nowhere in the value that came.
@@ -28,7 +28,7 @@ def resolve_inputs(
 
 
 class BindingReader(ClosedValueReader):
-    """Reader of what closed values refer to; each object is read once."""
+    """Reader of the objects to which closed values refer. Each object is read once."""
 
     def __init__(self, store: ObjectStore, execution_root: str, constants: Constants | None = None) -> None:
         self._store = store
@@ -51,7 +51,7 @@ class BindingReader(ClosedValueReader):
         return value_at(self._constants(document, key), path)
 
     def read_result(self, reference: str, name: str, path: Path) -> Json:
-        """An output of a task, or of a map, whose result is a manifest: of that no more is read than the path needs."""
+        """Return an output of a task or of a map. The result of a map is a manifest, of which only the needed parts are read."""
         key = self._layout.result_of_ref(reference)
         found = self._object(key)
         if "manifest" not in found:
@@ -73,13 +73,13 @@ class BindingReader(ClosedValueReader):
 
     @staticmethod
     def _position(path: Path, count: int) -> int | None:
-        """The item that the path leads to; None for the whole list, or where it leads nowhere in it."""
+        """Return the position of the item that the path selects; None for the whole list, or if there is no such item."""
         if not path or isinstance(path[0], bool) or not isinstance(path[0], int) or not -count <= path[0] < count:
             return None
         return path[0] if path[0] >= 0 else path[0] + count
 
     def _key_of(self, uri: str) -> str:
-        """The key of an object of this store: a value may not make a worker read elsewhere."""
+        """Return the key of an object of this store. A value must not make a worker read other stores."""
         root = f"{self._store.uri}/"
         if not uri.startswith(root):
             raise CorruptData(f"{uri} does not lie in the store {self._store.uri}")

@@ -1,4 +1,4 @@
-"""Finds a task's object again, in the code bundle and nowhere else."""
+"""Import of a task's object from its code bundle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class NotLoadable(ProgramError):
-    """The bundle has no such task. No other attempt will find it either."""
+    """Error raised when the bundle does not have the task. Every attempt fails the same way."""
 
     code = "not-loadable"
 
@@ -34,19 +34,17 @@ def use_bundle(folder: Path, import_roots: Sequence[str]) -> None:
 
 
 def load_task(loader: str, folder: Path | None = None, import_roots: Sequence[str] = (".",)) -> Task[..., Any]:
-    """The task that ``module:attribute`` names.
+    """Return the task with the loader ``module:attribute``.
 
     Args:
-        loader: as in a `TaskSpec`.
-        folder: the extracted bundle, already used (`use_bundle`); None where the code is imported in place.
-        import_roots: the bundle's.
+        loader: loader of a `TaskSpec`.
+        folder: the unpacked bundle, after `use_bundle`; None if the code is imported where it is.
+        import_roots: import roots of the bundle.
 
     Raises:
-        NotLoadable: there is no such module or attribute, or it is no task.
-        Exception: whatever importing the user's module raises.
+        NotLoadable: the module or attribute does not exist, or it is not a task.
+        Exception: any exception of the user's module during its import.
     """
-    if not loader:
-        raise NotLoadable("the task is a container's command, which no Python process runs", "use a worker of backend kubernetes")
     module_name, _, attribute = loader.partition(":")
     module = _import(module_name, folder)
     if folder is not None:
@@ -67,16 +65,16 @@ def _import(name: str, folder: Path | None) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        # The user's module may itself import something that is not there: that is the user's error, as it is.
+        # The user's module may itself import a module that does not exist: that is an error of the user's code.
         if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
             raise
         where = "the code bundle" if folder is not None else "sys.path"
-        hint = "is its file below the project's root, and not excluded by .gitignore or .flytempignore?"
+        hint = "check that its file is below the project's root and not excluded by .gitignore or .flytempignore"
         raise NotLoadable(f"there is no module '{error.name}' in {where}", hint) from None
 
 
 def _check_origin(module: ModuleType, folder: Path, import_roots: Sequence[str]) -> None:
-    """Refuse a module of the installation that has the name of one of the bundle."""
+    """Refuse an installed module with the name of a module of the bundle."""
     relative = Path(*module.__name__.split("."))
     for root in import_roots:
         for candidate in (relative.with_suffix(".py"), relative / "__init__.py"):

@@ -1,9 +1,11 @@
-"""The main program of a task's container: ``python3 -P -m flytemp.runtime.pod``.
+"""Main program of a task's container: ``python3 -P -m flytemp.runtime.pod``.
 
-What to run is in the variable ``FLYTEMP_INVOCATION`` (compressed, base64), or in the store at ``FLYTEMP_INVOCATION_KEY``. The try
-is claimed with the pod's uid. Exit codes: 0 after a success, 1 after a failure of the task, of which the result is committed;
-143 after TERM; 70 when the try could not do its work, and not through the user's fault: then the container's last
-word (``/dev/termination-log``) says why, for a worker that may not read it from the store.
+The invocation is in the variable ``FLYTEMP_INVOCATION`` (compressed, base64), or in the store under the key
+``FLYTEMP_INVOCATION_KEY``. The try is claimed with the pod's uid.
+
+The exit code is 0 after a success, 1 after a failure of the task whose result is committed, 143 after TERM, and 70 after a
+failure of the platform. In the last case the termination message of the container (``/dev/termination-log``) has the error,
+because the error may not be in the store.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-# Nothing else is imported before TERM is heard of: a container's first process ignores what it has no handler for.
+# The handler of TERM is set before other imports: the first process of a container ignores signals without a handler.
 from flytemp.runtime import termination
 
 if TYPE_CHECKING:
@@ -26,29 +28,29 @@ if TYPE_CHECKING:
     from flytemp.store.object_store import ObjectStore
 
 FAILED, PLATFORM, TERMINATED = 1, 70, 143
-LAST_WORD = Path("/dev/termination-log")
-LAST_WORD_BYTES = 4_000
-"""Kubernetes keeps 4,096 bytes of a container's last word."""
+TERMINATION_MESSAGE = Path("/dev/termination-log")
+TERMINATION_MESSAGE_BYTES = 4_000
+"""Maximum length of the termination message. Kubernetes keeps 4,096 bytes."""
 
 EXIT_SECONDS = 10.0
-"""A thread that the user's code left running may hold the process so long after the result was committed."""
+"""Time after which the process ends although a thread of the user's code still runs."""
 
 
 def main() -> NoReturn:
-    """Run the try and leave."""
+    """Run the try and exit."""
     termination.raise_on_term()
     try:
         code = _run(os.environ)
     except termination.Terminated:
         print("flytemp: the container was asked to stop before the task was done", file=sys.stderr)
         code = TERMINATED
-    _leave(code)
+    _exit(code)
 
 
 def _run(environment: Mapping[str, str]) -> int:
     wrong = other_protocol(environment.get("FLYTEMP_PROTOCOL", ""))
     if wrong is not None:
-        return last_word(wrong)
+        return write_termination_message(wrong)
     from flytemp.errors import FlytempError
     from flytemp.runtime.execute import execute
     from flytemp.runtime.failures import TryFailed
@@ -59,25 +61,25 @@ def _run(environment: Mapping[str, str]) -> int:
         store = open_store(environment["FLYTEMP_STORE"])
         invocation = read_invocation(environment, store)
         with termination.interruptible():
-            pass  # a container that is to stop already claims nothing
+            pass  # a container that received TERM already claims nothing
         result = execute(invocation, store, owner=environment["FLYTEMP_POD_UID"])
     except TryFailed as failure:
-        return last_word(failure.error)
+        return write_termination_message(failure.error)
     except FlytempError as error:
-        return last_word(TaskError.of_platform(error))
+        return write_termination_message(TaskError.of_platform(error))
     except KeyError as missing:
         text = f"the container lacks the variable {missing.args[0]}: it was not started by a flytemp worker"
-        return last_word(TaskError.of("NoInvocation", text))
+        return write_termination_message(TaskError.of("NoInvocation", text))
     if result is None:
-        return last_word(TaskError.of("Claimed", "another container has claimed the try"))
-    return _told(result)
+        return write_termination_message(TaskError.of("Claimed", "another container has claimed the try"))
+    return _report(result)
 
 
 def read_invocation(environment: Mapping[str, str], store: ObjectStore) -> Invocation:
-    """The invocation, from its variable or from the store.
+    """Return the invocation, from its variable or from the store.
 
     Raises:
-        KeyError: neither is named.
+        KeyError: both variables are missing.
         StoreError: the store cannot be read.
     """
     from flytemp.runtime.invocation import Invocation
@@ -89,11 +91,11 @@ def read_invocation(environment: Mapping[str, str], store: ObjectStore) -> Invoc
     return Invocation.read(data)
 
 
-def other_protocol(spoken: str) -> TaskError | None:
-    """The worker and this image must speak the same protocol: said with both, before anything is parsed."""
+def other_protocol(version_of_worker: str) -> TaskError | None:
+    """Return an error with both versions if the worker has another protocol than this image; None if it has the same."""
     from flytemp.runtime.invocation import PROTOCOL_VERSION, TaskError
 
-    if spoken == str(PROTOCOL_VERSION):
+    if version_of_worker == str(PROTOCOL_VERSION):
         return None
     from importlib.metadata import PackageNotFoundError, version
 
@@ -102,34 +104,34 @@ def other_protocol(spoken: str) -> TaskError | None:
     except PackageNotFoundError:
         own = "unknown"
     text = (
-        f"the worker speaks version {spoken or 'none'} of the protocol with tasks, and the image (flytemp {own}) speaks "
+        f"the worker uses version {version_of_worker or 'none'} of the protocol with tasks, and the image (flytemp {own}) uses "
         f"{PROTOCOL_VERSION}: use an image with the flytemp version of the worker"
     )
     return TaskError.of("ProtocolMismatch", text)
 
 
-def _told(result: TaskResult) -> int:
-    """What people read in the pod's log. The result itself is in the store."""
+def _report(result: TaskResult) -> int:
+    """Print the error of a failed task for the log of the pod; return the exit code."""
     if result.error is None:
         return 0
     print(result.error.traceback or f"{result.error.code}: {result.error.message}", file=sys.stderr)
     return FAILED
 
 
-def last_word(error: TaskError) -> int:
-    """Leave why the try failed where Kubernetes keeps it, and in the log."""
+def write_termination_message(error: TaskError) -> int:
+    """Write the error of the try to the termination message and the log; return the exit code."""
     print(f"flytemp: {error.code}: {error.message}", file=sys.stderr)
     shortened = error.model_copy(update={"message": error.message[:2_000], "traceback": ""})
-    word = json.dumps({"flytemp": shortened.model_dump()}, separators=(",", ":"))
+    message = json.dumps({"flytemp": shortened.model_dump()}, separators=(",", ":"))
     try:
-        LAST_WORD.write_bytes(word.encode()[:LAST_WORD_BYTES])
-    except OSError as unwritten:  # the log has it
-        print(f"flytemp: the last word could not be written: {unwritten}", file=sys.stderr)
+        TERMINATION_MESSAGE.write_bytes(message.encode()[:TERMINATION_MESSAGE_BYTES])
+    except OSError as unwritten:  # the error is in the log
+        print(f"flytemp: the termination message could not be written: {unwritten}", file=sys.stderr)
     return PLATFORM
 
 
-def _leave(code: int) -> NoReturn:
-    """In the ordinary way, exit handlers included, but not later than a moment from now."""
+def _exit(code: int) -> NoReturn:
+    """Exit with the exit handlers, after `EXIT_SECONDS` at the latest."""
     sys.stdout.flush()
     sys.stderr.flush()
     timer = threading.Timer(EXIT_SECONDS, os._exit, [code])

@@ -1,4 +1,4 @@
-"""A task's process and those around it: it does not outlive its parent, and adopts what its children abandon."""
+"""Parent and orphans of a task's process: it ends with its parent, and adopts orphaned descendants."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def _prctl(option: int, value: int) -> None:
 
 
 def die_with(expected: int) -> None:
-    """Have the system kill this process when its parent, which is to be ``expected``, ends in whatever way."""
+    """Make the system kill this process when its parent ends. The parent must have the pid ``expected``."""
     if sys.platform == "linux":
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     else:
         threading.Thread(target=_watch, args=(expected,), name="flytemp-parent-watch", daemon=True).start()
-    # It may have ended before the system was told.
+    # The parent may have ended before the call above.
     if os.getppid() != expected:
         os._exit(1)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants that lose theirs, so that what a task left running can be seen."""
+    """Become the parent of orphaned descendants, to find the processes that a task left running."""
     if sys.platform == "linux":
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 

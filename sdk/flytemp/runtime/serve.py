@@ -1,6 +1,6 @@
-"""The main loop of a warm process: ``python -P -m flytemp.runtime.serve <control descriptor> <parent's pid>``.
+"""Main loop of a warm process: ``python -P -m flytemp.runtime.serve <control descriptor> <parent's pid>``.
 
-The parent sends orders, one JSON object a line, and gets messages back, a line each::
+The parent sends orders and receives messages, each a JSON object on a line::
 
     order     {"nonce", "owner", "scratch", "bundles", "invocation"}
     message   {"event": "ready"}
@@ -10,9 +10,9 @@ The parent sends orders, one JSON object a line, and gets messages back, a line 
                                                   "unclaimed"  another process has the try
                                                   "system", "error": TaskError
 
-Output of the user's code goes to the descriptors 1 and 2, which are one pipe. After a task the line
-``\\0flytemp:<nonce>`` is written there, so that the parent knows what belongs to which task. When the parent
-closes the control descriptor, the process ends in the ordinary way, exit handlers included.
+Output of the user's code goes to the descriptors 1 and 2, which are one pipe. After a task the line ``\\0flytemp:<nonce>`` is
+written there, which separates the output of two tasks. When the parent closes the control descriptor, the process ends and runs
+its exit handlers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MESSAGE_BYTES = 256 * 1024  # a longer result is read from the store by the par
 
 
 class _Control:
-    """This end of the socket to the parent. No thread reads it: a user's code may fork, and wants no threads for that."""
+    """This end of the socket to the parent. No thread reads it, because the user's code may fork."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_inheritable(descriptor, False)
@@ -46,7 +46,7 @@ class _Control:
         self._rest = b""
 
     def next_order(self) -> dict[str, Any] | None:
-        """The next order; None when the parent has no more."""
+        """Return the next order; None if there are no more."""
         while b"\n" not in self._rest:
             data = os.read(self._descriptor, 256 * 1024)
             if not data:
@@ -56,14 +56,14 @@ class _Control:
         order: dict[str, Any] = json.loads(line)
         return order
 
-    def say(self, message: str) -> None:
+    def send(self, message: str) -> None:
         rest = memoryview(message.encode() + b"\n")
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
 
 
 class _ProcessState:
-    """What a task may have changed in its process, and how it was before."""
+    """State of the process before a task, which `restore` restores."""
 
     def __init__(self) -> None:
         self._output = os.dup(1)
@@ -73,9 +73,9 @@ class _ProcessState:
         self._streams: tuple[IO[str], IO[str]] = (sys.stdout, sys.stderr)
 
     def close_task(self, nonce: str) -> None:
-        """All output of the task is out, and behind it the line that ends it."""
+        """Flush the output of the task, and write the line that ends it."""
         for stream in {sys.stdout, sys.stderr, *self._streams}:
-            # A stream that the task closed or replaced by something of its own has nothing for us.
+            # The task may have closed or replaced a stream.
             with contextlib.suppress(ValueError, OSError, AttributeError):
                 stream.flush()
         os.dup2(self._output, 1)
@@ -89,7 +89,7 @@ class _ProcessState:
             rest = rest[os.write(self._output, rest) :]
 
     def restore(self) -> bool:
-        """Undo what a task changed. False when it left threads or processes: then this process has served its time."""
+        """Undo the changes of a task. Return False if it left threads or processes, so that this process must not be reused."""
         os.chdir(self._folder)
         if dict(os.environ) != self._environment:
             os.environ.clear()
@@ -106,13 +106,13 @@ def _stream(descriptor: int) -> IO[str]:
 
 
 def _left_threads() -> bool:
-    """Whether threads run that would keep the process from ending."""
+    """Return whether threads run that would prevent the end of the process."""
     main = threading.main_thread()
     return any(thread is not main and not thread.daemon for thread in threading.enumerate())
 
 
 def _left_processes() -> bool:
-    """Whether a child lives, or a descendant that lost its parent and became ours (`process_tree.adopt_orphans`)."""
+    """Return whether a child or an adopted descendant lives (see `process_tree.adopt_orphans`)."""
     while True:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)
@@ -123,20 +123,20 @@ def _left_processes() -> bool:
 
 
 def _answer(order: dict[str, Any], control: _Control) -> dict[str, Any]:
-    """Execute the order; the message's fields beside ``event`` and ``reusable``."""
+    """Execute the order; return the fields of the message except ``event`` and ``reusable``."""
     try:
         invocation = Invocation.read(order["invocation"])
         options = ExecutionOptions(
             scratch=Path(order["scratch"]),
             bundles=Path(order["bundles"]),
-            on_claim=lambda: control.say('{"event": "claimed"}'),
+            on_claim=lambda: control.send('{"event": "claimed"}'),
         )
         result = execute(
             invocation, open_store(invocation.store), owner=order["owner"], options=options
         )
     except TryFailed as failure:
         return {"outcome": "system", "error": failure.error.model_dump()}
-    except Exception as error:  # noqa: BLE001 - an error of flytemp's own: it must not be charged to the user
+    except Exception as error:  # noqa: BLE001 - a bug of flytemp must not be charged to the user
         described = user_error(error)
         text = f"flytemp's runtime failed: {described.code}: {described.message}"
         return {"outcome": "system", "error": TaskError(kind="SYSTEM", code="FlytempBug", message=text).model_dump()}
@@ -147,16 +147,16 @@ def _answer(order: dict[str, Any], control: _Control) -> dict[str, Any]:
 
 def serve(control: _Control) -> None:
     """Execute orders until the parent has no more."""
-    household = _ProcessState()
-    control.say('{"event": "ready"}')
+    state = _ProcessState()
+    control.send('{"event": "ready"}')
     while (order := control.next_order()) is not None:
         answer = _answer(order, control)
-        household.close_task(order["nonce"])
-        reusable = household.restore()
+        state.close_task(order["nonce"])
+        reusable = state.restore()
         message = json.dumps({"event": "done", "reusable": reusable, **answer})
         if len(message) > _MESSAGE_BYTES and answer["outcome"] == "result":
             message = json.dumps({"event": "done", "reusable": reusable, "outcome": "stored"})
-        control.say(message)
+        control.send(message)
 
 
 def main(arguments: list[str]) -> None:
@@ -165,7 +165,7 @@ def main(arguments: list[str]) -> None:
     process_tree.adopt_orphans()
     faulthandler.enable()
     for stream in (sys.stdout, sys.stderr):
-        # A follower of the log wants lines as they are written. A user's text must never break the output.
+        # Followers of the log need each line as it is written. A text that cannot be encoded must not break the output.
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     serve(_Control(descriptor))
 

@@ -1,4 +1,4 @@
-"""What TERM does in a task's container: it reaches the user's code as an exception, and leaves no result behind."""
+"""Handling of TERM in a task's container: it becomes an exception in the user's code, and no result is committed."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from types import FrameType
 
 
 class Terminated(BaseException):
-    """The container is being stopped. Raised where the user's code is, so that its ``finally`` clauses run.
+    """Error raised in the user's code when the container is being stopped, so that its ``finally`` clauses run.
 
-    No ``Exception``: code that goes on after any error does not go on after this.
+    It is not an ``Exception``, so that code which continues after any exception does not continue after this one.
     """
 
 
 class _Term:
-    """Whether TERM came, and whether it may be raised now: never while a result is being committed."""
+    """State of TERM: received or not, and the depth of `interruptible` contexts. It is not raised during a commit."""
 
     def __init__(self) -> None:
-        self.came = False
+        self.received = False
         self.depth = 0
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
+        self.received = True
         if self.depth:
             raise Terminated
 
@@ -32,20 +32,20 @@ _term = _Term()
 
 
 def raise_on_term() -> None:
-    """From now on TERM is an exception in the user's code. A container's first process would ignore it else."""
+    """Turn TERM into an exception in the user's code. The first process of a container would ignore it otherwise."""
     signal.signal(signal.SIGTERM, _term.handle)
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """TERM may be raised in here, also one that came before.
+    """Context in which TERM is raised, also if it was received before.
 
     Raises:
-        Terminated: it came.
+        Terminated: TERM was received.
     """
     _term.depth += 1
     try:
-        if _term.came:
+        if _term.received:
             raise Terminated
         yield
     finally:

@@ -1,4 +1,4 @@
-"""An exception of the user's code as the error of an attempt: the user's frames, not flytemp's."""
+"""Errors of attempts from exceptions of user code, with the user's stack frames only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MACHINERY = tuple(_LIBRARY + name for name in ("asyncio/", "concurrent/", "impo
 def user_error(
     error: BaseException, *, bundle: Path | None = None, retryable: bool | None = None, task: Task[..., Any] | None = None
 ) -> TaskError:
-    """The error of an attempt whose code raised ``error``.
+    """Return the error of an attempt whose code raised ``error``.
 
     The code is the exception's ``error_code`` if it has one, else the name of its class. A name in `RESERVED_CODES` is
     qualified by its module; ``requests`` has a ``Timeout``. A `MemoryError` always has the code ``OutOfMemory``.
@@ -62,8 +62,8 @@ def _code(error: BaseException) -> str:
 def _message(error: BaseException) -> str:
     try:
         text = str(error)
-    except Exception as failure:  # noqa: BLE001 - a user's __str__ may raise anything; the first error is to be reported
-        return f"{type(error).__name__}, whose text cannot be had: {type(failure).__name__}"
+    except Exception as failure:  # noqa: BLE001 - the __str__ of a user's class may raise any exception
+        return f"{type(error).__name__}, whose text is not available: {type(failure).__name__}"
     if isinstance(error, FlytempError) and error.hint:
         text = f"{text}\n  hint: {error.hint}"
     return text or type(error).__name__
@@ -76,20 +76,20 @@ def _traceback(error: BaseException, bundle: Path | None, task: Task[..., Any] |
         where = task.site.location
         frame = traceback.FrameSummary(where.file, where.line, task.function.__name__)
         captured.stack = traceback.StackSummary.from_list([frame])
-        captured.__cause__ = captured.__context__ = None  # the same told again, by flytemp's inner functions
+        captured.__cause__ = captured.__context__ = None  # errors of flytemp's inner functions with the same meaning
     text = "".join(captured.format())
     return text if bundle is None else text.replace(f'File "{bundle}{os.sep}', 'File "')
 
 
 def _keep_users_frames(captured: traceback.TracebackException, seen: set[int]) -> None:
-    """Drop flytemp's frames everywhere, and the machinery that called the user's code before the first of its frames."""
+    """Remove the frames of flytemp, and the frames of the standard library that called the user's code."""
     if id(captured) in seen:
         return
     seen.add(id(captured))
     frames = [frame for frame in captured.stack if not frame.filename.startswith(_OWN_FOLDER)]
     while frames and (frames[0].filename.startswith(_MACHINERY) or frames[0].filename.startswith("<frozen importlib")):
         del frames[0]
-    # Frames between a module that imports and the module that is imported say nothing.
+    # Frames between an importing and an imported module have no information.
     frames = [frame for frame in frames if not frame.filename.startswith("<frozen importlib")]
     captured.stack = traceback.StackSummary.from_list(frames)
     nested = [captured.__cause__, captured.__context__, *(captured.exceptions or ())]
@@ -103,7 +103,7 @@ def _has_frames(captured: traceback.TracebackException | None) -> bool:
 
 
 def _shortened(text: str, limit: int) -> str:
-    """``text``, without its middle where it is longer than ``limit``."""
+    """Return ``text`` without its middle if it is longer than ``limit``."""
     if len(text) <= limit:
         return text
     half = limit // 2

@@ -482,7 +482,7 @@ async def test_a_kept_pods_output_is_in_the_store_too(
 
 
 async def test_an_image_of_another_version_says_both(start_backend: StartBackend, program: Project) -> None:
-    with pytest.raises(SystemFailure, match="the worker speaks version 7 of the protocol with tasks, and the image"):
+    with pytest.raises(SystemFailure, match="the worker uses version 7 of the protocol with tasks, and the image"):
         await (await start_backend()).run(program.invocation("add", {"a": 1, "b": 2}, protocol=7))
 
 

@@ -142,7 +142,7 @@ def test_other_braces_stay() -> None:
     ("type_", "literal"), [(FlyteFile, {"uri": "s3://b/k", "format": ""}), (bytes, "AA=="), (FlyteFile | None, {"uri": "s3://b/k"})]
 )
 def test_files_are_no_text(type_: Any, literal: Any) -> None:
-    with pytest.raises(InputError, match="'x' in it, which is no text") as caught:
+    with pytest.raises(InputError, match="'x' in it, which is not text") as caught:
         substitute(["{{.inputs.x}}"], {"x": literal}, _interface({"x": type_}))
     assert "path" in (caught.value.hint or "")
 
@@ -207,9 +207,9 @@ def test_no_folder_at_all(tmp_path: Path, transfer: RawDataTransfer) -> None:
         (int, b"four", "four"),
         (int, b"", "integer"),
         (bool, b"maybe", "true or false"),
-        (list[int], b"[1, 2", "no JSON"),
+        (list[int], b"[1, 2", "not JSON"),
         (list[int], b'["a"]', "integer"),
-        (dict, b"x", "no JSON"),
+        (dict, b"x", "not JSON"),
         (str, b"\xff\xfe", "UTF-8"),
         (Colour, b"green", "Colour"),
         (int | None, b"four", "four"),
@@ -225,7 +225,7 @@ def test_what_is_not_of_its_type(type_: Any, content: bytes, message: str, folde
 def test_a_file_for_a_directory_and_the_other_way_round(folder: Path, transfer: RawDataTransfer) -> None:
     (folder / "f").write_text("")
     (folder / "d").mkdir()
-    for name, type_, message in (("f", FlyteDirectory, "no directory"), ("d", FlyteFile, "no file"), ("d", str, "no file")):
+    for name, type_, message in (("f", FlyteDirectory, "not a directory"), ("d", FlyteFile, "not a file"), ("d", str, "no file")):
         with pytest.raises(TypeMismatch, match=message):
             read_outputs(_interface(outputs={name: type_}), folder, transfer)
 
@@ -233,7 +233,7 @@ def test_a_file_for_a_directory_and_the_other_way_round(folder: Path, transfer: 
 def test_a_pipe_is_not_waited_for(folder: Path, transfer: RawDataTransfer) -> None:
     os.mkfifo(folder / "x")
     for type_ in (str, FlyteFile):
-        with pytest.raises(TypeMismatch, match="no file"):
+        with pytest.raises(TypeMismatch, match="not a file"):
             read_outputs(_interface(outputs={"x": type_}), folder, transfer)
 
 
@@ -241,7 +241,7 @@ def test_a_pipe_is_not_waited_for(folder: Path, transfer: RawDataTransfer) -> No
 def test_a_link_out_of_the_folder_is_not_followed(type_: Any, tmp_path: Path, folder: Path, transfer: RawDataTransfer) -> None:
     (tmp_path / "token").write_text("secret")
     (folder / "x").symlink_to(tmp_path / "token")
-    with pytest.raises(InputError, match="no file of the folder"):
+    with pytest.raises(InputError, match="not a file in the folder"):
         read_outputs(_interface(outputs={"x": type_}), folder, transfer)
 
 
@@ -250,7 +250,7 @@ def test_a_link_in_a_directory(target: str, tmp_path: Path, folder: Path, transf
     (tmp_path / "token").write_text("secret")
     (folder / "d").mkdir()
     (folder / "d" / "link").symlink_to(target)
-    with pytest.raises(InputError, match="no file of the folder"):
+    with pytest.raises(InputError, match="not a file in the folder"):
         read_outputs(_interface(outputs={"d": FlyteDirectory}), folder, transfer)
     assert not (tmp_path / "raw").exists()
 

@@ -338,4 +338,4 @@ def test_another_version_of_the_protocol_is_refused(program: Project, options: E
     failure = _failure(program.invocation("add", {"x": 1}, protocol=99), program.store, options)
     assert failure.error.kind == "SYSTEM"
     assert "version 99" in failure.error.message
-    assert "speaks 1" in failure.error.message
+    assert "uses 1" in failure.error.message

@@ -162,7 +162,7 @@ def test_the_cause_is_shown(program: Project, options: ExecutionOptions) -> None
         ("recoverable", "FlyteRecoverableException", "once more", True),
         ("hinted", "InputError", "too few\n  hint: give more", True),
         ("empty", "ValueError", "ValueError", True),
-        ("silent", "Silent", "Silent, whose text cannot be had: RuntimeError", True),
+        ("silent", "Silent", "Silent, whose text is not available: RuntimeError", True),
         ("memory", "OutOfMemory", "Unable to allocate 4 TiB", True),
         ("interrupted", "KeyboardInterrupt", "KeyboardInterrupt", True),
         ("group", "ExceptionGroup", "several (2 sub-exceptions)", True),
