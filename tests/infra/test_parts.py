@@ -24,7 +24,7 @@ from infra.testcluster.settings import Settings
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the test cluster runs on Linux only")
 
 
-def test_a_process_is_found_and_ended_by_another(tmp_path: Path) -> None:
+def test_process_is_found_and_ended_by_another_process(tmp_path: Path) -> None:
     started = Processes(tmp_path).start("sleeper", ["sleep", "1000"])
     found = Processes(tmp_path).find("sleeper")
     assert found == started
@@ -33,7 +33,7 @@ def test_a_process_is_found_and_ended_by_another(tmp_path: Path) -> None:
     assert Processes(tmp_path).find("sleeper") is None
 
 
-def test_a_paused_process_is_ended(tmp_path: Path) -> None:
+def test_paused_process_is_ended(tmp_path: Path) -> None:
     processes = Processes(tmp_path)
     started = processes.start("sleeper", ["sleep", "1000"])
     processes.signal("sleeper", signal.SIGSTOP)
@@ -42,7 +42,7 @@ def test_a_paused_process_is_ended(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [{"started": 1}, {"boot": "another"}])
-def test_a_process_that_only_has_the_number_is_left_alone(tmp_path: Path, change: dict[str, object]) -> None:
+def test_process_with_a_reused_pid_is_not_ended(tmp_path: Path, change: dict[str, object]) -> None:
     processes = Processes(tmp_path)
     started = processes.start("sleeper", ["sleep", "1000"])
     try:
@@ -54,7 +54,7 @@ def test_a_process_that_only_has_the_number_is_left_alone(tmp_path: Path, change
         processes.end("sleeper")
 
 
-def test_an_error_quotes_the_log(tmp_path: Path) -> None:
+def test_error_quotes_the_log(tmp_path: Path) -> None:
     processes = Processes(tmp_path)
     processes.start("talker", ["sh", "-c", "echo my last words; exec sleep 1000"])
     try:
@@ -64,7 +64,7 @@ def test_an_error_quotes_the_log(tmp_path: Path) -> None:
     assert "my last words" in processes.explain("talker", "has ended")
 
 
-def test_a_process_that_does_not_run_is_not_signalled(tmp_path: Path) -> None:
+def test_ended_process_is_not_signalled(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="nobody does not run"):
         Processes(tmp_path).signal("nobody", signal.SIGTERM)
 
@@ -78,7 +78,7 @@ def entry(number: int, agent: str = "flytemp/1", time: str = "2026-01-02T00:00:0
     return json.dumps(told) + "\n"
 
 
-def test_requests_are_counted_once_by_agent_and_time(tmp_path: Path) -> None:
+def test_requests_are_counted_by_agent_and_time(tmp_path: Path) -> None:
     log = tmp_path / "audit.log"
     lines = [
         entry(1, resource="pods"),
@@ -111,7 +111,7 @@ def make_layout(folder: Path) -> Layout:
     return Layout(folder)
 
 
-def test_an_archive_holds_what_is_not_there(tmp_path: Path) -> None:
+def test_archive_has_the_missing_files(tmp_path: Path) -> None:
     layout = make_layout(tmp_path / "layout")
     layout.write_archive("new", "localhost/new:1", tmp_path / "new.tar", {"sha256:shared"})
     with tarfile.open(tmp_path / "new.tar") as archive:
@@ -119,7 +119,7 @@ def test_an_archive_holds_what_is_not_there(tmp_path: Path) -> None:
     assert names == {"oci-layout", "index.json", "manifest-new", "configuration", "new"}
 
 
-def test_an_image_goes_with_what_only_it_had(tmp_path: Path) -> None:
+def test_removed_image_takes_its_own_layers(tmp_path: Path) -> None:
     layout = make_layout(tmp_path)
     layout.keep(lambda reference: reference != "old")
     assert layout.references() == ["new"]
@@ -136,7 +136,7 @@ def test_an_image_goes_with_what_only_it_had(tmp_path: Path) -> None:
         ({"CI": "false"}, False),
     ],
 )
-def test_what_is_required_fails_and_what_is_not_skips(
+def test_missing_part_fails_if_required_and_skips_otherwise(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: bool
 ) -> None:
     for name in ("CI", "FLYTEMP_REQUIRE"):
@@ -152,14 +152,14 @@ def test_what_is_required_fails_and_what_is_not_skips(
         pytest_fixtures.provided("kubernetes", make)
 
 
-def test_a_folder_of_somebody_else_is_not_removed(tmp_path: Path) -> None:
+def test_foreign_folder_is_not_removed(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(Unavailable, match="not the state of a test cluster"):
         remove(tmp_path)
     assert (tmp_path / "thesis.tex").exists()
 
 
-def test_settings_are_read_as_they_were_written(tmp_path: Path) -> None:
+def test_settings_survive_a_round_trip(tmp_path: Path) -> None:
     settings = Settings.choose(tmp_path, tmp_path / "bin", 3)
     settings.save()
     assert Settings.load(tmp_path) == settings
@@ -167,12 +167,12 @@ def test_settings_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert settings.tokens["admin"] not in repr(settings)
 
 
-def test_versions_come_from_the_modules() -> None:
+def test_versions_are_read_from_the_modules() -> None:
     assert builds.module_version("etcd", "go.etcd.io/etcd/server/v3").startswith("v3.")
     assert any("gitVersion=v1." in flag for flag in builds.kubernetes_link_flags())
 
 
-def test_an_image_is_named_by_all_that_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_of_an_image_depends_on_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = images.tree_digest(images.TASK)
     assert before == images.tree_digest(images.TASK)
     assert before != images.tree_digest(images.WORKER)

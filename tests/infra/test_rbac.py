@@ -121,7 +121,7 @@ async def until_no_pods(cluster: Cluster, namespace: str) -> None:
 
 @pytest.mark.kubernetes
 @pytest.mark.parametrize("name", ["worker.yaml", "worker-many-namespaces.yaml"])
-async def test_a_worker_with_these_rights_runs_tasks(
+async def test_worker_with_the_role_runs_tasks(
     own_cluster: Cluster, namespace: str, start_worker: StartWorker, project: Project, store: ObjectStore, name: str
 ) -> None:
     cluster_wide = apply(own_cluster, name, namespace)
@@ -162,7 +162,7 @@ def refused(cluster: Cluster, namespace: str, since: datetime) -> list[str]:
 
 
 @pytest.mark.kubernetes
-async def test_a_secret_that_is_missing_is_said_with_these_rights(
+async def test_missing_secret_is_reported_with_the_role(
     own_cluster: Cluster, namespace: str, start_worker: StartWorker, project: Project
 ) -> None:
     apply(own_cluster, "worker.yaml", namespace)
@@ -176,7 +176,7 @@ async def test_a_secret_that_is_missing_is_said_with_these_rights(
 
 
 @pytest.mark.kubernetes
-async def test_without_the_rights_the_error_names_what_is_missing(
+async def test_error_names_the_missing_right(
     own_cluster: Cluster, namespace: str, start_worker: StartWorker, project: Project
 ) -> None:
     backend = await start_worker()
@@ -196,7 +196,7 @@ async def test_without_the_rights_the_error_names_what_is_missing(
     [("get", "secrets"), ("list", "secrets"), ("get", "nodes"), ("create", "pods/exec"), ("update", "pods"),
      ("deletecollection", "pods"), ("create", "serviceaccounts/token"), ("get", "configmaps")],
 )  # fmt: skip
-def test_the_role_allows_nothing_else(own_cluster: Cluster, namespace: str, verb: str, resource: str) -> None:
+def test_role_allows_nothing_else(own_cluster: Cluster, namespace: str, verb: str, resource: str) -> None:
     apply(own_cluster, "worker.yaml", namespace)
     kind, _, part = resource.partition("/")
     attributes = {"namespace": namespace, "verb": verb, "resource": kind, "subresource": part}

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.kubernetes
 
 
 @pytest.mark.parametrize(("script", "phase", "code"), [("echo hello", "Succeeded", 0), ("echo no >&2; exit 3", "Failed", 3)])
-def test_a_pod_runs_on_the_real_node(own_cluster: Cluster, namespace: str, script: str, phase: str, code: int) -> None:
+def test_pod_runs_on_the_real_node(own_cluster: Cluster, namespace: str, script: str, phase: str, code: int) -> None:
     pods.create(own_cluster, namespace, pods.shell("one", script))
     pod = pods.ended(own_cluster, namespace, "one")
     assert pod["status"]["phase"] == phase
@@ -24,14 +24,14 @@ def test_a_pod_runs_on_the_real_node(own_cluster: Cluster, namespace: str, scrip
     assert own_cluster.kubectl("logs", "one", "-n", namespace).strip() == ("no" if code else "hello")
 
 
-def test_too_much_memory_is_killed(own_cluster: Cluster, namespace: str) -> None:
+def test_container_above_its_memory_limit_is_killed(own_cluster: Cluster, namespace: str) -> None:
     script = "x=0123456789abcdef; while true; do x=$x$x; done"
     pods.create(own_cluster, namespace, pods.shell("greedy", script, limits={"memory": "32Mi"}))
     end = pods.terminated(pods.ended(own_cluster, namespace, "greedy"))
     assert (end["reason"], end["exitCode"]) == ("OOMKilled", 137)
 
 
-def test_a_pod_waits_for_a_gpu(own_cluster: Cluster, namespace: str) -> None:
+def test_pod_waits_for_a_gpu(own_cluster: Cluster, namespace: str) -> None:
     own_cluster.set_gpus(own_cluster.node_name, 0)
     pods.create(own_cluster, namespace, pods.shell("trainer", "true", limits={"nvidia.com/gpu": "1"}))
     waiting = pods.when(own_cluster, namespace, "trainer", "unschedulable", lambda pod: pods.condition(pod, "PodScheduled"))
@@ -55,7 +55,7 @@ def kwok_node(cluster: KubernetesAccess) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("kwok_node")
-def test_a_pod_of_kwok_lives_its_seconds(own_cluster: Cluster, namespace: str) -> None:
+def test_kwok_pod_runs_for_its_seconds(own_cluster: Cluster, namespace: str) -> None:
     pods.create(own_cluster, namespace, pods.on_kwok("short", {"testcluster/run-seconds": "2"}))
     end = pods.terminated(pods.ended(own_cluster, namespace, "short"))
     lived = datetime.fromisoformat(end["finishedAt"]) - datetime.fromisoformat(end["startedAt"])
@@ -73,7 +73,7 @@ def test_a_pod_of_kwok_lives_its_seconds(own_cluster: Cluster, namespace: str) -
         ({"testcluster/pod-reason": "Evicted", "testcluster/fail-message": "low on memory"}, "Error", 137, "Evicted"),
     ],
 )
-def test_a_pod_of_kwok_fails_as_told(
+def test_kwok_pod_fails_as_configured(
     own_cluster: Cluster, namespace: str, annotations: dict[str, str], reason: str, code: int, pod_reason: str | None
 ) -> None:
     pods.create(own_cluster, namespace, pods.on_kwok("failing", {"testcluster/run-seconds": "0", **annotations}))
@@ -85,7 +85,7 @@ def test_a_pod_of_kwok_fails_as_told(
 
 
 @pytest.mark.usefixtures("kwok_node")
-def test_a_pod_of_kwok_waits_for_its_image(own_cluster: Cluster, namespace: str) -> None:
+def test_kwok_pod_waits_for_its_image(own_cluster: Cluster, namespace: str) -> None:
     pods.create(own_cluster, namespace, pods.on_kwok("waiting", {"testcluster/waiting-reason": "ImagePullBackOff"}))
     pod = pods.when(own_cluster, namespace, "waiting", "waits", lambda pod: pod["status"].get("containerStatuses"))
     assert pod["status"]["phase"] == "Pending"
@@ -95,7 +95,7 @@ def test_a_pod_of_kwok_waits_for_its_image(own_cluster: Cluster, namespace: str)
 
 
 @pytest.mark.usefixtures("kwok_node")
-def test_a_deleted_pod_of_kwok_goes(own_cluster: Cluster, namespace: str) -> None:
+def test_deleted_kwok_pod_disappears(own_cluster: Cluster, namespace: str) -> None:
     pods.create(own_cluster, namespace, pods.on_kwok("long", {"testcluster/run-seconds": "1000"}))
     pods.when(own_cluster, namespace, "long", "runs", lambda pod: pod["status"]["phase"] == "Running")
     path = f"/api/v1/namespaces/{namespace}/pods/long"
@@ -103,7 +103,7 @@ def test_a_deleted_pod_of_kwok_goes(own_cluster: Cluster, namespace: str) -> Non
     eventually("pod gone", lambda: own_cluster.api.find(path) is None)
 
 
-def test_the_api_server_keeps_its_state_when_it_is_killed(own_cluster: Cluster, namespace: str) -> None:
+def test_killed_api_server_keeps_its_state(own_cluster: Cluster, namespace: str) -> None:
     pods.create(own_cluster, namespace, pods.shell("before", "true"))
     own_cluster.kill_apiserver()
     try:
@@ -113,7 +113,7 @@ def test_the_api_server_keeps_its_state_when_it_is_killed(own_cluster: Cluster, 
     assert pods.ended(own_cluster, namespace, "before")["status"]["phase"] == "Succeeded"
 
 
-def test_a_node_without_its_kubelet_is_lost_and_comes_back(own_cluster: Cluster, namespace: str) -> None:
+def test_node_without_its_kubelet_is_lost_and_recovers(own_cluster: Cluster, namespace: str) -> None:
     pods.create(own_cluster, namespace, pods.shell("stranded", "sleep 1000"))
     pods.when(own_cluster, namespace, "stranded", "runs", lambda pod: pod["status"]["phase"] == "Running")
     own_cluster.kill_kubelet()
@@ -124,7 +124,7 @@ def test_a_node_without_its_kubelet_is_lost_and_comes_back(own_cluster: Cluster,
         own_cluster.start_kubelet()
 
 
-def test_a_node_of_kwok_is_lost_and_comes_back(own_cluster: Cluster, namespace: str) -> None:
+def test_kwok_node_is_lost_and_recovers(own_cluster: Cluster, namespace: str) -> None:
     (node,) = own_cluster.add_kwok_nodes(1, prefix="kwok-lost")
     try:
         pod = pods.on_kwok("stranded", {"testcluster/run-seconds": "1000"})
@@ -145,7 +145,7 @@ def test_a_node_of_kwok_is_lost_and_comes_back(own_cluster: Cluster, namespace: 
         own_cluster.remove_kwok_nodes("kwok-lost")
 
 
-def test_an_image_that_is_nowhere_is_waited_for(own_cluster: Cluster, namespace: str) -> None:
+def test_pod_waits_for_a_missing_image(own_cluster: Cluster, namespace: str) -> None:
     pod = pods.shell("waiting", "true")
     pod["spec"]["containers"][0].update(image="localhost/nobody/nothing:1", imagePullPolicy="IfNotPresent")
     pods.create(own_cluster, namespace, pod)
@@ -157,13 +157,13 @@ def test_an_image_that_is_nowhere_is_waited_for(own_cluster: Cluster, namespace:
     pods.when(own_cluster, namespace, "waiting", "backs off", lambda pod: reason(pod) == "ImagePullBackOff")
 
 
-def test_a_command_runs_in_a_running_pod(own_cluster: Cluster, namespace: str) -> None:
+def test_command_runs_in_a_running_pod(own_cluster: Cluster, namespace: str) -> None:
     pods.create(own_cluster, namespace, pods.shell("server", "sleep 1000"))
     pods.when(own_cluster, namespace, "server", "runs", lambda pod: pod["status"]["phase"] == "Running")
     assert own_cluster.kubectl("exec", "server", "-n", namespace, "--", "echo", "inside").strip() == "inside"
 
 
-def test_the_worker_has_the_rights_that_were_given(own_cluster: Cluster, namespace: str) -> None:
+def test_worker_has_the_given_rights(own_cluster: Cluster, namespace: str) -> None:
     worker = Api(own_cluster.server, own_cluster.worker_token, own_cluster.ca_file)
     path = f"/api/v1/namespaces/{namespace}/pods"
     with pytest.raises(Refused, match="403"):
@@ -174,7 +174,7 @@ def test_the_worker_has_the_rights_that_were_given(own_cluster: Cluster, namespa
         worker.create(path, pods.shell("forbidden", "true"))
 
 
-def test_requests_are_counted_by_who_made_them(own_cluster: Cluster, namespace: str) -> None:
+def test_requests_are_counted_by_client(own_cluster: Cluster, namespace: str) -> None:
     since = datetime.now(UTC)
     client = Api(own_cluster.server, own_cluster.token, own_cluster.ca_file, agent="counted/1.0")
     for _ in range(3):
@@ -192,7 +192,7 @@ print("user", os.getuid())
 """
 
 
-def test_a_task_pod_without_rights_reaches_the_store(
+def test_task_pod_without_rights_reaches_the_store(
     own_cluster: Cluster, namespace: str, s3_server: S3Server, task_image: str
 ) -> None:
     place = f"{s3_server.bucket}/{namespace}"
@@ -220,7 +220,7 @@ def store(server: S3Server):  # type: ignore[no-untyped-def]
     )
 
 
-def test_the_images_have_their_commands(own_cluster: Cluster, namespace: str, task_image: str, worker_image: str) -> None:
+def test_images_have_their_commands(own_cluster: Cluster, namespace: str, task_image: str, worker_image: str) -> None:
     for name, image, arguments in (
         ("task", task_image, {"command": ["python", "-c", "import flytemp.runtime"]}),
         ("worker", worker_image, {"args": ["--help"]}),
@@ -243,7 +243,7 @@ print(client.VersionApi().get_code().git_version)
 """
 
 
-def test_a_pod_reaches_the_api_server_as_in_any_cluster(own_cluster: Cluster, namespace: str, worker_image: str) -> None:
+def test_pod_reaches_the_api_server(own_cluster: Cluster, namespace: str, worker_image: str) -> None:
     pod = pods.shell("inside", "")
     pod["spec"]["automountServiceAccountToken"] = True
     pod["spec"]["containers"][0].update(image=worker_image, command=["python", "-c", _CALL_API])
@@ -254,12 +254,12 @@ def test_a_pod_reaches_the_api_server_as_in_any_cluster(own_cluster: Cluster, na
     assert logs.startswith("v1.")
 
 
-def test_a_running_cluster_is_found_again(own_cluster: Cluster) -> None:
+def test_running_cluster_is_found_again(own_cluster: Cluster) -> None:
     again = Cluster.start(own_cluster.settings.folder)
     assert again.server == own_cluster.server
     assert again.processes.find("etcd") == own_cluster.processes.find("etcd")
 
 
-def test_namespaces_are_ready_when_they_are_there(cluster: KubernetesAccess, namespace: str) -> None:
+def test_created_namespaces_are_ready(cluster: KubernetesAccess, namespace: str) -> None:
     accounts = cluster.api.get(f"/api/v1/namespaces/{namespace}/serviceaccounts")["items"]
     assert [account["metadata"]["name"] for account in accounts] == ["default"]

@@ -99,7 +99,7 @@ def log_of(store: ObjectStore, invocation: Invocation) -> str:
     return b"".join(store.read(f"{folder}/{name}") for name in store.list(folder)).decode()
 
 
-async def test_a_task_runs_in_a_pod(
+async def test_task_runs_in_a_pod(
     start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
 ) -> None:
     bench, invocation = await start_backend(), program.invocation("add", {"a": 1, "b": 2})
@@ -113,7 +113,7 @@ async def test_a_task_runs_in_a_pod(
     assert log_of(store, invocation) == "adding 1 2\n"
 
 
-async def test_what_the_users_code_raises_is_the_users(
+async def test_exception_of_user_code_is_charged_to_the_user(
     start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
 ) -> None:
     bench, invocation = await start_backend(), program.invocation("fail")
@@ -148,7 +148,7 @@ async def test_out_of_memory_is_charged_to_the_user(start_backend: StartBackend,
     assert "its limit of 100Mi" in result.error.message
 
 
-async def test_a_worker_that_dies_leaves_the_pod_to_the_next(
+async def test_pod_of_a_dead_worker_is_joined_by_the_next_worker(
     start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
 ) -> None:
     first, second = await start_backend(), await start_backend()
@@ -163,7 +163,7 @@ async def test_a_worker_that_dies_leaves_the_pod_to_the_next(
     await until_no_pods(cluster, namespace)
 
 
-async def test_a_pod_that_ended_while_no_worker_ran(
+async def test_pod_that_ended_without_a_worker_is_settled_by_the_next_worker(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
     first = await start_backend()
@@ -179,7 +179,7 @@ async def test_a_pod_that_ended_while_no_worker_ran(
     await until_no_pods(cluster, namespace)
 
 
-async def test_two_workers_have_one_pod(
+async def test_two_workers_share_one_pod(
     start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
 ) -> None:
     first, second = await start_backend(), await start_backend()
@@ -190,7 +190,7 @@ async def test_two_workers_have_one_pod(
     await until_no_pods(cluster, namespace)
 
 
-async def test_a_pod_that_somebody_deletes_is_lost_and_not_made_again(
+async def test_deleted_pod_is_lost_and_not_created_again(
     start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
 ) -> None:
     bench, invocation = await start_backend(), program.invocation("wait", {"seconds": 60.0})
@@ -216,7 +216,7 @@ def _logs(cluster: KubernetesAccess, namespace: str) -> str:
     return cluster.kubectl("logs", "-n", namespace, pod["metadata"]["name"])
 
 
-async def test_an_evicted_pod_costs_the_user_nothing(
+async def test_evicted_pod_is_charged_to_the_platform(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
     bench, invocation = await start_backend(), program.invocation("wait", {"seconds": 60.0})
@@ -232,7 +232,7 @@ async def test_an_evicted_pod_costs_the_user_nothing(
     assert caught.value.error.code == "Evicted"
 
 
-async def test_a_container_that_is_killed_on_its_node_is_lost(
+async def test_container_killed_on_its_node_is_charged_to_the_platform(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
 ) -> None:
     bench = await start_backend()
@@ -247,7 +247,7 @@ async def test_a_container_that_is_killed_on_its_node_is_lost(
     await until_no_pods(own_cluster, namespace)
 
 
-async def test_a_task_that_is_stopped_hears_of_it_and_leaves_nothing(
+async def test_stopped_task_runs_its_cleanup_and_its_pod_is_deleted(
     start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
 ) -> None:
     bench = await start_backend(keep_pods="never")
@@ -263,7 +263,7 @@ async def test_a_task_that_is_stopped_hears_of_it_and_leaves_nothing(
     assert log_of(store, invocation).startswith("waiting\ncleaning up\n"), "also what it said when it was told to end"
 
 
-async def test_a_task_that_takes_too_long_is_ended_before_it_is_told(
+async def test_pod_is_gone_before_a_timeout_is_reported(
     start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
 ) -> None:
     settings = TaskSettings(timeout_seconds=6.0)  # the interpreter's start on a busy machine is part of it
@@ -275,7 +275,7 @@ async def test_a_task_that_takes_too_long_is_ended_before_it_is_told(
     assert log_of(store, invocation).startswith("waiting\ncleaning up\n")
 
 
-async def test_an_image_that_cannot_be_pulled(start_backend: StartBackend, program: Project, policy: Any) -> None:
+async def test_missing_image_fails_after_its_limit(start_backend: StartBackend, program: Project, policy: Any) -> None:
     bench = await start_backend(pending_timeouts=policy.pending_timeouts.model_copy(update={"image": 2.0}))
     settings = TaskSettings(container_image="127.0.0.1:1/no/such:image")
     result = await bench.run(program.invocation("add", {"a": 1, "b": 2}, settings=settings))
@@ -285,7 +285,7 @@ async def test_an_image_that_cannot_be_pulled(start_backend: StartBackend, progr
     assert "no/such" in (await bench.reported(phase="starting", message=bool))["message"]
 
 
-async def test_a_pod_waits_for_a_gpu_and_says_so(
+async def test_pod_that_waits_for_a_gpu_reports_the_reason(
     start_backend: StartBackend, program: Project, own_cluster: Cluster
 ) -> None:
     own_cluster.set_gpus(own_cluster.node_name, 0)
@@ -298,7 +298,7 @@ async def test_a_pod_waits_for_a_gpu_and_says_so(
     assert (await running).outputs == {"o0": 3}
 
 
-async def test_a_quota_without_room_is_waited_for(
+async def test_creation_waits_for_quota(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
     cluster.kubectl("create", "quota", "none", "--hard=pods=0", "-n", namespace)
@@ -318,7 +318,7 @@ async def until_counted(cluster: KubernetesAccess, namespace: str) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_a_quota_without_room_hides_nothing_from_who_comes_later(
+async def test_exhausted_quota_does_not_hide_an_existing_pod(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
     first, invocation = await start_backend(), program.invocation("wait", {"seconds": 5.0})
@@ -331,7 +331,7 @@ async def test_a_quota_without_room_hides_nothing_from_who_comes_later(
     assert result.outputs == {"o0": "waited"}
 
 
-async def test_an_init_container_that_fails(start_backend: StartBackend, program: Project, task_image: str) -> None:
+async def test_failed_init_container_fails_the_attempt(start_backend: StartBackend, program: Project, task_image: str) -> None:
     init = {"name": "prepare", "image": task_image, "command": ["sh", "-c", "echo no route; exit 3"]}
     settings = TaskSettings(pod_template=PodTemplateSpec(spec={"initContainers": [init]}))
     result = await (await start_backend()).run(program.invocation("add", {"a": 1, "b": 2}, settings=settings))
@@ -340,7 +340,7 @@ async def test_an_init_container_that_fails(start_backend: StartBackend, program
     assert "prepare ended with exit code 3" in result.error.message
 
 
-async def test_a_sidecar_never_keeps_a_finished_pod(
+async def test_finished_pod_with_a_running_sidecar_is_deleted(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, task_image: str
 ) -> None:
     sidecar = {"name": "logs", "image": task_image, "command": ["sleep", "600"], "terminationMessagePolicy": "File"}
@@ -351,7 +351,7 @@ async def test_a_sidecar_never_keeps_a_finished_pod(
     await until_no_pods(cluster, namespace)
 
 
-async def test_secrets_by_reference(
+async def test_secrets_reach_the_container_by_reference(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
     cluster.kubectl("create", "secret", "generic", "db", "-n", namespace, "--from-literal=password=hunter2")
@@ -364,7 +364,7 @@ async def test_secrets_by_reference(
 
 
 @pytest.mark.parametrize(("mount", "code"), [("env", "CreateContainerConfigError"), ("file", "SecretNotFound")])
-async def test_a_secret_that_is_not_there(start_backend: StartBackend, program: Project, mount: Any, code: str) -> None:
+async def test_missing_secret_is_named(start_backend: StartBackend, program: Project, mount: Any, code: str) -> None:
     settings = TaskSettings(secrets=(SecretRequest(group="nothere", key="password", mount=mount),))
     result = await (await start_backend()).run(program.invocation("add", {"a": 1, "b": 2}, settings=settings))
     assert result.error is not None
@@ -373,7 +373,7 @@ async def test_a_secret_that_is_not_there(start_backend: StartBackend, program: 
 
 
 @pytest.mark.parametrize(("mount", "code"), [("env", "CreateContainerConfigError"), ("file", "SecretNotFound")])
-async def test_a_key_that_a_secret_does_not_have(
+async def test_missing_key_of_a_secret_is_named(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, mount: Any, code: str
 ) -> None:
     cluster.kubectl("create", "secret", "generic", "db", "-n", namespace, "--from-literal=user=me")
@@ -384,7 +384,7 @@ async def test_a_key_that_a_secret_does_not_have(
     assert "password" in result.error.message
 
 
-async def test_a_config_map_that_is_not_there(start_backend: StartBackend, program: Project) -> None:
+async def test_missing_config_map_is_named(start_backend: StartBackend, program: Project) -> None:
     volume = {"name": "settings", "configMap": {"name": "nothere"}}
     container = {"name": "primary", "volumeMounts": [{"name": "settings", "mountPath": "/settings"}]}
     template = PodTemplateSpec(spec={"volumes": [volume], "containers": [container]})
@@ -394,7 +394,7 @@ async def test_a_config_map_that_is_not_there(start_backend: StartBackend, progr
     assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", "ConfigMapNotFound", False)
 
 
-async def test_a_volume_that_is_waited_for_says_so(
+async def test_pod_that_waits_for_a_volume_reports_the_reason(
     start_backend: StartBackend, program: Project, policy: Any, cluster: KubernetesAccess, namespace: str
 ) -> None:
     volume = {"name": "share", "nfs": {"server": "127.0.0.1", "path": "/none"}}
@@ -415,7 +415,7 @@ async def test_a_volume_that_is_waited_for_says_so(
         pytest.param("init", {"initContainers": [{"name": "fetch", "command": ["sleep", "60"]}]}, {}, "fetch runs", id="init"),
     ],
 )
-async def test_how_long_a_pod_may_wait(
+async def test_pending_pod_fails_after_its_limit(
     start_backend: StartBackend, program: Project, policy: Any, cluster: KubernetesAccess, namespace: str, task_image: str,
     wait: str, settings: dict[str, Any], policy_changes: dict[str, Any], told: str,
 ) -> None:  # fmt: skip
@@ -429,7 +429,7 @@ async def test_how_long_a_pod_may_wait(
     assert pods(cluster, namespace) == []
 
 
-async def test_how_long_a_quota_without_room_is_waited_for(
+async def test_exhausted_quota_fails_after_its_limit(
     start_backend: StartBackend, program: Project, policy: Any, cluster: KubernetesAccess, namespace: str
 ) -> None:
     cluster.kubectl("create", "quota", "none", "--hard=pods=0", "-n", namespace)
@@ -439,7 +439,7 @@ async def test_how_long_a_quota_without_room_is_waited_for(
         await bench.run(program.invocation("add", {"a": 1, "b": 2}))
 
 
-async def test_a_pod_of_the_name_that_is_somebody_elses(
+async def test_pod_of_another_origin_is_not_joined(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str, task_image: str
 ) -> None:
     invocation = program.invocation("add", {"a": 1, "b": 2})
@@ -449,7 +449,7 @@ async def test_a_pod_of_the_name_that_is_somebody_elses(
     assert raised.value.error.code == "NameTaken"
 
 
-async def test_what_kubernetes_refuses_is_the_users(start_backend: StartBackend, program: Project) -> None:
+async def test_refused_pod_is_charged_to_the_user(start_backend: StartBackend, program: Project) -> None:
     container = {"name": "primary", "ports": [{"containerPort": -1}]}
     settings = TaskSettings(pod_template=PodTemplateSpec(spec={"containers": [container]}))
     result = await (await start_backend()).run(program.invocation("add", {"a": 1, "b": 2}, settings=settings))
@@ -458,7 +458,7 @@ async def test_what_kubernetes_refuses_is_the_users(start_backend: StartBackend,
     assert "containerPort" in result.error.message
 
 
-async def test_a_rule_of_the_namespace_is_the_users(
+async def test_pod_refused_by_the_namespace_is_charged_to_the_user(
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
     cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
@@ -470,7 +470,7 @@ async def test_a_rule_of_the_namespace_is_the_users(
     assert "PodSecurity" in result.error.message
 
 
-async def test_a_kept_pods_output_is_in_the_store_too(
+async def test_output_of_a_kept_pod_is_stored(
     start_backend: StartBackend, program: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str
 ) -> None:
     bench, invocation = await start_backend(keep_pods="always"), program.invocation("add", {"a": 1, "b": 2})
@@ -481,18 +481,18 @@ async def test_a_kept_pods_output_is_in_the_store_too(
     await until_phase(cluster, namespace, "Succeeded")
 
 
-async def test_an_image_of_another_version_says_both(start_backend: StartBackend, program: Project) -> None:
+async def test_protocol_mismatch_names_both_versions(start_backend: StartBackend, program: Project) -> None:
     with pytest.raises(SystemFailure, match="the worker uses version 7 of the protocol with tasks, and the image"):
         await (await start_backend()).run(program.invocation("add", {"a": 1, "b": 2}, protocol=7))
 
 
-async def test_a_namespace_that_is_not_there(start_backend: StartBackend, program: Project) -> None:
+async def test_missing_namespace_is_named(start_backend: StartBackend, program: Project) -> None:
     bench = await start_backend(namespace="never-made")
     with pytest.raises(SystemFailure, match="is there a namespace never-made"):
         await bench.run(program.invocation("add", {"a": 1, "b": 2}))
 
 
-async def test_the_api_server_may_go_away_and_come_back(
+async def test_tasks_survive_an_outage_of_the_api_server(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
 ) -> None:
     bench, invocation = await start_backend(), program.invocation("wait", {"seconds": 6.0})

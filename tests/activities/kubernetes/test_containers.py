@@ -37,7 +37,7 @@ def invocation(
     return project.invocation("shell", given).model_copy(update={"task": task})
 
 
-async def test_without_outputs_the_exit_code_says_all(
+async def test_command_without_outputs_succeeds_by_its_exit_code(
     start_backend: StartBackend, project: Project, cluster: KubernetesAccess, namespace: str, task_image: str
 ) -> None:
     bench = await start_backend(image=None)  # nothing of flytemp is in the pod
@@ -48,7 +48,7 @@ async def test_without_outputs_the_exit_code_says_all(
     await until_no_pods(cluster, namespace)
 
 
-async def test_inputs_and_outputs_are_files(
+async def test_inputs_and_outputs_of_a_command_are_files(
     start_backend: StartBackend, project: Project, store: ObjectStore, cluster: KubernetesAccess, namespace: str, task_image: str
 ) -> None:
     store.write("uploads/in.txt", b"from a file")
@@ -71,7 +71,7 @@ async def test_inputs_and_outputs_are_files(
     await until_no_pods(cluster, namespace)
 
 
-async def test_what_a_failed_command_left_does_not_count(start_backend: StartBackend, project: Project, task_image: str) -> None:
+async def test_outputs_of_a_failed_command_do_not_count(start_backend: StartBackend, project: Project, task_image: str) -> None:
     run = invocation(project, task_image, "echo 1 > /var/outputs/more; echo broken >&2; exit 4", {"more": NUMBER})
     result = await (await start_backend()).run(run)
     assert result.error is not None
@@ -79,14 +79,14 @@ async def test_what_a_failed_command_left_does_not_count(start_backend: StartBac
     assert "exit code 4: broken" in result.error.message
 
 
-async def test_an_output_that_is_not_there(start_backend: StartBackend, project: Project, task_image: str) -> None:
+async def test_missing_output_of_a_command_fails(start_backend: StartBackend, project: Project, task_image: str) -> None:
     result = await (await start_backend()).run(invocation(project, task_image, "true", {"more": NUMBER}))
     assert result.error is not None
     assert (result.error.kind, result.error.retryable) == ("USER", False), result.error
     assert "'more'" in result.error.message
 
 
-async def test_nothing_of_the_store_is_in_a_pod_that_needs_none_of_it(
+async def test_pod_without_data_has_no_variables_of_the_store(
     start_backend: StartBackend, project: Project, cluster: KubernetesAccess, namespace: str, task_image: str
 ) -> None:
     bench = await start_backend(image=None, environment={}, keep_pods="always")

@@ -119,13 +119,13 @@ async def bench(site: Site, proxy: FaultProxy, tmp_path: Path) -> Bench:
 # ------------------------------------------------------------------------------------------ start
 
 
-async def test_a_worker_that_starts_waits_for_the_api_server(site: Site, proxy: FaultProxy, tmp_path: Path) -> None:
+async def test_starting_worker_waits_for_the_api_server(site: Site, proxy: FaultProxy, tmp_path: Path) -> None:
     away = proxy.refuse("other", 503, times=2)
     await site.backend(proxy.write_kubeconfig(tmp_path / "kubeconfig"))
     assert away.times == 0
 
 
-async def test_a_worker_that_is_refused_does_not_wait(site: Site, proxy: FaultProxy, tmp_path: Path) -> None:
+async def test_worker_with_refused_credentials_fails_at_once(site: Site, proxy: FaultProxy, tmp_path: Path) -> None:
     refused = proxy.refuse("other", 401, times=2)
     with pytest.raises(KubernetesUnavailable, match="401"):
         await site.backend(proxy.write_kubeconfig(tmp_path / "kubeconfig"))
@@ -136,7 +136,7 @@ async def test_a_worker_that_is_refused_does_not_wait(site: Site, proxy: FaultPr
 
 
 @pytest.mark.parametrize(("status", "retry_after"), [(429, 1), (500, None), (503, None)])
-async def test_a_creation_that_is_refused_for_a_while(
+async def test_creation_is_repeated_after_transient_errors(
     site: Site, bench: Bench, proxy: FaultProxy, program: Project, status: int, retry_after: int | None
 ) -> None:
     proxy.refuse("create", status, times=2, retry_after=retry_after)
@@ -147,7 +147,7 @@ async def test_a_creation_that_is_refused_for_a_while(
     await site.one_pod(invocation)
 
 
-async def test_a_creation_whose_answer_is_lost(site: Site, bench: Bench, proxy: FaultProxy, program: Project) -> None:
+async def test_creation_with_a_lost_response_makes_one_pod(site: Site, bench: Bench, proxy: FaultProxy, program: Project) -> None:
     lost = proxy.lose_answer("create")
     invocation = program.invocation("add", ONE_AND_TWO)
     assert (await bench.run(invocation)).outputs == {"o0": 3}
@@ -155,7 +155,7 @@ async def test_a_creation_whose_answer_is_lost(site: Site, bench: Bench, proxy: 
     await site.one_pod(invocation)
 
 
-async def test_a_creation_whose_answer_is_late(
+async def test_creation_with_a_late_response_makes_one_pod(
     site: Site, bench: Bench, proxy: FaultProxy, program: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api, "REQUEST_SECONDS", 1.0)
@@ -165,7 +165,9 @@ async def test_a_creation_whose_answer_is_late(
     await site.one_pod(invocation)
 
 
-async def test_answers_that_are_no_json(site: Site, bench: Bench, proxy: FaultProxy, program: Project) -> None:
+async def test_responses_that_are_not_json_are_transient_errors(
+    site: Site, bench: Bench, proxy: FaultProxy, program: Project
+) -> None:
     garbled = [proxy.garble(kind) for kind in ("create", "get", "list", "delete")]
     invocation = program.invocation("add", ONE_AND_TWO)
     await proxy.expire_watches()
@@ -174,7 +176,7 @@ async def test_answers_that_are_no_json(site: Site, bench: Bench, proxy: FaultPr
     assert all(fault.met.is_set() for fault in garbled)
 
 
-async def test_a_quota_hides_nothing_from_who_lost_the_answer(
+async def test_quota_does_not_hide_a_pod_whose_creation_had_no_response(
     site: Site, bench: Bench, proxy: FaultProxy, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
     # With its pod the quota is full: a second POST would be told so, and not that the name is taken.
@@ -189,7 +191,7 @@ async def test_a_quota_hides_nothing_from_who_lost_the_answer(
     await site.one_pod(invocation)
 
 
-async def test_a_task_that_is_stopped_while_nobody_knows_whether_it_has_a_pod(
+async def test_try_stopped_during_an_ambiguous_creation_leaves_no_pod(
     bench: Bench, proxy: FaultProxy, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
     proxy.lose_answer("create")
@@ -206,7 +208,7 @@ async def test_a_task_that_is_stopped_while_nobody_knows_whether_it_has_a_pod(
     await until_no_pods(cluster, namespace)
 
 
-async def test_a_request_that_nobody_answers(
+async def test_request_without_a_response_times_out(
     site: Site, bench: Bench, proxy: FaultProxy, program: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api, "REQUEST_SECONDS", 1.0)
@@ -216,7 +218,7 @@ async def test_a_request_that_nobody_answers(
     await site.one_pod(invocation)
 
 
-async def test_a_slow_answer_holds_nobody_else_up(site: Site, bench: Bench, proxy: FaultProxy, program: Project) -> None:
+async def test_slow_response_does_not_delay_other_tries(site: Site, bench: Bench, proxy: FaultProxy, program: Project) -> None:
     slow = proxy.hold("create")
     first = bench.start(program.invocation("add", ONE_AND_TWO))
     await slow.met.wait()
@@ -228,7 +230,7 @@ async def test_a_slow_answer_holds_nobody_else_up(site: Site, bench: Bench, prox
     assert list(proxy.created.values()) == [1, 1]
 
 
-async def test_a_worker_that_comes_later_asks_until_it_is_answered(
+async def test_later_worker_repeats_its_request_for_the_pod(
     site: Site, bench: Bench, proxy: FaultProxy, program: Project, tmp_path: Path
 ) -> None:
     invocation = program.invocation("wait", {"seconds": 4.0})
@@ -247,7 +249,7 @@ async def test_a_worker_that_comes_later_asks_until_it_is_answered(
 
 
 @pytest.mark.parametrize(("kind", "status"), [("delete", 500), ("delete", 429), ("log", 503)])
-async def test_what_is_left_is_removed_though_the_server_refuses_at_first(
+async def test_pod_is_deleted_after_transient_errors(
     site: Site, bench: Bench, proxy: FaultProxy, program: Project, kind: str, status: int
 ) -> None:
     refused = proxy.refuse(kind, status, times=2)
@@ -258,7 +260,7 @@ async def test_what_is_left_is_removed_though_the_server_refuses_at_first(
     assert log_of(site.store, invocation) == "adding 1 2\n"
 
 
-async def test_a_removal_whose_answer_is_lost(site: Site, bench: Bench, proxy: FaultProxy, program: Project) -> None:
+async def test_deletion_with_a_lost_response_is_repeated(site: Site, bench: Bench, proxy: FaultProxy, program: Project) -> None:
     proxy.lose_answer("delete")
     invocation = program.invocation("add", ONE_AND_TWO)
     assert (await bench.run(invocation)).outputs == {"o0": 3}
@@ -266,7 +268,7 @@ async def test_a_removal_whose_answer_is_lost(site: Site, bench: Bench, proxy: F
 
 
 @pytest.mark.parametrize("status", [500, 429])
-async def test_a_task_is_stopped_though_the_server_refuses_at_first(
+async def test_task_is_stopped_after_transient_errors(
     bench: Bench, proxy: FaultProxy, program: Project, cluster: KubernetesAccess, namespace: str, status: int
 ) -> None:
     proxy.refuse("delete", status, times=2)
@@ -282,7 +284,7 @@ async def test_a_task_is_stopped_though_the_server_refuses_at_first(
 # ----------------------------------------------------------------------------------------- watches
 
 
-async def test_watches_that_are_cut_again_and_again(site: Site, bench: Bench, proxy: FaultProxy, program: Project) -> None:
+async def test_results_arrive_although_watches_break_off(site: Site, bench: Bench, proxy: FaultProxy, program: Project) -> None:
     invocation = program.invocation("wait", {"seconds": 2.0})
     running = bench.start(invocation)
     before = proxy.opened
@@ -293,7 +295,7 @@ async def test_watches_that_are_cut_again_and_again(site: Site, bench: Bench, pr
     await site.one_pod(invocation)
 
 
-async def test_a_watch_that_is_cut_in_the_middle_of_a_line(
+async def test_watch_cut_within_a_line_is_restarted(
     site: Site, bench: Bench, proxy: FaultProxy, program: Project
 ) -> None:
     proxy.cut_in_line('"terminated"')  # the pod's end, of which only half arrives
@@ -304,7 +306,7 @@ async def test_a_watch_that_is_cut_in_the_middle_of_a_line(
     await site.one_pod(invocation)
 
 
-async def test_the_end_is_found_by_a_new_list_when_its_event_was_missed(
+async def test_missed_end_is_found_by_a_new_list(
     site: Site, bench: Bench, proxy: FaultProxy, program: Project
 ) -> None:
     invocation = program.invocation("add", ONE_AND_TWO)
@@ -319,7 +321,7 @@ async def test_the_end_is_found_by_a_new_list_when_its_event_was_missed(
     await site.one_pod(invocation)
 
 
-async def test_the_deletion_is_found_by_a_new_list_when_its_event_was_missed(
+async def test_missed_deletion_is_found_by_a_new_list(
     bench: Bench, proxy: FaultProxy, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
     invocation = program.invocation("wait", {"seconds": 60.0}, settings=AT_ONCE)
@@ -336,7 +338,7 @@ async def test_the_deletion_is_found_by_a_new_list_when_its_event_was_missed(
     assert proxy.created == {pod_name(invocation): 1}
 
 
-async def test_a_watch_that_expires_in_the_middle(site: Site, bench: Bench, proxy: FaultProxy, program: Project) -> None:
+async def test_expired_watch_is_followed_by_a_new_list(site: Site, bench: Bench, proxy: FaultProxy, program: Project) -> None:
     invocation = program.invocation("wait", {"seconds": 2.0})
     running = bench.start(invocation)
     await bench.reported(phase="running")
@@ -347,7 +349,7 @@ async def test_a_watch_that_expires_in_the_middle(site: Site, bench: Bench, prox
     await site.one_pod(invocation)
 
 
-async def test_a_watch_that_says_nothing_any_more_is_not_relied_on(
+async def test_end_is_found_although_the_watch_is_silent(
     site: Site, bench: Bench, proxy: FaultProxy, program: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pod_attempt, "REFRESH_SECONDS", 1.0)
@@ -358,7 +360,7 @@ async def test_a_watch_that_says_nothing_any_more_is_not_relied_on(
     await site.one_pod(invocation)
 
 
-async def test_a_deletion_that_a_silent_watch_does_not_tell(
+async def test_deletion_is_found_although_the_watch_is_silent(
     bench: Bench, proxy: FaultProxy, program: Project, cluster: KubernetesAccess, namespace: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -372,7 +374,7 @@ async def test_a_deletion_that_a_silent_watch_does_not_tell(
         await running
 
 
-async def test_a_dead_connection_is_given_up(
+async def test_dead_connection_of_a_watch_is_closed(
     site: Site, proxy: FaultProxy, program: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "SILENCE_SECONDS", 1.0)
@@ -385,7 +387,7 @@ async def test_a_dead_connection_is_given_up(
     await site.one_pod(invocation)
 
 
-async def test_a_watch_that_is_refused_is_asked_for_less_and_less_often(
+async def test_refused_watch_is_retried_with_backoff(
     bench: Bench, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "flytemp.kubernetes")
@@ -423,7 +425,7 @@ async def _with_rights(site: Site, without: str = "") -> Bench:
     return await site.backend(cluster.worker_kubeconfig)
 
 
-async def test_the_rights_that_are_enough(site: Site, program: Project) -> None:
+async def test_tasks_run_with_the_minimal_rights(site: Site, program: Project) -> None:
     bench, invocation = await _with_rights(site), program.invocation("add", ONE_AND_TWO)
     assert (await bench.run(invocation)).outputs == {"o0": 3}
     await until_no_pods(site.cluster, site.namespace)
@@ -431,7 +433,7 @@ async def test_the_rights_that_are_enough(site: Site, program: Project) -> None:
 
 
 @pytest.mark.parametrize(("right", "resumed"), [("create pods", False), ("get pods", True)])
-async def test_a_right_that_is_missing_is_named(site: Site, program: Project, right: str, resumed: bool) -> None:
+async def test_missing_right_is_named(site: Site, program: Project, right: str, resumed: bool) -> None:
     bench = await _with_rights(site, without=right)
     with pytest.raises(SystemFailure) as raised:
         await bench.run(program.invocation("add", ONE_AND_TWO), resumed=resumed)
@@ -441,7 +443,7 @@ async def test_a_right_that_is_missing_is_named(site: Site, program: Project, ri
     assert pods(site.cluster, site.namespace) == []
 
 
-async def test_without_the_right_to_stop_a_pod(site: Site, program: Project) -> None:
+async def test_missing_right_to_delete_pods_is_reported(site: Site, program: Project) -> None:
     bench = await _with_rights(site, without="delete pods")
     invocation = program.invocation("wait", {"seconds": 60.0}, settings=AT_ONCE)
     running = bench.start(invocation)
@@ -451,13 +453,13 @@ async def test_without_the_right_to_stop_a_pod(site: Site, program: Project) -> 
         await running
 
 
-async def test_without_the_right_to_read_logs_the_rest_is_done(site: Site, program: Project) -> None:
+async def test_task_succeeds_without_the_right_to_read_logs(site: Site, program: Project) -> None:
     bench, invocation = await _with_rights(site, without="get pods/log"), program.invocation("add", ONE_AND_TWO)
     assert (await bench.run(invocation)).outputs == {"o0": 3}
     await until_no_pods(site.cluster, site.namespace)
 
 
-async def test_without_the_right_to_watch_pods_are_looked_at(
+async def test_task_succeeds_without_the_right_to_watch_pods(
     site: Site, program: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pod_attempt, "REFRESH_SECONDS", 1.0)

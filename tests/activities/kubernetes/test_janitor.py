@@ -168,12 +168,12 @@ async def test_pods_that_the_janitor_deletes(
         assert cluster.deleted["a"].get("gracePeriodSeconds") == (0 if "its node" in reason else None)
 
 
-async def test_what_it_said_is_kept(store: ObjectStore) -> None:
+async def test_output_of_a_deleted_pod_is_kept(store: ObjectStore) -> None:
     await janitor(Cluster(pod()), store, CLOSED).sweep()
     assert store.read(RootLayout(LAYOUT.root).log_chunk("n0", "1", 1, 0)) == b"said by a"
 
 
-async def test_one_that_cannot_be_removed_keeps_no_other_from_it(store: ObjectStore) -> None:
+async def test_failed_deletion_does_not_prevent_others(store: ObjectStore) -> None:
     cluster = Cluster(pod("a"), pod("b"), pod("c"), refuses="a")
     with pytest.raises(ApiError):
         await janitor(cluster, store, CLOSED).sweep()

@@ -17,7 +17,7 @@ from .statuses import pod, running
 from .test_manifest import invocation
 
 
-def test_values_are_put_in_and_quoted() -> None:
+def test_values_in_links_are_quoted() -> None:
     status = pod("Running", containerStatuses=[{**running(at="2026-01-01T00:00:10Z"), "containerID": "containerd://abc"}])
     templates = {"Loki": "https://logs/{namespace}/{pod}?c={container_id}&from={started}&node={node}", "plain": "https://logs"}
     assert log_links_of(templates, status, "primary", invocation()) == {
@@ -32,7 +32,7 @@ def test_unknown_field_in_a_template_is_refused(tmp_path: Path) -> None:
         read_policy(file)
 
 
-def test_they_are_read_from_the_store(tmp_path: Path) -> None:
+def test_links_are_read_from_the_store(tmp_path: Path) -> None:
     store, layout = open_store(str(tmp_path / "store")), ExecutionLayout("default", "ex:p:d:run", "first")
     store.write(layout.log_links("n0", "1", 1), b'{"Loki": "https://logs/1"}')
     store.write(layout.log_links("n0", "2", 1), b'{"Loki": "https://logs/2"}')

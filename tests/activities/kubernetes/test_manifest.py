@@ -58,7 +58,7 @@ def variables(pod: dict[str, Any]) -> dict[str, Any]:
     return {one["name"]: one.get("value", one.get("valueFrom")) for one in primary(pod)["env"]}
 
 
-def test_a_platform_that_refuses_what_it_does_not_give() -> None:
+def test_excessive_request_is_refused_by_policy() -> None:
     policy = POLICY.model_copy(update={"over_limits": "refuse", "limits": ResourceAmounts(memory="2Gi")})
     with pytest.raises(InputError, match="memory 3Gi is more than the 2Gi"):
         made(TaskSettings(resources=ResourceSpec(limits=ResourceAmounts(memory="3Gi"))), policy)
@@ -66,7 +66,7 @@ def test_a_platform_that_refuses_what_it_does_not_give() -> None:
     assert primary(more)["resources"]["limits"]["memory"] == "2Gi"
 
 
-def test_a_plain_task() -> None:
+def test_pod_of_a_plain_task() -> None:
     pod = made()
     spec = pod["spec"]
     assert pod["metadata"]["name"].startswith("nightly-1-n0-n12-1-1-")
@@ -80,7 +80,7 @@ def test_a_plain_task() -> None:
     assert "serviceAccountName" not in spec
 
 
-def test_names_of_pods_are_labels_and_each_try_has_its_own() -> None:
+def test_pod_name_is_a_label_and_unique_per_try() -> None:
     long = {"execution": "x" * 60, "node": "n1." * 30 + "n2"}
     names = {
         made(**{**long, **change})["metadata"]["name"]
@@ -92,7 +92,7 @@ def test_names_of_pods_are_labels_and_each_try_has_its_own() -> None:
     assert all(len(value) <= 63 for value in labels.values())
 
 
-def test_whose_word_counts_for_variables() -> None:
+def test_precedence_of_variables() -> None:
     template = {"spec": {"containers": [{"name": "primary", "env": [{"name": "A", "value": "t"}, {"name": "B", "value": "t"}]}]}}
     own = {"containers": [{"name": "primary", "env": [{"name": "B", "value": "own"}, {"name": "C", "value": "own"}]}]}
     settings = TaskSettings(pod_template=PodTemplateSpec(spec=own), environment={"C": "task"})
@@ -101,7 +101,7 @@ def test_whose_word_counts_for_variables() -> None:
     assert {name: found[name] for name in "ABCZ"} == {"A": "t", "B": "own", "C": "task", "Z": "policy"}
 
 
-def test_what_flytemp_needs_no_template_takes_away() -> None:
+def test_template_does_not_remove_required_fields() -> None:
     container = {"name": "primary", "image": "other", "command": ["sh"], "env": [{"name": "FLYTEMP_STORE", "value": "x"}]}
     own = {"restartPolicy": "Always", "containers": [container]}
     pod = made(TaskSettings(pod_template=PodTemplateSpec(spec=own)))
@@ -110,7 +110,7 @@ def test_what_flytemp_needs_no_template_takes_away() -> None:
     assert variables(pod)["FLYTEMP_STORE"] == "s3://bucket/x"
 
 
-def test_templates_from_the_namespace_and_from_the_task() -> None:
+def test_task_template_is_merged_into_the_named_template() -> None:
     template = {
         "metadata": {"labels": {"team": "namespace", "zone": "a"}},
         "spec": {"priorityClassName": "batch", "tolerations": [{"key": "a"}], "volumes": [{"name": "v", "emptyDir": {}}]},
@@ -134,7 +134,7 @@ def test_templates_from_the_namespace_and_from_the_task() -> None:
     assert pod["metadata"]["annotations"]["note"] == "x"
 
 
-def test_containers_named_default_and_primary_are_laid_under_the_others() -> None:
+def test_default_and_primary_containers_are_merged_into_the_others() -> None:
     every = {"name": "default", "env": [{"name": "A", "value": "1"}]}
     spec = {"containers": [every, {"name": "primary", "image": "own"}, {"name": "side", "image": "s"}]}
     merged = with_defaults(spec, "main")["containers"]
@@ -153,13 +153,13 @@ def test_containers_named_default_and_primary_are_laid_under_the_others() -> Non
         (["sh", "-c"], ["python3"], "command", ["python3"]),
     ],
 )
-def test_one_spec_over_another(below: Any, above: Any, name: str, expected: Any) -> None:
+def test_strategic_merge(below: Any, above: Any, name: str, expected: Any) -> None:
     before = repr((below, above))
     assert strategic_merge(below, above, name) == expected
     assert repr((below, above)) == before
 
 
-def test_an_accelerator() -> None:
+def test_accelerator_becomes_affinity_and_tolerations() -> None:
     pod = made(TaskSettings(accelerator=AcceleratorSpec(device="nvidia-l4")))
     (term,) = pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
     assert term["matchExpressions"][0]["values"] == ["nvidia-l4"]
@@ -167,7 +167,7 @@ def test_an_accelerator() -> None:
     assert {toleration["key"] for toleration in pod["spec"]["tolerations"]} == {"nvidia.com/gpu", "k8s.amazonaws.com/accelerator"}
 
 
-def test_shared_memory_is_as_large_as_memory_or_as_said() -> None:
+def test_size_of_shared_memory() -> None:
     stated = ResourceSpec(requests=ResourceAmounts(memory="3Gi"))
     for given, size in ((True, "3Gi"), ("64Mi", "64Mi")):
         pod = made(TaskSettings(shared_memory=given, resources=stated))
@@ -175,13 +175,13 @@ def test_shared_memory_is_as_large_as_memory_or_as_said() -> None:
         assert primary(pod)["volumeMounts"][0]["mountPath"] == "/dev/shm"
 
 
-def test_secrets_are_names_alone() -> None:
+def test_pod_has_names_of_secrets_only() -> None:
     pod = made(TaskSettings(secrets=(SecretRequest(group="db", key="password", env_var="PGPASS"),)))
     source = {"secretKeyRef": {"name": "db", "key": "password", "optional": False}}
     assert variables(pod)["_FSEC_DB_PASSWORD"] == variables(pod)["PGPASS"] == source
 
 
-def test_of_a_secret_only_the_keys_that_are_asked_for_are_files() -> None:
+def test_requested_keys_of_a_secret_are_files() -> None:
     keys = (SecretRequest(group="db", key="a", mount="file"), SecretRequest(group="db", key="b", mount="file"))
     two, whole = [{"key": "a", "path": "a"}, {"key": "b", "path": "b"}], (*keys, SecretRequest(group="db"))
     for wanted, items in ((keys, two), (whole, None)):
@@ -191,7 +191,7 @@ def test_of_a_secret_only_the_keys_that_are_asked_for_are_files() -> None:
         assert [mount["mountPath"] for mount in primary(pod)["volumeMounts"]] == ["/etc/secrets/db"]
 
 
-def test_a_newer_worker_knows_the_pods_of_an_older_one() -> None:
+def test_newer_worker_recognises_the_pods_of_an_older_one() -> None:
     # Pinned: pods run for days, and a worker whose specs have more fields must find the same.
     assert names.invocation_hash(invocation(TaskSettings(timeout_seconds=5.0))) == "84c93b2331579171ea8879debca27e48"
 
@@ -211,11 +211,11 @@ def test_invalid_name_of_a_secret_is_refused() -> None:
         ("{{.image.gpu}}", "gpu"),
     ],
 )
-def test_images(wanted: str | None, image: str) -> None:
+def test_image_templates_are_filled_in(wanted: str | None, image: str) -> None:
     assert resolve_image(wanted, Policy(image="registry:5000/base:7", images={"gpu": "gpu"})) == image
 
 
-def test_images_that_are_not_known() -> None:
+def test_unknown_image_is_refused() -> None:
     with pytest.raises(ConfigError, match="no default image"):
         resolve_image(None, Policy())
     with pytest.raises(InputError, match="'other'"):
@@ -234,13 +234,13 @@ def test_images_that_are_not_known() -> None:
         (TaskSettings(interruptible=True), {"try_": 3}, False),
     ],
 )
-def test_the_last_attempt_is_on_a_regular_machine(settings: TaskSettings, changes: dict[str, Any], expected: bool) -> None:
+def test_last_attempt_is_not_interruptible(settings: TaskSettings, changes: dict[str, Any], expected: bool) -> None:
     spot = Policy(image="i", interruptible=Interruptible(tries=2, node_selector={"spot": "yes"}))
     assert is_interruptible(invocation(settings, **changes), spot) is expected
     assert ("spot" in made(settings, spot, **changes)["spec"].get("nodeSelector", {})) is expected
 
 
-def test_places_of_projects() -> None:
+def test_overrides_of_projects_and_domains() -> None:
     policy = Policy(
         image="i", namespace="{project}-{domain}", service_account="all", defaults=ResourceAmounts(cpu="1", memory="1Gi"),
         overrides={
@@ -256,6 +256,6 @@ def test_places_of_projects() -> None:
     assert build_manifest(invocation(), ManifestInputs(Policy(image="i"), "context", "q")).namespace == "context"
 
 
-def test_the_executions_service_account_comes_first() -> None:
+def test_service_account_of_the_execution_has_precedence() -> None:
     pod = made(policy=Policy(image="i", service_account="default"), service_account="mine")
     assert pod["spec"]["serviceAccountName"] == "mine"

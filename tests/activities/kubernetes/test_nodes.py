@@ -27,7 +27,7 @@ pytestmark = pytest.mark.kubernetes
 __all__ = ["node", "policy", "program", "task_image"]  # fixtures
 
 
-async def test_exit_code_0_is_success(
+async def test_exit_code_0_of_a_command_is_success(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, node: str
 ) -> None:
     bench, invocation = await start_backend(), of_kwok(program, {"testcluster/run-seconds": "1"})
@@ -37,7 +37,7 @@ async def test_exit_code_0_is_success(
     await until_no_pods(own_cluster, namespace)
 
 
-async def test_another_exit_code_is_the_users(
+async def test_other_exit_code_is_charged_to_the_user(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
 ) -> None:
     told = {"testcluster/run-seconds": "0", "testcluster/exit-code": "3", "testcluster/fail-message": "no such file"}
@@ -48,7 +48,7 @@ async def test_another_exit_code_is_the_users(
     await until_no_pods(own_cluster, namespace)
 
 
-async def test_out_of_memory_is_the_users(start_backend: StartBackend, program: Project) -> None:
+async def test_out_of_memory_is_charged_to_the_user(start_backend: StartBackend, program: Project) -> None:
     told = {"testcluster/run-seconds": "0", "testcluster/fail-reason": "OOMKilled"}
     result = await (await start_backend()).run(of_kwok(program, told))
     assert result.error is not None
@@ -56,7 +56,7 @@ async def test_out_of_memory_is_the_users(start_backend: StartBackend, program: 
 
 
 @pytest.mark.parametrize("reason", ["Evicted", "NodeShutdown", "Preempting", "UnexpectedAdmissionError"])
-async def test_a_node_takes_the_pod_away(
+async def test_pod_removed_by_its_node_is_charged_to_the_platform(
     start_backend: StartBackend, program: Project, store: ObjectStore, own_cluster: Cluster, namespace: str, reason: str
 ) -> None:
     told = {"testcluster/run-seconds": "0", "testcluster/pod-reason": reason, "testcluster/fail-message": "low on memory"}
@@ -69,7 +69,7 @@ async def test_a_node_takes_the_pod_away(
     await until_no_pods(own_cluster, namespace)
 
 
-async def test_an_image_is_waited_for(
+async def test_pod_waits_for_its_image(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
 ) -> None:
     told = {"testcluster/waiting-reason": "ImagePullBackOff", "testcluster/waiting-message": "no such tag"}
@@ -82,7 +82,7 @@ async def test_an_image_is_waited_for(
     assert "reason" not in bench.reports[-1]
 
 
-async def test_an_image_is_not_waited_for_without_end(
+async def test_image_fails_after_its_limit(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, policy: Policy
 ) -> None:
     bench = await start_backend(pending_timeouts=policy.pending_timeouts.model_copy(update={"image": 1.0}))
@@ -92,7 +92,7 @@ async def test_an_image_is_not_waited_for_without_end(
     await until_no_pods(own_cluster, namespace)
 
 
-async def test_a_pod_makes_room_for_one_of_a_higher_class(
+async def test_preempted_pod_is_charged_to_the_platform(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, node: str
 ) -> None:
     priority = {"metadata": {"name": namespace}, "value": 1000, "globalDefault": False}
@@ -116,7 +116,7 @@ def _one_gpu(**more: Any) -> dict[str, Any]:
     return {"containers": [{"name": "primary", "resources": resources}], **more}
 
 
-async def test_the_pod_of_a_lost_node_is_given_up_and_removed_by_force(
+async def test_pod_of_a_lost_node_is_deleted_by_force(
     start_backend: StartBackend, program: Project, store: ObjectStore, own_cluster: Cluster, namespace: str, node: str,
     policy: Policy,
 ) -> None:  # fmt: skip
@@ -136,7 +136,7 @@ async def test_the_pod_of_a_lost_node_is_given_up_and_removed_by_force(
     assert pods(own_cluster, namespace) == []
 
 
-async def test_a_task_on_a_lost_node_is_stopped_by_force(
+async def test_stopped_task_on_a_lost_node_is_deleted_by_force(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, node: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -154,7 +154,7 @@ async def test_a_task_on_a_lost_node_is_stopped_by_force(
 
 
 @pytest.mark.long  # the garbage collector of pods waits 40 s; `test_classify` has the short form
-async def test_the_pod_of_a_node_that_is_removed(
+async def test_pod_of_a_removed_node_is_charged_to_the_platform(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, node: str
 ) -> None:
     bench = await start_backend()
@@ -166,7 +166,7 @@ async def test_the_pod_of_a_node_that_is_removed(
     await until_no_pods(own_cluster, namespace)
 
 
-async def test_a_node_that_comes_back_in_time_goes_on(
+async def test_pod_survives_a_short_outage_of_its_node(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, policy: Policy
 ) -> None:
     # The real node this time: its kubelet is away for a moment, and its container does not notice.
@@ -183,7 +183,7 @@ async def test_a_node_that_comes_back_in_time_goes_on(
     await until_no_pods(own_cluster, namespace)
 
 
-async def test_a_hundred_pods_at_once(
+async def test_hundred_concurrent_pods(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
 ) -> None:
     bench = await start_backend()

@@ -64,7 +64,7 @@ SPOT = Interruptible(
     [(1, 1, True), (1, 2, True), (1, 3, False), (2, 1, False)],
     ids=["first try", "second try", "taken away twice", "last attempt"],
 )
-async def test_a_task_that_may_be_interrupted_runs_on_spot_nodes_but_for_its_last_chance(
+async def test_interruptible_task_runs_on_spot_nodes_except_its_last_attempt(
     start_backend: StartBackend, program: Project, spot: str, node: str, attempt: int, try_: int, on_spot: bool
 ) -> None:
     bench = await start_backend(interruptible=SPOT)
@@ -73,7 +73,7 @@ async def test_a_task_that_may_be_interrupted_runs_on_spot_nodes_but_for_its_las
     assert (await bench.reported(phase="running"))["node"] == (spot if on_spot else node)
 
 
-async def test_a_spot_node_that_goes_costs_the_user_nothing(
+async def test_lost_spot_node_is_charged_to_the_platform(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, spot: str, node: str
 ) -> None:
     bench = await start_backend(interruptible=SPOT)
@@ -89,7 +89,7 @@ async def test_a_spot_node_that_goes_costs_the_user_nothing(
 # ----------------------------------------------------------------------------------------- memory
 
 
-async def test_an_attempt_after_one_that_ran_out_of_memory_gets_more(
+async def test_attempt_after_out_of_memory_gets_more_memory(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
 ) -> None:
     hungry = {"testcluster/run-seconds": "0", "testcluster/fail-reason": "OOMKilled"}
@@ -133,7 +133,7 @@ TEMPLATE = {
 }  # fmt: skip
 
 
-async def test_a_template_of_the_namespace(
+async def test_named_template_is_used(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
 ) -> None:
     own_cluster.kubectl("apply", "-n", namespace, "-f", "-", input=json.dumps(TEMPLATE))
@@ -147,14 +147,14 @@ async def test_a_template_of_the_namespace(
     assert (await running).status == "succeeded"
 
 
-async def test_a_template_that_is_not_there_is_the_users(start_backend: StartBackend, program: Project) -> None:
+async def test_missing_template_is_charged_to_the_user(start_backend: StartBackend, program: Project) -> None:
     result = await (await start_backend()).run(command(program, pod_template_name="nowhere"))
     assert result.error is not None
     assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", "InvalidPod", False)
     assert "there is no PodTemplate 'nowhere'" in result.error.message
 
 
-async def test_the_service_account_of_the_launch(
+async def test_service_account_of_the_launch_is_used(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
 ) -> None:
     for name in ("of-the-place", "of-the-launch"):
@@ -176,14 +176,14 @@ async def test_the_service_account_of_the_launch(
 # ----------------------------------------------------------------------------------------- limits
 
 
-async def test_a_backend_leaves_word_of_its_limits(start_backend: StartBackend, store: ObjectStore) -> None:
+async def test_backend_publishes_its_limits(start_backend: StartBackend, store: ObjectStore) -> None:
     limits = ResourceAmounts(memory="8Gi")
     await start_backend(limits=limits, over_limits="refuse")
     known = read_limits(store, "queue")
     assert (known.refuse, known.of("p", "d")) == (True, limits)
 
 
-async def test_a_task_that_asks_for_too_much_is_refused_where_the_operator_wants_it(
+async def test_excessive_request_is_refused_before_a_pod_is_created(
     start_backend: StartBackend, program: Project
 ) -> None:
     bench = await start_backend(limits=ResourceAmounts(memory="1Gi"), over_limits="refuse")
@@ -224,7 +224,7 @@ def gpu_nodes(own_cluster: Cluster, namespace: str, node: str) -> dict[tuple[str
     ],
     ids=["T4", "A100", "a partition of A100"],
 )
-async def test_an_accelerator_is_found(
+async def test_pod_runs_on_the_node_with_the_accelerator(
     start_backend: StartBackend, program: Project, gpu_nodes: dict[tuple[str, str | None], str], wanted: AcceleratorSpec,
     expected: tuple[str, str | None],
 ) -> None:  # fmt: skip
@@ -233,7 +233,7 @@ async def test_an_accelerator_is_found(
     assert (await bench.reported(phase="running"))["node"] == gpu_nodes[expected]
 
 
-async def test_an_accelerator_that_no_node_has_is_waited_for(
+async def test_pod_waits_for_a_missing_accelerator(
     start_backend: StartBackend, program: Project, gpu_nodes: dict[tuple[str, str | None], str]
 ) -> None:
     bench = await start_backend()

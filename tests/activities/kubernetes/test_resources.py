@@ -38,11 +38,11 @@ def granted(
         ),
     ],
 )  # fmt: skip
-def test_one_of_a_pair_is_both(requests: dict[str, str], limits: dict[str, str], expected: object) -> None:
+def test_request_or_limit_sets_both(requests: dict[str, str], limits: dict[str, str], expected: object) -> None:
     assert granted(requests, limits) == (*expected, [])  # type: ignore[misc]
 
 
-def test_what_exceeds_the_platform_is_cut_and_said() -> None:
+def test_excessive_request_is_reduced_and_noted() -> None:
     requests, limits, notes = granted({"memory": "3000Mi"}, {"memory": "8Gi"}, most={"memory": "2Gi", "gpu": "1"})
     assert (requests["memory"], limits["memory"]) == ("2Gi", "2Gi")
     assert notes == [
@@ -50,7 +50,7 @@ def test_what_exceeds_the_platform_is_cut_and_said() -> None:
     ]  # fmt: skip
 
 
-def test_a_gpu_is_asked_for_in_both() -> None:
+def test_gpu_has_equal_request_and_limit() -> None:
     requests, limits, _ = granted({"gpu": "2"})
     assert requests["nvidia.com/gpu"] == limits["nvidia.com/gpu"] == "2"
     _, limits, notes = granted({"gpu": "4"}, most={"gpu": "1"})
@@ -58,7 +58,7 @@ def test_a_gpu_is_asked_for_in_both() -> None:
     assert "nvidia.com/gpu" not in granted({"gpu": "0"})[1]
 
 
-def test_an_accelerator_alone_is_one_of_it() -> None:
+def test_accelerator_without_gpu_count_requests_one() -> None:
     policy = Policy(accelerators=Accelerators(resources={"tpu-v5-lite-podslice": "google.com/tpu"}))
     assert granted(accelerator=AcceleratorSpec(device="nvidia-l4"))[1]["nvidia.com/gpu"] == "1"
     assert granted(accelerator=AcceleratorSpec(device="tpu-v5-lite-podslice"), policy=policy)[1]["google.com/tpu"] == "1"
@@ -67,7 +67,7 @@ def test_an_accelerator_alone_is_one_of_it() -> None:
 @pytest.mark.parametrize(
     ("times", "limit", "expected"), [(0, None, "1Gi"), (1, None, str(2 * 2**30)), (2, "3Gi", "3Gi"), (1, "512Mi", "1Gi")]
 )
-def test_more_memory_after_there_was_too_little(times: int, limit: str | None, expected: str) -> None:
+def test_memory_grows_after_out_of_memory(times: int, limit: str | None, expected: str) -> None:
     policy = Policy(memory=Memory(factor=2, limit=limit))
     assert granted(policy=policy, out_of_memory=times)[1]["memory"] == expected
 
@@ -84,7 +84,7 @@ A100 = ("gpu", "In", ["a100-label"])
         (AcceleratorSpec(device="nvidia-a100", unpartitioned=True), [A100, ("size", "DoesNotExist", None)]),
     ],
 )
-def test_the_nodes_that_have_the_accelerator(accelerator: AcceleratorSpec, terms: list[Any]) -> None:
+def test_affinity_and_tolerations_of_an_accelerator(accelerator: AcceleratorSpec, terms: list[Any]) -> None:
     known = Accelerators(device_label="gpu", partition_label="size", devices={"nvidia-a100": "a100-label"}, tolerations=())
     found = accelerator_terms(accelerator, known)
     assert [(term["key"], term["operator"], term.get("values")) for term in found] == terms

@@ -14,21 +14,21 @@ def pod(uid: str, name: str = "p") -> dict[str, Any]:
     return {"metadata": {"namespace": "n", "name": name, "uid": uid}}
 
 
-def test_an_event_of_another_pod_of_the_name_is_not_its() -> None:
+def test_event_of_another_pod_with_the_name_is_ignored() -> None:
     feed = PodSubscription()
     feed.update(pod("one"))
     feed.update(pod("other"))
     assert (feed.pod, feed.gone) == (pod("one"), False)
 
 
-def test_when_another_has_its_name_now_it_is_gone() -> None:
+def test_pod_is_gone_when_another_has_its_name() -> None:
     feed = PodSubscription()
     feed.update(pod("one"))
     feed.replace(pod("other"))
     assert (feed.pod, feed.gone) == (pod("one"), True)
 
 
-def test_the_first_that_is_seen_is_the_pod() -> None:
+def test_first_observed_pod_is_the_subscribed_one() -> None:
     feed = PodSubscription()
     feed.replace(pod("one"))
     assert (feed.pod, feed.gone) == (pod("one"), False)
@@ -36,7 +36,7 @@ def test_the_first_that_is_seen_is_the_pod() -> None:
     assert feed.gone
 
 
-def test_a_new_pod_is_remembered_as_it_was_last_seen() -> None:
+def test_new_pod_is_kept_in_its_last_state() -> None:
     new = NewPods()
     new.apply("MODIFIED", pod("old", "other"))
     new.apply("ADDED", pod("one"))
@@ -46,7 +46,7 @@ def test_a_new_pod_is_remembered_as_it_was_last_seen() -> None:
     assert new.pop(("n", "p")) is None, "it is followed now"
 
 
-def test_a_new_pod_that_is_gone_is_forgotten() -> None:
+def test_deleted_new_pod_is_removed() -> None:
     new = NewPods()
     new.apply("ADDED", pod("one"))
     new.apply("DELETED", pod("one"))
@@ -56,7 +56,7 @@ def test_a_new_pod_that_is_gone_is_forgotten() -> None:
     assert new.pop(("n", "p")) is None
 
 
-def test_only_the_newest_are_remembered_and_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_and_age_of_new_pods_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "MOST_NEW", 2)
     new = NewPods()
     for name in "abc":

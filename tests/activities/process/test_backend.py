@@ -102,19 +102,19 @@ def output(result: object) -> object:
     return outputs["o0"]
 
 
-async def test_a_process_serves_one_task_after_the_other(program: Project, bench: Bench) -> None:
+async def test_process_runs_several_tasks(program: Project, bench: Bench) -> None:
     pids = {output(await bench.run(program.invocation("pid", node=f"n{number}"))) for number in range(3)}
     assert len(pids) == 1
     assert not bench.backend.running()
 
 
-async def test_a_process_is_recycled_after_its_number_of_tasks(program: Project, start_backend: StartBackend) -> None:
+async def test_process_is_recycled_after_its_number_of_tasks(program: Project, start_backend: StartBackend) -> None:
     bench = await start_backend(recycle_after=2, slots=1)
     pids = [output(await bench.run(program.invocation("pid", node=f"n{number}"))) for number in range(5)]
     assert pids[0] == pids[1] != pids[2] == pids[3] != pids[4]
 
 
-async def test_a_process_is_ready_before_the_first_task_and_serves_any_bundle(
+async def test_warm_process_serves_any_bundle(
     program: Project, start_backend: StartBackend
 ) -> None:
     bench = await start_backend(warm=1)
@@ -125,7 +125,7 @@ async def test_a_process_is_ready_before_the_first_task_and_serves_any_bundle(
     assert output(await bench.run(program.invocation("pid"))) == ready
 
 
-async def test_what_is_told_on_the_way(program: Project, bench: Bench) -> None:
+async def test_details_of_a_try_are_reported(program: Project, bench: Bench) -> None:
     result = await bench.run(program.invocation("pid"))
     phases = list(dict.fromkeys(report["phase"] for report in bench.reports))
     assert phases == ["queued", "starting", "running"]
@@ -133,7 +133,7 @@ async def test_what_is_told_on_the_way(program: Project, bench: Bench) -> None:
     assert bench.reports[-1]["claimed"] is True
 
 
-async def test_the_claim_names_the_worker_and_the_tasks_process(program: Project, bench: Bench) -> None:
+async def test_claim_has_the_worker_and_the_process(program: Project, bench: Bench) -> None:
     invocation = program.invocation("pid")
     result = await bench.run(invocation)
     claim = read_claim(program.store, invocation)
@@ -141,7 +141,7 @@ async def test_the_claim_names_the_worker_and_the_tasks_process(program: Project
     assert (claim.owner, claim.pid) == (bench.backend.owner, output(result))
 
 
-async def test_tasks_of_different_bundles_never_meet(make_project: MakeProject, bench: Bench) -> None:
+async def test_tasks_of_different_bundles_never_share_a_process(make_project: MakeProject, bench: Bench) -> None:
     pids: set[object] = set()
     for value in (1, 2, 1, 2):
         project = make_project(PROGRAM)
@@ -156,7 +156,7 @@ async def test_tasks_of_different_bundles_never_meet(make_project: MakeProject, 
     assert len(pids) == 2
 
 
-async def test_tasks_of_different_environments_never_meet(program: Project, bench: Bench) -> None:
+async def test_tasks_of_different_environments_never_share_a_process(program: Project, bench: Bench) -> None:
     answers: list[object] = []
     for value in ("a", "b", "a"):
         settings = TaskSettings(environment={"MODE": value})
@@ -165,7 +165,7 @@ async def test_tasks_of_different_environments_never_meet(program: Project, benc
     assert answers == [[1], [1], [1, 1]]
 
 
-async def test_an_idle_process_makes_room_for_another_environment(program: Project, start_backend: StartBackend) -> None:
+async def test_idle_process_is_replaced_for_another_environment(program: Project, start_backend: StartBackend) -> None:
     bench = await start_backend(slots=1)
     first = output(await bench.run(program.invocation("pid")))
     settings = TaskSettings(environment={"MODE": "other"})
@@ -175,7 +175,7 @@ async def test_an_idle_process_makes_room_for_another_environment(program: Proje
     await until(lambda: not alive(first), "the idle process ends")
 
 
-async def test_what_a_task_changes_in_its_process_is_undone(
+async def test_changes_of_a_task_in_its_process_are_undone(
     program: Project, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", "/home/of-the-worker")
@@ -189,19 +189,19 @@ async def test_what_a_task_changes_in_its_process_is_undone(
 
 
 @pytest.mark.parametrize("task", ["leave_child", "leave_orphan"])
-async def test_processes_that_a_task_leaves_end_with_it(program: Project, bench: Bench, task: str) -> None:
+async def test_processes_left_by_a_task_are_ended(program: Project, bench: Bench, task: str) -> None:
     left = output(await bench.run(program.invocation(task)))
     assert isinstance(left, dict)
     await until(lambda: not alive(left["child"]) and not alive(left["own"]), "what the task left is ended")
     assert output(await bench.run(program.invocation("pid", node="n1"))) != left["own"]
 
 
-async def test_a_process_with_threads_left_is_not_used_again(program: Project, bench: Bench) -> None:
+async def test_process_with_remaining_threads_is_not_reused(program: Project, bench: Bench) -> None:
     first = output(await bench.run(program.invocation("leave_thread")))
     assert output(await bench.run(program.invocation("pid", node="n1"))) != first
 
 
-async def test_tasks_wait_for_a_slot_and_are_told_so(
+async def test_task_without_a_slot_is_reported_as_queued(
     program: Project, start_backend: StartBackend, tmp_path: Path
 ) -> None:
     bench = await start_backend(slots=1)
@@ -218,7 +218,7 @@ async def test_tasks_wait_for_a_slot_and_are_told_so(
     assert output(await first) == output(await second)
 
 
-async def test_a_waiting_task_can_be_ended(program: Project, start_backend: StartBackend, tmp_path: Path) -> None:
+async def test_queued_task_can_be_stopped(program: Project, start_backend: StartBackend, tmp_path: Path) -> None:
     bench = await start_backend(slots=1)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -236,21 +236,21 @@ async def test_a_waiting_task_can_be_ended(program: Project, start_backend: Star
     assert output(await bench.run(program.invocation("pid", node="n2"))) == output(await first)
 
 
-async def test_a_long_result_is_read_from_the_store(program: Project, bench: Bench) -> None:
+async def test_long_result_is_read_from_the_store(program: Project, bench: Bench) -> None:
     invocation = program.invocation("large")
     result = await bench.run(invocation)
     assert result == read_result(program.store, invocation)
     assert len(output(result)) == 1500  # type: ignore[arg-type]
 
 
-async def test_a_task_that_closes_the_runtimes_descriptors_is_told_from_a_crash(program: Project, bench: Bench) -> None:
+async def test_task_that_closes_the_runtimes_descriptors_is_charged_to_the_user(program: Project, bench: Bench) -> None:
     error = (await bench.run(program.invocation("close_everything"))).error
     assert error is not None
     assert (error.kind, error.code) == ("USER", "Crashed")
     assert "closed the file descriptors" in error.message
 
 
-async def test_a_bundle_that_is_gone_is_a_failure_of_the_system(program: Project, bench: Bench) -> None:
+async def test_missing_bundle_is_charged_to_the_platform(program: Project, bench: Bench) -> None:
     invocation = program.invocation("pid")
     assert invocation.bundle is not None
     gone = invocation.bundle.model_copy(update={"digest": "0" * 64})
@@ -259,7 +259,7 @@ async def test_a_bundle_that_is_gone_is_a_failure_of_the_system(program: Project
     assert (caught.value.error.kind, caught.value.error.code) == ("SYSTEM", "NotFound")
 
 
-async def test_an_idle_process_that_died_is_replaced(program: Project, bench: Bench) -> None:
+async def test_dead_idle_process_is_replaced(program: Project, bench: Bench) -> None:
     pid = output(await bench.run(program.invocation("pid")))
     assert isinstance(pid, int)
     os.kill(pid, signal.SIGKILL)
@@ -267,7 +267,7 @@ async def test_an_idle_process_that_died_is_replaced(program: Project, bench: Be
     assert output(await bench.run(program.invocation("pid", node="n1"))) != pid
 
 
-async def test_a_python_that_cannot_start_is_a_failure_of_the_system(
+async def test_process_that_cannot_start_is_charged_to_the_platform(
     program: Project, bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     settings = TaskSettings(environment={"PYTHONHOME": str(tmp_path / "nowhere")})
@@ -282,7 +282,7 @@ async def test_a_python_that_cannot_start_is_a_failure_of_the_system(
     assert output(await bench.run(program.invocation("pid", node="n2")))
 
 
-async def test_closing_ends_what_runs(program: Project, start_backend: StartBackend, tmp_path: Path) -> None:
+async def test_closing_the_backend_ends_running_tasks(program: Project, start_backend: StartBackend, tmp_path: Path) -> None:
     bench = await start_backend()
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)

@@ -124,7 +124,7 @@ async def pids_in(path: Path) -> list[int]:
         ("leave", {"code": 0}, "Exited", "the task's process exited with code 0 before it returned a result"),
     ],
 )
-async def test_a_crash_is_reported_as_what_it_was(
+async def test_crash_is_reported_with_its_cause(
     program: Project, bench: Bench, task: str, inputs: dict[str, int], code: str, text: str
 ) -> None:
     invocation = program.invocation(task, inputs)
@@ -138,7 +138,7 @@ async def test_a_crash_is_reported_as_what_it_was(
     assert (await bench.run(program.invocation("pid", node="n1"))).status == "succeeded"
 
 
-async def test_the_log_of_a_crash_has_the_users_stack(program: Project, bench: Bench) -> None:
+async def test_log_of_a_crash_has_the_users_stack(program: Project, bench: Bench) -> None:
     await bench.run(program.invocation("segfault"))
     log = program.store.read(program.layout.log_chunk("n0", "1", 1, 0)).decode()
     assert log.startswith("before the crash\n")
@@ -162,7 +162,7 @@ async def test_process_killed_without_evidence_of_memory_is_charged_to_the_platf
     assert read_result(program.store, invocation) is None
 
 
-async def test_a_process_that_a_shutdown_ends_costs_no_attempt(program: Project, bench: Bench, tmp_path: Path) -> None:
+async def test_process_ended_by_a_shutdown_is_lost(program: Project, bench: Bench, tmp_path: Path) -> None:
     path = tmp_path / "pid"
     invocation = program.invocation("forever", {"path": str(path)})
     running = bench.start(invocation)
@@ -196,7 +196,7 @@ def test_counter_of_kills_for_memory_exists() -> None:
     assert Path(OomCounter()._path).exists()
 
 
-async def test_what_a_crashed_task_started_is_ended(
+async def test_processes_of_a_crashed_task_are_ended(
     program: Project, start_backend: StartBackend, tmp_path: Path
 ) -> None:
     bench = await start_backend(grace_seconds=0.2)
@@ -209,7 +209,7 @@ async def test_what_a_crashed_task_started_is_ended(
     assert [pid for pid in (child, away, deaf, parent) if alive(pid)] == []
 
 
-async def test_a_time_out_ends_the_task_and_all_it_started(
+async def test_timeout_ends_the_task_and_its_processes(
     program: Project, start_backend: StartBackend, tmp_path: Path
 ) -> None:
     bench = await start_backend(grace_seconds=0.2)
@@ -225,7 +225,7 @@ async def test_a_time_out_ends_the_task_and_all_it_started(
     assert [pid for pid in await pids_in(path) if alive(pid)] == []
 
 
-async def test_a_result_committed_before_the_time_out_wins(
+async def test_result_committed_before_the_timeout_counts(
     program: Project, start_backend: StartBackend, tmp_path: Path
 ) -> None:
     bench = await start_backend(grace_seconds=0.2)
@@ -236,7 +236,7 @@ async def test_a_result_committed_before_the_time_out_wins(
     assert await running == committed
 
 
-async def test_a_cancelled_task_ends_with_all_it_started(
+async def test_stopped_task_is_ended_with_its_processes(
     program: Project, start_backend: StartBackend, tmp_path: Path
 ) -> None:
     bench = await start_backend(grace_seconds=0.2)
@@ -253,7 +253,7 @@ async def test_a_cancelled_task_ends_with_all_it_started(
     assert read_result(program.store, invocation) is None
 
 
-async def test_a_task_that_ignores_the_request_is_killed(
+async def test_task_that_ignores_term_is_killed(
     program: Project, start_backend: StartBackend, tmp_path: Path
 ) -> None:
     bench = await start_backend(grace_seconds=0.2)
@@ -266,7 +266,7 @@ async def test_a_task_that_ignores_the_request_is_killed(
         await running
 
 
-async def test_a_task_may_clean_up_when_it_is_asked_to_end(program: Project, bench: Bench, tmp_path: Path) -> None:
+async def test_task_may_clean_up_after_term(program: Project, bench: Bench, tmp_path: Path) -> None:
     path, bye = tmp_path / "pid", tmp_path / "bye"
     invocation = program.invocation("polite", {"path": str(path), "bye": str(bye)})
     running = bench.start(invocation)
@@ -279,13 +279,13 @@ async def test_a_task_may_clean_up_when_it_is_asked_to_end(program: Project, ben
     assert error.code == "SystemExit"
 
 
-async def test_ending_what_does_not_run_does_nothing(program: Project, bench: Bench) -> None:
+async def test_stopping_an_unknown_try_has_no_effect(program: Project, bench: Bench) -> None:
     invocation = program.invocation("pid")
     await bench.backend.kill(key_of(invocation))
     assert (await bench.run(invocation)).status == "succeeded"
 
 
-async def test_a_cancelled_caller_only_detaches(program: Project, bench: Bench, tmp_path: Path) -> None:
+async def test_cancelled_caller_only_detaches(program: Project, bench: Bench, tmp_path: Path) -> None:
     path = tmp_path / "fifo"
     os.mkfifo(path)
     invocation = program.invocation("forever", {"path": str(path)})

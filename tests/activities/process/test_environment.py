@@ -63,19 +63,19 @@ PROGRAM = """
         ({"environment": {MARKER: "escaped"}}, (), {}),
     ],
 )
-def test_only_what_is_allowed(
+def test_environment_has_allowed_variables_only(
     make_project: MakeProject, settings: dict[str, Any], passed: tuple[str, ...], more: dict[str, str]
 ) -> None:
     invocation = make_project(PROGRAM).invocation("environment", settings=TaskSettings(**settings))
     assert task_environment(invocation, WORKER, passed) == {**ALWAYS, **more}
 
 
-def test_the_platforms_own_variables_are_added(make_project: MakeProject) -> None:
+def test_variables_of_the_invocation_are_added(make_project: MakeProject) -> None:
     invocation = make_project(PROGRAM).invocation("environment", environment={"FLYTEMP_EXECUTION": "run1"})
     assert task_environment(invocation, WORKER, ()) == {**ALWAYS, "FLYTEMP_EXECUTION": "run1"}
 
 
-async def test_a_task_sees_exactly_that(
+async def test_task_has_exactly_this_environment(
     make_project: MakeProject, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TEMPORAL_API_KEY", "credential")

@@ -31,7 +31,7 @@ PROGRAM = """
 
 
 @pytest.mark.parametrize(("child_does", "code"), [("return", 0), ("raise", 1), ("exit", 4)])
-async def test_the_parent_gives_the_result(
+async def test_only_the_parent_returns_the_result(
     make_project: Callable[[str], Project], bench: Bench, child_does: str, code: int
 ) -> None:
     program = make_project(PROGRAM)

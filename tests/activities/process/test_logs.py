@@ -85,7 +85,7 @@ def log_of(program: Project, node: str = "n0") -> bytes:
     return b"".join(program.store.read(f"{folder}/{name}") for name in program.store.list(folder))
 
 
-async def test_everything_that_a_task_writes_is_kept(program: Project, bench: Bench) -> None:
+async def test_complete_output_is_kept(program: Project, bench: Bench) -> None:
     await bench.run(program.invocation("everywhere"))
     assert log_of(program) == b"print\nstderr\ndescriptor\nchild\nno end of line"
 
@@ -96,12 +96,12 @@ async def test_each_task_of_a_process_has_its_own_log(program: Project, bench: B
     assert [log_of(program, f"n{number}") for number in range(3)] == [b"task 0\n", b"task 1\n", b"task 2\n"]
 
 
-async def test_a_quiet_task_leaves_no_log(program: Project, bench: Bench) -> None:
+async def test_task_without_output_has_no_log(program: Project, bench: Bench) -> None:
     await bench.run(program.invocation("quiet"))
     assert program.store.list(program.layout.log_folder("n0", "1", 1)) == []
 
 
-async def test_any_bytes_are_kept(program: Project, bench: Bench) -> None:
+async def test_output_may_be_any_bytes(program: Project, bench: Bench) -> None:
     await bench.run(program.invocation("bytes_and_text"))
     assert log_of(program) == b"\x00\xff\x00flytemp:no\n\\udcff and \xc3\xa9\n"
 
@@ -121,14 +121,14 @@ async def test_output_is_visible_while_the_task_runs(
     assert program.store.list(program.layout.log_folder("n0", "1", 1)) == ["000000.txt", "000001.txt"]
 
 
-async def test_much_output_comes_in_chunks_and_complete(program: Project, bench: Bench) -> None:
+async def test_long_output_is_kept_in_chunks(program: Project, bench: Bench) -> None:
     lines = 20_000
     await bench.run(program.invocation("much", {"lines": lines}))
     assert log_of(program) == b"".join(b"%09d%s\n" % (number, b"x" * 90) for number in range(lines))
     assert len(program.store.list(program.layout.log_folder("n0", "1", 1))) > 1
 
 
-async def test_output_beyond_the_limit_is_dropped_and_the_task_goes_on(
+async def test_output_above_the_limit_is_dropped(
     program: Project, start_backend: StartBackend
 ) -> None:
     bench = await start_backend(log_limit_bytes=10_000)
@@ -150,7 +150,7 @@ async def test_output_beyond_the_limit_is_dropped_and_the_task_goes_on(
         ("hang", TaskSettings(timeout_seconds=1.0), b"going to hang\n"),
     ],
 )
-async def test_the_log_of_a_failure_is_complete(
+async def test_log_of_a_failure_is_complete(
     program: Project, start_backend: StartBackend, task: str, settings: TaskSettings, log: bytes
 ) -> None:
     bench = await start_backend(log_interval_seconds=1000.0)
@@ -164,7 +164,7 @@ class FullStore(LocalStore):
         raise StoreError(f"cannot write {key}: No space left on device")
 
 
-async def test_a_log_that_cannot_be_kept_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_failed_log_writes_are_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     options = ProcessOptions(log_chunk_bytes=1)
     sink = LogSink(FullStore("file:///nowhere"), lambda number: f"logs/{number}.txt", options)
     with caplog.at_level(logging.WARNING):
@@ -177,7 +177,7 @@ async def test_a_log_that_cannot_be_kept_is_told_once(tmp_path: Path, caplog: py
 
 
 @pytest.mark.parametrize("cut", range(1, 40))
-async def test_the_line_that_ends_a_task_is_found_however_it_is_cut(tmp_path: Path, cut: int) -> None:
+async def test_sentinel_is_found_however_the_output_is_cut(tmp_path: Path, cut: int) -> None:
     store = LocalStore(f"file://{tmp_path}")
     sink = LogSink(store, lambda number: f"logs/{number}.txt", ProcessOptions())
     read_end, write_end = os.pipe()

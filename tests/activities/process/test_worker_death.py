@@ -118,7 +118,7 @@ def gone(pids: list[int]) -> bool:
     return not any(alive(pid) for pid in pids)
 
 
-def test_no_process_outlives_a_killed_worker(program: Project, start_worker: StartWorker, tmp_path: Path) -> None:
+def test_no_process_survives_a_killed_worker(program: Project, start_worker: StartWorker, tmp_path: Path) -> None:
     paths = [tmp_path / f"pids{number}" for number in range(2)]
     worker = start_worker(*(program.invocation("family", {"path": str(path)}, node=f"n{n}") for n, path in enumerate(paths)))
     pids = [pid for path in paths for pid in pids_in(path)]
@@ -131,7 +131,7 @@ def test_no_process_outlives_a_killed_worker(program: Project, start_worker: Sta
     assert list(worker.scratch.iterdir()) == []
 
 
-def test_the_guard_survives_what_ends_a_foreground_program(
+def test_guard_ignores_terminal_signals(
     program: Project, start_worker: StartWorker, tmp_path: Path
 ) -> None:
     worker = start_worker(program.invocation("family", {"path": str(tmp_path / "pids")}))
@@ -142,7 +142,7 @@ def test_the_guard_survives_what_ends_a_foreground_program(
     eventually(lambda: gone(pids), "all processes of the task end")
 
 
-async def test_without_a_guard_the_next_worker_ends_what_is_left(
+async def test_next_worker_ends_remaining_processes_without_a_guard(
     program: Project, start_worker: StartWorker, bench: Bench, tmp_path: Path
 ) -> None:
     invocation = program.invocation("family", {"path": str(tmp_path / "pids")})
@@ -157,7 +157,7 @@ async def test_without_a_guard_the_next_worker_ends_what_is_left(
     assert gone(pids)
 
 
-async def test_a_worker_ends_what_dead_ones_left_when_it_starts(
+async def test_starting_worker_ends_processes_of_dead_workers(
     program: Project, start_worker: StartWorker, start_backend: Callable[..., Any], tmp_path: Path
 ) -> None:
     worker = start_worker(program.invocation("family", {"path": str(tmp_path / "pids")}))
@@ -169,7 +169,7 @@ async def test_a_worker_ends_what_dead_ones_left_when_it_starts(
     assert program.store.list("workers") == [layout.worker_key(bench.backend.owner).rpartition("/")[2]]
 
 
-async def test_a_try_of_a_dead_worker_is_lost_and_not_run_again(
+async def test_try_of_a_dead_worker_is_lost_and_not_run_again(
     program: Project, start_worker: StartWorker, bench: Bench, tmp_path: Path
 ) -> None:
     invocation = program.invocation("family", {"path": str(tmp_path / "pids")})
@@ -185,7 +185,7 @@ async def test_a_try_of_a_dead_worker_is_lost_and_not_run_again(
     assert read_claim(program.store, invocation) == claim
 
 
-async def test_a_try_of_a_living_worker_is_followed_to_its_end(
+async def test_try_of_a_living_worker_is_followed(
     program: Project, start_worker: StartWorker, bench: Bench, tmp_path: Path
 ) -> None:
     invocation = program.invocation("family", {"path": str(tmp_path / "pids")})
@@ -200,7 +200,7 @@ async def test_a_try_of_a_living_worker_is_followed_to_its_end(
     assert (await asyncio.to_thread(worker.hear, "result"))["result"] == result.model_dump(mode="json")
 
 
-async def test_a_try_that_loses_its_claim_follows_the_winner(
+async def test_try_without_the_claim_follows_the_owner(
     program: Project, start_worker: StartWorker, bench: Bench, tmp_path: Path
 ) -> None:
     invocation = program.invocation("family", {"path": str(tmp_path / "pids")})
@@ -212,7 +212,7 @@ async def test_a_try_that_loses_its_claim_follows_the_winner(
     assert (await second).outputs == {"o0": 1}
 
 
-async def test_a_result_is_taken_from_whoever_committed_it(program: Project, bench: Bench, tmp_path: Path) -> None:
+async def test_result_of_another_worker_counts(program: Project, bench: Bench, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     invocation = program.invocation("count", {"path": str(ran)})
     committed = commit_result(program.store, invocation, TaskResult(status="succeeded", outputs={"o0": 7}))
@@ -220,14 +220,14 @@ async def test_a_result_is_taken_from_whoever_committed_it(program: Project, ben
     assert not ran.exists()
 
 
-async def test_a_try_that_never_began_is_run(program: Project, bench: Bench, tmp_path: Path) -> None:
+async def test_unclaimed_try_is_run(program: Project, bench: Bench, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     invocation = program.invocation("count", {"path": str(ran)})
     assert (await bench.run(invocation, resumed=True)).outputs == {"o0": 1}
     assert ran.read_text() == "x"
 
 
-async def test_two_that_ask_for_a_try_share_it(program: Project, bench: Bench, tmp_path: Path) -> None:
+async def test_two_callers_share_a_try(program: Project, bench: Bench, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     invocation = program.invocation("count", {"path": str(ran)})
     first, second = bench.start(invocation), bench.start(invocation, resumed=True)
@@ -235,7 +235,7 @@ async def test_two_that_ask_for_a_try_share_it(program: Project, bench: Bench, t
     assert ran.read_text() == "x"
 
 
-async def test_how_a_try_failed_is_told_again(program: Project, bench: Bench) -> None:
+async def test_error_of_a_try_is_raised_again(program: Project, bench: Bench) -> None:
     invocation = program.invocation("count", {"path": "/nowhere"})
     assert claim_try(program.store, invocation, "another worker")
     write_try_error(program.store, invocation, TaskError(kind="SYSTEM", code="StoreError", message="the disk is full"))
@@ -243,7 +243,7 @@ async def test_how_a_try_failed_is_told_again(program: Project, bench: Bench) ->
         await bench.run(invocation, resumed=True)
 
 
-async def test_a_lost_try_of_this_worker_stays_lost(program: Project, bench: Bench, tmp_path: Path) -> None:
+async def test_lost_try_of_this_worker_stays_lost(program: Project, bench: Bench, tmp_path: Path) -> None:
     path = tmp_path / "pids"
     invocation = program.invocation("family", {"path": str(path)})
     running = bench.start(invocation)
@@ -283,7 +283,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_a_worker_elsewhere_lives_as_long_as_its_lease_moves(store: ObjectStore, clock: Clock) -> None:
+def test_remote_worker_is_alive_while_its_lease_changes(store: ObjectStore, clock: Clock) -> None:
     owners, claim = Owners(store), claim_of("far", host="elsewhere/boot/pid")
     for counter in range(1, 6):
         write_lease(store, "far", host="elsewhere/boot/pid", counter=counter)
@@ -294,17 +294,17 @@ def test_a_worker_elsewhere_lives_as_long_as_its_lease_moves(store: ObjectStore,
     assert not owners.is_alive(claim)
 
 
-def test_a_worker_elsewhere_without_a_lease_is_dead(store: ObjectStore) -> None:
+def test_remote_worker_without_a_lease_is_dead(store: ObjectStore) -> None:
     assert not Owners(store).is_alive(claim_of("far", host="elsewhere/boot/pid"))
 
 
-def test_a_pid_that_means_another_process_by_now_is_not_the_worker(store: ObjectStore) -> None:
+def test_reused_pid_is_not_the_worker(store: ObjectStore) -> None:
     write_lease(store, "near", process_started="1")
     assert not Owners(store).is_alive(claim_of("near", process_started="1"))
     assert alive(os.getpid())
 
 
-def test_a_living_worker_has_some_time_to_report_the_end_of_its_task(store: ObjectStore, clock: Clock) -> None:
+def test_living_worker_has_time_to_report_the_end_of_its_task(store: ObjectStore, clock: Clock) -> None:
     write_lease(store, "near")
     owners, claim = Owners(store), claim_of("near", process_started="1")
     assert owners.is_alive(claim)
@@ -325,7 +325,7 @@ def sleeper(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def test_a_dead_workers_process_is_ended_before_its_try_counts_as_lost(store: ObjectStore) -> None:
+def test_process_of_a_dead_worker_is_ended_before_its_try_is_lost(store: ObjectStore) -> None:
     write_lease(store, "near", process_started="1", token="1-1-dead")
     with sleeper({MARKER: "1-1-dead.1."}) as process:
         claim = claim_of("near", pid=process.pid, process_started=process_started(process.pid))
@@ -334,21 +334,21 @@ def test_a_dead_workers_process_is_ended_before_its_try_counts_as_lost(store: Ob
         assert process.wait() == -signal.SIGKILL
 
 
-def test_a_dead_workers_process_is_ended_even_without_its_lease(store: ObjectStore) -> None:
+def test_process_of_a_dead_worker_is_ended_without_its_lease(store: ObjectStore) -> None:
     with sleeper({MARKER: "1-1-dead.1."}) as process:
         claim = claim_of("near", pid=process.pid, process_started=process_started(process.pid))
         assert not Owners(store).is_alive(claim)
         assert not alive(process.pid)
 
 
-def test_while_a_claimed_process_lives_its_try_is_not_lost(store: ObjectStore) -> None:
+def test_try_is_not_lost_while_its_process_lives(store: ObjectStore) -> None:
     with sleeper({"NAME": "without a marker"}) as process:
         claim = claim_of("near", pid=process.pid, process_started=process_started(process.pid))
         assert Owners(store).is_alive(claim)
         assert alive(process.pid)
 
 
-def test_only_processes_of_the_given_marker_are_killed() -> None:
+def test_only_processes_with_the_marker_are_killed() -> None:
     with (
         sleeper({MARKER: "tok.1.", "OTHER": "x"}) as ours,
         sleeper({MARKER: "tok.12."}) as other,
@@ -359,7 +359,7 @@ def test_only_processes_of_the_given_marker_are_killed() -> None:
         assert [process.poll() for process in (other, unmarked)] == [None, None]
 
 
-async def test_a_worker_that_cannot_renew_its_lease_ends_its_tasks(
+async def test_worker_without_a_renewed_lease_ends_its_tasks(
     program: Project, bench: Bench, tmp_path: Path
 ) -> None:
     path = tmp_path / "pids"
@@ -382,7 +382,7 @@ class FlakyStore(LocalStore):
         super().write(key, data)
 
 
-async def test_a_lease_is_renewed_and_its_loss_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lease_is_renewed_until_the_store_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
     monkeypatch.setattr(leases, "FENCE_AFTER_SECONDS", 0.05)
     store, fenced = FlakyStore(f"file://{tmp_path}"), asyncio.Event()
@@ -403,7 +403,7 @@ async def test_a_lease_is_renewed_and_its_loss_is_noticed(tmp_path: Path, monkey
     assert not store.exists(key)
 
 
-async def test_a_worker_with_files_of_its_machine_keeps_its_tasks(
+async def test_worker_with_a_local_store_keeps_its_tasks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
@@ -417,7 +417,7 @@ async def test_a_worker_with_files_of_its_machine_keeps_its_tasks(
     await keeper.stop()
 
 
-async def test_a_store_that_refuses_the_lease_leaves_nothing_running(tmp_path: Path) -> None:
+async def test_refused_lease_leaves_nothing_running(tmp_path: Path) -> None:
     store = FlakyStore(f"file://{tmp_path}")
     store.is_down = True
     options = ProcessOptions(state_dir=tmp_path / "state", scratch_folder=tmp_path / "scratch")

@@ -86,11 +86,11 @@ def chosen(width: int) -> int:
     return area(width=width, height=10)
 
 
-def test_it_is_where_flytekit_has_it() -> None:
+def test_import_path_of_flytekit() -> None:
     assert flytemp.core.container_task.ContainerTask is ContainerTask
 
 
-def test_the_spec() -> None:
+def test_spec_of_a_container_task() -> None:
     spec = described.spec()
     assert (spec.kind, spec.name, spec.loader) == ("container", "geometry.describe", "")
     assert spec.container == ContainerSpec(
@@ -112,7 +112,7 @@ def test_the_spec() -> None:
     assert spec.location.file.endswith("test_container.py")
 
 
-def test_a_workflow_calls_it_like_any_task() -> None:
+def test_workflow_calls_a_container_task() -> None:
     document = compile_entity(both)
     assert isinstance(document, WorkflowDocument)
     check_integrity(document)
@@ -128,7 +128,7 @@ def test_a_workflow_calls_it_like_any_task() -> None:
     assert WorkflowDocument.model_validate_json(document.model_dump_json()) == document
 
 
-def test_the_plan_takes_it_for_a_task() -> None:
+def test_plan_has_a_task_node() -> None:
     document = compile_entity(both)
     assert isinstance(document, WorkflowDocument)
     plan = plan_of(document)
@@ -137,14 +137,14 @@ def test_the_plan_takes_it_for_a_task() -> None:
     assert graph["nodes"][1]["retries"] == 2
 
 
-def test_by_itself_in_maps_and_in_dynamics() -> None:
+def test_container_task_alone_in_maps_and_in_dynamic_tasks() -> None:
     document = task_document(area, None)
     assert list(document_problems(document)) == []
     assert compile_entity(many).root.nodes[0].map.kind == "task"  # type: ignore[union-attr]
     assert compile_entity(chosen)
 
 
-def test_calls_are_checked() -> None:
+def test_wrong_arguments_are_refused() -> None:
     @workflow
     def wrong() -> int:
         return area(width="2", height=3)
@@ -173,7 +173,7 @@ def test_override_of_the_image_is_in_the_node() -> None:
 # ------------------------------------------------------------------------------- where none can run
 
 
-def test_it_does_not_run_in_this_process() -> None:
+def test_container_task_does_not_run_in_this_process() -> None:
     with pytest.raises(NotSupported, match=r"task 'geometry.area' is a command of the image debian:12-slim") as caught:
         area(width=1, height=2)
     assert "kubernetes" in (caught.value.hint or "")
@@ -185,7 +185,7 @@ def test_it_does_not_run_in_this_process() -> None:
         many(widths=[1, 2])
 
 
-def test_a_test_puts_a_mock_in_its_place() -> None:
+def test_container_task_can_be_mocked() -> None:
     with task_mock(area) as mock:
         mock.return_value = 20
         assert mixed(width=2) == 21
@@ -202,18 +202,18 @@ def _made(**options: Any) -> ContainerTask:
     return ContainerTask(**{"name": "c", "image": "i", "command": ["run"], **options})
 
 
-def test_metadata_gives_what_options_do_not() -> None:
+def test_metadata_completes_the_options() -> None:
     assert _made(metadata=TaskMetadata(retries=3, timeout=5)).settings == _made(retries=3, timeout=5).settings
     with pytest.raises(ProgramError, match="both give retries"):
         _made(metadata=TaskMetadata(retries=3), retries=2)
 
 
-def test_an_image_spec_gives_its_name() -> None:
+def test_image_spec_is_resolved_to_its_name() -> None:
     spec = ImageSpec(name="tools", registry="registry", packages=["x"])
     assert _made(image=spec).container.image == spec.image_name()
 
 
-def test_an_empty_command_is_the_images_own() -> None:
+def test_empty_command_is_the_images_own() -> None:
     made = _made(command=[])
     assert entity_problems(made) == []
     assert made.container.command == ()
@@ -235,7 +235,7 @@ def test_an_empty_command_is_the_images_own() -> None:
         ({"retries": -1}, "retries"),
     ],
 )
-def test_what_is_malformed(options: dict[str, Any], message: str) -> None:
+def test_malformed_option_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         _made(**options)
 
@@ -248,7 +248,7 @@ def test_what_is_malformed(options: dict[str, Any], message: str) -> None:
         {"io_strategy": ContainerTask.IOStrategy.DO_NOT_UPLOAD},
     ],
 )
-def test_what_flytekit_has_and_flytemp_has_not(options: dict[str, Any]) -> None:
+def test_unsupported_option_of_flytekit_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(NotSupported, match="not supported") as caught:
         _made(**options)
     assert caught.value.hint
@@ -279,7 +279,7 @@ def test_what_flytekit_has_and_flytemp_has_not(options: dict[str, Any]) -> None:
         ({"resources": Resources(cpu=(2, 1))}, "request of 2", "limit"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(options: dict[str, Any], message: str, hint: str) -> None:
+def test_problem_is_reported_with_its_line(options: dict[str, Any], message: str, hint: str) -> None:
     made = _made(**options)
     with pytest.raises(ProgramError) as caught:
         task_document(made, None)
@@ -290,7 +290,7 @@ def test_what_is_wrong_is_told_with_its_line(options: dict[str, Any], message: s
     assert problem.location.file == __file__
 
 
-def test_calls_of_a_map_are_not_grouped() -> None:
+def test_grouped_map_of_a_container_task_is_refused() -> None:
     @workflow
     def grouped(widths: list[int]) -> list[int]:
         return map_task(area, items_per_task=2)(width=widths, height=widths)
@@ -302,7 +302,7 @@ def test_calls_of_a_map_are_not_grouped() -> None:
 # ------------------------------------------------------------------------------------------ documents
 
 
-def test_the_command_is_part_of_the_digest() -> None:
+def test_command_is_part_of_the_digest() -> None:
     one, other = (task_document(_made(command=[word]), None) for word in ("a", "b"))
     assert digest(one) != digest(other)
 
@@ -315,7 +315,7 @@ def test_the_command_is_part_of_the_digest() -> None:
         ({"loader": "m:t"}, "has the loader 'm:t'"),
     ],
 )
-def test_documents_that_contradict_themselves(changes: dict[str, Any], message: str) -> None:
+def test_contradictory_document_is_refused(changes: dict[str, Any], message: str) -> None:
     document = task_document(area, None)
     wrong = document.model_copy(update={"task": document.task.model_copy(update=changes)})
     assert any(message in problem.message for problem in document_problems(wrong))

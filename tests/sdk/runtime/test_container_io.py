@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("type_", "literal", "content"), VALUES.values(), ids=VALUES.keys())
-def test_a_value_is_a_file_and_the_file_a_value(
+def test_value_survives_its_file(
     type_: Any, literal: Any, content: bytes, folder: Path, transfer: RawDataTransfer
 ) -> None:
     interface = _interface({"x": type_}, {"x": type_})
@@ -57,14 +57,14 @@ def test_a_value_is_a_file_and_the_file_a_value(
     assert read_outputs(interface, folder, transfer) == {"x": literal}
 
 
-def test_null_is_no_file(folder: Path, transfer: RawDataTransfer) -> None:
+def test_null_has_no_file(folder: Path, transfer: RawDataTransfer) -> None:
     interface = _interface({"x": int | None, "y": FlyteFile | None}, {"x": int | None, "y": FlyteFile | None})
     write_inputs({"x": None, "y": None}, interface, folder, CONTAINER)
     assert os.listdir(folder) == ["inputs.json"]
     assert read_outputs(interface, folder, transfer) == {"x": None, "y": None}
 
 
-def test_files_and_directories_are_laid_out(tmp_path: Path, folder: Path) -> None:
+def test_files_and_directories_are_downloaded(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "d" / "sub").mkdir(parents=True)
     (tmp_path / "d" / "sub" / "a").write_bytes(b"in a folder")
     (tmp_path / "f.csv").write_bytes(b"a file")
@@ -86,7 +86,7 @@ def test_files_and_directories_are_laid_out(tmp_path: Path, folder: Path) -> Non
 
 
 @pytest.mark.parametrize("form", ["json", "yaml"])
-def test_all_inputs_are_in_one_file(folder: Path, form: Any) -> None:
+def test_overview_file_has_all_inputs(folder: Path, form: Any) -> None:
     literals = {"n": 3, "t": "ä\n", "l": [1.5], "z": None}
     interface = _interface({"n": int, "t": str, "l": list[float], "z": str | None})
     write_inputs(literals, interface, folder, ContainerSpec(image="i", metadata_format=form))
@@ -95,7 +95,7 @@ def test_all_inputs_are_in_one_file(folder: Path, form: Any) -> None:
     assert "ä" in text
 
 
-def test_a_default_stands_in_and_a_missing_input_is_a_bug(folder: Path) -> None:
+def test_missing_input_has_its_default_or_is_a_bug(folder: Path) -> None:
     integer = _interface({"x": int}).inputs[0].type
     given = Interface(inputs=(Variable(name="x", type=integer, required=False, default=7),))
     write_inputs({}, given, folder, CONTAINER)
@@ -104,13 +104,13 @@ def test_a_default_stands_in_and_a_missing_input_is_a_bug(folder: Path) -> None:
         write_inputs({}, _interface({"x": int}), folder, CONTAINER)
 
 
-def test_an_input_that_does_not_exist_any_more(tmp_path: Path, folder: Path) -> None:
+def test_deleted_input_file_is_not_found(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(NotFound, match="gone"):
         write_inputs({"f": {"uri": str(tmp_path / "gone"), "format": ""}}, _interface({"f": FlyteFile}), folder, CONTAINER)
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "..", ".", ""])
-def test_a_name_is_no_path(name: str, folder: Path, transfer: RawDataTransfer) -> None:
+def test_path_as_a_name_is_refused(name: str, folder: Path, transfer: RawDataTransfer) -> None:
     variable = Variable(name=name, type=_interface({"x": int}).inputs[0].type)
     with pytest.raises(InvalidName):
         write_inputs({name: 1}, Interface(inputs=(variable,)), folder, CONTAINER)
@@ -128,12 +128,12 @@ def test_templates_are_filled_in() -> None:
     assert substitute(given, literals, interface) == ["3", "--two words=true", "[1,2]blue", "[]", "4"]
 
 
-def test_what_is_filled_in_is_not_filled_in_again() -> None:
+def test_templates_in_values_are_not_filled_in() -> None:
     literals = {"a": "{{.inputs.b}}", "b": "secret"}
     assert substitute(["{{.inputs.a}}"], literals, _interface({"a": str, "b": str})) == ["{{.inputs.b}}"]
 
 
-def test_other_braces_stay() -> None:
+def test_other_braces_are_kept() -> None:
     texts = ["{{.State}}", "{{ inputs.x }}", "{x}", "/var/inputs/x"]
     assert substitute(texts, {"x": 1}, _interface({"x": int})) == texts
 
@@ -141,13 +141,13 @@ def test_other_braces_stay() -> None:
 @pytest.mark.parametrize(
     ("type_", "literal"), [(FlyteFile, {"uri": "s3://b/k", "format": ""}), (bytes, "AA=="), (FlyteFile | None, {"uri": "s3://b/k"})]
 )
-def test_files_are_no_text(type_: Any, literal: Any) -> None:
+def test_file_in_a_command_is_refused(type_: Any, literal: Any) -> None:
     with pytest.raises(InputError, match="'x' in it, which is not text") as caught:
         substitute(["{{.inputs.x}}"], {"x": literal}, _interface({"x": type_}))
     assert "path" in (caught.value.hint or "")
 
 
-def test_an_unknown_input_in_a_template() -> None:
+def test_unknown_input_in_a_template_is_refused() -> None:
     with pytest.raises(InputError, match="'y'") as caught:
         substitute(["{{.inputs.y}}"], {"x": 1}, _interface({"x": int}))
     assert caught.value.hint == "inputs: x"
@@ -156,7 +156,7 @@ def test_an_unknown_input_in_a_template() -> None:
 # ------------------------------------------------------------------------------------------ outputs
 
 
-def test_what_echo_writes(folder: Path, transfer: RawDataTransfer) -> None:
+def test_final_newline_is_not_part_of_a_text(folder: Path, transfer: RawDataTransfer) -> None:
     for name, text in {"n": " 42\n", "t": "two\nlines\n", "b": "True\n", "f": "1e3\n", "w": "x\r\n", "keep": "x\n\n"}.items():
         (folder / name).write_bytes(text.encode())
     interface = _interface(outputs={"n": int, "t": str, "b": bool, "f": float, "w": str, "keep": str})
@@ -184,7 +184,7 @@ def test_files_and_directories_are_uploaded(folder: Path, transfer: RawDataTrans
     assert (Path(outputs["d"]["uri"]) / "link").read_bytes() == b"inner"
 
 
-def test_every_missing_output_is_named(folder: Path, transfer: RawDataTransfer) -> None:
+def test_all_missing_outputs_are_named(folder: Path, transfer: RawDataTransfer) -> None:
     (folder / "there").write_text("1")
     (folder / "typo").write_text("1")
     interface = _interface(outputs={"there": int, "b": int, "c": FlyteFile})
@@ -194,7 +194,7 @@ def test_every_missing_output_is_named(folder: Path, transfer: RawDataTransfer) 
     assert "there, typo" in (caught.value.hint or "")
 
 
-def test_no_folder_at_all(tmp_path: Path, transfer: RawDataTransfer) -> None:
+def test_missing_folder_of_outputs(tmp_path: Path, transfer: RawDataTransfer) -> None:
     with pytest.raises(NotFound) as caught:
         read_outputs(_interface(outputs={"a": int}), tmp_path / "nothing", transfer)
     assert "there is nothing" in (caught.value.hint or "")
@@ -215,22 +215,25 @@ def test_no_folder_at_all(tmp_path: Path, transfer: RawDataTransfer) -> None:
         (int | None, b"four", "four"),
     ],
 )
-def test_what_is_not_of_its_type(type_: Any, content: bytes, message: str, folder: Path, transfer: RawDataTransfer) -> None:
+def test_output_of_a_wrong_type_is_refused(
+    type_: Any, content: bytes, message: str, folder: Path, transfer: RawDataTransfer
+) -> None:
     (folder / "x").write_bytes(content)
     with pytest.raises(TypeMismatch, match=message) as caught:
         read_outputs(_interface(outputs={"x": type_}), folder, transfer)
     assert caught.value.message.startswith(f"the output 'x', {folder / 'x'}: ")
 
 
-def test_a_file_for_a_directory_and_the_other_way_round(folder: Path, transfer: RawDataTransfer) -> None:
+def test_file_instead_of_a_directory_is_refused(folder: Path, transfer: RawDataTransfer) -> None:
     (folder / "f").write_text("")
     (folder / "d").mkdir()
-    for name, type_, message in (("f", FlyteDirectory, "not a directory"), ("d", FlyteFile, "not a file"), ("d", str, "no file")):
+    cases = (("f", FlyteDirectory, "not a directory"), ("d", FlyteFile, "not a file"), ("d", str, "not a file"))
+    for name, type_, message in cases:
         with pytest.raises(TypeMismatch, match=message):
             read_outputs(_interface(outputs={name: type_}), folder, transfer)
 
 
-def test_a_pipe_is_not_waited_for(folder: Path, transfer: RawDataTransfer) -> None:
+def test_pipe_as_output_is_refused(folder: Path, transfer: RawDataTransfer) -> None:
     os.mkfifo(folder / "x")
     for type_ in (str, FlyteFile):
         with pytest.raises(TypeMismatch, match="not a file"):
@@ -238,7 +241,7 @@ def test_a_pipe_is_not_waited_for(folder: Path, transfer: RawDataTransfer) -> No
 
 
 @pytest.mark.parametrize("type_", [str, FlyteFile, bytes, str | None])
-def test_a_link_out_of_the_folder_is_not_followed(type_: Any, tmp_path: Path, folder: Path, transfer: RawDataTransfer) -> None:
+def test_link_out_of_the_folder_is_refused(type_: Any, tmp_path: Path, folder: Path, transfer: RawDataTransfer) -> None:
     (tmp_path / "token").write_text("secret")
     (folder / "x").symlink_to(tmp_path / "token")
     with pytest.raises(InputError, match="not a file in the folder"):
@@ -246,7 +249,7 @@ def test_a_link_out_of_the_folder_is_not_followed(type_: Any, tmp_path: Path, fo
 
 
 @pytest.mark.parametrize("target", ["..", "../..", ".", "/etc", "gone", "../../token"])
-def test_a_link_in_a_directory(target: str, tmp_path: Path, folder: Path, transfer: RawDataTransfer) -> None:
+def test_link_in_a_directory_is_refused(target: str, tmp_path: Path, folder: Path, transfer: RawDataTransfer) -> None:
     (tmp_path / "token").write_text("secret")
     (folder / "d").mkdir()
     (folder / "d" / "link").symlink_to(target)
@@ -255,7 +258,7 @@ def test_a_link_in_a_directory(target: str, tmp_path: Path, folder: Path, transf
     assert not (tmp_path / "raw").exists()
 
 
-def test_a_value_that_is_too_large(folder: Path, transfer: RawDataTransfer) -> None:
+def test_too_large_output_is_refused(folder: Path, transfer: RawDataTransfer) -> None:
     (folder / "x").write_bytes(b"a" * (2 * 2**20 + 1))
     with pytest.raises(LimitExceeded, match=r"the output 'x', .*: it measures"):
         read_outputs(_interface(outputs={"x": str}), folder, transfer)

@@ -125,13 +125,13 @@ def test_outputs_are_committed_and_the_try_is_claimed(program: Project, options:
         ("add", {"x": 1, "y": 2}, {"o0": 3}),
     ],
 )
-def test_every_form_of_output(
+def test_all_forms_of_outputs_are_committed(
     program: Project, options: ExecutionOptions, task: str, inputs: dict[str, Any], outputs: dict[str, Any]
 ) -> None:
     assert run(program, options, task, inputs).outputs == outputs
 
 
-def test_the_loser_of_a_claim_runs_nothing(program: Project, options: ExecutionOptions, tmp_path: Path) -> None:
+def test_caller_without_the_claim_runs_nothing(program: Project, options: ExecutionOptions, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     invocation = program.invocation("count", {"path": str(ran)})
     assert execute(invocation, program.store, owner="first", options=options) is not None
@@ -142,13 +142,13 @@ def test_the_loser_of_a_claim_runs_nothing(program: Project, options: ExecutionO
     assert claim.owner == "first"
 
 
-def test_the_first_commit_of_an_attempt_stands(program: Project, options: ExecutionOptions) -> None:
+def test_first_commit_of_an_attempt_counts(program: Project, options: ExecutionOptions) -> None:
     first = run(program, options, "add", {"x": 1})
     second = run(program, options, "add", {"x": 5}, try_=2)
     assert second == first
 
 
-def test_of_many_processes_that_race_for_a_try_one_runs(program: Project, tmp_path: Path) -> None:
+def test_one_of_many_racing_processes_runs_the_try(program: Project, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     invocation = program.invocation("count", {"path": str(ran)})
     code = """
@@ -182,7 +182,7 @@ print("ran" if result is not None else "lost")
     assert ran.read_text() == "x"
 
 
-def test_inputs_come_from_results_and_from_the_execution(program: Project, options: ExecutionOptions) -> None:
+def test_inputs_are_read_from_results_and_the_execution(program: Project, options: ExecutionOptions) -> None:
     layout = program.layout
     program.store.write(
         layout.result("a.b", "2"),
@@ -201,7 +201,7 @@ def test_inputs_come_from_results_and_from_the_execution(program: Project, optio
     assert result.outputs == {"o0": 1 + 5 + 100 + 1000 + 4}
 
 
-def test_a_task_knows_its_execution_and_has_a_folder_of_its_own(program: Project, options: ExecutionOptions) -> None:
+def test_context_of_a_task(program: Project, options: ExecutionOptions) -> None:
     before = os.getcwd()
     result = run(program, options, "where")
     assert result.outputs is not None
@@ -216,14 +216,14 @@ def test_a_task_knows_its_execution_and_has_a_folder_of_its_own(program: Project
     assert os.getcwd() == before
 
 
-def test_a_local_run_may_keep_its_directory(program: Project, options: ExecutionOptions) -> None:
+def test_current_directory_may_be_kept(program: Project, options: ExecutionOptions) -> None:
     here = ExecutionOptions(bundles=options.bundles, change_directory=False)
     result = run(program, here, "where")
     assert result.outputs is not None
     assert result.outputs["o0"]["cwd"] == os.getcwd()
 
 
-def test_a_file_is_uploaded_below_the_raw_data_prefix(program: Project, options: ExecutionOptions) -> None:
+def test_file_is_uploaded_below_the_raw_data_prefix(program: Project, options: ExecutionOptions) -> None:
     result = run(program, options, "report")
     assert result.outputs is not None
     uri = result.outputs["o0"]["uri"]
@@ -239,7 +239,7 @@ def test_a_file_is_uploaded_below_the_raw_data_prefix(program: Project, options:
         ("absent", "TypeMismatch", "nowhere.txt"),
     ],
 )
-def test_outputs_that_do_not_fit_are_the_users_error(
+def test_output_of_a_wrong_type_is_charged_to_the_user(
     program: Project, options: ExecutionOptions, task: str, code: str, text: str
 ) -> None:
     error = run(program, options, task).error
@@ -248,14 +248,14 @@ def test_outputs_that_do_not_fit_are_the_users_error(
     assert text.format(module=program.module) in error.message
 
 
-def test_an_input_that_does_not_fit_is_the_users_error(program: Project, options: ExecutionOptions) -> None:
+def test_input_of_a_wrong_type_is_charged_to_the_user(program: Project, options: ExecutionOptions) -> None:
     error = run(program, options, "add", {"x": "one"}).error
     assert error is not None
     assert (error.kind, error.code, error.retryable) == ("USER", "TypeMismatch", False)
     assert f"Failed to convert inputs of task '{program.module}.add':\n  Failed argument 'x'" in error.message
 
 
-def test_a_path_that_leads_nowhere_is_the_users_error(program: Project, options: ExecutionOptions) -> None:
+def test_missing_path_in_an_input_is_charged_to_the_user(program: Project, options: ExecutionOptions) -> None:
     key = program.layout.result("a", "1")
     program.store.write(key, TaskResult(status="succeeded", outputs={"o": None}).model_dump_json().encode())
     error = run(program, options, "add", closed={"x": {"result": "a/1", "output": "o", "path": ["field"]}}).error
@@ -279,7 +279,7 @@ def _failure(invocation: Invocation, store: ObjectStore, options: ExecutionOptio
         (b'{"outputs": {}}', "CorruptData"),
     ],
 )
-def test_inputs_that_cannot_be_read_are_not_the_users_error(
+def test_unreadable_input_is_charged_to_the_platform(
     program: Project, options: ExecutionOptions, content: bytes | None, code: str
 ) -> None:
     if content is not None:
@@ -291,7 +291,7 @@ def test_inputs_that_cannot_be_read_are_not_the_users_error(
     assert read_result(program.store, invocation) is None
 
 
-def test_a_bundle_that_is_gone_is_not_the_users_error(program: Project, options: ExecutionOptions) -> None:
+def test_missing_bundle_is_charged_to_the_platform(program: Project, options: ExecutionOptions) -> None:
     invocation = program.invocation("add", {"x": 1})
     assert invocation.bundle is not None
     gone = invocation.bundle.model_copy(update={"digest": "0" * 64})
@@ -318,7 +318,7 @@ class FullStore(RefusingStore):
         raise StoreError(f"cannot write {key}: No space left on device")
 
 
-def test_a_result_that_cannot_be_committed_is_not_the_users_error(program: Project, options: ExecutionOptions) -> None:
+def test_failed_commit_is_charged_to_the_platform(program: Project, options: ExecutionOptions) -> None:
     store = RefusingStore(program.store.uri)
     invocation = program.invocation("add", {"x": 1})
     failure = _failure(invocation, store, options)
@@ -326,7 +326,7 @@ def test_a_result_that_cannot_be_committed_is_not_the_users_error(program: Proje
     assert read_try_error(store, invocation) == failure.error
 
 
-def test_without_a_claim_nothing_runs(program: Project, options: ExecutionOptions, tmp_path: Path) -> None:
+def test_nothing_runs_without_a_claim(program: Project, options: ExecutionOptions, tmp_path: Path) -> None:
     store = FullStore(program.store.uri)
     ran = tmp_path / "ran"
     failure = _failure(program.invocation("count", {"path": str(ran)}), store, options)
@@ -334,7 +334,7 @@ def test_without_a_claim_nothing_runs(program: Project, options: ExecutionOption
     assert not ran.exists()
 
 
-def test_another_version_of_the_protocol_is_refused(program: Project, options: ExecutionOptions) -> None:
+def test_other_protocol_is_refused(program: Project, options: ExecutionOptions) -> None:
     failure = _failure(program.invocation("add", {"x": 1}, protocol=99), program.store, options)
     assert failure.error.kind == "SYSTEM"
     assert "version 99" in failure.error.message

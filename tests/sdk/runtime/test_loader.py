@@ -31,7 +31,7 @@ def error_of(project: Project, options: ExecutionOptions, loader: str) -> TaskEr
     return result.error
 
 
-def test_import_roots_come_first_and_in_their_order(project: Project, options: ExecutionOptions) -> None:
+def test_import_roots_are_first_on_the_path(project: Project, options: ExecutionOptions) -> None:
     name = f"program{project.number}_rooted"
     for folder, value in (("src", 2), ("lib", 3)):
         source = f"from flytemp import task\n\n@task\ndef one() -> int:\n    return {value}\n"
@@ -45,7 +45,7 @@ def test_import_roots_come_first_and_in_their_order(project: Project, options: E
     assert sys.path[:2] == [str(options.bundles / ref.digest / folder) for folder in ("lib", "src")]
 
 
-def test_without_a_bundle_the_code_is_imported_in_place(
+def test_code_without_a_bundle_is_imported_in_place(
     project: Project, options: ExecutionOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write(TASK)
@@ -65,7 +65,7 @@ def test_without_a_bundle_the_code_is_imported_in_place(
         ("{module}:number", "'{module}:number' is a int, not a task"),
     ],
 )
-def test_what_is_not_there_is_named(project: Project, options: ExecutionOptions, loader: str, text: str) -> None:
+def test_missing_module_or_attribute_is_named(project: Project, options: ExecutionOptions, loader: str, text: str) -> None:
     project.write(TASK)
     error = error_of(project, options, loader.format(module=project.module))
     assert (error.kind, error.code, error.retryable) == ("USER", "NotLoadable", False)
@@ -83,7 +83,7 @@ def test_what_is_not_there_is_named(project: Project, options: ExecutionOptions,
         ("import sys; sys.exit(3)", "SystemExit", "sys.exit(3)", True),
     ],
 )
-def test_an_error_while_importing_is_the_users_own(
+def test_error_during_import_is_charged_to_the_user(
     project: Project, options: ExecutionOptions, source: str, code: str, text: str, retryable: bool
 ) -> None:
     project.write(f"from flytemp import task\n{source}\n")
@@ -94,14 +94,14 @@ def test_an_error_while_importing_is_the_users_own(
     assert "importlib" not in error.traceback
 
 
-def test_an_unusable_annotation_is_the_users_error(project: Project, options: ExecutionOptions) -> None:
+def test_invalid_annotation_is_charged_to_the_user(project: Project, options: ExecutionOptions) -> None:
     project.write("from flytemp import task\n\n@task\ndef one(x: 'Nowhere') -> int:\n    return 1\n")
     error = error_of(project, options, "one")
     assert (error.kind, error.retryable) == ("USER", False)
     assert "Nowhere" in error.message
 
 
-def test_a_module_hidden_by_an_installed_one_is_explained(project: Project, options: ExecutionOptions) -> None:
+def test_hidden_module_is_explained(project: Project, options: ExecutionOptions) -> None:
     project.write(TASK, "json.py")  # imported long before any user's code is
     error = error_of(project, options, "json:one")
     assert (error.kind, error.code, error.retryable) == ("USER", "NotLoadable", False)
@@ -109,7 +109,7 @@ def test_a_module_hidden_by_an_installed_one_is_explained(project: Project, opti
     assert "hint: rename json.py" in error.message
 
 
-def test_a_warm_process_loads_little() -> None:
+def test_warm_process_imports_few_modules() -> None:
     code = "import flytemp.runtime.serve, sys; print(*sys.modules)"
     environment = {"PATH": os.environ["PATH"]}
     done = subprocess.run(

@@ -173,6 +173,6 @@ def test_unknown_field_inside_an_invocation_is_ignored_when_read(project: Projec
 
 
 @pytest.mark.parametrize("document", [b"{}", b"[]", b"no JSON", {"status": "other"}])
-def test_document_that_is_not_one_is_refused(document: Any) -> None:
+def test_invalid_document_is_refused(document: Any) -> None:
     with pytest.raises(ValidationError):
         TaskResult.read(document)

@@ -122,7 +122,7 @@ def error_of(program: Project, options: ExecutionOptions, task: str, **inputs: o
     return result.error
 
 
-def test_the_traceback_is_the_users_own(program: Project, options: ExecutionOptions) -> None:
+def test_traceback_has_the_users_frames(program: Project, options: ExecutionOptions) -> None:
     error = error_of(program, options, "plain")
     assert (error.kind, error.code, error.retryable) == ("USER", "ValueError", True)
     assert error.message == "invalid literal for int() with base 10: 'x'"
@@ -139,14 +139,14 @@ def test_the_traceback_is_the_users_own(program: Project, options: ExecutionOpti
 
 
 @pytest.mark.parametrize("task", ["asynchronous", "chained", "group", "endless"])
-def test_no_frame_of_flytemp_or_of_its_machinery_is_shown(program: Project, options: ExecutionOptions, task: str) -> None:
+def test_traceback_has_no_frames_of_flytemp(program: Project, options: ExecutionOptions, task: str) -> None:
     error = error_of(program, options, task)
     shown = [line for line in error.traceback.splitlines() if line.strip(' |').startswith("File ")]
     assert shown
     assert all(f'"{program.module}.py"' in line or f'"helper{program.number}.py"' in line for line in shown)
 
 
-def test_the_cause_is_shown(program: Project, options: ExecutionOptions) -> None:
+def test_traceback_has_the_cause(program: Project, options: ExecutionOptions) -> None:
     error = error_of(program, options, "chained")
     assert (error.code, error.message) == ("RuntimeError", "it went wrong")
     cause, _, effect = error.traceback.partition("direct cause")
@@ -169,27 +169,27 @@ def test_the_cause_is_shown(program: Project, options: ExecutionOptions) -> None
         ("leaves_with_text", "SystemExit", "the task called sys.exit: no input files", True),
     ],
 )
-def test_every_exception_is_reported_as_it_is(
+def test_exception_is_reported_with_its_class_and_text(
     program: Project, options: ExecutionOptions, task: str, code: str, message: str, retryable: bool
 ) -> None:
     error = error_of(program, options, task)
     assert (error.kind, error.code, error.message, error.retryable) == ("USER", code, message, retryable)
 
 
-def test_what_the_user_calls_the_platforms_fault_costs_no_retry(program: Project, options: ExecutionOptions) -> None:
+def test_system_exception_of_the_user_is_charged_to_the_platform(program: Project, options: ExecutionOptions) -> None:
     with pytest.raises(TryFailed, match="the cluster is on fire") as caught:
         execute(program.invocation("platform"), program.store, owner="me", options=options)
     assert (caught.value.error.kind, caught.value.error.code) == ("SYSTEM", "FlyteSystemException")
 
 
-def test_a_local_run_ends_at_an_interrupt(program: Project, options: ExecutionOptions) -> None:
+def test_interrupt_ends_a_local_run(program: Project, options: ExecutionOptions) -> None:
     local = ExecutionOptions(bundles=options.bundles, interruptible=True)
     with pytest.raises(KeyboardInterrupt):
         execute(program.invocation("interrupted"), program.store, owner="me", options=local)
 
 
 @pytest.mark.parametrize("task", ["endless", "talkative"])
-def test_texts_are_bounded(program: Project, options: ExecutionOptions, task: str) -> None:
+def test_message_and_traceback_are_bounded(program: Project, options: ExecutionOptions, task: str) -> None:
     error = error_of(program, options, task)
     note = 100
     assert len(error.message) < MESSAGE_CHARACTERS + note
@@ -198,7 +198,7 @@ def test_texts_are_bounded(program: Project, options: ExecutionOptions, task: st
 
 
 @pytest.mark.parametrize(("task", "code"), [("leaves", 0), ("leaves", 3), ("script", 3)])
-def test_leaving_without_the_outputs_is_a_failure(
+def test_exit_without_outputs_fails(
     program: Project, options: ExecutionOptions, task: str, code: int
 ) -> None:
     error = error_of(program, options, task, code=code)
@@ -206,7 +206,7 @@ def test_leaving_without_the_outputs_is_a_failure(
     assert error.message == f"the task called sys.exit({code}) instead of returning its outputs"
 
 
-def test_leaving_well_where_nothing_is_to_be_returned_is_success(program: Project, options: ExecutionOptions) -> None:
+def test_exit_0_of_a_task_without_outputs_succeeds(program: Project, options: ExecutionOptions) -> None:
     result = execute(
         program.invocation("script", {"code": 0}), program.store, owner="me", options=options
     )
@@ -214,7 +214,7 @@ def test_leaving_well_where_nothing_is_to_be_returned_is_success(program: Projec
     assert (result.status, result.outputs) == ("succeeded", {})
 
 
-def test_an_exception_named_like_a_code_of_flytemps_own_is_qualified() -> None:
+def test_exception_with_a_reserved_name_is_qualified() -> None:
     class Timeout(Exception):
         pass
 
