@@ -65,11 +65,7 @@ async def test_only_the_worker_with_the_activity_handles_the_end(
     assert asked == []
 
 
-<<<<<<< HEAD
 async def test_kept_pod_stays_when_its_execution_has_ended_at_once(
-=======
-async def test_kept_pod_stays_when_its_execution_finishes_at_once(
->>>>>>> a2fc2f0 (Name the tests of backends and runtime for the behaviour they check)
     start_backend: StartBackend, program: Project, cluster: KubernetesAccess, namespace: str
 ) -> None:
     one, other = await start_backend(keep_pods="failed"), await start_backend(keep_pods="failed")
