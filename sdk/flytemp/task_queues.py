@@ -9,7 +9,7 @@ from __future__ import annotations
 
 def deployment_of(task_queue: str, pool: str | None) -> str:
     """Return the name under which the workers of a pool, or the default workers for None, publish limits and label pods."""
-    return f"{task_queue}-{pool}" if pool else task_queue
+    return tasks_queue(task_queue, pool) if pool else task_queue
 
 
 def tasks_queue(task_queue: str, pool: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Registering tells what a platform does not give, or refuses it: its workers left word in the store."""
+"""Registration compares the requests of tasks with the published limits, and warns or refuses."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ def source(tmp_path: Path) -> Path:
         ({"ephemeral_storage": "2"}, {"cpu": "9"}, ["ephemeral storage 2 is more than the 1"]),
     ],
 )
-def test_what_exceeds(requests: dict[str, str], limits: dict[str, str], expected: list[str]) -> None:
+def test_amounts_above_the_limits(requests: dict[str, str], limits: dict[str, str], expected: list[str]) -> None:
     stated = ResourceSpec(requests=ResourceAmounts(**requests), limits=ResourceAmounts(**limits))
     assert list(exceeding(stated, ResourceAmounts(memory="4Gi", ephemeral_storage="1"))) == expected
 
 
-def test_the_nearer_word_counts() -> None:
+def test_limits_of_the_domain_take_precedence() -> None:
     overrides = {"p": ResourceAmounts(memory="1Gi", cpu="1"), "p-d": ResourceAmounts(memory="2Gi")}
     known = PlatformLimits(limits=ResourceAmounts(memory="4Gi", gpu="1"), overrides=overrides)
     assert known.of("q", "d") == ResourceAmounts(memory="4Gi", gpu="1")
@@ -86,30 +86,30 @@ def test_the_nearer_word_counts() -> None:
     assert known.of("p", "d") == ResourceAmounts(memory="2Gi", cpu="1", gpu="1")
 
 
-def test_registering_tells_what_is_cut(store: ObjectStore, source: Path) -> None:
+def test_registration_warns_of_requests_that_are_reduced(store: ObjectStore, source: Path) -> None:
     publish_limits(store, "gpus", PlatformLimits(limits=LIMITS))
     registration = register_paths(store, [source], task_queue="gpus", **PLACE)
-    told = [str(warning) for warning in registration.warnings if "platform" in str(warning)]
+    warned = [str(warning) for warning in registration.warnings if "platform" in str(warning)]
     end = "that the platform gives to a task in p-d; it gets that much"
-    assert told == [
+    assert warned == [
         f"limits_program.py:5: task limits_program.train: memory 64Gi is more than the 32Gi {end}",
         f"limits_program.py:14: workflow limits_program.main, node n1: gpu 4 is more than the 2 {end}",
     ]
     assert registration.entries
 
 
-def test_nodes_in_branches_count_too(store: ObjectStore, tmp_path: Path) -> None:
+def test_nodes_in_branches_are_checked(store: ObjectStore, tmp_path: Path) -> None:
     path = tmp_path / "src" / "branching_program.py"
     path.parent.mkdir()
     path.write_text(BRANCHING)
     publish_limits(store, "gpus", PlatformLimits(limits=LIMITS))
     registration = register_paths(store, [path], task_queue="gpus", **PLACE)
-    told = [str(warning) for warning in registration.warnings if "platform" in str(warning)]
-    assert len(told) == 1
-    assert "workflow branching_program.main, node n0.n0: gpu 4 is more than the 2" in told[0]
+    warned = [str(warning) for warning in registration.warnings if "platform" in str(warning)]
+    assert len(warned) == 1
+    assert "workflow branching_program.main, node n0.n0: gpu 4 is more than the 2" in warned[0]
 
 
-def test_registering_refuses_where_the_platform_does(store: ObjectStore, source: Path) -> None:
+def test_registration_refuses_requests_if_the_platform_does(store: ObjectStore, source: Path) -> None:
     publish_limits(store, "gpus", PlatformLimits(refuse=True, limits=LIMITS))
     with pytest.raises(ProgramError) as caught:
         register_paths(store, [source], task_queue="gpus", **PLACE)
@@ -121,20 +121,20 @@ def test_registering_refuses_where_the_platform_does(store: ObjectStore, source:
 def test_limits_of_the_tasks_pool_apply(store: ObjectStore, source: Path) -> None:
     source.write_text(PROGRAM.replace("gpu=\"4\"))", "gpu=\"4\"), pool=\"big\")"))
     publish_limits(store, "gpus", PlatformLimits(limits=LIMITS))
-    publish_limits(store, "gpus-big", PlatformLimits(limits=ResourceAmounts(gpu="8")))
+    publish_limits(store, "gpus-tasks-big", PlatformLimits(limits=ResourceAmounts(gpu="8")))
     warnings = [str(one) for one in register_paths(store, [source], task_queue="gpus", **PLACE).warnings]
     exceeded = [warning for warning in warnings if "platform" in warning]
     assert len(exceeded) == 1
     assert "memory 64Gi is more than the 32Gi" in exceeded[0]
-    publish_limits(store, "gpus-big", PlatformLimits(refuse=True, limits=ResourceAmounts(gpu="3")))
+    publish_limits(store, "gpus-tasks-big", PlatformLimits(refuse=True, limits=ResourceAmounts(gpu="3")))
     with pytest.raises(ProgramError) as caught:
         register_paths(store, [source], task_queue="gpus", **PLACE)
     assert len(caught.value.problems) == 2
 
 
-def test_words_that_are_not_understood_count_for_nothing(store: ObjectStore) -> None:
+def test_limits_in_an_unknown_form_are_ignored(store: ObjectStore) -> None:
     store.write(layout.platform_limits_key("gpus"), b'{"limits": 7}')
-    assert read_limits(store, "gpus") == PlatformLimits() == read_limits(store, "never heard of")
+    assert read_limits(store, "gpus") == PlatformLimits() == read_limits(store, "another queue")
 
 
 def test_an_odd_name_of_a_queue_is_one_folder(store: ObjectStore) -> None:
