@@ -1,7 +1,8 @@
-"""Records the golden histories: `python -m tests.replay.record`. Run it for a new version, and commit what it writes.
+"""Recorder of the golden histories: ``python -m tests.replay.record``.
 
-A recorded history is never changed afterwards: it stands for runs that are under way somewhere. So only scenarios that have
-none are recorded.
+The command records the scenarios that have no history of `VERSION`, and needs about two minutes. A recorded history stands for
+executions of users that are in progress, so it is not changed after the release of its version. Before the release, run
+``python -m tests.replay.record --replace``, which deletes the histories of `VERSION` and records all of them again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import gzip
 import json
 import re
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -35,18 +37,19 @@ SCENARIOS: dict[str, tuple[str, dict[str, Any]]] = {
     "map-failures": ("kinds.some_fail", {"xs": [1, 2, 3, 4]}),
     "map-groups": ("kinds.grouped", {"xs": [1, 2, 3, 4, 5]}),
     "map-stored": ("kinds.mapped_texts", {"n": 20}),
-    "map-parts": ("kinds.mapped_range", {"n": 11}),
+    "map-chunks": ("kinds.mapped_range", {"n": 11}),
     "map-too-many-failures": ("kinds.all_must", {"xs": [1, 2, 3]}),
     "dynamic": ("kinds.sorted_numbers", {"xs": [3, 1, 2]}),
     "launch-plan": ("kinds.parent", {"x": 1}),
     "sleep": ("kinds.slept", {"x": 1}),
     "handler": ("kinds.guarded", {"x": 1}),
     "deadline": ("kinds.hurried", {"x": 1}),
-    "time-out": ("kinds.impatient", {"x": 1}),
+    "timeout": ("kinds.impatient", {"x": 1}),
 }
 
 
 def is_recorded(name: str) -> bool:
+    """Return True if the scenario has a history."""
     return bool(list(HISTORIES.glob(f"{VERSION}-{name}-[0-9]*.json.gz")))
 
 
@@ -66,8 +69,8 @@ async def record(installation: Installation, folder: Path) -> None:
             await _answered(client, name, "kinds.gated" if name == "gates" else "kinds.gated_items", inputs)
     if not is_recorded("retried"):
         await _retried(client, folder)
-    if not is_recorded("ahead"):
-        await _many(installation, "ahead", 80, starts_ahead=1_000)
+    if not is_recorded("early-start"):
+        await _many(installation, "early-start", 80, starts_ahead=1_000)
     if not is_recorded("many"):
         await _many(installation, "many", 200, starts_ahead=0)
 
@@ -82,7 +85,7 @@ async def _cancelled(client: Client, folder: Path) -> None:
 
 
 async def _answered(client: Client, name: str, target: str, inputs: dict[str, Any]) -> None:
-    """A pause and a resumption, an answer before its gate opens and one after."""
+    """Record a pause and its end, an answer before its gate opens and one after."""
     handle = await client.launch(target, inputs=inputs, name=f"golden-{name}")
     await handle.approve("good")
     await handle.pause("recorded")
@@ -95,7 +98,7 @@ async def _answered(client: Client, name: str, target: str, inputs: dict[str, An
 
 
 async def _retried(client: Client, folder: Path) -> None:
-    """An execution that failed, and goes on."""
+    """Record an execution that failed and is retried."""
     handle = await client.launch("kinds.mended", inputs={"file": str(folder / "mended")}, name="golden-retried")
     await handle.wait(DEADLINE_SECONDS)
     (folder / "mended").touch()
@@ -105,7 +108,7 @@ async def _retried(client: Client, folder: Path) -> None:
 
 
 async def _many(installation: Installation, name: str, count: int, *, starts_ahead: int) -> None:
-    """More tasks than may be in flight at first; some are started before their activities, as those of a worker with pods."""
+    """Record more tasks than the initial window; with ``starts_ahead``, tries are started early as on a worker with pods."""
     client = await Client.connect(installation.settings({"FLYTEMP_TASK_QUEUE": f"golden-{name}"}))
     async with serving(client, ThreadBackend(client.store), starts_ahead=starts_ahead):
         inputs, options = {"xs": [1] * count}, LaunchOptions(max_parallelism=0)
@@ -115,8 +118,8 @@ async def _many(installation: Installation, name: str, count: int, *, starts_ahe
 
 
 async def save(client: Client, workflow_id: str, name: str) -> None:
-    """All runs of a workflow id, the continued ones too, and its children's."""
-    await asyncio.sleep(2)  # visibility follows a moment later
+    """Write the histories of all runs of a workflow and of its children."""
+    await asyncio.sleep(2)  # until the runs can be listed
     query = f"WorkflowId STARTS_WITH '{workflow_id}'"
     runs = [run async for run in client.temporal.list_workflows(query)]
     for number, run in enumerate(sorted(runs, key=lambda run: run.start_time)):
@@ -129,6 +132,10 @@ async def save(client: Client, workflow_id: str, name: str) -> None:
 
 
 def main() -> None:
+    """Record the scenarios."""
+    if "--replace" in sys.argv[1:]:
+        for file in HISTORIES.glob(f"{VERSION}-*.json.gz"):
+            file.unlink()
     with tempfile.TemporaryDirectory(prefix="golden-") as temporary:
         folder = Path(temporary)
         installation = Installation.start(folder / "installation")
@@ -136,7 +143,7 @@ def main() -> None:
             installation.flytemp("setup")
             installation.flytemp("register", str(write_program(folder / "project").parent))
             installation.flytemp("register", str(Path(__file__).parent / "programs"))
-            # Low thresholds, so that some of them continue as new, and large maps have parts.
+            # Low thresholds, so that some executions continue as new and maps have chunks.
             small = {"FLYTEMP_WORKER_CONTINUE_AS_NEW_EVENTS": "30", "FLYTEMP_WORKER_MAX_MAP_ITEMS": "4"}
             installation.start_worker(small)
             asyncio.run(record(installation, folder))
