@@ -77,14 +77,14 @@ async def test_answers(client: Client, tmp_path: Path) -> None:
     document = await call("set-input", "answered", "limits", "--file", str(tmp_path / "limits.json"), "-o", "name")
 
     assert now == Done(0, "", "gate now of execution answered is approved\n")
-    assert json.loads(later.out) == {"name": "answered", "gate": "later", "approved": False, "reason": "", "nodes": []}
+    assert json.loads(later.out) == {"name": "answered", "gate": "later", "approved": False, "nodes": []}
     assert number.err == (
         "gate rate of execution answered is set to -3\nthe run has not reached the gate; the answer is kept until it does\n"
     )
     assert (text.code, document.out, document.err) == (0, "answered\n", "")
     assert [answer for _, answer in await requests_received(client, "answered")] == [
         {"gate": "now", "approved": True, "reason": "fine", "by": ME},
-        {"gate": "later", "approved": False, "reason": "", "by": ME},
+        {"gate": "later", "approved": False, "by": ME},
         {"gate": "rate", "value": -3, "by": ME},
         {"gate": "name", "value": "three words here", "by": ME},
         {"gate": "limits", "value": {"low": 1}, "by": ME},

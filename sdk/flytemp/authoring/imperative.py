@@ -103,6 +103,7 @@ class ImperativeWorkflow(Workflow[..., Any]):
 
     @property
     def inputs(self) -> Mapping[str, Promise]:
+        """The promises of the inputs by name."""
         return self._compilation.inputs
 
     def add_workflow_input(self, input_name: str, python_type: Any) -> Promise:

@@ -53,10 +53,12 @@ class PythonInterface:
 
     @property
     def input_types(self) -> dict[str, LiteralType]:
+        """The types of the inputs by name."""
         return {variable.name: variable.type for variable in self.interface.inputs}
 
     @property
     def output_types(self) -> dict[str, LiteralType]:
+        """The types of the outputs by name."""
         return {variable.name: variable.type for variable in self.interface.outputs}
 
     @property

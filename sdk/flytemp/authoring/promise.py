@@ -201,6 +201,7 @@ class OutputTuple(tuple[Promise, ...], Chainable):
 
     @classmethod
     def of(cls, node: Node, promises: Sequence[Promise]) -> OutputTuple:
+        """Return the outputs of a node."""
         outputs = cls(promises)
         outputs._node = node
         return outputs

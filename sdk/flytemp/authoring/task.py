@@ -114,6 +114,7 @@ class Task(LeafCallee, Generic[P, R]):
 
     @property
     def is_async(self) -> bool:
+        """True if the function is a coroutine function."""
         return inspect.iscoroutinefunction(inspect.unwrap(self.function))
 
     @property

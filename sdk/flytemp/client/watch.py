@@ -61,6 +61,7 @@ class LiveView:
             await asyncio.wait([self._stream])
 
     async def current(self) -> Execution:
+        """Return the present state of the execution. It raises like `changes`."""
         description = await describe_workflow(self._temporal, self._workflow_id)
         if description is None or description.status is not WorkflowExecutionStatus.RUNNING:
             return await execution_state.describe(self._temporal, self._store, self._workflow_id)
