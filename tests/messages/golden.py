@@ -12,6 +12,8 @@ from pathlib import Path
 
 from flytemp.errors import FlytempError, ProgramError
 
+_UPDATE = bool(os.environ.get("FLYTEMP_UPDATE_GOLDEN"))  # read at import, as fixtures remove flytemp's variables
+
 Case = Callable[[], object]
 """A call that raises the error, returns the error, or returns the text that a command printed."""
 
@@ -28,7 +30,7 @@ def check_golden(area: str, cases: Mapping[str, Case], replaced: Mapping[str, st
     text = "\n".join(f"== {name}\n{_rendered(case)}" for name, case in cases.items())
     for varying, placeholder in (replaced or {}).items():
         text = text.replace(varying, placeholder)
-    if os.environ.get("FLYTEMP_UPDATE_GOLDEN"):
+    if _UPDATE:
         path.write_text(text, encoding="utf-8")
     assert text.splitlines() == path.read_text(encoding="utf-8").splitlines()
 
