@@ -16,13 +16,13 @@ from flytemp_cli.output import stdout_to_stderr
 
 if TYPE_CHECKING:
     from flytemp.compiler import Program
-    from flytemp.compiler.yaml.files import Sources
+    from flytemp.compiler.yaml.files import ProgramSources
     from flytemp.spec.models import Document
 
 _KIND_ORDER = ("workflow", "task", "launch_plan")
 
 
-def load_sources(paths: Sequence[str]) -> Sources:
+def load_sources(paths: Sequence[str]) -> ProgramSources:
     """Load the modules and spec files at ``paths`` (files or folders).
 
     Raises:
@@ -47,7 +47,7 @@ class SelectedEntity:
         document: the compiled document without code bundle and with unresolved references.
     """
 
-    sources: Sources
+    sources: ProgramSources
     entity: Any
     document: Document
 
@@ -71,7 +71,7 @@ class SelectedEntity:
             return compile_sources(self.sources, None)
 
 
-def select_entity(sources: Sources, name: str | None, path: str) -> SelectedEntity:
+def select_entity(sources: ProgramSources, name: str | None, path: str) -> SelectedEntity:
     """Return the entity ``name``, or the only workflow if no name is given.
 
     An entity of a module is compiled alone, so errors in other parts of the module do not matter. Spec files are compiled

@@ -9,7 +9,7 @@ from pathlib import Path
 from flytemp.bundle import pack, store_bundle
 from flytemp.compiler import Entity, Program, compile_closure, content_version, program_warnings
 from flytemp.compiler.link import link_documents
-from flytemp.compiler.yaml.files import Sources, compile_sources, load_sources
+from flytemp.compiler.yaml.files import ProgramSources, compile_sources, load_sources
 from flytemp.errors import Problem, ProgramError
 from flytemp.names import check_version
 from flytemp.registry import RegistrationEntry, Registry
@@ -72,7 +72,7 @@ def register_paths(
 
 def register_program(
     store: ObjectStore,
-    program: Program | Sources,
+    program: Program | ProgramSources,
     *,
     project: str,
     domain: str,
@@ -103,7 +103,7 @@ def register_program(
     """
     if version is not None:
         check_version(version)
-    sources = program if isinstance(program, Sources) else Sources(program, (), program.root, program.import_roots)
+    sources = program if isinstance(program, ProgramSources) else ProgramSources(program, (), program.root, program.import_roots)
     bundle = pack(sources.root, sources.import_roots)
     registry = Registry(store)
     documents = link_documents(_compiled(sources, only, bundle.ref), registry)
@@ -135,7 +135,7 @@ def _check_limits(
     return exceeded.problems
 
 
-def _compiled(sources: Sources, only: Entity | None, bundle: BundleRef) -> list[AnyDocument]:
+def _compiled(sources: ProgramSources, only: Entity | None, bundle: BundleRef) -> list[AnyDocument]:
     if only is None or sources.program is None:
         return compile_sources(sources, bundle)
     return compile_closure(sources.program, only, bundle)

@@ -31,7 +31,7 @@ _ANY = SimpleType(kind="any")
 
 
 @dataclass
-class Sources:
+class SourceTypes:
     """Types of what the bindings of one graph take from. Every answer is kept, because programs repeat themselves."""
 
     inputs: Mapping[str, LiteralType] = field(default_factory=dict)
@@ -86,7 +86,7 @@ def known_length(binding: Binding | None) -> int | None:
     return len(binding.value) if isinstance(binding, LiteralBinding) and isinstance(binding.value, list) else None
 
 
-def binding_problems(binding: Binding, target: LiteralType, sources: Sources) -> Iterator[Problem]:
+def binding_problems(binding: Binding, target: LiteralType, sources: SourceTypes) -> Iterator[Problem]:
     """Yield everything in ``binding`` that does not fit ``target``."""
     match binding:
         case LiteralBinding():
@@ -102,7 +102,7 @@ def binding_problems(binding: Binding, target: LiteralType, sources: Sources) ->
             yield from _source_problems(binding, target, sources)
 
 
-def operand_problems(binding: Binding, kind: SimpleKind, sources: Sources) -> Iterator[Problem]:
+def operand_problems(binding: Binding, kind: SimpleKind, sources: SourceTypes) -> Iterator[Problem]:
     """Yield what is wrong with one side of a comparison of values of ``kind``, which may be None."""
     if isinstance(binding, ListBinding | MapBinding):
         yield Problem("a list or map of values is compared", hint="compare one of its parts")
@@ -116,7 +116,7 @@ def operand_problems(binding: Binding, kind: SimpleKind, sources: Sources) -> It
 
 
 def _source_problems(
-    source: InputBinding | OutputBinding | ErrorBinding, target: LiteralType, sources: Sources, *, only_paths: bool = False
+    source: InputBinding | OutputBinding | ErrorBinding, target: LiteralType, sources: SourceTypes, *, only_paths: bool = False
 ) -> Iterator[Problem]:
     try:
         type_ = sources.type_of(source)
@@ -137,8 +137,8 @@ def _source_problems(
         )
 
 
-_ListCase: TypeAlias = tuple[ListBinding, Sources]
-_MapCase: TypeAlias = tuple[MapBinding, Sources]
+_ListCase: TypeAlias = tuple[ListBinding, SourceTypes]
+_MapCase: TypeAlias = tuple[MapBinding, SourceTypes]
 
 
 class _ListProblems(PartialVisitor[_ListCase, Iterator[Problem]]):
@@ -221,7 +221,7 @@ _MAP_PROBLEMS = _MapProblems()
 
 
 def _variant_problems(
-    binding: ListBinding | MapBinding, sources: Sources, target: UnionType, likely_kinds: tuple[str, ...]
+    binding: ListBinding | MapBinding, sources: SourceTypes, target: UnionType, likely_kinds: tuple[str, ...]
 ) -> list[Problem] | None:
     """Return an empty list if a variant of the union fits, else the problems with the likeliest; None if none is likely."""
     likely: list[Problem] | None = None
@@ -234,7 +234,7 @@ def _variant_problems(
     return likely
 
 
-def _tagged_problems(index: object, value: Binding, target: UnionType, sources: Sources) -> Iterator[Problem]:
+def _tagged_problems(index: object, value: Binding, target: UnionType, sources: SourceTypes) -> Iterator[Problem]:
     if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(target.variants):
         yield Problem(f"there is no variant {index!r}; variants are numbered 0 to {len(target.variants) - 1}")
         return

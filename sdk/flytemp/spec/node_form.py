@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 from flytemp.errors import Problem
 from flytemp.names import short_name
-from flytemp.spec.binding_types import Sources
+from flytemp.spec.binding_types import SourceTypes
 from flytemp.spec.models import Binding, Interface, NodeKind, NodeSpec, WorkflowDocument
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -77,8 +77,8 @@ class NodeForm(ABC):
         """Yield what does not fit between the node and the entities of its document; the node has an interface."""
         yield from ()
 
-    def type_problems(self, node: NodeSpec, sources: Sources, interfaces: Mapping[str, Interface | None]) -> Iterator[Problem]:
-        """Yield what does not fit in types, apart from the node's inputs. ``interfaces`` are those of its children, by id."""
+    def type_problems(self, node: NodeSpec, sources: SourceTypes, children: Mapping[str, Interface | None]) -> Iterator[Problem]:
+        """Yield what does not fit in types, apart from the node's inputs. ``children`` has its children's interfaces by id."""
         yield from ()
 
     def child_paths(self, node: NodeSpec) -> Iterator[tuple[Path, NodeSpec]]:

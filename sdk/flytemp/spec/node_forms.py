@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from flytemp.errors import Problem
-from flytemp.spec.binding_types import Sources, known_length, operand_problems
+from flytemp.spec.binding_types import SourceTypes, known_length, operand_problems
 from flytemp.spec.conditions import case_problems, comparisons, operands
 from flytemp.spec.field_checks import map_problems, positive, repeated_names, settings_problems
 from flytemp.spec.interfaces import gate_interface, map_interface
@@ -142,7 +142,7 @@ class MapForm(NodeForm):
         if unknown:
             yield Problem(f"maps over {', '.join(map(repr, unknown))}, which {node.target} does not take")
 
-    def type_problems(self, node: NodeSpec, sources: Sources, interfaces: Mapping[str, Interface | None]) -> Iterator[Problem]:
+    def type_problems(self, node: NodeSpec, sources: SourceTypes, children: Mapping[str, Interface | None]) -> Iterator[Problem]:
         lengths = {name: known_length(node.inputs.get(name)) for name in (node.map.over if node.map is not None else ())}
         known = {name: length for name, length in lengths.items() if length is not None}
         if len(set(known.values())) > 1:
@@ -199,14 +199,14 @@ class BranchForm(NodeForm):
                 names = ", ".join(map(repr, sorted(missing)))
                 yield Problem(f"declares the output {names}, which the node {child.id} of one of its cases lacks")
 
-    def type_problems(self, node: NodeSpec, sources: Sources, interfaces: Mapping[str, Interface | None]) -> Iterator[Problem]:
+    def type_problems(self, node: NodeSpec, sources: SourceTypes, children: Mapping[str, Interface | None]) -> Iterator[Problem]:
         assert node.branch is not None
         for number, case in enumerate(node.branch.cases, 1):
             for comparison in comparisons(case.condition) if case.condition is not None else ():
                 for operand in (comparison.left, comparison.right):
                     for problem in operand_problems(operand, comparison.type, sources):
                         yield problem.within(f"the condition of case {number}: ")
-            interface = interfaces.get(case.node.id) if case.node is not None else None
+            interface = children.get(case.node.id) if case.node is not None else None
             given = {variable.name: variable.type for variable in interface.outputs} if interface is not None else {}
             for variable in node.branch.outputs:
                 mismatch = sources.mismatch(given[variable.name], variable.type) if variable.name in given else None

@@ -13,7 +13,7 @@ from flytemp.errors import InputError, InvalidName, Location, Problem
 from flytemp.literals.check import check_literal
 from flytemp.literals.types import Json, LiteralType
 from flytemp.names import check_entity
-from flytemp.spec.binding_types import Sources, binding_problems
+from flytemp.spec.binding_types import SourceTypes, binding_problems
 from flytemp.spec.canonical import AnyDocument
 from flytemp.spec.field_checks import interface_problems, launch_plan_problems, settings_problems
 from flytemp.spec.graphs import all_nodes
@@ -82,7 +82,7 @@ class _Graph:
     spec: WorkflowSpec
     locate: Locate
     _interfaces: dict[str, Interface | None] = field(default_factory=dict)  # by local id
-    _sources: Sources = field(default_factory=Sources)
+    _sources: SourceTypes = field(default_factory=SourceTypes)
 
     def problems(self) -> Iterator[Problem]:
         spec = self.spec

@@ -313,12 +313,12 @@ name: without
     folder = write(tmp_path, etl_py=CODE, w_yaml=text)
     assert [problem.partition(" | ")[0] for problem in problems(folder / "w.yaml")] == [
         "w.yaml:8: a document of kind 'job' is not known",
-        "w.yaml:10: a workflow has a name",
-        "w.yaml:16: 'intt' is no type",
-        "w.yaml:23: '$nope' names no input and no output",
+        "w.yaml:10: a workflow needs a name",
+        "w.yaml:16: 'intt' is not a type",
+        "w.yaml:23: '$nope' is not an input, an output or the error",
         "w.yaml:24: a binding of kind 'inpt' is not known",
-        "w.yaml:30: a task has a loader, module:function, or an interface without code here",
-        "w.yaml:28: the loader 'no-loader' names nothing that can be imported",
+        "w.yaml:30: a task needs a loader, module:function, or an interface",
+        "w.yaml:28: the loader 'no-loader' cannot be imported",
         "w.yaml:2: the module 'etl' has no task 'lod'",
         f"w.yaml:6: there is no module 'nope.at.all' in {folder}",
         "w.yaml:5: task: there is no key 'nme' here",
@@ -410,14 +410,14 @@ def test_problems_of_modules_and_files_are_told_together(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("a.yaml", 'kind: task\nloader: "x', "a.yaml:2: it is not YAML: "),
-        ("a.yaml", "kind: task\nkind: task", "a.yaml:2: the key 'kind' is there twice, first on line 1"),
-        ("a.yaml", "? [a]\n: 1", "a.yaml:1: a key is a map or a list"),
+        ("a.yaml", 'kind: task\nloader: "x', "a.yaml:2: the file is not YAML: "),
+        ("a.yaml", "kind: task\nkind: task", "a.yaml:2: the key 'kind' occurs twice, first on line 1"),
+        ("a.yaml", "? [a]\n: 1", "a.yaml:1: a key must not be a map or a list"),
         ("a.yaml", "kind: !!set {a}", "a.yaml:1: the tag set is not known"),
-        ("a.yaml", "a: &a [*a]", "a.yaml:1: it is nested too deeply, or contains itself"),
+        ("a.yaml", "a: &a [*a]", "a.yaml:1: the value is nested too deeply, or contains itself"),
         ("a.yaml", "", "a.yaml:1: there is no document"),
-        ("a.yml", "just text", "a.yml:1: this is no document"),
-        ("a.json", '{"kind":\n "task",}', "a.json:2: it is not JSON: "),
+        ("a.yml", "just text", "a.yml:1: this is not a document"),
+        ("a.json", '{"kind":\n "task",}', "a.json:2: the file is not JSON: "),
         ("a.json", '{"kind":\n\t"task",\n\t"loadr": "x"}', "a.json:3: task: there is no key 'loadr' here"),
     ],
 )

@@ -1,1 +1,1 @@
-"""Specs written as YAML or JSON: read, checked and turned into the documents that a Python module would give."""
+"""Documents from YAML and JSON files, which may use short forms."""

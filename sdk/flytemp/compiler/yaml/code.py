@@ -1,4 +1,4 @@
-"""Tasks of spec files whose interface is in the code that their loader names."""
+"""Tasks of spec files whose interface is in Python code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FROM_CODE = ("kind", "interface", "settings", "docs")
 
 
 class CodeReader:
-    """Finds tasks by their loaders: among those that are loaded already, else by importing their modules."""
+    """Reader of tasks by their loaders, from loaded programs or by importing modules."""
 
     def __init__(self, program: Program | None, import_roots: Sequence[Path], root: Path) -> None:
         self._programs = [program] if program is not None else []
@@ -23,10 +23,10 @@ class CodeReader:
         self._root = root
 
     def fill(self, tasks: Iterable[tuple[str, Tree]], problems: list[Problem]) -> None:
-        """Give each task, a map in a file, what its code says and the file does not.
+        """Add the fields of each task that its code has and the file lacks.
 
-        What is wrong is added to ``problems``; such a task is given an empty interface, so that its other fields can
-        be checked.
+        Problems are added to ``problems``. A task with a problem gets an empty interface, so that its other fields can be
+        checked.
         """
         wanted = [(file, tree, loader) for file, tree in tasks if (loader := self._loader(file, tree, problems))]
         modules = {self._module(loader) for _, _, loader in wanted if self._find(loader) is None} - {None}
@@ -49,7 +49,7 @@ class CodeReader:
                 problems += error.problems
 
     def _loader(self, file: str, tree: Tree, problems: list[Problem]) -> str:
-        """The task's loader; empty if it is none."""
+        """Return the task's loader; empty, with a problem added, if it is not a loader."""
         loader = str(tree.value["loader"].value)
         tree.value["interface"] = Tree({}, tree.line)
         module, _, attribute = loader.partition(":")
@@ -57,7 +57,7 @@ class CodeReader:
             return loader
         where = Location(file, tree.keys.get("loader", tree.line))
         problems.append(
-            Problem(f"the loader {loader!r} names nothing that can be imported", where, "a loader is package.module:function")
+            Problem(f"the loader {loader!r} cannot be imported", where, "write a loader as package.module:function")
         )
         return ""
 
@@ -80,7 +80,7 @@ class CodeReader:
         return None
 
     def _module(self, loader: str) -> Path | None:
-        """The file of the module that a loader names."""
+        """Return the file of a loader's module."""
         for root in self._roots:
             base = root.joinpath(*loader.partition(":")[0].split("."))
             for file in (base.with_name(f"{base.name}.py"), base / "__init__.py"):
@@ -90,7 +90,7 @@ class CodeReader:
 
 
 def _fill(tree: Tree, spec: TaskSpec) -> None:
-    """What the file does not say about a task, its code does."""
+    """Add the fields that the file lacks from the task's code."""
     described = spec.model_dump(mode="json", include=set(_FROM_CODE))
     for field in _FROM_CODE:
         if field == "interface" or field not in tree.value:

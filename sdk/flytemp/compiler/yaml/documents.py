@@ -1,4 +1,4 @@
-"""The documents of spec files: validated, completed with what others of the same program define, and checked."""
+"""Documents of spec files: validated, completed with the entities of the same program, and checked."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _LACKING = re.compile(r"calls the (task|dynamic|workflow|launch plan) '([^']*)',
 
 @dataclass(frozen=True, slots=True)
 class YamlSource:
-    """A document as its author wrote it, with the tree that it was read from."""
+    """Document as it is in a file, with the tree that it was read from."""
 
     document: AnyDocument
     tree: Tree
@@ -53,7 +53,7 @@ class YamlSource:
 
 
 def validated(tree: Tree, file: str, problems: list[Problem]) -> YamlSource | None:
-    """The document of a whole form; what is wrong with it is added to ``problems``."""
+    """Return the document of a complete form; None, with problems added to ``problems``, if the form is invalid."""
     try:
         return YamlSource(_adapter().validate_python(tree.plain()), tree, file)
     except ValidationError as error:
@@ -82,7 +82,7 @@ def _problem(tree: Tree, file: str, path: tuple[str | int, ...], kind: str, mess
 
 @functools.cache
 def _fields() -> list[str]:
-    """The names of all keys that documents can have."""
+    """Return the names of all keys of documents."""
     known = [value for value in vars(models).values() if isinstance(value, type) and issubclass(value, SchemaModel)]
     return sorted({name for model in known for name in model.model_fields})
 
@@ -92,7 +92,7 @@ def _fields() -> list[str]:
 
 @dataclass
 class _Known:
-    """Everything that the documents of a program can call, and where it was written, for what files define."""
+    """Entities that the documents of a program can call, with the places of those that are in files."""
 
     tasks: dict[str, TaskSpec] = field(default_factory=dict)
     workflows: dict[str, WorkflowSpec] = field(default_factory=dict)
@@ -105,15 +105,16 @@ class _Known:
         return entries
 
 
-def link_up(
+def complete_documents(
     written: Sequence[YamlSource], compiled: Sequence[AnyDocument], bundle: BundleRef | None, problems: list[Problem]
 ) -> list[AnyDocument]:
-    """The documents to register: those of the files, and those of the tasks and workflows inside them.
-
-    What is wrong with them is added to ``problems``.
+    """Return the documents to register: those of the files, and those of the tasks and workflows inside them.
 
     Args:
-        compiled: the documents of the modules that the files may name.
+        written: the documents of the files.
+        compiled: the documents of the program's modules, whose entities the files may call.
+        bundle: the program's code.
+        problems: problems are added to this list.
     """
     known = _Known()
     for document in compiled:
@@ -158,7 +159,7 @@ def _add_written(known: _Known, written: YamlSource, problems: list[Problem]) ->
         known.bundles.setdefault(f"task {document.name}", document.bundle)
         return
     if isinstance(document, LaunchPlanDocument):
-        return  # its interface is the workflow's, which may come later
+        return  # it has the interface of its workflow, which may be in a later file
     for key, task in document.tasks.items():
         _add(known, "task", key, task, (written, ("tasks", key)), problems)
         known.bundles.setdefault(f"task {key}", document.bundle)
@@ -168,7 +169,7 @@ def _add_written(known: _Known, written: YamlSource, problems: list[Problem]) ->
     known.launch_plans |= document.launch_plans
     if document.name not in document.workflows:
         hint = f"its `workflows` are {', '.join(document.workflows) or 'none'}"
-        problems.append(Problem(f"the workflow '{document.name}' is not among its workflows", written.place("name"), hint))
+        problems.append(Problem(f"the document lacks its own workflow '{document.name}'", written.place("name"), hint))
 
 
 def _add_plan(known: _Known, document: LaunchPlanDocument) -> None:
@@ -219,7 +220,7 @@ def _complete(name: str, known: _Known, bundle: BundleRef | None) -> WorkflowDoc
 
 
 def _checked(document: AnyDocument, known: _Known) -> Iterator[Problem]:
-    """What is wrong with a document, at the lines of its files."""
+    """Yield the problems of a document, with lines of its files."""
     lines: dict[tuple[str, str], tuple[YamlSource, tuple[str | int, ...]]] = {}
     if isinstance(document, WorkflowDocument):
         for key in document.workflows:
@@ -242,7 +243,7 @@ def _checked(document: AnyDocument, known: _Known) -> Iterator[Problem]:
 
 
 def _hinted(problem: Problem, known: _Known) -> Problem:
-    """With names that are near, where something is called that nobody defines."""
+    """Return the problem with a hint of similar names, if it is about an entity that does not exist."""
     found = _LACKING.search(problem.message)
     if found is None or problem.hint is not None:
         return problem
@@ -280,7 +281,7 @@ def _launch_plans(
     known: _Known,
     problems: list[Problem],
 ) -> list[AnyDocument]:
-    """The launch plans of the files, and one of its own name for each of their workflows."""
+    """Return the launch plans of the files, and the default launch plan of each of their workflows."""
     modules = {document.name: document for document in compiled if isinstance(document, WorkflowDocument)}
     taken = {document.name: "in a module" for document in compiled if isinstance(document, LaunchPlanDocument)}
     plans: list[AnyDocument] = []
@@ -308,7 +309,7 @@ def _launch_plans(
 def _own_plan(
     written: YamlSource, workflow: WorkflowDocument | None, names: list[str], problems: list[Problem]
 ) -> LaunchPlanDocument | None:
-    """A launch plan of a file, with its workflow's interface and digest."""
+    """Return the document of a launch plan in a file, with its workflow's interface and digest."""
     document = written.document
     assert isinstance(document, LaunchPlanDocument)
     plan, place = document.launch_plan, written.place("launch_plan", "name")
@@ -328,7 +329,7 @@ def _own_plan(
 
 
 def _is_default(plan: LaunchPlanSpec) -> bool:
-    """Whether it is what every workflow has: a launch plan of its own name, with nothing given."""
+    """Return True for the default launch plan of a workflow: it has the workflow's name and no settings."""
     return content(plan) == content(LaunchPlanSpec(name=plan.name, workflow=plan.name))
 
 

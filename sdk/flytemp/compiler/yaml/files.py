@@ -1,4 +1,4 @@
-"""Programs of Python modules and spec files: finding both, and compiling them together.
+"""Programs of Python modules and spec files: both are found and compiled together.
 
 A spec file is YAML or JSON that holds documents. In a folder it is named ``*.flytemp.yaml``, ``.yml`` or ``.json``; one
 that is named itself may be called as it likes.
@@ -17,7 +17,7 @@ from flytemp.compiler.discover import Program, load_program
 from flytemp.compiler.documents import compile_program
 from flytemp.compiler.failures import unique
 from flytemp.compiler.yaml.code import CodeReader
-from flytemp.compiler.yaml.documents import YamlSource, link_up, validated
+from flytemp.compiler.yaml.documents import YamlSource, complete_documents, validated
 from flytemp.compiler.yaml.forms import Expander
 from flytemp.compiler.yaml.trees import Tree, read_trees
 from flytemp.errors import InputError, Location, Problem, ProgramError
@@ -30,7 +30,7 @@ IN_FOLDERS = tuple(f".flytemp{suffix}" for suffix in SUFFIXES)
 
 @dataclass(frozen=True, slots=True)
 class SpecFile:
-    """A spec file, and the folder that the code which it names is imported from."""
+    """Spec file, and the folder from which its code is imported."""
 
     path: Path
     import_root: Path
@@ -41,8 +41,8 @@ class SpecFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
-    """What is registered together. ``root`` is what a bundle packs; ``import_roots`` are folders in it, relative."""
+class ProgramSources:
+    """Modules and files that are registered together. ``root`` is the folder to bundle; ``import_roots`` are relative to it."""
 
     program: Program | None
     files: tuple[SpecFile, ...]
@@ -50,11 +50,11 @@ class Sources:
     import_roots: tuple[str, ...]
 
 
-def load_sources(paths: Sequence[Path], root: Path | None = None) -> Sources:
-    """Import the modules and find the spec files under ``paths``: files, or folders with all below them.
+def load_sources(paths: Sequence[Path], root: Path | None = None) -> ProgramSources:
+    """Import the modules and find the spec files under ``paths``, which are files and folders.
 
     Raises:
-        ProgramError, NotFound, InputError: as `flytemp.compiler.load_program`.
+        ProgramError, NotFound, InputError: like `flytemp.compiler.load_program`.
     """
     paths = [Path(path) for path in paths]
     files = [file for path in paths for file in _spec_files(path)]
@@ -66,19 +66,18 @@ def load_sources(paths: Sequence[Path], root: Path | None = None) -> Sources:
             raise InputError(f"{folder} is not inside the root {top}", hint="choose a root that holds all paths")
     program = load_program(modules, top if files else root) if modules or not files else None
     if program is not None and not files:
-        return Sources(program, (), program.root, program.import_roots)
+        return ProgramSources(program, (), program.root, program.import_roots)
     relative = tuple(os.path.relpath(folder, top).replace(os.sep, "/") for folder in roots)
-    return Sources(program, tuple(dict.fromkeys(files)), top, relative)
+    return ProgramSources(program, tuple(dict.fromkeys(files)), top, relative)
 
 
-def compile_sources(sources: Sources, bundle: BundleRef | None) -> list[AnyDocument]:
-    """Documents of all that the modules and the spec files define.
+def compile_sources(sources: ProgramSources, bundle: BundleRef | None) -> list[AnyDocument]:
+    """Return the documents of all entities of the modules and the spec files.
 
-    Every workflow has a launch plan of its own name. A launch plan's and a workflow's document may name what another
-    file or module of the same sources defines.
+    Every workflow has a launch plan of its own name. A document may call entities of other files and modules.
 
     Raises:
-        ProgramError: with all problems of all of them, each with file and line.
+        ProgramError: with all problems, each with file and line.
     """
     if sources.program is not None and not sources.files:
         return compile_program(sources.program, bundle)
@@ -87,7 +86,7 @@ def compile_sources(sources: Sources, bundle: BundleRef | None) -> list[AnyDocum
     written = _read(sources, problems)
     if problems:
         raise ProgramError(unique(problems))
-    documents = link_up(written, compiled, bundle, problems)
+    documents = complete_documents(written, compiled, bundle, problems)
     if not documents and not compiled and not problems:
         problems.append(Problem("there is no document", Location(str(sources.files[0].path), 1), "kind: workflow"))
     if problems:
@@ -96,7 +95,7 @@ def compile_sources(sources: Sources, bundle: BundleRef | None) -> list[AnyDocum
 
 
 def _compiled(program: Program | None, bundle: BundleRef | None, problems: list[Problem]) -> list[AnyDocument]:
-    """The documents of the modules; none when they define nothing, for that is the spec files' part then."""
+    """Return the documents of the modules. Modules may have no entities if there are spec files."""
     if program is None or not (program.tasks or program.workflows or program.launch_plans or program.problems):
         return []
     try:
@@ -106,8 +105,8 @@ def _compiled(program: Program | None, bundle: BundleRef | None, problems: list[
         return []
 
 
-def _read(sources: Sources, problems: list[Problem]) -> list[YamlSource]:
-    """The documents of the spec files, those of their parts that code has filled in."""
+def _read(sources: ProgramSources, problems: list[Problem]) -> list[YamlSource]:
+    """Return the documents of the spec files, completed from code."""
     expanded: list[tuple[Expander, SpecFile, list[Tree]]] = []
     for file in sources.files:
         expander = Expander(str(file.path), file.relative)
@@ -133,7 +132,8 @@ def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ProgramError([Problem(f"it is not UTF-8: {error.reason}", Location(str(path), 1), "save it as UTF-8")]) from None
+        problem = Problem(f"the file is not UTF-8: {error.reason}", Location(str(path), 1), "save the file as UTF-8")
+        raise ProgramError([problem]) from None
 
 
 def _is_spec_file(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""From what an author writes to the whole form of a document: shorthands spelled out, lines kept.
+"""Expansion of the short forms in spec files to complete documents. Lines are kept.
 
 An author may write
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from flytemp.compiler.yaml.text import NotReadable, read_reference, read_type
+from flytemp.compiler.yaml.text import InvalidText, read_reference, read_type
 from flytemp.compiler.yaml.trees import Tree, map_of, tree_of
 from flytemp.errors import Location, Problem
 from flytemp.names import entry_name
@@ -28,7 +28,7 @@ _CONSTANT_KINDS = {bool: "boolean", int: "integer", float: "float", str: "string
 
 
 class Expander:
-    """Spells out the documents of one file and collects what cannot be.
+    """Expander of the documents of one file.
 
     Attributes:
         incomplete: tasks without an interface, which their code has.
@@ -43,16 +43,16 @@ class Expander:
         self.problems.append(Problem(message, Location(self._file, line), hint))
 
     def document(self, tree: Tree) -> Tree | None:
-        """The whole form of a document; None when it is not known what it should be."""
+        """Return the complete form of a document; None, with a problem added, if its kind is unknown."""
         kind = tree.value["kind"].value if tree.is_map and "kind" in tree.value else None
         if not isinstance(kind, str) or kind not in _AROUND:
-            what = "this is no document" if kind is None else f"a document of kind {kind!r} is not known"
-            self.problem(tree.line, what, "a document is a map with kind: task, workflow or launch_plan")
+            what = "this is not a document" if kind is None else f"a document of kind {kind!r} is not known"
+            self.problem(tree.line, what, "write a map with kind: task, workflow or launch_plan")
             return None
         if kind == "workflow":
             return self._workflow_document(tree)
         inner = tree.value.get(kind)
-        around, own = (tree, inner) if inner is not None else self._parted(tree, kind)
+        around, own = (tree, inner) if inner is not None else self._split(tree, kind)
         own = _given(self._map(own, f"the {kind.replace('_', ' ')}"))
         if kind == "task":
             return _with(around, task=self._task(own, ""))
@@ -67,9 +67,9 @@ class Expander:
         if "workflows" not in tree.value:
             name = tree.value.get("name")
             if name is None or not name.is_text:
-                self.problem(tree.line, "a workflow has a name", "name: module.workflow")
+                self.problem(tree.line, "a workflow needs a name", "name: module.workflow")
                 return None
-            tree, own = self._parted(tree, "workflow")
+            tree, own = self._split(tree, "workflow")
             workflows = Tree({name.value: own}, own.line)
             tree = _with(tree, workflows=workflows)
         entries = {"workflows": self._workflow, "tasks": self._task, "launch_plans": self._launch_plan}
@@ -77,15 +77,15 @@ class Expander:
             tree, **{field: self._entries(tree.value[field], expand) for field, expand in entries.items() if field in tree.value}
         )
 
-    def _parted(self, tree: Tree, kind: str) -> tuple[Tree, Tree]:
-        """The document around an entity whose fields are written at the top, and the entity."""
+    def _split(self, tree: Tree, kind: str) -> tuple[Tree, Tree]:
+        """Split a document whose entity's fields are at the top; return the document's fields and the entity's fields."""
         around = {key: item for key, item in tree.value.items() if key in _AROUND[kind]}
         own = {key: item for key, item in tree.value.items() if key not in _AROUND[kind]}
         return Tree(around, tree.line, tree.keys), Tree(own, tree.line, tree.keys)
 
     def _entries(self, tree: Tree, expand: Callable[[Tree, str], Tree]) -> Tree:
         if not tree.is_map:
-            return tree  # the models say what it must be
+            return tree  # the models report the error
         return Tree({key: expand(self._map(item, repr(key)), key) for key, item in tree.value.items()}, tree.line, tree.keys)
 
     def _task(self, tree: Tree, key: str) -> Tree:
@@ -103,7 +103,7 @@ class Expander:
         if "interface" in tree.value:
             return _with(tree, interface=self._interface(tree.value["interface"]))
         if loader is None or not loader.is_text:
-            self.problem(tree.line, "a task has a loader, module:function, or an interface without code here", None)
+            self.problem(tree.line, "a task needs a loader, module:function, or an interface", None)
         else:
             self.incomplete.append(tree)
         return tree
@@ -132,7 +132,7 @@ class Expander:
     def _map(self, tree: Tree, what: str) -> Tree:
         if tree.is_map:
             return tree
-        self.problem(tree.line, f"{what} is a map of its fields, not {tree.plain()!r:.80}")
+        self.problem(tree.line, f"{what} must be a map of its fields, not {tree.plain()!r:.80}")
         return Tree({}, tree.line)
 
     # ------------------------------------------------------------------------------------------ nodes
@@ -144,7 +144,8 @@ class Expander:
 
     def _node(self, tree: Tree, default: str) -> Tree:
         if not tree.is_map:
-            self.problem(tree.line, f"a node is a map, not {tree.plain()!r:.80}", "- {id: n0, kind: task, target: module.task}")
+            hint = "- {id: n0, kind: task, target: module.task}"
+            self.problem(tree.line, f"a node must be a map, not {tree.plain()!r:.80}", hint)
             return map_of(tree.line, id=default, kind="task")
         tree = _given(tree)
         fields = tree.value
@@ -192,7 +193,7 @@ class Expander:
             operands = {side: self._binding(fields[side]) for side in ("left", "right") if side in fields}
             changed |= operands
             if "type" not in fields:
-                # Of two outputs nobody says here what they are compared as; the models then ask for it.
+                # The type of a comparison of two outputs is unknown here; the models then require the field.
                 constants = [item.value["value"].value for item in operands.values() if _is_constant(item)]
                 kinds = {_CONSTANT_KINDS[type(value)] for value in constants if type(value) in _CONSTANT_KINDS}
                 if len(kinds) == 1:
@@ -207,11 +208,11 @@ class Expander:
         return Tree({name: self._binding(item) for name, item in tree.value.items()}, tree.line, tree.keys)
 
     def _binding(self, tree: Tree) -> Tree:
-        """What a value in the place of a binding means."""
+        """Return the binding that a value stands for."""
         if tree.is_text:
             try:
                 reference = read_reference(tree.value)
-            except NotReadable as error:
+            except InvalidText as error:
                 self.problem(tree.line, str(error), error.hint)
                 reference = None
             return map_of(tree.line, kind="literal", value=tree) if reference is None else tree_of(reference, tree.line)
@@ -248,7 +249,7 @@ class Expander:
         return _with(tree, **{side: self._variables(tree.value[side]) for side in ("inputs", "outputs") if side in tree.value})
 
     def _variables(self, tree: Tree) -> Tree:
-        """``name: type``, ``name: {type: …, default: …}``, or the list of both with their names."""
+        """Return the list of variables of ``name: type`` and ``name: {type: …, default: …}``; a list stays a list."""
         if tree.is_list:
             return Tree([self._variable(item) for item in tree.value], tree.line)
         if not tree.is_map:
@@ -271,13 +272,13 @@ class Expander:
         return _with(tree, **changed)
 
     def _type(self, tree: Tree) -> Tree:
-        """A type as text, or in its whole form, with text in it."""
+        """Return the complete form of a type, which may be a text or contain texts."""
         if tree.value is None:
             return map_of(tree.line, kind="none")
         if tree.is_text:
             try:
                 return tree_of(read_type(tree.value), tree.line)
-            except NotReadable as error:
+            except InvalidText as error:
                 self.problem(tree.line, str(error), error.hint)
                 return map_of(tree.line, kind="any")
         if not tree.is_map:
@@ -292,13 +293,13 @@ class Expander:
 
 
 def _with(tree: Tree, **items: Any) -> Tree:
-    """The map with other items in it; they keep the lines of their keys."""
+    """Return the map with other items, which keep the lines of their keys."""
     changed = {key: tree_of(item, tree.keys.get(key, tree.line)) for key, item in items.items()}
     return Tree({**tree.value, **changed}, tree.line, tree.keys)
 
 
 def _given(tree: Tree) -> Tree:
-    """The map without nulls: fields that may be null are so by default."""
+    """Return the map without nulls: fields that may be null are null by default."""
     return Tree({key: item for key, item in tree.value.items() if item.value is not None}, tree.line, tree.keys)
 
 

@@ -1,4 +1,4 @@
-"""Types and bindings as an author writes them in one line: ``list[int]``, ``$load.rows[0].name``."""
+"""Types and bindings in one line of text: ``list[int]``, ``$load.rows[0].name``."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _REFERENCE = re.compile(r"\$(?P<node>[a-z0-9-]+)\.(?P<var>\w+)(?P<path>(?:\.\w+|
 _STEP = re.compile(r"\.(\w+)|\[(-?\d+)\]|\[(\"(?:[^\"\\]|\\.)*\")\]")
 
 
-class NotReadable(ValueError):
-    """A text that is neither; ``hint`` says what would be."""
+class InvalidText(ValueError):
+    """Error raised for text that is neither a type nor a binding. ``hint`` shows valid text."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -32,17 +32,17 @@ class NotReadable(ValueError):
 
 
 def read_type(text: str) -> dict[str, Json]:
-    """The type that a text such as ``dict[str, int | None]`` or ``file[csv]`` names, as JSON: that of the annotation.
+    """Return the JSON of the type in a text such as ``dict[str, int | None]`` or ``file[csv]``.
 
     Raises:
-        NotReadable: it names none.
+        InvalidText: if the text is not a type.
     """
     try:
         described: dict[str, Json] = literal_type(_annotation(ast.parse(text.strip(), mode="eval").body)).model_dump(mode="json")
     except (SyntaxError, ValueError, RecursionError, TypeError):
-        raise NotReadable(f"{text!r} is no type", f"types are {_TYPES}; structs and enums need their whole form") from None
+        raise InvalidText(f"{text!r} is not a type", f"types are {_TYPES}; structs and enums need their complete form") from None
     except FlytempError as error:
-        raise NotReadable(f"{text!r} is no type: {error.message}", error.hint or f"types are {_TYPES}") from None
+        raise InvalidText(f"{text!r} is not a type: {error.message}", error.hint or f"types are {_TYPES}") from None
     return described
 
 
@@ -69,7 +69,7 @@ def _annotation(node: ast.expr) -> Any:
 
 @functools.cache
 def _names() -> dict[str, Any]:
-    """The annotations of names without parts: Python's names, and the spec's."""
+    """Return the annotations of simple names, which are those of Python and of the spec."""
     from flytemp.types.directory import FlyteDirectory
     from flytemp.types.file import FlyteFile
 
@@ -94,12 +94,12 @@ def _names() -> dict[str, Any]:
 
 
 def read_reference(text: str) -> dict[str, Json] | None:
-    """The binding that ``$inputs.x``, ``$node.output`` or ``$error`` stands for, as JSON; None for plain text.
+    """Return the JSON of the binding in ``$inputs.x``, ``$node.output`` or ``$error``; None for plain text.
 
-    Paths follow: ``$load.rows[0].name["first key"]``. ``$$`` begins a text with a dollar sign.
+    A path may follow: ``$load.rows[0].name["first key"]``. ``$$`` begins a plain text that has one dollar sign.
 
     Raises:
-        NotReadable: it begins with a dollar sign and is none of them.
+        InvalidText: if the text begins with one dollar sign and is not a reference.
     """
     if not text.startswith("$"):
         return None
@@ -109,8 +109,8 @@ def read_reference(text: str) -> dict[str, Json] | None:
         return {"kind": "error"}
     found = _REFERENCE.fullmatch(text)
     if found is None:
-        raise NotReadable(
-            f"{text!r} names no input and no output",
+        raise InvalidText(
+            f"{text!r} is not an input, an output or the error",
             "write $inputs.name, $node.output or $error, and $$ for a text that begins with a dollar sign",
         )
     path = [_step(step) for step in _STEP.finditer(found["path"])]

@@ -1,4 +1,4 @@
-"""YAML and JSON as plain values that remember their lines."""
+"""YAML and JSON as values with line numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import yaml
 
 Json: TypeAlias = Any
-_DEPTH = 200  # of maps and lists inside each other
+_DEPTH = 200  # maximum depth of nested maps and lists
 
 
 _NO_KEYS: Mapping[str, int] = {}
@@ -22,11 +22,11 @@ _NO_KEYS: Mapping[str, int] = {}
 
 @dataclass(slots=True)
 class Tree:
-    """A value of a file, with the line of everything in it. ``value`` of a map has Trees in it, as has that of a list."""
+    """Value in a file, with its line. The ``value`` of a map or list contains further trees."""
 
     value: Json
     line: int
-    keys: Mapping[str, int] = field(default_factory=lambda: _NO_KEYS)  # the lines of a map's keys
+    keys: Mapping[str, int] = field(default_factory=lambda: _NO_KEYS)  # lines of a map's keys
 
     @property
     def is_map(self) -> bool:
@@ -41,13 +41,13 @@ class Tree:
         return isinstance(self.value, str)
 
     def plain(self) -> Json:
-        """The value without lines."""
+        """Return the value without lines."""
         if isinstance(self.value, dict):
             return {key: item.plain() for key, item in self.value.items()}
         return [item.plain() for item in self.value] if isinstance(self.value, list) else self.value
 
     def at(self, path: Sequence[str | int]) -> tuple[int, tuple[str | int, ...]]:
-        """The line of the deepest part that ``path`` leads to, and the steps that lead there; others are passed over."""
+        """Return the line of the deepest existing part on ``path``, and the steps to it. Steps that do not exist are skipped."""
         tree, walked = self, list[str | int]()
         line: int = self.line
         for step in path:
@@ -63,12 +63,12 @@ class Tree:
 
 
 def map_of(line: int, **items: Json) -> Tree:
-    """A map of Trees and plain values, all on one line."""
+    """Return a tree of a map; all plain values get the same line."""
     return Tree({key: tree_of(item, line) for key, item in items.items()}, line)
 
 
 def tree_of(value: Json, line: int) -> Tree:
-    """A plain value, or one with Trees in it, all on one line."""
+    """Return the tree of a value, which may contain trees; all plain values get the same line."""
     if isinstance(value, Tree):
         return value
     if isinstance(value, dict):
@@ -77,10 +77,10 @@ def tree_of(value: Json, line: int) -> Tree:
 
 
 def read_trees(text: str, file: str) -> list[Tree]:
-    """The documents in a file; a list of documents counts as several.
+    """Return the documents in a file. A list of documents counts as several documents.
 
     Raises:
-        ProgramError: it is no YAML, or no JSON if its name ends so.
+        ProgramError: if the text is not YAML or, for a file named ``*.json``, not JSON.
     """
     trees = _json_trees(text, file) if file.endswith(".json") else _yaml_trees(text, file)
     return [tree for each in trees for tree in (each.value if each.is_list else [each]) if tree.value is not None]
@@ -91,8 +91,8 @@ def _json_trees(text: str, file: str) -> list[Tree]:
         value = json.loads(text)
     except ValueError as error:
         line = getattr(error, "lineno", 1)
-        raise _broken(file, line, f"it is not JSON: {getattr(error, 'msg', error)}") from None
-    # JSON between its tabs is YAML as well; from there come the lines, from here the values.
+        raise _broken(file, line, f"the file is not JSON: {getattr(error, 'msg', error)}") from None
+    # JSON without tabs is YAML. The lines are from the YAML parser, the values from the JSON parser.
     try:
         (lines,) = _yaml_trees(text.replace("\t", " "), file)
     except (ProgramError, ValueError):
@@ -116,15 +116,15 @@ def _yaml_trees(text: str, file: str) -> list[Tree]:
         nodes = list(yaml.compose_all(text, _loader()))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _broken(file, mark.line + 1 if mark else 1, f"it is not YAML: {error.problem}") from None
+        raise _broken(file, mark.line + 1 if mark else 1, f"the file is not YAML: {error.problem}") from None
     except yaml.YAMLError as error:
-        raise _broken(file, 1, f"it is not YAML: {error}") from None
+        raise _broken(file, 1, f"the file is not YAML: {error}") from None
     reader = _Reader(file)
     return [reader.tree(node) for node in nodes if node is not None]
 
 
 class _Reader:
-    """Turns nodes into Trees."""
+    """Converter of YAML nodes to trees."""
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -134,7 +134,7 @@ class _Reader:
 
         line = node.start_mark.line + 1
         if depth > _DEPTH:
-            raise _broken(self._file, line, "it is nested too deeply, or contains itself")
+            raise _broken(self._file, line, "the value is nested too deeply, or contains itself")
         if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN:
             raise _broken(self._file, line, f"the tag {node.tag.removeprefix(_TAG)} is not known")
         if isinstance(node, yaml.MappingNode):
@@ -158,9 +158,9 @@ class _Reader:
                 continue
             line = key.start_mark.line + 1
             if not hasattr(key, "value") or not isinstance(key.value, str):
-                raise _broken(self._file, line, "a key is a map or a list")
+                raise _broken(self._file, line, "a key must not be a map or a list")
             if key.value in own:
-                raise _broken(self._file, line, f"the key {key.value!r} is there twice, first on line {own[key.value]}")
+                raise _broken(self._file, line, f"the key {key.value!r} occurs twice, first on line {own[key.value]}")
             own[key.value] = line
             yield line, key.value, self.tree(value, depth + 1)
 
@@ -170,9 +170,9 @@ class _Reader:
         maps = list(reversed(node.value)) if isinstance(node, yaml.SequenceNode) else [node]
         for each in maps:
             if not isinstance(each, yaml.MappingNode):
-                raise _broken(self._file, node.start_mark.line + 1, "<< merges maps, and this is none")
+                raise _broken(self._file, node.start_mark.line + 1, "<< must be followed by a map")
             if depth > _DEPTH:
-                raise _broken(self._file, node.start_mark.line + 1, "it is nested too deeply, or contains itself")
+                raise _broken(self._file, node.start_mark.line + 1, "the value is nested too deeply, or contains itself")
             yield from self._pairs(each, depth + 1)
 
     def _scalar(self, node: yaml.Node) -> Json:
@@ -195,7 +195,7 @@ class _Reader:
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = (f"{_TAG}map", f"{_TAG}seq")
 _SPECIAL = {".inf": "Infinity", "-.inf": "-Infinity", ".nan": "NaN"}
-# Of the scalars those of YAML 1.2 and JSON: in YAML 1.1, "no" is false, 1:30 is ninety and 2026-01-31 no text.
+# Only the scalars of YAML 1.2 and JSON: in YAML 1.1, "no" is false, 1:30 is 90 and 2026-01-31 is a date.
 _SCALARS = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
