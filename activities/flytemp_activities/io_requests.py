@@ -104,7 +104,7 @@ class IORequests:
         await asyncio.to_thread(self._store_map, argument)
 
     def _store_map(self, argument: protocol.StoreMapArgument) -> None:
-        manifest = {"status": "succeeded", "manifest": argument.outputs, "parts": argument.chunks}
+        manifest = {"status": "succeeded", "manifest": argument.outputs, "chunks": argument.chunks}
         key = RootLayout(argument.execution).result(argument.node, attempt_key(argument.attempt, argument.epoch))
         self._store.write(key, json.dumps(manifest, separators=(",", ":")).encode())
 

@@ -58,12 +58,12 @@ class BindingReader(ClosedValueReader):
             return value_at(self._field(key, "outputs", name), path)
         if name not in found["manifest"]:
             raise CorruptData(f"{self._store.uri_of(key)} has no output {name!r}")
-        parts = found["parts"] or [[None, len(found["manifest"][name])]]
-        position = self._position(path, sum(count for _, count in parts))
+        chunks = found["chunks"] or [[None, len(found["manifest"][name])]]
+        position = self._position(path, sum(count for _, count in chunks))
         values: list[Json] = []
-        for part, count in parts:
+        for chunk, count in chunks:
             if position is None or 0 <= position < count:
-                closed = found["manifest"][name] if part is None else self._named(self._layout.chunk_outputs(part), name)
+                closed = found["manifest"][name] if chunk is None else self._named(self._layout.chunk_outputs(chunk), name)
                 if position is not None:
                     return value_at(self.read(closed[position]), path[1:])
                 values += [self.read(item) for item in closed]

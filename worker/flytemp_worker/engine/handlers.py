@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flytemp_worker.engine.messages import ChildClosed, IOCompleted, SlotsReleased, TaskEvent
 from flytemp_worker.engine.nodes import Attempt, GraphRun, Node
-from flytemp_worker.engine.phases import IllegalMove, NodePhase
+from flytemp_worker.engine.phases import FAILED, IllegalMove, NodePhase
 from flytemp_worker.engine.values import close
 
 if TYPE_CHECKING:
@@ -117,9 +117,6 @@ class NodeHandler:
         return next((node.state.error for node in scope.nodes if node.phase in FAILED), None)
 
 
-FAILED = (P.FAILED, P.TIMED_OUT)
-
-
 def scope_failure(scope: GraphRun) -> NodePhase:
     """Return the phase of a failed run: TIMED_OUT only by its own time-out."""
     return P.TIMED_OUT if scope.expired else P.FAILED
@@ -134,4 +131,4 @@ class Registry:
 
     handlers: dict[str, NodeHandler]
     listeners: Mapping[type, Callable[[Engine, Any], None]]
-    queues: Iterable[Callable[[Engine], bool]]
+    queues: Sequence[Callable[[Engine], bool]]

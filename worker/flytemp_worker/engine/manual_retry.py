@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flytemp.errors import InputError, NotFound
-from flytemp_worker.engine.handlers import FAILED, P
+from flytemp_worker.engine.handlers import P
 from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.messages import RetryRequested
 from flytemp_worker.engine.nodes import GraphRun, Node
-from flytemp_worker.engine.phases import FINAL
+from flytemp_worker.engine.phases import FAILED, FINAL
 
 STOPPED = (P.SKIPPED, P.ABORTED)
 

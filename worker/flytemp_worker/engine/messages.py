@@ -27,8 +27,8 @@ class _OfTry:
 
 @dataclass(frozen=True, slots=True)
 class TaskSucceeded(_OfTry):
-    """``outputs`` is None if they are too large to be inline: then they are in the attempt's result. ``size`` is the length of
-    their JSON in bytes. ``lookup`` is the status of a result look-up that preceded the try, such as "hit"."""
+    """``outputs`` are inline; those that are too large are only in the attempt's result. ``size`` is the length of their JSON in
+    bytes. ``lookup`` is the status of a result look-up that preceded the try, such as "hit"."""
 
     outputs: dict[str, Json] | None
     size: int

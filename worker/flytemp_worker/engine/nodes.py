@@ -135,6 +135,8 @@ class Node:
 class GraphRun:
     """A run of a graph: that of the execution itself, or one that a node has opened.
 
+    Variables of this type are called ``scope``, because the bindings of its nodes refer to names in it.
+
     ``opener`` handles the kind of node that opened it. ``inputs`` are the launch's literals, None if they are too large to be
     inline. ``given`` are closed values that stand for the inputs of a chunk of a map.
     """

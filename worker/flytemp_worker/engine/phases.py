@@ -36,6 +36,8 @@ _P = NodePhase
 
 FINAL: frozenset[NodePhase] = frozenset({_P.SUCCEEDED, _P.FAILED, _P.TIMED_OUT, _P.ABORTED, _P.SKIPPED})
 
+FAILED: frozenset[NodePhase] = frozenset({_P.FAILED, _P.TIMED_OUT})
+
 ACTIVE: frozenset[NodePhase] = frozenset({_P.RUNNING, _P.BACKOFF, _P.CANCELLING})
 
 TRANSITIONS: dict[NodePhase, frozenset[NodePhase]] = {

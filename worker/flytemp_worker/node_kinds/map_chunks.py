@@ -28,7 +28,7 @@ ATTEMPTS_APART = 100
 
 
 def chunk_engine(
-    plan: Plan, handlers: Registry, limits: Limits, chunk: ChunkRole, *, path: str, local: str, first: int, count: int,
+    plan: Plan, registry: Registry, limits: Limits, chunk: ChunkRole, *, path: str, local: str, first: int, count: int,
     given: dict[str, Closed],
 ) -> Engine:  # fmt: skip
     """Return the engine that runs one chunk, with ``limits.max_parallelism`` as its allocation.
@@ -42,9 +42,9 @@ def chunk_engine(
     assert map_plan is not None
     map_plan.item.local = local
     plan.structured = True
-    engine = Engine(plan, None, handlers, limits, chunk)
+    engine = Engine(plan, None, registry, limits, chunk)
     width = limits.max_parallelism if map_plan.concurrency else 0
-    scope = MapRun(map_plan, None, handlers.handlers, count, first=first, width=width, path=path)
+    scope = MapRun(map_plan, None, registry.handlers, count, first=first, width=width, path=path)
     scope.given = given
     engine.root = scope
     concurrency_budget.allocate(engine, scope, limits.max_parallelism)

@@ -10,11 +10,11 @@ from flytemp.literals.sizes import INLINE_BYTES, check_lengths, length_of
 from flytemp.spec import bindings as form
 from flytemp.spec.bindings import Closed
 from flytemp_worker.engine.errors import Error, make_error
-from flytemp_worker.engine.handlers import FAILED, NodeHandler, P
+from flytemp_worker.engine.handlers import NodeHandler, P
 from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.messages import ChildClosed, IOCompleted, SlotsReleased
 from flytemp_worker.engine.nodes import GraphRun, Node
-from flytemp_worker.engine.phases import FINAL
+from flytemp_worker.engine.phases import FAILED, FINAL
 from flytemp_worker.engine.values import BindingResolver, close
 from flytemp_worker.node_kinds import concurrency_budget, map_chunks
 from flytemp_worker.node_kinds.map_state import MapAttempt, MapRun, failed_items, items_of, plan_of, state_of
