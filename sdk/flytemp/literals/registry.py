@@ -34,8 +34,8 @@ class TypeRegistry:
     def __init__(self, plugins: TypePlugins | None = None) -> None:
         self._lock = threading.Lock()
         # Replaced as a whole, so that readers need no lock.
-        self._by_type: dict[Any, TypeTransformer[Any]] = {each.python_type: each for each in class_transformers()}
-        self._structural = tuple(structural_transformers())
+        self._by_type: dict[Any, TypeTransformer[Any]] = {each.python_type: each for each in class_transformers(self.adapter_for)}
+        self._structural = tuple(structural_transformers(self.adapter_for))
         self._plugins = plugins or TypePlugins()
         # A part of the cache's key: an adapter from before a registration is not found after it.
         self._generation = 0
@@ -109,7 +109,7 @@ class TypeRegistry:
         if isinstance(transformer, BuiltinTransformer) and get_origin(annotation) is Annotated:
             # Built-in types have no metadata: all spellings of an annotation have one adapter.
             return self.adapter_for(get_args(annotation)[0])
-        return transformer.adapter(annotation, self.adapter_for)
+        return transformer.adapter(annotation)
 
     def _registered(self, annotation: Any) -> TypeTransformer[Any] | None:
         for key in (annotation, get_origin(annotation)):

@@ -19,7 +19,6 @@ from flytemp.literals.types import EncodedType, Json, LiteralType, SchemaModel
 
 T = TypeVar("T")
 Result = TypeVar("Result")
-AdapterFor = Callable[[Any], Adapter]
 
 
 class TransformContext:
@@ -138,13 +137,8 @@ class TypeTransformer(ABC, Generic[T]):
         if not isinstance(v, class_of(t) or self._type):
             raise TypeMismatch(f"Expected value of type {t} but got '{value_text(v)}' of type {type(v)}")
 
-    def adapter(self, annotation: Any, adapter_for: AdapterFor) -> Adapter:
-        """Return the adapter of an annotation of `python_type`.
-
-        Args:
-            annotation: as for `get_literal_type`.
-            adapter_for: returns the adapters of the annotations inside ``annotation``.
-        """
+    def adapter(self, annotation: Any) -> Adapter:
+        """Return the adapter of an annotation of `python_type`, which calls the methods above."""
         return TransformedAdapter(self, annotation)
 
     def __repr__(self) -> str:

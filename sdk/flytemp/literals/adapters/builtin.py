@@ -9,6 +9,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator
 from enum import Enum
+from functools import partial
 from typing import Any, Literal, Union, get_args, get_origin
 
 import typing_extensions
@@ -21,11 +22,11 @@ from flytemp.literals.adapters.containers import ListAdapter, MapAdapter, TupleA
 from flytemp.literals.adapters.literals import enum_adapter, literal_adapter
 from flytemp.literals.adapters.models import model_adapter
 from flytemp.literals.adapters.refusals import annotation_text, refuse
-from flytemp.literals.adapters.scalars import SCALARS, AnyAdapter, ScalarAdapter
-from flytemp.literals.adapters.structs import DataclassAdapter, NamedTupleAdapter, TypedDictAdapter
+from flytemp.literals.adapters.scalars import SCALARS, AnyAdapter, Scalar, ScalarAdapter
+from flytemp.literals.adapters.structs import AdapterFor, DataclassAdapter, NamedTupleAdapter, TypedDictAdapter
 from flytemp.literals.adapters.unions import UnionAdapter
 from flytemp.literals.keys import may_be_key
-from flytemp.literals.transformers import AdapterFor, TransformContext, TypeTransformer
+from flytemp.literals.transformers import TransformContext, TypeTransformer
 from flytemp.literals.types import Json, LiteralType
 from flytemp.types.directory import FlyteDirectory
 from flytemp.types.file import FlyteFile
@@ -37,14 +38,18 @@ class BuiltinTransformer(TypeTransformer[Any]):
     """Transformer whose adapters do the conversion.
 
     Args:
+        adapter_for: returns the adapter of an annotation, for the annotations inside another one.
         name: name of the transformer.
         t: the class or special form that the transformer is registered for.
         make: makes the adapter of an annotation.
         handles: returns whether the transformer converts an annotation of ``t`` or a subclass. By default only ``t`` itself.
     """
 
-    def __init__(self, name: str, t: Any, make: MakeAdapter, handles: Callable[[Any], bool] | None = None) -> None:
+    def __init__(
+        self, adapter_for: AdapterFor, name: str, t: Any, make: MakeAdapter, handles: Callable[[Any], bool] | None = None
+    ) -> None:
         super().__init__(name, t)
+        self._adapter_for = adapter_for
         self._make = make
         self._handles = handles or (lambda annotation: (get_origin(annotation) or annotation) is t)
 
@@ -52,74 +57,68 @@ class BuiltinTransformer(TypeTransformer[Any]):
         """Return whether the transformer converts the annotation."""
         return self._handles(annotation)
 
-    def adapter(self, annotation: Any, adapter_for: AdapterFor) -> Adapter:
-        return self._make(annotation, adapter_for)
+    def adapter(self, annotation: Any) -> Adapter:
+        return self._make(annotation, self._adapter_for)
 
     def get_literal_type(self, t: type[Any]) -> LiteralType:
-        return _adapter_for(t).type
+        return self._adapter_for(t).type
 
     def to_literal(self, ctx: TransformContext, python_val: Any, python_type: type[Any], expected: LiteralType) -> Json:
-        return _adapter_for(python_type).encode(python_val, ctx.files)
+        return self._adapter_for(python_type).encode(python_val, ctx.files)
 
     def to_python_value(self, ctx: TransformContext, lv: Json, expected_python_type: type[Any]) -> Any:
-        return _adapter_for(expected_python_type).decode(lv, ctx.files)
+        return self._adapter_for(expected_python_type).decode(lv, ctx.files)
 
 
-def class_transformers() -> Iterator[BuiltinTransformer]:
+def class_transformers(adapter_for: AdapterFor) -> Iterator[BuiltinTransformer]:
     """Iterate over the transformers that are found by a class, one of its bases, or a special form."""
+    builtin = partial(BuiltinTransformer, adapter_for)
     for cls, scalar in SCALARS.items():
-        yield BuiltinTransformer(scalar.kind, cls, lambda annotation, _, scalar=scalar: ScalarAdapter(scalar))  # type: ignore[misc]
+        yield builtin(scalar.kind, cls, partial(_scalar, scalar))
     for untyped in (Any, object):
-        yield BuiltinTransformer("any", untyped, lambda annotation, _: AnyAdapter())
-    yield BuiltinTransformer("list", list, _list)
-    yield BuiltinTransformer("dict", dict, _dict)
-    yield BuiltinTransformer("tuple", tuple, _tuple)
-    yield BuiltinTransformer("literal", Literal, _literal)
+        yield builtin("any", untyped, lambda annotation, _: AnyAdapter())
+    yield builtin("list", list, _list)
+    yield builtin("dict", dict, _dict)
+    yield builtin("tuple", tuple, _tuple)
+    yield builtin("literal", Literal, _literal)
     for union in (Union, types.UnionType):
-        yield BuiltinTransformer("union", union, _union)
-    yield BuiltinTransformer("path-like", os.PathLike, lambda annotation, _: BlobAdapter(FlyteFile, "file", "PathLike"))
-    yield BuiltinTransformer(
-        "path", pathlib.Path, lambda annotation, _: PathAdapter(BlobAdapter(FlyteFile, "file", "Path")), _is_class
-    )
-    yield BuiltinTransformer(
-        "file", FlyteFile, lambda annotation, _: BlobAdapter(annotation, "file", annotation.__name__), _is_class
-    )
-    yield BuiltinTransformer(
-        "directory", FlyteDirectory, lambda annotation, _: BlobAdapter(annotation, "directory", annotation.__name__), _is_class
-    )
-    yield BuiltinTransformer(
-        "enum", Enum, lambda annotation, _: enum_adapter(annotation), lambda cls: _is_class(cls) and cls.__module__ != "enum"
-    )
-    yield BuiltinTransformer("pydantic", BaseModel, model_adapter, lambda cls: _is_class(cls) and cls is not BaseModel)
+        yield builtin("union", union, _union)
+    yield builtin("path-like", os.PathLike, lambda annotation, _: BlobAdapter(FlyteFile, "file", "PathLike"))
+    yield builtin("path", pathlib.Path, lambda annotation, _: PathAdapter(BlobAdapter(FlyteFile, "file", "Path")), _is_class)
+    yield builtin("file", FlyteFile, lambda cls, _: BlobAdapter(cls, "file", cls.__name__), _is_class)
+    yield builtin("directory", FlyteDirectory, lambda cls, _: BlobAdapter(cls, "directory", cls.__name__), _is_class)
+    yield builtin("enum", Enum, lambda cls, _: enum_adapter(cls), lambda cls: _is_class(cls) and cls.__module__ != "enum")
+    yield builtin("pydantic", BaseModel, model_adapter, lambda cls: _is_class(cls) and cls is not BaseModel)
 
 
-def structural_transformers() -> Iterator[BuiltinTransformer]:
+def structural_transformers(adapter_for: AdapterFor) -> Iterator[BuiltinTransformer]:
     """Iterate over the transformers of classes without a common base, which are tried when no base is registered."""
-    yield BuiltinTransformer(
-        "typed-dict",
-        object,
-        lambda annotation, adapter_for: TypedDictAdapter(annotation, annotation.__name__, adapter_for),
-        typing_extensions.is_typeddict,
-    )
-    yield BuiltinTransformer(
+    builtin = partial(BuiltinTransformer, adapter_for)
+    yield builtin("typed-dict", object, _typed_dict, typing_extensions.is_typeddict)
+    yield builtin(
         "dataclass", object, _dataclass, lambda annotation: dataclasses.is_dataclass(get_origin(annotation) or annotation)
     )
-    yield BuiltinTransformer(
-        "named-tuple",
-        object,
-        lambda annotation, adapter_for: NamedTupleAdapter(annotation, annotation.__name__, adapter_for),
-        lambda cls: _is_class(cls) and issubclass(cls, tuple) and hasattr(cls, "_fields"),
-    )
-
-
-def _adapter_for(annotation: Any) -> Adapter:
-    from flytemp.literals.registry import adapter_for
-
-    return adapter_for(annotation)
+    yield builtin("named-tuple", object, _named_tuple, _is_named_tuple)
 
 
 def _is_class(annotation: Any) -> bool:
     return isinstance(annotation, type) and get_origin(annotation) is None
+
+
+def _is_named_tuple(annotation: Any) -> bool:
+    return _is_class(annotation) and issubclass(annotation, tuple) and hasattr(annotation, "_fields")
+
+
+def _scalar(scalar: Scalar, annotation: Any, adapter_for: AdapterFor) -> Adapter:
+    return ScalarAdapter(scalar)
+
+
+def _typed_dict(cls: Any, adapter_for: AdapterFor) -> Adapter:
+    return TypedDictAdapter(cls, cls.__name__, adapter_for)
+
+
+def _named_tuple(cls: Any, adapter_for: AdapterFor) -> Adapter:
+    return NamedTupleAdapter(cls, cls.__name__, adapter_for)
 
 
 def _list(annotation: Any, adapter_for: AdapterFor) -> Adapter:
