@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -133,18 +134,30 @@ except ConfigError as error:
     assert "other-geometry" in done.stdout
 
 
+def outputs_of(flytemp: Callable[[list[str]], str], *arguments: str) -> object:
+    return json.loads(flytemp(["run", str(PROGRAM / "shapes.py"), *arguments, "-o", "json"]))["outputs"]
+
+
+def check_outputs(flytemp: Callable[[list[str]], str], *way: str) -> None:
+    assert outputs_of(flytemp, "shapes", *way) == {"o0": [2.0, 4.0], "o1": 4 + 40_000}
+    assert outputs_of(flytemp, "all_doubled", "--vs", "[[1.0], [2.0, 3.0]]", *way) == {"o0": [[2.0], [4.0, 6.0]]}
+
+
+def test_local_run_exchanges_third_party_values(site: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(site), "FLYTEMP_STORE": str(tmp_path / "store")}
+
+    def flytemp(arguments: list[str]) -> str:
+        command = [sys.executable, "-m", "flytemp_cli", *arguments]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    check_outputs(flytemp, "--local")
+
+
 @pytest.mark.e2e
-@pytest.mark.parametrize("way", [(), ("--local",)], ids=["processes", "local"])
-def test_tasks_exchange_third_party_values(way: tuple[str, ...], fresh_installation: Installation, site: Path) -> None:
+def test_task_processes_exchange_third_party_values(fresh_installation: Installation, site: Path) -> None:
     fresh_installation.variables = {"PYTHONPATH": str(site), "FLYTEMP_WORKER_PASS_ENVIRONMENT": "PYTHONPATH"}
-    if not way:
-        fresh_installation.flytemp("setup")
-        fresh_installation.start_worker()
-    program = str(PROGRAM / "shapes.py")
-
-    def outputs(*arguments: str) -> object:
-        done = fresh_installation.flytemp("run", program, *arguments, *way, "-o", "json", cwd=PROGRAM)
-        return json.loads(done.stdout)["outputs"]
-
-    assert outputs("shapes") == {"o0": [2.0, 4.0], "o1": 4 + 40_000}
-    assert outputs("all_doubled", "--vs", "[[1.0], [2.0, 3.0]]") == {"o0": [[2.0], [4.0, 6.0]]}
+    fresh_installation.flytemp("setup")
+    fresh_installation.start_worker()
+    check_outputs(lambda arguments: fresh_installation.flytemp(*arguments).stdout)
