@@ -56,8 +56,8 @@ def test_plain_call_and_local_run_agree(
     program = load_program([path])
     workflow: Any = program.workflows.get(name) or program.workflows[f"{path.stem}.{name}"]
 
-    called = workflow(**inputs)
     with environment({}, path.parent):
+        called = workflow(**inputs)
         done = flytemp("run", path, name, "--inputs", tmp_path / "inputs.json", "--local", "-o", "json")
 
     outputs = expected if isinstance(expected, dict) else {"o0": expected}
