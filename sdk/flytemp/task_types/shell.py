@@ -71,8 +71,7 @@ class ShellTaskType(TaskType):
                 yield Problem(f"has the input {variable.name!r} of bytes, which is not text", hint=hint)
         known = {"inputs": {variable.name for variable in task.interface.inputs}, "outputs": names}
         for where, template in (("script", config.script), *((f"location of {n!r}", t) for n, t in config.outputs.items())):
-            for flaw in _template_flaws(template, known):
-                yield Problem(f"has a {where} that {flaw}", hint="write a brace of the script twice: {{ and }}")
+            yield from _template_problems(where, template, known)
 
     def prepare(self, run: TaskRun) -> LiteralCall:
         config = ShellConfig.model_validate(run.spec.config)
@@ -134,16 +133,18 @@ def _input_text(variable: Variable, literals: Mapping[str, Json]) -> str:
     return local
 
 
-def _template_flaws(template: str, known: Mapping[str, set[str]]) -> Iterator[str]:
+def _template_problems(where: str, template: str, known: Mapping[str, set[str]]) -> Iterator[Problem]:
+    braces = "write a brace of the script twice: {{ and }}"
     try:
         fields = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
     except ValueError as error:
-        yield f"is not a template: {error}"
+        yield Problem(f"has a {where} that is not a template: {error}", hint=braces)
         return
     for field in fields:
         namespace, _, rest = field.partition(".")
         name = rest.partition(".")[0].partition("[")[0]
         if namespace not in NAMESPACES or not name:
-            yield f"has {{{field}}} in it, which is none of {{inputs.…}}, {{outputs.…}} and {{ctx.…}}"
+            yield Problem(f"has {{{field}}} in its {where}; templates begin with inputs, outputs or ctx", hint=braces)
         elif name not in known.get(namespace, {name}):
-            yield f"names {{{field}}}, which the task does not have"
+            names = ", ".join(sorted(known[namespace])) or "none"
+            yield Problem(f"has {{{field}}} in its {where}, and no such {namespace[:-1]}", hint=f"its {namespace}: {names}")

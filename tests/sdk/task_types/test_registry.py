@@ -18,7 +18,7 @@ from flytemp.spec.models import Interface, TaskDocument, TaskSpec, Variable
 from flytemp.spec.typecheck import document_problems
 from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
-from flytemp.task_types import LiteralCall, TaskType, find_task_type, register, task_type, task_type_problems
+from flytemp.task_types import LiteralCall, TaskType, find_task_type, register, registry, task_type, task_type_problems
 
 PLUGIN = """
 from flytemp.errors import Problem
@@ -35,6 +35,12 @@ class Greeting(TaskType):
         return lambda literals: {"text": f"{run.spec.config['greeting']}, {literals['name']}!"}
 """
 TEXT = SimpleType(kind="string")
+
+
+@pytest.fixture(autouse=True)
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the types of these tests out of other tests."""
+    monkeypatch.setattr(registry, "_types", {})
 
 
 @pytest.fixture
