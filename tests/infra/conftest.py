@@ -1,4 +1,4 @@
-"""The test cluster's own tests use the fixtures that it gives to others."""
+"""Fixtures of the test cluster."""
 
 from __future__ import annotations
 

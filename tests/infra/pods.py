@@ -1,4 +1,4 @@
-"""Pods of these tests: small specs, and what became of them."""
+"""Pods of these tests: small specs and their status."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Pod = dict[str, Any]
 
 
 def shell(name: str, script: str, *, limits: Mapping[str, str] | None = None) -> Pod:
-    """A pod whose one container runs a script of busybox's shell on the real node."""
+    """Return a pod whose container runs a shell script on the real node."""
     container = {
         "name": "main",
         "image": BUSYBOX_IMAGE,
@@ -27,7 +27,7 @@ def shell(name: str, script: str, *, limits: Mapping[str, str] | None = None) ->
 
 
 def on_kwok(name: str, annotations: Mapping[str, str] | None = None) -> Pod:
-    """A pod for the nodes that kwok plays; its annotations say what becomes of it."""
+    """Return a pod for kwok's nodes; its annotations determine its end."""
     container = {"name": "main", "image": "anything"}
     spec = {"restartPolicy": "Never", "nodeSelector": LABELS, "tolerations": [TOLERATION], "containers": [container]}
     metadata = {"name": name, "annotations": dict(annotations or {})}
@@ -35,18 +35,18 @@ def on_kwok(name: str, annotations: Mapping[str, str] | None = None) -> Pod:
 
 
 def create(cluster: KubernetesAccess, namespace: str, pod: Pod) -> None:
-    """Creates the pod."""
+    """Create the pod."""
     cluster.api.create(f"/api/v1/namespaces/{namespace}/pods", pod)
 
 
 def get(cluster: KubernetesAccess, namespace: str, name: str) -> Pod:
-    """The pod as the API server has it."""
+    """Return the pod from the API server."""
     found: Pod = cluster.api.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
     return found
 
 
 def when(cluster: KubernetesAccess, namespace: str, name: str, what: str, holds: Callable[[Pod], object]) -> Pod:
-    """Waits until something holds of the pod; the pod."""
+    """Wait for a condition of the pod; return the pod."""
 
     def look() -> Pod | None:
         pod = get(cluster, namespace, name)
@@ -56,16 +56,16 @@ def when(cluster: KubernetesAccess, namespace: str, name: str, what: str, holds:
 
 
 def ended(cluster: KubernetesAccess, namespace: str, name: str) -> Pod:
-    """Waits for the pod's end; the pod."""
+    """Wait for the end of the pod; return the pod."""
     return when(cluster, namespace, name, "ended", lambda pod: pod["status"]["phase"] in ("Succeeded", "Failed"))
 
 
 def terminated(pod: Pod) -> dict[str, Any]:
-    """How the pod's one container ended."""
+    """Return the end of the pod's container."""
     found: dict[str, Any] = pod["status"]["containerStatuses"][0]["state"]["terminated"]
     return found
 
 
 def condition(pod: Pod, kind: str) -> dict[str, Any]:
-    """One of the pod's conditions; empty when it has none of this type."""
+    """Return a condition of the pod; empty if it does not exist."""
     return next((entry for entry in pod["status"].get("conditions", []) if entry["type"] == kind), {})

@@ -1,4 +1,4 @@
-"""Parts of the test cluster that need no cluster: what is ended, counted, kept and required."""
+"""Parts of the test cluster that need no cluster: processes, counts, archives, requirements."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_requests_are_counted_by_agent_and_time(tmp_path: Path) -> None:
 
 
 def make_layout(folder: Path) -> Layout:
-    """Two images that share a layer."""
+    """Two images with a common layer."""
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True)
     for name in ("shared", "old", "new", "configuration"):

@@ -1,4 +1,4 @@
-"""The manifests of infra/rbac are what a worker needs, and no more than that."""
+"""Manifests of infra/rbac: a worker needs exactly these rights."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ StartWorker = Callable[..., Awaitable[KubernetesBackend]]
 
 
 def objects(name: str) -> dict[str, dict[str, Any]]:
-    """The objects of a manifest by their kinds."""
+    """Return the objects of a manifest by kind."""
     return {found["kind"]: found for found in yaml.safe_load_all((RBAC / name).read_text())}
 
 
@@ -54,7 +54,7 @@ def test_both_manifests_have_the_same_rules_and_bind_them(name: str, role: str) 
 
 
 def apply(cluster: Cluster, name: str, namespace: str) -> list[str]:
-    """Apply a manifest as its README says, with the test cluster's restricted user in place of the service account.
+    """Apply a manifest as its README describes, for the restricted user of the test cluster instead of the service account.
 
     Returns what is to be deleted that no namespace takes along.
     """
@@ -90,7 +90,7 @@ def project(tmp_path: Path, store: ObjectStore) -> Project:
 async def start_worker(
     own_cluster: Cluster, store: ObjectStore, s3_server: S3Server, task_image: str, namespace: str
 ) -> AsyncIterator[StartWorker]:
-    """Starts backends as the restricted user."""
+    """Start backends as the restricted user."""
     started: list[KubernetesBackend] = []
 
     async def start(**changes: Any) -> KubernetesBackend:
@@ -151,7 +151,7 @@ async def test_worker_with_the_role_runs_tasks(
 
 
 def refused(cluster: Cluster, namespace: str, since: datetime) -> list[str]:
-    """What the API server refused to the worker for the lack of a right, by its audit log."""
+    """Return the requests of the worker that the API server refused for a missing right, from its audit log."""
     found = []
     for line in cluster.audit_log.read_text().splitlines():
         if USER in line and namespace in line and '"code":403' in line:

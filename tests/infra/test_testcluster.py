@@ -1,4 +1,4 @@
-"""The test cluster behaves as a cluster does, in what the tests of the Kubernetes backend rely on."""
+"""Test cluster: the behaviour on which the tests of the Kubernetes backend rely."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def test_task_pod_without_rights_reaches_the_store(
 
 
 def store(server: S3Server):  # type: ignore[no-untyped-def]
-    """The server's files, as this process sees them."""
+    """Return the files of the server as this process sees them."""
     s3fs = pytest.importorskip("s3fs")
     return s3fs.S3FileSystem(
         key=server.access_key, secret=server.secret_key, endpoint_url=server.endpoint, skip_instance_cache=True

@@ -1,4 +1,4 @@
-"""A started Kubernetes backend against the test cluster, and programs whose tasks it runs as pods."""
+"""Kubernetes backends on the test cluster, and programs whose tasks they run as pods."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Bench:
-    """A started backend, and what its tries reported."""
+    """A started backend and the reports of its tries."""
 
     def __init__(self, backend: KubernetesBackend) -> None:
         self.backend = backend
@@ -42,7 +42,7 @@ class Bench:
         return asyncio.create_task(self.run(invocation, resumed=resumed))
 
     async def reported(self, **wanted: Any) -> dict[str, Any]:
-        """The first report that says all of ``wanted``; a value may be a function that tells."""
+        """Wait for the first report with all of ``wanted``; a value may be a predicate."""
         while True:
             for report in self.reports:
                 if all(_fits(report.get(name), value) for name, value in wanted.items()):
@@ -56,7 +56,7 @@ def _fits(value: Any, wanted: Any) -> bool:
 
 @pytest.fixture
 def store(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
-    """A store of the test's own on the S3 server that pods reach, too."""
+    """A store of the test on the S3 server, which pods can reach."""
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
     return open_store(f"s3://{s3_server.bucket}/{uuid.uuid4().hex[:10]}")
@@ -77,7 +77,7 @@ def policy(s3_server: S3Server, task_image: str, namespace: str) -> Policy:
 
 @pytest.fixture
 async def start_backend(cluster: KubernetesAccess, store: ObjectStore, policy: Policy) -> AsyncIterator[StartBackend]:
-    """Starts backends, each as another worker would; closes them at the end."""
+    """Start backends, each like the backend of another worker, and close them at the end."""
     started: list[Bench] = []
 
     async def start(lookup: ResultLookup | None = None, **changes: Any) -> Bench:

@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp import web
 
 FOR_EVER = 1_000_000
-"""As a number of times."""
+"""A number of times without limit."""
 
 _POD = re.compile(r"/api/v1/(?:namespaces/[^/]+/)?pods(?P<name>/[^/]+)?(?P<part>/[^/]+)?$")
 _HOP_BY_HOP = frozenset({"host", "connection", "transfer-encoding", "content-length", "keep-alive"})
@@ -28,7 +28,7 @@ _HOP_BY_HOP = frozenset({"host", "connection", "transfer-encoding", "content-len
 
 @dataclass(eq=False)
 class Fault:
-    """What happens to the next ``times`` requests of a kind. ``met``: it has happened; ``freed``: what it holds may go on."""
+    """Fault of the next ``times`` requests of a kind. ``met`` is set when it has occurred; ``freed`` releases held requests."""
 
     kind: str
     times: int
@@ -37,13 +37,13 @@ class Fault:
     freed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def end(self) -> None:
-        """No more of it, and what it holds goes on."""
+        """End the fault and release the held requests."""
         self.times = 0
         self.freed.set()
 
 
 class Watch:
-    """One watch that is open through the proxy."""
+    """One open watch through the proxy."""
 
     def __init__(self, request: web.Request, answer: web.StreamResponse) -> None:
         self._request = request
@@ -104,7 +104,7 @@ class FaultProxy:
         await self._session.close()
 
     def write_kubeconfig(self, path: Path) -> Path:
-        """A kubeconfig that leads here."""
+        """Return a kubeconfig for the proxy."""
         named = {
             "clusters": [{"name": "faulty", "cluster": {"server": self.url}}],
             "users": [{"name": "someone", "user": {"token": self._token}}],
@@ -116,7 +116,7 @@ class FaultProxy:
     # -------------------------------------------------------------------------------------- faults
 
     def refuse(self, kind: str, status: int, *, times: int = 1, reason: str = "", retry_after: int | None = None) -> Fault:
-        """Answer with an error, without asking the server."""
+        """Respond with an error, without a request to the server."""
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         told = {"kind": "Status", "status": "Failure", "code": status, "reason": reason, "message": "refused by the test"}
 
@@ -126,7 +126,7 @@ class FaultProxy:
         return self._add(kind, times, act)
 
     def lose_answer(self, kind: str, *, times: int = 1) -> Fault:
-        """Let the server do it, and cut the connection before it can tell."""
+        """Forward the request, and cut the connection before the response."""
 
         async def act(request: web.Request) -> web.StreamResponse:
             await self._pass_on(request)
@@ -135,7 +135,7 @@ class FaultProxy:
         return self._add(kind, times, act)
 
     def garble(self, kind: str, *, times: int = 1) -> Fault:
-        """Let the server do it, and answer as a gateway does that knows nothing of Kubernetes."""
+        """Forward the request, and respond with the HTML of a gateway."""
 
         async def act(request: web.Request) -> web.StreamResponse:
             await self._pass_on(request)
@@ -144,7 +144,7 @@ class FaultProxy:
         return self._add(kind, times, act)
 
     def hold(self, kind: str, *, times: int = 1) -> Fault:
-        """Keep a request from the server until the fault is freed."""
+        """Hold the request until the fault is freed, then forward it."""
 
         async def act(request: web.Request) -> web.StreamResponse:
             await fault.freed.wait()
@@ -154,7 +154,7 @@ class FaultProxy:
         return fault
 
     def hold_answer(self, kind: str, *, times: int = 1) -> Fault:
-        """Let the server do it, and keep the answer until the fault is freed."""
+        """Forward the request, and hold the response until the fault is freed."""
 
         async def act(request: web.Request) -> web.StreamResponse:
             answer = await self._pass_on(request)
@@ -165,7 +165,7 @@ class FaultProxy:
         return fault
 
     def swallow(self, kind: str, *, times: int = 1) -> Fault:
-        """Take a request, and do nothing at all: neither ask the server nor answer."""
+        """Accept the request, and neither forward it nor respond."""
 
         async def act(request: web.Request) -> web.StreamResponse:
             await self._closing.wait()
@@ -179,20 +179,20 @@ class FaultProxy:
         return fault
 
     def cut_watches(self) -> None:
-        """Cut every watch that is open."""
+        """Cut every open watch."""
         for watch in list(self._watches):
             watch.abort()
 
     def cut_in_line(self, needle: str) -> None:
-        """Cut the next watch that has an event with ``needle`` in it, in the middle of that event's line."""
+        """Cut the next watch with an event that contains ``needle``, in the middle of that event's line."""
         self._needle = needle.encode()
 
     def mute_watches(self) -> None:
-        """Watches say nothing any more, and stay open; also those that begin from now on."""
+        """Silence all watches, also new ones, and keep them open."""
         self._mute = True
 
     async def expire_watches(self) -> None:
-        """Tell every open watch that its version is too old, as the server does in the middle of a watch."""
+        """Send every open watch the error of an expired version, as the server does."""
         status = {"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old resource version"}
         line = json.dumps({"type": "ERROR", "object": status}).encode() + b"\n"
         for watch in list(self._watches):
@@ -262,7 +262,7 @@ class FaultProxy:
 
 
 def kind_of(method: str, path: str, query: str) -> str:
-    """What a request is about."""
+    """Kind and name of a request's object."""
     found = _POD.search(path)
     if found is None:
         return "other"

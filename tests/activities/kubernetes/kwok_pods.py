@@ -23,13 +23,13 @@ FOR_LONG = {"testcluster/run-seconds": "1000"}
 
 @pytest.fixture(scope="session")
 def task_image() -> str:
-    """Any image: kwok's nodes pull nothing, and the real node has this one."""
+    """An image; kwok's nodes pull nothing, and the real node has this one."""
     return BUSYBOX_IMAGE
 
 
 @pytest.fixture
 def node(own_cluster: Cluster, namespace: str) -> Iterator[str]:
-    """A node that kwok plays, for the test's own pods."""
+    """A node of kwok for the pods of the test."""
     (name,) = own_cluster.add_kwok_nodes(1, prefix=namespace, labels={"testcluster/of": namespace})
     yield name
     own_cluster.remove_kwok_nodes(namespace)
@@ -50,7 +50,7 @@ def program(project: Project) -> Project:
 def of_kwok(
     program: Project, annotations: dict[str, str], *, node: str = "n0", template: dict[str, Any] | None = None, **settings: Any
 ) -> Invocation:
-    """A try of a container task without inputs or outputs; ``template`` is its pod template's spec."""
+    """Return a try of a container task without inputs or outputs; ``template`` is the spec of its pod template."""
     pod_template = PodTemplateSpec(spec=template) if template is not None else None
     spec = TaskSpec(
         kind="container", name="command", interface=Interface(), loader="",

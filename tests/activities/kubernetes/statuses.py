@@ -1,4 +1,4 @@
-"""Pods as the API server tells of them, in the states that matter."""
+"""Pods as the API server returns them, in the states that matter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tries as pods of a real cluster: found again, never doubled, never left behind, and blamed on whom it was."""
+"""Tries as pods of a real cluster: joined again, created once, deleted, and charged to the right payer."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ TEXT, NUMBER, FILE = SimpleType(kind="string"), SimpleType(kind="integer"), Blob
 def invocation(
     project: Project, image: str, script: str, outputs: dict[str, Any] | None = None, *arguments: str, **inputs: tuple[Any, Any]
 ) -> Invocation:
-    """A shell script as a container task; ``inputs`` are (type, literal)."""
+    """Return a shell script as a container task; ``inputs`` are (type, literal)."""
     interface = Interface(
         inputs=tuple(Variable(name=name, type=kind) for name, (kind, _) in inputs.items()),
         outputs=tuple(Variable(name=name, type=kind) for name, kind in (outputs or {}).items()),

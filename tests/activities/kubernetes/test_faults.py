@@ -1,4 +1,4 @@
-"""An API server in trouble, and a network between: every try has its one pod, its right result, and leaves nothing behind."""
+"""Faults of the API server and the network: every try has one pod and the right result, and no pod remains."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PROGRAM = """
 ONE_AND_TWO = {"a": 1, "b": 2}
 
 AT_ONCE = TaskSettings(pod_template=PodTemplateSpec(spec={"terminationGracePeriodSeconds": 1}))
-"""For tasks that are stopped: a program that is asked to before it has begun does not hear of it."""
+"""Delay of tasks that are stopped: a program that has not started ignores TERM."""
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def proxy(cluster: KubernetesAccess) -> AsyncIterator[FaultProxy]:
 
 
 class Site:
-    """A cluster behind the proxy: backends that reach it through that, and what became of the pods."""
+    """A cluster behind the proxy, its backends, and checks of the pods."""
 
     def __init__(self, cluster: KubernetesAccess, proxy: FaultProxy, namespace: str, store: ObjectStore, policy: Policy) -> None:
         self.cluster = cluster
@@ -79,7 +79,7 @@ class Site:
         return self.benches[-1]
 
     async def one_pod(self, invocation: Invocation) -> None:
-        """One pod was ever made for the try, its runtime claimed it, and it is gone."""
+        """Assert that one pod was created for the try, that its runtime claimed the try, and that the pod is gone."""
         await until_no_pods(self.cluster, self.namespace)
         assert self.proxy.created == {pod_name(invocation): 1}
         assert len(claims(self.store, invocation)) == 1
@@ -87,7 +87,7 @@ class Site:
             assert await asyncio.to_thread(self._audited) == 1
 
     def _audited(self) -> int:
-        """Pods that the API server says it created in the namespace."""
+        """Return the pods that the API server created in the namespace."""
         assert isinstance(self.cluster, Cluster)
         self.cluster.requests(self._began, "flytemp")  # waits until the log has all that came before
         return sum(
@@ -110,7 +110,7 @@ async def site(
 
 @pytest.fixture
 async def bench(site: Site, proxy: FaultProxy, tmp_path: Path) -> Bench:
-    """A backend behind the proxy, whose watch is open."""
+    """A backend behind the proxy with an open watch."""
     bench = await site.backend(proxy.write_kubeconfig(tmp_path / "kubeconfig"))
     await proxy.watching.wait()
     return bench
@@ -411,7 +411,7 @@ ALL_RIGHTS = {"pods": ["create", "get", "list", "watch", "delete"], "pods/log": 
 
 
 async def _with_rights(site: Site, without: str = "") -> Bench:
-    """A backend of a user who has all rights but one, given as ``verb resource``."""
+    """Start a backend of a user with all rights except one, given as ``verb resource``."""
     cluster = site.cluster
     if not isinstance(cluster, Cluster):
         pytest.skip("needs a user without rights, which the test cluster has")
@@ -478,7 +478,7 @@ async def _until(condition: Any) -> None:
 
 
 async def _expire(proxy: FaultProxy, deaf: Any) -> None:
-    """Watches are heard again, but the next one is told that it comes too late."""
+    """End the silence of watches, and refuse the next one with an expired version."""
     expired = proxy.refuse("watch", 410, reason="Expired")
     deaf.end()
     await expired.met.wait()

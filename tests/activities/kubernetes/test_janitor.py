@@ -1,4 +1,4 @@
-"""Which pods the janitor removes, which stay, and what becomes of what they said."""
+"""Janitor: the pods that it deletes, the pods that it keeps, and their output."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 
 def pod(name: str = "a", *, phase: str = "Running", minutes: float = 5, ended: float | None = None, **metadata: Any) -> Json:
-    """``minutes`` old; ``ended`` so many minutes ago."""
+    """Return a pod that is ``minutes`` old and ended ``ended`` minutes ago."""
     state = {} if ended is None else {"terminated": {"exitCode": 0, "finishedAt": _ago(ended)}}
     labels = {names.ATTEMPT: "1", names.TRY: "1", "flytemp.dev/execution": "nightly"}
     told = {names.ROOT: LAYOUT.root, names.PATH: "n0", names.PRIMARY: "primary"}
@@ -41,7 +41,7 @@ def _ago(minutes: float) -> str:
 
 
 class Cluster:
-    """A cluster's API with some pods."""
+    """API of a cluster with some pods."""
 
     namespace = "tasks"
 
@@ -112,7 +112,7 @@ def lost(store: ObjectStore) -> None:
 
 
 def nothing(store: ObjectStore) -> None:
-    """As it is."""
+    """Leave the store as it is."""
 
 
 def without_record(store: ObjectStore) -> None:

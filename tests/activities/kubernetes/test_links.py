@@ -1,4 +1,4 @@
-"""Addresses of other log systems, by the operator's templates."""
+"""Links to other log systems from the operator's templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pod that is made for a try: what stands in it, and whose word counts."""
+"""Pod of a try: its fields and their precedence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nodes do to pods: they are lost, they make room for others, they evict, they cannot pull; and there are many pods.
+"""Faults of nodes: loss, preemption, eviction, failed pulls; and many pods.
 
 Tasks are container tasks without outputs, so that kwok's nodes can play their pods: no container runs, and its annotations
 say what becomes of a pod.

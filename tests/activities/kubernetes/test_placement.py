@@ -1,4 +1,4 @@
-"""What tasks and operators ask for, as the cluster sees it: spot nodes, memory, named templates, service accounts, limits."""
+"""Requests of tasks and operators on a cluster: spot nodes, memory, named templates, service accounts, limits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHORT = {"testcluster/run-seconds": "1"}
 
 @pytest.fixture
 def spot(own_cluster: Cluster, namespace: str, node: str) -> str:
-    """Another, which only pods that may be interrupted tolerate."""
+    """A node that only interruptible pods tolerate."""
     labels = {"testcluster/of": namespace, "testcluster/spot": "yes"}
     (name,) = own_cluster.add_kwok_nodes(1, prefix=namespace, labels=labels)
     own_cluster.kubectl("taint", "node", name, "testcluster/spot=yes:NoSchedule")
@@ -39,7 +39,7 @@ def spot(own_cluster: Cluster, namespace: str, node: str) -> str:
 def command(
     program: Project, attempt: int = 1, try_: int = 1, *, annotations: dict[str, str] = SHORT, **settings: Any
 ) -> Invocation:
-    """That try of an attempt."""
+    """Return the invocation of a try of an attempt."""
     return of_kwok(program, annotations, **settings).model_copy(update={"attempt": attempt, "try_": try_})
 
 
@@ -109,7 +109,7 @@ async def test_attempt_after_out_of_memory_gets_more_memory(
 
 
 async def _granted_memory(bench: Bench, invocation: Invocation, cluster: Cluster, namespace: str) -> int:
-    """The bytes that the cluster grants the try's pod."""
+    """Return the memory limit of the try's pod in bytes."""
     running = bench.start(invocation)
     pod = await its_pod(cluster, namespace, bench)
     await bench.backend.kill(key_of(invocation))
@@ -201,7 +201,7 @@ T4, A100, SLICE = "nvidia-tesla-t4", "nvidia-tesla-a100", "1g.5gb"
 
 @pytest.fixture
 def gpu_nodes(own_cluster: Cluster, namespace: str, node: str) -> dict[tuple[str, str | None], str]:
-    """Nodes with a GPU each, by its device and partition, labelled and tainted as those of a platform."""
+    """Nodes with one GPU each, by device and partition, with labels and taints."""
     found: dict[tuple[str, str | None], str] = {}
     for device, partition in ((T4, None), (A100, None), (A100, SLICE)):
         own = {"k8s.amazonaws.com/accelerator": device}

@@ -1,4 +1,4 @@
-"""Who is to blame when the API server refuses a pod."""
+"""Outcomes of pods that the API server refuses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.activities.kubernetes.test_manifest import invocation
 
 
 class Refusing:
-    """Pods of a server that refuses each."""
+    """Pods of a server that refuses every creation."""
 
     def __init__(self, error: ApiError) -> None:
         self._error = error

@@ -1,4 +1,4 @@
-"""What a container asks for, within the operator's bounds."""
+"""Resources of a container within the operator's limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of one pod, as answers and events tell of it."""
+"""State of a subscribed pod after responses and events."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ StartBackend = Callable[..., Awaitable["Bench"]]
 
 
 class Bench:
-    """A started backend, and what its tries reported."""
+    """A started backend and the reports of its tries."""
 
     def __init__(self, backend: ProcessBackend, options: ProcessOptions) -> None:
         self.backend = backend
@@ -51,7 +51,7 @@ def make_project(tmp_path: Path, store: ObjectStore) -> Callable[[str], Project]
 
 @pytest.fixture
 async def start_backend(tmp_path: Path, store: ObjectStore) -> AsyncIterator[StartBackend]:
-    """Starts backends; closes them at the end. Afterwards no process of theirs is left."""
+    """Start backends, close them at the end, and assert that none of their processes is left."""
     started: list[Bench] = []
 
     async def start(worker_id: str = "worker", lookup: ResultLookup | None = None, **changes: Any) -> Bench:

@@ -1,4 +1,4 @@
-"""A worker as far as tasks go: runs the given invocations in a process backend, and prints what it hears.
+"""A process with a process backend that runs the given invocations and prints their reports.
 
 ``python stand_in.py <store> <state folder> <scratch folder> <invocation JSON>…``; each line of its output is JSON.
 """

@@ -1,4 +1,4 @@
-"""Tasks in warm processes: what is reused, what is kept apart, what is told."""
+"""Tasks in warm processes: reuse, isolation, reports."""
 
 from __future__ import annotations
 

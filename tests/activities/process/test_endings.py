@@ -1,4 +1,4 @@
-"""Crashes, time-outs and cancellations: reported as what they were, and nothing of the task stays alive."""
+"""Crashes, time-outs and stops: their outcomes, and the end of all processes of a task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The environment of a task: what it gets, and above all what it does not."""
+"""Environment of a task, without credentials of the worker."""
 
 from __future__ import annotations
 

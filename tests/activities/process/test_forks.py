@@ -1,4 +1,4 @@
-"""A child that a task forks, and that comes back from the task's function, does not speak for the task."""
+"""A forked child that returns from the task's function does not return the task's result."""
 
 from __future__ import annotations
 

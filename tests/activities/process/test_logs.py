@@ -1,4 +1,4 @@
-"""Output of tasks: kept as it was written, visible while the task runs, bounded."""
+"""Output of tasks: complete, visible while the task runs, limited."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker that dies, even by kill -9, takes its tasks with it; who comes after it learns the truth."""
+"""Workers that end, even by kill -9: their tasks end, and later workers find the right outcome."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def program(make_project: MakeProject) -> Project:
 
 
 class Worker:
-    """A worker in a process of its own."""
+    """A worker in its own process."""
 
     def __init__(self, folder: Path, store: ObjectStore, *invocations: Invocation) -> None:
         self.scratch = folder / "scratch-of-worker"
@@ -74,7 +74,7 @@ class Worker:
         self.pid = self._popen.pid
 
     def hear(self, field: str) -> dict[str, Any]:
-        """The next line that has ``field``."""
+        """Return the next line with ``field``."""
         assert self._popen.stdout is not None
         for line in self._popen.stdout:
             message: dict[str, Any] = json.loads(line)
@@ -314,7 +314,7 @@ def test_living_worker_has_time_to_report_the_end_of_its_task(store: ObjectStore
 
 @contextmanager
 def sleeper(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with exactly this environment."""
+    """Start a process with exactly this environment."""
     process = subprocess.Popen(["sleep", "1000"], env=environment)
     try:
         # The system shows a new program's environment a moment after it started it.
@@ -372,7 +372,7 @@ async def test_worker_without_a_renewed_lease_ends_its_tasks(
 
 
 class FlakyStore(LocalStore):
-    """A store elsewhere that stops taking anything."""
+    """A store that can stop accepting writes."""
 
     is_down = False
 

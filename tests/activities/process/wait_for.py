@@ -1,4 +1,4 @@
-"""Waiting in asynchronous tests, and looking at processes."""
+"""Helpers of asynchronous tests: conditions, files, processes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ T = TypeVar("T")
 
 
 async def until(condition: Callable[[], T], what: str) -> T:
-    """`eventually`, while the event loop goes on."""
+    """Wait for a condition while the event loop runs."""
     return await asyncio.to_thread(eventually, condition, what)
 
 
 async def until_written(path: Path) -> str:
-    """The content of a file that a task writes, as soon as it is there in full: a line with its end."""
+    """Wait for a complete line in a file that a task writes; return it."""
 
     def content() -> str | None:
         text = path.read_text() if path.exists() else ""
@@ -30,5 +30,5 @@ async def until_written(path: Path) -> str:
 
 
 def alive(pid: int) -> bool:
-    """Whether the process lives; a zombie does not."""
+    """Return whether the process lives; a zombie does not."""
     return process_started(pid) != "" and is_alive(pid, process_started(pid)) and os.path.exists(f"/proc/{pid}")

@@ -24,7 +24,7 @@ def project(tmp_path: Path, store: ObjectStore) -> Project:
 
 @pytest.fixture
 def options(tmp_path: Path) -> Iterator[ExecutionOptions]:
-    """Tasks run in this process: what they import does not stay."""
+    """Options of tasks in this process; their imports are undone afterwards."""
     path, modules = list(sys.path), set(sys.modules)
     yield ExecutionOptions(bundles=tmp_path / "bundles")
     sys.path[:] = path

@@ -1,4 +1,4 @@
-"""Values of every kind: type, literal, and the content of the file that stands for it."""
+"""Values of every kind: type, literal, and content of the file."""
 
 from __future__ import annotations
 

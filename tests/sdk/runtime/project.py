@@ -1,4 +1,4 @@
-"""Programs as users write them, registered as far as the runtime needs it."""
+"""Programs of users, and invocations of their tasks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from flytemp.store.object_store import ObjectStore
 T = TypeVar("T")
 
 DEADLINE_SECONDS = 60.0
-"""How long a test waits for what must happen; only a broken program gets near it."""
+"""Maximum time for which a test waits; only a broken program reaches it."""
 
 _numbers = itertools.count(1)
 
 
 def eventually(condition: Callable[[], T], what: str) -> T:
-    """The first true value of ``condition``; fails when there is none in time."""
+    """Wait for the first true value of ``condition`` and return it."""
     end = time.monotonic() + DEADLINE_SECONDS
     pause = threading.Event()
     while not (value := condition()):
@@ -35,7 +35,7 @@ def eventually(condition: Callable[[], T], what: str) -> T:
 
 
 class Project:
-    """A folder of source files, and invocations of its tasks. Every project has modules of its own names."""
+    """A folder of source files, and invocations of its tasks. The names of its modules are unique."""
 
     def __init__(self, folder: Path, store: ObjectStore) -> None:
         self.number = next(_numbers)
@@ -72,7 +72,7 @@ class Project:
         settings: TaskSettings | None = None,
         **changes: Any,
     ) -> Invocation:
-        """A try of ``task``: "function" of the main module, or "module:function".
+        """Return a try of ``task``: "function" of the main module, or "module:function".
 
         ``inputs`` are literals, ``closed`` closed values.
         """

@@ -1,4 +1,4 @@
-"""The files of a container's command: what is laid out for it, and what is read from it."""
+"""Files of the inputs and outputs of a container's command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One try in this process: what is claimed, committed and returned."""
+"""One try in this process: claim, commit, result."""
 
 from __future__ import annotations
 
@@ -301,7 +301,7 @@ def test_missing_bundle_is_charged_to_the_platform(program: Project, options: Ex
 
 
 class RefusingStore(LocalStore):
-    """A store whose disk is full as soon as a key of ``ending`` is to be created."""
+    """A store whose disk is full when a key with ``ending`` is created."""
 
     ending = "/result.json"
 

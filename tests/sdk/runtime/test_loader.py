@@ -1,4 +1,4 @@
-"""Code comes from the bundle; what cannot be loaded is explained."""
+"""Import of tasks from their bundle, and the errors of it."""
 
 from __future__ import annotations
 

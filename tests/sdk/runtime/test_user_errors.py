@@ -1,4 +1,4 @@
-"""What a user sees of an error in a task: the exception as it was, and the frames of their own code."""
+"""Errors of tasks as users see them: the exception and the frames of their code."""
 
 from __future__ import annotations
 
