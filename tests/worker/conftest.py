@@ -13,8 +13,10 @@ from flytemp_worker.serve import spare_garbage_collection
 
 @pytest.fixture(scope="module", autouse=True)
 def _garbage(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Collect garbage as a worker process does. The objects that thousands of tests have left are frozen, because traversing them
-    takes longer than a workflow task may."""
+    """Collect garbage as a worker process does.
+
+    The objects of earlier tests are frozen, because a traversal of them takes longer than a workflow task may.
+    """
     if ".engine." in request.module.__name__:  # pure
         yield
         return

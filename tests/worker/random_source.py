@@ -1,4 +1,4 @@
-"""Random programs, as Python source: every shape that gives the same result however it is run."""
+"""Random programs as Python source, with results that do not depend on how they run."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 
 
 class Writer:
-    """Writes one program; the same for the same seed."""
+    """Generator of one program, which depends on the seed only."""
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)

@@ -40,10 +40,10 @@ class ThreadBackend:
         self.started: list[str] = []
 
     async def start(self) -> None:
-        """Ready."""
+        """Do nothing: the backend needs no preparation."""
 
     async def close(self) -> None:
-        """Nothing to stop."""
+        """Do nothing: the backend has no resources."""
 
     async def run(
         self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
@@ -88,7 +88,7 @@ class ThreadBackend:
 
 
 async def connect(server: DevServer, folder: Path, entities: Iterable[Any]) -> Client:
-    """A client with a store and a task queue of its own, in which the entities are registered."""
+    """Return a client with its own store and task queue, in which the entities are registered."""
     environ = {
         "TEMPORAL_ADDRESS": server.address, "FLYTEMP_STORE": str(folder / "store"), "FLYTEMP_TASK_QUEUE": uuid.uuid4().hex,
     }  # fmt: skip
@@ -100,7 +100,7 @@ async def connect(server: DevServer, folder: Path, entities: Iterable[Any]) -> C
 
 @contextlib.asynccontextmanager
 async def serving(client: Client, backend: Backend, **settings: Any) -> AsyncIterator[None]:
-    """The interpreter, control and tasks on one queue."""
+    """Run a worker for the interpreter, control activities and tasks on one queue."""
     queue = client.settings.task_queue
     resolved = ExecutionSettings(task_queue=queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, **settings})
     executions = Executions(client.store)

@@ -1,4 +1,4 @@
-"""Programs of every shape, whose tasks run in the test's own process and can be held there."""
+"""Programs with every kind of node. Their tasks run in the test's process and can be blocked."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from flytemp import (
 
 DEADLINE_SECONDS = 60.0
 SEEN: list[str] = []
-"""What ran, as the tasks tell it."""
+"""Calls of tasks, which the tasks record themselves."""
 
 
 class Holds:
-    """Tasks wait here while their name is in it."""
+    """Names of tasks that block until the name is removed."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

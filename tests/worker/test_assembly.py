@@ -1,4 +1,4 @@
-"""What a worker registers, on which queue, and with which settings."""
+"""Tests of the assembly of a worker: its activities, task queues and settings."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def test_every_declared_activity_is_registered(tmp_path: Path) -> None:
     assert names(tasks.activities) == [protocol.RUN_TASK.name, protocol.START_TASKS.name]
 
 
-def test_only_pods_are_started_ahead(tmp_path: Path) -> None:
+def test_only_the_kubernetes_backend_starts_tries_early(tmp_path: Path) -> None:
     chosen = settings(tmp_path, FLYTEMP_WORKER_BACKEND="kubernetes", FLYTEMP_KUBERNETES_PODS="70")
     assert resolved_settings(chosen).starts_ahead == 70
     assert resolved_settings(settings(tmp_path)).starts_ahead == 0
 
 
-def test_tasks_have_a_queue_of_their_own(tmp_path: Path) -> None:
+def test_tasks_have_their_own_queue(tmp_path: Path) -> None:
     assert resolved_settings(settings(tmp_path)).task_queue == "team-tasks"
     assert resolved_settings(settings(tmp_path, FLYTEMP_WORKER_POOL="gpu")).task_queue == "team-tasks-gpu"
 
@@ -69,7 +69,7 @@ def test_tasks_have_a_queue_of_their_own(tmp_path: Path) -> None:
         ({"run_tasks": True, "task_queue": "mine"}, "mine"),
     ],
 )
-def test_the_plugin_sends_tasks_where_they_are_run(
+def test_plugin_uses_the_task_queue_of_the_worker_that_runs_tasks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], queue: str
 ) -> None:
     seen: list[str] = []
@@ -84,20 +84,20 @@ def test_the_plugin_sends_tasks_where_they_are_run(
     assert seen == [queue]
 
 
-def test_the_backend_of_the_settings(tmp_path: Path) -> None:
+def test_backend_is_that_of_the_settings(tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "store"))
     assert isinstance(make_backend(settings(tmp_path, FLYTEMP_WORKER_BACKEND="noop"), store), NoopBackend)
     assert isinstance(make_backend(settings(tmp_path), store), ProcessBackend)
 
 
 @pytest.mark.parametrize("address", ["999.0.0.1:9000", "nowhere.invalid:9000"])
-def test_an_sdk_metrics_address_that_cannot_be_served(tmp_path: Path, address: str) -> None:
+def test_unusable_sdk_metrics_address_is_rejected(tmp_path: Path, address: str) -> None:
     with pytest.raises(ConfigError, match="metrics address"):
         _runtime(settings(tmp_path, FLYTEMP_WORKER_SDK_METRICS_ADDRESS=address))
 
 
 @pytest.mark.parametrize("text", ["", "n0 add", "x" * 380, "x" * 1_000, "🙂" * 300, '"\\' * 300, "ä" * 70])
-def test_a_summary_is_short_enough_for_the_server(text: str) -> None:
+def test_long_summary_is_cut_to_the_servers_limit(text: str) -> None:
     short = activity_calls.short(text)
     assert len(json.dumps(short)) <= 400
     assert short == text or short.endswith("…")

@@ -1,4 +1,4 @@
-"""Cancellation in a worker with many tasks, whose heartbeats are rare."""
+"""Tests of cancellation on a worker with many tasks and rare heartbeats."""
 
 from __future__ import annotations
 

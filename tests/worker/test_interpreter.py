@@ -1,4 +1,4 @@
-"""The workflow on a real server, with a worker in this process: what may go wrong at which moment, and what it ends as."""
+"""Tests of the workflow on a real server with a worker in this process: faults at each step of an execution."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ DEADLINE_SECONDS = 60.0
 
 
 class QuickBackend:
-    """Adds what it is given; holds every try while ``hold`` is set."""
+    """Backend that adds its inputs. While ``hold`` is set, every try blocks."""
 
     def __init__(self) -> None:
         self.hold: set[str] = set()
@@ -51,10 +51,10 @@ class QuickBackend:
         self.error: TaskError | None = None
 
     async def start(self) -> None:
-        """Ready."""
+        """Do nothing: the backend needs no preparation."""
 
     async def close(self) -> None:
-        """Nothing runs."""
+        """Do nothing: the backend has no resources."""
 
     async def run(
         self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
@@ -80,7 +80,7 @@ class QuickBackend:
 
 
 class Gate:
-    """Holds a blocking method of an activity until it is opened."""
+    """Gate that blocks a method of an activity until it is opened."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, method: str) -> None:
         self.reached = threading.Event()
@@ -99,7 +99,7 @@ class Gate:
 
 
 class StoreGate(Gate):
-    """Holds the store's method for keys with a text in them."""
+    """Gate that blocks a method of the store for keys that contain a text."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, client: Client, method: str, part: str) -> None:
         self.reached = threading.Event()
@@ -131,7 +131,7 @@ def backend() -> QuickBackend:
 
 @contextlib.asynccontextmanager
 async def serving(client: Client, backend: QuickBackend, **settings: Any) -> AsyncIterator[None]:
-    """The interpreter, control and tasks on one queue."""
+    """Run a worker for the interpreter, control activities and tasks on one queue."""
     queue = client.settings.task_queue
     resolved = ExecutionSettings(task_queue=queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, **settings})
     executions = Executions(client.store)
@@ -182,7 +182,7 @@ def raw(data: bytes, encoding: str = "json/plain") -> RawValue:
         pytest.param([{"launch_plan": "diamond", "options": {"max_parallelism": -1}}], "max_parallelism", id="bad option"),
     ],
 )
-async def test_an_input_of_any_shape_fails_the_run(client: Client, payloads: list[Any], message: str) -> None:
+async def test_invalid_input_fails_the_run(client: Client, payloads: list[Any], message: str) -> None:
     handle = await start(client, *payloads)
     with pytest.raises(WorkflowFailureError) as caught:
         await asyncio.wait_for(handle.result(), DEADLINE_SECONDS)
@@ -196,7 +196,7 @@ async def test_an_input_of_any_shape_fails_the_run(client: Client, payloads: lis
 
 
 @pytest.mark.usefixtures("worker")
-async def test_a_cron_schedule_is_refused(client: Client) -> None:
+async def test_cron_schedule_is_rejected(client: Client) -> None:
     handle = await start(client, {"launch_plan": "diamond"}, cron_schedule="@every 1s")
     first = client.temporal.get_workflow_handle(handle.id, run_id=handle.result_run_id)
     async for event in first.fetch_history_events(wait_new_event=True):
@@ -208,7 +208,7 @@ async def test_a_cron_schedule_is_refused(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("worker")
-async def test_cancelled_while_it_is_resolved(client: Client, backend: QuickBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_cancellation_during_resolve_aborts(client: Client, backend: QuickBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate(monkeypatch, LaunchResolver, "_prepare")
     handle = await client.launch("diamond")
     await gate.is_reached()
@@ -223,7 +223,7 @@ async def test_cancelled_while_it_is_resolved(client: Client, backend: QuickBack
 
 
 @pytest.mark.usefixtures("worker")
-async def test_cancelled_while_it_closes_it_is_what_it_was(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_cancellation_during_closing_does_not_change_the_outcome(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate(monkeypatch, ExecutionRecorder, "_record_execution")
     handle = await client.launch("diamond", inputs={"x": 1})
     await gate.is_reached()
@@ -245,7 +245,7 @@ async def test_cancelled_while_it_closes_it_is_what_it_was(client: Client, monke
         pytest.param("read", "/state/", id="while the next run loads the state"),
     ],
 )
-async def test_cancelled_while_it_continues_as_new(
+async def test_cancellation_during_continue_as_new_aborts_the_execution(
     client: Client, backend: QuickBackend, monkeypatch: pytest.MonkeyPatch, method: str, part: str
 ) -> None:
     backend.hold = {"n0.n0"}
@@ -266,7 +266,7 @@ async def test_cancelled_while_it_continues_as_new(
     assert {node.id: node.phase for node in execution.nodes}["n0.n0"] is Phase.ABORTED
 
 
-async def test_a_run_that_continued_is_listed_once_and_shown_before_it_has_loaded(
+async def test_continued_execution_is_listed_once_and_can_be_read_before_it_has_loaded(
     client: Client, backend: QuickBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend.hold = {"n0.n1"}
@@ -291,7 +291,7 @@ async def test_a_run_that_continued_is_listed_once_and_shown_before_it_has_loade
 
 
 @pytest.mark.usefixtures("worker")
-async def test_labels_too_long_for_a_search_attribute_block_nothing(client: Client) -> None:
+async def test_labels_too_long_for_a_search_attribute_do_not_fail_the_execution(client: Client) -> None:
     await add_search_attributes(client.temporal)
     assert {step.outcome for step in await setup_temporal(client)} <= {"ok", "exists", "skipped"}
     labels = {"team": "a", "long": "x" * 3_000, **{f"n{number}": "y" * 200 for number in range(50)}}
@@ -303,14 +303,14 @@ async def test_labels_too_long_for_a_search_attribute_block_nothing(client: Clie
 
 
 @pytest.mark.usefixtures("worker")
-async def test_a_long_name_of_a_node_blocks_nothing(client: Client) -> None:
+async def test_long_node_name_does_not_fail_the_execution(client: Client) -> None:
     execution = await (await client.launch("loudly_named", inputs={"x": 1})).wait(DEADLINE_SECONDS)
     assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": 2})
 
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("message", ["x" * 3_000_000, "🙂" * 500_000, "a\udcffb"])
-async def test_an_error_of_any_length_is_an_error(client: Client, backend: QuickBackend, message: str) -> None:
+async def test_error_of_any_length_is_recorded(client: Client, backend: QuickBackend, message: str) -> None:
     backend.error = TaskError(kind="USER", code="Lost", message=message, retryable=False)
     handle = await client.launch("diamond", inputs={"x": 1})
     execution = await handle.wait(DEADLINE_SECONDS)

@@ -1,4 +1,4 @@
-"""The worker's metrics and health over HTTP."""
+"""Tests of a worker's metrics and health checks over HTTP."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def worker() -> Iterator[Worker]:
     running.server.close()
 
 
-def test_health(worker: Worker) -> None:
+def test_health_endpoints(worker: Worker) -> None:
     assert worker.get("/healthz") == (200, "ok\n")
     assert worker.get("/readyz") == (503, "not ready\n")
     worker.ready = True
@@ -43,7 +43,7 @@ def test_health(worker: Worker) -> None:
     assert worker.get("/elsewhere")[0] == 404
 
 
-def test_metrics(worker: Worker) -> None:
+def test_metrics_are_served(worker: Worker) -> None:
     worker.metrics.started("m.t")
     worker.metrics.started("m.t")
     worker.metrics.ended("m.t", "succeeded", 0.2)
@@ -57,12 +57,12 @@ def test_metrics(worker: Worker) -> None:
 
 
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:99999", "127.0.0.1:", "no.such.host.invalid:0"])
-def test_an_address_that_cannot_be_served(address: str) -> None:
+def test_unusable_address_is_rejected(address: str) -> None:
     with pytest.raises(ConfigError, match="metrics address") as caught:
         MetricsServer(address, WorkerMetrics("1"), lambda: True)
     assert caught.value.hint is not None
 
 
-def test_an_address_that_is_taken(worker: Worker) -> None:
+def test_address_in_use_is_rejected(worker: Worker) -> None:
     with pytest.raises(ConfigError, match="in use"):
         MetricsServer(worker.server.address, WorkerMetrics("1"), lambda: True)

@@ -1,4 +1,4 @@
-"""Where a worker serves its metrics when another worker of the machine does so already."""
+"""Tests of the metrics address when another worker uses the default address."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def serve(folder: Path, environ: dict[str, str]) -> MetricsServer:
     return server
 
 
-def test_two_workers_of_a_machine_need_no_configuration(tmp_path: Path) -> None:
+def test_second_worker_uses_a_free_port_by_default(tmp_path: Path) -> None:
     with closing(serve(tmp_path, {})) as first, closing(serve(tmp_path, {})) as second:
         assert first.address != second.address
 
 
-def test_an_address_that_was_chosen_is_not_another(tmp_path: Path) -> None:
+def test_configured_address_in_use_is_an_error(tmp_path: Path) -> None:
     with (
         closing(serve(tmp_path, {"FLYTEMP_WORKER_METRICS_ADDRESS": "127.0.0.1:0"})) as first,
         pytest.raises(ConfigError, match=first.address),

@@ -1,4 +1,4 @@
-"""Random programs: called in Python, run locally and on Temporal they give the same, in pieces and at once."""
+"""Tests of random programs: a Python call, a local run and executions with and without chunks have the same result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def phases(execution: Execution) -> dict[str, tuple[str, int]]:
 
 
 @pytest.mark.parametrize("seed", range(PROGRAMS))
-async def test_it_gives_the_same_however_it_is_run(server: DevServer, tmp_path: Path, seed: int) -> None:
+async def test_random_program_has_one_result_everywhere(server: DevServer, tmp_path: Path, seed: int) -> None:
     module = f"random_program_{seed}"
     file = tmp_path / "src" / f"{module}.py"
     file.parent.mkdir()
@@ -54,8 +54,8 @@ async def test_it_gives_the_same_however_it_is_run(server: DevServer, tmp_path: 
         )
     assert (whole.outputs, pieces.outputs) == ({"o0": expected}, {"o0": expected}), (whole.error, pieces.error)
     assert phases(whole) == phases(local)
-    parts = {node.id for node in whole.nodes} - {node.id for node in pieces.nodes}  # calls of parts have records of their own
-    assert phases(pieces) == {path: phase for path, phase in phases(whole).items() if path not in parts}
+    items = {node.id for node in whole.nodes} - {node.id for node in pieces.nodes}  # items of chunks have their own records
+    assert phases(pieces) == {path: phase for path, phase in phases(whole).items() if path not in items}
 
 
 async def _on_temporal(server: DevServer, folder: Path, documents: Any, name: str, **settings: Any) -> Execution:

@@ -1,4 +1,4 @@
-"""About a thousand nodes with low thresholds: executions in many pieces, to their end and cancelled. Full size: `just scale`."""
+"""Tests of about a thousand nodes with low thresholds, in many runs and chunks. Full size: `just scale`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from flytemp_worker.devserver import DevServer
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 EVENTS, ITEMS = 300, 60
-"""The thresholds: events of a history, items of a part of a map."""
+"""The thresholds: events of a history, items of a chunk of a map."""
 
 CASES: dict[str, tuple[WorkflowDocument, dict[str, Any]]] = {
     "chain": (chain(200), {}),
@@ -48,7 +48,7 @@ CASES: dict[str, tuple[WorkflowDocument, dict[str, Any]]] = {
 
 
 class GraphsOnly(NoopBackend):
-    """Answers at once; only a task that makes a graph is really run."""
+    """Backend that returns results at once. It only runs tasks that make a graph."""
 
     def __init__(self, client: Client) -> None:
         self._store = client.store
@@ -80,7 +80,7 @@ class Place:
         return await self.client.temporal.start_workflow("FlytempWorkflow", launch, id=identifier, task_queue=self.queue)
 
     async def runs_of(self, handle: WorkflowHandle[Any, Any]) -> list[WorkflowExecution]:
-        """All runs of the execution and of its parts, once visibility knows that they are over."""
+        """Return all runs of the execution and of its chunks, once they are listed as closed."""
         query = f"WorkflowId STARTS_WITH '{handle.id}'"
         for _ in range(200):
             found = [run async for run in self.client.temporal.list_workflows(query)]
@@ -115,7 +115,7 @@ async def place(server: DevServer, tmp_path: Path) -> AsyncIterator[Place]:
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_a_thousand_nodes_in_pieces(place: Place, name: str) -> None:
+async def test_thousand_nodes_succeed_in_many_runs_and_chunks(place: Place, name: str) -> None:
     handle = await place.start(name)
     await handle.result()
     runs = await place.runs_of(handle)
@@ -136,7 +136,7 @@ async def test_a_thousand_nodes_in_pieces(place: Place, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_cancelled_in_the_middle_nothing_is_left(place: Place, name: str) -> None:
+async def test_cancellation_of_many_nodes_leaves_nothing_running(place: Place, name: str) -> None:
     handle = await place.start(name)
     async for event in handle.fetch_history_events(wait_new_event=True):
         if event.event_id > 60:

@@ -1,4 +1,4 @@
-"""Every shape of workflow on a real server."""
+"""Tests of every kind of node on a real server."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def run(client: Client, name: str, inputs: dict[str, Any], **options: Any)
 
 
 async def eventually(condition: Any) -> Any:
-    """Wait until it holds."""
+    """Wait until the condition is true."""
     async with asyncio.timeout(shapes.DEADLINE_SECONDS):
         while not (found := condition() if not asyncio.iscoroutinefunction(condition) else await condition()):
             await asyncio.sleep(0.05)
@@ -83,7 +83,7 @@ def phases(execution: Execution) -> dict[str, str]:
         pytest.param({"continue_as_new_events": 20, "max_map_items": 2}, id="in pieces"),
     ],
 )
-async def test_it_gives_what_python_gives(
+async def test_outputs_equal_those_of_a_python_call(
     client: Client, backend: ThreadBackend, name: str, inputs: dict[str, Any], outputs: dict[str, Any], settings: dict[str, int]
 ) -> None:
     async with serving(client, backend, **settings):
@@ -100,7 +100,7 @@ async def test_gates_take_answers_before_and_after_they_open(client: Client, bac
             await handle.set_input("more", "many")
         with pytest.raises(FlytempError, match="has no gate 'elsewhere'"):
             await handle.approve("elsewhere")
-        await handle.approve("enough", reason="it is")  # the run has not reached it
+        await handle.approve("enough", reason="it is")  # the gate does not wait yet
         shapes.HOLDS.release()
 
         async def waits() -> bool:
@@ -123,7 +123,7 @@ async def test_gates_take_answers_before_and_after_they_open(client: Client, bac
     assert gates["more"].value == 5
 
 
-async def test_a_rejection_fails(client: Client, backend: ThreadBackend) -> None:
+async def test_rejected_gate_fails(client: Client, backend: ThreadBackend) -> None:
     async with serving(client, backend):
         handle = await client.launch("gated", inputs={"x": 3})
         await handle.reject("enough", reason="too much")
@@ -135,7 +135,7 @@ async def test_a_rejection_fails(client: Client, backend: ThreadBackend) -> None
 
 
 @pytest.mark.parametrize("items", [10, 2])
-async def test_gates_in_the_parts_of_a_map_are_answered_through_the_execution(
+async def test_gates_in_chunks_are_answered_through_the_execution(
     client: Client, backend: ThreadBackend, items: int
 ) -> None:
     async with serving(client, backend, max_map_items=items):
@@ -146,7 +146,7 @@ async def test_gates_in_the_parts_of_a_map_are_answered_through_the_execution(
     assert execution.outputs == {"o0": [3, 5, 7]}, execution.error
 
 
-async def test_paused_nothing_starts(client: Client, backend: ThreadBackend) -> None:
+async def test_pause_starts_no_further_tasks(client: Client, backend: ThreadBackend) -> None:
     shapes.HOLDS.hold("double 1")
     async with serving(client, backend):
         handle = await client.launch("long_chain", inputs={"x": 1})
@@ -166,7 +166,7 @@ async def test_paused_nothing_starts(client: Client, backend: ThreadBackend) -> 
 
 
 @pytest.mark.parametrize(("name", "inputs"), [("two_steps", {"name": "second"}), ("parent_of_failing", {"name": "second"})])
-async def test_what_failed_is_tried_again_where_it_ended(
+async def test_retry_continues_a_failed_execution_at_its_failed_nodes(
     client: Client, backend: ThreadBackend, name: str, inputs: dict[str, Any]
 ) -> None:
     shapes.BROKEN.add("second")
@@ -187,7 +187,7 @@ async def test_what_failed_is_tried_again_where_it_ended(
 
 
 @pytest.mark.parametrize("items", [10, 2])
-async def test_the_failed_calls_of_a_map_are_tried_again(client: Client, backend: ThreadBackend, items: int) -> None:
+async def test_retry_repeats_the_failed_items_of_a_map(client: Client, backend: ThreadBackend, items: int) -> None:
     shapes.BROKEN.add("sick")
     async with serving(client, backend, max_map_items=items):
         handle = await client.launch("mapped_fragile", inputs={"xs": [1, 2, 3, 4, 5]}, name=f"map-{uuid.uuid4().hex[:8]}")
@@ -198,7 +198,7 @@ async def test_the_failed_calls_of_a_map_are_tried_again(client: Client, backend
     assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": 15}), execution.error
 
 
-async def test_a_node_is_tried_again_while_others_run(client: Client, backend: ThreadBackend) -> None:
+async def test_node_is_retried_while_others_run(client: Client, backend: ThreadBackend) -> None:
     shapes.BROKEN.add("sick")
     shapes.HOLDS.hold("double 3")
     async with serving(client, backend):
@@ -209,7 +209,7 @@ async def test_a_node_is_tried_again_while_others_run(client: Client, backend: T
 
         await eventually(failed)
         with pytest.raises(FlytempError, match="n2"):
-            await handle.retry(["n2"])  # it runs
+            await handle.retry(["n2"])  # the node is running
         shapes.BROKEN.clear()
         await handle.retry(["n0"])
         shapes.HOLDS.release()
@@ -218,11 +218,11 @@ async def test_a_node_is_tried_again_while_others_run(client: Client, backend: T
     assert {node.id: node.attempts for node in execution.nodes} == {"n0": 2, "n1": 1, "n2": 1, "n3": 1}
 
 
-async def test_an_early_answer_of_another_type_waits_for_a_better_one(client: Client, backend: ThreadBackend) -> None:
+async def test_gate_ignores_an_early_answer_of_another_type(client: Client, backend: ThreadBackend) -> None:
     async with serving(client, backend):
         shapes.HOLDS.hold("late")
         handle = await client.launch("late_gate", inputs={"x": 1})
-        await handle.set_input("late", "many")  # nobody knows the gate yet
+        await handle.set_input("late", "many")  # the gate does not exist yet
         shapes.HOLDS.release()
 
         async def waits() -> bool:
@@ -235,7 +235,7 @@ async def test_an_early_answer_of_another_type_waits_for_a_better_one(client: Cl
     assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": 5}), execution.error
 
 
-async def test_a_cancelled_execution_goes_on(client: Client, backend: ThreadBackend) -> None:
+async def test_retry_continues_a_cancelled_execution(client: Client, backend: ThreadBackend) -> None:
     shapes.HOLDS.hold("double 1")
     async with serving(client, backend):
         handle = await client.launch("long_chain", inputs={"x": 1})
@@ -248,7 +248,7 @@ async def test_a_cancelled_execution_goes_on(client: Client, backend: ThreadBack
     assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": 63}), execution.error
 
 
-async def test_the_handler_of_a_failure_runs_last(client: Client, backend: ThreadBackend) -> None:
+async def test_failure_node_runs_last(client: Client, backend: ThreadBackend) -> None:
     shapes.BROKEN.add("sick")
     async with serving(client, backend):
         execution = await run(client, "guarded", {"name": "sick"})
@@ -259,7 +259,7 @@ async def test_the_handler_of_a_failure_runs_last(client: Client, backend: Threa
     assert phases(execution)["fn0"] == "SUCCEEDED"
 
 
-async def test_a_cancelled_execution_waits_for_its_handler(client: Client, backend: ThreadBackend) -> None:
+async def test_cancelled_execution_waits_for_its_failure_node(client: Client, backend: ThreadBackend) -> None:
     shapes.HOLDS.hold("double 7", "clean up a")
     async with serving(client, backend):
         handle = await client.launch("guarded", inputs={"name": "a"})
@@ -273,7 +273,7 @@ async def test_a_cancelled_execution_waits_for_its_handler(client: Client, backe
     assert phases(execution)["fn0"] == "SUCCEEDED"
 
 
-async def test_a_failed_child_shows_its_cause_in_the_parent(client: Client, backend: ThreadBackend) -> None:
+async def test_error_of_a_child_execution_is_in_the_error_of_its_parent(client: Client, backend: ThreadBackend) -> None:
     shapes.BROKEN.add("second")
     async with serving(client, backend):
         execution = await run(client, "parent_of_failing", {"name": "second"})
@@ -287,7 +287,7 @@ async def test_a_failed_child_shows_its_cause_in_the_parent(client: Client, back
     assert record.launch_plan == "shapes-failing"
 
 
-async def test_children_inherit_and_have_records_of_their_own(client: Client, backend: ThreadBackend) -> None:
+async def test_child_executions_inherit_options_and_have_their_own_records(client: Client, backend: ThreadBackend) -> None:
     async with serving(client, backend):
         execution = await run(client, "parent", {"x": 1}, max_parallelism=3, labels={"of": "parent"})
         children = [node.child_execution for node in execution.nodes]
@@ -297,7 +297,7 @@ async def test_children_inherit_and_have_records_of_their_own(client: Client, ba
     assert all(record.labels == {"of": "plan"} for record in records)
 
 
-async def test_cancelling_reaches_children_and_parts(client: Client, backend: ThreadBackend) -> None:
+async def test_cancellation_stops_child_executions_and_chunks(client: Client, backend: ThreadBackend) -> None:
     shapes.HOLDS.hold("double 1")
     async with serving(client, backend, max_map_items=2):
         parent = await client.launch("parent", inputs={"x": 1})
@@ -315,7 +315,7 @@ async def test_cancelling_reaches_children_and_parts(client: Client, backend: Th
     assert not backend.running()
 
 
-async def test_terminated_nothing_of_it_goes_on(client: Client, backend: ThreadBackend) -> None:
+async def test_termination_stops_tasks_and_chunks(client: Client, backend: ThreadBackend) -> None:
     shapes.HOLDS.hold("double 1")
     async with serving(client, backend, max_map_items=2):
         mapped = await client.launch("mapped", inputs={"n": 5})
@@ -329,7 +329,7 @@ async def test_terminated_nothing_of_it_goes_on(client: Client, backend: ThreadB
         assert await eventually(quiet)
 
 
-async def test_a_workflow_out_of_time(client: Client, backend: ThreadBackend) -> None:
+async def test_workflow_timeout(client: Client, backend: ThreadBackend) -> None:
     shapes.HOLDS.hold("double 1")
     async with serving(client, backend):
         own = await run(client, "impatient", {"x": 1})
@@ -340,7 +340,7 @@ async def test_a_workflow_out_of_time(client: Client, backend: ThreadBackend) ->
     assert "1 s" in own.error.message
 
 
-async def test_an_endless_recursion_ends(client: Client, backend: ThreadBackend) -> None:
+async def test_endless_recursion_of_dynamic_tasks_fails(client: Client, backend: ThreadBackend) -> None:
     async with serving(client, backend, max_dynamic_depth=4):
         execution = await run(client, "endless", {"n": 0})
     assert execution.phase is Phase.FAILED
@@ -349,14 +349,14 @@ async def test_an_endless_recursion_ends(client: Client, backend: ThreadBackend)
 
 
 @pytest.mark.parametrize("items", [1_000, 3])
-async def test_one_budget_for_all(client: Client, backend: ThreadBackend, items: int) -> None:
+async def test_chunks_share_the_parallelism_of_the_execution(client: Client, backend: ThreadBackend, items: int) -> None:
     async with serving(client, backend, max_map_items=items):
         execution = await run(client, "mapped_inner", {"n": 10}, max_parallelism=2)
     assert execution.outputs == {"o0": 100}
     assert backend.most <= 2
 
 
-async def test_a_child_that_was_killed_ends_its_parent(client: Client, backend: ThreadBackend) -> None:
+async def test_terminated_child_execution_fails_its_parent(client: Client, backend: ThreadBackend) -> None:
     shapes.HOLDS.hold("double 1")
     async with serving(client, backend):
         handle = await client.launch("parent", inputs={"x": 1})
@@ -370,7 +370,7 @@ async def test_a_child_that_was_killed_ends_its_parent(client: Client, backend: 
     assert description.status is WorkflowExecutionStatus.FAILED
 
 
-async def test_a_part_that_was_killed_is_started_again(client: Client, backend: ThreadBackend) -> None:
+async def test_terminated_chunk_is_started_again(client: Client, backend: ThreadBackend) -> None:
     shapes.HOLDS.hold("double 1")
     async with serving(client, backend, max_map_items=2):
         handle = await client.launch("mapped", inputs={"n": 5})

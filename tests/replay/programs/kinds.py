@@ -1,4 +1,4 @@
-"""Every kind of node, for the golden histories."""
+"""Programs with every kind of node, for the golden histories."""
 
 import time
 from datetime import timedelta
