@@ -36,4 +36,5 @@ def write(text: str) -> FlyteFile:
 def top_words(text: str, number: int = 2) -> str:
     """Return the most frequent words of a text."""
     words = split(text=write(text=text))
-    return most_frequent(words=words, number=number)
+    frequent: str = most_frequent(words=words, number=number)
+    return frequent
