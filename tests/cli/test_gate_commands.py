@@ -77,7 +77,13 @@ async def test_answers(client: Client, tmp_path: Path) -> None:
     document = await call("set-input", "answered", "limits", "--file", str(tmp_path / "limits.json"), "-o", "name")
 
     assert now == Done(0, "", "gate now of execution answered is approved\n")
-    assert json.loads(later.out) == {"name": "answered", "gate": "later", "approved": False, "nodes": []}
+    assert json.loads(later.out) == {
+        "name": "answered",
+        "gate": "later",
+        "approved": False,
+        "reason": "",
+        "nodes": [],
+    }
     assert number.err == (
         "gate rate of execution answered is set to -3\nthe run has not reached the gate; the answer is kept until it does\n"
     )
@@ -99,8 +105,7 @@ async def test_rejected_answer_is_an_error_with_a_hint(client: Client) -> None:
     assert done == Done(
         1,
         "",
-        "error: execution refusing: it is refused\n"
-        "hint: flytemp get execution refusing shows its gates and their answers\n",
+        "error: execution refusing: it is refused\nhint: flytemp get execution refusing shows its gates and their answers\n",
     )
 
 
