@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,9 +12,9 @@ from flytemp.authoring.container import ContainerTask
 from flytemp.compiler.discover import load_program
 from flytemp.compiler.documents import compile_program
 from flytemp.compiler.yaml.files import compile_sources, load_sources
-from flytemp.errors import ProgramError
-from flytemp.runtime.loader import NotLoadable, load_task
+from flytemp.errors import NotSupported, ProgramError
 from flytemp.spec.models import BundleRef, TaskDocument, WorkflowDocument
+from flytemp.task_types import task_type
 
 BUNDLE = BundleRef(digest="0" * 64, size=1)
 PROGRAM = """
@@ -100,7 +102,8 @@ def test_what_is_wrong_in_a_spec_file(tmp_path: Path, old: str, new: str, messag
         compile_sources(load_sources([_written(tmp_path, "geometry.yaml", FILE.replace(old, new))]), BUNDLE)
 
 
-def test_there_is_nothing_to_load() -> None:
-    with pytest.raises(NotLoadable, match="container's command") as caught:
-        load_task("")
-    assert "kubernetes" in (caught.value.problems[0].hint or "")
+def test_a_container_task_cannot_run_in_a_process() -> None:
+    run: Any = SimpleNamespace(spec=ContainerTask("geometry.area", image="debian:12-slim", command=["area"]).spec())
+    with pytest.raises(NotSupported) as caught:
+        task_type("container").prepare(run)
+    assert "kubernetes" in (caught.value.hint or "")
