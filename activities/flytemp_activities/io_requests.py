@@ -11,7 +11,7 @@ from flytemp.layout import RootLayout
 from flytemp.literals.sizes import INLINE_BYTES, check_size, length_of
 from flytemp.literals.types import Json
 from flytemp.names import attempt_key
-from flytemp.protocol import activities as protocol
+from flytemp.protocol import io_requests as protocol
 from flytemp.protocol.message import Activity, write
 from flytemp.runtime.inputs import BindingReader
 from flytemp.spec import bindings

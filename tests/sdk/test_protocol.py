@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, is_dataclass
 import pytest
 
 from flytemp.errors import CorruptData
-from flytemp.protocol import activities, workflow
+from flytemp.protocol import activities, io_requests, workflow
 from flytemp.protocol.activities import RunTaskArgument, StatePage, TaskOutputs
 from flytemp.protocol.message import UNSET, Activity, Message, Update
 from flytemp.protocol.workflow import (
@@ -27,7 +27,7 @@ from flytemp.protocol.workflow import (
 RUN_TASK = RunTaskArgument("root", "n0.n1", "demo.wf", "demo.task", 1, 2, {"a": {"l": 1}})
 RESOLVED = Resolved("root", "e", "p", "d", "demo.wf", "v1", ExecutionSettings("q"), 1, inputs={"a": None})
 
-DECLARED = [value for module in (activities, workflow) for value in vars(module).values()]
+DECLARED = [value for module in (activities, io_requests, workflow) for value in vars(module).values()]
 MESSAGES = [kind for kind in DECLARED if inspect.isclass(kind) and issubclass(kind, Message) and kind is not Message]
 
 

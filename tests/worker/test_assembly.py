@@ -12,6 +12,7 @@ from temporalio import activity
 from flytemp.config import Settings, load_settings
 from flytemp.errors import ConfigError
 from flytemp.protocol import activities as protocol
+from flytemp.protocol import io_requests
 from flytemp.protocol.message import Activity
 from flytemp.store import open_store
 from flytemp_activities.executions import Executions
@@ -43,7 +44,9 @@ def test_every_declared_activity_is_registered(tmp_path: Path) -> None:
     control = control_parts(executions, temporal, resolved_settings(chosen))
     tasks = task_parts(TaskRunner(executions, NoopBackend(), WorkflowLiveness(temporal)))
 
-    declared = {value.name for value in vars(protocol).values() if isinstance(value, Activity)}
+    declared = {
+        value.name for module in (protocol, io_requests) for value in vars(module).values() if isinstance(value, Activity)
+    }
     assert {*names(control.activities), *names(tasks.activities), protocol.SWEEP_PODS.name} == declared
     assert control.workflows == [FlytempWorkflow, FlytempMapPart, FlytempJanitor]
     assert names(tasks.activities) == [protocol.RUN_TASK.name, protocol.START_TASKS.name]

@@ -16,19 +16,16 @@ from temporalio.converter import DataConverter
 
 from flytemp.names import attempt_key, node_of
 from flytemp.protocol.activities import (
-    DYNAMIC_PLANS,
-    EXPAND_DYNAMIC,
     LOAD_PLAN_PAGE,
     LOAD_STATE_PAGE,
     RESOLVE,
     RUN_TASK,
-    DynamicPlansArgument,
-    NodeArgument,
     PlanPage,
     RunTaskArgument,
     StatePage,
     TaskOutputs,
 )
+from flytemp.protocol.io_requests import DYNAMIC_PLANS, EXPAND_DYNAMIC, DynamicPlansArgument, NodeArgument
 from flytemp.protocol.message import UNSET, Activity, Message
 from flytemp.protocol.workflow import ROWS_MEMO, Continuation, ContinuedArgument, Resolved, RowsMemo
 from flytemp.records.launch import ExecutionContext

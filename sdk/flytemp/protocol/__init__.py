@@ -4,6 +4,7 @@ This package is the only home of the names that appear in a Temporal history, an
 
 * `flytemp.protocol.message`: the base class of typed data, and the declarations that tie a name to its types;
 * `flytemp.protocol.activities`: activities, their arguments and their results;
+* `flytemp.protocol.io_requests`: the activities that read and write values on behalf of the engine;
 * `flytemp.protocol.workflow`: workflow types, their arguments, updates, signals and memo keys;
 * `flytemp.protocol.search_attributes`: search attributes.
 

@@ -17,7 +17,7 @@ from flytemp.bundle.extraction import extract
 from flytemp.compiler.imports import ModuleSpace
 from flytemp.errors import FlytempError
 from flytemp.literals.types import Json
-from flytemp.protocol.activities import IO_REQUESTS
+from flytemp.protocol.io_requests import IO_REQUESTS
 from flytemp.records.launch import ExecutionContext
 from flytemp.runtime.build_invocation import TryRequest, build_invocation
 from flytemp.runtime.execute import ExecutionOptions, execute

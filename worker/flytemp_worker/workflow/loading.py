@@ -8,6 +8,7 @@ from typing import Any
 from temporalio import workflow
 
 from flytemp.protocol import activities as protocol
+from flytemp.protocol.io_requests import DYNAMIC_PLANS, DynamicPlansArgument
 from flytemp.protocol.workflow import ChunkArgument, Continuation
 from flytemp.spec import bindings
 from flytemp.spec.pages import from_pages
@@ -157,9 +158,9 @@ async def _load_dynamics(runner: WorkflowRunner, wanted: list[str]) -> dict[str,
     """Return the plans of dynamic nodes by source. One call returns many of them, as an execution may have hundreds."""
     plans: dict[str, Any] = {}
     while wanted:
-        argument = protocol.DynamicPlansArgument(runner.root, wanted[:_PLANS_PER_CALL])
+        argument = DynamicPlansArgument(runner.root, wanted[:_PLANS_PER_CALL])
         summary = f"graphs of {len(argument.sources)} dynamic nodes"
-        loaded = await runner.call(protocol.DYNAMIC_PLANS, argument, summary=summary)
+        loaded = await runner.call(DYNAMIC_PLANS, argument, summary=summary)
         plans.update(from_pages(loaded.pages))
         wanted = wanted[loaded.done :]
     return plans

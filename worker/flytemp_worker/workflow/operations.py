@@ -12,7 +12,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, 
 from temporalio.exceptions import TimeoutError as ActivityTimeout
 
 from flytemp.errors import FlytempError
-from flytemp.protocol.activities import IO_REQUESTS, RUN_TASK
+from flytemp.protocol.activities import RUN_TASK
+from flytemp.protocol.io_requests import IO_REQUESTS
 from flytemp.protocol.workflow import ExecutionSettings
 from flytemp.spec.pages import from_pages
 from flytemp_worker.engine.errors import Error, make_error
