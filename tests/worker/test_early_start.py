@@ -48,7 +48,7 @@ def fan(xs: list[int]) -> list[int]:
     return map_task(number)(x=xs)
 
 
-class PodsAlike:
+class PodLikeBackend:
     """Backend whose tries go on, as pods do, until the test ends them. Ended tries keep their results."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class PodsAlike:
         self.asked: Counter[TryKey] = Counter()
         self.fresh: Counter[TryKey] = Counter()
         self.resumed: set[TryKey] = set()
-        self.ahead: set[TryKey] = set()
+        self.early: set[TryKey] = set()
         self.room = 1_000
         self.ready = asyncio.Event()  # early starts may return
         self.ready.set()
@@ -86,11 +86,11 @@ class PodsAlike:
 
     async def start_early(self, invocation: Invocation, *, deadline: float) -> bool:
         key = key_of(invocation)
-        if len(self.ahead) >= self.room:
+        if len(self.early) >= self.room:
             return False
         running = asyncio.create_task(self.run(invocation, resumed=False, report=lambda state: None))
         running.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self.ahead.add(key)
+        self.early.add(key)
         await self.ready.wait()
         return True
 
@@ -103,7 +103,7 @@ class PodsAlike:
 
     def first(self) -> list[TryKey]:
         """Return the tries that were not started early."""
-        return [key for key in self.tries if key not in self.ahead]
+        return [key for key in self.tries if key not in self.early]
 
     def fail(self, key: TryKey) -> None:
         error = TaskError(kind="USER", code="ValueError", message="no good", retryable=False)
@@ -131,12 +131,12 @@ async def client(server: DevServer, tmp_path: Path) -> AsyncIterator[Client]:
     await connected.close()
 
 
-class Place:
+class Deployment:
     """An interpreter, and a worker for the tasks on a task queue of its own."""
 
     def __init__(self, client: Client, **settings: Any) -> None:
         self.client = client
-        self.backend = PodsAlike()
+        self.backend = PodLikeBackend()
         self.queue = f"tasks-{uuid.uuid4().hex}"
         self.resolved = ExecutionSettings(
             task_queue=self.queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, "starts_ahead": 1_000, **settings}
@@ -180,71 +180,71 @@ async def eventually(condition: Any, what: str) -> None:
 
 
 async def test_one_activity_starts_many_tasks(client: Client) -> None:
-    place = Place(client)
-    async with place.control(), place.tasks():
-        handle = await place.launch()
-        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
-        await eventually(lambda: sum(place.backend.asked.values()) == 2 * MANY - FIRST, "their activities follow")
-        place.backend.end_all()
+    deployment = Deployment(client)
+    async with deployment.control(), deployment.tasks():
+        handle = await deployment.launch()
+        await eventually(lambda: len(deployment.backend.asked) == MANY, "all are started")
+        await eventually(lambda: sum(deployment.backend.asked.values()) == 2 * MANY - FIRST, "their activities follow")
+        deployment.backend.end_all()
         execution = await handle.wait(SECONDS)
-        scheduled = await place.scheduled(handle)
+        scheduled = await deployment.scheduled(handle)
     assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": list(range(MANY))})
     assert (scheduled["flytemp.start_tasks"], scheduled["flytemp.run_task"]) == (1, MANY)
-    assert set(place.backend.fresh.values()) == {1}
-    assert len(place.backend.resumed) == MANY - FIRST, "what may have been started is looked for"
+    assert set(deployment.backend.fresh.values()) == {1}
+    assert len(deployment.backend.resumed) == MANY - FIRST, "tries that may have started are resumed"
 
 
 async def test_remaining_activities_are_scheduled_after_many_tasks_end_at_once(client: Client) -> None:
-    place = Place(client)
-    place.backend.ready.clear()
-    async with place.control(), place.tasks():
-        handle = await place.launch()
-        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
-        place.backend.ready.set()
-        for key in place.backend.first():
-            place.backend.end(key)
-        await eventually(lambda: sum(place.backend.asked.values()) == 2 * MANY - FIRST, "their activities follow")
-        place.backend.end_all()
+    deployment = Deployment(client)
+    deployment.backend.ready.clear()
+    async with deployment.control(), deployment.tasks():
+        handle = await deployment.launch()
+        await eventually(lambda: len(deployment.backend.asked) == MANY, "all are started")
+        deployment.backend.ready.set()
+        for key in deployment.backend.first():
+            deployment.backend.end(key)
+        await eventually(lambda: sum(deployment.backend.asked.values()) == 2 * MANY - FIRST, "their activities follow")
+        deployment.backend.end_all()
         execution = await handle.wait(SECONDS)
-        await place.scheduled(handle)
+        await deployment.scheduled(handle)
     assert execution.phase is Phase.SUCCEEDED
 
 
 async def test_remaining_tasks_start_after_many_end_at_once_without_early_start(client: Client) -> None:
-    place = Place(client, starts_ahead=0)
-    place.backend.quick = INITIAL_WINDOW
-    async with place.control(), place.tasks():
-        handle = await place.launch()
-        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
-        place.backend.end_all()
+    deployment = Deployment(client, starts_ahead=0)
+    deployment.backend.quick = INITIAL_WINDOW
+    async with deployment.control(), deployment.tasks():
+        handle = await deployment.launch()
+        await eventually(lambda: len(deployment.backend.asked) == MANY, "all are started")
+        deployment.backend.end_all()
         execution = await handle.wait(SECONDS)
-        await place.scheduled(handle)
+        await deployment.scheduled(handle)
     assert execution.phase is Phase.SUCCEEDED
 
 
 async def test_results_from_before_the_activities_count(client: Client) -> None:
-    place = Place(client)
-    place.backend.done = True
-    async with place.control(), place.tasks():
-        execution = await (await place.launch()).wait(SECONDS)
+    deployment = Deployment(client)
+    deployment.backend.done = True
+    async with deployment.control(), deployment.tasks():
+        execution = await (await deployment.launch()).wait(SECONDS)
     assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": list(range(MANY))})
-    assert set(place.backend.fresh.values()) == {1}
+    assert set(deployment.backend.fresh.values()) == {1}
 
 
 async def test_cancellation_stops_tries_without_an_activity(client: Client) -> None:
-    place = Place(client)
-    place.backend.ready.clear()  # start_tasks does not return yet
-    async with place.control(), place.tasks():
-        handle = await place.launch()
-        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
+    deployment = Deployment(client)
+    deployment.backend.ready.clear()  # start_tasks does not return yet
+    async with deployment.control(), deployment.tasks():
+        handle = await deployment.launch()
+        await eventually(lambda: len(deployment.backend.asked) == MANY, "all are started")
         await handle.cancel("not wanted")
-        await eventually(lambda: len(place.backend.running()) == MANY - FIRST, "those with an activity are stopped")
-        place.backend.ready.set()
+        await eventually(lambda: len(deployment.backend.running()) == MANY - FIRST, "those with an activity are stopped")
+        deployment.backend.ready.set()
         execution = await handle.wait(SECONDS)
-        scheduled = await place.scheduled(handle)
+        scheduled = await deployment.scheduled(handle)
     assert execution.phase is Phase.ABORTED
-    assert not place.backend.running()
-    assert set(place.backend.fresh.values()) == {1}
+    assert not deployment.backend.running()
+    assert set(deployment.backend.fresh.values()) == {1}
     assert scheduled["flytemp.run_task"] == MANY
     assert {str(node.phase) for node in execution.nodes} == {"ABORTED"}
 
@@ -257,100 +257,100 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("narrow")
 async def test_failure_stops_tries_whose_activities_are_held_back(client: Client) -> None:
-    place = Place(client)
-    async with place.control(), place.tasks():
-        handle = await place.launch()
-        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
-        await eventually_completed(place, handle, "flytemp.start_tasks")
-        place.backend.fail(place.backend.first()[0])
+    deployment = Deployment(client)
+    async with deployment.control(), deployment.tasks():
+        handle = await deployment.launch()
+        await eventually(lambda: len(deployment.backend.asked) == MANY, "all are started")
+        await eventually_completed(deployment, handle, "flytemp.start_tasks")
+        deployment.backend.fail(deployment.backend.first()[0])
         execution = await handle.wait(SECONDS)
-        await place.scheduled(handle)
+        await deployment.scheduled(handle)
     assert execution.phase is Phase.FAILED
-    assert not place.backend.running()
-    assert set(place.backend.fresh.values()) == {1}
+    assert not deployment.backend.running()
+    assert set(deployment.backend.fresh.values()) == {1}
 
 
 @pytest.mark.usefixtures("narrow")
 async def test_pause_starts_no_further_tasks(client: Client) -> None:
-    place = Place(client)
-    place.backend.room = 60  # so many are started ahead; the rest could not be at once
-    async with place.control(), place.tasks():
-        handle = await place.launch()
-        await eventually_completed(place, handle, "flytemp.start_tasks")
-        await eventually(lambda: len(place.backend.fresh) == FIRST + 60, "the first and those started ahead run")
+    deployment = Deployment(client)
+    deployment.backend.room = 60  # number of early starts that succeed
+    async with deployment.control(), deployment.tasks():
+        handle = await deployment.launch()
+        await eventually_completed(deployment, handle, "flytemp.start_tasks")
+        await eventually(lambda: len(deployment.backend.fresh) == FIRST + 60, "the first and the early-started tasks run")
         await handle.pause("lunch")
-        for key in list(place.backend.tries):
-            place.backend.end(key)
-        await eventually(lambda: sum(place.backend.asked.values()) == FIRST + 120, "what was started has its activities")
+        for key in list(deployment.backend.tries):
+            deployment.backend.end(key)
+        await eventually(lambda: sum(deployment.backend.asked.values()) == FIRST + 120, "the started tries have their activities")
         before = (await client.temporal.get_workflow_handle(handle.workflow_id).describe()).history_length
         await asyncio.sleep(0.5)
-        assert len(place.backend.fresh) == FIRST + 60
+        assert len(deployment.backend.fresh) == FIRST + 60
         after = (await client.temporal.get_workflow_handle(handle.workflow_id).describe()).history_length
         assert after - before < 20, "a pause is quiet"
-        place.backend.room = 1_000
+        deployment.backend.room = 1_000
         await handle.resume()
-        place.backend.end_all()
+        deployment.backend.end_all()
         execution = await handle.wait(SECONDS)
-        await place.scheduled(handle)
+        await deployment.scheduled(handle)
     assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": list(range(MANY))})
-    assert set(place.backend.fresh.values()) == {1}
+    assert set(deployment.backend.fresh.values()) == {1}
 
 
 async def test_chunks_of_a_map_start_their_tasks_early(client: Client) -> None:
-    place = Place(client, max_map_items=100)
-    async with place.control(), place.tasks():
+    deployment = Deployment(client, max_map_items=100)
+    async with deployment.control(), deployment.tasks():
         handle = await client.launch(
             f"{__name__}.fan", inputs={"xs": list(range(2 * MANY))}, options=LaunchOptions(max_parallelism=0)
         )
-        await eventually(lambda: len(place.backend.asked) >= MANY, "some are started")
-        assert place.backend.ahead
+        await eventually(lambda: len(deployment.backend.asked) >= MANY, "some are started")
+        assert deployment.backend.early
         await asyncio.sleep(1)
-        assert set(place.backend.running()) == set(place.backend.tries), "no try was stopped as an orphan"
-        place.backend.end_all()
+        assert set(deployment.backend.running()) == set(deployment.backend.tries), "no try was stopped as an orphan"
+        deployment.backend.end_all()
         execution = await handle.wait(SECONDS)
     assert execution.phase is Phase.SUCCEEDED
-    assert set(place.backend.fresh.values()) == {1}
+    assert set(deployment.backend.fresh.values()) == {1}
 
 
 async def test_cancellation_stops_tries_whose_activities_wait_for_a_slot(client: Client) -> None:
-    place = Place(client)
-    place.backend.ready.clear()  # until the first activities have their slots
-    async with place.control(), place.tasks(slots=FIRST + 1):
-        handle = await place.launch()
-        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
-        place.backend.ready.set()
-        await eventually_scheduled(place, handle, "flytemp.run_task", MANY)
-        assert sum(place.backend.asked.values()) <= MANY + 1, "most activities wait for a free slot"
+    deployment = Deployment(client)
+    deployment.backend.ready.clear()  # until the first activities have their slots
+    async with deployment.control(), deployment.tasks(slots=FIRST + 1):
+        handle = await deployment.launch()
+        await eventually(lambda: len(deployment.backend.asked) == MANY, "all are started")
+        deployment.backend.ready.set()
+        await eventually_scheduled(deployment, handle, "flytemp.run_task", MANY)
+        assert sum(deployment.backend.asked.values()) <= MANY + 1, "most activities wait for a free slot"
         await handle.cancel("not wanted")
         execution = await handle.wait(SECONDS)
     assert execution.phase is Phase.ABORTED
-    assert not place.backend.running()
-    assert set(place.backend.fresh.values()) == {1}
+    assert not deployment.backend.running()
+    assert set(deployment.backend.fresh.values()) == {1}
 
 
 async def test_cancellation_needs_no_worker_if_nothing_was_started(client: Client) -> None:
-    place = Place(client)
-    async with place.control():
-        handle = await place.launch()
-        await eventually_scheduled(place, handle, "flytemp.start_tasks")
+    deployment = Deployment(client)
+    async with deployment.control():
+        handle = await deployment.launch()
+        await eventually_scheduled(deployment, handle, "flytemp.start_tasks")
         await handle.cancel("no worker")
         execution = await handle.wait(SECONDS)
     assert execution.phase is Phase.ABORTED
-    assert not place.backend.asked
+    assert not deployment.backend.asked
 
 
 async def test_late_worker_starts_each_task_once(client: Client) -> None:
-    place = Place(client)
-    place.backend.done = True
-    async with place.control():
-        handle = await place.launch()
-        await eventually_scheduled(place, handle, "flytemp.start_tasks")
+    deployment = Deployment(client)
+    deployment.backend.done = True
+    async with deployment.control():
+        handle = await deployment.launch()
+        await eventually_scheduled(deployment, handle, "flytemp.start_tasks")
         await asyncio.sleep(6)  # it waits five seconds for a worker
-        async with place.tasks():
+        async with deployment.tasks():
             execution = await handle.wait(SECONDS)
-            assert not place.backend.resumed, "no worker can have started them"
+            assert not deployment.backend.resumed, "no worker can have started them"
     assert execution.phase is Phase.SUCCEEDED
-    assert set(place.backend.asked.values()) == {1}
+    assert set(deployment.backend.asked.values()) == {1}
 
 
 async def test_failed_start_activity_does_not_fail_the_execution(client: Client) -> None:
@@ -358,48 +358,48 @@ async def test_failed_start_activity_does_not_fail_the_execution(client: Client)
     async def broken(argument: dict[str, Any]) -> None:
         raise RuntimeError("the worker is broken")
 
-    place = Place(client)
-    place.backend.done = True
-    async with place.control(), place.tasks(broken):
-        execution = await (await place.launch()).wait(SECONDS)
+    deployment = Deployment(client)
+    deployment.backend.done = True
+    async with deployment.control(), deployment.tasks(broken):
+        execution = await (await deployment.launch()).wait(SECONDS)
     assert execution.phase is Phase.SUCCEEDED
-    assert len(place.backend.resumed) == MANY - FIRST, "the activity may have started them"
+    assert len(deployment.backend.resumed) == MANY - FIRST, "the activity may have started them"
 
 
 async def test_run_that_continues_as_new_finds_the_started_tries(client: Client) -> None:
-    place = Place(client, continue_as_new_events=60)
-    async with place.control(), place.tasks():
-        handle = await place.launch()
-        await eventually(lambda: len(place.backend.asked) == MANY, "all are started")
-        for key in place.backend.first():
-            place.backend.end(key)
+    deployment = Deployment(client, continue_as_new_events=60)
+    async with deployment.control(), deployment.tasks():
+        handle = await deployment.launch()
+        await eventually(lambda: len(deployment.backend.asked) == MANY, "all are started")
+        for key in deployment.backend.first():
+            deployment.backend.end(key)
         temporal = client.temporal.get_workflow_handle(handle.workflow_id)
         async with asyncio.timeout(SECONDS):
             while (description := await temporal.describe()).run_id == description.raw_info.first_run_id:
                 assert description.status is WorkflowExecutionStatus.RUNNING
                 await asyncio.sleep(0.05)
-        place.backend.end_all()
+        deployment.backend.end_all()
         execution = await handle.wait(SECONDS)
-        await place.scheduled(handle)
+        await deployment.scheduled(handle)
     assert (execution.phase, execution.outputs) == (Phase.SUCCEEDED, {"o0": list(range(MANY))})
-    assert set(place.backend.fresh.values()) == {1}
+    assert set(deployment.backend.fresh.values()) == {1}
 
 
 async def test_max_parallelism_limits_early_starts(client: Client) -> None:
-    place = Place(client)
-    async with place.control(), place.tasks():
+    deployment = Deployment(client)
+    async with deployment.control(), deployment.tasks():
         handle = await client.launch(
             f"{__name__}.fan", inputs={"xs": list(range(MANY))}, options=LaunchOptions(max_parallelism=90)
         )
-        await eventually(lambda: len(place.backend.asked) >= 90, "as many as may run are started")
+        await eventually(lambda: len(deployment.backend.asked) >= 90, "as many tasks as the limit are started")
         await asyncio.sleep(0.5)
-        assert len(place.backend.asked) == 90
-        place.backend.end_all()
+        assert len(deployment.backend.asked) == 90
+        deployment.backend.end_all()
         assert (await handle.wait(SECONDS)).phase is Phase.SUCCEEDED
 
 
-async def eventually_scheduled(place: Place, handle: ExecutionHandle[Any], name: str, count: int = 1) -> None:
-    temporal = place.client.temporal.get_workflow_handle(handle.workflow_id)
+async def eventually_scheduled(deployment: Deployment, handle: ExecutionHandle[Any], name: str, count: int = 1) -> None:
+    temporal = deployment.client.temporal.get_workflow_handle(handle.workflow_id)
     async with asyncio.timeout(SECONDS):
         while True:
             events = (await temporal.fetch_history()).events
@@ -408,8 +408,8 @@ async def eventually_scheduled(place: Place, handle: ExecutionHandle[Any], name:
             await asyncio.sleep(0.05)
 
 
-async def eventually_completed(place: Place, handle: ExecutionHandle[Any], name: str) -> None:
-    temporal = place.client.temporal.get_workflow_handle(handle.workflow_id)
+async def eventually_completed(deployment: Deployment, handle: ExecutionHandle[Any], name: str) -> None:
+    temporal = deployment.client.temporal.get_workflow_handle(handle.workflow_id)
     async with asyncio.timeout(SECONDS):
         while True:
             events = (await temporal.fetch_history()).events

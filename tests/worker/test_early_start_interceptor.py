@@ -86,7 +86,7 @@ class Pods:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.in_hand: set[TryKey] = set()
-        self.began: list[TryKey] = []  # started early
+        self.early: list[TryKey] = []  # started early
         self.ran: list[tuple[TryKey, bool]] = []
 
     async def start(self) -> None:
@@ -115,7 +115,7 @@ class Pods:
 
     async def start_early(self, invocation: Invocation, *, deadline: float) -> bool:
         key = key_of(invocation)
-        self.began.append(key)
+        self.early.append(key)
         if key not in self.cluster.tries:
             self.cluster.make(key)
         self.in_hand.add(key)
@@ -132,7 +132,7 @@ class Pods:
         return {key for key in self.in_hand if key in self.cluster.tries}
 
 
-class Fails(Interceptor):
+class FailingInterceptor(Interceptor):
     """Interceptor that fails one workflow task after its tasks were announced, as the death of its worker would."""
 
     def __init__(self) -> None:
@@ -170,7 +170,7 @@ async def client(server: DevServer, tmp_path: Path) -> AsyncIterator[Client]:
     await connected.close()
 
 
-class Place:
+class WorkerProcess:
     """A process of `flytemp worker`. Several may serve the same queues."""
 
     def __init__(
@@ -218,58 +218,58 @@ async def until(condition: Any) -> None:
 async def test_each_task_starts_when_it_is_scheduled(client: Client, queue: str) -> None:
     cluster = Cluster()
     cluster.finishes = False
-    place = Place(client, cluster, queue)
-    async with place.control(), place.tasks():
+    process = WorkerProcess(client, cluster, queue)
+    async with process.control(), process.tasks():
         handle = await launched(client)
         for number in (1, 2, 3):
-            await until(lambda number=number: len(place.backend.ran) == number)
-            cluster.finish(place.backend.ran[-1][0])  # after its activity has arrived
+            await until(lambda number=number: len(process.backend.ran) == number)
+            cluster.finish(process.backend.ran[-1][0])  # after its activity has arrived
         execution = await handle.wait(SECONDS)
     history = await client.temporal.get_workflow_handle(handle.workflow_id).fetch_history()
     await Replayer(workflows=[FlytempWorkflow, FlytempMapPart]).replay_workflow(history)
     assert execution.phase is Phase.SUCCEEDED
-    assert nodes(place.backend.began) == ["n0", "n1", "n2"]
-    assert [(key.node, resumed) for key, resumed in place.backend.ran] == [("n0", False), ("n1", False), ("n2", False)]
+    assert nodes(process.backend.early) == ["n0", "n1", "n2"]
+    assert [(key.node, resumed) for key, resumed in process.backend.ran] == [("n0", False), ("n1", False), ("n2", False)]
     assert set(cluster.made.values()) == {1}
 
 
 async def test_activity_in_another_worker_resumes_the_early_started_try(client: Client, queue: str) -> None:
     cluster = Cluster()
-    deciding, running = Place(client, cluster, queue), Place(client, cluster, queue)
+    deciding, running = WorkerProcess(client, cluster, queue), WorkerProcess(client, cluster, queue)
     async with deciding.control(), running.tasks():
         execution = await (await launched(client)).wait(SECONDS)
     assert execution.phase is Phase.SUCCEEDED
-    assert nodes(deciding.backend.began) == ["n0", "n1", "n2"]
+    assert nodes(deciding.backend.early) == ["n0", "n1", "n2"]
     assert [(key.node, resumed) for key, resumed in running.backend.ran] == [("n0", True), ("n1", True), ("n2", True)]
     assert set(cluster.made.values()) == {1}
 
 
 async def test_tasks_of_another_task_queue_are_not_announced(client: Client, queue: str) -> None:
     cluster = Cluster()
-    deciding, running = Place(client, cluster, queue, others_queue="others"), Place(client, cluster, queue)
+    deciding, running = WorkerProcess(client, cluster, queue, others_queue="others"), WorkerProcess(client, cluster, queue)
     async with deciding.control(), running.tasks():
         execution = await (await launched(client)).wait(SECONDS)
     assert execution.phase is Phase.SUCCEEDED
-    assert deciding.backend.began == []
+    assert deciding.backend.early == []
     assert not any(resumed for _, resumed in running.backend.ran)
 
 
 async def test_tasks_scheduled_after_a_replay_are_not_announced(client: Client, queue: str) -> None:
     cluster = Cluster()
-    place = Place(client, cluster, queue)
-    async with place.control(cached=0), place.tasks():  # each workflow task replays from the beginning
+    process = WorkerProcess(client, cluster, queue)
+    async with process.control(cached=0), process.tasks():  # each workflow task replays from the beginning
         execution = await (await launched(client)).wait(SECONDS)
     assert execution.phase is Phase.SUCCEEDED
-    assert nodes(place.backend.began) == []
-    assert all(resumed for _, resumed in place.backend.ran), "another worker may have announced them, and died"
+    assert nodes(process.backend.early) == []
+    assert all(resumed for _, resumed in process.backend.ran), "another worker may have announced them, and died"
 
 
 @pytest.mark.parametrize("is_gone", [False, True], ids=["its pod runs", "its pod is gone"])
 async def test_task_of_a_workflow_task_that_failed_starts_once(client: Client, queue: str, is_gone: bool) -> None:
-    cluster, fails = Cluster(), Fails()
+    cluster, fails = Cluster(), FailingInterceptor()
     cluster.finishes = False
-    place = Place(client, cluster, queue)
-    async with place.control(fails):  # no worker runs activities yet
+    process = WorkerProcess(client, cluster, queue)
+    async with process.control(fails):  # no worker runs activities yet
         fails.armed = True
         handle = await launched(client)
         await until(lambda: fails.failed)
@@ -277,35 +277,35 @@ async def test_task_of_a_workflow_task_that_failed_starts_once(client: Client, q
         (key,) = cluster.tries
         if is_gone:
             cluster.remove(key)
-            place.backend.in_hand.discard(key)
+            process.backend.in_hand.discard(key)
         cluster.finishes = True
         cluster.finish(key)
-        async with place.tasks():
+        async with process.tasks():
             execution = await handle.wait(SECONDS)
     assert execution.phase is Phase.SUCCEEDED
     assert cluster.made[key] == 1
     assert len(cluster.made) == 3 + is_gone, "a lost try has a second one"
-    assert place.backend.began.count(key) == 1
+    assert process.backend.early.count(key) == 1
 
 
 async def test_try_of_an_activity_that_is_cancelled_in_the_queue_is_stopped(client: Client, queue: str) -> None:
     cluster = Cluster()
     cluster.finishes = False
-    place = Place(client, cluster, queue, poll_seconds=3_600)  # only the interceptor sees the cancellation
-    async with place.control():  # no worker runs activities
+    process = WorkerProcess(client, cluster, queue, poll_seconds=3_600)  # only the interceptor sees the cancellation
+    async with process.control():  # no worker runs activities
         handle = await launched(client)
         await until(lambda: cluster.tries)
         await handle.cancel("not wanted")
         execution = await handle.wait(SECONDS)
         assert execution.phase is Phase.ABORTED
         await until(lambda: not cluster.tries)
-    assert not place.backend.running()
+    assert not process.backend.running()
 
 
 async def test_tries_go_on_when_their_workflow_moves_to_another_worker(client: Client, queue: str) -> None:
     cluster = Cluster()
     cluster.finishes = False
-    first, then = Place(client, cluster, queue), Place(client, cluster, queue)
+    first, then = WorkerProcess(client, cluster, queue), WorkerProcess(client, cluster, queue)
     async with first.control():  # no worker runs activities
         handle = await launched(client)
         await until(lambda: cluster.tries)
@@ -322,15 +322,15 @@ async def test_tries_go_on_when_their_workflow_moves_to_another_worker(client: C
 async def test_try_goes_on_while_its_activity_waits_for_a_worker(client: Client, queue: str) -> None:
     cluster = Cluster()
     cluster.finishes = False
-    place = Place(client, cluster, queue, poll_seconds=0.1)
-    async with place.control():
+    process = WorkerProcess(client, cluster, queue, poll_seconds=0.1)
+    async with process.control():
         handle = await launched(client)
         await until(lambda: cluster.tries)
         await asyncio.sleep(1.5)  # longer than an announced try may be left unexamined
-        (key,) = place.backend.running()
+        (key,) = process.backend.running()
         cluster.finishes = True
         cluster.finish(key)
-        async with place.tasks():
+        async with process.tasks():
             execution = await handle.wait(SECONDS)
     assert execution.phase is Phase.SUCCEEDED
     assert set(cluster.made.values()) == {1}
@@ -345,7 +345,7 @@ async def test_plugin_that_runs_tasks_starts_them_early(client: Client, monkeypa
     async with Worker(client.temporal, task_queue=chosen.task_queue, plugins=[added]):
         execution = await (await launched(client)).wait(SECONDS)
     assert execution.phase is Phase.SUCCEEDED
-    assert nodes(backend.began) == ["n0", "n1", "n2"]
+    assert nodes(backend.early) == ["n0", "n1", "n2"]
     assert set(backend.cluster.made.values()) == {1}
 
 
