@@ -16,7 +16,7 @@ from typing import Any
 
 from temporalio import activity
 
-from flytemp_activities.workflow_liveness import WorkflowLiveness, WorkflowRun, WorkflowState
+from flytemp_activities.workflow_liveness import WorkflowLiveness, WorkflowRun, WorkflowState, run_of_activity
 
 HEARTBEATS_PER_SECOND = 20
 """Budget of all tasks of a worker together, unless a task would be in danger of being taken for lost."""
@@ -64,12 +64,11 @@ class Heartbeats:
     @contextmanager
     def of_this_activity(self) -> Iterator[HeartbeatState]:
         """Register the activity that is running, and yield the state of its heartbeat."""
-        info = activity.info()
-        run = WorkflowRun(info.workflow_id or "", info.workflow_run_id or "")
+        run, activity_id = run_of_activity(), activity.info().activity_id
         states = self._states.setdefault(run, {})
         were_many = self._are_many
         self._count += 1
-        state = states[info.activity_id] = HeartbeatState(is_rationed=self._are_many)
+        state = states[activity_id] = HeartbeatState(is_rationed=self._are_many)
         if self._are_many:
             for watched in [run] if were_many else self._states:
                 self._liveness.watch(watched, self)
@@ -77,8 +76,8 @@ class Heartbeats:
             yield state
         finally:
             self._count -= 1
-            if states.get(info.activity_id) is state:
-                del states[info.activity_id]
+            if states.get(activity_id) is state:
+                del states[activity_id]
             if not states and self._states.get(run) is states:
                 del self._states[run]
 

@@ -24,7 +24,7 @@ from flytemp_activities.definitions import implements
 from flytemp_activities.early_start import EarlyStarter
 from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.heartbeats import Heartbeats
-from flytemp_activities.workflow_liveness import WorkflowLiveness, WorkflowRun
+from flytemp_activities.workflow_liveness import WorkflowLiveness, run_of_activity
 
 START_SECONDS = 10.0
 """Longest duration of `start_tasks`. Tries that have not started by then are left to their activities."""
@@ -113,8 +113,7 @@ class TaskRunner:
         tries = [RunTaskArgument.from_json(one) for one in from_pages(argument.tries)]
         deadline = time.monotonic() + START_SECONDS
         starts: list[asyncio.Task[bool]] = []
-        info = activity.info()
-        run = WorkflowRun(info.workflow_id or "", info.workflow_run_id or "")
+        run = run_of_activity()
         try:
             for one in tries:
                 if time.monotonic() > deadline or not self.early_starter.has_room:
@@ -196,8 +195,7 @@ class TaskRunner:
             raise asyncio.CancelledError
         running.cancel()
         if details is None or not details.worker_shutdown:  # at a shutdown, the backend decides about its tries
-            info = activity.info()
-            self.early_starter.take_back(key, WorkflowRun(info.workflow_id or "", info.workflow_run_id or ""))
+            self.early_starter.take_back(key, run_of_activity())
         raise asyncio.CancelledError
 
 

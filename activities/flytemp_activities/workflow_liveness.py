@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from temporalio import activity
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
@@ -36,6 +37,12 @@ class WorkflowRun(NamedTuple):
 
     workflow_id: str
     run_id: str
+
+
+def run_of_activity() -> WorkflowRun:
+    """Return the workflow run that scheduled the activity that is running."""
+    info = activity.info()
+    return WorkflowRun(info.workflow_id or "", info.workflow_run_id or "")
 
 
 @dataclass(frozen=True, slots=True)
