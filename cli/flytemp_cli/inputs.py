@@ -5,7 +5,6 @@ An interface becomes flags; flags and ``--inputs`` documents become literals. Al
 
 from __future__ import annotations
 
-import difflib
 import json
 import sys
 from collections.abc import Collection, Mapping
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flytemp.errors import FlytempError, TypeMismatch
+from flytemp.suggest import nearest
 from flytemp_cli.error_report import InputUsageError
 from flytemp_cli.formatting import json_text, type_details, variable_text
 
@@ -123,7 +123,7 @@ def collect_literals(interface: Interface, texts: Mapping[str, str], document: M
 
 def unknown_input(name: str, interface: Interface) -> InputUsageError:
     """Return the error for an input that does not exist."""
-    near = difflib.get_close_matches(name.replace("-", "_"), [variable.name for variable in interface.inputs], n=1)
+    near = nearest(name.replace("-", "_"), [variable.name for variable in interface.inputs])
     meant = f"; did you mean {near[0]}?" if near else ""
     return InputUsageError(f"unknown input {name}{meant}", hint=f"the inputs are {inputs_text(interface)}")
 

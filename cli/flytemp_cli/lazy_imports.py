@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from flytemp.suggest import nearest
 from flytemp_cli.options import GlobalOption, global_options
 
 
@@ -96,7 +96,7 @@ class LazyGroup(_GlobalOptionsMixin, click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None and not ctx.resilient_parsing:
-            near = difflib.get_close_matches(name, self.entries, n=1)
+            near = nearest(name, self.entries)
             meant = f"; did you mean `{ctx.command_path} {near[0]}`?" if near else ""
             raise click.UsageError(f"no such command: {name}{meant}", ctx=ctx)
         return super().resolve_command(ctx, args)

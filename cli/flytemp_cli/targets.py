@@ -162,8 +162,8 @@ class TargetCommand(Command):
         return scan
 
     def _explicit(self, args: Sequence[str], places: Sequence[int]) -> list[str]:
-        """``args`` with the options before the target in the form that no input can have; `_bind` took the global ones."""
-        mine = {
+        """Return ``args`` with explicit forms of the options at ``places``, without the global options that `_bind` read."""
+        own_flags = {
             flag
             for param in self.params
             if isinstance(param, LaunchOption)
@@ -173,17 +173,17 @@ class TargetCommand(Command):
         explicit = list(args)
         for place in places:
             flag, equals, value = args[place].partition("=")
-            if flag in mine:
+            if flag in own_flags:
                 explicit[place] = f"--launch.{flag.removeprefix('--')}{equals}{value}"
-        gone = _global_places(args, places)
-        return [word for place, word in enumerate(explicit) if place not in gone]
+        removed = _global_places(args, places)
+        return [word for place, word in enumerate(explicit) if place not in removed]
 
     def _bind(self, scan: _Scan, args: list[str], parent: click.Context | None) -> click.Command:
-        """The command with the target's inputs among its options."""
+        """Return the command with the target's inputs as options."""
         session = session_of(parent) if parent is not None else Session()
         before_target = [args[place] for place in _global_places(args, scan.early_flags)]
         click.Command(self.name, params=[*global_options()]).make_context(self.name, before_target, obj=session)
-        sure = copy.deepcopy(session)
+        before = copy.deepcopy(session)
         scratch = copy.deepcopy(session)
         early = click.Command(
             self.name,
@@ -196,9 +196,9 @@ class TargetCommand(Command):
         session.verbose, session.color = scratch.verbose, scratch.color
         bound = _Bound(self, self.load(scratch, scan.words, options))
         if "--color" in bound.input_flags:
-            session.color = sure.color
+            session.color = before.color
         if "--verbose" in bound.input_flags:
-            session.verbose = sure.verbose
+            session.verbose = before.verbose
         return bound
 
     @property

@@ -1,8 +1,7 @@
 """Detached processes that other processes find by pid and start time.
 
-A pid alone is not enough: after the process has ended, the system gives its number to somebody else. So a record holds
-the start time that the kernel knows (`/proc/<pid>/stat`) and the boot it counts from, and only a process that has both is
-signalled.
+A pid alone is not sufficient, because the system reuses pids. So a record also contains the start time
+(`/proc/<pid>/stat`) and the boot id, and only a process that matches all three receives signals.
 """
 
 from __future__ import annotations
