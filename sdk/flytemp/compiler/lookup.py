@@ -12,7 +12,7 @@ def find_entity(program: Program, name: str) -> Entity:
     """Return the entity whose registered name, or whose variable in a module, is ``name``.
 
     Raises:
-        NotFound: if there is none; the hint has similar names.
+        NotFound: if no entity has the name; the hint has similar names.
         InputError: if variables of that name have different entities in different modules, or the entity is a reference.
     """
     for registered in (program.workflows, program.tasks, program.launch_plans):

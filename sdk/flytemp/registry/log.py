@@ -57,7 +57,7 @@ _LATEST_NAME = re.compile(r"(\d{14})-(\d+)-(.+)")
 
 
 class Record(BaseModel):
-    """Registration in the store. ``documents`` is None when the index is complete."""
+    """Registration in the store. A complete index leaves ``documents`` None."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -123,7 +123,7 @@ class Registry:
         """Return the registered versions, the newest first.
 
         Raises:
-            NotFound: if there is none.
+            NotFound: if no version is registered.
         """
         found = _versions(entity, self._snapshot(entity.project, entity.domain))
         if not found:

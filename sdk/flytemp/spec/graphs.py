@@ -41,7 +41,7 @@ def node_at(graph: WorkflowSpec, local: str) -> NodeSpec:
     """Return the node with a local id, such as ``n2.n0`` for one in a branch.
 
     Raises:
-        CorruptData: if there is none.
+        CorruptData: if the graph has no such node.
     """
     first, *inner = local.split(".")
     found = graph.by_id.get(first)

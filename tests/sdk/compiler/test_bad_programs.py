@@ -59,7 +59,7 @@ def test_every_problem_has_its_line(tmp_path: Path, source: str) -> None:
     assert len(error.problems) == len(located)
 
 
-def test_texts(tmp_path: Path) -> None:
+def test_messages_of_compile_errors(tmp_path: Path) -> None:
     check_golden(
         "programs",
         {name: (lambda source=source: problems_in(tmp_path, source)[0]) for name, source in PROGRAMS.items()},
@@ -67,7 +67,7 @@ def test_texts(tmp_path: Path) -> None:
     )
 
 
-def test_a_workflow_compiles_although_its_module_has_other_problems(tmp_path: Path) -> None:
+def test_workflow_compiles_although_its_module_has_other_problems(tmp_path: Path) -> None:
     file = tmp_path / "bad.py"
     file.write_text(
         HEADER + "\n@workflow\ndef good() -> int:\n    return number()\n\n@eager\nasync def dyn() -> int:\n    return 1\n"

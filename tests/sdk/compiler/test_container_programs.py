@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -12,9 +10,11 @@ from flytemp.authoring.container import ContainerTask
 from flytemp.compiler.discover import load_program
 from flytemp.compiler.documents import compile_program
 from flytemp.compiler.yaml.files import compile_sources, load_sources
-from flytemp.errors import NotSupported, ProgramError
-from flytemp.spec.models import BundleRef, TaskDocument, WorkflowDocument
-from flytemp.task_types import task_type
+from flytemp.errors import ProgramError
+from flytemp.runtime.execute import execute
+from flytemp.runtime.invocation import Invocation
+from flytemp.spec.models import BundleRef, ContainerSpec, Interface, TaskDocument, TaskSpec, WorkflowDocument
+from flytemp.store import open_store
 
 BUNDLE = BundleRef(digest="0" * 64, size=1)
 PROGRAM = """
@@ -56,7 +56,7 @@ def _written(folder: Path, name: str, text: str) -> Path:
     return file
 
 
-def test_a_program_with_one(tmp_path: Path) -> None:
+def test_program_with_a_container_task_compiles(tmp_path: Path) -> None:
     program = load_program([_written(tmp_path, "geometry.py", PROGRAM)])
     assert isinstance(program.tasks["geometry.area"], ContainerTask)
     documents = {(document.kind, document.name): document for document in compile_program(program, BUNDLE)}
@@ -70,14 +70,14 @@ def test_a_program_with_one(tmp_path: Path) -> None:
     assert (task.task.location.file, task.task.location.line) == ("geometry.py", 4)
 
 
-def test_two_of_one_name(tmp_path: Path) -> None:
+def test_two_container_tasks_of_one_name_are_refused(tmp_path: Path) -> None:
     again = PROGRAM + "\nother = ContainerTask(name='geometry.area', image='i', command=[])\n"
     program = load_program([_written(tmp_path, "geometry.py", again)])
     with pytest.raises(ProgramError, match=r"two entities are named 'geometry\.area'"):
         compile_program(program, BUNDLE)
 
 
-def test_a_spec_file_with_one_is_the_program(tmp_path: Path) -> None:
+def test_spec_file_gives_the_same_container_task_as_python(tmp_path: Path) -> None:
     written = compile_sources(load_sources([_written(tmp_path, "geometry.yaml", FILE)]), BUNDLE)
     (task,) = (document for document in written if isinstance(document, TaskDocument))
     program = load_program([_written(tmp_path, "geometry.py", PROGRAM)])
@@ -96,14 +96,20 @@ def test_a_spec_file_with_one_is_the_program(tmp_path: Path) -> None:
         ("    container:\n", "    loader: m:f\n    container:\n", "has the loader 'm:f'"),
     ],
 )
-def test_what_is_wrong_in_a_spec_file(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_problems_of_container_tasks_in_spec_files(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in FILE
     with pytest.raises(ProgramError, match=message):
         compile_sources(load_sources([_written(tmp_path, "geometry.yaml", FILE.replace(old, new))]), BUNDLE)
 
 
-def test_a_container_task_cannot_run_in_a_process() -> None:
-    run: Any = SimpleNamespace(spec=ContainerTask("geometry.area", image="debian:12-slim", command=["area"]).spec())
-    with pytest.raises(NotSupported) as caught:
-        task_type("container").prepare(run)
-    assert "kubernetes" in (caught.value.hint or "")
+def test_container_task_cannot_run_in_a_process(tmp_path: Path) -> None:
+    spec = TaskSpec(kind="container", name="c", interface=Interface(), container=ContainerSpec(image="i"))
+    invocation = Invocation(
+        store=str(tmp_path), execution_root="executions/default/e/r", node="n0", attempt=1, try_=1, task=spec, bundle=None,
+        inputs={}, raw_data_prefix=str(tmp_path), project="p", domain="d", execution="e", workflow="w", version="v",
+        started_at="2026-01-31T12:00:00Z",
+    )  # fmt: skip
+    result = execute(invocation, open_store(str(tmp_path)), owner="test")
+    assert result is not None
+    assert result.error is not None
+    assert (result.error.code, result.error.kind) == ("NotSupported", "USER")

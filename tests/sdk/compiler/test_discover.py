@@ -1,4 +1,4 @@
-"""Loading programs: import roots, what belongs to a program, and programs that do not mix."""
+"""Loading of programs: import roots, entities, and isolation of programs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def program_text(body: str = "x + 1", imports: str = "") -> str:
     return WF.format(body=body, imports=imports)
 
 
-def test_the_import_root_is_the_first_directory_without_init(tmp_path: Path) -> None:
+def test_import_root_is_the_first_directory_without_init(tmp_path: Path) -> None:
     write(tmp_path, src__top=program_text(), src__pkg__INIT="", src__pkg__inner=program_text())
     by_file = load_program([tmp_path / "src" / "pkg" / "inner.py"])
     assert by_file.root == tmp_path / "src"
@@ -59,14 +59,14 @@ def test_locations_are_relative_to_the_import_root(tmp_path: Path) -> None:
     assert (spec.nodes[0].location.file, spec.nodes[0].location.line) == ("pkg/inner.py", 11)
 
 
-def test_several_import_roots(tmp_path: Path) -> None:
+def test_paths_may_have_several_import_roots(tmp_path: Path) -> None:
     write(tmp_path, one__a=program_text(), two__b=program_text())
     program = load_program([tmp_path / "one" / "a.py", tmp_path / "two" / "b.py"])
     assert (program.root, program.import_roots) == (tmp_path, ("one", "two"))
     assert sorted(program.workflows) == ["a.wf", "b.wf"]
 
 
-def test_a_root_that_is_given(tmp_path: Path) -> None:
+def test_given_root_is_used(tmp_path: Path) -> None:
     write(tmp_path, src__a=program_text())
     program = load_program([tmp_path / "src"], root=tmp_path)
     assert (program.root, program.import_roots) == (tmp_path, ("src",))
@@ -74,7 +74,7 @@ def test_a_root_that_is_given(tmp_path: Path) -> None:
         load_program([tmp_path / "src"], root=tmp_path / "src" / "deeper")
 
 
-def test_two_programs_of_the_same_names_do_not_mix(tmp_path: Path) -> None:
+def test_programs_of_equal_module_names_are_isolated(tmp_path: Path) -> None:
     for name, step in (("first", "10"), ("second", "20")):
         write(
             tmp_path / name,
@@ -95,7 +95,7 @@ def test_two_programs_of_the_same_names_do_not_mix(tmp_path: Path) -> None:
     assert Path(str(sys.modules["helper"].__file__)).parent == tmp_path / "first", "the one that was loaded last"
 
 
-def test_modules_of_this_process_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modules_of_the_process_are_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = SimpleNamespace(STEP=0)
     monkeypatch.setitem(sys.modules, "helper", mine)
     monkeypatch.setitem(sys.modules, "unused", mine)
@@ -114,7 +114,7 @@ def test_modules_of_this_process_come_back(tmp_path: Path, monkeypatch: pytest.M
     assert not {"wf", "helper"} & sys.modules.keys()
 
 
-def test_a_failed_import_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_failed_import_leaves_no_modules(tmp_path: Path) -> None:
     write(tmp_path, good=program_text(), bad="import good\nraise KeyError('x')\n", worse="import bad\n")
     path = list(sys.path)
     with pytest.raises(ProgramError) as raised:
@@ -129,7 +129,7 @@ def test_a_failed_import_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [entry for entry in sys.path if str(tmp_path) in entry] == [entry for entry in path if str(tmp_path) in entry]
 
 
-def test_only_what_the_modules_define_is_theirs(tmp_path: Path) -> None:
+def test_imported_entities_of_other_modules_are_not_collected(tmp_path: Path) -> None:
     write(
         tmp_path,
         shared=program_text(),
@@ -150,7 +150,7 @@ def test_only_what_the_modules_define_is_theirs(tmp_path: Path) -> None:
     }
 
 
-def test_a_task_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_task_of_an_installed_package_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "site", team_tasks=program_text())
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     text = "from flytemp import workflow\nfrom team_tasks import t\n\n@workflow\ndef main() -> int:\n    return t(x=1)\n"
@@ -164,7 +164,7 @@ def test_a_task_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.Monk
         sys.modules.pop("team_tasks", None)
 
 
-def test_a_task_under_another_variable(tmp_path: Path) -> None:
+def test_task_under_another_variable_is_found(tmp_path: Path) -> None:
     text = "from flytemp import task\n\ndef impl(x: int) -> int:\n    return x\n\nrenamed = task(retries=3)(impl)\n"
     program = load_program([write(tmp_path, m=text) / "m.py"])
     document = compile_entity(program.tasks["m.impl"])
@@ -182,7 +182,7 @@ def test_tests_and_ignored_files_of_a_directory_are_not_imported(tmp_path: Path)
     assert sorted(load_program([tmp_path]).workflows) == ["sub.deep.more.wf", "wf.wf"]
 
 
-def test_a_script_with_a_dash_in_its_name(tmp_path: Path) -> None:
+def test_script_with_a_dash_in_its_name_is_loaded(tmp_path: Path) -> None:
     file = tmp_path / "my-script.py"
     file.write_text(program_text())
     document = compile_entity(load_program([file]).tasks["my-script.t"])
@@ -190,7 +190,7 @@ def test_a_script_with_a_dash_in_its_name(tmp_path: Path) -> None:
     assert document.task.loader == "my-script:t"
 
 
-def test_a_file_with_the_name_of_a_module_of_python(tmp_path: Path) -> None:
+def test_file_named_like_a_module_of_python_is_refused(tmp_path: Path) -> None:
     write(tmp_path, random=program_text(), flytemp_x=program_text())
     with pytest.raises(ProgramError) as raised:
         load_program([tmp_path])
@@ -200,7 +200,7 @@ def test_a_file_with_the_name_of_a_module_of_python(tmp_path: Path) -> None:
     ]
 
 
-def test_paths_that_are_not_there(tmp_path: Path) -> None:
+def test_missing_paths_are_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(NotFound):
         load_program([tmp_path / "nothing.py"])
@@ -210,7 +210,7 @@ def test_paths_that_are_not_there(tmp_path: Path) -> None:
         load_program([])
 
 
-def test_find_entity(tmp_path: Path) -> None:
+def test_entity_is_found_by_name_or_variable(tmp_path: Path) -> None:
     plan = "\nfrom flytemp import LaunchPlan\nnightly = LaunchPlan.get_or_create(wf, 'every-night')\n"
     program = load_program([write(tmp_path, one=program_text() + plan, two=program_text().replace("def t(", "def only("))])
     assert find_entity(program, "one.wf") is program.workflows["one.wf"]
@@ -226,7 +226,7 @@ def test_find_entity(tmp_path: Path) -> None:
     assert raised.value.hint == "the program has nightly, only, t, wf"
 
 
-def test_the_version_is_the_content(tmp_path: Path) -> None:
+def test_default_version_depends_on_the_content(tmp_path: Path) -> None:
     def version(text: str, bundle: BundleRef | None = None) -> str:
         (tmp_path / "m.py").write_text(text)
         for cached in tmp_path.glob("__pycache__/*"):
@@ -240,7 +240,7 @@ def test_the_version_is_the_content(tmp_path: Path) -> None:
     assert len(plain) == 16
 
 
-def test_warnings(tmp_path: Path) -> None:
+def test_warnings_have_their_lines(tmp_path: Path) -> None:
     text = """
 from flytemp import Cache, task, workflow
 from flytemp.types.file import FlyteFile
@@ -271,7 +271,7 @@ def wf(file: FlyteFile = FlyteFile("/tmp/input.csv")) -> int:
     assert warnings[0].message == "task m.t: cache is stored, but this version does not use it: the task runs every time"
 
 
-def test_what_acts_on_pods_alone_is_one_warning_per_kind(tmp_path: Path) -> None:
+def test_settings_of_pods_give_one_warning_per_kind(tmp_path: Path) -> None:
     text = """
 from flytemp import ContainerTask, PodTemplate, Resources, Secret, task, workflow
 from flytemp.extras.accelerators import A100

@@ -1,4 +1,4 @@
-"""What is registered beyond a module's own variables."""
+"""Documents of entities that are called without being variables of the program's modules."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def parent(x: int) -> int:
 """
 
 
-def test_launch_plans_that_are_called_are_registered(tmp_path: Path) -> None:
+def test_called_launch_plans_are_registered(tmp_path: Path) -> None:
     file = tmp_path / "documents.py"
     file.write_text(PROGRAM)
     program = load_program([file])
@@ -68,7 +68,7 @@ def test_launch_plans_that_are_called_are_registered(tmp_path: Path) -> None:
     assert set(parent.tasks) == {"documents.made", "documents.cached", "documents.size"}
 
 
-def test_one_workflow_brings_what_it_calls(tmp_path: Path) -> None:
+def test_documents_of_one_workflow_include_what_it_calls(tmp_path: Path) -> None:
     file = tmp_path / "documents.py"
     file.write_text(PROGRAM)
     program = load_program([file])
@@ -76,7 +76,7 @@ def test_one_workflow_brings_what_it_calls(tmp_path: Path) -> None:
     assert {("launch_plan", "documents_child"), ("workflow", "documents.child"), ("launch_plan", "documents_hinted")} <= names
 
 
-def test_warnings_look_into_conditionals(tmp_path: Path) -> None:
+def test_warnings_include_nodes_in_conditionals(tmp_path: Path) -> None:
     file = tmp_path / "documents.py"
     file.write_text(PROGRAM)
     texts = [problem.message for problem in program_warnings(load_program([file]))]
@@ -84,7 +84,7 @@ def test_warnings_look_into_conditionals(tmp_path: Path) -> None:
     assert any("input 'file' of node n3.n1" in text and "/tmp/here.csv" in text for text in texts)
 
 
-def test_a_workflow_may_launch_itself_and_not_contain_itself(tmp_path: Path) -> None:
+def test_workflow_may_launch_itself_but_not_contain_itself(tmp_path: Path) -> None:
     file = tmp_path / "again.py"
     file.write_text(
         """
@@ -104,7 +104,7 @@ def wf(x: int) -> int:
 
 
 @pytest.mark.parametrize(("answers", "expected"), [("T\ntrue\n", "T: done"), ("T\nfalse\n", "invalid report")])
-def test_a_program_that_asks(answers: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_program_with_gates_compiles(answers: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import io
 
     program = load_program([Path(__file__).parents[2] / "programs" / "approvals.py"])
@@ -141,7 +141,7 @@ OF_A_REFERENCE = "its workflow 'lib.whole' is a reference and cannot be register
     ],
     ids=["named", "default as a node", "named as a node", "on failure"],
 )
-def test_a_workflow_that_is_a_reference_gets_no_launch_plan_here(tmp_path: Path, more: str, line: int) -> None:
+def test_referenced_workflow_gets_no_launch_plan(tmp_path: Path, more: str, line: int) -> None:
     file = tmp_path / "references.py"
     file.write_text(REFERENCES + more)
     with pytest.raises(ProgramError) as caught:
@@ -155,7 +155,7 @@ def test_a_workflow_that_is_a_reference_gets_no_launch_plan_here(tmp_path: Path,
 
 
 @pytest.mark.parametrize("name", ["clean", "whole", "nightly"])
-def test_a_reference_is_nothing_to_run_from_its_file(tmp_path: Path, name: str) -> None:
+def test_reference_cannot_be_run_from_its_file(tmp_path: Path, name: str) -> None:
     file = tmp_path / "references.py"
     file.write_text(REFERENCES)
     with pytest.raises(InputError, match=f"'{name}' is a reference to .*, which is registered already") as caught:

@@ -38,14 +38,14 @@ def called(entity: Any, inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['file']}:{case['entity']}")
-def test_a_plain_call_gives_what_flyte_gives(case: dict[str, Any]) -> None:
+def test_plain_call_returns_the_same_as_flyte(case: dict[str, Any]) -> None:
     program = load_program([PROGRAMS / case["file"]])
     entity = find_entity(program, case["entity"])
     assert called(entity, case["inputs"]) == case["outputs"]
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_it_compiles_the_same_every_time(file: str) -> None:
+def test_compilation_is_deterministic(file: str) -> None:
     versions = set()
     for _ in range(2):
         documents = compile_program(load_program([PROGRAMS / file]), None)
@@ -58,7 +58,7 @@ def test_it_compiles_the_same_every_time(file: str) -> None:
     assert len(versions) == 1
 
 
-def test_all_of_them_at_once() -> None:
+def test_all_programs_compile_together() -> None:
     program = load_program([PROGRAMS])
     assert program.root == PROGRAMS
     assert program.import_roots == (".",)
@@ -80,7 +80,7 @@ def test_all_of_them_at_once() -> None:
         ("decorated_workflow.py", "initializing external service\nfinish external service\n353.44000000000005"),
     ],
 )
-def test_it_runs_as_a_script(file: str, printed: str, tmp_path: Path) -> None:
+def test_program_runs_as_a_script(file: str, printed: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", str(PROGRAMS / file)], capture_output=True, text=True, cwd=tmp_path, check=False
     )
@@ -101,7 +101,7 @@ def test_launch_plans_called_while_the_module_is_imported(program: Program) -> N
 
 
 @pytest.mark.parametrize("program", ["decorated_workflow.py"], indirect=True)
-def test_a_decorated_workflow_has_the_order_that_the_decorator_says(program: Program) -> None:
+def test_decorated_workflow_has_the_order_of_its_decorator(program: Program) -> None:
     root = compile_entity(program.workflows["decorated_workflow.decorating_workflow_wf"]).root
     assert [(node.id, node.target.rpartition(".")[2], node.after) for node in root.nodes] == [
         ("n0", "setup", ()),

@@ -1,4 +1,4 @@
-"""References: typed stubs of what is registered elsewhere, and what takes their place when a program is registered."""
+"""References: typed stubs that registration replaces by registered entities."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def problems(store: ObjectStore, folder: Path, text: str) -> list[tuple[str, int
     ]
 
 
-def test_what_the_registry_holds_takes_the_place_of_references(store: ObjectStore, tmp_path: Path) -> None:
+def test_references_are_replaced_by_registered_entities(store: ObjectStore, tmp_path: Path) -> None:
     library = register(store, tmp_path, "lib", LIBRARY, "v1", "shared")
     user = register(store, tmp_path, "user", USER, "u1")
     assert {str(entry.entity) for entry in user.entries} == {
@@ -141,7 +141,7 @@ def test_what_the_registry_holds_takes_the_place_of_references(store: ObjectStor
     assert not plan.interface.inputs[0].required
 
 
-def test_nodes_call_by_urn_what_they_called_by_name(store: ObjectStore, tmp_path: Path) -> None:
+def test_nodes_call_referenced_entities_by_urn(store: ObjectStore, tmp_path: Path) -> None:
     register(store, tmp_path, "lib", LIBRARY, "v1", "shared")
     register(store, tmp_path, "user", USER, "u1")
     document = found(store, "user.wf")
@@ -169,7 +169,7 @@ def test_nodes_call_by_urn_what_they_called_by_name(store: ObjectStore, tmp_path
     assert embedded.on_failure.target == f"tsk:{U}:lib.alarm:v1"
 
 
-def test_the_latest_is_the_one_at_registration(store: ObjectStore, tmp_path: Path) -> None:
+def test_reference_without_version_gets_the_latest_at_registration(store: ObjectStore, tmp_path: Path) -> None:
     register(store, tmp_path, "lib", LIBRARY, "v1", "shared")
     register(store, tmp_path, "lib", LIBRARY.replace("retries=4", "retries=5"), "v2", "shared")
     first = register(store, tmp_path, "user", USER, "u1")
@@ -182,7 +182,7 @@ def test_the_latest_is_the_one_at_registration(store: ObjectStore, tmp_path: Pat
     assert again.bundle == first.bundle
 
 
-def test_the_version_of_content_names_what_references_are_now(store: ObjectStore, tmp_path: Path) -> None:
+def test_default_version_depends_on_the_referenced_versions(store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "user.py").write_text(USER)
 
@@ -197,7 +197,7 @@ def test_the_version_of_content_names_what_references_are_now(store: ObjectStore
     assert version() != before
 
 
-def test_launch_plans_know_the_digest_of_the_linked_workflow(store: ObjectStore, tmp_path: Path) -> None:
+def test_launch_plan_has_the_digest_of_the_linked_workflow(store: ObjectStore, tmp_path: Path) -> None:
     register(store, tmp_path, "lib", LIBRARY, "v1", "shared")
     register(store, tmp_path, "user", USER, "u1")
     for name in ("user.wf", "user.plain"):
@@ -206,7 +206,7 @@ def test_launch_plans_know_the_digest_of_the_linked_workflow(store: ObjectStore,
         assert plan.workflow_digest == digest(found(store, name))
 
 
-def test_what_was_linked_is_referred_to_again(store: ObjectStore, tmp_path: Path) -> None:
+def test_linked_workflow_can_be_referenced(store: ObjectStore, tmp_path: Path) -> None:
     register(store, tmp_path, "lib", LIBRARY, "v1", "shared")
     register(store, tmp_path, "user", USER, "u1")
     third = """
@@ -230,14 +230,14 @@ def top(rows: list[str]) -> int:
     assert bundles["tsk:mine:development:user.last:u1"] not in (None, bundles[f"tsk:{U}:lib.clean:v1"])
 
 
-def test_a_document_without_references_is_itself(store: ObjectStore, tmp_path: Path) -> None:
+def test_document_without_references_is_unchanged(store: ObjectStore, tmp_path: Path) -> None:
     register(store, tmp_path, "lib", LIBRARY, "v1", "shared")
     register(store, tmp_path, "user", USER, "u1")
     document = found(store, "user.plain")
     assert link(document, Registry(store)) is document
 
 
-def test_every_reference_that_leads_nowhere_is_told(store: ObjectStore, tmp_path: Path) -> None:
+def test_every_unresolved_reference_is_reported(store: ObjectStore, tmp_path: Path) -> None:
     register(store, tmp_path, "lib", LIBRARY, "v1", "shared")
     text = USER.replace('"lib.clean", version="v1"', '"lib.clean", version="v7"').replace('"lib.whole"', '"lib.wholy"')
     text = text.replace('"nightly"', '"nightli"')
@@ -261,7 +261,7 @@ def test_every_reference_that_leads_nowhere_is_told(store: ObjectStore, tmp_path
         ("def clean(rows: list[str]) -> tuple[list[str], int]: ...", "it has no output 'o1'"),
     ],
 )
-def test_a_stub_that_does_not_fit(store: ObjectStore, tmp_path: Path, stub: str, told: str) -> None:
+def test_stub_with_another_interface_is_refused(store: ObjectStore, tmp_path: Path, stub: str, told: str) -> None:
     register(store, tmp_path, "lib", LIBRARY, "v1", "shared")
     text = f"""
 from flytemp import workflow
@@ -280,7 +280,7 @@ def wf() -> None:
     assert f"tsk:{U}:lib.clean:v1" in hint
 
 
-def test_two_stubs_of_one_task_in_two_modules_are_one(store: ObjectStore, tmp_path: Path) -> None:
+def test_two_stubs_of_one_task_are_one_reference(store: ObjectStore, tmp_path: Path) -> None:
     register(store, tmp_path, "lib", LIBRARY, "v1", "shared")
     folder = tmp_path / "two"
     folder.mkdir()
@@ -290,7 +290,7 @@ def test_two_stubs_of_one_task_in_two_modules_are_one(store: ObjectStore, tmp_pa
     assert set(found(store, "a.wf").launch_plans) == {f"lp:{U}:nightly:v1"}
 
 
-def test_references_in_spec_files(store: ObjectStore, tmp_path: Path) -> None:
+def test_references_in_spec_files_are_linked(store: ObjectStore, tmp_path: Path) -> None:
     register(store, tmp_path, "lib", LIBRARY, "v1", "shared")
     text = """
 kind: workflow
@@ -312,7 +312,7 @@ outputs: {n: $n1.o0}
     assert [node.target for node in document.root.nodes] == [f"tsk:{U}:lib.clean:v1", f"tsk:{U}:lib.count:v1"]
 
 
-def test_a_dry_run_links_and_writes_nothing(store: ObjectStore, tmp_path: Path) -> None:
+def test_dry_run_links_and_writes_nothing(store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "user.py").write_text(USER)
     place: dict[str, Any] = {"project": "mine", "domain": "development", "dry_run": True}
     with pytest.raises(ProgramError, match="cannot be resolved"):

@@ -1,4 +1,4 @@
-"""Documents written by hand: what an author may write, what comes of it, and what is told of a file that is wrong."""
+"""YAML and JSON files: short forms, their documents, and problems with lines."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ fixed_inputs: {rows: 10}
 """
 
 
-def test_a_program_in_one_file(tmp_path: Path) -> None:
+def test_program_in_one_file(tmp_path: Path) -> None:
     folder = write(tmp_path, etl_py=CODE, pipeline_yaml=PIPELINE)
     documents = compiled(folder / "pipeline.yaml")
     assert set(documents) == {
@@ -170,7 +170,7 @@ def test_a_program_in_one_file(tmp_path: Path) -> None:
     assert cases[1]["condition"]["terms"][0]["right"] == {"value": "$go"}
 
 
-def test_a_task_takes_from_its_code_what_the_file_does_not_say(tmp_path: Path) -> None:
+def test_fields_that_a_file_lacks_are_read_from_code(tmp_path: Path) -> None:
     text = "kind: task\nloader: etl:load\n---\nkind: task\nname: other\nloader: etl:load\nsettings: {retries: {count: 5}}\n"
     text += "---\nkind: task\nloader: etl:fan\n---\n"
     text += "kind: task\nname: elsewhere\nloader: not.here:f\ninterface: {inputs: {x: int}}\n"
@@ -187,7 +187,7 @@ def test_a_task_takes_from_its_code_what_the_file_does_not_say(tmp_path: Path) -
     assert elsewhere.loader == "not.here:f"
 
 
-def test_files_and_modules_of_a_folder_belong_together(tmp_path: Path) -> None:
+def test_files_and_modules_of_a_folder_are_one_program(tmp_path: Path) -> None:
     text = """
 kind: workflow
 name: both
@@ -219,7 +219,7 @@ default_inputs: {rows: 4}
     assert mine.interface == workflow_of(documents, "etl.inner").root.interface
 
 
-def test_the_whole_form_as_flytemp_get_prints_it(tmp_path: Path) -> None:
+def test_complete_form_of_flytemp_get_is_accepted(tmp_path: Path) -> None:
     folder = write(tmp_path, etl_py=MODULE)
     before = compiled(folder)
     for name, document in before.items():
@@ -232,7 +232,7 @@ def test_the_whole_form_as_flytemp_get_prints_it(tmp_path: Path) -> None:
     assert set(after) == set(before)
 
 
-def test_a_reference_stays_one_until_it_is_registered(tmp_path: Path) -> None:
+def test_reference_is_kept_until_registration(tmp_path: Path) -> None:
     text = """
 kind: workflow
 name: w
@@ -248,7 +248,7 @@ nodes:
     assert (task.kind, task.name, task.reference) == ("reference", "lib.step", "tsk:shared:production:lib.step:v1")
 
 
-def test_constants_are_what_they_look_like(tmp_path: Path) -> None:
+def test_constants_are_read_as_yaml_1_2(tmp_path: Path) -> None:
     text = """
 kind: task
 name: t
@@ -277,7 +277,7 @@ nodes:
     }
 
 
-def test_every_problem_of_reading_is_told_with_its_line(tmp_path: Path) -> None:
+def test_every_problem_of_reading_has_its_line(tmp_path: Path) -> None:
     text = """kind: task
 loader: etl:lod
 ---
@@ -333,7 +333,7 @@ name: without
     assert hints[-3] == "did you mean 'inputs'?"
 
 
-def test_every_problem_of_the_program_is_told_with_its_line(tmp_path: Path) -> None:
+def test_every_problem_of_the_program_has_its_line(tmp_path: Path) -> None:
     text = """kind: task
 loader: etl:total
 ---
@@ -399,7 +399,7 @@ settings: {retries: {count: -1}}
     ]  # fmt: skip
 
 
-def test_problems_of_modules_and_files_are_told_together(tmp_path: Path) -> None:
+def test_problems_of_modules_and_files_are_reported_together(tmp_path: Path) -> None:
     bad = "from flytemp import task\n@task\ndef f(x):\n    pass\n"
     write(tmp_path, etl_py=bad)
     (tmp_path / "w.flytemp.yaml").write_text("kind: workflow\nname: w\nnods: []\n")
@@ -421,12 +421,12 @@ def test_problems_of_modules_and_files_are_told_together(tmp_path: Path) -> None
         ("a.json", '{"kind":\n\t"task",\n\t"loadr": "x"}', "a.json:3: task: there is no key 'loadr' here"),
     ],
 )
-def test_files_that_are_broken(tmp_path: Path, name: str, text: str, told: str) -> None:
+def test_invalid_files_are_refused(tmp_path: Path, name: str, text: str, told: str) -> None:
     (tmp_path / name).write_text(text)
     assert any(problem.startswith(told) for problem in problems(tmp_path / name))
 
 
-def test_import_roots_and_the_bundle_of_files_in_several_folders(tmp_path: Path) -> None:
+def test_files_in_several_folders_have_several_import_roots(tmp_path: Path) -> None:
     write(tmp_path, one__etl_py=MODULE, two__w_yaml="kind: workflow\nname: w\n")
     sources = load_sources([tmp_path / "one", tmp_path / "two" / "w.yaml"])
     assert (sources.root, sources.import_roots) == (tmp_path, ("one", "two"))
@@ -434,7 +434,7 @@ def test_import_roots_and_the_bundle_of_files_in_several_folders(tmp_path: Path)
         load_sources([tmp_path / "two" / "w.yaml"], root=tmp_path / "one")
 
 
-def test_a_program_of_modules_alone_is_compiled_as_before(tmp_path: Path) -> None:
+def test_program_of_modules_alone_is_compiled_like_without_files(tmp_path: Path) -> None:
     from flytemp.compiler import compile_program, load_program
 
     folder = write(tmp_path, etl_py=MODULE)
@@ -442,7 +442,7 @@ def test_a_program_of_modules_alone_is_compiled_as_before(tmp_path: Path) -> Non
     assert compile_sources(load_sources([folder]), BUNDLE) == expected
 
 
-def test_a_sub_workflow_and_a_task_inside_a_file_are_registered_by_themselves(tmp_path: Path) -> None:
+def test_sub_workflows_and_tasks_of_a_file_are_registered_too(tmp_path: Path) -> None:
     text = """
 kind: workflow
 name: w
@@ -458,7 +458,7 @@ tasks:
     assert set(workflow_of(documents, "sub").tasks) == {"t"}
 
 
-def test_the_example_of_the_reference(tmp_path: Path) -> None:
+def test_example_of_the_reference_page_compiles(tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "reference" / "spec.md").read_text()
     example = page.partition("```yaml\n")[2].partition("```")[0]
     code = "from flytemp import task\n\n@task\ndef double(x: int) -> int:\n    return 2 * x\n"

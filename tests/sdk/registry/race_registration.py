@@ -1,6 +1,6 @@
-"""Run by a test: processes register programs under one version, round by round, all at the same moment.
+"""Program of a test: processes register programs under one version at the same moment, in several rounds.
 
-Prints one JSON line per round: what each process met, by its number.
+Prints one JSON line per round: the result of each process, by its number.
 """
 
 from __future__ import annotations

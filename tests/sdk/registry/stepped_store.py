@@ -1,4 +1,4 @@
-"""A store that calls a function around each of its operations: to stop a process there, or to look from outside."""
+"""Store that calls a function before and after each operation, to stop a process or to read in between."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 
 class Killed(BaseException):
-    """The process was killed: no handler of errors runs for it that matters."""
+    """Error that stands for the end of a process by a kill."""
 
 
 @dataclass
 class SteppedStore(ObjectStore):
-    """Passes every operation on to ``inner``; ``before`` and ``after`` get the operation's number, counted from 0."""
+    """Store that forwards operations to ``inner``; ``before`` and ``after`` get the number of the operation, from 0."""
 
     inner: ObjectStore
     before: Callable[[int], None] = lambda number: None
@@ -56,7 +56,7 @@ class SteppedStore(ObjectStore):
 
 
 def killed_at(inner: ObjectStore, number: int, when: str) -> SteppedStore:
-    """A store whose process is killed before or after an operation takes effect."""
+    """Return a store whose process is killed before or after an operation takes effect."""
 
     def kill(current: int) -> None:
         if current == number:

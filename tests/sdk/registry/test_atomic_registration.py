@@ -125,7 +125,7 @@ def test_readers_see_all_or_nothing_at_every_step(store: ObjectStore) -> None:
     assert created == f"create {layout.registration_key('p', 'd', 2)}"
 
 
-def test_list_shows_one_moment_though_a_registration_ends_meanwhile(store: ObjectStore) -> None:
+def test_list_is_consistent_during_a_registration(store: ObjectStore) -> None:
     register(store, OLD, "old")
     listings = []
     for number in range(12):
@@ -183,7 +183,7 @@ def test_registration_that_lost_the_number_to_another_one_takes_the_next(store: 
     assert Snapshot.take(store, "p", "d").newest == 2
 
 
-def test_registration_that_meets_other_content_under_way_is_refused_and_leaves_nothing(store: ObjectStore) -> None:
+def test_registration_is_refused_if_other_content_is_published_first(store: ObjectStore) -> None:
     def other_first(number: int) -> None:
         if number == commit:
             register(store, [task("b", retries=9)], "v")

@@ -1,4 +1,4 @@
-"""The difference of two documents, as a person reads it."""
+"""Differences of documents as text."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from flytemp.registry.difference import MAX_DIFFERENCES, difference
         (1, 2, "/:\n\t- 1\n\t+ 2"),
     ],
 )
-def test_difference(old: Any, new: Any, text: str) -> None:
+def test_difference_shows_paths_and_values(old: Any, new: Any, text: str) -> None:
     assert difference(old, new) == text
 
 
-def test_long_values_are_cut() -> None:
+def test_long_values_are_shortened() -> None:
     text = difference({"a": "x" * 100_000}, {"a": "y"})
     assert len(text) < 400
     assert "… (100002 characters)" in text

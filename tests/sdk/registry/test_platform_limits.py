@@ -137,7 +137,7 @@ def test_limits_in_an_unknown_form_are_ignored(store: ObjectStore) -> None:
     assert read_limits(store, "gpus") == PlatformLimits() == read_limits(store, "another queue")
 
 
-def test_an_odd_name_of_a_queue_is_one_folder(store: ObjectStore) -> None:
+def test_unusual_name_of_a_task_queue_is_one_folder(store: ObjectStore) -> None:
     publish_limits(store, "../gpus/a b", PlatformLimits(limits=LIMITS))
     assert read_limits(store, "../gpus/a b").limits == LIMITS
     assert layout.platform_limits_key("../gpus/a b").count("/") == 2

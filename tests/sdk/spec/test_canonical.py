@@ -1,4 +1,4 @@
-"""The canonical form of documents: new optional fields change no digest, and no default ever changes."""
+"""Canonical form of documents: a new optional field changes no digest, and defaults never change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A document that cannot run is refused with the workflow, the node and what is wrong."""
+"""Integrity of documents: errors name the workflow, the node and the problem."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def program(*workflows: WorkflowSpec) -> WorkflowDocument:
     return WorkflowDocument(name="wf", workflows={spec.name: spec for spec in workflows}, tasks={"step": STEP})
 
 
-def test_a_sound_document_passes_in_whatever_order_its_nodes_are_listed() -> None:
+def test_valid_document_passes_in_any_order_of_nodes() -> None:
     nodes = (step("n2", of("n1"), "n0"), step("n1", ListBinding(items=(of("n0"), InputBinding(var="x")))), step("n0"))
     check_integrity(program(workflow("wf", *nodes, call("s", "sub"), outputs={"o": of("n2")}, gives="o"), workflow("sub")))
 
@@ -89,7 +89,7 @@ def test_a_sound_document_passes_in_whatever_order_its_nodes_are_listed() -> Non
         ),
     ],
 )  # fmt: skip
-def test_a_document_that_cannot_run(document: WorkflowDocument, reason: str) -> None:
+def test_invalid_document_is_refused(document: WorkflowDocument, reason: str) -> None:
     with pytest.raises(CorruptData) as caught:
         check_integrity(document)
     assert str(caught.value).endswith(reason)
@@ -97,6 +97,6 @@ def test_a_document_that_cannot_run(document: WorkflowDocument, reason: str) -> 
         plan_of(document)
 
 
-def test_circular_names_only_what_has_no_order() -> None:
+def test_circular_returns_only_names_without_order() -> None:
     assert circular({"a": set(), "b": {"a"}, "c": {"a", "b"}}) == []
     assert circular({"a": set(), "b": {"a", "c"}, "c": {"b"}, "d": {"c"}}) == ["b", "c", "d"]

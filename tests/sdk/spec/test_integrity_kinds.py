@@ -1,4 +1,4 @@
-"""Integrity of every kind of node: branches, maps, gates, launch plans, dynamic tasks, what runs on failure."""
+"""Integrity of every kind of node."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def failure(**inputs: Binding) -> NodeSpec:
     return NodeSpec(id="fn0", kind="task", target="handler", inputs={"x": X, **inputs})
 
 
-def test_a_sound_document_of_every_kind() -> None:
+def test_valid_document_of_every_kind_passes() -> None:
     inner = branch("n1", when(step("n0", of("n0")), less(of("n0"))), when(None, fail="no"), outputs="o")
     cases = (
         when(call("n0", "workflow", "sub"), Junction(kind="and", terms=(less(X), less(of("n1"))))),
@@ -195,13 +195,13 @@ def test_a_sound_document_of_every_kind() -> None:
         (mapped("n1", kind="workflow", target="wf", over=("x",)).model_copy(update={"inputs": {"x": X}}), "it calls itself"),
     ],
 )  # fmt: skip
-def test_a_node_that_cannot_run(node: NodeSpec, reason: str) -> None:
+def test_invalid_node_is_refused(node: NodeSpec, reason: str) -> None:
     with pytest.raises(CorruptData) as caught:
         check_integrity(program(step("n0"), node))
     assert reason in str(caught.value)
 
 
-def test_equality_needs_no_order_and_order_does() -> None:
+def test_only_types_with_an_order_can_be_ordered() -> None:
     def compared(operator: Any) -> WorkflowDocument:
         condition = Comparison(operator=operator, left=X, right=ONE, type="boolean")
         return program(branch("n0", when(step("n0"), condition)))
@@ -222,7 +222,7 @@ def test_equality_needs_no_order_and_order_does() -> None:
         (call("fn0", "workflow", "wf", x=X), "it calls itself, through wf"),
     ],
 )
-def test_a_failure_node_that_cannot_run(failing: NodeSpec, reason: str) -> None:
+def test_invalid_failure_node_is_refused(failing: NodeSpec, reason: str) -> None:
     with pytest.raises(CorruptData) as caught:
         check_integrity(program(step("n0"), on_failure=failing))
     assert reason in str(caught.value)
@@ -245,13 +245,13 @@ def test_a_failure_node_that_cannot_run(failing: NodeSpec, reason: str) -> None:
         ),
     ],
 )  # fmt: skip
-def test_entries_that_are_wrong(change: dict[str, Any], reason: str) -> None:
+def test_invalid_entries_are_refused(change: dict[str, Any], reason: str) -> None:
     with pytest.raises(CorruptData) as caught:
         check_integrity(program().model_copy(update=change))
     assert reason in str(caught.value)
 
 
-def test_a_workflow_that_is_wrong() -> None:
+def test_problems_of_a_workflow() -> None:
     spec = program().root.model_copy(update={"timeout_seconds": 0, "outputs": {"o": ONE}})
     document = program().model_copy(update={"workflows": {"wf": spec, "sub": SUB}})
     assert [problem.message for problem in integrity_problems(document)] == [
@@ -272,7 +272,7 @@ def test_all_problems_are_found() -> None:
     assert [problem.location for problem in problems] == [Location(f"wf.{node}", 1) for node in ("n2", "n0", "n1")]
 
 
-def test_a_branch_waits_for_all_that_its_conditions_and_cases_need() -> None:
+def test_branch_needs_the_nodes_of_its_conditions_and_cases() -> None:
     inner = branch("b", when(step("c", of("n3"), "n4"), less(of("n5"))))
     node = branch("n9", when(step("n0", of("n0")), less(ListBinding(items=(of("n1"),)))), when(inner)).model_copy(
         update={"after": ("n2",)}
@@ -294,7 +294,7 @@ def interface(document: WorkflowDocument, node: NodeSpec) -> Interface:
         ({"min_successes": 3}, UnionType(variants=(INT, SimpleType(kind="none")))),
     ],
 )
-def test_a_map_takes_and_gives_lists(more: dict[str, Any], item: Any) -> None:
+def test_interface_of_a_map_has_lists(more: dict[str, Any], item: Any) -> None:
     task = TaskSpec(
         name="step",
         interface=Interface(
@@ -308,7 +308,7 @@ def test_a_map_takes_and_gives_lists(more: dict[str, Any], item: Any) -> None:
     assert found.outputs == (Variable(name="o", type=ListType(item=item)),)
 
 
-def test_the_interfaces_of_gates_sleeps_and_branches() -> None:
+def test_interfaces_of_gates_sleeps_and_branches() -> None:
     document = program()
     asked = interface(document, gate("n0"))
     assert (asked.inputs, asked.outputs) == ((), (Variable(name="o0", type=INT),))

@@ -1,4 +1,4 @@
-"""From a document to what the engine runs, and back to the literals that stayed behind."""
+"""Plans of documents, and the constants that they refer to."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def nodes_of(document: WorkflowDocument) -> list[dict[str, Any]]:
 # -------------------------------------------------------------------------------------------- plans
 
 
-def test_a_plan_in_full() -> None:
+def test_complete_plan() -> None:
     document = program(
         train("n0", InputBinding(var="x", path=("rows", 0))),
         train("n1", OutputBinding(node="n0", var="o"), "n0"),
@@ -116,7 +116,7 @@ def test_a_plan_in_full() -> None:
     }
 
 
-def test_what_a_node_needs_is_found_at_any_depth() -> None:
+def test_needs_are_found_at_any_depth() -> None:
     deep = MapBinding(entries={"l": ListBinding(items=(OutputBinding(node="n1", var="o"), OutputBinding(node="n0", var="o")))})
     document = program(train("n0", literal(1)), train("n1", literal(2)), train("n2", deep, "n3", "n0"), train("n3", literal(3)))
     assert [node["needs"] for node in nodes_of(document)] == [[], [], [0, 1, 3], []]
@@ -125,19 +125,19 @@ def test_what_a_node_needs_is_found_at_any_depth() -> None:
     }
 
 
-def test_overrides_of_a_node_replace_its_tasks_settings() -> None:
+def test_overrides_of_a_node_replace_the_settings_of_its_task() -> None:
     overrides = NodeOverrides(name="Train it", settings=TaskSettings(retries=Retries(count=7)))
     (node,) = nodes_of(program(train("n0", literal(1), overrides=overrides)))
     assert (node["name"], node["retries"], node["backoff"]) == ("Train it", 7, [1.0, 2.0, 60.0, True])
 
 
-def test_a_given_input_replaces_the_default_be_it_null() -> None:
+def test_given_input_replaces_the_default_even_if_null() -> None:
     node = train("n0", literal(1))
     node = node.model_copy(update={"inputs": {**node.inputs, "rate": literal(None)}})
     assert nodes_of(program(node))[0]["in"]["rate"] == {"literal": None}
 
 
-def test_a_sub_workflow_is_a_graph_of_its_own() -> None:
+def test_sub_workflow_is_a_graph_of_its_own() -> None:
     sub = WorkflowSpec(
         name="program.sub",
         interface=interface("x"),
@@ -160,7 +160,7 @@ def test_a_sub_workflow_is_a_graph_of_its_own() -> None:
     assert plan["graphs"]["program.sub"]["policy"] == "fail-after-executable-nodes-complete"
 
 
-def test_a_task_launched_by_itself_is_a_workflow_of_one_node() -> None:
+def test_task_launched_by_itself_is_a_workflow_of_one_node() -> None:
     plan = plan_of(TaskDocument(task=TASK))
     graph = plan["graphs"][plan["root"]]
     (node,) = graph["nodes"]
@@ -169,7 +169,7 @@ def test_a_task_launched_by_itself_is_a_workflow_of_one_node() -> None:
     assert graph["out"] == {"o": {"node": 0, "output": "o"}}
 
 
-def test_a_plan_is_plain_json() -> None:
+def test_plan_is_plain_json() -> None:
     plan = plan_of(program(train("n0", InputBinding(var="x", path=("a", 1)))))
     assert json.loads(json.dumps(plan)) == plan
 
@@ -185,7 +185,7 @@ def named(binding: Any) -> list[list[Any]]:
     return [key for part in parts for key in named(part)]
 
 
-def test_literals_that_are_large_together_are_named() -> None:
+def test_literals_that_are_large_together_become_constants() -> None:
     data = ListBinding(items=(literal(LARGE), InputBinding(var="x"), MapBinding(entries={"of": literal(5), "in": literal([1])})))
     document = program(train("n0", data))
     inputs = nodes_of(document)[0]["in"]
@@ -203,7 +203,7 @@ def test_literals_that_are_large_together_are_named() -> None:
     )
 
 
-def test_large_literals_among_the_outputs_are_named_too() -> None:
+def test_large_literals_of_outputs_become_constants() -> None:
     document = program(outputs={"text": literal(LARGE), "pair": ListBinding(items=(literal(1), literal(None)))})
     out = plan_of(document)["graphs"]["program.wf"]["out"]
     assert out == {
@@ -214,7 +214,7 @@ def test_large_literals_among_the_outputs_are_named_too() -> None:
     assert constant(document, out["pair"]["items"][1]["constant"]) is None
 
 
-def test_the_large_literals_of_one_node_do_not_concern_another() -> None:
+def test_large_literals_of_one_node_do_not_affect_other_nodes() -> None:
     nodes = nodes_of(program(train("n0", literal(LARGE)), train("n1", literal("small"))))
     assert nodes[1]["in"]["data"] == {"literal": "small"}
 
@@ -229,7 +229,7 @@ def test_the_large_literals_of_one_node_do_not_concern_another() -> None:
     )
 )
 @settings(max_examples=100, deadline=None)
-def test_pages_give_back_what_was_put_in(value: Any) -> None:
+def test_pages_are_read_back(value: Any) -> None:
     assert from_pages(to_pages(value)) == value
 
 
@@ -246,13 +246,13 @@ def test_pages_are_bounded_and_their_order_matters() -> None:
 
 
 @pytest.mark.parametrize("pages", [[], [""], ["no base64 at all: äöü"], ["AAAA"], to_pages({"a": 1})[0][:-8]])
-def test_pages_that_do_not_decode_are_told_so(pages: list[str] | str) -> None:
+def test_damaged_pages_are_refused(pages: list[str] | str) -> None:
     with pytest.raises(CorruptData, match="do not decode"):
         from_pages(list(pages))
 
 
 @pytest.mark.parametrize("count", short_and_long(2_000, 10_000))
-def test_a_plan_of_many_nodes_is_a_few_pages(count: int) -> None:
+def test_plan_of_many_nodes_has_few_pages(count: int) -> None:
     nodes = [train("n0", literal(0))]
     nodes += [train(f"n{index}", OutputBinding(node=f"n{index - 1}", var="o")) for index in range(1, count)]
     plan = plan_of(program(*nodes))

@@ -1,4 +1,4 @@
-"""Reading a stored document back, and saying what is wrong with it."""
+"""Reading of stored documents, and errors of damaged ones."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ DOCUMENTS = [
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.kind)
-def test_there_and_back(document: TaskDocument | WorkflowDocument | LaunchPlanDocument) -> None:
+def test_documents_are_read_back(document: TaskDocument | WorkflowDocument | LaunchPlanDocument) -> None:
     assert read_document(dumps(document.model_dump(mode="json")).encode(), WHERE) == document
 
 
@@ -83,7 +83,7 @@ def _drop(*path: str | int) -> Callable[[Any], None]:
         (_set("workflows", "inner", "name", to="u"), "the workflow 'inner' calls itself 'u'"),
     ],
 )
-def test_a_damaged_workflow(change: Callable[[Any], None], reason: str) -> None:
+def test_damaged_workflow_is_refused(change: Callable[[Any], None], reason: str) -> None:
     value = _workflow().model_dump(mode="json")
     change(value)
     with pytest.raises(CorruptData) as caught:
@@ -94,7 +94,7 @@ def test_a_damaged_workflow(change: Callable[[Any], None], reason: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"null", b"5", b'"text"', b"[]", b"{}"])
-def test_what_is_no_document(data: bytes) -> None:
+def test_other_content_is_refused(data: bytes) -> None:
     with pytest.raises(CorruptData, match=WHERE):
         read_document(data, WHERE)
 
@@ -107,7 +107,7 @@ def test_many_problems_are_counted() -> None:
     assert len(caught.value.message) < 600
 
 
-def test_a_newer_schema_asks_for_an_upgrade() -> None:
+def test_newer_schema_version_has_the_hint_to_upgrade() -> None:
     value = DOCUMENTS[0].model_dump(mode="json") | {"schema_version": 2, "new_field": 1}
     with pytest.raises(CorruptData, match="has schema version 2; this flytemp reads up to 1") as caught:
         read_document(json.dumps(value).encode(), WHERE)

@@ -1,4 +1,4 @@
-"""The published JSON Schema says what the models say."""
+"""Agreement of the published JSON Schema with the models."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
             yield from _objects(item)
 
 
-def test_it_is_plain_json_and_always_the_same() -> None:
+def test_schema_is_plain_json_and_deterministic() -> None:
     assert json.loads(json.dumps(json_schema())) == json_schema()
     assert json_schema()["$schema"] == DIALECT
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_has_a_definition() -> None:
     schema = json_schema()
     references = {item["$ref"] for item in _objects(schema) if "$ref" in item}
     assert references
     assert {reference.removeprefix("#/$defs/") for reference in references} <= set(schema["$defs"])
 
 
-def test_a_document_is_one_of_three_told_apart_by_kind() -> None:
+def test_document_is_one_of_three_kinds() -> None:
     schema = json_schema()
     assert schema["discriminator"]["propertyName"] == "kind"
     kinds = {}
@@ -47,7 +47,7 @@ def test_a_document_is_one_of_three_told_apart_by_kind() -> None:
     }
 
 
-def test_bindings_need_their_kind() -> None:
+def test_discriminators_are_required() -> None:
     definitions = json_schema()["$defs"]
     for name in ("LiteralBinding", "InputBinding", "OutputBinding", "ErrorBinding", "ListBinding", "MapBinding"):
         assert "kind" in definitions[name]["required"]
@@ -57,7 +57,7 @@ def test_bindings_need_their_kind() -> None:
         assert "kind" in definitions[name]["required"]
 
 
-def test_unknown_fields_are_refused_as_the_models_do() -> None:
+def test_unknown_fields_are_refused_like_by_the_models() -> None:
     definitions = json_schema()["$defs"]
     records = [item for item in definitions.values() if item.get("type") == "object"]
     assert all(item["additionalProperties"] is False for item in records)

@@ -1,4 +1,4 @@
-"""Types of the bindings of a document that no compiler wrote."""
+"""Types of bindings in documents of any author."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def messages(document: WorkflowDocument) -> list[str]:
         ("tagged", given("tagged")),
     ],
 )
-def test_what_fits(takes: str, binding: Binding) -> None:
+def test_binding_that_fits(takes: str, binding: Binding) -> None:
     assert messages(program(take("n0", binding), takes=KNOWN[takes])) == []
 
 
@@ -162,13 +162,13 @@ def test_what_fits(takes: str, binding: Binding) -> None:
         ("tagged", MapBinding(entries={"$variant": const(2), "value": given("i")}), "there is no variant 2"),
     ],
 )
-def test_what_does_not_fit(takes: str, binding: Binding, reason: str) -> None:
+def test_binding_that_does_not_fit(takes: str, binding: Binding, reason: str) -> None:
     (message,) = messages(program(take("n0", binding), takes=KNOWN[takes]))
     assert message.startswith("workflow 'm.wf': input 'v' of node n0 (task m.take): ")
     assert reason in message
 
 
-def test_every_problem_is_found_each_with_its_place() -> None:
+def test_every_problem_is_found_with_its_location() -> None:
     document = program(
         take("n0", given("s"), location=SourceLocation(file="a.yaml", line=7)),
         take("n1", items(given("i"), given("i"))),
@@ -232,7 +232,7 @@ def test_conditions_that_do_not_fit(left: Binding, right: Binding, kind: str, re
     assert reason in message
 
 
-def test_a_branch_gives_what_it_declares() -> None:
+def test_outputs_of_cases_fit_the_branch() -> None:
     def branch(type_: LiteralType) -> WorkflowDocument:
         spec = BranchSpec(cases=(BranchCase(node=take("n0", given("i"))),), outputs=(Variable(name="o", type=type_),))
         after = take("n1", OutputBinding(node="n0", var="o"))
@@ -244,13 +244,13 @@ def test_a_branch_gives_what_it_declares() -> None:
     assert "input 'v' of node n1 (task m.take): cannot use str where int is expected" in used
 
 
-def test_the_nodes_of_a_branch_are_checked() -> None:
+def test_nodes_of_a_branch_are_checked() -> None:
     inner = NodeSpec(id="b", kind="branch", branch=BranchSpec(cases=(BranchCase(node=take("c", given("s"))),)))
     (message,) = messages(program(NodeSpec(id="n0", kind="branch", branch=BranchSpec(cases=(BranchCase(node=inner),)))))
     assert message.startswith("workflow 'm.wf': input 'v' of node n0.b.c (task m.take): cannot use str")
 
 
-def test_maps_take_lists_of_one_length() -> None:
+def test_lists_of_a_map_have_equal_lengths() -> None:
     def mapped(v: Binding, **more: Any) -> NodeSpec:
         return NodeSpec(id="n0", kind="map", target="m.take", inputs={"v": v}, map=MapSpec(over=("v",), **more))
 
@@ -271,7 +271,7 @@ def test_maps_take_lists_of_one_length() -> None:
     assert "it maps over lists of different lengths: 'a' has 2, 'b' has 1" in message
 
 
-def test_gates_and_what_runs_on_failure() -> None:
+def test_gates_and_failure_nodes_are_checked() -> None:
     gate = NodeSpec(id="n0", kind="gate", gate=GateSpec(kind="input", name="go", type=TEXT))
     (message,) = messages(program(gate, take("n1", OutputBinding(node="n0", var="o0"))))
     assert "cannot use str where int is expected" in message
@@ -295,7 +295,7 @@ def test_defaults_are_checked() -> None:
     assert second.startswith("workflow 'm.wf': the default of input 'v' does not fit: ")
 
 
-def test_all_problems_of_a_document_integrity_and_types() -> None:
+def test_problems_of_integrity_and_types_are_found_together() -> None:
     document = program(take("n0", given("s")), take("n1", given("nowhere")))
     assert [problem.message.partition(": ")[2] for problem in document_problems(document)] == [
         "its node n1 takes its input 'nowhere', which it lacks",
@@ -323,7 +323,7 @@ def test_all_problems_of_a_launch_plan() -> None:
     assert fourth == "launch plan 'lp': invalid default input 'z'"
 
 
-def test_the_work_grows_as_the_document_does() -> None:
+def test_work_is_linear_in_the_document() -> None:
     def calls(count: int) -> int:
         chain = [take(f"n{index}", OutputBinding(node=f"n{index - 1}", var="o")) for index in range(1, count)]
         document = program(take("n0", given("i")), *chain)
