@@ -19,7 +19,7 @@ from flytemp.client import Client
 from flytemp.protocol.workflow import WORKFLOW_TYPE
 from tests.command_line import Done, environment, flytemp
 from tests.installation import DEADLINE_SECONDS, Installation
-from tests.sdk.client.fake_temporal import StandIn
+from tests.sdk.client.fake_temporal import UpdateWorkflow
 from tests.sdk.client.test_control import leave_record
 
 pytestmark = pytest.mark.e2e
@@ -45,7 +45,7 @@ async def client(server: Installation) -> AsyncIterator[Client]:
     variables = server.environment({"FLYTEMP_TASK_QUEUE": "stand-in"})
     connected = await Client.connect(server.settings({"FLYTEMP_TASK_QUEUE": "stand-in"}))
     with environment(variables, server.folder):
-        async with Worker(connected.temporal, task_queue="stand-in", workflows=[StandIn]):
+        async with Worker(connected.temporal, task_queue="stand-in", workflows=[UpdateWorkflow]):
             yield connected
     await connected.close()
 
@@ -62,7 +62,7 @@ async def call(*arguments: str) -> Done:
 
 async def requests_received(client: Client, name: str) -> list[list[Any]]:
     handle = client.temporal.get_workflow_handle(client.execution(name).workflow_id)
-    result: list[list[Any]] = await handle.query("told")
+    result: list[list[Any]] = await handle.query("received")
     return result
 
 

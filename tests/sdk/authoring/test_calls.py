@@ -36,7 +36,7 @@ def add(a: int, b: int = 10) -> int:
 
 
 @task
-def append(values: list[int] = [1]) -> list[int]:  # noqa: B006 - that it is safe is what is tested
+def append(values: list[int] = [1]) -> list[int]:  # noqa: B006 - the test checks that it is safe
     values.append(2)
     return values
 
@@ -190,7 +190,7 @@ def test_exceptions_of_tasks_are_raised_with_a_note() -> None:
 
 async def test_an_async_task_returns_an_awaitable() -> None:
     assert await later(x=1) == 2
-    assert with_async(x=1) == 3, "also where a loop is running already"
+    assert with_async(x=1) == 3, "also inside a running event loop"
     with pytest.raises(TypeMismatch):
         later(x="1")  # type: ignore[arg-type]
 

@@ -91,7 +91,7 @@ def test_comparisons_are_stored_in_the_spec() -> None:
     )
     assert (last.condition, last.node, last.fail) == (None, None, "no")
     assert [case.node.id for case in (first, second, third) if case.node] == ["n0", "n1", "n2"]
-    assert [node.id for node in wf.spec().nodes] == ["n0", "n1"], "the calls of cases are no nodes of the workflow"
+    assert [node.id for node in wf.spec().nodes] == ["n0", "n1"], "the calls of cases are not nodes of the workflow"
     assert wf.spec().outputs == {"o0": OutputBinding(node="n1", var="o0")}
 
 

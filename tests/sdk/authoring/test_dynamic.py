@@ -56,7 +56,7 @@ def test_a_dynamic_task_has_its_own_kind() -> None:
     assert (node.kind, node.target, node.id) == ("dynamic", fib.name, "numbers")
     assert (document.tasks[fib.name].kind, document.tasks[fib.name].settings.retries.count) == ("dynamic", 2)
     assert document.tasks[fib.name].docs.short == "Return a Fibonacci number."
-    assert list(document.tasks) == [fib.name], "what it calls is known when it runs"
+    assert list(document.tasks) == [fib.name], "the calls are known at run time only"
 
 
 def test_a_plain_call_runs_the_graph() -> None:

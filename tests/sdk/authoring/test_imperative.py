@@ -191,7 +191,7 @@ def test_a_conditional() -> None:
     assert (wf(x=1), wf(x=9)) == (3, 110)
     with pytest.raises(ValueError, match="nothing"):
         wf(x=-1)
-    assert add(a=1) == 2  # calls are plain ones again
+    assert add(a=1) == 2  # a call runs the function again
 
 
 def test_a_failure_handler() -> None:

@@ -14,15 +14,16 @@ CODES = ("wrong-type", "not-found", "already-exists", "something-else")
 
 
 @workflow.defn(name=WORKFLOW_TYPE, sandboxed=False)
-class StandIn:
+class UpdateWorkflow:
     """Workflow that fails for the input ``{"fail": true}``, starts a chain of children for ``{"children": n}``, or waits.
 
-    What it was told is its query ``told``. A gate named like an error's code is refused with that code.
+    The query ``received`` returns the updates so far. An answer to a gate that is named like an error code is rejected with
+    this code.
     """
 
     def __init__(self) -> None:
-        self.told: list[list[Any]] = []
-        self.over = False
+        self.received: list[list[Any]] = []
+        self.closing = False
 
     @workflow.run
     async def run(self, launch: dict[str, Any]) -> list[list[Any]]:
@@ -37,19 +38,19 @@ class StandIn:
             )
         if "waiting" in launch:
             workflow.upsert_memo({"flytemp.waiting": launch["waiting"]})
-        await workflow.wait_condition(lambda: self.over)
-        return self.told
+        await workflow.wait_condition(lambda: self.closing)
+        return self.received
 
-    @workflow.query(name="told")
-    def _told(self) -> list[list[Any]]:
-        return self.told
+    @workflow.query(name="received")
+    def _received(self) -> list[list[Any]]:
+        return self.received
 
     @workflow.update(name="flytemp.answer", unfinished_policy=workflow.HandlerUnfinishedPolicy.ABANDON)
     async def answer(self, answer: dict[str, Any]) -> dict[str, Any]:
         if answer["gate"] == "ends":
-            self.over = True
+            self.closing = True
             await asyncio.Event().wait()
-        self.told.append(["answer", answer])
+        self.received.append(["answer", answer])
         return {"nodes": ["n3", "n4.n0"] if answer["gate"] == "now" else []}
 
     @answer.validator
@@ -59,9 +60,9 @@ class StandIn:
             raise ApplicationError("it is refused", *details, type=answer["gate"])
 
     @workflow.update(name="flytemp.pause")
-    def pause(self, told: dict[str, Any]) -> None:
-        self.told.append(["pause", told])
+    def pause(self, request: dict[str, Any]) -> None:
+        self.received.append(["pause", request])
 
     @workflow.update(name="flytemp.resume")
-    def resume(self, told: dict[str, Any]) -> None:
-        self.told.append(["resume", told])
+    def resume(self, request: dict[str, Any]) -> None:
+        self.received.append(["resume", request])

@@ -23,7 +23,7 @@ from flytemp.records.launch import ExecutionContext, LaunchOptions
 from flytemp.records.models import Execution, Phase
 from flytemp.temporal.workflows import describe_workflow
 from tests.installation import DEADLINE_SECONDS, Installation
-from tests.sdk.client.fake_temporal import StandIn
+from tests.sdk.client.fake_temporal import UpdateWorkflow
 
 pytestmark = pytest.mark.e2e
 
@@ -49,7 +49,7 @@ async def client(server: Installation) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def worker(client: Client) -> AsyncIterator[Worker]:
-    async with Worker(client.temporal, task_queue="stand-in", workflows=[StandIn]) as running:
+    async with Worker(client.temporal, task_queue="stand-in", workflows=[UpdateWorkflow]) as running:
         yield running
 
 
@@ -59,8 +59,8 @@ async def start(client: Client, name: str, launch: dict[str, Any] | None = None,
     return handle
 
 
-async def told(client: Client, handle: ExecutionHandle[Any]) -> list[list[Any]]:
-    result: list[list[Any]] = await client.temporal.get_workflow_handle(handle.workflow_id).query("told")
+async def received(client: Client, handle: ExecutionHandle[Any]) -> list[list[Any]]:
+    result: list[list[Any]] = await client.temporal.get_workflow_handle(handle.workflow_id).query("received")
     return result
 
 
@@ -72,7 +72,7 @@ async def test_answers_name_their_user_and_return_the_waiting_nodes(client: Clie
     assert await handle.reject("later") == []
     assert await handle.set_input("later", [1, {"a": None}]) == []
 
-    assert await told(client, handle) == [
+    assert await received(client, handle) == [
         ["answer", {"gate": "now", "approved": True, "reason": "looks good", "by": ME}],
         ["answer", {"gate": "later", "approved": False, "by": ME}],
         ["answer", {"gate": "later", "value": [1, {"a": None}], "by": ME}],
@@ -86,7 +86,7 @@ async def test_pause_and_resume(client: Client) -> None:
     await handle.pause("maintenance")
     await handle.resume()
 
-    assert await told(client, handle) == [["pause", {"by": ME, "reason": "maintenance"}], ["resume", {"by": ME}]]
+    assert await received(client, handle) == [["pause", {"by": ME, "reason": "maintenance"}], ["resume", {"by": ME}]]
 
 
 @pytest.mark.usefixtures("worker")

@@ -42,7 +42,7 @@ async def test_every_prefix_is_a_valid_view_and_final_phases_stay(file: Path) ->
     reader = HistoryReader(DataConverter.default)
     before: dict[str, NodeExecution] = {}
     events = events_of(file)
-    step = 1 + len(events) // 300  # a view costs as much as the history is long
+    step = 1 + len(events) // 300  # the cost of a view grows with the length of the history
     for number, event in enumerate(events, 1):
         await reader.add_event(event)
         if number % step and number < len(events):
@@ -73,7 +73,7 @@ async def test_the_whole_history_gives_the_rows_of_the_engine(file: Path) -> Non
         if scheduled.activity_type.name == RECORD_EXECUTION.name:
             recorded = (await DataConverter.default.decode(list(scheduled.input.payloads)))[0]
     if recorded is None:
-        assert file.name[:-8].rpartition("-")[2].isdigit(), "only a run that continued as new has no close"
+        assert file.name[:-8].rpartition("-")[2].isdigit(), "only a run that continued as new records no execution"
         return
 
     assert reader.plan is not None

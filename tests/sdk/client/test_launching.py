@@ -112,7 +112,7 @@ async def test_a_repeated_launch_under_the_same_name(
     client: Client, temporal: Temporal, changes: dict[str, Any], same: bool
 ) -> None:
     first = await client.launch("diamond", inputs={"x": 3}, name="n")
-    small.register(client.store, "v2")  # what is the latest by now changes nothing
+    small.register(client.store, "v2")  # a new latest version changes nothing
     given = {"inputs": {"x": 3}, **changes}
     target = given.pop("target", "diamond")
     if same:
