@@ -22,7 +22,7 @@ from flytemp_activities.tasks import TaskRunner
 from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.assembly import control_parts, task_parts
 from flytemp_worker.plugin import FlytempPlugin
-from flytemp_worker.serve import _runtime, make_backend, resolved_settings
+from flytemp_worker.serve import make_backend, resolved_settings, sdk_runtime
 from flytemp_worker.workflow import activity_calls
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
 from flytemp_worker.workflow.janitor import FlytempJanitor
@@ -96,7 +96,7 @@ def test_backend_is_that_of_the_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", ["999.0.0.1:9000", "nowhere.invalid:9000"])
 def test_unusable_sdk_metrics_address_is_rejected(tmp_path: Path, address: str) -> None:
     with pytest.raises(ConfigError, match="metrics address"):
-        _runtime(settings(tmp_path, FLYTEMP_WORKER_SDK_METRICS_ADDRESS=address))
+        sdk_runtime(settings(tmp_path, FLYTEMP_WORKER_SDK_METRICS_ADDRESS=address))
 
 
 @pytest.mark.parametrize("text", ["", "n0 add", "x" * 380, "x" * 1_000, "🙂" * 300, '"\\' * 300, "ä" * 70])

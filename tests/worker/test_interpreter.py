@@ -27,8 +27,6 @@ from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp.temporal.search_attributes import add_search_attributes
 from flytemp_activities.backend import HeartbeatDetails, Report, TaskLost, TryKey, key_of
 from flytemp_activities.executions import Executions
-from flytemp_activities.record_execution import ExecutionRecorder
-from flytemp_activities.resolve import LaunchResolver
 from flytemp_activities.tasks import TaskRunner
 from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.assembly import control_parts, task_parts
@@ -79,26 +77,7 @@ class QuickBackend:
         return set(self.held)
 
 
-class Gate:
-    """Gate that blocks a method of an activity until it is opened."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, method: str) -> None:
-        self.reached = threading.Event()
-        self.opened = threading.Event()
-        original = getattr(owner, method)
-
-        def held(*args: Any, **kwargs: Any) -> Any:
-            self.reached.set()
-            assert self.opened.wait(DEADLINE_SECONDS)
-            return original(*args, **kwargs)
-
-        monkeypatch.setattr(owner, method, held)
-
-    async def is_reached(self) -> None:
-        assert await asyncio.to_thread(self.reached.wait, DEADLINE_SECONDS)
-
-
-class StoreGate(Gate):
+class StoreGate:
     """Gate that blocks a method of the store for keys that contain a text."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, client: Client, method: str, part: str) -> None:
@@ -113,6 +92,9 @@ class StoreGate(Gate):
             return original(key, *data)
 
         monkeypatch.setattr(client.store, method, held)
+
+    async def is_reached(self) -> None:
+        assert await asyncio.to_thread(self.reached.wait, DEADLINE_SECONDS)
 
 
 @pytest.fixture
@@ -209,7 +191,7 @@ async def test_cron_schedule_is_rejected(client: Client) -> None:
 
 @pytest.mark.usefixtures("worker")
 async def test_cancellation_during_resolve_aborts(client: Client, backend: QuickBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = Gate(monkeypatch, LaunchResolver, "_prepare")
+    gate = StoreGate(monkeypatch, client, "create", "/execution.json")
     handle = await client.launch("diamond")
     await gate.is_reached()
     await handle.cancel("too early")
@@ -224,7 +206,7 @@ async def test_cancellation_during_resolve_aborts(client: Client, backend: Quick
 
 @pytest.mark.usefixtures("worker")
 async def test_cancellation_during_closing_does_not_change_the_outcome(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = Gate(monkeypatch, ExecutionRecorder, "_record_execution")
+    gate = StoreGate(monkeypatch, client, "write", "/record.json")
     handle = await client.launch("diamond", inputs={"x": 1})
     await gate.is_reached()
     await handle.cancel("too late")

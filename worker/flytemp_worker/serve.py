@@ -70,7 +70,7 @@ async def _serve(settings: Settings) -> int:
     worker = settings.worker
     store = open_store(settings.store)
     await asyncio.to_thread(store.check_writable)
-    temporal = await connect_temporal(settings, runtime=_runtime(settings))
+    temporal = await connect_temporal(settings, runtime=sdk_runtime(settings))
     stop = _stop_on_signals()
     resolved = resolved_settings(settings)
     metrics = WorkerMetrics(flytemp_version())
@@ -190,7 +190,7 @@ def flytemp_version() -> str:
         return "0+unknown"
 
 
-def _runtime(settings: Settings) -> Runtime | None:
+def sdk_runtime(settings: Settings) -> Runtime | None:
     """Return a runtime that serves the SDK's metrics on the configured address; None for the SDK's default runtime."""
     address = settings.worker.sdk_metrics_address
     if not address:
