@@ -190,7 +190,7 @@ def _close(one: Simulation, path: str, faults: Faults, random: Random) -> None:
         error = {"kind": "USER", "code": random.choice(["ValueError", "Timeout"]), "message": "no good"}
         one.close(path, random.choice(["FAILED", "TIMED_OUT"]), error=error if random.randrange(2) else None)
     else:
-        one.close(path, travels=random.randrange(100) >= faults.too_large)
+        one.close(path, inline=random.randrange(100) >= faults.too_large)
 
 
 def _answer(run: Simulation, path: str, faults: Faults, random: Random) -> None:
@@ -208,7 +208,7 @@ def _answer(run: Simulation, path: str, faults: Faults, random: Random) -> None:
         (faults.stopped_outside, lambda: run.stopped(path)),
         (faults.fails_for_good, lambda: run.fail(path, retryable=False, failed_items=some)),
         (faults.fails_system_for_good, lambda: run.fail(path, "CorruptData", kind="SYSTEM", retryable=False)),
-        (faults.too_large, lambda: run.succeed(path, travels=False)),
+        (faults.too_large, lambda: run.succeed(path, inline=False)),
     ]
     for likelihood, send in outcomes:
         if drawn < likelihood:

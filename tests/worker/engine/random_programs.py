@@ -248,7 +248,7 @@ def drawn_workflow(draw: Draw, name: str, library: Library, lengths: list[int]) 
 def _handler(draw: Draw, callees: list[Callee], sources: list[BindingReader]) -> NodeSpec | None:
     choice = draw(st.integers(0, 8))
     if choice == 0:
-        return NodeSpec(id="fn0", kind="task", target="told", inputs={"e": ErrorBinding()})
+        return NodeSpec(id="fn0", kind="task", target="on_error", inputs={"e": ErrorBinding()})
     if choice == 1:
         return call(draw, "fn0", draw(st.sampled_from(callees)), sources, [])
     return None
@@ -260,7 +260,7 @@ def launches(draw: Draw) -> Launch:
     library = Library()
     for index in range(draw(st.integers(1, 3))):
         library.add_task(draw, index)
-    library.tasks["told"] = task("told", "e")
+    library.tasks["on_error"] = task("on_error", "e")
     for kind in draw(st.lists(st.sampled_from(["workflow", "dynamic", "launch plan", "recursion"]), max_size=4)):
         level = len(library.callees)
         if kind == "workflow":

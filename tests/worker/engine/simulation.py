@@ -121,7 +121,7 @@ class Simulation:
 
     # ---------------------------------------------------------------------------- events of a test
 
-    def succeed(self, path: str, outputs: dict[str, Json] | None = _ABSENT, *, travels: bool = True) -> list[Command]:
+    def succeed(self, path: str, outputs: dict[str, Json] | None = _ABSENT, *, inline: bool = True) -> list[Command]:
         """End a try successfully, by default with the outputs of `reference_interpreter.compute`; large ones are only stored."""
         run = self.in_flight[path]
         if run.task in self.stored.dynamics:
@@ -132,7 +132,7 @@ class Simulation:
         assert outputs is not None
         self.stored.results[f"{path}/{run.attempt}"] = outputs
         size = len(json.dumps(outputs))
-        return self.do(TaskSucceeded(path, run.attempt, run.try_, outputs if travels and size < 8_192 else None, size))
+        return self.do(TaskSucceeded(path, run.attempt, run.try_, outputs if inline and size < 8_192 else None, size))
 
     def _computed(self, run: RunTask, failed: tuple[int, ...] = ()) -> dict[str, Json]:
         if run.items is None:
@@ -170,7 +170,7 @@ class Simulation:
         return self.do(IOCompleted(path, request.operation, error=error) if error is not None else self.stored.give(request))
 
     def close(
-        self, path: str, phase: str = "SUCCEEDED", *, error: dict[str, Json] | None = None, travels: bool = True
+        self, path: str, phase: str = "SUCCEEDED", *, error: dict[str, Json] | None = None, inline: bool = True
     ) -> list[Command]:
         """End the execution of a launch plan."""
         start = self.executions[path]
@@ -179,7 +179,7 @@ class Simulation:
         inputs = start.inputs if start.inputs_uri is None else self.stored.objects[start.inputs_uri]
         outputs = launched(start.launch_plan["launch_plan"], inputs)
         size = len(json.dumps(outputs))
-        if travels:
+        if inline:
             return self.do(ChildClosed(path, -1, start.attempt, phase, outputs, size=size))
         uri = f"mem://executions/{path}/{start.attempt}"
         self.stored.objects[uri] = outputs
@@ -206,7 +206,7 @@ class Simulation:
 
     def lose_chunk(self, path: str, number: int) -> list[Command]:
         """Report that a chunk closed without a result."""
-        error = {"kind": "SYSTEM", "code": "ChildEnded", "message": "it closed without a word"}
+        error = {"kind": "SYSTEM", "code": "ChildEnded", "message": "it closed without a result"}
         return self.do(ChildClosed(path, number, self.chunks[path, number].command.attempt, "LOST", error=error))
 
     def answer(self, gate: str, value: Json = _ABSENT, *, approved: bool = True, reason: str = "") -> list[Command]:

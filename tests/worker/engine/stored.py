@@ -15,6 +15,7 @@ from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.spec.bindings import Closed, ClosedValueReader, Path, literal
 from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.plan import chunk_plan_of, constant, plan_of
+from flytemp_worker.engine.errors import Error
 from flytemp_worker.engine.messages import IOCompleted, RequestIO, StartChunk
 
 from .reference_interpreter import Generator
@@ -80,8 +81,8 @@ class Stored(ClosedValueReader):
         try:
             return IOCompleted(request.node, request.operation, getattr(self, f"_{request.operation}")(request))
         except FlytempError as error:
-            told = {"kind": "USER", "code": error.code, "message": error.message, "retryable": False}
-            return IOCompleted(request.node, request.operation, error=told)
+            failure: Error = {"kind": "USER", "code": error.code, "message": error.message, "retryable": False}
+            return IOCompleted(request.node, request.operation, error=failure)
 
     def _read(self, request: RequestIO) -> dict[str, Any]:
         values: dict[str, Any] = {}

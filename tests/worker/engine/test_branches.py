@@ -79,7 +79,7 @@ def test_stored_operands_are_read_and_missing_operands_after_a_deciding_term_are
     either = Junction(kind="or", terms=(is_(out("n0"), ">", 0), is_(out("n0", "s", "none"), "==", 1)))
     cases = branch("n1", (either, node("n0", "free")), (None, node("n2", "next", a=1)))
     run = Simulation(document(workflow("wf", node("n0", "big", a=1), cases), BIG, FREE, NEXT))
-    run.succeed("n0", travels=False)
+    run.succeed("n0", inline=False)
     assert run.requested["n1"] == RequestIO(
         "n1",
         1,
@@ -95,7 +95,7 @@ def test_stored_operands_are_read_and_missing_operands_after_a_deciding_term_are
 def test_failed_read_of_operands_fails_the_conditional() -> None:
     cases = branch("n1", (is_(out("n0"), ">", 0), node("n0", "free")))
     run = Simulation(document(workflow("wf", node("n0", "big", a=1), cases), BIG, FREE))
-    run.succeed("n0", travels=False)
+    run.succeed("n0", inline=False)
     run.complete_io("n1", {"kind": "SYSTEM", "code": "StoreError", "message": "it is away", "retryable": False})
     assert (error_of(run)["code"], run.phases["n1"]) == ("StoreError", "FAILED")
 
@@ -103,7 +103,7 @@ def test_failed_read_of_operands_fails_the_conditional() -> None:
 def test_answer_to_a_conditional_that_is_stopping_ends_it() -> None:
     cases = branch("n1", (is_(out("n0"), ">", 0), node("n0", "free")))
     run = Simulation(document(workflow("wf", node("n0", "big", a=1), cases), BIG, FREE))
-    run.succeed("n0", travels=False)
+    run.succeed("n0", inline=False)
     run.cancel()
     assert run.phases["n1"] == "CANCELLING"
     run.complete_io("n1")

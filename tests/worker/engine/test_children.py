@@ -46,7 +46,7 @@ def test_launch_plan_starts_with_literals_and_returns_the_childs_outputs() -> No
 
 def test_large_child_outputs_are_referenced_by_uri() -> None:
     run = launching()
-    run.close("n0", travels=False)
+    run.close("n0", inline=False)
     assert run.in_flight["n1"].inputs == {"a": {"object": "mem://executions/n0/1", "output": "x"}}
     run.restore()
     run.succeed("n1")
@@ -66,7 +66,7 @@ def test_stored_inputs_of_a_child_are_read_or_passed_by_uri() -> None:
 def test_running_child_is_resumed_without_reading_its_inputs_again() -> None:
     nodes = (node("n0", "big", a=1), node("n1", "lp", kind="launch_plan", a=out("n0")))
     run = Simulation(document(workflow("wf", *nodes, outputs={"o": out("n1")}), PLAN, BIG))
-    run.succeed("n0", travels=False)
+    run.succeed("n0", inline=False)
     run.complete_io("n1")
     assert run.restore() == [StartChild("n1", 1, REFERENCE, {}, resumed=True)]
     run.cancel()

@@ -33,8 +33,8 @@ def test_input_gate_returns_the_answer() -> None:
     assert list(run.engine.waiting) == ["n0"]
     run.restore()
     commands = run.answer("threshold", said("threshold"))
-    told = {"gate": "threshold", "by": "ann", "at": run.at - 7, "value": said("threshold")}
-    assert commands[0] == BroadcastToChunks({"answer": told})
+    answer = {"gate": "threshold", "by": "ann", "at": run.at - 7, "value": said("threshold")}
+    assert commands[0] == BroadcastToChunks({"answer": answer})
     assert run.row("n0")["answer"]["by"] == "ann"
     run.succeed("n1")
     assert run.outputs() == evaluate(run.program, "wf", {})

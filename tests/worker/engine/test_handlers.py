@@ -11,8 +11,8 @@ from .programs import AT_ONCE, AT_THE_END, Policy, document, given, launch_plan,
 from .simulation import Simulation
 
 FREE = task("free", retries=1)
-TOLD = task("told", "e", "a")
-HANDLER = node("fn0", "told", e=ErrorBinding(), a=given("a"))
+ON_ERROR = task("on_error", "e", "a")
+HANDLER = node("fn0", "on_error", e=ErrorBinding(), a=given("a"))
 
 
 def handled(policy: Policy = AT_ONCE, handler: NodeSpec = HANDLER, timeout: float | None = None) -> Simulation:
@@ -22,7 +22,7 @@ def handled(policy: Policy = AT_ONCE, handler: NodeSpec = HANDLER, timeout: floa
     )
     outer = workflow("wf", node("s", "inner", sub=True, a=5), node("t", "free"), policy=AT_THE_END)
     cleanup = workflow("cleanup", node("n0", "free"), node("n1", "free"), inputs=("a",))
-    return Simulation(document(outer, inner, cleanup, FREE, TOLD, launch_plan("lp", "a")))
+    return Simulation(document(outer, inner, cleanup, FREE, ON_ERROR, launch_plan("lp", "a")))
 
 
 def test_failure_node_does_not_run_on_success() -> None:
@@ -37,8 +37,8 @@ def test_failure_node_runs_last_with_the_error() -> None:
     run.fail("s.n0", "ValueError", "odd", retryable=False)
     assert "s.fn0" not in run.phases  # s.n1 is stopping
     commands = run.stopped("s.n1")
-    told = {"literal": {"message": "odd", "failed_node_id": "s.n0"}}
-    assert commands == [RunTask("s.fn0", "inner", "fn0", "told", "told", 1, 1, {"e": told, "a": {"literal": 5}})]
+    error = {"literal": {"message": "odd", "failed_node_id": "s.n0"}}
+    assert commands == [RunTask("s.fn0", "inner", "fn0", "on_error", "on_error", 1, 1, {"e": error, "a": {"literal": 5}})]
     assert run.phases["s"] == "RUNNING"
     run.restore()
     run.succeed("s.fn0")
@@ -77,8 +77,8 @@ def test_failure_node_runs_on_cancellation() -> None:
     run.cancel("not needed")
     for path in ("s.n0", "s.n1", "t"):
         run.stopped(path)
-    told = run.in_flight["s.fn0"].inputs["e"]
-    assert told == {"literal": {"message": "the workflow is stopping", "failed_node_id": ""}}
+    error = run.in_flight["s.fn0"].inputs["e"]
+    assert error == {"literal": {"message": "the workflow is stopping", "failed_node_id": ""}}
     run.succeed("s.fn0")
     assert run.phases["s"] == "ABORTED"
 
@@ -135,7 +135,9 @@ def test_late_time_out_does_not_stop_the_failure_node() -> None:
 
 
 def test_failure_node_of_the_execution() -> None:
-    program = document(workflow("wf", node("n0", "free"), on_failure=node("fn0", "told", e=ErrorBinding(), a=1)), FREE, TOLD)
+    program = document(
+        workflow("wf", node("n0", "free"), on_failure=node("fn0", "on_error", e=ErrorBinding(), a=1)), FREE, ON_ERROR
+    )
     run = Simulation(program)
     run.cancel("not needed")
     run.stopped("n0")

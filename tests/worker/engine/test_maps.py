@@ -124,7 +124,7 @@ def test_map_over_another_type_than_a_list_fails() -> None:
 def test_length_of_a_stored_list_is_requested() -> None:
     spec = mapped("n1", "next", a=out("n0", "s", "l"), b=0)
     run = Simulation(document(workflow("wf", node("n0", "big", a=1), spec, outputs={"x": out("n1")}), BIG, NEXT))
-    run.succeed("n0", travels=False)
+    run.succeed("n0", inline=False)
     assert run.requested["n1"] == RequestIO(
         "n1", 1, "lengths", {"values": {"a": {"result": "n0/1", "output": "s", "path": ["l"]}}}
     )

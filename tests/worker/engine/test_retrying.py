@@ -161,6 +161,22 @@ def test_retry_of_a_call_of_a_running_map() -> None:
     assert run.outputs() == evaluate(run.program, "wf", {})
 
 
+def test_retried_calls_beyond_the_concurrency_of_a_map_start_no_others() -> None:
+    item = workflow("item", node("n0", "next", a=given("a")), inputs=("a",))
+    spec = mapped("m", "item", of="workflow", how=spread(min_success_ratio=0.5, concurrency=1), a=[1, 2, 3, 4])
+    run = Simulation(document(workflow("wf", spec), item, NEXT))
+    run.fail("m.0.n0")
+    run.fail("m.1.n0")
+    run.retry("m.0", "m.1")
+    run.restore()
+    assert {path.partition("@")[0] for path in run.running} == {"m.0.n0", "m.1.n0", "m.2.n0"}
+    run.succeed("m.0.n0")
+    run.succeed("m.1.n0")
+    assert run.running == ["m.2.n0@1.1"]
+    run.succeed("m.2.n0")
+    assert run.running == ["m.3.n0@1.1"]
+
+
 # ------------------------------------------------------------------------------- ended executions
 
 

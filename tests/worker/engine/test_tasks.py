@@ -309,9 +309,9 @@ def test_illegal_event_lists_the_nodes_moves() -> None:
     run.fire("n0")
     with pytest.raises(IllegalMove) as caught:
         run.engine.step(TaskSucceeded("n0", 1, 1, {}, 2), run.at)
-    story = str(caught.value).splitlines()
-    assert story[0] == ("node n0: TaskSucceeded of attempt 1, try 1 while it is RUNNING in attempt 2, try 1. Its moves so far:")
-    assert [line.strip() for line in story[1:]] == [
+    lines = str(caught.value).splitlines()
+    assert lines[0] == ("node n0: TaskSucceeded of attempt 1, try 1 while it is RUNNING in attempt 2, try 1. Its moves so far:")
+    assert [line.strip() for line in lines[1:]] == [
         "WAITING → READY: all it depends on succeeded",
         "READY → RUNNING: attempt 1, try 1",
         "RUNNING → BACKOFF: attempt 2 after 1.000 s",

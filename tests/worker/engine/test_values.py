@@ -22,7 +22,7 @@ def inputs_of(run: Simulation, path: str) -> dict[str, Any]:
     return run.in_flight[path].inputs
 
 
-def fed(size: int, *, travels: bool = True) -> Simulation:
+def fed(size: int, *, inline: bool = True) -> Simulation:
     """Return an execution in which n1 takes an output of ``size`` bytes from n0, and two small ones."""
     nodes = (
         node("n0", "one", a=1),
@@ -31,7 +31,7 @@ def fed(size: int, *, travels: bool = True) -> Simulation:
     )
     run = Simulation(document(workflow("wf", *nodes), ONE, TWO))
     run.succeed("small", {"x": 1, "s": {"l": [2]}})
-    run.succeed("n0", {"x": 1, "s": {"text": "t" * size}}, travels=travels)
+    run.succeed("n0", {"x": 1, "s": {"text": "t" * size}}, inline=inline)
     return run
 
 
@@ -53,7 +53,7 @@ def test_outputs_over_8_kib_are_references_and_tiny_ones_stay_inline() -> None:
 
 
 def test_stored_outputs_are_references() -> None:
-    run = fed(10, travels=False)
+    run = fed(10, inline=False)
     assert inputs_of(run, "n1")["a"] == {"result": "n0/1", "output": "s", "path": ["text"]}
     assert inputs_of(run, "n1")["b"] == {"items": [{"literal": 1}, {"literal": 2}, {"literal": 5}]}
 
@@ -73,7 +73,7 @@ def test_reference_has_the_successful_attempt() -> None:
     run = Simulation(document(workflow("wf", *nodes), task("one", "a", retries=1)))
     run.fail("n0")
     run.fire("n0")
-    run.succeed("n0", travels=False)
+    run.succeed("n0", inline=False)
     assert inputs_of(run, "n1") == {"a": {"result": "n0/2", "output": "x"}}
 
 

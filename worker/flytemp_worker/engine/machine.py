@@ -156,7 +156,7 @@ class Engine:
             self._closing.append(scope)
 
     def register(self, nodes: list[Node]) -> None:
-        """Add nodes that have come into being.
+        """Add new nodes.
 
         Results of attempts that a node of this path had before are in the store, so their numbers are not used again.
         """
@@ -167,7 +167,7 @@ class Engine:
         self.counts[P.WAITING] += len(nodes)
 
     def unregister(self, nodes: Iterable[Node]) -> None:
-        """Remove nodes, which may come into being again."""
+        """Remove nodes; they may be added again."""
         for node in nodes:
             self.log.remove(node)
             del self.by_path[node.path]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flytemp_worker.engine.nodes import GraphRun, Node
 
 REFERENCE_BYTES = 64
-"""Values up to this many bytes always travel inline, because a reference to them would not be shorter."""
+"""Values up to this many bytes are always inline, because a reference to them would not be shorter."""
 
 Path = list[Any]
 

@@ -52,7 +52,7 @@ class MapAttempt(Attempt):
 class MapRun(GraphRun):
     """The calls of a map, or of one chunk of it: ``count`` items from ``first`` on. ``width`` calls may be open, 0 for all."""
 
-    __slots__ = ("count", "first", "next_item", "plan", "width")
+    __slots__ = ("count", "excess", "first", "next_item", "plan", "width")
     root_kind = "map"
 
     def __init__(
@@ -64,6 +64,7 @@ class MapRun(GraphRun):
         self.count = count
         self.width = width
         self.next_item = 0  # nodes before this one have been opened
+        self.excess = 0  # open calls beyond ``width``, after a manual retry
         super().__init__(plan.graph, parent, handlers, path=path)
 
     def make_nodes(self) -> list[Node]:
@@ -78,6 +79,12 @@ class MapRun(GraphRun):
         super().count_waiting()
         waiting = (number for number, node in enumerate(self.nodes) if node.phase is P.WAITING)
         self.next_item = next(waiting, len(self.nodes))
+        self.excess = max(0, -self.free_calls())
+
+    def free_calls(self) -> int:
+        """Return how many more calls may be open; negative if too many are."""
+        is_open = (node.phase not in FINAL and node.phase is not P.WAITING for node in self.nodes)
+        return (self.width or len(self.nodes)) - sum(is_open)
 
     def bindings_of(self, node: Node) -> dict[str, Binding]:
         return self._call(node, 0)

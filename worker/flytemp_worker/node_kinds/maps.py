@@ -14,7 +14,7 @@ from flytemp_worker.engine.handlers import NodeHandler, P
 from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.messages import ChildClosed, IOCompleted, SlotsReleased
 from flytemp_worker.engine.nodes import GraphRun, Node
-from flytemp_worker.engine.phases import FAILED, FINAL
+from flytemp_worker.engine.phases import FAILED
 from flytemp_worker.engine.values import BindingResolver, close
 from flytemp_worker.node_kinds import concurrency_budget, map_chunks
 from flytemp_worker.node_kinds.map_state import MapAttempt, MapRun, failed_items, items_of, plan_of, state_of
@@ -123,8 +123,9 @@ class MapHandler(NodeHandler):
     def on_opened(self, engine: Engine, scope: GraphRun) -> None:
         """Start as many calls as may be open at once."""
         run = _run(scope)
-        is_open = (node.phase not in FINAL and node.phase is not P.WAITING for node in run.nodes)
-        self._open_next(engine, run, (run.width or len(run.nodes)) - sum(is_open))
+        free = run.free_calls()
+        run.excess = max(0, -free)
+        self._open_next(engine, run, free)
 
     def _open_next(self, engine: Engine, run: MapRun, count: int) -> None:
         while count > 0 and run.next_item < len(run.nodes) and not run.aborting:
@@ -141,7 +142,9 @@ class MapHandler(NodeHandler):
             return
         if node.phase is not P.SUCCEEDED and node.phase is not P.SKIPPED:
             self._on_call_failed(engine, run, node)
-        if run.width:
+        if run.excess:
+            run.excess -= 1
+        elif run.width:
             self._open_next(engine, run, 1)
 
     def _on_call_failed(self, engine: Engine, run: MapRun, node: Node) -> None:
