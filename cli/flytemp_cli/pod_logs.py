@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flytemp.client.execution_state import last_heartbeat
 from flytemp.client.logs import LogChunk
-from flytemp.client.relaunch import node_path
+from flytemp.client.retry import node_path
 from flytemp.errors import ConfigError, FlytempError
 from flytemp.layout import ExecutionLayout
 from flytemp.temporal.workflows import describe_workflow

@@ -8,7 +8,7 @@ from pathlib import Path
 from flytemp.client import LaunchOptions
 from flytemp.client.handle import raise_for_phase
 from flytemp.client.launch_arguments import call_of
-from flytemp.client.relaunch import node_path
+from flytemp.client.retry import node_path
 from flytemp.launching.inputs import merge_inputs
 from flytemp.launching.launch_options import check_options
 from flytemp.launching.targets import find_target

@@ -20,7 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 from pydantic_core import from_json
 
 from flytemp.errors import ConfigError, KubernetesUnavailable, NotSupported
-from flytemp.retries import pauses
+from flytemp.request_retries import pauses
 
 if TYPE_CHECKING:
     import aiohttp
@@ -297,7 +297,7 @@ async def retry_transient(
     Args:
         request: the request.
         is_transient: returns whether a request with this error is repeated.
-        waits: seconds before each repetition; see `flytemp.retries.pauses`. A time that the server gives takes precedence.
+        waits: seconds before each repetition; see `flytemp.request_retries.pauses`. A time that the server gives takes precedence.
 
     Raises:
         ApiError: the error is not transient, or it is the error of the last try.

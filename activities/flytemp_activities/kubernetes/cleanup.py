@@ -13,7 +13,7 @@ from typing import Any
 
 from flytemp.errors import StoreError
 from flytemp.layout import RootLayout
-from flytemp.retries import pauses
+from flytemp.request_retries import pauses
 from flytemp.runtime.invocation import Invocation, TaskError
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import SystemFailure

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 from types import TracebackType
 
-from flytemp.retries import pauses
+from flytemp.request_retries import pauses
 from flytemp.runtime.invocation import Invocation, TaskError
 from flytemp_activities.kubernetes import names
 from flytemp_activities.kubernetes.api import ApiError

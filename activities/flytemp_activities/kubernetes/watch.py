@@ -12,7 +12,7 @@ import logging
 import time
 from typing import Any
 
-from flytemp.retries import pauses
+from flytemp.request_retries import pauses
 from flytemp_activities.kubernetes.api import ApiError, KubernetesApi
 
 Pod = dict[str, Any]

@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from flytemp.client import execution_state, waiting_gates
 from flytemp.client.control import execute_update, not_running, requester, terminate_children
 from flytemp.client.logs import LogChunk, LogLink, LogReader, read_logs
-from flytemp.client.relaunch import node_path, retry
+from flytemp.client.retry import node_path, retry
 from flytemp.client.watch import LiveView
 from flytemp.errors import AlreadyExists, ExecutionAborted, ExecutionFailed, NotFound, TypeMismatch, WaitTimeout
 from flytemp.layout import ExecutionLayout

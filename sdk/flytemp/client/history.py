@@ -266,7 +266,7 @@ class HistoryReader:
         return item
 
     def _fail(self, activity_id: str, error: dict[str, Any], at: int) -> None:
-        """Update the row of a failed try by the rules of the engine; see `flytemp_worker.node_kinds.retry`."""
+        """Update the row of a failed try by the rules of the engine; see `flytemp_worker.node_kinds.retry_backoff`."""
         path = node_of(activity_id)
         row = self.rows[path]
         node = self._spec_of(row)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from flytemp.errors import InputError, NotFound, NotSupported
-from flytemp.retries import retry
+from flytemp.request_retries import retry
 from flytemp.store import web
 from flytemp.store.error_codes import is_missing_bucket, is_transient
 from flytemp.store.failures import absence_error, store_error

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from flytemp.errors import StoreError
-from flytemp.retries import pauses, retry
+from flytemp.request_retries import pauses, retry
 from flytemp.store.error_codes import is_conflict, is_missing_bucket, is_refusal, is_transient
 from flytemp.store.failures import store_error
 from flytemp.store.filesystems import FileSystem, file_system

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flytemp.errors import StoreError
-from flytemp.retries import retry
+from flytemp.request_retries import retry
 from flytemp.store import raw, remote
 from flytemp.store.remote import RemoteStore
 from tests.sdk.store.conftest import Connect

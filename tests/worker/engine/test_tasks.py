@@ -9,7 +9,7 @@ from flytemp_worker.engine.capacity import Limits as EngineLimits
 from flytemp_worker.engine.messages import RunTask, StartTimer, TaskSucceeded, TimerFired
 from flytemp_worker.engine.phases import IllegalMove, NodePhase
 from flytemp_worker.node_kinds import new_engine
-from flytemp_worker.node_kinds.retry import system_backoff, user_backoff
+from flytemp_worker.node_kinds.retry_backoff import system_backoff, user_backoff
 
 from .programs import document, given, node, out, several, task, workflow
 from .reference_interpreter import evaluate

@@ -21,7 +21,7 @@ from flytemp_worker.engine.messages import (
 )
 from flytemp_worker.engine.nodes import Attempt, Node
 from flytemp_worker.engine.values import close
-from flytemp_worker.node_kinds import retry
+from flytemp_worker.node_kinds import retry_backoff
 
 MIN_CALL_BYTES = 256
 """Bytes of inputs that each call may have inline, if one try makes many calls."""
@@ -130,7 +130,7 @@ class TaskHandler(NodeHandler):
             node.fail_with(error)
             failures = node.attempt - node.attempts_before
             node.next_attempt(engine.at)
-            seconds = retry.user_backoff(node.plan.backoff, failures, engine.seed + node.path)
+            seconds = retry_backoff.user_backoff(node.plan.backoff, failures, engine.seed + node.path)
             self._back_off(engine, node, seconds, f"attempt {node.attempt}")
 
     def _on_lost(self, engine: Engine, node: Node, error: Error) -> None:
@@ -146,7 +146,7 @@ class TaskHandler(NodeHandler):
             engine.fail(node, P.FAILED)
         else:
             state.try_ += 1
-            seconds = retry.system_backoff(state.lost, engine.seed + node.path)
+            seconds = retry_backoff.system_backoff(state.lost, engine.seed + node.path)
             self._back_off(engine, node, seconds, f"try {state.try_}")
 
     def _back_off(self, engine: Engine, node: Node, seconds: float, why: str) -> None:

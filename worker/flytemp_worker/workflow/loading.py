@@ -22,7 +22,7 @@ from flytemp_worker.node_kinds import REGISTRY, new_engine
 from flytemp_worker.node_kinds.dynamics import sources
 from flytemp_worker.node_kinds.map_chunks import chunk_engine
 from flytemp_worker.workflow import activity_calls
-from flytemp_worker.workflow.gate_answers import as_application_error, as_gate_input
+from flytemp_worker.workflow.gate_answer_checks import as_application_error, as_gate_input
 from flytemp_worker.workflow.runner import WorkflowRunner, now
 
 _PLANS_PER_CALL = 200

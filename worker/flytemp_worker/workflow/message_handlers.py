@@ -17,7 +17,7 @@ from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.manual_retry import nodes_to_retry
 from flytemp_worker.engine.messages import Event, GateAnswered, PauseRequested, ResumeRequested, RetryRequested, SlotsReleased
 from flytemp_worker.node_kinds.gates import accepts
-from flytemp_worker.workflow.gate_answers import as_application_error, check_answer, checked_value
+from flytemp_worker.workflow.gate_answer_checks import as_application_error, check_answer, checked_value
 
 if TYPE_CHECKING:
     from flytemp_worker.workflow.runner import WorkflowRunner
