@@ -297,7 +297,7 @@ async def retry_transient(
     Args:
         request: the request.
         is_transient: returns whether a request with this error is repeated.
-        waits: seconds before each repetition; see `flytemp.request_retries.pauses`. A time that the server gives takes precedence.
+        waits: seconds before each repetition; see `flytemp.request_retries.pauses`. A server's time has precedence.
 
     Raises:
         ApiError: the error is not transient, or it is the error of the last try.
