@@ -300,19 +300,7 @@ def workflow(
         SettingsError: (a ``ValueError``) an option is invalid.
         NotSupported: ``pickle_untyped`` is given.
     """
-    site = caller_site()
-    if on_failure is not None and not hasattr(on_failure, "section"):
-        raise SettingsError(
-            f"on_failure must be a task, workflow or launch plan, not {on_failure!r}",
-            hint="decorate the function with @task",
-            location=site.location,
-        )
-    if pickle_untyped:
-        raise NotSupported("pickle_untyped is not supported", hint="annotate every parameter", location=site.location)
-    if failure_policy is not None and not isinstance(failure_policy, WorkflowFailurePolicy):
-        raise SettingsError(f"failure_policy must be a WorkflowFailurePolicy, not {failure_policy!r}", location=site.location)
-    if default_options is not None and not isinstance(default_options, Options):
-        raise SettingsError(f"default_options must be Options, not {default_options!r}", location=site.location)
+    _check_options(failure_policy, on_failure, default_options, pickle_untyped=pickle_untyped)
     settings = WorkflowSettings(
         failure_policy or WorkflowFailurePolicy.FAIL_IMMEDIATELY,
         flag(interruptible, "interruptible") is True,
@@ -330,3 +318,21 @@ def workflow(
         return Workflow(function, settings)
 
     return decorate if _workflow_function is None else decorate(_workflow_function)
+
+
+def _check_options(
+    failure_policy: object, on_failure: object, default_options: object, *, pickle_untyped: bool
+) -> None:
+    site = caller_site()
+    if on_failure is not None and not hasattr(on_failure, "section"):
+        raise SettingsError(
+            f"on_failure must be a task, workflow or launch plan, not {on_failure!r}",
+            hint="decorate the function with @task",
+            location=site.location,
+        )
+    if pickle_untyped:
+        raise NotSupported("pickle_untyped is not supported", hint="annotate every parameter", location=site.location)
+    if failure_policy is not None and not isinstance(failure_policy, WorkflowFailurePolicy):
+        raise SettingsError(f"failure_policy must be a WorkflowFailurePolicy, not {failure_policy!r}", location=site.location)
+    if default_options is not None and not isinstance(default_options, Options):
+        raise SettingsError(f"default_options must be Options, not {default_options!r}", location=site.location)
