@@ -48,7 +48,7 @@ class KubernetesBackend:
     Args:
         store: the object store of the deployment.
         options: how to reach the cluster.
-        lookup: is asked for a result before a try starts, if given.
+        lookup: look-up of a result before a try starts, or None.
     """
 
     def __init__(self, store: ObjectStore, options: KubernetesOptions, lookup: ResultLookup | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Pods at their end: their output is kept in the store, and they are deleted as the policy says."""
+"""Cleanup of pods: storage of their output, and deletion by the rules of the policy."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ async def prepare(context: KubernetesContext, invocation: Invocation) -> PodMani
     """Return the pod to create.
 
     Raises:
-        InputError: the task asks for a pod that cannot exist.
+        InputError: the task requests a pod that cannot exist.
         NotFound: the type of the task is not installed here.
         ConfigError: the configuration of the platform is not complete.
         ApiError: a named template cannot be read.

@@ -79,14 +79,14 @@ def build_manifest(invocation: Invocation, given: ManifestInputs) -> PodManifest
     """Return the pod of a try.
 
     Raises:
-        InputError: the task asks for a pod that cannot exist.
+        InputError: the task requests a pod that cannot exist.
         ConfigError: there is no image for the task.
     """
     settings = invocation.task.settings
     effective = given.policy.effective(invocation.project, invocation.domain)
     primary = settings.pod_template.primary_container_name if settings.pod_template is not None else "primary"
     if given.policy.over_limits == "refuse" and (excess := ", ".join(exceeding(settings.resources, effective.limits or _NONE))):
-        raise InputError(f"the task asks for more than the platform gives it: {excess}", hint="ask for less")
+        raise InputError(f"the task requests more than the limits of the platform: {excess}", hint="request less")
     granted = grant(settings, given.policy, effective.defaults or _NONE, effective.limits or _NONE, given.out_of_memory)
     spec = _policy_spec(given.policy, effective, invocation, primary)
     template = given.template or {}

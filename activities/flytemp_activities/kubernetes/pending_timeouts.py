@@ -13,7 +13,7 @@ from flytemp_activities.kubernetes.pods import Pod, Pods
 from flytemp_activities.kubernetes.policy import PendingLimits
 
 FIRST_EVENTS_SECONDS = 8.0
-"""Seconds after which the events are read of a pod that has a node and whose containers are still being created."""
+"""Seconds after which the events of a pod with a node are read, while its containers are being created."""
 
 NEXT_EVENTS_SECONDS = 30.0
 """Seconds until the events are read again."""

@@ -36,7 +36,7 @@ logger = logging.getLogger("flytemp.kubernetes")
 
 
 class PodSubscription:
-    """Last known state of one pod. ``gone``: the server reported that the pod does not exist any longer."""
+    """Last known state of one pod. ``gone``: the server reported that the pod does not exist."""
 
     def __init__(self) -> None:
         self.pod: Pod | None = None

@@ -39,7 +39,7 @@ class ProcessBackend:
         store: store of claims, results and logs.
         options: settings.
         worker_id: name of the worker. Each start of a worker has its own owner of claims, `owner`.
-        lookup: is asked for a result before a try starts, if given.
+        lookup: look-up of a result before a try starts, or None.
     """
 
     def __init__(

@@ -112,7 +112,7 @@ class WarmProcess:
             if self._answer is not None and not self._answer.done():
                 self._answer.set_result(message)
             if self._ending is not None:
-                self._channel.close()  # it was asked to end and finished its task instead: there is no other task
+                self._channel.close()  # the process received TERM and finished its task: there is no other task
         elif self._on_event is not None:
             self._on_event(event)
 

@@ -78,7 +78,7 @@ def crash_error(end: Exit, *, out_of_memory: bool, channel_was_lost: bool) -> Ta
     if end.signal == signal.SIGKILL:
         return TaskError.of("Killed", "the task's process was killed from outside (signal 9)")
     if end.signal in _SHUTDOWN_SIGNALS:
-        return TaskError.of("Lost", f"the task's process was asked from outside to end: {end}")
+        return TaskError.of("Lost", f"the task's process was ended from outside: {end}")
     if end.signal is not None:
         return TaskError.of("Crashed", f"the task's process died: {end}")
     if end.code is not None:

@@ -99,7 +99,7 @@ class TaskError(RuntimeModel):
 
     @classmethod
     def of(cls, code: str, message: str) -> Self:
-        """Return the error of an outcome in the table; the table says who pays for it."""
+        """Return the error of an outcome in the table; the table has its payer."""
         outcome = OUTCOMES[code]
         return cls(kind=outcome.payer, code=code, message=message, retryable=outcome.retryable)
 

@@ -42,7 +42,7 @@ def main() -> NoReturn:
     try:
         code = _run(os.environ)
     except termination.Terminated:
-        print("flytemp: the container was asked to stop before the task was done", file=sys.stderr)
+        print("flytemp: the container received TERM before the task was done", file=sys.stderr)
         code = TERMINATED
     _exit(code)
 

@@ -146,7 +146,7 @@ def _answer(order: dict[str, Any], control: _Control) -> dict[str, Any]:
 
 
 def serve(control: _Control) -> None:
-    """Execute orders until the parent has no more."""
+    """Execute orders until the parent closes the control descriptor."""
     state = _ProcessState()
     control.send('{"event": "ready"}')
     while (order := control.next_order()) is not None:

@@ -168,7 +168,7 @@ async def test_process_ended_by_a_shutdown_is_lost(program: Project, bench: Benc
     running = bench.start(invocation)
     (pid,) = await pids_in(path)
     os.kill(pid, signal.SIGTERM)
-    with pytest.raises(TaskLost, match="asked from outside to end"):
+    with pytest.raises(TaskLost, match="ended from outside"):
         await running
     assert read_result(program.store, invocation) is None
     assert read_try_error(program.store, invocation) is not None
