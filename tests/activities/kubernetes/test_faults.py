@@ -401,8 +401,8 @@ async def test_refused_watch_is_retried_with_backoff(
 
 
 def _pauses(caplog: pytest.LogCaptureFixture) -> list[float]:
-    told = (re.search(r"503 .*it goes on in ([0-9.]+) s", record.getMessage()) for record in caplog.records)
-    return [float(found[1]) for found in told if found is not None]
+    found = (re.search(r"503 .*it continues in ([0-9.]+) s", record.getMessage()) for record in caplog.records)
+    return [float(match[1]) for match in found if match is not None]
 
 
 # ------------------------------------------------------------------------------------------ rights
@@ -437,7 +437,7 @@ async def test_missing_right_is_named(site: Site, program: Project, right: str, 
     bench = await _with_rights(site, without=right)
     with pytest.raises(SystemFailure) as raised:
         await bench.run(program.invocation("add", ONE_AND_TWO), resumed=resumed)
-    assert (raised.value.error.kind, raised.value.error.code) == ("SYSTEM", "Forbidden")
+    assert (raised.value.error.kind, raised.value.error.code) == ("SYSTEM", "ApiError")
     verb, _, resource = right.partition(" ")
     assert f'User "flytemp-worker" cannot {verb} resource "{resource}"' in raised.value.error.message
     assert pods(site.cluster, site.namespace) == []
