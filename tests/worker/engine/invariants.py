@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from flytemp_worker.engine.nodes import GraphRun, Node
+from flytemp_worker.engine.nodes import Attempt, GraphRun, Node
 from flytemp_worker.engine.phases import ACTIVE, FINAL, NodePhase
 from flytemp_worker.engine.plan import GraphPlan
 from flytemp_worker.node_kinds.map_state import MapRun
@@ -48,6 +48,7 @@ class Observed:
     lost: set[str] = field(default_factory=set)  # calls of chunks that failed
     final: dict[str, NodePhase] = field(default_factory=dict)
     nodes: dict[str, Node] = field(default_factory=dict)  # as of the last step
+    states: dict[str, Attempt] = field(default_factory=dict)  # likewise; a retry replaces them
     paused: bool = False
     cancelled: bool = False
     resumed_graph_calls: set[str] = field(default_factory=set)  # retried calls of maps that are graphs
@@ -104,7 +105,7 @@ def forget_reset_nodes(sim: Simulation) -> None:
     for path, phase in observed.final.items():
         if now.get(path) is not observed.nodes[path]:
             undone.append(path)  # a failure node
-        elif now[path].phase is not phase or now[path].state.try_ == 0:
+        elif now[path].phase is not phase or now[path].state is not observed.states[path]:
             assert phase is not P.SUCCEEDED, f"{path} had succeeded"
             undone.append(path)
     observed.resumed_graph_calls |= {path for path in undone if path in now and now[path].child is not None}
@@ -152,6 +153,7 @@ def check(sim: Simulation) -> None:
     nodes = list(engine.nodes())
     phases = {node.path: node.phase for node in nodes}
     observed.nodes = {node.path: node for node in nodes}
+    observed.states = {node.path: node.state for node in nodes}
     assert len(phases) == len(nodes)
     for path, phase in observed.final.items():
         assert phases.get(path) is phase, f"{path} was {phase}, and is {phases.get(path)}"

@@ -177,6 +177,16 @@ def test_retried_calls_beyond_the_concurrency_of_a_map_start_no_others() -> None
     assert run.running == ["m.3.n0@1.1"]
 
 
+def test_node_that_timed_out_before_it_ran_stays_so_when_another_is_retried() -> None:
+    slow = task("slow", deadline=60)
+    root = workflow("wf", node("n0", "free"), node("n1", "free"), node("n2", "slow"), policy=AT_THE_END)
+    run = Simulation(document(root, FREE, slow), limits=Limits(max_parallelism=1))
+    run.fire("n2", "deadline")
+    run.fail("n0")
+    run.retry("n0")
+    assert run.phases == {"n0": "READY", "n1": "RUNNING", "n2": "TIMED_OUT"}
+
+
 # ------------------------------------------------------------------------------- ended executions
 
 
