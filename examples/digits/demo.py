@@ -40,13 +40,13 @@ class Terminated(BaseException):
 def main() -> int:
     """Run the demo and return the exit code."""
     arguments = _arguments()
-    signal.signal(signal.SIGTERM, _raise_terminated)
+    signal.signal(signal.SIGTERM, raise_terminated)
     try:
         with running_dev() as dev:
             name = run_pipeline()
             show_results(name, dev)
             if arguments.keep:
-                _say("\neverything keeps running until Ctrl-C")
+                say("\neverything keeps running until Ctrl-C")
                 signal.pause()
     except DemoFailed as error:
         print(f"\nerror: {error}", file=sys.stderr)
@@ -55,7 +55,7 @@ def main() -> int:
         return 0 if arguments.keep else 130
     except Terminated:
         return 143
-    _say("\nstopped all processes")
+    say("\nstopped all processes")
     return 0
 
 
@@ -65,11 +65,13 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _raise_terminated(_number: int, _frame: object) -> None:
+def raise_terminated(_number: int, _frame: object) -> None:
+    """Handle a signal by `Terminated`, so that everything started is stopped."""
     raise Terminated
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print a line at once, also into a pipe."""
     print(text, flush=True)
 
 
@@ -87,7 +89,7 @@ def _environment() -> dict[str, str]:
 def running_dev() -> Iterator[dict[str, Any]]:
     """Run `flytemp dev` as a child process that ends with this process; yield its state file."""
     arguments = ["dev", "--port", "0", "--ui-port", "0"]
-    _say(f"$ flytemp {' '.join(arguments)}")
+    say(f"$ flytemp {' '.join(arguments)}")
     STATE.mkdir(exist_ok=True)
     with LOG.open("ab") as log:
         child = spawn_tethered(
@@ -139,7 +141,7 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
 
 def flytemp(*arguments: str) -> None:
     """Run a command on this terminal."""
-    _say(f"\n$ flytemp {' '.join(arguments)}")
+    say(f"\n$ flytemp {' '.join(arguments)}")
     code = subprocess.run(command_line(arguments), cwd=HERE, env=_environment(), check=False).returncode
     if code != 0:
         raise DemoFailed(f"`flytemp {arguments[0]}` ended with exit code {code}; the worker's log is {LOG}")
@@ -162,18 +164,18 @@ def show_results(name: str, dev: dict[str, Any]) -> None:
     execution = json.loads(text)
     outputs = execution["outputs"]
     metrics = outputs["metrics"]
-    _say("\nResults")
-    _say(f"  best model         {metrics['model']}")
-    _say(f"  test accuracy      {metrics['accuracy']:.4f} of {metrics['test_samples']} images")
-    _say(f"  macro F1           {metrics['macro_f1']:.4f}")
-    _say(f"  most confused      {_most_confused(metrics['confusion'])}")
-    _say("\nLocations")
-    _say(f"  confusion matrix   {local_path(outputs['confusion_picture']['uri'])}")
-    _say(f"  model              {local_path(outputs['best_model']['uri'])}")
-    _say(f"  record and logs    {local_path(execution['metadata_uri'])}")
-    _say(f"  Temporal UI        {ui_of(execution, dev)}")
-    _say("\nThe UI runs as long as the server. To keep both, use `just demo --keep`, or later")
-    _say(f"`flytemp dev` in {HERE}")
+    say("\nResults")
+    say(f"  best model         {metrics['model']}")
+    say(f"  test accuracy      {metrics['accuracy']:.4f} of {metrics['test_samples']} images")
+    say(f"  macro F1           {metrics['macro_f1']:.4f}")
+    say(f"  most confused      {_most_confused(metrics['confusion'])}")
+    say("\nLocations")
+    say(f"  confusion matrix   {local_path(outputs['confusion_picture']['uri'])}")
+    say(f"  model              {local_path(outputs['best_model']['uri'])}")
+    say(f"  record and logs    {local_path(execution['metadata_uri'])}")
+    say(f"  Temporal UI        {ui_of(execution, dev)}")
+    say("\nThe UI runs as long as the server. To keep both, use `just demo --keep`, or later")
+    say(f"`flytemp dev` in {HERE}")
 
 
 def _most_confused(confusion: list[list[int]]) -> str:

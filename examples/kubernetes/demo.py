@@ -28,7 +28,7 @@ from typing import Any
 
 import yaml
 
-from examples.digits.demo import DemoFailed, Terminated, command_line
+from examples.digits.demo import DemoFailed, Terminated, command_line, raise_terminated, say
 from flytemp.store import open_store
 from flytemp_worker.devserver import spawn_tethered
 from infra.testcluster import Cluster, ClusterError, S3Server, images
@@ -71,14 +71,14 @@ class Place:
 def main() -> int:
     """Run the demo and return the exit code."""
     arguments = _arguments()
-    signal.signal(signal.SIGTERM, _raise_terminated)
+    signal.signal(signal.SIGTERM, raise_terminated)
     try:
         with ExitStack() as stack:
             place = prepare(stack)
             run_pipeline(place)
             if arguments.keep:
-                _say("\neverything keeps running until Ctrl-C; to use `flytemp` and `kubectl` in another terminal, run")
-                _say(f"  cd {PROJECT} && . {VARIABLES}")
+                say("\neverything keeps running until Ctrl-C; to use `flytemp` and `kubectl` in another terminal, run")
+                say(f"  cd {PROJECT} && . {VARIABLES}")
                 with suppress(KeyboardInterrupt):
                     signal.pause()
     except (DemoFailed, ClusterError) as error:
@@ -89,7 +89,7 @@ def main() -> int:
     except Terminated:
         return 143
     shutil.rmtree(RUN, ignore_errors=True)
-    _say("\nstopped all processes")
+    say("\nstopped all processes")
     return 0
 
 
@@ -97,14 +97,6 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run the digits pipeline on a Kubernetes of its own")
     parser.add_argument("--keep", action="store_true", help="keep the cluster, the server and the pods until Ctrl-C")
     return parser.parse_args()
-
-
-def _raise_terminated(_number: int, _frame: object) -> None:
-    raise Terminated
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
 
 
 # ------------------------------------------------------------------------------------------- prepare
@@ -115,13 +107,13 @@ def prepare(stack: ExitStack) -> Place:
     stack.enter_context(_alone())
     cluster = stack.enter_context(_running_cluster())
     _remove_leftovers(cluster)
-    _say("preparing the image (the first time takes some minutes)")
+    say("preparing the image (the first time takes some minutes)")
     image = images.digits_image(cluster)
     store = S3Server.start(RUN / "s3", address=cluster.bridge_ip)
     stack.callback(store.stop)
     stack.enter_context(_one_gpu(cluster))
     namespace = stack.enter_context(_namespace(cluster))
-    _say(f"namespace {namespace}, image {image}")
+    say(f"namespace {namespace}, image {image}")
     _allow_worker(cluster, namespace)
     _keep_credentials(cluster, namespace, store.environment)
     _write_project()
@@ -165,7 +157,7 @@ def _running_cluster() -> Iterator[Cluster]:
     with folder.with_name(f"{folder.name}.users").open("a") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
         cluster = Cluster.start()
-        _say(f"cluster {cluster.server}")
+        say(f"cluster {cluster.server}")
         try:
             yield cluster
         finally:
@@ -242,7 +234,7 @@ def _write_environment(place: Place) -> None:
 def _running_dev(place: Place) -> Iterator[None]:
     """Run `flytemp dev` as a child process: a Temporal server, and a worker that runs tasks as pods."""
     arguments = ["dev", "--port", "0", "--ui-port", "0"]
-    _say(f"$ flytemp {' '.join(arguments)}")
+    say(f"$ flytemp {' '.join(arguments)}")
     with LOG.open("ab") as log:
         child = spawn_tethered(
             command_line(arguments), cwd=PROJECT, env=place.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -286,7 +278,7 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
 
 def flytemp(place: Place, *arguments: str) -> None:
     """Run a command on this terminal."""
-    _say(f"\n$ flytemp {' '.join(arguments)}")
+    say(f"\n$ flytemp {' '.join(arguments)}")
     code = subprocess.run(command_line(arguments), cwd=PROJECT, env=place.environment, check=False).returncode
     if code != 0:
         raise DemoFailed(f"`flytemp {arguments[0]}` ended with exit code {code}; logs are below {PROJECT / '.flytemp'}")
@@ -312,26 +304,26 @@ def show_results(place: Place, outputs: dict[str, Any]) -> None:
     folder, _, file = outputs["confusion_picture"]["uri"].rpartition("/")
     PICTURE.write_bytes(open_store(folder).read(file))
     metrics = outputs["metrics"]
-    _say("\nResults")
-    _say(f"  best model         {metrics['model']}")
-    _say(f"  test accuracy      {metrics['accuracy']:.4f} of {metrics['test_samples']} images")
-    _say(f"  macro F1           {metrics['macro_f1']:.4f}")
-    _say(f"  confusion matrix   {PICTURE}")
-    _say(f"  model              {outputs['best_model']['uri']}")
+    say("\nResults")
+    say(f"  best model         {metrics['model']}")
+    say(f"  test accuracy      {metrics['accuracy']:.4f} of {metrics['test_samples']} images")
+    say(f"  macro F1           {metrics['macro_f1']:.4f}")
+    say(f"  confusion matrix   {PICTURE}")
+    say(f"  model              {outputs['best_model']['uri']}")
 
 
 def show_pods(place: Place, execution: dict[str, Any]) -> None:
     """Print the pods, and check that each task had a pod and one had the GPU."""
     command = ("get", "pods", "--namespace", place.namespace, "--sort-by", ".metadata.creationTimestamp")
-    _say(f"\n$ kubectl {' '.join(command)}")
-    _say(place.cluster.kubectl(*command, "--output", f"custom-columns={COLUMNS}").rstrip())
+    say(f"\n$ kubectl {' '.join(command)}")
+    say(place.cluster.kubectl(*command, "--output", f"custom-columns={COLUMNS}").rstrip())
     pods = json.loads(place.cluster.kubectl(*command, "--output", "json"))["items"]
     wanted = {node["id"] for node in execution["nodes"] if node["kind"] == "task"}
     found = {pod["metadata"]["annotations"]["flytemp.dev/path"] for pod in pods}
     with_gpu = [pod for pod in pods if GPU in pod["spec"]["containers"][0]["resources"]["limits"]]
     if found != wanted or len(with_gpu) != 1:
         raise DemoFailed(f"the tasks are {sorted(wanted)}, the pods are of {sorted(found)}, {len(with_gpu)} had a GPU")
-    _say(f"\n{len(wanted)} tasks, each in its own pod; one of them had a GPU")
+    say(f"\n{len(wanted)} tasks, each in its own pod; one of them had a GPU")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +24,17 @@ _execution = click.argument("execution", shell_complete=complete_executions(runn
 _approval_gate = click.argument("gate", shell_complete=complete_gates("approve"))
 
 
-@click.command("approve", cls=Command)
-@_execution
-@_approval_gate
-@click.option("--reason", default="", metavar="TEXT", help="The reason, stored with the answer")
-@pass_session
+def _approval_command(name: str, reason_help: str) -> Callable[[Callable[..., None]], click.Command]:
+    """Return a decorator that makes a function the command ``name`` with the arguments of an answer to an approval."""
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        reason = click.option("--reason", default="", metavar="TEXT", help=reason_help)
+        return click.command(name, cls=Command)(_execution(_approval_gate(reason(pass_session(function)))))
+
+    return decorate
+
+
+@_approval_command("approve", "The reason, stored with the answer")
 def approve(session: Session, execution: str, gate: str, reason: str) -> None:
     """Approve a gate. The answer is kept if the run has not reached the gate yet.
 
@@ -42,11 +48,7 @@ def approve(session: Session, execution: str, gate: str, reason: str) -> None:
     _show_answer(session, execution, gate, "is approved", {"approved": True, "reason": reason}, nodes)
 
 
-@click.command("reject", cls=Command)
-@_execution
-@_approval_gate
-@click.option("--reason", default="", metavar="TEXT", help="The reason, shown in the node's error")
-@pass_session
+@_approval_command("reject", "The reason, shown in the node's error")
 def reject(session: Session, execution: str, gate: str, reason: str) -> None:
     """Reject an approval: the gate's node becomes FAILED. The answer is kept if the run has not reached the gate yet.
 

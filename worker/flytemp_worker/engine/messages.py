@@ -22,6 +22,15 @@ class _OfTry:
     try_: int
 
 
+@dataclass(frozen=True, slots=True)
+class _OfChunk:
+    """``chunk`` is the number of a chunk of a map; -1 for the execution of a launch plan."""
+
+    node: str
+    chunk: int
+    attempt: int
+
+
 # ------------------------------------------------------------------------------------------ events
 
 
@@ -75,16 +84,13 @@ class IOCompleted:
 
 
 @dataclass(frozen=True, slots=True)
-class ChildClosed:
+class ChildClosed(_OfChunk):
     """The execution of a launch plan, or a chunk of a map, has ended.
 
     ``phase`` is a final one, or LOST for a chunk that closed without a result. ``outputs`` are inline, or stored at
     ``outputs_uri``. ``counts`` are the numbers of a chunk's calls that succeeded and failed.
     """
 
-    node: str
-    chunk: int
-    attempt: int
     phase: str
     outputs: dict[str, Json] | None = None
     outputs_uri: str | None = None
@@ -94,12 +100,9 @@ class ChildClosed:
 
 
 @dataclass(frozen=True, slots=True)
-class SlotsReleased:
+class SlotsReleased(_OfChunk):
     """All calls of a chunk have started, and at most ``width`` of them are open."""
 
-    node: str
-    chunk: int
-    attempt: int
     width: int
 
 
@@ -261,12 +264,9 @@ class StartChunk:
 
 
 @dataclass(frozen=True, slots=True)
-class CancelChild:
+class CancelChild(_OfChunk):
     """Stop what `StartChild` or `StartChunk` started."""
 
-    node: str
-    chunk: int
-    attempt: int
     reason: str
 
 
@@ -278,12 +278,9 @@ class BroadcastToChunks:
 
 
 @dataclass(frozen=True, slots=True)
-class IncreaseAllocation:
+class IncreaseAllocation(_OfChunk):
     """Send a chunk an `AllocationIncreased`."""
 
-    node: str
-    chunk: int
-    attempt: int
     width: int
 
 
