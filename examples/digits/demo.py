@@ -98,19 +98,19 @@ def running_dev() -> Iterator[dict[str, Any]]:
     try:
         yield _wait_until_ready(child)
     finally:
-        _stop(child)
+        stop_child(child, STOP_SECONDS)
 
 
 def _wait_until_ready(child: subprocess.Popen[bytes]) -> dict[str, Any]:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if child.poll() is not None:
-            raise DemoFailed(f"`flytemp dev` ended with exit code {child.returncode}:\n{_last_words()}")
+            raise DemoFailed(f"`flytemp dev` ended with exit code {child.returncode}:\n{end_of_log(LOG)}")
         state = _state_of(child)
         if state is not None:
             return state
         time.sleep(0.1)
-    raise DemoFailed(f"`flytemp dev` is not ready after {START_SECONDS} s:\n{_last_words()}")
+    raise DemoFailed(f"`flytemp dev` is not ready after {START_SECONDS} s:\n{end_of_log(LOG)}")
 
 
 def _state_of(child: subprocess.Popen[bytes]) -> dict[str, Any] | None:
@@ -122,17 +122,18 @@ def _state_of(child: subprocess.Popen[bytes]) -> dict[str, Any] | None:
     return state if isinstance(state, dict) and state.get("pid") == child.pid else None
 
 
-def _last_words() -> str:
-    lines = LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
-    return "\n".join([*lines, f"(all of it: {LOG})"])
+def end_of_log(log: Path) -> str:
+    """Return the last lines of a log file, and where all of it is."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+    return "\n".join([*lines, f"(all of it: {log})"])
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    """Stop the child with TERM, so that it stops its worker and server; ignore a second Ctrl-C meanwhile."""
+def stop_child(child: subprocess.Popen[bytes], seconds: float) -> None:
+    """Stop the child with TERM, so that it stops its worker and server; kill it after ``seconds``."""
     if child.poll() is None:
         child.send_signal(signal.SIGTERM)
     try:
-        child.wait(STOP_SECONDS)
+        child.wait(seconds)
     except BaseException:
         child.kill()
         child.wait()

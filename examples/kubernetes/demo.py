@@ -28,7 +28,7 @@ from typing import Any
 
 import yaml
 
-from examples.digits.demo import DemoFailed, Terminated, command_line, raise_terminated, say
+from examples.digits.demo import DemoFailed, Terminated, command_line, end_of_log, raise_terminated, say, stop_child
 from flytemp.store import open_store
 from flytemp_worker.devserver import spawn_tethered
 from infra.testcluster import Cluster, ClusterError, S3Server, images
@@ -243,34 +243,18 @@ def _running_dev(place: Place) -> Iterator[None]:
         _wait_until_ready(child)
         yield
     finally:
-        _stop(child)
+        stop_child(child, STOP_SECONDS)
 
 
 def _wait_until_ready(child: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if child.poll() is not None:
-            raise DemoFailed(f"`flytemp dev` ended with exit code {child.returncode}:\n{_last_words()}")
+            raise DemoFailed(f"`flytemp dev` ended with exit code {child.returncode}:\n{end_of_log(LOG)}")
         if (PROJECT / ".flytemp" / "dev.json").exists():
             return
         time.sleep(0.1)
-    raise DemoFailed(f"`flytemp dev` is not ready after {START_SECONDS} s:\n{_last_words()}")
-
-
-def _last_words() -> str:
-    lines = LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
-    return "\n".join([*lines, f"(all of it: {LOG})"])
-
-
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    if child.poll() is None:
-        child.send_signal(signal.SIGTERM)
-    try:
-        child.wait(STOP_SECONDS)
-    except BaseException:
-        child.kill()
-        child.wait()
-        raise
+    raise DemoFailed(f"`flytemp dev` is not ready after {START_SECONDS} s:\n{end_of_log(LOG)}")
 
 
 # ----------------------------------------------------------------------------------------------- run

@@ -27,13 +27,7 @@ command = LazyGroup(
         "launch-plan": Entry(f"{_HERE}:launch_plan", "Show interface, workflow and versions of a launch plan"),
         "entity": Entry(f"{_HERE}:entity", "Show the entity registered under a name or URN"),
     },
-    aliases={
-        "executions": "execution",
-        "workflows": "workflow",
-        "tasks": "task",
-        "launch-plans": "launch-plan",
-        "launchplan": "launch-plan",
-    },
+    aliases={f"{name}s": name for name in ("execution", "workflow", "task", "launch-plan")} | {"launchplan": "launch-plan"},
     help="Show one execution or registered entity. `flytemp list` shows the names.",
 )
 

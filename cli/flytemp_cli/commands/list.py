@@ -30,10 +30,7 @@ command = LazyGroup(
         "launch-plans": Entry(f"{_HERE}:launch_plans", "List registered launch plans and their latest versions"),
     },
     aliases={
-        "execution": "executions",
-        "workflow": "workflows",
-        "task": "tasks",
-        "launch-plan": "launch-plans",
+        **{name.removesuffix("s"): name for name in ("executions", "workflows", "tasks", "launch-plans")},
         "launchplans": "launch-plans",
     },
     help="List executions, waiting gates and registered entities of one project and domain.",
