@@ -67,10 +67,6 @@ def document_key(entity: EntityId) -> str:
     return f"{folder}/{check_entity(entity.name)}/versions/{entity.version}.json"
 
 
-def versions_folder(entity: EntityId) -> str:
-    return f"{entity_folder(entity.kind, entity.project, entity.domain)}/{check_entity(entity.name)}/versions"
-
-
 def latest_folder(entity: EntityId) -> str:
     return f"{entity_folder(entity.kind, entity.project, entity.domain)}/{check_entity(entity.name)}/latest"
 
