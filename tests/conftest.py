@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import signal
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import FrameType
@@ -39,19 +42,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the tests marked long only: full products, chaos and large sizes")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Select the short or the long tests, and group them for pytest-xdist.
-
-    A module is a group, as its fixtures start servers. All tests of the cluster are one group, as they share the cluster.
-    """
+    """Select the short or the long tests, and group them for pytest-xdist: a module is a group, as its fixtures start servers."""
     is_long = config.getoption("--long")
     selected = [item for item in items if (item.get_closest_marker("long") is not None) == is_long]
     if len(selected) < len(items):
         config.hook.pytest_deselected(items=list(set(items).difference(selected)))
         items[:] = selected
     for item in items:
-        group = "kubernetes" if item.get_closest_marker("kubernetes") else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a test that breaks parts of the shared cluster while no other process of the tests uses the cluster."""
+    if item.get_closest_marker("kubernetes") is None:
+        return (yield)
+    with cluster_lock(exclusive=item.get_closest_marker("breaks_cluster") is not None):
+        return (yield)
+
+
+@contextlib.contextmanager
+def cluster_lock(*, exclusive: bool) -> Iterator[None]:
+    """Hold the lock of the test cluster, alone or with other tests.
+
+    Each test passes through a second lock first. A test that waits to be alone holds that lock, so no further test can start.
+    """
+    folder = Path(tempfile.gettempdir())
+    with (folder / "flytemp-tests-entry.lock").open("a") as entry, (folder / "flytemp-tests-cluster.lock").open("a") as cluster:
+        fcntl.flock(entry, fcntl.LOCK_EX)
+        fcntl.flock(cluster, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        fcntl.flock(entry, fcntl.LOCK_UN)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -136,6 +136,7 @@ def test_every_node_is_a_pod(pods_installation: Installation, cluster: Kubernete
     assert "doubling 3" in pods_installation.flytemp("logs", "diamond-1", "n0").stdout
 
 
+@pytest.mark.breaks_cluster
 def test_why_a_node_waits_is_shown_while_it_waits(
     pods_installation: Installation, own_cluster: Cluster, tasks_namespace: str
 ) -> None:

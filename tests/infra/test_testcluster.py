@@ -31,6 +31,7 @@ def test_container_above_its_memory_limit_is_killed(own_cluster: Cluster, namesp
     assert (end["reason"], end["exitCode"]) == ("OOMKilled", 137)
 
 
+@pytest.mark.breaks_cluster
 def test_pod_waits_for_a_gpu(own_cluster: Cluster, namespace: str) -> None:
     own_cluster.set_gpus(own_cluster.node_name, 0)
     pods.create(own_cluster, namespace, pods.shell("trainer", "true", limits={"nvidia.com/gpu": "1"}))
@@ -103,6 +104,7 @@ def test_deleted_kwok_pod_disappears(own_cluster: Cluster, namespace: str) -> No
     eventually("pod gone", lambda: own_cluster.api.find(path) is None)
 
 
+@pytest.mark.breaks_cluster
 def test_killed_api_server_keeps_its_state(own_cluster: Cluster, namespace: str) -> None:
     pods.create(own_cluster, namespace, pods.shell("before", "true"))
     own_cluster.kill_apiserver()
@@ -113,6 +115,7 @@ def test_killed_api_server_keeps_its_state(own_cluster: Cluster, namespace: str)
     assert pods.ended(own_cluster, namespace, "before")["status"]["phase"] == "Succeeded"
 
 
+@pytest.mark.breaks_cluster
 def test_node_without_its_kubelet_is_lost_and_recovers(own_cluster: Cluster, namespace: str) -> None:
     pods.create(own_cluster, namespace, pods.shell("stranded", "sleep 1000"))
     pods.when(own_cluster, namespace, "stranded", "runs", lambda pod: pod["status"]["phase"] == "Running")

@@ -285,6 +285,7 @@ async def test_missing_image_fails_after_its_limit(start_backend: StartBackend, 
     assert "no/such" in (await bench.reported(phase="starting", message=bool))["message"]
 
 
+@pytest.mark.breaks_cluster
 async def test_pod_that_waits_for_a_gpu_reports_the_reason(
     start_backend: StartBackend, program: Project, own_cluster: Cluster
 ) -> None:
@@ -492,6 +493,7 @@ async def test_missing_namespace_is_named(start_backend: StartBackend, program: 
         await bench.run(program.invocation("add", {"a": 1, "b": 2}))
 
 
+@pytest.mark.breaks_cluster
 async def test_tasks_survive_an_outage_of_the_api_server(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str
 ) -> None:

@@ -166,6 +166,7 @@ async def test_pod_of_a_removed_node_is_charged_to_the_platform(
     await until_no_pods(own_cluster, namespace)
 
 
+@pytest.mark.breaks_cluster
 async def test_pod_survives_a_short_outage_of_its_node(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, policy: Policy
 ) -> None:
