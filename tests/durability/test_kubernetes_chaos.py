@@ -15,7 +15,13 @@ from infra.testcluster.pytest_fixtures import cluster, own_cluster, s3_server, t
 
 __all__ = ["cluster", "own_cluster", "s3_server", "task_image"]
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.e2e, pytest.mark.durability, pytest.mark.breaks_cluster, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.kubernetes,
+    pytest.mark.e2e,
+    pytest.mark.durability,
+    pytest.mark.breaks_cluster,
+    pytest.mark.timeout(1800),
+]
 
 FAILURES = {
     "worker killed", "pod deleted", "container killed", "watches cut", "requests disturbed", "API server killed",
