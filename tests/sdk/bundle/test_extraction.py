@@ -62,7 +62,7 @@ def test_extracted_bundle_is_not_read_again(store: ObjectStore, cache: Path, pac
 
 
 def test_missing_bundle_is_not_found(store: ObjectStore, cache: Path, packed: PackedBundle) -> None:
-    with pytest.raises(NotFound, match="is not in the store") as caught:
+    with pytest.raises(NotFound, match=packed.ref.digest[:12]) as caught:
         extract(store, packed.ref, cache)
     assert "register the program again" in (caught.value.hint or "")
     assert not cache.exists()
@@ -94,7 +94,7 @@ def test_damaged_bundle_is_refused(
 
 def test_bundle_over_the_size_limit_is_refused(store: ObjectStore, cache: Path, packed: PackedBundle) -> None:
     store_bundle(store, packed)
-    with pytest.raises(CorruptData, match="the limit is"):
+    with pytest.raises(CorruptData, match=packed.ref.digest[:12]):
         extract(store, packed.ref.model_copy(update={"size": 2**40}), cache)
 
 
@@ -155,7 +155,7 @@ def test_hostile_archive_is_refused(store: ObjectStore, tmp_path: Path, members:
     (tmp_path / "outside").mkdir()
     ref = _hostile(store, members)
     before = set(tmp_path.rglob("*"))
-    with pytest.raises(CorruptData, match="is not a code bundle") as caught:
+    with pytest.raises(CorruptData, match=ref.digest[:12]) as caught:
         extract(store, ref, tmp_path / "cache")
     assert "register the program again" in (caught.value.hint or "")
     assert set(tmp_path.rglob("*")) - before == {tmp_path / "cache"}
@@ -163,8 +163,9 @@ def test_hostile_archive_is_refused(store: ObjectStore, tmp_path: Path, members:
 
 
 def test_archive_that_is_not_a_tar_is_refused(store: ObjectStore, cache: Path) -> None:
-    with pytest.raises(CorruptData, match="is not a code bundle"):
-        extract(store, _as_bundle(store, b"just text" * 200), cache)
+    ref = _as_bundle(store, b"just text" * 200)
+    with pytest.raises(CorruptData, match=ref.digest[:12]):
+        extract(store, ref, cache)
 
 
 def test_empty_project(store: ObjectStore, cache: Path, tmp_path: Path) -> None:
@@ -184,7 +185,7 @@ def test_full_disk_leaves_nothing(store: ObjectStore, cache: Path, packed: Packe
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "rename", full)
-    with pytest.raises(StoreError, match="No space left") as caught:
+    with pytest.raises(StoreError, match="No space left on device") as caught:
         extract(store, packed.ref, cache)
     assert "free some space" in (caught.value.hint or "")
     assert list(cache.iterdir()) == []
@@ -193,7 +194,7 @@ def test_full_disk_leaves_nothing(store: ObjectStore, cache: Path, packed: Packe
 def test_cache_below_a_file_is_an_error(store: ObjectStore, tmp_path: Path, packed: PackedBundle) -> None:
     store_bundle(store, packed)
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot extract a code bundle"):
+    with pytest.raises(StoreError, match="file/cache"):
         extract(store, packed.ref, tmp_path / "file" / "cache")
 
 

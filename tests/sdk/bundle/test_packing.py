@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import shutil
 import socket
 import tarfile
@@ -72,7 +73,7 @@ def test_root_of_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_root_of_a_missing_path_is_not_found(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="does not exist"):
+    with pytest.raises(NotFound, match=r"absent\.py"):
         find_project_root(tmp_path / "absent.py")
 
 
@@ -206,13 +207,13 @@ def test_ignore_files_above_the_repository_do_not_apply(tmp_path: Path) -> None:
 
 def test_ignore_file_that_is_not_text_is_refused(root: Path) -> None:
     (root / ".gitignore").write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match=r"cannot read .*\.gitignore"):
+    with pytest.raises(InputError, match=r"\.gitignore"):
         pack(root)
 
 
 def test_invalid_pattern_is_refused(root: Path) -> None:
     (root / ".flytempignore").write_text("ok\n!\n")
-    with pytest.raises(InputError, match=r"\.flytempignore:2: '!' is not a pattern") as caught:
+    with pytest.raises(InputError, match="'!'") as caught:
         pack(root)
     assert caught.value.location is not None
     assert caught.value.location.line == 2
@@ -244,7 +245,7 @@ def test_link_out_of_the_root_is_refused(root: Path, target: str) -> None:
     _project(root.parent, {"outside/a.py": ""})
     (root / "sub").mkdir()
     (root / "sub" / "link").symlink_to(target if target.startswith("/") else f"../{target}")
-    with pytest.raises(InputError, match="outside the bundle's root") as caught:
+    with pytest.raises(InputError, match="/sub/link") as caught:
         pack(root)
     assert "add '/sub/link' to" in (caught.value.hint or "")
     _project(root, {".flytempignore": "/sub/link\n"})
@@ -257,14 +258,14 @@ def test_link_through_a_link_out_of_the_root_is_refused(root: Path) -> None:
     (root / "hidden" / "out").symlink_to(root.parent / "outside")
     (root / "a.py").symlink_to("hidden/out/a.py")
     _project(root, {".flytempignore": "/hidden/\n"})
-    with pytest.raises(InputError, match="outside the bundle's root"):
+    with pytest.raises(InputError, match=r"/a\.py"):
         pack(root)
 
 
 def test_link_to_an_excluded_folder_is_refused(root: Path) -> None:
     _project(root, {"a.py": "", "big/x": "", ".gitignore": "/big/\n"})
     (root / "link").symlink_to("big")
-    with pytest.raises(InputError, match="link is a link to big, which is not in the bundle"):
+    with pytest.raises(InputError, match=r"\blink\b.*\bbig\b"):
         pack(root)
 
 
@@ -284,20 +285,20 @@ def test_root_may_be_a_link(root: Path) -> None:
 
 def test_pipes_and_sockets_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(root / "pipe")
-    with pytest.raises(InputError, match="is a pipe, not a file") as caught:
+    with pytest.raises(InputError, match="/pipe") as caught:
         pack(root)
     assert "add '/pipe' to" in (caught.value.hint or "")
     (root / "pipe").unlink()
     monkeypatch.chdir(root)  # a socket's path must be short
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("s")
-        with pytest.raises(InputError, match="is a socket, not a file"):
+        with pytest.raises(InputError, match="/s "):
             pack(root)
 
 
 def test_link_to_a_device_is_refused(root: Path) -> None:
     (root / "null").symlink_to("/dev/null")
-    with pytest.raises(InputError, match="outside the bundle's root"):
+    with pytest.raises(InputError, match="/null"):
         pack(root)
 
 
@@ -308,8 +309,8 @@ def test_size_limit_names_the_largest_files(root: Path) -> None:
     _project(root, {"small.py": "x", "model.bin": "x" * 3_000_000, "data/train.csv": "y" * 20_000})
     with pytest.raises(LimitExceeded) as caught:
         pack(root, limit_bytes=1_000_000)
-    assert "2.9 MiB in 3 files" in caught.value.message
-    assert "model.bin (2.9 MiB), data/train.csv (20 KiB), small.py (1 bytes)" in caught.value.message
+    text = str(caught.value)
+    assert text.index("model.bin") < text.index("data/train.csv") < text.index("small.py")
     assert ".flytempignore" in (caught.value.hint or "")
 
 
@@ -321,7 +322,7 @@ def test_size_at_the_limit_is_packed(root: Path) -> None:
 def test_too_many_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "MAX_FILES", 3)
     _project(root, {f"{number}.py": "" for number in range(4)})
-    with pytest.raises(LimitExceeded, match="more than 3 files"):
+    with pytest.raises(LimitExceeded, match=r"\b3\b"):
         pack(root)
 
 
@@ -332,7 +333,7 @@ def test_unreadable_file_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch)
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "read_bytes", forbidden)
-    with pytest.raises(InputError, match=r"cannot read .*a\.py: Permission denied"):
+    with pytest.raises(InputError, match=r"/a\.py\b.*Permission denied"):
         pack(root)
 
 
@@ -347,7 +348,7 @@ def test_import_roots_are_kept_in_order(root: Path) -> None:
 @pytest.mark.parametrize("text", ["..", "src/../..", "/abs", "absent", "src/a.py"])
 def test_invalid_import_root_is_refused(root: Path, text: str) -> None:
     _project(root, {"src/a.py": ""})
-    with pytest.raises(InputError, match="the import root"):
+    with pytest.raises(InputError, match=re.escape(repr(text))):
         pack(root, import_roots=(text,))
 
 

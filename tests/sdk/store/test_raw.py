@@ -126,7 +126,7 @@ def test_open_uri_writes_and_reads_text(base: str) -> None:
     ],
 )
 def test_missing_files_are_not_found(base: str, tmp_path: Path, call: Callable[[str, Path], object]) -> None:
-    with pytest.raises(NotFound, match=r"absent does not exist") as caught:
+    with pytest.raises(NotFound, match="/absent") as caught:
         call(raw.join(base, "absent"), tmp_path)
     assert caught.value.hint
     assert not (tmp_path / "out").exists()
@@ -134,14 +134,14 @@ def test_missing_files_are_not_found(base: str, tmp_path: Path, call: Callable[[
 
 def test_file_is_not_a_folder(base: str, tree: Path) -> None:
     raw.upload_directory(tree, base)
-    with pytest.raises(NotFound, match="is a file, not a folder"):
+    with pytest.raises(NotFound, match=r"/a\.txt"):
         raw.list_directory(raw.join(base, "a.txt"))
 
 
 def test_upload_of_a_missing_file_is_an_error(base: str, tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="does not exist"):
+    with pytest.raises(NotFound, match="/absent"):
         raw.upload_file(tmp_path / "absent", raw.join(base, "x"))
-    with pytest.raises(NotFound, match="does not exist"):
+    with pytest.raises(NotFound, match="/absent"):
         raw.upload_directory(tmp_path / "absent", raw.join(base, "x"))
 
 
@@ -150,7 +150,7 @@ def test_failed_download_leaves_nothing(tmp_path: Path, tree: Path, monkeypatch:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(StoreError, match="No space left"):
+    with pytest.raises(StoreError, match=os.strerror(errno.ENOSPC)):
         raw.download_file(f"file://{tree}/a.txt", tmp_path / "new" / "out")
     assert list((tmp_path / "new").iterdir()) == []
 
@@ -164,7 +164,7 @@ def test_upload_below_a_file_is_an_error(tree: Path) -> None:
 def test_names_that_lead_out_of_the_folder_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = raw.RawEntry("..\\evil", "memory://x/evil", False, 1)
     monkeypatch.setattr(raw, "list_directory", lambda uri: [entry])
-    with pytest.raises(InputError, match="not a file name"):
+    with pytest.raises(InputError, match="evil"):
         raw.download_directory("memory://x", tmp_path / "out")
 
 
@@ -226,9 +226,9 @@ def test_web_address_is_read(site: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "kind", "text"),
     [
-        ("absent", NotFound, "answered 404"),
-        ("secret", StoreError, "answered 403"),
-        ("cut", StoreError, "4 bytes early"),
+        ("absent", NotFound, "404"),
+        ("secret", StoreError, "403"),
+        ("cut", StoreError, "4 bytes"),
     ],
 )
 def test_missing_web_address_is_not_found(site: str, tmp_path: Path, page: str, kind: type[Exception], text: str) -> None:
@@ -238,16 +238,16 @@ def test_missing_web_address_is_not_found(site: str, tmp_path: Path, page: str, 
 
 
 def test_unreachable_web_server_is_an_error(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(StoreError, match="Connection refused"):
+    with pytest.raises(StoreError, match=os.strerror(errno.ECONNREFUSED)):
         raw.download_file("http://127.0.0.1:1/x", tmp_path / "out")
 
 
 def test_web_address_cannot_be_written(tree: Path) -> None:
-    with pytest.raises(NotSupported, match="read-only"):
+    with pytest.raises(NotSupported, match=r"https://example\.org/x"):
         raw.upload_file(tree / "a.txt", "https://example.org/x")
-    with pytest.raises(NotSupported, match="read-only"):
+    with pytest.raises(NotSupported, match=r"https://example\.org/x"):
         raw.open_uri("https://example.org/x", "w")
-    with pytest.raises(NotSupported, match="cannot be listed"):
+    with pytest.raises(NotSupported, match=r"https://example\.org/x"):
         raw.list_directory("https://example.org/x")
 
 
@@ -262,7 +262,7 @@ def test_folder_without_a_name_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
 
     bucket = Bucket()
     monkeypatch.setattr(raw, "file_system", lambda uri: (bucket, "b/d"))
-    with pytest.raises(InputError, match="a folder without a name"):
+    with pytest.raises(InputError, match="s3://b/d"):
         raw.download_directory("s3://b/d", tmp_path)
     bucket.entries = [("b/d/", "file"), ("b/d/x", "file")]
     assert [entry.name for entry in raw.list_directory("s3://b/d")] == ["x"]

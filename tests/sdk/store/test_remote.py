@@ -104,7 +104,7 @@ def test_lost_answer_is_resolved_by_the_mark(monkeypatch: pytest.MonkeyPatch, bu
 def test_lost_request_is_an_error(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
     store, _ = _store(monkeypatch, bucket)
     bucket.answers = [lambda: TimeoutError("no answer")]
-    with pytest.raises(StoreError, match="cannot create s3://bucket/prefix/a: TimeoutError: no answer"):
+    with pytest.raises(StoreError, match=r"s3://bucket/prefix/a.*no answer"):
         store.create("a", b"mine")
 
 
@@ -140,7 +140,7 @@ def test_conflict_is_retried(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) ->
 def test_endless_conflict_is_an_error(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
     store, pauses = _store(monkeypatch, bucket)
     bucket.answers = [conflict] * 50
-    with pytest.raises(StoreError, match="conflicting write 8 times"):
+    with pytest.raises(StoreError, match="s3://bucket/prefix/a"):
         store.create("a", b"mine")
     assert bucket.calls == 8
     assert len(pauses) == 7
@@ -162,7 +162,7 @@ def test_refusal_without_a_readable_mark_is_an_error(monkeypatch: pytest.MonkeyP
         raise PermissionError(errno.EACCES, "Access Denied")
 
     monkeypatch.setattr(bucket, "metadata", forbidden)
-    with pytest.raises(StoreError, match="check the creation of"):
+    with pytest.raises(StoreError, match=r"s3://bucket/prefix/a.*Access Denied"):
         store.create("a", b"mine")
 
 
