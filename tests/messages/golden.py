@@ -51,13 +51,18 @@ def _rendered(case: Case) -> str:
     return "\n".join(lines) + "\n"
 
 
-def unlocated(call: Callable[[], object]) -> Case:
-    """Return the case of an error in a program: its class, messages and hints, without files and lines."""
+def unlocated(call: Callable[[], object], kind: type[BaseException] = FlytempError) -> Case:
+    """Return the case of an error in a program: its class, messages and hints, without files and lines.
+
+    The error must also be one of ``kind``, such as the class of Python that flytekit raises.
+    """
 
     def text() -> str:
         try:
             result = call()
         except FlytempError as error:
+            if not isinstance(error, kind):
+                raise
             problems = error.problems if isinstance(error, ProgramError) else [error]
             lines = [f"{type(error).__name__} code={error.code} actor={error.actor}"]
             for problem in problems:

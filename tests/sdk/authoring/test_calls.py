@@ -204,21 +204,21 @@ def test_launch_plans_run_their_workflows() -> None:
     assert plan(x=10) == 14
     assert LaunchPlan.get_or_create(chain)(x=1) == 11
     assert LaunchPlan.get_default_launch_plan(current_context(), chain)(x=1, y=1) == 3
-    with pytest.raises(TypeError, match=r"launch plan '.*\.chain': workflow '.*' is called without 'x'"):
-        LaunchPlan.get_or_create(chain)()
     assert LaunchPlan.get_or_create(chain, name="calls-plan", default_inputs={"x": 1}, fixed_inputs={"y": 2}) is plan
-    with pytest.raises(AssertionError, match="already created"):
-        LaunchPlan.create("calls-plan", chain)
-    with pytest.raises(AssertionError, match="different values for 'fixed_inputs'"):
-        LaunchPlan.get_or_create(chain, name="calls-plan", default_inputs={"x": 1})
-    with pytest.raises(AssertionError, match="different values for 'workflow'"):
-        LaunchPlan.get_or_create(mixed, name="calls-plan")
-    with pytest.raises(ValueError, match="only named launch plans"):
-        LaunchPlan.get_or_create(chain, default_inputs={"x": 1})
-    with pytest.raises(ValueError, match="a launch plan expects a workflow"):
-        LaunchPlan.get_or_create(add, name="of-a-task")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="max_parallelism"):
-        LaunchPlan.get_or_create(chain, name="parallel", max_parallelism=-1)
+
+
+def test_invalid_launch_plans_are_refused() -> None:
+    get, wrong = LaunchPlan.get_or_create, AssertionError
+    cases = {
+        "a call without an input": unlocated(lambda: get(chain)(), TypeError),
+        "a name twice": unlocated(lambda: LaunchPlan.create("calls-plan", chain), wrong),
+        "other inputs": unlocated(lambda: get(chain, name="calls-plan", default_inputs={"x": 1}), wrong),
+        "another workflow": unlocated(lambda: get(mixed, name="calls-plan"), wrong),
+        "inputs without a name": unlocated(lambda: get(chain, default_inputs={"x": 1}), ValueError),
+        "a task": unlocated(lambda: get(add, name="of-a-task"), ValueError),  # type: ignore[arg-type]
+        "negative parallelism": unlocated(lambda: get(chain, name="parallel", max_parallelism=-1), ValueError),
+    }
+    check_golden("launch-plans", cases, {f"{__file__}:{plan.site.location.line}": "FILE:LINE"})
 
 
 def test_the_graph_is_built_once_on_demand() -> None:
@@ -242,7 +242,7 @@ def test_exceptions_of_a_workflows_function_are_raised() -> None:
     for _ in range(2):
         with pytest.raises(LookupError, match="mine"):
             broken(x=1)
-    with pytest.raises(ProgramError, match="failed: LookupError: mine"):
+    with pytest.raises(ProgramError, match="mine"):
         compile_entity(broken)
 
 
@@ -300,13 +300,17 @@ def test_the_context_of_the_runtime(tmp_path: Path) -> None:
 def test_unsupported_parts_of_the_context(name: str) -> None:
     part = getattr(current_context(), name)
     for use in (lambda: part.read(), lambda: part(), lambda: bool(part), lambda: list(part)):
-        with pytest.raises(NotSupported, match=f"current_context\\(\\).{name} is not supported"):
+        with pytest.raises(NotSupported, match=name):
             use()
+
+
+def test_texts_of_unsupported_parts_of_the_context() -> None:
+    check_golden("context", {name: unlocated(getattr(current_context(), name)) for name in ("checkpoint", "decks", "stats")})
 
 
 def test_secrets_are_read_from_variables_and_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     secrets = current_context().secrets
-    with pytest.raises(ValueError, match="Unable to find secret for key password in group db"):
+    with pytest.raises(ValueError, match=r"password.*db"):
         secrets.get("db", "password")
     (tmp_path / "db").mkdir()
     (tmp_path / "db" / "password").write_text("from a file\n")

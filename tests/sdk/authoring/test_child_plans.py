@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from flytemp import LaunchPlan, create_node, task, workflow
-from flytemp.authoring.errors import CallError, MissingInputs
 from flytemp.compiler import compile_entity
-from flytemp.errors import NotSupported, ProgramError
 from flytemp.spec.models import LiteralBinding, OutputBinding
+from tests.messages.golden import check_golden, unlocated
 
 
 @task
@@ -72,16 +69,8 @@ def test_invalid_calls_are_refused() -> None:
     def overridden() -> int:
         return plan(a=1).with_overrides(retries=2)  # type: ignore[attr-defined, no-any-return]
 
-    for flow, error, message in (
-        (fixed, CallError, "fixed and cannot be overridden"),
-        (positional, CallError, "keyword arguments only"),
-        (unknown, CallError, "unexpected keyword argument 'z'"),
-        (missing, MissingInputs, "without 'b'"),
-        (wrong, ProgramError, "Variable 'a' of node n0 \\(launch plan child_plans_test\\)"),
-        (overridden, NotSupported, "retries of a launch plan cannot be overridden"),
-    ):
-        with pytest.raises(error, match=message):
-            flow.spec()
+    flows = [fixed, positional, unknown, missing, wrong, overridden]
+    check_golden("child-plans", {flow.function.__name__: unlocated(flow.spec) for flow in flows})
 
 
 def test_aliases_name_outputs() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from flytemp import conditional, create_node, task, workflow
-from flytemp.errors import InputError, ProgramError, TypeMismatch
+from flytemp.authoring.errors import ConditionError
+from flytemp.errors import InputError, TypeMismatch
 from flytemp.exceptions.user import FlyteMissingReturnValueException
 from flytemp.literals.compare import compare
 from flytemp.spec.models import BranchSpec, Comparison, InputBinding, Junction, LiteralBinding, OutputBinding
@@ -200,13 +201,8 @@ def test_a_conditional_without_else_is_refused() -> None:
         return number()
 
     for flow in (wf, forgotten):
-        with pytest.raises(AssertionError, match="should always end with an `else_\\(\\)` clause"):
+        with pytest.raises(ConditionError):
             flow(x=1)
-
-
-def test_a_conditional_outside_of_a_workflow_is_refused() -> None:
-    with pytest.raises(AssertionError, match="within a workflow context"):
-        conditional("c")
 
 
 def test_cases_must_be_single_calls_in_order() -> None:
@@ -218,6 +214,8 @@ def test_cases_must_be_single_calls_in_order() -> None:
         "else_ first": lambda x: conditional("c").else_(),
         "if_ twice": lambda x: conditional("c").if_(x > 1).then(number()).if_(x > 2),
         "a call before the case": _made_before,
+        "a case used outside": _used_outside,
+        "no else_": lambda x: conditional("c").if_(x > 1).then(number()),
     }
 
     def built(build: Callable[[Any], Any]) -> Case:
@@ -227,7 +225,8 @@ def test_cases_must_be_single_calls_in_order() -> None:
 
         return unlocated(wf.spec)
 
-    check_golden("conditional-cases", {name: built(build) for name, build in builds.items()})
+    cases = {name: built(build) for name, build in builds.items()}
+    check_golden("conditional-cases", {**cases, "outside of a workflow": unlocated(lambda: conditional("c"), AssertionError)})
 
 
 def _made_before(x: Any) -> Any:
@@ -235,14 +234,9 @@ def _made_before(x: Any) -> Any:
     return conditional("c").if_(x > 1).then(before).else_().then(number())
 
 
-def test_outputs_of_a_case_cannot_be_used_outside() -> None:
-    @workflow
-    def wf(x: int) -> int:
-        conditional("c").if_(x > 1).then(inner := number(x=x)).else_().then(number())
-        return number(x=inner)
-
-    with pytest.raises(ProgramError, match=r"uses node n0.n0 .*, which runs only if its case is taken"):
-        wf.spec()
+def _used_outside(x: Any) -> Any:
+    conditional("c").if_(x > 1).then(inner := number(x=x)).else_().then(number())
+    return number(x=inner)
 
 
 def test_calls_in_a_condition_run_before_the_conditional() -> None:
@@ -280,5 +274,5 @@ def test_values_without_an_order_are_not_less(left: Any, right: Any, kind: str) 
 
 
 def test_values_of_different_types_are_not_compared() -> None:
-    with pytest.raises(TypeMismatch, match="cannot compare 'x' as integer"):
+    with pytest.raises(TypeMismatch, match="'x'"):
         compare("<", "x", 1, "integer")

@@ -13,6 +13,7 @@ from flytemp.compiler import compile_entity
 from flytemp.errors import ProgramError
 from flytemp.exceptions.user import FlyteFailureNodeInputMismatchException
 from flytemp.spec.models import ErrorBinding, InputBinding, LiteralBinding
+from tests.messages.golden import check_golden, unlocated
 
 HANDLED: list[tuple[int, FlyteError | None]] = []
 
@@ -117,14 +118,12 @@ def test_the_handler_must_take_the_inputs_of_the_workflow() -> None:
     def wf(x: int) -> int:
         return fails(x=x)
 
-    with pytest.raises(FlyteFailureNodeInputMismatchException, match="Mismatched Inputs Detected") as raised:
-        workflow(wf, on_failure=other)(x=1)
-    assert "does not take 'x'" in str(raised.value)
-    assert "requires 'z'" in str(raised.value)
-    with pytest.raises(AssertionError, match="'x' is int in the workflow but str in the handler"):
-        workflow(wf, on_failure=text).spec()
-    with pytest.raises(SettingsError, match="on_failure must be"):
-        workflow(wf, on_failure=len)
+    cases = {
+        "other inputs": unlocated(workflow(wf, on_failure=other).spec, FlyteFailureNodeInputMismatchException),
+        "an input of another type": unlocated(workflow(wf, on_failure=text).spec, AssertionError),
+        "a function": unlocated(lambda: workflow(wf, on_failure=len), SettingsError),
+    }
+    check_golden("failure-handlers", cases)
 
     @workflow(on_failure=other)
     def two_problems(x: int) -> int:

@@ -11,11 +11,10 @@ import pytest
 
 from flytemp import Resources, WorkflowFailurePolicy, create_node, task, workflow
 from flytemp.authoring.context import FlyteContextManager
-from flytemp.authoring.errors import AuthoringError
 from flytemp.authoring.promise import Promise
 from flytemp.core.options import Options
-from flytemp.errors import ProgramError
 from flytemp.spec.models import InputBinding, ListBinding, LiteralBinding, MapBinding, OutputBinding
+from tests.messages.golden import check_golden, unlocated
 
 
 class Colour(Enum):
@@ -217,8 +216,6 @@ def test_settings_of_the_workflow() -> None:
     spec = wf.spec()
     assert (spec.failure_policy, spec.interruptible) == ("fail-after-executable-nodes-complete", True)
     assert (spec.labels, spec.annotations, spec.docs.short, spec.docs.long) == ({"a": "b"}, {}, "Do nothing.", "At length.")
-    with pytest.raises(ValueError, match="failure_policy must be"):
-        workflow(failure_policy="fail")  # type: ignore[call-overload]
 
 
 def test_the_compilation_state_exists_only_while_compiling() -> None:
@@ -254,28 +251,23 @@ def test_a_promise_has_a_readable_repr() -> None:
     assert all("n1" in text or "n2" in text or "input 'x'" in text for text in shown[1:])
 
 
-def test_create_node_requires_a_workflow_and_keywords() -> None:
-    with pytest.raises(AuthoringError, match="only be used inside a workflow"):
-        create_node(nothing)
-
+def test_mistakes_in_graphs() -> None:
     @workflow
     def positional() -> None:
         create_node(total, [1])
 
-    with pytest.raises(AssertionError, match="Only keyword args"):
-        positional()
-
-
-def test_only_calls_can_be_chained() -> None:
-    with pytest.raises(ProgramError, match="only calls can be chained"):
-        nothing >> one
-
     @workflow
-    def wf() -> None:
+    def chained() -> None:
         nothing() >> one  # type: ignore[operator]
 
-    with pytest.raises(TypeError, match="cannot run before"):
-        wf()
+    cases = {
+        "create_node outside of a workflow": unlocated(lambda: create_node(nothing)),
+        "positional arguments of create_node": unlocated(positional, AssertionError),
+        "a chain of tasks": unlocated(lambda: nothing >> one),
+        "a call and a task": unlocated(chained, TypeError),
+        "text as failure_policy": unlocated(lambda: workflow(failure_policy="fail"), ValueError),  # type: ignore[call-overload]
+    }
+    check_golden("graphs", cases)
 
 
 def test_annotated_inputs() -> None:

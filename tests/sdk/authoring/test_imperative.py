@@ -11,9 +11,8 @@ import pytest
 
 import flytemp
 from flytemp import ImperativeWorkflow, LaunchPlan, WorkflowFailurePolicy, map_task, task, workflow
-from flytemp.authoring.errors import SettingsError
+from flytemp.authoring.errors import MissingInputs, SettingsError
 from flytemp.compiler import compile_entity, compile_program, load_program
-from flytemp.errors import ProgramError
 from flytemp.spec.integrity import check_integrity
 from flytemp.spec.models import ErrorBinding, InputBinding, OutputBinding
 from flytemp.types.error import FlyteError
@@ -110,7 +109,7 @@ def test_a_plain_call_runs_the_nodes() -> None:
     assert result.last == 6
     assert result.all == [3, 8, 5]
     assert result.named == {"x": 2}
-    with pytest.raises(TypeError, match=r"workflow 'my\.imperative' is called without 'x'"):
+    with pytest.raises(MissingInputs):
         make()()
 
 
@@ -120,7 +119,7 @@ def test_workflow_with_a_name_is_imperative_as_in_flytekit() -> None:
     assert flytemp.Workflow(name="a.b").name == "a.b"
     late = WorkflowFailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
     assert flytemp.Workflow(name="a.b", failure_policy=late, timeout=5).options.failure_policy is late
-    with pytest.raises(ValueError, match="failure_policy"):
+    with pytest.raises(SettingsError):
         flytemp.Workflow(sub.function, failure_policy=late)
 
 
@@ -214,7 +213,7 @@ def test_a_failure_handler() -> None:
 def test_the_id_of_the_failure_node_is_reserved() -> None:
     wf = ImperativeWorkflow("my.taken")
     wf.add_entity(add, a=1).with_overrides(node_name="efn")
-    with pytest.raises(ValueError, match="'efn' is reserved for the failure node"):
+    with pytest.raises(ValueError, match="'efn'"):
         wf.graph()
 
 
@@ -299,14 +298,8 @@ def test_problems_are_reported_together() -> None:
     wf.add_workflow_input("x", str)
     node = wf.add_entity(add, a=wf.inputs["x"])
     wf.add_workflow_output("o", node.o0, str)
-    with pytest.raises(ProgramError) as caught:
-        compile_entity(wf)
-    assert [problem.message for problem in caught.value.problems] == [
-        f"Variable 'a' of node n0 (task {__name__}.add): cannot use str where int is expected",
-        "Output 'o' of workflow 'my.bad': cannot use int where str is expected",
-    ]
     other = ImperativeWorkflow("my.other")
     other.add_entity(quiet)
     other.add_workflow_output("o", node.o0)
-    with pytest.raises(ProgramError, match="belongs to another workflow"):
-        compile_entity(other)
+    cases = {"wrong types": lambda: compile_entity(wf), "a node of another workflow": lambda: compile_entity(other)}
+    check_golden("imperative-graphs", {name: unlocated(call) for name, call in cases.items()})

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
+from collections.abc import Callable
 
 from flytemp import LaunchPlan, SecurityContext, workflow
-from flytemp.authoring.errors import SettingsError
-from flytemp.errors import NotSupported
 from flytemp.models.security import Identity
+from tests.messages.golden import check_golden, unlocated
 
 
 @workflow
@@ -17,21 +14,12 @@ def empty() -> None:
     pass
 
 
-def test_unsupported_arguments() -> None:
-    with pytest.raises(NotSupported, match="iam_role"):
-        Identity(iam_role="arn:aws:iam::1:role/x")
-    with pytest.raises(NotSupported, match="secrets"):
-        SecurityContext(secrets=["x"])
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: SecurityContext(run_as="trainer"), "run_as must be an Identity"),  # type: ignore[arg-type]
-        (lambda: Identity(k8s_service_account=3), "k8s_service_account must be"),  # type: ignore[arg-type]
-        (lambda: LaunchPlan.create("wrong", empty, security_context="trainer"), "security_context must be"),
-    ],
-)
-def test_invalid_arguments(make: Any, message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
-        make()
+def test_refused_arguments() -> None:
+    calls: dict[str, Callable[[], object]] = {
+        "iam_role": lambda: Identity(iam_role="arn:aws:iam::1:role/x"),
+        "secrets": lambda: SecurityContext(secrets=["x"]),
+        "text as identity": lambda: SecurityContext(run_as="trainer"),  # type: ignore[arg-type]
+        "number as service account": lambda: Identity(k8s_service_account=3),  # type: ignore[arg-type]
+        "text as security context": lambda: LaunchPlan.create("wrong", empty, security_context="trainer"),
+    }
+    check_golden("security", {name: unlocated(call) for name, call in calls.items()})

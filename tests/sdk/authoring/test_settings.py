@@ -119,6 +119,7 @@ INVALID: list[dict[str, Any]] = [
     {"pool": "GPU 1"},
     {"pool": 1},
     {"pod_template": {"containers": []}},
+    {"pod_template": PodTemplate(pod_spec=["a"])},
     {"accelerator": "T4"},
     {"shared_memory": "lots"},
     {"enable_deck": True, "disable_deck": False},
@@ -175,15 +176,13 @@ def test_quantities_compare_as_kubernetes_does() -> None:
 
 
 def test_back_off_that_grows_needs_a_cap() -> None:
-    with pytest.raises(ValueError, match="needs a cap"):
-        Backoff(base=1, factor=2, cap=None)
     assert Backoff(base=5, factor=1, cap=None).spec() == BackoffSpec(base_seconds=5, factor=1, cap_seconds=5)
-    with pytest.raises(ValueError, match="factor of a Backoff"):
-        Backoff(factor=0.5)
+    calls = {"no cap": lambda: Backoff(base=1, factor=2, cap=None), "factor below 1": lambda: Backoff(factor=0.5)}
+    check_golden("backoffs", {name: unlocated(call, ValueError) for name, call in calls.items()})
 
 
 def test_accelerators_have_partitions() -> None:
-    with pytest.raises(AttributeError, match="its partitions: partition_1g_5gb"):
+    with pytest.raises(AttributeError, match="partition_1g_5gb"):
         _ = A100.partition_9g_99gb
 
 
@@ -200,10 +199,8 @@ class V1Toleration:
 def test_models_of_the_kubernetes_package() -> None:
     pod = {"tolerations": [V1Toleration("gpu", 30), V1Toleration("spot")], "node_name": None}
     assert kubernetes_json(pod) == {"tolerations": [{"key": "gpu", "tolerationSeconds": 30}, {"key": "spot"}]}
-    with pytest.raises(ValueError, match="has no JSON form"):
+    with pytest.raises(SettingsError):
         kubernetes_json({"a": object()})
-    with pytest.raises(ValueError, match="pod_spec must be"):
-        task_settings({"pod_template": PodTemplate(pod_spec=["a"])})
 
 
 def test_docs_take_precedence_over_the_docstring() -> None:
@@ -217,7 +214,7 @@ def test_docs_take_precedence_over_the_docstring() -> None:
 
     assert documented.docs.short == "Short."
     assert documented.docs.long == "And more."
-    with pytest.raises(ValueError, match="docs must be a Documentation"):
+    with pytest.raises(SettingsError):
         task(docs="text")(documented.function)  # type: ignore[call-overload]
 
 
