@@ -20,6 +20,11 @@ def test_texts(tmp_path: Path) -> None:
     def settings(*, flags: dict[str, str] | None = None, **variables: str) -> Case:
         return lambda: load_settings(tmp_path, overrides=flags or {}, environ={"HOME": str(tmp_path), **variables})
 
+    def profile(text: str) -> Case:
+        file = tmp_path / f"temporal-{next(number)}.toml"
+        file.write_text(text)
+        return settings(TEMPORAL_CONFIG_FILE=str(file))
+
     def notes(**variables: str) -> Case:
         return lambda: "\n".join(load_settings(tmp_path, environ={"HOME": str(tmp_path), **variables}).notes)
 
@@ -33,12 +38,24 @@ def test_texts(tmp_path: Path) -> None:
         "a value of another type": project("[worker]\nslots = 0\n"),
         "a project name with a slash": project('project = "a/b"\n'),
         "a store without a bucket": project('store = "s3://"\n'),
+        "an unknown setting of a section": project("[worker]\nslot = 1\n"),
+        "a setting of no section in one": project('[worker]\nstore = "x"\n'),
+        "a value for a section": project("worker = 3\n"),
+        "a number for a text": project("project = 5\n"),
+        "a list of other things than names": project("[worker]\npass_environment = [1]\n"),
+        "an address of a UI without a scheme": project('ui_url = "localhost:8233"\n'),
+        "an empty store": project('store = ""\n'),
+        "too short a duration": settings(FLYTEMP_WORKER_HEARTBEAT_SECONDS="0"),
         "an address without a port": settings(FLYTEMP_ADDRESS="localhost"),
         "a duration that is not a number": settings(FLYTEMP_WORKER_GRACE_SECONDS="soon"),
         "an unknown backend": settings(FLYTEMP_WORKER_BACKEND="docker"),
         "an unknown flag": settings(flags={"slotz": "1"}),
         "a misspelt profile": settings(TEMPORAL_PROFILE="prdo", TEMPORAL_CONFIG_FILE=str(temporal)),
         "a profile without a file": settings(TEMPORAL_PROFILE="prod"),
+        "a profile that is not TOML": profile("[profile.default\n"),
+        "a number in a profile": profile("[profile.default]\nnamespace = 5\n"),
+        "profiles without sections": profile("profile = 1\n"),
+        "a profile that is not a section": profile("[profile]\ndefault = 1\n"),
         "a misspelt variable": notes(FLYTEMP_STROE="/x"),
         "a configuration file that does not exist": notes(TEMPORAL_CONFIG_FILE=str(tmp_path / "absent.toml")),
     }

@@ -83,12 +83,12 @@ def test_invalid_pid_is_not_alive(pid: int) -> None:
 def test_invalid_state_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / ".flytemp").mkdir()
     (tmp_path / ".flytemp" / "dev.json").write_text(text)
-    with pytest.raises(ConfigError, match=r"cannot use .*dev\.json") as caught:
+    with pytest.raises(ConfigError, match=r"dev\.json") as caught:
         dev_state.read(tmp_path)
     assert "remove it" in (caught.value.hint or "")
 
 
 def test_unwritable_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".flytemp").write_text("a file")
-    with pytest.raises(StoreError, match=r"cannot write .*dev\.json"):
+    with pytest.raises(StoreError, match=r"dev\.json"):
         dev_state.write(tmp_path, STATE)

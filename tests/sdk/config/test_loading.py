@@ -273,7 +273,7 @@ def test_relative_store(
 
 
 def test_invalid_store_is_refused(load: Callable[..., Settings]) -> None:
-    with pytest.raises(ConfigError, match="store, from environment FLYTEMP_STORE") as caught:
+    with pytest.raises(ConfigError, match="FLYTEMP_STORE") as caught:
         load(FLYTEMP_STORE="s3://")
     assert caught.value.hint
 
@@ -356,40 +356,39 @@ def test_default_path_of_temporals_configuration(
 
 
 @pytest.mark.parametrize(
-    ("name", "message", "hint"),
+    ("name", "hint"),
     [
-        ("prdo", "has the profiles bare, default, prod", "did you mean 'prod'?"),
-        ("zzz", "has the profiles bare, default, prod", "--profile"),
+        ("prdo", "did you mean 'prod'?"),
+        ("zzz", "--profile"),
     ],
 )
-def test_missing_profile_is_refused(load: Callable[..., Settings], tmp_path: Path, name: str, message: str, hint: str) -> None:
+def test_missing_profile_is_refused(load: Callable[..., Settings], tmp_path: Path, name: str, hint: str) -> None:
     path = profiles(tmp_path)
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match=f"'{name}'.*{path}.*bare, default, prod") as caught:
         load(overrides={"profile": name})
-    assert caught.value.message == f"the Temporal profile '{name}' does not exist: {path} {message}"
     assert hint in (caught.value.hint or "")
 
 
 def test_profile_without_a_file_is_refused(load: Callable[..., Settings]) -> None:
-    with pytest.raises(ConfigError, match=r"the file .*temporal\.toml does not exist"):
+    with pytest.raises(ConfigError, match=r"'prod'.*temporal\.toml"):
         load(overrides={"profile": "prod"})
 
 
 @pytest.mark.parametrize(
-    ("text", "message", "line"),
+    ("text", "name", "line"),
     [
-        ("[profile.default\n", "not TOML", 1),
-        ('[profile.default]\naddress = "x\n', "not TOML", 2),
-        ("x = 1\n[profile.default]\nnamespace = 5\n", "'namespace' of the Temporal profile 'default' must be", 3),
-        ("profile = 1\n", "'profile' must have sections", 1),
-        ("[profile]\ndefault = 1\n", "'profile.default' is not a section", 2),
+        ("[profile.default\n", "TOML", 1),
+        ('[profile.default]\naddress = "x\n', "TOML", 2),
+        ("x = 1\n[profile.default]\nnamespace = 5\n", "'namespace'.*'default'", 3),
+        ("profile = 1\n", "'profile'", 1),
+        ("[profile]\ndefault = 1\n", "'profile.default'", 2),
     ],
 )
 def test_damaged_configuration_of_temporal_is_refused(
-    load: Callable[..., Settings], tmp_path: Path, text: str, message: str, line: int
+    load: Callable[..., Settings], tmp_path: Path, text: str, name: str, line: int
 ) -> None:
     path = profiles(tmp_path, text)
-    with pytest.raises(ConfigError, match=message) as caught:
+    with pytest.raises(ConfigError, match=name) as caught:
         load()
     assert str(caught.value.location) == f"{path}:{line}"
 
@@ -477,42 +476,42 @@ def test_damaged_state_file_is_noted(load: Callable[..., Settings], project: Pat
 
 
 @pytest.mark.parametrize(
-    ("text", "message", "hint", "line"),
+    ("text", "name", "hint", "line"),
     [
-        ("store = \n", "not TOML", "a setting is a line like", 1),
-        ('# fine\nproject = "p"\n\nproject = "q"\n', "not TOML", "", 4),
-        ('project = "p"\nstroe = "x"\n', "'stroe' is not a setting", "did you mean 'store'?", 2),
-        ("[wroker]\nslots = 1\n", "[wroker] is not a setting", "did you mean 'worker'?", 1),
-        ("[worker]\nslot = 1\n", "'slot' in [worker] is not a setting", "did you mean 'slots'?", 2),
-        ("slots = 1\n", "'slots' is not a setting", "move it to [worker]", 1),
-        ('[worker]\nstore = "x"\n', "'store' in [worker] is not a setting", "move it above the sections", 2),
-        ("worker = 3\n", "'worker' must be a section", "[worker]", 1),
-        ("zzzzzz = 1\n", "'zzzzzz' is not a setting", "settings are project, domain", 1),
-        ("\nproject = 5\n", "project = 5, from flytemp.toml", "", 2),
-        ('project = "Not Good"\n', "1 to 64 of a-z", "", 1),
-        ("[worker]\n\nslots = 0\n", "worker.slots = 0, from flytemp.toml", "", 3),
-        ("[worker]\nslots = true\n", "a whole number of at least 1", "", 2),
-        ("[worker]\nslots = 1.5\n", "a whole number of at least 1", "", 2),
-        ('[worker]\ndrain_seconds = "soon"\n', "a number of seconds", "", 2),
-        ("[worker]\ndrain_seconds = -1\n", "a number of seconds of at least 0", "", 2),
-        ("[worker]\ndrain_seconds = inf\n", "a number of seconds", "", 2),
-        ("[worker]\ndrain_seconds = nan\n", "a number of seconds", "", 2),
-        ('[worker]\nbackend = "pods"\n', "one of 'process', 'kubernetes', 'noop'", "", 2),
-        ('[worker]\nmetrics_address = "9464"\n', "host:port", "", 2),
-        ("[worker]\npass_environment = [1]\n", "a list of names of variables", "", 2),
-        ('address = "no-port"\n', "host:port", "", 1),
-        ('address = "host:99999"\n', "host:port", "", 1),
-        ('ui_url = "localhost:8233"\n', "an http or https address", "", 1),
-        ('store = ""\n', "a text that is not empty", "", 1),
+        ("store = \n", "TOML", "store = ", 1),
+        ('# fine\nproject = "p"\n\nproject = "q"\n', "TOML", "", 4),
+        ('project = "p"\nstroe = "x"\n', "'stroe'", "did you mean 'store'?", 2),
+        ("[wroker]\nslots = 1\n", "[wroker]", "did you mean 'worker'?", 1),
+        ("[worker]\nslot = 1\n", "'slot' in [worker]", "did you mean 'slots'?", 2),
+        ("slots = 1\n", "'slots'", "[worker]", 1),
+        ('[worker]\nstore = "x"\n', "'store' in [worker]", "above", 2),
+        ("worker = 3\n", "'worker'", "[worker]", 1),
+        ("zzzzzz = 1\n", "'zzzzzz'", "project, domain", 1),
+        ("\nproject = 5\n", "project = 5", "", 2),
+        ('project = "Not Good"\n', "project = 'Not Good'", "", 1),
+        ("[worker]\n\nslots = 0\n", "worker.slots = 0", "", 3),
+        ("[worker]\nslots = true\n", "worker.slots = True", "", 2),
+        ("[worker]\nslots = 1.5\n", "worker.slots = 1.5", "", 2),
+        ('[worker]\ndrain_seconds = "soon"\n', "worker.drain_seconds = 'soon'", "", 2),
+        ("[worker]\ndrain_seconds = -1\n", "worker.drain_seconds = -1", "", 2),
+        ("[worker]\ndrain_seconds = inf\n", "worker.drain_seconds = inf", "", 2),
+        ("[worker]\ndrain_seconds = nan\n", "worker.drain_seconds = nan", "", 2),
+        ('[worker]\nbackend = "pods"\n', "worker.backend = 'pods'", "", 2),
+        ('[worker]\nmetrics_address = "9464"\n', "worker.metrics_address = '9464'", "", 2),
+        ("[worker]\npass_environment = [1]\n", "worker.pass_environment = [1]", "", 2),
+        ('address = "no-port"\n', "address = 'no-port'", "", 1),
+        ('address = "host:99999"\n', "address = 'host:99999'", "", 1),
+        ('ui_url = "localhost:8233"\n', "ui_url = 'localhost:8233'", "", 1),
+        ('store = ""\n', "store = ''", "", 1),
     ],
 )
 def test_invalid_project_file_is_refused(
-    load: Callable[..., Settings], project: Path, text: str, message: str, hint: str, line: int
+    load: Callable[..., Settings], project: Path, text: str, name: str, hint: str, line: int
 ) -> None:
     path = toml(project, text)
     with pytest.raises(ConfigError) as caught:
         load()
-    assert message in caught.value.message
+    assert name in str(caught.value)
     assert hint in (caught.value.hint or "")
     assert caught.value.hint
     assert str(caught.value.location) == f"{path}:{line}"
@@ -520,31 +519,30 @@ def test_invalid_project_file_is_refused(
 
 def test_project_file_that_is_not_text_is_refused(load: Callable[..., Settings], project: Path) -> None:
     (project / "flytemp.toml").write_bytes(b"\xff")
-    with pytest.raises(ConfigError, match=r"cannot read .*flytemp\.toml"):
+    with pytest.raises(ConfigError, match=r"flytemp\.toml"):
         load()
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "message"),
+    ("variable", "value", "name"),
     [
-        ("FLYTEMP_WORKER_SLOTS", "many", "worker.slots = 'many', from environment FLYTEMP_WORKER_SLOTS"),
-        ("FLYTEMP_WORKER_SLOTS", "0", "at least 1"),
-        ("FLYTEMP_DOMAIN", "a/b", "domain = 'a/b', from environment FLYTEMP_DOMAIN"),
-        ("TEMPORAL_ADDRESS", "http://x", "address = 'http://x', from environment TEMPORAL_ADDRESS"),
-        ("FLYTEMP_WORKER_PASS_ENVIRONMENT", "A,B-C", "names of variables"),
-        ("FLYTEMP_WORKER_HEARTBEAT_SECONDS", "0", "at least 0.1"),
+        ("FLYTEMP_WORKER_SLOTS", "many", "worker.slots"),
+        ("FLYTEMP_WORKER_SLOTS", "0", "worker.slots"),
+        ("FLYTEMP_DOMAIN", "a/b", "domain"),
+        ("TEMPORAL_ADDRESS", "http://x", "address"),
+        ("FLYTEMP_WORKER_PASS_ENVIRONMENT", "A,B-C", "worker.pass_environment"),
+        ("FLYTEMP_WORKER_HEARTBEAT_SECONDS", "0", "worker.heartbeat_seconds"),
     ],
 )
-def test_invalid_variable_is_refused(load: Callable[..., Settings], variable: str, value: str, message: str) -> None:
-    with pytest.raises(ConfigError) as caught:
+def test_invalid_variable_is_refused(load: Callable[..., Settings], variable: str, value: str, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name} = .*{variable}"):
         load(**{variable: value})
-    assert message in caught.value.message
 
 
 def test_invalid_flag_is_refused(load: Callable[..., Settings]) -> None:
-    with pytest.raises(ConfigError, match="project = 'X Y', from --project"):
+    with pytest.raises(ConfigError, match=r"'X Y'.*--project"):
         load(overrides={"project": "X Y"})
-    with pytest.raises(ConfigError, match="'stor' is not a setting") as caught:
+    with pytest.raises(ConfigError, match="'stor'") as caught:
         load(overrides={"stor": "x"})
     assert caught.value.hint == "did you mean 'store'?"
 

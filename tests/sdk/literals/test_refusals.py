@@ -202,6 +202,17 @@ ANNOTATIONS: list[Any] = [
 ]
 
 
+class Broken:
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+def containing_itself() -> Tree:
+    tree = Tree("a")
+    tree.children.append(tree)
+    return tree
+
+
 @pytest.mark.parametrize(("value", "annotation"), VALUES, ids=str)
 def test_value_of_another_type_is_refused(value: Any, annotation: Any) -> None:
     with pytest.raises(TypeMismatch):
@@ -229,11 +240,14 @@ def test_texts() -> None:
         cases[f"literal {shortened(repr(literal))} for {annotation}"] = partial(from_literal, literal, annotation)
     for annotation in ANNOTATIONS:
         cases[f"annotation {annotation}"] = partial(literal_type, annotation)
+    cases["format that is not a text"] = partial(FlyteFile.__class_getitem__, 3)  # type: ignore[arg-type]
+    cases["value that contains itself"] = partial(to_literal, containing_itself(), Tree)
+    cases["value whose str fails"] = partial(to_literal, Broken(), int)
     check_golden("refusals", cases)
 
 
 def test_format_that_is_not_a_text_is_refused() -> None:
-    with pytest.raises(NotSupported, match="the format of a file must be"):
+    with pytest.raises(NotSupported):
         FlyteFile[3]  # type: ignore[misc,valid-type]
 
 
@@ -244,10 +258,8 @@ def test_bytes_over_the_limit_are_refused() -> None:
 
 
 def test_value_that_contains_itself_is_refused() -> None:
-    tree = Tree("a")
-    tree.children.append(tree)
-    with pytest.raises(TypeMismatch, match="nested too deeply, or contains itself"):
-        to_literal(tree, Tree)
+    with pytest.raises(TypeMismatch):
+        to_literal(containing_itself(), Tree)
 
 
 def test_long_value_is_shortened_in_the_message() -> None:
@@ -257,11 +269,7 @@ def test_long_value_is_shortened_in_the_message() -> None:
 
 
 def test_value_whose_str_fails_is_refused() -> None:
-    class Broken:
-        def __str__(self) -> str:
-            raise ZeroDivisionError
-
-    with pytest.raises(TypeMismatch, match="a value whose text fails: ZeroDivisionError"):
+    with pytest.raises(TypeMismatch, match="ZeroDivisionError"):
         to_literal(Broken(), int)
 
 

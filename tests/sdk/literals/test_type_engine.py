@@ -73,7 +73,7 @@ def test_a_second_transformer_for_a_type_is_refused_unless_it_overrides() -> Non
     TypeEngine.register(first)
     with pytest.raises(InputError) as caught:
         TypeEngine.register(second)
-    assert "'first'" in caught.value.message
+    assert "'first'" in str(caught.value)
     TypeEngine.register_additional_type(second, cls)
     assert TypeEngine.get_transformer(cls) is first
     TypeEngine.register_additional_type(second, cls, override=True)

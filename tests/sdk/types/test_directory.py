@@ -130,7 +130,7 @@ def test_new_remote_directory_outside_of_tasks_is_local() -> None:
 def test_input_cannot_be_written(folder: Path, files: RawDataTransfer) -> None:
     directory = from_literal({"uri": f"file://{folder}"}, FlyteDirectory, files)
     for write in (directory.new_file, directory.new_dir):
-        with pytest.raises(InputError, match="is an input") as caught:
+        with pytest.raises(InputError) as caught:
             write("x")
         assert "FlyteDirectory.new" in (caught.value.hint or "")
     with pytest.raises(InputError):

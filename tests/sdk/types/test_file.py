@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def test_write_to_a_remote_file(tmp_path: Path) -> None:
 
 
 def test_missing_source_is_not_found() -> None:
-    with pytest.raises(NotFound, match="does not exist"):
+    with pytest.raises(NotFound, match=r"/nowhere/x\.csv"):
         FlyteFile("file:///nowhere/x.csv").download()
 
 
@@ -201,7 +202,7 @@ def test_new_file_outside_of_tasks_is_local() -> None:
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ".."])
 def test_name_of_a_new_remote_file_must_not_be_a_path(name: str) -> None:
-    with pytest.raises(InputError, match="is not a file name"):
+    with pytest.raises(InputError, match=re.escape(repr(name))):
         FlyteFile.new_remote_file(name)
 
 
@@ -247,7 +248,7 @@ def test_downloaded_input_is_passed_by_its_uri(local: Path, files: RawDataTransf
 
 def test_input_cannot_be_written(local: Path, files: RawDataTransfer) -> None:
     file = from_literal({"uri": f"file://{local}"}, FlyteFile, files)
-    with pytest.raises(InputError, match="is an input") as caught:
+    with pytest.raises(InputError) as caught:
         file.open("a")
     assert "FlyteFile.new" in (caught.value.hint or "")
     with open(file, "w") as copy:  # a copy
@@ -346,15 +347,15 @@ def test_local_files_of_a_caller_are_uploaded(
 
 
 @pytest.mark.parametrize(
-    ("annotation", "literal", "message"),
+    ("annotation", "literal", "names"),
     [
-        (list[FlyteFile], [{"uri": "gone.csv", "format": ""}], r"'gone.csv' is not a file: .* \(at \[0\]\)"),
-        (FlyteDirectory, {"uri": "gone", "format": ""}, "'gone' is not a directory: .*gone does not exist"),
-        (FlyteFile, {"uri": ".", "format": ""}, "'.' is not a file"),
+        (list[FlyteFile], [{"uri": "gone.csv", "format": ""}], r"'gone\.csv'.* \(at \[0\]\)"),
+        (FlyteDirectory, {"uri": "gone", "format": ""}, "'gone'"),
+        (FlyteFile, {"uri": ".", "format": ""}, r"'\.'"),
     ],
 )
-def test_missing_files_of_a_caller_are_refused(annotation: Any, literal: Any, message: str, files: RawDataTransfer) -> None:
-    with pytest.raises(TypeMismatch, match=message):
+def test_missing_files_of_a_caller_are_refused(annotation: Any, literal: Any, names: str, files: RawDataTransfer) -> None:
+    with pytest.raises(TypeMismatch, match=names):
         upload_local_files(literal, literal_type(annotation), files)
 
 
