@@ -277,9 +277,7 @@ PROBLEMS: list[dict[str, Any]] = [
 
 def test_problems_of_options() -> None:
     made = [(repr(options), _made(**options)) for options in PROBLEMS]
-    check_golden(
-        "container-problems", {name: unlocated(lambda task=task: task_document(task, None)) for name, task in made}
-    )
+    check_golden("container-problems", {name: unlocated(lambda task=task: task_document(task, None)) for name, task in made})
 
 
 @pytest.mark.parametrize("options", PROBLEMS, ids=repr)

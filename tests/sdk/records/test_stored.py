@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from flytemp.records.models import Execution
 from flytemp.records.stored import newest_record, read_context, read_record
 from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
+from tests.messages.golden import check_golden, unlocated
 
 LAYOUT = ExecutionLayout("default", "ex:shop:production:one", "run-1")
 
@@ -29,10 +31,8 @@ def test_an_execution_without_objects_has_no_record_and_no_context(store: Object
 def test_an_object_of_another_form_is_corrupt(store: ObjectStore) -> None:
     store.write(LAYOUT.execution, b"{}")
     store.write(LAYOUT.record, b"[]")
-    with pytest.raises(CorruptData, match="context"):
-        read_context(store, LAYOUT)
-    with pytest.raises(CorruptData, match="record"):
-        read_record(store, LAYOUT)
+    cases = {"context": partial(read_context, store, LAYOUT), "record": partial(read_record, store, LAYOUT)}
+    check_golden("records", {name: unlocated(read, CorruptData) for name, read in cases.items()}, {store.uri: "STORE"})
 
 
 def test_newest_record_is_the_latest_to_start(store: ObjectStore) -> None:

@@ -247,7 +247,7 @@ def test_pages_are_bounded_and_their_order_matters() -> None:
 
 @pytest.mark.parametrize("pages", [[], [""], ["no base64 at all: äöü"], ["AAAA"], to_pages({"a": 1})[0][:-8]])
 def test_damaged_pages_are_refused(pages: list[str] | str) -> None:
-    with pytest.raises(CorruptData, match="do not decode"):
+    with pytest.raises(CorruptData):
         from_pages(list(pages))
 
 
