@@ -92,5 +92,5 @@ def test_launch_plans_page_runs(tmp_path: Path) -> None:
     nightly = program.launch_plans["nightly"]
 
     assert nightly(region="north") == pytest.approx(0.9)
-    with pytest.raises(AssertionError, match="fixed"):
+    with pytest.raises(AssertionError, match="'threshold'"):
         nightly(region="north", threshold=0.1)

@@ -90,7 +90,7 @@ def test_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "a bundle that is not in the store": lambda: extract(store, BundleRef(digest="0" * 64, size=1), tmp_path / "cache"),
         "a bundle over the size limit": extract_archive(b"y", 2**40),
         "a bundle that is not an archive": extract_archive(b"just text" * 200),
-        "damaged pages of a plan": lambda: from_pages(["AAAA"]),
+        "damaged pages of a plan": lambda: from_pages(["äöü"]),
         "an invalid project name": lambda: check_project("My Project"),
         "an invalid execution name": lambda: check_execution("a/b"),
         "an invalid identifier": lambda: EntityId.parse("tsk:a:b"),

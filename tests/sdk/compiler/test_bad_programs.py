@@ -10,7 +10,7 @@ import pytest
 
 from flytemp.compiler import compile_closure, compile_program, find_entity, load_program
 from flytemp.errors import NotSupported, ProgramError
-from tests.messages.golden import check_golden
+from tests.messages.golden import check_golden, unlocated
 
 from . import bad_definitions, bad_graphs, bad_nodes
 
@@ -83,25 +83,24 @@ def test_workflow_compiles_although_its_module_has_other_problems(tmp_path: Path
         compile_program(program, None)
 
 
-@pytest.mark.parametrize(
-    "expression",
-    [
-        "FixedRate(duration=1)",
-        "Email(phases=[], recipients_email=[])",
-        "Deck('d')",
-        "StructuredDataset(uri='s3://b/k')",
-        "task(task_config=object())",
-        "task(container_image=object())",
-        "Cache(policies=[object()])",
-        "eager(number)()",
-        "LaunchPlan.create('p', wf, notifications=[1])",
-        "LaunchPlan.create('p', wf, concurrency=1)",
-    ],
-)
-def test_unsupported_names_of_flytekit_have_a_hint(tmp_path: Path, expression: str) -> None:
+UNSUPPORTED = [
+    "FixedRate(duration=1)",
+    "Email(phases=[], recipients_email=[])",
+    "Deck('d')",
+    "StructuredDataset(uri='s3://b/k')",
+    "task(task_config=object())",
+    "task(container_image=object())",
+    "Cache(policies=[object()])",
+    "eager(number)()",
+    "LaunchPlan.create('p', wf, notifications=[1])",
+    "LaunchPlan.create('p', wf, concurrency=1)",
+]
+
+
+def test_unsupported_names_of_flytekit_have_a_hint(tmp_path: Path) -> None:
     file = tmp_path / "uses.py"
-    file.write_text(f"{HEADER}\n@workflow\ndef wf() -> int:\n    return number()\n\ndef use():\n    return {expression}\n")
-    program = load_program([file])
-    with program.activated(), pytest.raises(NotSupported, match="not supported") as raised:
-        sys.modules["uses"].use()
-    assert raised.value.hint
+    uses = ", ".join(f"lambda: {expression}" for expression in UNSUPPORTED)
+    file.write_text(f"{HEADER}\n@workflow\ndef wf() -> int:\n    return number()\n\nUSES = [{uses}]\n")
+    with load_program([file]).activated():
+        calls = zip(UNSUPPORTED, sys.modules["uses"].USES, strict=True)
+        check_golden("unsupported-names", {expression: unlocated(call, NotSupported) for expression, call in calls})

@@ -15,6 +15,7 @@ from flytemp.runtime.execute import execute
 from flytemp.runtime.invocation import Invocation
 from flytemp.spec.models import BundleRef, ContainerSpec, Interface, TaskDocument, TaskSpec, WorkflowDocument
 from flytemp.store import open_store
+from tests.messages.golden import Case, check_golden, unlocated
 
 BUNDLE = BundleRef(digest="0" * 64, size=1)
 PROGRAM = """
@@ -73,7 +74,7 @@ def test_program_with_a_container_task_compiles(tmp_path: Path) -> None:
 def test_two_container_tasks_of_one_name_are_refused(tmp_path: Path) -> None:
     again = PROGRAM + "\nother = ContainerTask(name='geometry.area', image='i', command=[])\n"
     program = load_program([_written(tmp_path, "geometry.py", again)])
-    with pytest.raises(ProgramError, match=r"two entities are named 'geometry\.area'"):
+    with pytest.raises(ProgramError, match=r"'geometry\.area'"):
         compile_program(program, BUNDLE)
 
 
@@ -87,19 +88,20 @@ def test_spec_file_gives_the_same_container_task_as_python(tmp_path: Path) -> No
     assert ours == theirs
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("{{.inputs.width}}", "{{.inputs.height}}", "names the input 'height'"),
-        ("image: debian:12-slim", "image: ''", "no image"),
-        ("command: [area", "entrypoint: [area", "there is no key 'entrypoint'"),
-        ("    container:\n", "    loader: m:f\n    container:\n", "has the loader 'm:f'"),
-    ],
-)
-def test_problems_of_container_tasks_in_spec_files(tmp_path: Path, old: str, new: str, message: str) -> None:
-    assert old in FILE
-    with pytest.raises(ProgramError, match=message):
-        compile_sources(load_sources([_written(tmp_path, "geometry.yaml", FILE.replace(old, new))]), BUNDLE)
+def test_problems_of_container_tasks_in_spec_files(tmp_path: Path) -> None:
+    changes = {
+        "unknown input": ("{{.inputs.width}}", "{{.inputs.height}}"),
+        "no image": ("image: debian:12-slim", "image: ''"),
+        "unknown key": ("command: [area", "entrypoint: [area"),
+        "a loader": ("    container:\n", "    loader: m:f\n    container:\n"),
+    }
+
+    def changed(name: str, old: str, new: str) -> Case:
+        assert old in FILE
+        file = _written(tmp_path, f"{name}.yaml", FILE.replace(old, new))
+        return unlocated(lambda: compile_sources(load_sources([file]), BUNDLE), ProgramError)
+
+    check_golden("container-files", {name: changed(name, *change) for name, change in changes.items()})
 
 
 def test_container_task_cannot_run_in_a_process(tmp_path: Path) -> None:

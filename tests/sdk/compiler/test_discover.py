@@ -11,6 +11,7 @@ import pytest
 from flytemp.compiler import compile_entity, compile_program, content_version, find_entity, load_program, program_warnings
 from flytemp.errors import InputError, NotFound, ProgramError
 from flytemp.spec.models import BundleRef, TaskDocument, WorkflowDocument
+from tests.messages.golden import check_golden, unlocated
 
 WF = """
 from flytemp import task, workflow
@@ -70,7 +71,7 @@ def test_given_root_is_used(tmp_path: Path) -> None:
     write(tmp_path, src__a=program_text())
     program = load_program([tmp_path / "src"], root=tmp_path)
     assert (program.root, program.import_roots) == (tmp_path, ("src",))
-    with pytest.raises(InputError, match="not inside the root"):
+    with pytest.raises(InputError, match="deeper"):
         load_program([tmp_path / "src"], root=tmp_path / "src" / "deeper")
 
 
@@ -119,10 +120,7 @@ def test_failed_import_leaves_no_modules(tmp_path: Path) -> None:
     path = list(sys.path)
     with pytest.raises(ProgramError) as raised:
         load_program([tmp_path])
-    assert [(problem.location.line if problem.location else 0, problem.message) for problem in raised.value.problems] == [
-        (2, "importing module 'bad' failed: KeyError: 'x'"),
-        (2, "importing module 'worse' failed: KeyError: 'x'"),
-    ]
+    assert [problem.location.line if problem.location else 0 for problem in raised.value.problems] == [2, 2]
     assert raised.value.problems[0].traceback is not None
     assert "importlib" not in raised.value.problems[0].traceback
     assert not {"good", "bad", "worse"} & sys.modules.keys()
@@ -194,20 +192,24 @@ def test_file_named_like_a_module_of_python_is_refused(tmp_path: Path) -> None:
     write(tmp_path, random=program_text(), flytemp_x=program_text())
     with pytest.raises(ProgramError) as raised:
         load_program([tmp_path])
-    assert [problem.message for problem in raised.value.problems] == [
-        "module 'flytemp_x' has the name of a module of flytemp",
-        "module 'random' has the name of a module of Python",
-    ]
+    assert len(raised.value.problems) == 2
 
 
-def test_missing_paths_are_refused(tmp_path: Path) -> None:
+def test_texts_of_errors(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
-    with pytest.raises(NotFound):
-        load_program([tmp_path / "nothing.py"])
-    with pytest.raises(InputError, match="not a Python module"):
-        load_program([tmp_path / "notes.txt"])
-    with pytest.raises(InputError, match="no file or directory"):
-        load_program([])
+    write(tmp_path / "bad", good=program_text(), bad="import good\nraise KeyError('x')\n", worse="import bad\n")
+    write(tmp_path / "named", random=program_text(), flytemp_x=program_text())
+    two = write(tmp_path / "two", one=program_text(), two=program_text())
+    cases = {
+        "a missing file": unlocated(lambda: load_program([tmp_path / "nothing.py"]), NotFound),
+        "no module": unlocated(lambda: load_program([tmp_path / "notes.txt"]), InputError),
+        "no paths": unlocated(lambda: load_program([]), InputError),
+        "outside of the root": unlocated(lambda: load_program([two], root=two / "deeper"), InputError),
+        "failed imports": unlocated(lambda: load_program([tmp_path / "bad"]), ProgramError),
+        "names of other modules": unlocated(lambda: load_program([tmp_path / "named"]), ProgramError),
+        "a name of two entities": unlocated(lambda: find_entity(load_program([two]), "wf"), InputError),
+    }
+    check_golden("discovery", cases, {str(tmp_path): "FOLDER"})
 
 
 def test_entity_is_found_by_name_or_variable(tmp_path: Path) -> None:
@@ -216,7 +218,7 @@ def test_entity_is_found_by_name_or_variable(tmp_path: Path) -> None:
     assert find_entity(program, "one.wf") is program.workflows["one.wf"]
     assert find_entity(program, "only") is program.tasks["two.only"]
     assert find_entity(program, "nightly") is find_entity(program, "every-night") is program.launch_plans["every-night"]
-    with pytest.raises(InputError, match=r"'wf' can mean workflow one\.wf, workflow two\.wf"):
+    with pytest.raises(InputError, match=r"'wf'.*one\.wf.*two\.wf"):
         find_entity(program, "wf")
     with pytest.raises(NotFound) as raised:
         find_entity(program, "nightli")
@@ -260,15 +262,8 @@ def wf(file: FlyteFile = FlyteFile("/tmp/input.csv")) -> int:
 """
     program = load_program([write(tmp_path, m=text) / "m.py"])
     warnings = program_warnings(program)
-    assert [(warning.location.line if warning.location else 0, warning.message.split(":")[0]) for warning in warnings] == [
-        (6, "task m.t"),
-        (6, "task m.t is deprecated"),
-        (10, "task m.read"),
-        (14, "the default of input 'file' of workflow m.wf is the local file /tmp/input.csv, which other machines cannot read"),
-        (15, "input 'files' of node n0 (task m.read) is the local file /tmp/other.csv, which other machines cannot read"),
-        (16, "node n1 (task m.t)"),
-    ]
-    assert warnings[0].message == "task m.t: cache is stored, but this version does not use it: the task runs every time"
+    assert [warning.location.line if warning.location else 0 for warning in warnings] == [6, 6, 10, 14, 15, 16]
+    check_golden("warnings", {"a program": lambda: "\n".join(warning.message for warning in warnings)})
 
 
 def test_settings_of_pods_give_one_warning_per_kind(tmp_path: Path) -> None:
@@ -298,13 +293,5 @@ def wf() -> int:
     return plain().with_overrides(requests=Resources(gpu="1"))
 """
     program = load_program([write(tmp_path, m=text) / "m.py"])
-    acts = "has no effect on workers that run tasks as processes"
-    warnings = {problem.message: problem.location.line if problem.location else 0 for problem in program_warnings(program)}
-    assert warnings == {
-        f"task m.first: container_image= {acts}": 6,
-        f"task m.first and 2 more: resources= {acts}": 6,
-        f"task m.second: accelerator= {acts}": 10,
-        f"task m.second: shared_memory= {acts}": 10,
-        f"task m.second: pod_template= {acts}": 10,
-        "task hello: a container's command runs only on workers that run tasks as pods": 17,
-    }
+    lines = [f"{problem.location.line if problem.location else 0}: {problem.message}" for problem in program_warnings(program)]
+    check_golden("pod-warnings", {"a program": lambda: "\n".join(sorted(lines))})

@@ -326,7 +326,6 @@ name: without
         "w.yaml:25: workflows.w.nodes[1].overrides.settings.retries.count: "
         "Input should be a valid integer, unable to parse string as an integer",
         "w.yaml:30: task: the key 'interface' is missing",
-
     ]
     hints = [problem.partition(" | ")[2] for problem in problems(folder / "w.yaml")]
     assert "its tasks: fan, load, total" in hints
@@ -430,7 +429,7 @@ def test_files_in_several_folders_have_several_import_roots(tmp_path: Path) -> N
     write(tmp_path, one__etl_py=MODULE, two__w_yaml="kind: workflow\nname: w\n")
     sources = load_sources([tmp_path / "one", tmp_path / "two" / "w.yaml"])
     assert (sources.root, sources.import_roots) == (tmp_path, ("one", "two"))
-    with pytest.raises(InputError, match="is not inside the root"):
+    with pytest.raises(InputError, match="two"):
         load_sources([tmp_path / "two" / "w.yaml"], root=tmp_path / "one")
 
 

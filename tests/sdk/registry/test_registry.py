@@ -19,6 +19,7 @@ from flytemp.registry import Registry
 from flytemp.spec.models import SourceLocation, TaskDocument
 from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
+from tests.messages.golden import Case, check_golden, unlocated
 from tests.sdk.registry.documents import PLACE, launch_plan, task, tsk, workflow
 
 
@@ -69,10 +70,8 @@ def test_other_content_under_the_same_version_is_refused_with_the_difference(reg
     registry.register([task("t", retries=1)], version="v1", **PLACE)
     with pytest.raises(AlreadyExists) as caught:
         registry.register([task("t", retries=2), task("new")], version="v1", **PLACE)
-    assert caught.value.message == (
-        "task with different structure already exists: tsk:p:d:t:v1\n/task/settings/retries/count:\n\t- 1\n\t+ 2"
-    )
-    assert "another one than 'v1'" in (caught.value.hint or "")
+    assert "tsk:p:d:t:v1" in str(caught.value)
+    assert caught.value.hint
     with pytest.raises(NotFound):
         registry.get(tsk("new", "v1"))
 
@@ -81,13 +80,12 @@ def test_every_conflict_is_reported(registry: Registry) -> None:
     registry.register([task(f"t{number}", retries=1) for number in range(8)], version="v1", **PLACE)
     with pytest.raises(AlreadyExists) as caught:
         registry.register([task(f"t{number}", retries=2) for number in range(8)], version="v1", **PLACE)
-    assert all(f"tsk:p:d:t{number}:v1" in caught.value.message for number in range(8))
-    assert "… and 3 more" in caught.value.message
+    assert all(f"tsk:p:d:t{number}:v1" in str(caught.value) for number in range(8))
 
 
 def test_other_code_is_other_content(registry: Registry) -> None:
     registry.register([task("t")], version="v1", **PLACE)
-    with pytest.raises(AlreadyExists, match="/bundle/digest:"):
+    with pytest.raises(AlreadyExists, match="/bundle/digest"):
         registry.register([task("t", digest="1" * 64)], version="v1", **PLACE)
 
 
@@ -105,7 +103,7 @@ def test_equal_documents_are_registered_once(registry: Registry) -> None:
 
 
 def test_different_documents_of_one_name_are_refused(registry: Registry) -> None:
-    with pytest.raises(InputError, match="two different tasks are named 't'"):
+    with pytest.raises(InputError, match="'t'"):
         registry.register([task("t"), task("t", retries=1)], version="v1", **PLACE)
 
 
@@ -192,7 +190,7 @@ def test_damaged_record_of_the_newest_registration(registry: Registry) -> None:
     registry.store.write(layout.registration_key("p", "d", 1), b"{}")
     with pytest.raises(CorruptData) as caught:
         registry.latest(tsk("t"))
-    assert registry.store.uri_of(layout.registration_key("p", "d", 1)) in caught.value.message
+    assert registry.store.uri_of(layout.registration_key("p", "d", 1)) in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +205,7 @@ def test_damaged_record_of_the_newest_registration(registry: Registry) -> None:
 def test_unknown_name_is_reported_with_similar_names(registry: Registry, asked: str, hint: str) -> None:
     registry.register([task("pipelines.ml.train_model"), task("other.load")], version="v1", **PLACE)
     for call in (registry.get, registry.latest, registry.versions):
-        with pytest.raises(NotFound, match=f"there is no task '{asked}' in p/d") as caught:
+        with pytest.raises(NotFound, match=f"'{asked}'") as caught:
             call(tsk(asked))
         assert caught.value.hint == hint
 
@@ -215,7 +213,7 @@ def test_unknown_name_is_reported_with_similar_names(registry: Registry, asked: 
 def test_unknown_version_is_reported_with_similar_versions(registry: Registry) -> None:
     for number in range(3):
         registry.register([task("t", retries=number)], version=f"1.{number}", **PLACE)
-    with pytest.raises(NotFound, match=r"the task 't' in p/d of the store .* has no version '1\.9'") as caught:
+    with pytest.raises(NotFound, match=r"'t'.*'1\.9'") as caught:
         registry.get(tsk("t", "1.9"))
     assert caught.value.hint == "did you mean '1.2' or '1.1' or '1.0'? The latest is '1.2'"
 
@@ -237,20 +235,48 @@ def _change(value: dict[str, Any], path: list[str], new: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-@pytest.mark.parametrize(
-    ("damage", "reason"),
-    [
-        (lambda value: b"", "not JSON"),
-        (lambda value: json.dumps(value).encode()[:-10], "not JSON"),
-        (lambda value: b"\xff\xfe\xff", "not JSON"),
-        (lambda value: b"[]", "dictionary"),
-        (lambda value: _change(value, ["task", "loader"], 5), "/task/task/loader: Input should be a valid string"),
-        (lambda value: _change(value, ["task", "surprise"], 5), "/task/task/surprise: Extra inputs"),
-        (lambda value: _change(value, ["kind"], "unknown"), "unknown"),
-        (lambda value: _change(value, ["schema_version"], 2), "has schema version 2"),
-        (lambda value: _change(value, ["task", "name"], "u"), "holds the task 'u', not the task 't'"),
-    ],
-)
+DAMAGES: dict[str, Callable[[Any], bytes]] = {
+    "empty": lambda value: b"",
+    "cut off": lambda value: json.dumps(value).encode()[:1],
+    "no text": lambda value: b"\xff\xfe\xff",
+    "a list": lambda value: b"[]",
+    "a value of another type": lambda value: _change(value, ["task", "loader"], 5),
+    "unknown field": lambda value: _change(value, ["task", "surprise"], 5),
+    "unknown kind": lambda value: _change(value, ["kind"], "unknown"),
+    "newer schema version": lambda value: _change(value, ["schema_version"], 2),
+    "another task": lambda value: _change(value, ["task", "name"], "u"),
+}
+
+
+def test_texts_of_errors(tmp_path: Path) -> None:
+    registry = Registry(open_store(str(tmp_path)))
+    registry.register([task(f"t{number}", retries=1) for number in range(8)], version="v1", **PLACE)
+    key = layout.document_key(tsk("t0", "v1"))
+    value = json.loads(registry.store.read(key))
+
+    def register(*documents: TaskDocument) -> Case:
+        return unlocated(lambda: registry.register(documents, version="v1", **PLACE))
+
+    def damaged(damage: Callable[[Any], bytes]) -> Case:
+        def get() -> object:
+            registry.store.write(key, damage(json.loads(json.dumps(value))))
+            return registry.get(tsk("t0", "v1"))
+
+        return unlocated(get)
+
+    cases = {
+        "other content": register(task("t1", retries=2)),
+        "other code": register(task("t1", retries=1, digest="1" * 64)),
+        "many conflicts": register(*(task(f"t{number}", retries=2) for number in range(8))),
+        "two tasks of one name": register(task("t"), task("t", retries=1)),
+        "unknown name": unlocated(lambda: registry.get(tsk("quite_different"))),
+        "unknown version": unlocated(lambda: registry.get(tsk("t1", "v2"))),
+        **{f"damaged document: {name}": damaged(damage) for name, damage in DAMAGES.items()},
+    }
+    check_golden("registry", cases, {registry.store.uri: "STORE"})
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
 @pytest.mark.parametrize(
     "use",
     [
@@ -261,15 +287,14 @@ def _change(value: dict[str, Any], path: list[str], new: Any) -> bytes:
     ids=["get", "preview", "register"],
 )
 def test_damaged_document_is_reported(
-    registry: Registry, damage: Callable[[Any], bytes], reason: str, use: Callable[[Registry], object]
+    registry: Registry, damage: Callable[[Any], bytes], use: Callable[[Registry], object]
 ) -> None:
     registry.register([task("t")], version="v1", **PLACE)
     key = layout.document_key(tsk("t", "v1"))
     registry.store.write(key, damage(json.loads(registry.store.read(key))))
     with pytest.raises(CorruptData) as caught:
         use(registry)
-    assert registry.store.uri_of(key) in caught.value.message
-    assert reason in caught.value.message
+    assert registry.store.uri_of(key) in str(caught.value)
     assert caught.value.hint
     assert not registry.store.exists(layout.document_key(tsk("a", "v1")))
 
