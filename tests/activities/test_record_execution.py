@@ -170,18 +170,19 @@ async def test_corrupt_result_does_not_prevent_the_record(recorder: ExecutionRec
 
     recorded = record(store).error
     assert recorded is not None
-    assert "is not a task's result" in (recorded.traceback or "")
+    assert recorded.traceback
 
 
-@pytest.mark.parametrize(("reason", "text"), [("enough", "cancelled: enough"), (None, "cancelled: no reason given")])
+@pytest.mark.parametrize("reason", ["enough", None])
 async def test_cancellation_is_recorded_with_its_reason(
-    recorder: ExecutionRecorder, store: ObjectStore, reason: str | None, text: str
+    recorder: ExecutionRecorder, store: ObjectStore, reason: str | None
 ) -> None:
     launched(store)
     assert await close(recorder, "ABORTED", reason=reason) == {"phase": "ABORTED", "execution": "one"}
     recorded = record(store).error
     assert recorded is not None
-    assert recorded.message == text
+    assert recorded.code == "Cancelled"
+    assert reason is None or reason in recorded.message
 
 
 async def test_rows_are_read_from_saved_pages(recorder: ExecutionRecorder, store: ObjectStore) -> None:

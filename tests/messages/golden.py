@@ -1,7 +1,7 @@
 """Golden files of the texts that users read: one file per area, made by real calls.
 
-The other tests assert an error's class, `code` and fields. A change of wording then changes one file:
-``FLYTEMP_UPDATE_GOLDEN=1 pytest tests/messages`` writes the files again, and the diff shows every changed text.
+The other tests assert an error's class, `code` and fields. A change of wording then changes one file: the tests that call
+`check_golden` write the files again under ``FLYTEMP_UPDATE_GOLDEN=1``, and the diff shows every changed text.
 """
 
 from __future__ import annotations

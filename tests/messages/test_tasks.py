@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from pathlib import Path
 from typing import Any
 
-from flytemp import ContainerTask, FlyteFile
+from flytemp import ContainerTask, FlyteDirectory, FlyteFile
 from flytemp.authoring.definition_site import caller_site
+from flytemp.authoring.interface import plain_interface
 from flytemp.compiler.assemble import task_document
 from flytemp.extras.tasks.shell import OutputLocation, ShellTask
+from flytemp.literals.transfer import RawDataTransfer
+from flytemp.runtime.container_io import read_outputs
 from flytemp.runtime.invocation import TaskError
 from flytemp.runtime.pod import other_protocol
 from flytemp.task_types import task_type
 from flytemp_activities.kubernetes.api import ApiError
 from flytemp_activities.kubernetes.classify import classify, start_error
 from flytemp_activities.kubernetes.creation import Creation, NotCreated
-from flytemp_activities.kubernetes.manifest import PodManifest
-from flytemp_activities.kubernetes.policy import read_policy
+from flytemp_activities.kubernetes.manifest import PodManifest, resolve_image
+from flytemp_activities.kubernetes.policy import Policy, read_policy
 from flytemp_activities.process.child import Exit
 from flytemp_activities.process.crashes import crash_error
 from tests.messages.golden import Case, check_golden, unlocated
 
 _DISRUPTION = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": "to make room"}
+_FETCH = {"name": "fetch", "state": {"terminated": {"exitCode": 3, "reason": "Error", "message": "no route"}}}
+_NUMBERS = itertools.count()
 _SPEC = {"containers": [{"name": "primary", "resources": {"limits": {"memory": "64Mi"}}}]}
 
 
@@ -88,6 +94,20 @@ def container(**options: Any) -> Case:
     return unlocated(lambda: task_document(ContainerTask(**made), None))
 
 
+def output(folder: Path, annotation: Any, content: bytes | None = b"", target: str = "", name: str = "x") -> Case:
+    """Return the reading of the output 'x' from a file, from a link to ``target``, or from a directory if ``content`` is None."""
+    made = folder / f"outputs-{next(_NUMBERS)}"
+    made.mkdir()
+    if target:
+        (made / name).symlink_to(target)
+    elif content is None:
+        (made / name).mkdir()
+    else:
+        (made / name).write_bytes(content)
+    interface = plain_interface("task 't'", {}, {"x": annotation}).interface
+    return lambda: read_outputs(interface, made, RawDataTransfer(str(folder / "raw"), folder / "work"))
+
+
 def policy(folder: Path, content: str) -> Case:
     file = folder / "policy.toml"
 
@@ -109,6 +129,9 @@ CASES: dict[str, Case] = {
     "image that cannot be pulled": waiting("ImagePullBackOff", "no such tag"),
     "throttled registry": waiting("ErrImagePull", "429 Too Many Requests"),
     "unknown reason to wait": waiting("Whatever", "?"),
+    "init container that failed": lambda: text(_end(pod(initContainerStatuses=[_FETCH]))),
+    "no image": lambda: resolve_image(None, Policy()),
+    "unknown image": lambda: resolve_image("{{.image.other.fqn}}", Policy()),
     "process out of memory": crashed(signal=9, memory=True),
     "process killed": crashed(signal=9),
     "process that closed its descriptors": crashed(signal=9, channel=True),
@@ -145,6 +168,20 @@ def test_texts_of_tasks(tmp_path: Path) -> None:
         "field of a log link": policy(tmp_path, '[log_links]\nLoki = "https://logs/{pods}"\n'),
         "policy that is not TOML": policy(tmp_path, "= 1\n"),
     }
+    outputs = {
+        "output that is not an integer": output(tmp_path, int, b"four"),
+        "output that is not true or false": output(tmp_path, bool, b"maybe"),
+        "output that is not JSON": output(tmp_path, list[int], b"[1, 2"),
+        "output that is not UTF-8": output(tmp_path, str, b"\xff\xfe"),
+        "file for a directory": output(tmp_path, FlyteDirectory),
+        "directory for a file": output(tmp_path, FlyteFile, None),
+        "directory for a text": output(tmp_path, str, None),
+        "link out of the folder": output(tmp_path, str, target="/etc/hostname"),
+        "link that leads nowhere": output(tmp_path, str, target="absent"),
+        "output without a file": output(tmp_path, str, name="y"),
+        "too large an output": output(tmp_path, str, b"a" * (2 * 2**20 + 1)),
+        "too many bytes": output(tmp_path, bytes, b"a" * (300 * 2**10)),
+    }
     here = caller_site().location.file
 
-    check_golden("tasks", {**CASES, **policies}, {str(tmp_path): "<folder>", here: "<file>"})
+    check_golden("tasks", {**CASES, **policies, **outputs}, {str(tmp_path): "<folder>", here: "<file>"})

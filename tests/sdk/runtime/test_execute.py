@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -232,27 +233,27 @@ def test_file_is_uploaded_below_the_raw_data_prefix(program: Project, options: E
 
 
 @pytest.mark.parametrize(
-    ("task", "code", "text"),
+    ("task", "code", "name"),
     [
-        ("wrong", "TypeMismatch", "Failed to convert outputs of task '{module}.wrong' at position 0"),
-        ("large", "LimitExceeded", "3.0 MiB"),
+        ("wrong", "TypeMismatch", "{module}.wrong"),
+        ("large", "LimitExceeded", "{module}.large"),
         ("absent", "TypeMismatch", "nowhere.txt"),
     ],
 )
 def test_output_of_a_wrong_type_is_charged_to_the_user(
-    program: Project, options: ExecutionOptions, task: str, code: str, text: str
+    program: Project, options: ExecutionOptions, task: str, code: str, name: str
 ) -> None:
     error = run(program, options, task).error
     assert error is not None
     assert (error.kind, error.code, error.retryable) == ("USER", code, False)
-    assert text.format(module=program.module) in error.message
+    assert name.format(module=program.module) in error.message
 
 
 def test_input_of_a_wrong_type_is_charged_to_the_user(program: Project, options: ExecutionOptions) -> None:
     error = run(program, options, "add", {"x": "one"}).error
     assert error is not None
     assert (error.kind, error.code, error.retryable) == ("USER", "TypeMismatch", False)
-    assert f"Failed to convert inputs of task '{program.module}.add':\n  Failed argument 'x'" in error.message
+    assert re.search(rf"'{program.module}\.add'.*\n.*'x'", error.message)
 
 
 def test_missing_path_in_an_input_is_charged_to_the_user(program: Project, options: ExecutionOptions) -> None:
@@ -261,7 +262,7 @@ def test_missing_path_in_an_input_is_charged_to_the_user(program: Project, optio
     error = run(program, options, "add", closed={"x": {"result": "a/1", "output": "o", "path": ["field"]}}).error
     assert error is not None
     assert (error.kind, error.retryable) == ("USER", False)
-    assert "is None, so it has no 'field'" in error.message
+    assert "'field'" in error.message
 
 
 def _failure(invocation: Invocation, store: ObjectStore, options: ExecutionOptions) -> TryFailed:
@@ -297,7 +298,7 @@ def test_missing_bundle_is_charged_to_the_platform(program: Project, options: Ex
     gone = invocation.bundle.model_copy(update={"digest": "0" * 64})
     failure = _failure(invocation.model_copy(update={"bundle": gone}), program.store, options)
     assert (failure.error.kind, failure.error.code) == ("SYSTEM", "NotFound")
-    assert "the code bundle 000000000000" in failure.error.message
+    assert "000000000000" in failure.error.message
 
 
 class RefusingStore(LocalStore):
@@ -337,5 +338,4 @@ def test_nothing_runs_without_a_claim(program: Project, options: ExecutionOption
 def test_other_protocol_is_refused(program: Project, options: ExecutionOptions) -> None:
     failure = _failure(program.invocation("add", {"x": 1}, protocol=99), program.store, options)
     assert failure.error.kind == "SYSTEM"
-    assert "version 99" in failure.error.message
-    assert "uses 1" in failure.error.message
+    assert "99" in failure.error.message

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from flytemp.runtime.execute import ExecutionOptions, execute
 from flytemp.runtime.invocation import TaskError
+from tests.messages.golden import Case, check_golden
 from tests.sdk.runtime.project import Project
 
 TASK = """
@@ -24,8 +27,8 @@ TASK = """
 """
 
 
-def error_of(project: Project, options: ExecutionOptions, loader: str) -> TaskError:
-    result = execute(project.invocation(loader), project.store, owner="me", options=options)
+def error_of(project: Project, options: ExecutionOptions, loader: str, node: str = "n0") -> TaskError:
+    result = execute(project.invocation(loader, node=node), project.store, owner="me", options=options)
     assert result is not None
     assert result.error is not None
     return result.error
@@ -57,20 +60,29 @@ def test_code_without_a_bundle_is_imported_in_place(
 
 
 @pytest.mark.parametrize(
-    ("loader", "text"),
+    ("loader", "name"),
     [
-        ("program_nowhere:one", "there is no module 'program_nowhere' in the code bundle"),
-        ("{module}.inner:one", "there is no module '{module}.inner' in the code bundle"),
-        ("{module}:two", "the module '{module}' has no 'two'"),
-        ("{module}:number", "'{module}:number' is a int, not a task"),
+        ("program_nowhere:one", "'program_nowhere'"),
+        ("{module}.inner:one", "'{module}.inner'"),
+        ("{module}:two", "'two'"),
+        ("{module}:number", "'{module}:number'"),
     ],
 )
-def test_missing_module_or_attribute_is_named(project: Project, options: ExecutionOptions, loader: str, text: str) -> None:
+def test_missing_module_or_attribute_is_named(project: Project, options: ExecutionOptions, loader: str, name: str) -> None:
     project.write(TASK)
     error = error_of(project, options, loader.format(module=project.module))
     assert (error.kind, error.code, error.retryable) == ("USER", "NotLoadable", False)
-    assert text.format(module=project.module) in error.message
+    assert name.format(module=project.module) in error.message
     assert "hint:" in error.message
+
+
+def test_texts(project: Project, options: ExecutionOptions) -> None:
+    project.write(TASK)
+    project.write(TASK, "json.py")
+    loaders = ("nowhere:one", f"{project.module}:two", f"{project.module}:number", "json:one")
+    messages = {loader: error_of(project, options, loader, f"n{index}").message for index, loader in enumerate(loaders)}
+    cases: dict[str, Case] = {loader: partial(str, message) for loader, message in messages.items()}
+    check_golden("loading", cases, {project.module: "program", json.__file__: "<json>"})
 
 
 @pytest.mark.parametrize(
@@ -105,8 +117,7 @@ def test_hidden_module_is_explained(project: Project, options: ExecutionOptions)
     project.write(TASK, "json.py")  # imported long before any user's code is
     error = error_of(project, options, "json:one")
     assert (error.kind, error.code, error.retryable) == ("USER", "NotLoadable", False)
-    assert "the module 'json' is hidden by another of that name" in error.message
-    assert "hint: rename json.py" in error.message
+    assert "hint:" in error.message
 
 
 def test_warm_process_imports_few_modules() -> None:

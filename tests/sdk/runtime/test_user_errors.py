@@ -203,7 +203,7 @@ def test_exit_without_outputs_fails(
 ) -> None:
     error = error_of(program, options, task, code=code)
     assert (error.kind, error.code) == ("USER", "SystemExit")
-    assert error.message == f"the task called sys.exit({code}) instead of returning its outputs"
+    assert f"sys.exit({code})" in error.message
 
 
 def test_exit_0_of_a_task_without_outputs_succeeds(program: Project, options: ExecutionOptions) -> None:

@@ -98,7 +98,7 @@ def test_task_of_a_type_that_is_not_installed_fails_for_good(store: ObjectStore)
     task = greeting({}).model_copy(update={"kind": "not-installed"})
 
     (problem,) = document_problems(TaskDocument(task=task))
-    assert "not-installed" in problem.message
+    assert "'not-installed'" in problem.message
     assert "python, shell" in (problem.hint or "")
     result = run(task, store)
     assert result is not None

@@ -123,9 +123,9 @@ def test_debug_prints_the_script(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "true 5\n"
 
 
-@pytest.mark.parametrize(("script", "text"), [("exit 3", "exit code 3"), ("kill -9 $$", "signal 9")])
-def test_failed_script_raises(script: str, text: str) -> None:
-    with pytest.raises(ScriptFailed, match=text):
+@pytest.mark.parametrize(("script", "number"), [("exit 3", r"\b3\b"), ("kill -9 $$", r"\b9\b")])
+def test_failed_script_raises(script: str, number: str) -> None:
+    with pytest.raises(ScriptFailed, match=number):
         made(script=script)()
 
 
@@ -178,23 +178,23 @@ def test_malformed_option_is_refused(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "text"),
+    ("options", "name"),
     [
         ({"script": "{inputs.y}"}, "{inputs.y}"),
         ({"script": "{outputs.y}"}, "{outputs.y}"),
         ({"script": "{HOME}"}, "{HOME}"),
-        ({"script": "if {"}, "not a template"),
+        ({"script": "if {"}, "{"),
         ({"script": "{}"}, "{}"),
-        ({"output_locs": [OutputLocation("o", int, "{inputs.y}")]}, "location of 'o'"),
+        ({"output_locs": [OutputLocation("o", int, "{inputs.y}")]}, "'o'"),
         ({"inputs": {"x": bytes}}, "bytes"),
-        ({"resources": Resources(cpu=(2, 1))}, "request of 2"),
+        ({"resources": Resources(cpu=(2, 1))}, "cpu"),
     ],
 )
-def test_problem_is_reported_with_its_line(options: dict[str, Any], text: str) -> None:
+def test_problem_is_reported_with_its_line(options: dict[str, Any], name: str) -> None:
     with pytest.raises(ProgramError) as caught:
         task_document(made(**options), None)
     (problem,) = caught.value.problems
-    assert text in problem.message
+    assert name in problem.message
     assert problem.hint
     assert problem.location is not None
     assert problem.location.file == __file__

@@ -322,9 +322,9 @@ def test_illegal_event_lists_the_nodes_moves() -> None:
 
 def test_event_of_an_unknown_node_is_illegal() -> None:
     run = single()
-    with pytest.raises(IllegalMove, match="node n9: TaskSucceeded for a node that was never opened"):
+    with pytest.raises(IllegalMove, match="n9: TaskSucceeded"):
         run.engine.step(TaskSucceeded("n9", 1, 1, {}, 2), run.at)
-    with pytest.raises(IllegalMove, match="node n9: TimerFired"):
+    with pytest.raises(IllegalMove, match="n9: TimerFired"):
         run.engine.step(TimerFired("n9", 1, 1), run.at)
 
 
@@ -332,5 +332,5 @@ def test_move_outside_the_table_is_illegal() -> None:
     run = single()
     run.succeed("n0")
     (done,) = run.engine.nodes()
-    with pytest.raises(IllegalMove, match=r"cannot go from SUCCEEDED to RUNNING \(why not\)"):
+    with pytest.raises(IllegalMove, match="SUCCEEDED to RUNNING"):
         run.engine.log.move(done, NodePhase.RUNNING, "why not")
