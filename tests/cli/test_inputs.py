@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from flytemp_cli.inputs import collect_literals, read_document
 from flytemp_cli.launching import launch_options, options_of
 from flytemp_cli.session import Session
 from flytemp_cli.targets import LaunchOption, Target, TargetCommand
+from tests.messages.golden import Case, check_golden
 
 INT = SimpleType(kind="integer")
 STR = SimpleType(kind="string")
@@ -105,32 +107,29 @@ def test_json_from_a_file(tmp_path: Path) -> None:
     assert literals(["--points", f"@{file}"], interface(points=ListType(item=POINT))) == {"points": [{"x": 1, "y": 2}]}
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["--xx", "1"], "unknown input xx; did you mean x?"),
-        (["--x", "1", "--flag", "--no-flag"], "contradicts the other flag of flag"),
-        (["--x", "abc"], "--x: expected an integer"),
-        ([], "missing inputs: --x, --flag"),
-        (["--x", "1"], "missing input: --flag"),
-        (["--x", "@nothing.json", "--flag"], "cannot read nothing.json"),
-        (["--flag", "maybe", "--x", "1"], "--flag: expected true or false"),
-    ],
-)
-def test_invalid_flags_are_usage_errors(words: list[str], expected: str) -> None:
-    with pytest.raises(InputUsageError) as caught:
-        literals(words, interface(x=INT, flag=BOOL))
+def test_invalid_inputs_are_usage_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    wanted = interface(x=INT, flag=BOOL)
+    flags = ["--xx 1", "--x 1 --flag --no-flag", "--x abc", "--x 1", "--x @nothing.json --flag", "--flag maybe --x 1"]
+    files = {"a list": "[1, 2]", "neither JSON nor YAML": "{x: 1", "a number as a key": "1: x"}
+    for name, text in files.items():
+        Path(name).write_text(text)
+    documents: list[dict[str, Any]] = [{"z": 1}, {"x": "text"}, {"x": True}]
+    scaled = Interface(inputs=(Variable(name="x", type=INT), Variable(name="scale", type=INT, required=False, default=2)))
 
-    assert expected in caught.value.message
+    def refused(call: Callable[[], object]) -> Case:
+        def text() -> str:
+            with pytest.raises(InputUsageError) as caught:
+                call()
+            return f"{caught.value.message}\nhint: {caught.value.hint}"
 
+        return text
 
-def test_error_lists_the_inputs() -> None:
-    inputs = Interface(inputs=(Variable(name="x", type=INT), Variable(name="scale", type=INT, required=False, default=2)))
-
-    with pytest.raises(InputUsageError) as caught:
-        literals([], inputs)
-
-    assert caught.value.hint == "the inputs are x: int, scale: int = 2"
+    cases = {words: refused(partial(literals, words.split(), wanted)) for words in flags}
+    cases |= {name: refused(partial(read_document, name)) for name in [*files, "nothing.json"]}
+    cases |= {str(document): refused(partial(literals, [], interface(x=INT), document)) for document in documents}
+    cases |= {"no flags": refused(partial(literals, [], wanted)), "a default": refused(partial(literals, [], scaled))}
+    check_golden("command-line-inputs", cases)
 
 
 class TestInputWithTheNameOfAnOption:
@@ -188,46 +187,6 @@ def test_a_document_from_stdin(text: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_flags_override_the_document() -> None:
     assert literals(["--x", "2"], interface(x=INT, y=INT), {"x": 1, "y": 1}) == {"x": 2, "y": 1}
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("[1, 2]", "must contain one object"),
-        ("{x: 1", "neither JSON nor YAML"),
-        ("1: x", "must contain one object"),
-    ],
-)
-def test_documents_without_an_object_are_errors(text: str, expected: str, tmp_path: Path) -> None:
-    file = tmp_path / "inputs.yaml"
-    file.write_text(text)
-
-    with pytest.raises(InputUsageError) as caught:
-        read_document(str(file))
-
-    assert expected in caught.value.message
-
-
-@pytest.mark.parametrize(
-    ("document", "expected"),
-    [
-        ({"z": 1}, "unknown input z"),
-        ({"x": "text"}, "--inputs: x: expected an integer"),
-        ({"x": True}, "--inputs: x: expected an integer"),
-    ],
-)
-def test_documents_with_invalid_inputs_are_errors(document: dict[str, Any], expected: str) -> None:
-    with pytest.raises(InputUsageError) as caught:
-        literals([], interface(x=INT), document)
-
-    assert expected in caught.value.message
-
-
-def test_missing_document_is_an_error() -> None:
-    with pytest.raises(InputUsageError) as caught:
-        read_document("nothing.json")
-
-    assert caught.value.message == "--inputs: cannot read nothing.json: No such file or directory"
 
 
 def test_help_of_inputs() -> None:
