@@ -65,7 +65,7 @@ def test_error_quotes_the_log(tmp_path: Path) -> None:
 
 
 def test_ended_process_is_not_signalled(tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match="nobody does not run"):
+    with pytest.raises(ClusterError, match="nobody"):
         Processes(tmp_path).signal("nobody", signal.SIGTERM)
 
 
@@ -154,7 +154,7 @@ def test_missing_part_fails_if_required_and_skips_otherwise(
 
 def test_foreign_folder_is_not_removed(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(Unavailable, match="not the state of a test cluster"):
+    with pytest.raises(Unavailable, match=tmp_path.name):
         remove(tmp_path)
     assert (tmp_path / "thesis.tex").exists()
 

@@ -96,9 +96,9 @@ async def test_gates_take_answers_before_and_after_they_open(client: Client, bac
     async with serving(client, backend):
         handle = await client.launch("gated", inputs={"x": 3})
         await eventually(lambda: "double 3" in shapes.HOLDS.waiting)
-        with pytest.raises(TypeMismatch, match="integer"):
+        with pytest.raises(TypeMismatch):
             await handle.set_input("more", "many")
-        with pytest.raises(FlytempError, match="has no gate 'elsewhere'"):
+        with pytest.raises(FlytempError, match="'elsewhere'"):
             await handle.approve("elsewhere")
         await handle.approve("enough", reason="it is")  # the gate does not wait yet
         shapes.HOLDS.release()

@@ -1,6 +1,6 @@
 """A process with a process backend that runs the given invocations and prints their reports.
 
-``python stand_in.py <store> <state folder> <scratch folder> <invocation JSON>…``; each line of its output is JSON.
+``python fake_backend.py <store> <state folder> <scratch folder> <invocation JSON>…``; each line of its output is JSON.
 """
 
 from __future__ import annotations

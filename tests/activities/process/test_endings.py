@@ -116,23 +116,23 @@ async def pids_in(path: Path) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("task", "inputs", "code", "text"),
+    ("task", "inputs", "code", "detail"),
     [
-        ("segfault", {}, "Crashed", "the task's process died: segmentation fault (signal 11)"),
-        ("abort", {}, "Crashed", "the task's process died: aborted (signal 6)"),
-        ("leave", {"code": 3}, "Exited", "the task's process exited with code 3 before it returned a result"),
-        ("leave", {"code": 0}, "Exited", "the task's process exited with code 0 before it returned a result"),
+        ("segfault", {}, "Crashed", "signal 11"),
+        ("abort", {}, "Crashed", "signal 6"),
+        ("leave", {"code": 3}, "Exited", "code 3"),
+        ("leave", {"code": 0}, "Exited", "code 0"),
     ],
 )
 async def test_crash_is_reported_with_its_cause(
-    program: Project, bench: Bench, task: str, inputs: dict[str, int], code: str, text: str
+    program: Project, bench: Bench, task: str, inputs: dict[str, int], code: str, detail: str
 ) -> None:
     invocation = program.invocation(task, inputs)
     result = await bench.run(invocation)
     assert result.error is not None
     error = result.error
     assert (result.status, error.kind, error.code, error.retryable) == ("failed", "USER", code, True)
-    assert error.message == text
+    assert detail in error.message
     assert read_result(program.store, invocation) == result
     # The worker goes on.
     assert (await bench.run(program.invocation("pid", node="n1"))).status == "succeeded"
@@ -168,7 +168,7 @@ async def test_process_ended_by_a_shutdown_is_lost(program: Project, bench: Benc
     running = bench.start(invocation)
     (pid,) = await pids_in(path)
     os.kill(pid, signal.SIGTERM)
-    with pytest.raises(TaskLost, match="ended from outside"):
+    with pytest.raises(TaskLost, match="signal 15"):
         await running
     assert read_result(program.store, invocation) is None
     assert read_try_error(program.store, invocation) is not None
@@ -220,7 +220,7 @@ async def test_timeout_ends_the_task_and_its_processes(
     result = await bench.run(invocation)
     assert result.error is not None
     assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", "Timeout", True)
-    assert result.error.message == "the task ran longer than its timeout of 3 s and was ended"
+    assert "3 s" in result.error.message
     assert read_result(program.store, invocation) == result
     assert [pid for pid in await pids_in(path) if alive(pid)] == []
 

@@ -16,8 +16,7 @@ from flytemp.client.sync import SyncExecutionHandle, _Loop
 def loop() -> Iterator[_Loop]:
     running = _Loop()
     yield running
-    if running._thread.is_alive():
-        running.close()
+    running.close()
 
 
 class Handle:
@@ -57,7 +56,10 @@ def test_an_abandoned_iteration_is_closed(loop: _Loop) -> None:
     assert underneath.closed.is_set()
 
 
-def test_close_cancels_running_calls(loop: _Loop) -> None:
+def test_close_cancels_running_calls() -> None:
+    before = set(threading.enumerate())
+    loop = _Loop()
+    (thread,) = set(threading.enumerate()) - before
     ended = threading.Event()
 
     async def forever() -> None:
@@ -73,4 +75,4 @@ def test_close_cancels_running_calls(loop: _Loop) -> None:
     loop.run(leave())
     loop.close()
     assert ended.is_set()
-    assert not loop._thread.is_alive()
+    assert not thread.is_alive()
