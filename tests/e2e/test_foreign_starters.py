@@ -42,7 +42,7 @@ async def test_the_temporal_command_line(shapes: Installation, client: Client) -
 async def test_a_bad_launch_fails_the_run_with_a_clear_error(shapes: Installation, client: Client) -> None:
     for launch, message in (
         ({"launch_plan": "shapes.diamond", "inputs": {"x": "no"}}, "input 'x'"),
-        ({"launch_plan": "nothing-like-it"}, "is named 'nothing-like-it'"),
+        ({"launch_plan": "nothing-like-it"}, "'nothing-like-it'"),
         ({"plan": "diamond"}, "invalid launch"),
         ({"launch_plan": "../../etc/passwd"}, "../../etc/passwd"),
         ({"launch_plan": "shapes.diamond", "inputs_uri": "file:///etc/passwd"}, "in the worker's store"),

@@ -179,7 +179,7 @@ async def test_terminate_also_terminates_child_workflows(client: Client) -> None
 async def test_retry_of_a_closed_execution_starts_a_new_run_under_its_id(client: Client) -> None:
     handle = await start(client, "again", {"fail": True}, memo={"flytemp.content": "abc"})
     failed = await handle.wait(DEADLINE_SECONDS)
-    with pytest.raises(NotFound, match="record"):
+    with pytest.raises(NotFound, match="again"):
         await handle.retry()
     leave_record(client, failed)
 
