@@ -21,7 +21,7 @@ class TryKey(NamedTuple):
     @property
     def activity_id(self) -> str:
         """Return the id of the activity that claims the try."""
-        return activity_id(self.node, self.attempt, self.try_)
+        return activity_id(self.node, self.attempt, self.try_, self.epoch)
 
 
 HeartbeatDetails: TypeAlias = Mapping[str, Any]

@@ -35,7 +35,7 @@ class StatePages:
         if page.closed:
             return protocol.StateText(await self._read(layout.closed_state_page(page.page)))
         key = _state_key(layout, page)
-        is_reset = page.page == 0 and await self._is_reset(f"{key.rpartition('/')[0]}/loaded-by")
+        is_reset = page.page == 0 and await self._is_reset(_marker_key(layout, page))
         return protocol.StateText(await self._read(key), is_reset)
 
     async def _is_reset(self, key: str) -> bool:
@@ -51,6 +51,8 @@ class StatePages:
     @control_activity(protocol.SAVE_STATE_PAGE)
     async def save_state_page(self, page: protocol.SaveStatePage) -> None:
         """Save a page of a state."""
+        if page.page == 0:  # the state replaces one of the same generation, which an execution that was retried has left
+            await asyncio.to_thread(self._store.delete, _marker_key(RootLayout(page.execution), page))
         await self._write(_state_key(RootLayout(page.execution), page), page.text)
 
     async def _read(self, key: str) -> str:
@@ -64,3 +66,8 @@ def _state_key(layout: RootLayout, page: protocol.StatePage | protocol.SaveState
     if page.chunk is not None:
         return f"{layout.chunk_folder(page.chunk)}/state/{page.generation:05d}/{page.page:05d}.json"
     return layout.state_page(page.generation, page.page)
+
+
+def _marker_key(layout: RootLayout, page: protocol.StatePage | protocol.SaveStatePage) -> str:
+    """Return the key of the object that names the run which has loaded a state."""
+    return f"{_state_key(layout, page).rpartition('/')[0]}/loaded-by"

@@ -17,6 +17,7 @@ from flytemp.client.logs import LogChunk
 from flytemp.client.retry import node_path
 from flytemp.errors import ConfigError, FlytempError
 from flytemp.layout import ExecutionLayout
+from flytemp.names import attempt_of
 from flytemp.temporal.workflows import describe_workflow
 
 if TYPE_CHECKING:
@@ -182,12 +183,13 @@ def running_pods(description: WorkflowExecutionDescription) -> list[TryPod]:
     for pending in description.raw_description.pending_activities:
         path, _, numbers = pending.activity_id.partition("@")
         attempt, _, try_ = numbers.partition(".")
-        if not (attempt.isdigit() and try_.isdigit()):
+        if not try_.isdigit():  # an activity of flytemp's own
             continue
         heartbeat = last_heartbeat(pending)
         if heartbeat.get("phase") == "running" and "pod" in heartbeat and "namespace" in heartbeat:
             container = str(heartbeat.get("container") or "primary")
-            found.append(TryPod((path, int(attempt), int(try_)), str(heartbeat["namespace"]), str(heartbeat["pod"]), container))
+            key = (path, attempt_of(attempt), int(try_))
+            found.append(TryPod(key, str(heartbeat["namespace"]), str(heartbeat["pod"]), container))
     return found
 
 

@@ -180,9 +180,12 @@ def attempt_of(key: str) -> int:
     return int(key.partition("-")[0])
 
 
-def activity_id(node: str, attempt: int, try_: int) -> str:
-    """Return the id of the activity of a try: ``n3.n0@2.1`` consists of node path, attempt and try."""
-    return f"{node}@{attempt}.{try_}"
+def activity_id(node: str, attempt: int, try_: int, epoch: str = "") -> str:
+    """Return the id of the activity of a try: ``n3.n0@2.1`` consists of node path, attempt and try.
+
+    The attempt is given by its key, so a try after a reset has another activity than the try of the same number before it.
+    """
+    return f"{node}@{attempt_key(attempt, epoch)}.{try_}"
 
 
 def node_of(activity: str) -> str:

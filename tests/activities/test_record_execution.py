@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,24 @@ async def test_rows_are_read_from_saved_pages(recorder: ExecutionRecorder, store
     assert [node.phase for node in record(store).nodes] == [Phase.SUCCEEDED, Phase.SKIPPED, Phase.QUEUED]
     load = {"execution": LAYOUT.root, "generation": 3, "page": 1}
     assert (await ActivityEnvironment().run(pages.load_state_page, load))["text"] == text[50:]
+
+
+async def test_state_that_is_loaded_twice_shows_a_reset(store: ObjectStore) -> None:
+    pages = StatePages(store)
+    saved = {"execution": LAYOUT.root, "generation": 1, "page": 0, "text": "state"}
+    load = {"execution": LAYOUT.root, "generation": 1, "page": 0}
+
+    async def is_reset(run_id: str) -> bool:
+        environment = ActivityEnvironment()
+        environment.info = dataclasses.replace(environment.info, workflow_run_id=run_id)
+        return bool((await environment.run(pages.load_state_page, load)).get("is_reset", False))
+
+    await ActivityEnvironment().run(pages.save_state_page, saved)
+    assert not await is_reset("a")
+    assert not await is_reset("a"), "a retry of the activity is not a reset"
+    assert await is_reset("b")
+    await ActivityEnvironment().run(pages.save_state_page, saved)
+    assert not await is_reset("c"), "a retried execution saves states of the same generations again"
 
 
 async def test_plan_page_is_saved_and_read(store: ObjectStore) -> None:

@@ -95,6 +95,7 @@ async def keys_of_tries(client: Client, handle: ExecutionHandle[Any]) -> dict[st
             data = (await client.temporal.data_converter.decode(list(scheduled.input.payloads)))[0]
             argument = RUN_TASK.argument.from_json(data)
             keys[argument.node] = attempt_key(argument.attempt, argument.epoch)
+            assert scheduled.activity_id == f"{argument.node}@{keys[argument.node]}.{argument.try_}"
     return keys
 
 

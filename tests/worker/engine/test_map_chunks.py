@@ -7,7 +7,7 @@ from dataclasses import replace
 from flytemp.spec.models import NodeSpec, TaskSpec, WorkflowSpec
 from flytemp_worker.engine.messages import CancelChild, ChildClosed, IncreaseAllocation, RequestIO, StartChunk
 
-from .programs import document, given, mapped, node, out, spread, task, workflow
+from .programs import AT_THE_END, document, given, mapped, node, out, spread, task, workflow
 from .reference_interpreter import World, evaluate
 from .simulation import ChunkSimulation, Limits, Simulation
 
@@ -274,6 +274,21 @@ def test_retried_map_with_chunks_uses_no_attempt_twice() -> None:
         complete(run, number)
     run.complete_io("n0")
     assert run.outputs() == evaluate(run.program, "wf", {})
+
+
+def test_map_that_failed_during_a_pause_is_retried_without_its_queue_of_chunks() -> None:
+    inner = workflow("inner", mapped("n0", "next", a=list(range(8)), b=7), outputs={"x": out("n0")})
+    root = workflow("wf", node("n0", "inner", sub=True), node("n1", "free"), policy=AT_THE_END)
+    run = Simulation(document(root, inner, NEXT, FREE), limits=Limits(max_parallelism=2, max_map_items=2))
+    run.complete_io("n0.n0")
+    run.pause()
+    chunk = run.chunks["n0.n0", 0]
+    chunk.fail("n0.n0.0")
+    run.close_chunk("n0.n0", 0)
+    assert run.phases["n0.n0"] == "FAILED"
+    run.retry("n0.n0")
+    run.resume()
+    assert run.requested["n0.n0"].operation == "split"
 
 
 def test_chunks_in_chunks() -> None:

@@ -44,6 +44,9 @@ class MapHandler(NodeHandler):
         else:
             self._expand(engine, node, count)
 
+    def forget(self, engine: Engine, node: Node) -> None:
+        engine.capacity.chunks.pop(node, None)
+
     def io_argument(self, engine: Engine, node: Node, operation: str) -> dict[str, Any]:
         plan = plan_of(node)
         if operation == "lengths":

@@ -82,7 +82,7 @@ def run_task(
         protocol.RUN_TASK.name,
         _argument(command, root, stop).to_json(),
         task_queue=task_queue,
-        activity_id=activity_id(command.node, command.attempt, command.try_),
+        activity_id=activity_id(command.node, command.attempt, command.try_, command.epoch),
         start_to_close_timeout=_UNLIMITED,
         schedule_to_start_timeout=timedelta(seconds=command.queued) if command.queued and not command.resumed else None,
         heartbeat_timeout=timedelta(seconds=heartbeat_seconds),
