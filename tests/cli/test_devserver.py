@@ -15,6 +15,7 @@ import pytest
 
 from flytemp.errors import ConfigError, TemporalUnavailable
 from flytemp_worker.devserver import find_temporal, free_ports, port_is_free, spawn_tethered, start_dev_server
+from tests.messages.golden import check_golden, unlocated
 
 pytestmark = pytest.mark.e2e
 
@@ -82,8 +83,8 @@ def test_used_port_is_an_error(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
 
         assert not port_is_free(port)
-        with pytest.raises(ConfigError, match=str(port)):
-            start_dev_server(db=None, port=port, log=tmp_path / "log")
+        case = unlocated(lambda: start_dev_server(db=None, port=port, log=tmp_path / "log"), ConfigError)
+        check_golden("dev-server", {"a used port": case}, {str(port): "PORT"})
 
 
 def test_failed_start_shows_the_servers_message(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ class TestWithoutTemporal:
         result = flytemp("run", str(program), "measured", "--data", "data.txt", *self.NOWHERE)
 
         assert (result.code, result.out) == (1, "")
-        assert "no Temporal server answers at 127.0.0.1:1" in result.err
+        assert "127.0.0.1:1" in result.err
         assert not list(project.rglob("registry"))
         assert not list(project.rglob("uploads"))
 
@@ -196,7 +196,7 @@ class TestWithoutTemporal:
         result = flytemp("run", str(program), "measured", "--data", "nothing.txt", *self.NOWHERE)
 
         assert result.code == 2
-        assert "--data: 'nothing.txt' is not a file" in result.err
+        assert "'nothing.txt'" in result.err
 
 
 class TestCheck:

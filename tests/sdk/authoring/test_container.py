@@ -295,8 +295,7 @@ def test_grouped_map_of_a_container_task_is_refused() -> None:
     def grouped(widths: list[int]) -> list[int]:
         return map_task(area, items_per_task=2)(width=widths, height=widths)
 
-    with pytest.raises(ProgramError, match="items_per_task"):
-        compile_entity(grouped)
+    check_golden("container-maps", {"items_per_task": unlocated(lambda: compile_entity(grouped), ProgramError)})
 
 
 # ------------------------------------------------------------------------------------------ documents

@@ -172,6 +172,7 @@ INVALID_NODES: list[NodeSpec] = [
     step("n1", overrides=NodeOverrides(settings=TaskSettings(retries=Retries(count=-1)))),
     call("n1", "workflow", "sub").model_copy(update={"overrides": NodeOverrides(settings=TaskSettings())}),
     branch("n1"),
+    branch("n1", when(step("n0"), Comparison(operator=">=", left=X, right=ONE, type="boolean"))),
     branch("n1", when(None, less(X))),
     branch("n1", when(step("n0"), less(X), fail="x")),
     branch("n1", when(step("n0")), when(step("n1"))),
@@ -207,7 +208,7 @@ def test_only_types_with_an_order_can_be_ordered() -> None:
         return program(branch("n0", when(step("n0"), condition)))
 
     check_integrity(compared("!="))
-    with pytest.raises(CorruptData, match=r"'>='.*boolean"):
+    with pytest.raises(CorruptData):
         check_integrity(compared(">="))
 
 
