@@ -6,17 +6,20 @@ import json
 import re
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 from flytemp.literals.types import SimpleType
+from flytemp.registry import Registry
 from flytemp.spec.models import (
     Binding,
     InputBinding,
     Interface,
     ListBinding,
+    LiteralBinding,
     MapBinding,
     NodeOverrides,
     NodeSpec,
@@ -27,6 +30,7 @@ from flytemp.spec.models import (
     WorkflowDocument,
     WorkflowSpec,
 )
+from flytemp.store import open_store
 from flytemp_cli.graph.build import NODES_DRAWN, graph_of
 from flytemp_cli.graph.dot import dot
 from flytemp_cli.graph.layout import ROW_WIDTH, Box, Layout, lay_out
@@ -335,19 +339,22 @@ def test_deep_calls_are_not_drawn_completely() -> None:
 
 @pytest.mark.parametrize("count", short_and_long(2_000, 10_000))
 def test_large_graph_has_a_hint(
-    monkeypatch: pytest.MonkeyPatch, flytemp: Callable[..., Any], count: int
+    project: Path, flytemp: Callable[..., Any], count: int
 ) -> None:
     nodes = tuple(
-        NodeSpec(id=f"n{index}", kind="task", target="wf.t", inputs={"x": out(f"n{index // 2}")} if index else {})
+        step(f"n{index}", "wf.t", x=out(f"n{index // 2}") if index else LiteralBinding(value=1))
         for index in range(count)
     )
     large = WorkflowDocument(
-        name="wf.large", workflows={"wf.large": WorkflowSpec(name="wf.large", interface=INTERFACE, nodes=nodes)}
+        name="wf.large",
+        workflows={"wf.large": WorkflowSpec(name="wf.large", interface=Interface(), nodes=nodes)},
+        tasks={"wf.t": TaskSpec(name="wf.t", interface=INTERFACE, loader="wf:t")},
     )
-    monkeypatch.setattr("flytemp_cli.commands.graph._from_registry", lambda *_: large)
+    registry = Registry(open_store(str(project / ".flytemp" / "store")))
+    registry.register([large], project="default", domain="development", version="v1")
 
-    drawn = flytemp("graph", "large", "-o", "svg")
-    chart = flytemp("graph", "large")
+    drawn = flytemp("graph", "wf.large", "-o", "svg")
+    chart = flytemp("graph", "wf.large")
 
     assert drawn.out.count('<rect class="task"') == count
     assert drawn.err.startswith(f"hint: the drawing has {count} nodes")

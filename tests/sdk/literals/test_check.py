@@ -75,14 +75,6 @@ def test_json_of_another_type_is_refused(annotation: Any, given: Any, message: s
     assert message in str(caught.value)
 
 
-def test_deeply_nested_json_is_refused() -> None:
-    value: list[Any] = []
-    for _ in range(100_000):
-        value = [value]
-    with pytest.raises(TypeMismatch):
-        check_literal(value, literal_type(list))
-
-
 def test_cut_without_its_struct_is_a_bug() -> None:
     with pytest.raises(FlytempBug, match="'Lost'"):
         check_literal({}, StructType(name="Lost", recursive=True))
