@@ -1,7 +1,6 @@
 """Count words with shell scripts."""
 
-from flytemp import FlyteFile, kwtypes, task, workflow
-from flytemp.extras.tasks.shell import OutputLocation, ShellTask
+from flytemp import FlyteFile, OutputLocation, ShellTask, kwtypes, task, workflow
 
 split = ShellTask(
     name="words.split",

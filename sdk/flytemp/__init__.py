@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from flytemp.client import SyncExecutionHandle as SyncExecutionHandle
     from flytemp.exceptions.user import FlyteRecoverableException as FlyteRecoverableException
     from flytemp.exceptions.user import NonRecoverableError as NonRecoverableError
+    from flytemp.extras.tasks.shell import OutputLocation as OutputLocation
     from flytemp.extras.tasks.shell import ShellTask as ShellTask
     from flytemp.types.directory import FlyteDirectory as FlyteDirectory
     from flytemp.types.error import FlyteError as FlyteError
@@ -141,7 +142,7 @@ _MODULES = {
     ),
     "authoring.workflow": ("Workflow", "WorkflowFailurePolicy", "workflow"),
     "client": ("Client", "ExecutionHandle", "LaunchOptions", "SyncClient", "SyncExecutionHandle"),
-    "extras.tasks.shell": ("ShellTask",),
+    "extras.tasks.shell": ("OutputLocation", "ShellTask"),
     "exceptions.user": ("FlyteRecoverableException", "NonRecoverableError"),
     "types.error": ("FlyteError",),
     "types.directory": ("FlyteDirectory",),
@@ -183,6 +184,7 @@ __all__ = [
     "Notification",
     "OnSchedule",
     "Options",
+    "OutputLocation",
     "PagerDuty",
     "PodTemplate",
     "PythonFunctionTask",
