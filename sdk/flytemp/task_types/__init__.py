@@ -8,8 +8,17 @@ A package offers its own type by an entry point of the group ``flytemp.task_type
 """
 
 from flytemp.task_types.base import LiteralCall, TaskType
-from flytemp.task_types.registry import REFERENCE, find_task_type, known_kinds, register, task_type, task_type_problems
+from flytemp.task_types.registry import (
+    REFERENCE,
+    find_task_type,
+    known_kinds,
+    normalised_task,
+    register,
+    task_type,
+    task_type_problems,
+)
 
 __all__ = [
-    "REFERENCE", "LiteralCall", "TaskType", "find_task_type", "known_kinds", "register", "task_type", "task_type_problems",
+    "REFERENCE", "LiteralCall", "TaskType", "find_task_type", "known_kinds", "normalised_task", "register", "task_type",
+    "task_type_problems",
 ]  # fmt: skip

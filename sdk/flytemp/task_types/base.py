@@ -39,6 +39,10 @@ class TaskType(ABC):
         """Return the command of a container that runs the task without flytemp in it; None if flytemp's runtime runs it."""
         return None
 
+    def normalised(self, task: TaskSpec) -> TaskSpec:
+        """Return the task with its ``config`` in the form that equal tasks share, so that their digests are equal."""
+        return task
+
     @abstractmethod
     def prepare(self, run: TaskRun) -> LiteralCall:
         """Prepare a try inside flytemp's runtime, such as by loading its code. The result is called once per call of the task.

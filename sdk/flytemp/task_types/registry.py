@@ -91,6 +91,12 @@ def _load(kind: str) -> TaskType | None:
     return None
 
 
+def normalised_task(task: TaskSpec) -> TaskSpec:
+    """Return the task as its type normalises it. A task whose type is not installed here stays as it is."""
+    found = find_task_type(task.kind)
+    return task if found is None else found.normalised(task)
+
+
 def task_type_problems(task: TaskSpec) -> Iterator[Problem]:
     """Yield the problems that the type of a task finds in its spec. A type that is not installed here finds none."""
     if task.container is not None and task.kind != "container":

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from flytemp.errors import Problem
 from flytemp.literals.transfer import FileTransfer, download_path_for
 from flytemp.literals.types import BlobType, Json, SchemaModel
+from flytemp.spec.canonical import content
 from flytemp.spec.tasks import Interface, TaskSpec, Variable
 from flytemp.store import raw
 from flytemp.task_types.base import LiteralCall, TaskType
@@ -72,6 +73,13 @@ class ShellTaskType(TaskType):
         known = {"inputs": {variable.name for variable in task.interface.inputs}, "outputs": names}
         for where, template in (("script", config.script), *((f"location of {n!r}", t) for n, t in config.outputs.items())):
             yield from _template_problems(where, template, known)
+
+    def normalised(self, task: TaskSpec) -> TaskSpec:
+        try:
+            config = ShellConfig.model_validate(task.config)
+        except ValidationError:
+            return task  # `problems` reports it
+        return task.model_copy(update={"config": content(config)})
 
     def prepare(self, run: TaskRun) -> LiteralCall:
         config = ShellConfig.model_validate(run.spec.config)

@@ -12,6 +12,7 @@ import pytest
 
 from flytemp import FlyteDirectory, FlyteFile, Resources, dynamic, kwtypes, map_task, task, workflow
 from flytemp.compiler.assemble import compile_entity, task_document
+from flytemp.compiler.yaml.files import compile_sources, load_sources
 from flytemp.errors import InputError, NotFound, ProgramError
 from flytemp.extras.tasks.shell import OutputLocation, ShellTask
 from flytemp.layout import RootLayout
@@ -198,6 +199,18 @@ def test_problem_is_reported_with_its_line(options: dict[str, Any], name: str) -
     assert problem.hint
     assert problem.location is not None
     assert problem.location.file == __file__
+
+
+def test_defaults_in_a_yaml_document_do_not_change_its_digest(working_directory: Path) -> None:
+    def documents(config: str) -> set[str]:
+        (working_directory / "one.flytemp.yaml").write_text(
+            f"kind: task\ntask: {{kind: shell, name: a.b, interface: {{}}, config: {config}}}\n"
+        )
+        return {digest(document) for document in compile_sources(load_sources(["one.flytemp.yaml"]), None)}
+
+    short = documents("{script: 'true'}")
+    assert documents("{script: 'true', debug: false, shell: /bin/sh, outputs: {}}") == short
+    assert documents("{script: 'true', debug: true}") != short
 
 
 # ------------------------------------------------------------------------------------------ runtime

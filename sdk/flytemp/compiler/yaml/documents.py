@@ -34,6 +34,7 @@ from flytemp.spec.node_form import Path
 from flytemp.spec.node_forms import CALLS, callee_section, form_of
 from flytemp.spec.typecheck import document_problems
 from flytemp.suggest import suggest
+from flytemp.task_types import normalised_task
 
 Entry = TaskSpec | WorkflowSpec | LaunchPlanReference
 _Place = tuple["YamlSource", tuple[str, ...]]
@@ -155,13 +156,13 @@ def _add_compiled(known: _Known, document: AnyDocument) -> None:
 def _add_written(known: _Known, written: YamlSource, problems: list[Problem]) -> None:
     document = written.document
     if isinstance(document, TaskDocument):
-        _add(known, "task", document.name, document.task, (written, ("task",)), problems)
+        _add(known, "task", document.name, normalised_task(document.task), (written, ("task",)), problems)
         known.bundles.setdefault(f"task {document.name}", document.bundle)
         return
     if isinstance(document, LaunchPlanDocument):
         return  # it has the interface of its workflow, which may be in a later file
     for key, task in document.tasks.items():
-        _add(known, "task", key, task, (written, ("tasks", key)), problems)
+        _add(known, "task", key, normalised_task(task), (written, ("tasks", key)), problems)
         known.bundles.setdefault(f"task {key}", document.bundle)
     for key, spec in document.workflows.items():
         _add(known, "workflow", key, spec, (written, ("workflows", key)), problems)
