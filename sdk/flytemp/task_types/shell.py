@@ -7,14 +7,14 @@ import signal
 import string
 import subprocess
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from flytemp.errors import Problem
-from flytemp.literals.transfer import FileTransfer, download_path_for
+from flytemp.errors import InputError, Problem
+from flytemp.literals.transfer import current_transfer, download_path_for, new_random_path
 from flytemp.literals.types import BlobType, Json, SchemaModel
 from flytemp.spec.canonical import content
 from flytemp.spec.tasks import Interface, TaskSpec, Variable
@@ -38,7 +38,7 @@ class ShellConfig(SchemaModel):
 
     script: str
     shell: str = "/bin/sh"
-    outputs: dict[str, str] = {}  # output -> path of its file or directory, relative to the working directory of the task
+    outputs: dict[str, str] = {}  # output -> path of its file or directory, inside the working directory of the script
     debug: bool = False  # print the script before it runs
 
 
@@ -86,25 +86,25 @@ class ShellTaskType(TaskType):
 
         def call(literals: Mapping[str, Json]) -> dict[str, Json]:
             with run.user_code(), run.conversions():
-                return run_script(config, run.spec.interface, literals, run.files)
+                return run_script(config, run.spec.interface, literals)
 
         return call
 
 
-def run_script(
-    config: ShellConfig, interface: Interface, literals: Mapping[str, Json], files: FileTransfer | None
-) -> dict[str, Json]:
-    """Run a script in the current directory, with the standard output and error of this process; return its outputs.
+def run_script(config: ShellConfig, interface: Interface, literals: Mapping[str, Json]) -> dict[str, Json]:
+    """Run a script in a fresh directory, with the standard output and error of this process; return its outputs.
+
+    Output files are uploaded by the transfer of the running task. Without a transfer, their local paths become their URIs.
 
     Args:
         config: the script and the locations of its outputs.
         interface: inputs and outputs.
         literals: literals of the inputs.
-        files: uploads output files; None: their local paths become their URIs.
 
     Raises:
         ScriptFailed: the script failed.
-        InputError: an output's file is missing or does not fit its type.
+        NotFound: an output is missing.
+        InputError: an output does not fit its type, or is outside the directory.
         StoreError: a file cannot be transferred.
     """
     from flytemp.authoring.context import current_context
@@ -113,15 +113,50 @@ def run_script(
     inputs = SimpleNamespace(**{variable.name: _input_text(variable, literals) for variable in interface.inputs})
     context = current_context()
     locations = {name: template.format(inputs=inputs, ctx=context) for name, template in config.outputs.items()}
+    for name, location in locations.items():
+        if _leaves(location):
+            raise _outside(name, location)
     script = config.script.format(inputs=inputs, outputs=SimpleNamespace(**locations), ctx=context)
     if config.debug:
         print(script, flush=True)
-    done = subprocess.run([config.shell, "-c", script], stdin=subprocess.DEVNULL, check=False)
+    folder = _run(config.shell, script)
+    paths = {name: _inside(folder, name, location) for name, location in locations.items()}
+    return {variable.name: read_output(variable, paths[variable.name], current_transfer()) for variable in interface.outputs}
+
+
+def _run(shell: str, script: str) -> Path:
+    """Run a script in a fresh directory; return the directory."""
+    file = Path(new_random_path("script")).absolute()
+    folder = file.with_name("work")
+    folder.mkdir()
+    file.write_text(script, encoding="utf-8")  # an argument of a program has a limit of 128 KiB
+    done = subprocess.run([shell, str(file)], cwd=folder, stdin=subprocess.DEVNULL, check=False)
     if done.returncode < 0:
         raise ScriptFailed(f"the script was ended by {signal.strsignal(-done.returncode)} (signal {-done.returncode})")
     if done.returncode:
         raise ScriptFailed(f"the script ended with exit code {done.returncode}")
-    return {variable.name: read_output(variable, Path(locations[variable.name]), files) for variable in interface.outputs}
+    return folder
+
+
+def _leaves(location: str) -> bool:
+    """Return True for a path that is absolute or has a part ``..``."""
+    path = PurePosixPath(location)
+    return path.is_absolute() or ".." in path.parts
+
+
+def _inside(folder: Path, output: str, location: str) -> Path:
+    """Return the path of an output. The script may have created links: they must not lead out of its directory either."""
+    path = folder / location
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+        raise _outside(output, location)
+    return path
+
+
+def _outside(output: str, location: str) -> InputError:
+    return InputError(
+        f"the location {location!r} of the output {output!r} is outside the working directory of the script",
+        hint="write the output to a file in the working directory",
+    )
 
 
 def _input_text(variable: Variable, literals: Mapping[str, Json]) -> str:

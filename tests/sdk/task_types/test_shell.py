@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from flytemp.spec.models import TaskSpec
 from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp.task_types.shell import ScriptFailed
+from flytemp.testing import task_mock
 
 count = ShellTask(
     name="text.count",
@@ -65,12 +67,40 @@ def made(**options: Any) -> ShellTask:
 # --------------------------------------------------------------------------------------- plain calls
 
 
-def test_call_runs_the_script_in_the_current_directory(working_directory: Path) -> None:
+def test_call_leaves_the_current_directory_alone(working_directory: Path) -> None:
     result = repeat(word="hi", times=2)
 
     assert Path(result.text).read_text() == "hi\nhi\n"
-    assert (working_directory / "hi.txt").is_file()
     assert (Path(result.folder) / "copy.txt").read_text() == "hi\nhi\n"
+    assert list(working_directory.iterdir()) == []
+
+
+write = made(
+    name="text.write",
+    script="echo {inputs.word} > {outputs.text}",
+    inputs={"word": str},
+    output_locs=[OutputLocation("text", FlyteFile, "word.txt")],
+)
+
+
+def test_calls_do_not_overwrite_the_files_of_each_other() -> None:
+    one, two = write(word="one"), write(word="two")
+
+    assert (Path(one).read_text(), Path(two).read_text()) == ("one\n", "two\n")
+
+
+def test_items_of_a_local_map_have_their_own_files() -> None:
+    @workflow
+    def written(words: list[str]) -> list[FlyteFile]:
+        return map_task(write)(word=words)
+
+    assert [Path(each).read_text() for each in written(words=["a", "b", "c"])] == ["a\n", "b\n", "c\n"]
+
+
+def test_relative_path_of_an_input_belongs_to_the_caller(working_directory: Path) -> None:
+    (working_directory / "in.txt").write_text("1\n2\n")
+
+    assert count(file=FlyteFile("in.txt")) == 2
 
 
 def test_workflow_passes_files_between_scripts() -> None:
@@ -78,8 +108,26 @@ def test_workflow_passes_files_between_scripts() -> None:
 
 
 def test_script_without_outputs_returns_none(working_directory: Path) -> None:
-    assert made(script="echo 1 > here")() is None
+    assert made(script=f"echo 1 > {working_directory}/here")() is None
     assert (working_directory / "here").read_text() == "1\n"
+
+
+def test_mock_replaces_the_script_in_calls_and_workflows() -> None:
+    with task_mock(count) as mock, task_mock(repeat) as made_mock:
+        mock.return_value = 7
+        made_mock.return_value = (FlyteFile("/no/file"), FlyteDirectory("/no/folder"))
+
+        assert count(file=FlyteFile("/no/file")) == 7
+        assert counted(word="hi", times=3) == 7
+
+
+def test_script_is_longer_than_an_argument_can_be() -> None:
+    text = "x" * 200_000
+    size = made(
+        script="wc -c > {outputs.o} <<'END'\n{inputs.x}\nEND", inputs={"x": str}, output_locs=[OutputLocation("o", int, "out")]
+    )
+
+    assert size(x=text) == 200_001
 
 
 @dataclass
@@ -109,7 +157,13 @@ def test_input_is_inserted_as_text(type_: Any, value: Any, text: str) -> None:
 def test_context_is_a_namespace_of_templates() -> None:
     show = made(script="echo {ctx.execution_id.project} > {outputs.o}", output_locs=[OutputLocation("o", str, "out")])
 
-    assert show() != ""
+    assert show() == "local"
+
+
+def test_context_of_a_call_has_the_task() -> None:
+    show = made(script="echo {ctx.task_id.name} > out", output_locs=[OutputLocation("o", str, "out")])
+
+    assert show() == "a.b"
 
 
 def test_other_shell_runs_the_script() -> None:
@@ -126,8 +180,9 @@ def test_debug_prints_the_script(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(("script", "number"), [("exit 3", r"\b3\b"), ("kill -9 $$", r"\b9\b")])
 def test_failed_script_raises(script: str, number: str) -> None:
-    with pytest.raises(ScriptFailed, match=number):
+    with pytest.raises(ScriptFailed, match=number) as caught:
         made(script=script)()
+    assert "task 'a.b'" in caught.value.__notes__[0]
 
 
 def test_missing_output_is_named() -> None:
@@ -138,6 +193,26 @@ def test_missing_output_is_named() -> None:
 def test_output_that_does_not_fit_its_type_is_refused() -> None:
     with pytest.raises(InputError, match="'o'"):
         made(script="echo x > out", output_locs=[OutputLocation("o", int, "out")])()
+
+
+@pytest.mark.parametrize("place", ["/etc/hostname", "../script", "a/../../script"])
+def test_input_that_moves_an_output_out_of_the_directory_is_refused(place: str, working_directory: Path) -> None:
+    ran = working_directory / "ran"
+    leak = made(script=f"touch {ran}", inputs={"place": str}, output_locs=[OutputLocation("o", FlyteFile, "{inputs.place}")])
+
+    with pytest.raises(InputError, match=re.escape(place)):
+        leak(place=place)
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize(("link", "location"), [("folder", "folder/secret"), ("file", "file")])
+def test_link_that_leads_out_of_the_directory_is_refused(link: str, location: str, working_directory: Path) -> None:
+    (working_directory / "secret").write_text("s")
+    target = working_directory if link == "folder" else working_directory / "secret"
+    leak = made(script=f"ln -s {target} {link}", output_locs=[OutputLocation("o", str, location)])
+
+    with pytest.raises(InputError, match=location):
+        leak()
 
 
 # --------------------------------------------------------------------------------------- definition
@@ -272,6 +347,26 @@ def test_calls_of_a_map_share_a_try(store: ObjectStore) -> None:
     items = ({"x": {"literal": 2}}, {"x": {"literal": 3}})
 
     assert run(task_document(square, None).task, store, {}, items=items).outputs == {"o": [4, 9]}
+
+
+def test_call_of_a_map_does_not_have_the_output_of_the_call_before(store: ObjectStore) -> None:
+    maybe = made(
+        script="if [ {inputs.x} = 1 ]; then echo 1 > out; fi",
+        inputs={"x": int},
+        output_locs=[OutputLocation("o", int | None, "out")],
+    )
+    items = ({"x": {"literal": 1}}, {"x": {"literal": 2}})
+
+    assert run(task_document(maybe, None).task, store, {}, items=items).outputs == {"o": [1, None]}
+
+
+def test_output_outside_the_directory_fails_the_task_for_good(store: ObjectStore) -> None:
+    leak = made(inputs={"x": str}, output_locs=[OutputLocation("o", FlyteFile, "{inputs.x}")])
+
+    result = run(task_document(leak, None).task, store, {"x": "/etc/hostname"})
+
+    assert result.error is not None
+    assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", "InputError", False)
 
 
 # ------------------------------------------------------------------------------------ in workflows

@@ -6,17 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 from flytemp.authoring.instance_task import InstanceOptions, InstanceTask
 from flytemp.authoring.overrides import TaskMetadata
-from flytemp.literals.transfer import current_transfer
-from flytemp.literals.types import Json
+from flytemp.spec.canonical import content
 from flytemp.spec.models import TaskSpec
 from flytemp.task_types.shell import ShellConfig, run_script
-
-if TYPE_CHECKING:
-    from flytemp.authoring.local import LocalGraphRun
 
 
 @dataclass(frozen=True)
@@ -26,9 +22,8 @@ class OutputLocation:
     Attributes:
         var: name of the output.
         var_type: type of the output. A `FlyteFile` or `FlyteDirectory` is the file or directory at the location. A value of
-            another
-            type is read from the file there.
-        location: path, relative to the working directory of the task; may contain ``{inputs.x}``.
+            another type is read from the file there.
+        location: path inside the working directory of the script; may contain ``{inputs.x}``.
     """
 
     var: str
@@ -52,14 +47,14 @@ class ShellTask(InstanceTask):
 
     The task fails if the script ends with an exit code other than 0, and its ``retries`` apply. The output of the script is the
     log of the task. The script runs wherever tasks run, in the image of the task or, on the process backend, on the worker's
-    machine.
+    machine. Each call has a fresh, empty working directory, also in a plain Python call.
 
     Args:
         name: name of the registered task.
         debug: print the script before it runs.
         script: the script. Give either ``script`` or ``script_file``.
         script_file: path of a file with the script, read when the task is defined.
-        shell: program that runs the script, with the option ``-c``.
+        shell: program that runs the script; its argument is the path of a file with the script.
         inputs: names and types, as `kwtypes` returns them.
         output_locs: one `OutputLocation` per output.
         metadata: a `TaskMetadata`, for what is not given as an option.
@@ -104,17 +99,17 @@ class ShellTask(InstanceTask):
         """Template of the script."""
         return self.config.script
 
-    def call_locally(self, values: Mapping[str, Any]) -> Any:
+    def execute(self, **inputs: Any) -> Any:
+        """Run the script in this process; return its outputs.
+
+        Raises:
+            ScriptFailed: the script failed.
+            NotFound: an output is missing.
+            InputError: an output does not fit its type, or is outside the working directory of the script.
+        """
         interface = self.python_interface
-        literals = {**interface.defaults, **interface.input_literals(values)}
-        return interface.output_values(self._run(literals))
-
-    def run_locally(self, literals: Mapping[str, Json], run: LocalGraphRun) -> dict[str, Json]:
-        return self._run(literals)
-
-    def _run(self, literals: Mapping[str, Json]) -> dict[str, Json]:
-        return run_script(self.config, self.interface, literals, current_transfer())
+        return interface.output_values(run_script(self.config, self.interface, interface.input_literals(inputs)))
 
     def spec(self) -> TaskSpec:
         """Return the task as it is registered; raises as `python_interface` does."""
-        return super().spec().model_copy(update={"config": self.config.model_dump(exclude_defaults=True)})
+        return super().spec().model_copy(update={"config": content(self.config)})
