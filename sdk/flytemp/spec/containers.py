@@ -53,6 +53,13 @@ def file_kind(type_: LiteralType) -> str | None:
     return type_.kind if isinstance(type_, BlobType) else None
 
 
+def nested_file_problems(noun: str, variable: Variable) -> Iterator[Problem]:
+    """Yield a problem if the variable has files or directories inside another value, such as a list."""
+    if file_kind(variable.type) is None and any(isinstance(each, BlobType | EncodedType) for each in nested_types(variable.type)):
+        hint = "declare each as a variable of its own, or pass a FlyteDirectory"
+        yield Problem(f"has the {noun} {variable.name!r} with files inside another value", hint=hint)
+
+
 def _folder_problems(container: ContainerSpec) -> Iterator[Problem]:
     folders = {"input_data_dir": container.input_data_dir, "output_data_dir": container.output_data_dir}
     wrong = False
@@ -70,9 +77,7 @@ def _variable_problems(noun: str, variable: Variable, container: ContainerSpec) 
     name = variable.name
     if "/" in name or name in ("", ".", "..", inputs_file(container)):
         yield Problem(f"has the {noun} {name!r}, which cannot be the name of its file", hint="rename it")
-    if file_kind(variable.type) is None and any(isinstance(each, BlobType | EncodedType) for each in nested_types(variable.type)):
-        hint = "declare each as a variable of its own, or pass a FlyteDirectory"
-        yield Problem(f"has the {noun} {name!r} with files inside another value", hint=hint)
+    yield from nested_file_problems(noun, variable)
 
 
 def _template_problems(container: ContainerSpec, interface: Interface) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ import signal
 import string
 import subprocess
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -16,16 +17,24 @@ from pydantic import ValidationError
 from flytemp.errors import InputError, Problem
 from flytemp.literals.transfer import current_transfer, download_path_for, new_random_path
 from flytemp.literals.types import BlobType, Json, SchemaModel
+from flytemp.literals.visitor import nested_types
 from flytemp.spec.canonical import content
+from flytemp.spec.containers import nested_file_problems
 from flytemp.spec.tasks import Interface, TaskSpec, Variable
 from flytemp.store import raw
 from flytemp.task_types.base import LiteralCall, TaskType
 
 if TYPE_CHECKING:
+    from flytemp.authoring.context import ExecutionParameters
     from flytemp.runtime.task_run import TaskRun
 
 NAMESPACES = ("inputs", "outputs", "ctx")
 """Names that a template may begin with: ``{inputs.x}``, ``{outputs.y}``, ``{ctx.execution_id}``."""
+
+_BRACES = "write a brace of the script twice: {{ and }}"
+_CONTEXT = (
+    "the context has execution_id, execution_date, task_id, working_directory, raw_output_prefix and output_metadata_prefix"
+)
 
 
 class ShellConfig(SchemaModel):
@@ -66,13 +75,15 @@ class ShellTaskType(TaskType):
             what = "no location of" if name in names else "the location of"
             hint = "give each output one OutputLocation"
             yield Problem(f"has {what} the output {name!r}{'' if name in names else ', which it does not have'}", hint=hint)
-        for variable in task.interface.inputs:
-            if variable.type.kind == "bytes":
-                hint = "declare it as FlyteFile"
-                yield Problem(f"has the input {variable.name!r} of bytes, which is not text", hint=hint)
-        known = {"inputs": {variable.name for variable in task.interface.inputs}, "outputs": names}
-        for where, template in (("script", config.script), *((f"location of {n!r}", t) for n, t in config.outputs.items())):
-            yield from _template_problems(where, template, known)
+        yield from _type_problems(task.interface)
+        inputs = {variable.name for variable in task.interface.inputs}
+        yield from _template_problems("script", config.script, {"inputs": inputs, "outputs": names})
+        for name, location in config.outputs.items():
+            where = f"location of {name!r}"
+            yield from _template_problems(where, location, {"inputs": inputs})
+            if _leaves(location):
+                hint = "give a path inside the working directory of the script"
+                yield Problem(f"has the {where} {location!r}, which is outside the working directory", hint=hint)
 
     def normalised(self, task: TaskSpec) -> TaskSpec:
         try:
@@ -176,18 +187,65 @@ def _input_text(variable: Variable, literals: Mapping[str, Json]) -> str:
     return local
 
 
+def _type_problems(interface: Interface) -> Iterator[Problem]:
+    for variable in interface.inputs:
+        yield from nested_file_problems("input", variable)
+        if any(type_.kind == "bytes" for type_ in nested_types(variable.type)):
+            hint = "declare it as FlyteFile"
+            yield Problem(f"has the input {variable.name!r} of bytes, which is not text", hint=hint)
+    for variable in interface.outputs:
+        yield from nested_file_problems("output", variable)
+
+
 def _template_problems(where: str, template: str, known: Mapping[str, set[str]]) -> Iterator[Problem]:
-    braces = "write a brace of the script twice: {{ and }}"
+    """Yield the problems of a template. ``known`` has the names in each namespace except the context."""
     try:
         fields = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
     except ValueError as error:
-        yield Problem(f"has a {where} that is not a template: {error}", hint=braces)
+        yield Problem(f"has a {where} that is not a template: {error}", hint=_BRACES)
         return
-    for field in fields:
-        namespace, _, rest = field.partition(".")
-        name = rest.partition(".")[0].partition("[")[0]
-        if namespace not in NAMESPACES or not name:
-            yield Problem(f"has {{{field}}} in its {where}; templates begin with inputs, outputs or ctx", hint=braces)
-        elif name not in known.get(namespace, {name}):
-            names = ", ".join(sorted(known[namespace])) or "none"
-            yield Problem(f"has {{{field}}} in its {where}, and no such {namespace[:-1]}", hint=f"its {namespace}: {names}")
+    problems = [problem for field in fields for problem in _field_problems(where, field, known)]
+    yield from problems
+    if not problems:
+        samples = {namespace: SimpleNamespace(**dict.fromkeys(names, "")) for namespace, names in known.items()}
+        try:
+            template.format(**samples, ctx=_sample_context())
+        except Exception as error:  # noqa: BLE001 - a format of a value may raise any exception
+            text = f"has a {where} that is not a template: {type(error).__name__}: {error}"
+            yield Problem(text, hint="write fields without a format, such as {inputs.x}")
+
+
+def _field_problems(where: str, field: str, known: Mapping[str, set[str]]) -> Iterator[Problem]:
+    namespace, _, name = field.partition(".")
+    first = name.partition("[")[0].partition(".")[0]
+    if namespace not in NAMESPACES or not name:
+        yield Problem(f"has {{{field}}} in its {where}; templates begin with inputs, outputs or ctx", hint=_BRACES)
+    elif namespace == "ctx":
+        if not _is_context_text(field):
+            yield Problem(f"has {{{field}}} in its {where}, and the context has no such text", hint=_CONTEXT)
+    elif namespace not in known:
+        yield Problem(f"has {{{field}}} in its {where}, which is known before the outputs", hint="use inputs or ctx there")
+    elif first not in known[namespace]:
+        names = ", ".join(sorted(known[namespace])) or "none"
+        yield Problem(f"has {{{field}}} in its {where}, and no such {namespace[:-1]}", hint=f"its {namespace}: {names}")
+    elif name != first:
+        hint = f"{{{namespace}.{first}}} is the whole text; take parts of it in the script"
+        yield Problem(f"has {{{field}}} in its {where}, and a text has no attributes or items", hint=hint)
+
+
+def _is_context_text(field: str) -> bool:
+    from flytemp.authoring.context import ExecutionId, TaskId
+
+    try:
+        value, _ = string.Formatter().get_field(field, (), {"ctx": _sample_context()})
+    except Exception:  # noqa: BLE001 - an attribute that is not supported raises an error of flytemp
+        return False
+    return isinstance(value, str | int | datetime | ExecutionId | TaskId)
+
+
+def _sample_context() -> ExecutionParameters:
+    """Return a context in which every attribute has a value."""
+    from flytemp.authoring.context import ExecutionParameters, TaskId
+
+    task = TaskId("project", "domain", "name", "version")
+    return ExecutionParameters(task_id=task, directory="/directory", raw_data="/data", metadata_prefix="/metadata")

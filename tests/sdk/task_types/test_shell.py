@@ -262,7 +262,20 @@ def test_malformed_option_is_refused(options: dict[str, Any]) -> None:
         ({"script": "if {"}, "{"),
         ({"script": "{}"}, "{}"),
         ({"output_locs": [OutputLocation("o", int, "{inputs.y}")]}, "'o'"),
+        ({"script": "{inputs.x.real}", "inputs": {"x": int}}, "{inputs.x.real}"),
+        ({"script": "{inputs.x[0]}", "inputs": {"x": str}}, "{inputs.x[0]}"),
+        ({"script": "{inputs.x:d}", "inputs": {"x": int}}, "'d'"),
+        ({"script": "{ctx.nope}"}, "{ctx.nope}"),
+        ({"script": "{ctx.task_id.nope}"}, "{ctx.task_id.nope}"),
+        ({"script": "{ctx.secrets}"}, "{ctx.secrets}"),
+        ({"script": "{ctx.checkpoint}"}, "{ctx.checkpoint}"),
+        ({"output_locs": [OutputLocation("o", int, "{outputs.o}")]}, "{outputs.o}"),
+        ({"output_locs": [OutputLocation("o", int, "/etc/hostname")]}, "/etc/hostname"),
+        ({"output_locs": [OutputLocation("o", int, "a/../../b")]}, "a/../../b"),
         ({"inputs": {"x": bytes}}, "bytes"),
+        ({"inputs": {"x": bytes | None}}, "bytes"),
+        ({"inputs": {"x": list[FlyteFile]}}, "'x'"),
+        ({"output_locs": [OutputLocation("o", list[FlyteFile], "o")]}, "'o'"),
         ({"resources": Resources(cpu=(2, 1))}, "cpu"),
     ],
 )
@@ -274,6 +287,12 @@ def test_problem_is_reported_with_its_line(options: dict[str, Any], name: str) -
     assert problem.hint
     assert problem.location is not None
     assert problem.location.file == __file__
+
+
+def test_template_may_have_each_text_of_the_context() -> None:
+    script = "{ctx.execution_id} {ctx.execution_date:%Y} {ctx.task_id.version} {ctx.working_directory} {ctx.raw_output_prefix}"
+
+    assert task_document(made(script=script), None).task.config == {"script": script}
 
 
 def test_defaults_in_a_yaml_document_do_not_change_its_digest(working_directory: Path) -> None:
