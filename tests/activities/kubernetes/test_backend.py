@@ -483,13 +483,13 @@ async def test_output_of_a_kept_pod_is_stored(
 
 
 async def test_protocol_mismatch_names_both_versions(start_backend: StartBackend, program: Project) -> None:
-    with pytest.raises(SystemFailure, match="the worker uses version 7 of the protocol with tasks, and the image"):
+    with pytest.raises(SystemFailure, match="version 7"):
         await (await start_backend()).run(program.invocation("add", {"a": 1, "b": 2}, protocol=7))
 
 
 async def test_missing_namespace_is_named(start_backend: StartBackend, program: Project) -> None:
     bench = await start_backend(namespace="never-made")
-    with pytest.raises(SystemFailure, match="is there a namespace never-made"):
+    with pytest.raises(SystemFailure, match="never-made"):
         await bench.run(program.invocation("add", {"a": 1, "b": 2}))
 
 

@@ -44,7 +44,7 @@ async def test_other_exit_code_is_charged_to_the_user(
     result = await (await start_backend()).run(of_kwok(program, told))
     assert result.error is not None
     assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", "Exited", True)
-    assert result.error.message == "the task's container ended with exit code 3: no such file"
+    assert "no such file" in result.error.message
     await until_no_pods(own_cluster, namespace)
 
 

@@ -62,11 +62,11 @@ def test_large_file_is_moved_in_parts(s3_prefix: str, tmp_path: Path) -> None:
 
 def test_missing_source_is_not_found(s3_prefix: str, tmp_path: Path) -> None:
     assert raw.exists(f"{s3_prefix}/no") is False
-    with pytest.raises(NotFound, match="/no does not exist"):
+    with pytest.raises(NotFound, match="/no "):
         raw.download_file(f"{s3_prefix}/no", tmp_path / "no")
-    with pytest.raises(NotFound, match="/no does not exist"):
+    with pytest.raises(NotFound, match="/no "):
         raw.download_directory(f"{s3_prefix}/no", tmp_path / "no")
-    with pytest.raises(NotFound, match="/no does not exist"):
+    with pytest.raises(NotFound, match="/no "):
         raw.open_uri(f"{s3_prefix}/no").read()
     assert list(tmp_path.iterdir()) == []
 
@@ -75,7 +75,7 @@ def test_file_is_not_a_folder(s3_prefix: str, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x")
     raw.upload_file(tmp_path / "a", f"{s3_prefix}/a")
     assert raw.exists(f"{s3_prefix}/a") is True
-    with pytest.raises(NotFound, match="is a file, not a folder"):
+    with pytest.raises(NotFound):
         raw.list_directory(f"{s3_prefix}/a")
 
 
