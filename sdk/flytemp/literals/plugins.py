@@ -41,6 +41,10 @@ class TypePlugins:
                 yield from self._load(found[name])
                 self._loaded.add(name)
 
+    def is_loading(self) -> bool:
+        """Return True while this thread loads an entry point."""
+        return bool(self._in_this_thread())
+
     def _entry_points(self) -> dict[str, EntryPoint]:
         if self._found is None:
             found: dict[str, EntryPoint] = {}

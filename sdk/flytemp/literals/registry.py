@@ -44,11 +44,15 @@ class TypeRegistry:
     def register(self, transformer: TypeTransformer[Any], additional_types: Sequence[Any] = ()) -> None:
         """Register a transformer for its class and for more types.
 
+        A plug-in that is being loaded does not replace the transformers of the program: a type that has one keeps it.
+
         Raises:
             InputError: a type has another transformer.
         """
         types = [transformer.python_type, *additional_types]
         with self._lock:
+            if self._plugins.is_loading():
+                types = [type_ for type_ in types if type_ not in self._by_type]
             for type_ in types:
                 existing = self._by_type.get(type_)
                 if existing is not None and existing is not transformer:

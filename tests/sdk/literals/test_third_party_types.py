@@ -134,6 +134,45 @@ except ConfigError as error:
     assert "other-geometry" in done.stdout
 
 
+OWN_TRANSFORMER = """
+import shapes
+from flytemp.extend import SimpleType, TypeEngine, TypeTransformer
+
+class Text(TypeTransformer):
+    def get_literal_type(self, t):
+        return SimpleType(kind="string")
+
+    def to_literal(self, ctx, python_val, python_type, expected):
+        return ""
+
+    def to_python_value(self, ctx, lv, expected_python_type):
+        return expected_python_type()
+"""
+
+
+@pytest.fixture
+def module_plugin(tmp_path: Path) -> Path:
+    """Return a directory with a plug-in that is a module, which registers transformers for two classes."""
+    site = tmp_path / "site"
+    metadata = site / "shapes_flytemp-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (site / "shapes.py").write_text("class Mod: ...\nclass Poly: ...\n")
+    registrations = 'TypeEngine.register(Text("plugin", shapes.Mod))\nTypeEngine.register(Text("plugin", shapes.Poly))\n'
+    (site / "shapes_flytemp.py").write_text(OWN_TRANSFORMER + registrations)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: shapes-flytemp\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[flytemp.types]\nshapes = shapes_flytemp\n")
+    return site
+
+
+def test_module_plugin_keeps_the_transformer_of_the_program(module_plugin: Path) -> None:
+    code = """
+TypeEngine.register(Text("own", shapes.Mod))
+print(*(TypeEngine.get_transformer(cls).name for cls in (shapes.Poly, shapes.Mod)))
+"""
+    done = python(module_plugin, OWN_TRANSFORMER + code)
+    assert done.stdout.split() == ["plugin", "own"], done.stderr
+
+
 def outputs_of(flytemp: Callable[[list[str]], str], *arguments: str) -> object:
     return json.loads(flytemp(["run", str(PROGRAM / "shapes.py"), *arguments, "-o", "json"]))["outputs"]
 
