@@ -16,6 +16,7 @@ from flytemp.literals.sizes import check_size
 from flytemp.literals.text import parse_text
 from flytemp.literals.transfer import RawDataTransfer
 from flytemp.literals.typepaths import type_at
+from flytemp.literals.types import EncodedType
 from flytemp.literals.uploads import upload_local_files
 from flytemp.types.directory import FlyteDirectory
 from flytemp.types.file import FlyteFile
@@ -89,6 +90,7 @@ CASES: dict[str, Case] = {
     "a flag with a text for a number": parses("abc", int),
     "a flag with a text for a bool": parses("maybe", bool),
     "a flag with broken JSON": parses("[1,", list[int]),
+    "a flag with a text for an encoded value": lambda: parse_text("photo.npy", EncodedType(format="npy")),
     "a flag with an unknown unit": parses("3 fortnights", timedelta),
     "a class without a conversion": lambda: literal_type(Unknown),
     "a set as annotation": lambda: literal_type(set[int]),

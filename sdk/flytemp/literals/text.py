@@ -12,7 +12,7 @@ from flytemp.literals import simple
 from flytemp.literals.check import check_within
 from flytemp.literals.describe import describe_type
 from flytemp.literals.mismatch import Refused, expected, with_public_errors
-from flytemp.literals.types import BlobType, EnumType, Json, LiteralType, SimpleType, UnionType
+from flytemp.literals.types import BlobType, EncodedType, EnumType, Json, LiteralType, SimpleType, UnionType
 from flytemp.literals.unions import is_plain, is_tagged, tagged
 from flytemp.literals.visitor import PartialVisitor
 
@@ -22,6 +22,8 @@ _UNIT_DURATION = re.compile(r"(?:\d+(?:\.\d+)?\s*(?:ms|us|[wdhms])\s*)+", re.ASC
 _UNIT_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|[wdhms])", re.ASCII)
 _SECONDS = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _RELATIVE = re.compile(r"(now|today)(?:\s*([+-])\s*(\S.*))?", re.ASCII)
+
+_QUOTE = "quote it for the shell: '[1, 2]' or '{\"key\": \"value\"}'"
 
 # A union's variants are tried in this order: "3" becomes a number, and a text only if no other variant fits.
 _UNION_ORDER = ("none", "integer", "float", "boolean", "date", "datetime", "duration", "enum")
@@ -52,6 +54,14 @@ class _Parse(PartialVisitor[str, Json]):
 
     def visit_simple(self, type_: SimpleType, argument: str) -> Json:
         return _SIMPLE[type_.kind](argument)
+
+    def visit_encoded(self, type_: EncodedType, argument: str) -> Json:
+        hint = f'pass {{"format": "{type_.format}", "uri": PATH}}, quoted for the shell'
+        literal = _json(argument, f"a value encoded as {type_.format}", hint)
+        try:
+            return check_within(literal, type_)
+        except Refused as refused:
+            raise Refused(refused.message, hint=hint, error=refused.error) from refused
 
     def visit_enum(self, type_: EnumType, argument: str) -> Json:
         for value in type_.values:
@@ -86,11 +96,10 @@ class _Parse(PartialVisitor[str, Json]):
 _PARSE = _Parse()
 
 
-def _json(text: str, what: str = "JSON") -> Json:
+def _json(text: str, what: str = "JSON", hint: str = _QUOTE) -> Json:
     try:
         return json.loads(text)
     except ValueError as error:
-        hint = "quote it for the shell: '[1, 2]' or '{\"key\": \"value\"}'"
         raise Refused(f"expected JSON for {what}: {error}", hint=hint, error=InputError) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from flytemp.errors import InputError
 from flytemp.literals.convert import from_literal, literal_type
 from flytemp.literals.mismatch import shortened
 from flytemp.literals.text import parse_text
+from flytemp.literals.types import EncodedType
 from flytemp.types.directory import FlyteDirectory
 from flytemp.types.file import FlyteFile
 from tests.messages.golden import Case, check_golden
@@ -122,6 +124,18 @@ REFUSED: list[tuple[Any, str]] = [
 def test_text_of_another_type_is_refused(annotation: Any, text: str) -> None:
     with pytest.raises(InputError):
         parse_text(text, literal_type(annotation))
+
+
+@pytest.mark.parametrize("text", ["photo.npy", "{", '{"uri": "photo.npy"}'])
+def test_hint_of_an_encoded_value_names_its_format(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_text(text, EncodedType(format="npy"))
+    assert '{"format": "npy", "uri": PATH}' in (caught.value.hint or "")
+
+
+def test_encoded_value_is_given_by_its_path() -> None:
+    literal = {"format": "npy", "uri": "photo.npy"}
+    assert parse_text(json.dumps(literal), EncodedType(format="npy")) == literal
 
 
 def test_messages() -> None:
