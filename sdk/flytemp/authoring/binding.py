@@ -74,7 +74,7 @@ def bind(name: str, value: Any, annotation: Any, compilation: Compilation) -> Bo
         raise TypeMismatch(f"{value._chained_node()} returns nothing", hint=value.remedy)
     if not contains_promise(value):
         refuse_printed(value)
-        return Constant(check_size(name, to_literal(value, annotation, compilation.files)))
+        return Constant(check_size(name, compilation.convert(value, annotation)))
     if isinstance(value, list | tuple):
         return _bind_items(name, value, annotation, compilation)
     if isinstance(value, Mapping):

@@ -19,11 +19,11 @@ from flytemp.authoring.node import Node
 from flytemp.authoring.promise import Chainable, Promise, VoidOutput
 from flytemp.errors import FlytempError, InputError, Location, NotSupported, Problem, ProgramError
 from flytemp.exceptions.user import FlyteMissingReturnValueException, FlyteValueException
-from flytemp.literals.types import LiteralType
+from flytemp.literals.convert import constant_literal
+from flytemp.literals.types import Json, LiteralType
 
 if TYPE_CHECKING:
     from flytemp.authoring.conditional import Condition
-    from flytemp.literals.transfer import FileTransfer
 
 _current: ContextVar[Compilation | None] = ContextVar("flytemp_compilation", default=None)
 
@@ -51,13 +51,13 @@ class Compilation:
         nodes: the nodes so far, except those in conditionals.
         inputs: promises of the workflow's inputs.
         outputs: the bindings of outputs so far.
-        files: uploads local files among the constants; None keeps their paths.
+        convert: returns the literal of a constant, given its value and annotation.
         conditionals: the conditionals without a last case, the innermost last.
     """
 
-    def __init__(self, owner: str, files: FileTransfer | None = None) -> None:
+    def __init__(self, owner: str, convert: Callable[[Any, Any], Json] = constant_literal) -> None:
         self.owner = owner
-        self.files = files
+        self.convert = convert
         self.nodes: list[Node] = []
         self.inputs: dict[str, Promise] = {}
         self.outputs: dict[str, Bound] = {}

@@ -14,7 +14,7 @@ from flytemp.authoring.definition_site import DefinitionSite
 from flytemp.authoring.docstrings import Docstring
 from flytemp.errors import FlytempError, InputError, Problem, ProgramError
 from flytemp.literals.check import check_literal
-from flytemp.literals.convert import from_literal, literal_type, to_literal
+from flytemp.literals.convert import constant_literal, from_literal, literal_type, to_literal
 from flytemp.literals.sizes import check_size
 from flytemp.literals.transfer import FileTransfer
 from flytemp.literals.types import Json, LiteralType
@@ -297,7 +297,7 @@ class _Reader:
         if variable is None or parameter.default is inspect.Parameter.empty:
             return variable
         try:
-            default = check_size(parameter.name, to_literal(parameter.default, annotation, None))
+            default = check_size(parameter.name, constant_literal(parameter.default, annotation))
         except FlytempError as error:
             self.problem(f"the default of {what} does not fit: {error.message}", error.hint)
             return None

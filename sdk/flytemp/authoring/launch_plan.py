@@ -29,6 +29,7 @@ from flytemp.authoring.retry import Seconds, limit
 from flytemp.authoring.settings import flag
 from flytemp.authoring.workflow import Workflow
 from flytemp.errors import InputError, NotSupported, Problem
+from flytemp.literals.transfer import inline_values
 from flytemp.literals.types import Json
 from flytemp.records.launch import LaunchOptions
 from flytemp.spec.models import Docs, LaunchPlanReference, LaunchPlanSpec, Section
@@ -299,7 +300,8 @@ class LaunchPlan(LeafCallee, Generic[R]):
                 problems.append(self._problem(f"invalid input {name}", f"inputs of '{self.workflow.name}': {known}"))
                 continue
             try:
-                literals.update(interface.input_literals({name: value}))
+                with inline_values():
+                    literals.update(interface.input_literals({name: value}))
             except InputError as error:
                 problems.append(self._problem(error.message, error.hint))
         for name in self.default_inputs.keys() & self.fixed_inputs.keys():

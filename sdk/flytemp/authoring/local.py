@@ -21,6 +21,7 @@ from flytemp.authoring.graph import Graph
 from flytemp.authoring.node import Node
 from flytemp.errors import ProgramError
 from flytemp.literals.check import check_literal
+from flytemp.literals.convert import to_literal
 from flytemp.literals.navigate import value_at
 from flytemp.literals.types import Json, LiteralType
 
@@ -182,7 +183,7 @@ def run_dynamic(task: Task[..., Any], literals: Mapping[str, Json], around: Loca
     values = interface.input_values(literals)
     with _running(task):
         try:
-            compilation = Compilation(interface.owner)
+            compilation = Compilation(interface.owner, to_literal)
             trace(compilation, task.function, values, interface, task.site)
             graph = compilation.graph(task.site.location)
         except Exception as error:

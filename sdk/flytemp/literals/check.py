@@ -184,7 +184,7 @@ def check_encoded(literal: Json, type_: types.EncodedType) -> dict[str, Json]:
         raise Refused(f"expected a value encoded as {type_.format!r} but got the format {literal['format']!r}")
     if "uri" in literal:
         return {"format": type_.format, "uri": simple.read_text(literal["uri"])}
-    return {"format": type_.format, "bytes": simple.write_bytes(simple.read_bytes(literal["bytes"]))}
+    return {"format": type_.format, "bytes": simple.write_base64(simple.read_base64(literal["bytes"]))}
 
 
 def _choose(literal: Json, union: types.UnionType, scope: Scope) -> tuple[int, Json]:

@@ -10,7 +10,7 @@ from typing import Any
 from flytemp.errors import NotSupported
 from flytemp.literals.mismatch import with_public_errors
 from flytemp.literals.registry import adapter_for
-from flytemp.literals.transfer import FileTransfer
+from flytemp.literals.transfer import FileTransfer, inline_values
 from flytemp.literals.types import Json, LiteralType
 
 
@@ -48,6 +48,15 @@ def to_literal(value: Any, annotation: Any, files: FileTransfer | None = None) -
     """
     adapter = adapter_for(annotation)
     return with_public_errors(lambda: adapter.encode(value, files))
+
+
+def constant_literal(value: Any, annotation: Any) -> Json:
+    """Return the JSON of a default or constant. It does not depend on this machine, because it is a part of a document.
+
+    Encoded values are inside the literal. Files keep their paths. Raises as `to_literal`.
+    """
+    with inline_values():
+        return to_literal(value, annotation)
 
 
 def from_literal(literal: Json, annotation: Any, files: FileTransfer | None = None) -> Any:

@@ -13,7 +13,8 @@ from flytemp.literals.transfer import FileTransfer
 class FileAccess:
     """Paths on this machine and URIs in the run's raw data, and copies between them.
 
-    Without a run, for instance for the default of an input, the URIs are local paths. Launching uploads them.
+    Without a run, the URIs are local paths. A launch uploads the files of its inputs. The default of an input, or a constant
+    in a workflow, keeps the path, which other machines cannot read.
     """
 
     files: FileTransfer | None = None

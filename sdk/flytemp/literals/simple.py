@@ -159,18 +159,26 @@ def write_duration(value: timedelta) -> str:
 
 
 def read_bytes(literal: Json) -> bytes:
-    if not isinstance(literal, str):
-        raise expected("base64 text", literal)
-    try:
-        value = base64.b64decode(literal, validate=True)
-    except (binascii.Error, ValueError):
-        raise expected("base64 text", literal) from None
+    value = read_base64(literal)
     _check_bytes(len(value))
     return value
 
 
+def read_base64(literal: Json) -> bytes:
+    if not isinstance(literal, str):
+        raise expected("base64 text", literal)
+    try:
+        return base64.b64decode(literal, validate=True)
+    except (binascii.Error, ValueError):
+        raise expected("base64 text", literal) from None
+
+
 def write_bytes(value: bytes) -> str:
     _check_bytes(len(value))
+    return write_base64(value)
+
+
+def write_base64(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 

@@ -18,6 +18,7 @@ from flytemp.errors import InputError
 from flytemp.store.keys import protocol_of
 
 _current: ContextVar[FileTransfer | None] = ContextVar("flytemp_file_transfer", default=None)
+_inline: ContextVar[bool] = ContextVar("flytemp_inline_values", default=False)
 
 
 @runtime_checkable
@@ -97,6 +98,21 @@ def use_transfer(files: FileTransfer | None) -> Iterator[None]:
 def current_transfer() -> FileTransfer | None:
     """Return the transfer of the running task, or None outside of tasks."""
     return _current.get()
+
+
+@contextmanager
+def inline_values() -> Iterator[None]:
+    """Store encoded values of any size in their literals inside the block, as a document requires."""
+    token = _inline.set(True)
+    try:
+        yield
+    finally:
+        _inline.reset(token)
+
+
+def are_values_inline() -> bool:
+    """Return True inside a block of `inline_values`."""
+    return _inline.get()
 
 
 def new_local_path(name: str) -> str:

@@ -12,9 +12,9 @@ from flytemp.literals.adapters.base import Adapter, Fit, value_text
 from flytemp.literals.check import check_within
 from flytemp.literals.file_access import FileAccess
 from flytemp.literals.mismatch import Refused
-from flytemp.literals.simple import write_bytes
+from flytemp.literals.simple import write_base64
 from flytemp.literals.sizes import INLINE_BYTES
-from flytemp.literals.transfer import FileTransfer
+from flytemp.literals.transfer import FileTransfer, are_values_inline
 from flytemp.literals.types import EncodedType, Json, LiteralType, SchemaModel
 
 T = TypeVar("T")
@@ -33,7 +33,9 @@ class TransformContext:
         return FileAccess(self.files)
 
     def put_bytes(self, data: bytes, expected: LiteralType) -> Json:
-        """Return the literal of encoded data. More than 8 KiB are uploaded as a file.
+        """Return the literal of encoded data.
+
+        More than 8 KiB are stored as a file. The data of a default or constant are always inside its literal.
 
         Args:
             data: the encoded value.
@@ -41,8 +43,8 @@ class TransformContext:
         """
         if not isinstance(expected, EncodedType):
             raise TypeMismatch(f"put_bytes expects an EncodedType, got the kind {expected.kind!r}")
-        if len(data) <= INLINE_BYTES:
-            return {"format": expected.format, "bytes": write_bytes(data)}
+        if len(data) <= INLINE_BYTES or (self.files is None and are_values_inline()):
+            return {"format": expected.format, "bytes": write_base64(data)}
         path = self.file_access.get_random_local_path("value")
         with open(path, "wb") as file:
             file.write(data)

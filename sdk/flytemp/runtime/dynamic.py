@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from flytemp.authoring.compilation import Compilation, trace
 from flytemp.authoring.task import Task
 from flytemp.compiler.assemble import generated_document
+from flytemp.literals.convert import to_literal
 from flytemp.literals.transfer import FileTransfer
 from flytemp.spec.models import WorkflowDocument
 
@@ -28,6 +30,6 @@ def generate(task: Task[..., Any], values: Mapping[str, Any], files: FileTransfe
         Exception: any exception of the function.
     """
     interface = task.python_interface
-    compilation = Compilation(interface.owner, files)
+    compilation = Compilation(interface.owner, partial(to_literal, files=files))
     trace(compilation, task.function, values, interface, task.site)
     return generated_document(task, compilation.graph(task.site.location))
