@@ -72,7 +72,7 @@ class Closure:
                 self.add(hint)
 
     def _check_workflow(self, workflow: AnyWorkflow) -> list[Entity]:
-        """Trace the workflow, note what is wrong with it, and return the entities that it calls."""
+        """Trace the workflow, note its problems, and return the entities that it calls."""
         self.problems += name_problems(workflow)
         try:
             graph = workflow.graph()
@@ -82,7 +82,7 @@ class Closure:
         return self.check_graph(graph)
 
     def check_graph(self, graph: Graph) -> list[Entity]:
-        """Note what is wrong with a graph's nodes, and return the entities that it calls."""
+        """Note the problems of a graph's nodes, and return the entities that it calls."""
         for node in graph.all_nodes():
             self.problems += node_problems(node)
         return graph.entities()

@@ -1,4 +1,4 @@
-"""References: putting what the registry holds in the place of pointers to it, when a program is registered.
+"""Replacement of references by the registered entities, when a program is registered.
 
 A workflow's document is self-contained, so a referenced task comes with its own bundle, a referenced workflow with all that
 it calls. They stand under their URNs, with the version that they have now: nothing that is registered later changes them.

@@ -103,7 +103,7 @@ def binding_problems(binding: Binding, target: LiteralType, sources: SourceTypes
 
 
 def operand_problems(binding: Binding, kind: SimpleKind, sources: SourceTypes) -> Iterator[Problem]:
-    """Yield what is wrong with one side of a comparison of values of ``kind``, which may be None."""
+    """Yield the problems of one side of a comparison of values of ``kind``. The values may be None."""
     if isinstance(binding, ListBinding | MapBinding):
         yield Problem("a list or map of values is compared", hint="compare one of its parts")
         return

@@ -28,11 +28,11 @@ def operands(condition: Condition) -> Iterator[Binding]:
 
 
 def case_problems(case: BranchCase, number: int, *, is_last: bool) -> Iterator[Problem]:
-    """Yield what is wrong with the case of a branch that has this number, apart from its node and types."""
+    """Yield the problems of a branch's case, apart from its node and types. ``number`` is the case's number."""
     if (case.node is None) == (case.fail is None):
-        yield Problem(f"has a case, number {number}, that needs either a node or a failure's message")
+        yield Problem(f"needs either a node or the message of a failure in case {number}")
     if case.condition is None and not is_last:
-        yield Problem(f"has a case, number {number}, without a condition: those after it are never reached")
+        yield Problem(f"has no condition in case {number}: the cases after it are never reached")
     if case.condition is not None:
         yield from _condition_problems(case.condition, number)
 
@@ -40,11 +40,10 @@ def case_problems(case: BranchCase, number: int, *, is_last: bool) -> Iterator[P
 def _condition_problems(condition: Condition, number: int) -> Iterator[Problem]:
     if isinstance(condition, Comparison):
         if condition.operator not in ("==", "!=") and condition.type not in _ORDERED:
-            yield Problem(
-                f"has a case, number {number}, that orders by {condition.operator!r} what has no order: {condition.type}"
-            )
+            compared = f"compares values of type {condition.type} with {condition.operator!r}"
+            yield Problem(f"{compared} in case {number}; {condition.type} has no order")
         return
     if not condition.terms:
-        yield Problem(f"has a case, number {number}, with an {condition.kind!r} of nothing")
+        yield Problem(f"has an empty {condition.kind!r} in case {number}")
     for term in condition.terms:
         yield from _condition_problems(term, number)

@@ -28,7 +28,7 @@ def inputs_file(container: ContainerSpec) -> str:
 
 
 def container_problems(task: TaskSpec) -> Iterator[Problem]:
-    """Yield what is wrong with a task of kind ``container``, each with a hint."""
+    """Yield the problems of a task of kind ``container``, each with a hint."""
     container = task.container
     if container is None:
         yield Problem("is a container's command and lacks its field 'container'", hint="container: {image: …, command: […]}")

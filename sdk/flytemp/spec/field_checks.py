@@ -11,12 +11,12 @@ from flytemp.spec.models import Interface, LaunchPlanSpec, MapSpec, TaskSettings
 
 
 def workflow_problems(spec: WorkflowSpec) -> Iterator[Problem]:
-    """Yield what is wrong with a workflow apart from its nodes."""
+    """Yield the problems of a workflow, apart from those of its nodes."""
     for problem in positive("timeout_seconds", spec.timeout_seconds):
         yield problem.within("it ")
     yield from interface_problems(spec.interface)
     for name in sorted(spec.outputs.keys() - {variable.name for variable in spec.interface.outputs}):
-        yield Problem(f"it gives {name!r}, which is no output of it")
+        yield Problem(f"it gives {name!r}, which is not one of its outputs")
 
 
 def interface_problems(interface: Interface) -> Iterator[Problem]:

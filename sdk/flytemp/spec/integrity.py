@@ -59,7 +59,7 @@ def integrity_problems(
         if spec.reference is None:
             yield from _Graph(document, key, spec, locate).problems()
         elif linked:
-            message = f"workflow '{key}': it is a reference to {spec.reference}, which was not put in its place"
+            message = f"workflow '{key}': it is a reference to {spec.reference}, which was not resolved"
             yield Problem(message, locate(key, "", ""))
     known = document.workflows.keys()
     circle = circular({key: called_workflows(spec) & known for key, spec in document.workflows.items()})
@@ -72,13 +72,13 @@ def name_problems(document: WorkflowDocument) -> Iterator[Problem]:
     for noun, entries in (("workflow", document.workflows), ("task", document.tasks), ("launch plan", document.launch_plans)):
         for key, entry in entries.items():
             if entry.name != entry_name(key):
-                yield Problem(f"the {noun} {key!r} calls itself {entry.name!r}")
+                yield Problem(f"the {noun} {key!r} has the name {entry.name!r}")
 
 
 def _task_problems(document: WorkflowDocument, linked: bool) -> Iterator[Problem]:
     for key, task in document.tasks.items():
         if task.kind == "reference" and linked:
-            yield Problem(f"its task {key!r} is a reference to {task.reference}, which was not put in its place")
+            yield Problem(f"its task {key!r} is a reference to {task.reference}, which was not resolved")
         for problem in (*settings_problems(task.settings), *task_type_problems(task)):
             yield problem.within(f"its task {key!r} ")
         for problem in interface_problems(task.interface):
@@ -126,11 +126,11 @@ class _Graph:
     # ---------------------------------------------------------------------------------- one node
 
     def _node(self, node: NodeSpec) -> Iterator[Problem]:
-        """Yield what is wrong with a node, whatever the nodes around it are."""
+        """Yield the problems of a node by itself, apart from the nodes around it."""
         try:
             check_node(node.id)
         except InvalidName as error:
-            yield Problem(f"has an id that is none: {error.hint}")
+            yield Problem(f"has an invalid id: {error.hint}")
         yield from field_problems(node)
         names = self._names_of(node)
         if names is None:
@@ -176,19 +176,19 @@ class _Graph:
             message = f"the node that runs on failure has the id of another one, {handler.id!r}"
             yield self._placed(Problem(message), local=handler.id)
         if not form_of(handler).can_handle_failure:
-            message = f"is a {handler.kind}: what runs on failure is a task, workflow or launch plan"
+            message = f"is a {handler.kind}: only a task, workflow or launch plan can run on failure"
             yield self._placed(Problem(message), f"its node {handler.id} ", handler.id)
         if handler.after:
-            message = "comes after other nodes: what runs on failure comes after all"
+            message = "waits for other nodes: the node that runs on failure runs after all of them"
             yield self._placed(Problem(message), f"its node {handler.id} ", handler.id)
 
     def _sources(self) -> Iterator[Problem]:
-        """Yield names of inputs, outputs and nodes that have no referent."""
+        """Yield the uses of inputs, outputs and nodes that do not exist."""
         spec = self.spec
         inputs = {variable.name for variable in spec.interface.inputs}
         unbound = {variable.name for variable in spec.interface.outputs} - spec.outputs.keys()
         if unbound:
-            yield self._placed(Problem(f"nothing gives its output {_listed(unbound)}"))
+            yield self._placed(Problem(f"its output {_listed(unbound)} has no binding"))
         for var, binding in spec.outputs.items():
             for problem in self._wrong_sources((binding,), inputs):
                 yield self._placed(problem, f"its output {var!r} ")
@@ -197,7 +197,7 @@ class _Graph:
                 owner = f"its node {local} "
                 for needed in node.after:
                     if needed not in self._outputs:
-                        yield self._placed(Problem(f"comes after {needed!r}, which it lacks"), owner, local)
+                        yield self._placed(Problem(f"waits for the node {needed!r}, which does not exist"), owner, local)
                 for problem in self._wrong_sources(taken_by(node), inputs):
                     yield self._placed(problem, owner, local)
         if spec.on_failure is not None:
@@ -208,14 +208,15 @@ class _Graph:
         for source in sources(bindings):
             if isinstance(source, InputBinding):
                 if source.var not in inputs:
-                    yield Problem(f"takes its input {source.var!r}, which it lacks")
+                    yield Problem(f"takes the input {source.var!r} of the workflow, which does not exist")
             elif isinstance(source, ErrorBinding):
                 if not on_failure:
                     yield Problem("takes the error of the workflow, which only the node that runs on failure has")
             elif on_failure:
-                yield Problem(f"takes {source.var!r} of {source.node!r}, which may not have run when the workflow fails")
+                output = f"the output {source.var!r} of the node {source.node!r}"
+                yield Problem(f"takes {output}, which may not have run when the workflow fails")
             elif source.var not in self._outputs.get(source.node, ()):
-                yield Problem(f"takes {source.var!r} of {source.node!r}, which it lacks")
+                yield Problem(f"takes the output {source.var!r} of the node {source.node!r}, which does not exist")
 
 
 def _listed(names: Iterable[str]) -> str:

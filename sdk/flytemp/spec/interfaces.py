@@ -20,7 +20,7 @@ _ANY = SimpleType(kind="any")
 
 
 def map_interface(spec: MapSpec, called: Interface) -> Interface:
-    """Return the interface of a map over calls with the interface ``called``: lists of what each call takes and gives."""
+    """Return the interface of a map over calls with the interface ``called``: lists of the inputs and outputs of the calls."""
     over = set(spec.over)
     lacks = may_lack_items(spec)
     return Interface(

@@ -51,7 +51,7 @@ class NodeForm(ABC):
 
     @abstractmethod
     def interface(self, node: NodeSpec, document: WorkflowDocument) -> Interface | None:
-        """Return what the node takes and gives; None if the document lacks its callee, or the node its own field."""
+        """Return the inputs and outputs of the node; None if the document lacks its callee, or the node its own field."""
 
     def lacking(self, node: NodeSpec) -> Problem:
         """Return the problem of a node that has no interface."""
@@ -70,15 +70,15 @@ class NodeForm(ABC):
         return node.model_copy(update={"kind": kind})
 
     def problems(self, node: NodeSpec) -> Iterator[Problem]:
-        """Yield what is wrong with the node by itself: its fields and the bounds of its numbers."""
+        """Yield the problems of the node by itself: of its fields and the bounds of its numbers."""
         yield from ()
 
     def problems_in(self, node: NodeSpec, document: WorkflowDocument) -> Iterator[Problem]:
-        """Yield what does not fit between the node and the entities of its document; the node has an interface."""
+        """Yield the contradictions between the node and the entities of its document. The node has an interface."""
         yield from ()
 
     def type_problems(self, node: NodeSpec, sources: SourceTypes, children: Mapping[str, Interface | None]) -> Iterator[Problem]:
-        """Yield what does not fit in types, apart from the node's inputs. ``children`` has its children's interfaces by id."""
+        """Yield mismatches of types, apart from those of the node's inputs. ``children`` has the children's interfaces by id."""
         yield from ()
 
     def child_paths(self, node: NodeSpec) -> Iterator[tuple[Path, NodeSpec]]:

@@ -62,7 +62,7 @@ class TaskForm(CallForm):
 
     def problems_in(self, node: NodeSpec, document: WorkflowDocument) -> Iterator[Problem]:
         if document.tasks[node.target].kind == "dynamic":
-            yield Problem(f"calls {node.target!r} as a task, and it is a dynamic one")
+            yield Problem(f"calls {node.target!r} as a task, which is dynamic")
 
     def plan_fields(self, node: NodeSpec, writer: PlanWriter) -> dict[str, Any]:
         settings = node.overrides.settings or writer.document.tasks[node.target].settings
@@ -76,13 +76,13 @@ class TaskForm(CallForm):
 
 
 class DynamicForm(TaskForm):
-    """A call of a task that returns a graph, which runs in its place."""
+    """A call of a task that returns a graph, which then runs."""
 
     kind = "dynamic"
 
     def problems_in(self, node: NodeSpec, document: WorkflowDocument) -> Iterator[Problem]:
         if document.tasks[node.target].kind != "dynamic":
-            yield Problem(f"calls {node.target!r} as a dynamic task, and it is none")
+            yield Problem(f"calls {node.target!r} as a dynamic task, which is not dynamic")
 
 
 class WorkflowForm(CallForm):
@@ -321,7 +321,7 @@ def callee_section(node: NodeSpec) -> Section | None:
 
 
 def field_problems(node: NodeSpec) -> Iterator[Problem]:
-    """Yield what is wrong with a node by itself, apart from the nodes inside it."""
+    """Yield the problems of a node by itself, apart from the nodes inside it."""
     own = form_of(node)
     for form in FORMS.values():
         if form.field is not None and form is not own and getattr(node, form.field) is not None:

@@ -1,7 +1,7 @@
 """Checks of documents, above all that bindings, constants and defaults fit their types.
 
 Compilers, people, generators and dynamic tasks write documents. Names without a referent are reported by
-`flytemp.spec.integrity`; what has no type for that reason is ignored here.
+`flytemp.spec.integrity`; bindings without a type for that reason are ignored here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Programs of Python modules and spec files: both are found and compiled together.
 
-A spec file is YAML or JSON that holds documents. In a folder it is named ``*.flytemp.yaml``, ``.yml`` or ``.json``; one
-that is named itself may be called as it likes.
+A spec file is YAML or JSON that holds documents. In a folder its name is ``*.flytemp.yaml``, ``.yml`` or ``.json``. A
+file given by path may have any name with one of these suffixes.
 """
 
 from __future__ import annotations
