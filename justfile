@@ -25,9 +25,9 @@ demo-kubernetes *args: _setup
 dev *args: _setup
     @{{ python }} -m flytemp_cli dev "$@"
 
-# Everything: lint, types and all tests, but for those marked long; three processes, as many tests wait most of the time
+# Everything: lint, types and all tests, but for those marked long; four processes, as most tests wait for servers and pods
 test *args: lint types
-    {{ python }} -m pytest -n 3 --dist loadgroup --no-loadscope-reorder "$@"
+    {{ python }} -m pytest -n 4 --dist loadgroup --no-loadscope-reorder "$@"
 
 # The long tests: full products, chaos and large sizes, of which `just test` runs shorter forms (an hour)
 test-long *args: _setup
