@@ -13,7 +13,7 @@ from pathlib import Path
 from flytemp.runtime.commit import read_result
 from flytemp.runtime.invocation import Invocation
 from flytemp.store import open_store
-from flytemp_activities.kubernetes.manifest import COMMAND, encoded
+from flytemp_activities.kubernetes.manifest import COMMAND, encode_invocation
 from tests.sdk.runtime.project import Project
 
 PROGRAM = """
@@ -56,7 +56,7 @@ def _imports(invocation: Invocation) -> float:
 
 
 def _run(invocation: Invocation, *options: str) -> str:
-    own = {"FLYTEMP_INVOCATION": encoded(invocation), "FLYTEMP_PROTOCOL": str(invocation.protocol)}
+    own = {"FLYTEMP_INVOCATION": encode_invocation(invocation), "FLYTEMP_PROTOCOL": str(invocation.protocol)}
     variables = {**os.environ, **own, "FLYTEMP_STORE": invocation.store, "FLYTEMP_POD_UID": invocation.node}
     command = [sys.executable, *options, *COMMAND[1:]]
     return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stderr
