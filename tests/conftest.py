@@ -42,16 +42,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the tests marked long only: full products, chaos and large sizes")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Select the short or the long tests, and group them for pytest-xdist: a module is a group, as its fixtures start servers."""
+    """Select the short or the long tests."""
     is_long = config.getoption("--long")
     selected = [item for item in items if (item.get_closest_marker("long") is not None) == is_long]
     if len(selected) < len(items):
         config.hook.pytest_deselected(items=list(set(items).difference(selected)))
         items[:] = selected
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.hookimpl(wrapper=True)
