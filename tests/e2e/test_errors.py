@@ -164,7 +164,7 @@ def test_a_bad_input_is_a_usage_error(words: list[str], says: str, hint: str) ->
 @pytest.mark.parametrize(
     ("words", "says", "hint"),
     [
-        (["run", "runnable.py", "../wf"], "no task, workflow or launch plan '../wf'", "it has"),
+        (["run", "runnable.py", "../wf"], "no task, workflow or launch plan '../wf'", "the program has"),
         (["run", "runnable.py", "error_wf"], "no task, workflow or launch plan 'error_wf'", "did you mean errors_wf"),
         (["launch", "../wf"], "is named '../wf'", ""),
         (["launch", "error_wf"], "is named 'error_wf'", r"did you mean runnable\.errors_wf"),
