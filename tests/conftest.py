@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import signal
 import tempfile
 from collections.abc import Generator, Iterator
@@ -43,12 +44,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Select the short or the long tests."""
+    """Select the short or the long tests, and put them into the order that keeps all processes of pytest-xdist busy."""
     is_long = config.getoption("--long")
     selected = [item for item in items if (item.get_closest_marker("long") is not None) == is_long]
     if len(selected) < len(items):
         config.hook.pytest_deselected(items=list(set(items).difference(selected)))
-        items[:] = selected
+    items[:] = _in_running_order(selected)
+
+
+def _in_running_order(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests such that none waits long for the cluster.
+
+    pytest-xdist deals the first tests out one by one, so every n-th test of them runs in the first of n processes. That process
+    gets all tests that break the cluster, while the others run tests without a cluster. The tests of the cluster follow.
+    """
+    alone = [item for item in items if item.get_closest_marker("breaks_cluster")]
+    order = [item for item in items if not item.get_closest_marker("breaks_cluster")]
+    first = ("tests/activities", "tests/cli", "tests/docs", "tests/durability", "tests/e2e")
+    order.sort(key=lambda item: 1 if item.get_closest_marker("kubernetes") else 0 if item.nodeid.startswith(first) else 2)
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    for number, item in enumerate(alone):
+        order.insert(number * processes, item)
+    return order
 
 
 @pytest.hookimpl(wrapper=True)
