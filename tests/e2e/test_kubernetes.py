@@ -234,7 +234,7 @@ def test_logs_are_read_from_a_running_pod(
         pods_installation.flytemp("cancel", "logs-1")
         rest = following.stdout.read()
     assert following.returncode == 0
-    assert "asked to stop" in rest, "the last words, and nothing twice"
+    assert "received TERM" in rest, "the last output, and nothing twice"
     assert "waiting" not in rest
     eventually(lambda: execution(pods_installation, "logs-1")["phase"] == "ABORTED", "it is stopped")
     assert pods(cluster, tasks_namespace) == []
