@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, TemporalError
 
 from flytemp.errors import Actor, CorruptData, FlytempError
 
@@ -36,3 +36,17 @@ def bounded(text: str, limit: int = MESSAGE_BYTES) -> str:
 def error_detail(kind: str, code: str, message: str, retryable: bool) -> dict[str, Any]:
     """Return the error of a try in the form of the engine's `TaskFailed` event."""
     return {"kind": kind, "code": code, "message": bounded(message), "retryable": retryable}
+
+
+TRANSIENT = (OSError, MemoryError, TemporalError)
+"""Errors of the machine or the network, other than errors of flytemp, after which a repetition may succeed."""
+
+
+def bug_failure(error: Exception) -> ApplicationError:
+    """Return the failure of an activity that raised an error which is not one of flytemp's. Temporal does not repeat it.
+
+    The engine repeats a task within its bounds if the error is one of `TRANSIENT`.
+    """
+    message = f"flytemp's worker failed: {type(error).__name__}: {error}"
+    detail = error_detail("SYSTEM", "FlytempBug", message, isinstance(error, TRANSIENT))
+    return ApplicationError(bounded(message), detail, type="FlytempBug", non_retryable=True)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import Protocol
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from flytemp.errors import FlytempError
+from flytemp.errors import CorruptData, FlytempError, StoreError
 from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.outcomes import LOST_CODES
 from flytemp.protocol.activities import RUN_TASK, START_TASKS, RunTaskArgument, StartedTasks, StartTasksArgument, TaskOutputs
 from flytemp.records.launch import ExecutionContext
 from flytemp.runtime.build_invocation import TryRequest, build_invocation
-from flytemp.runtime.invocation import Invocation, TaskResult
+from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp.spec.models import WorkflowDocument
 from flytemp.spec.pages import from_pages
-from flytemp_activities.application_errors import bounded, error_detail
+from flytemp_activities.application_errors import application_error, bounded, bug_failure, error_detail
 from flytemp_activities.backend import Backend, HeartbeatDetails, SystemFailure, TryKey, key_of
 from flytemp_activities.definitions import implements
 from flytemp_activities.early_start import EarlyStarter
@@ -28,6 +29,8 @@ from flytemp_activities.workflow_liveness import WorkflowLiveness, run_of_activi
 
 START_SECONDS = 10.0
 """Longest duration of `start_tasks`. Tries that have not started by then are left to their activities."""
+
+logger = logging.getLogger("flytemp.tasks")
 
 
 class TryObserver(Protocol):
@@ -75,7 +78,23 @@ class TaskRunner:
             ApplicationError: the try failed. Its detail is the error for the engine.
         """
         try:
+            return await self._run_task(argument)
+        except ApplicationError:
+            raise
+        except FlytempError as error:
+            raise _failure("SYSTEM", error.code, error.message, TaskError.of_platform(error).retryable) from error
+        except Exception as error:
+            # Temporal would repeat the activity without end. The engine repeats the try within its bounds.
+            logger.exception("node %s of %s failed because of a bug of flytemp", argument.node, argument.execution)
+            raise bug_failure(error) from error
+
+    async def _run_task(self, argument: RunTaskArgument) -> TaskOutputs:
+        try:
             invocation = await self._invocation(argument)
+        except CorruptData as error:
+            raise _failure("SYSTEM", error.code, error.message, False) from error
+        except StoreError as error:  # nothing has started: Temporal repeats the activity with back-off until the store answers
+            raise application_error(error) from error
         except FlytempError as error:
             # An error of the platform: the spec or the context does not load. The engine tries again, within bounds.
             raise _failure("SYSTEM", error.code, error.message, True) from error
@@ -99,6 +118,9 @@ class TaskRunner:
         except ApplicationError as error:
             outcome = "cancelled" if stop else "lost" if error.type in LOST_CODES else "system-failure"
             raise
+        except Exception:
+            outcome = "system-failure"
+            raise
         except asyncio.CancelledError:
             details = activity.cancellation_details()
             outcome = "cancelled" if details is not None and details.cancel_requested else "detached"
@@ -121,8 +143,8 @@ class TaskRunner:
                 invocation = await self._invocation(one)
                 starts.append(asyncio.create_task(self.early_starter.start(invocation, run, deadline)))
                 await asyncio.sleep(0)  # the request of the first pod is sent before the last pod is prepared
-        except FlytempError as error:  # the activities meet the same error and report it
-            activity.logger.info("tasks are not started early: their execution does not load: %s", error)
+        except Exception as error:  # noqa: BLE001 - the activities meet the same error and report it
+            logger.info("tasks are not started early: their execution does not load: %s", error)
         try:
             waiting = set(starts)
             while waiting and time.monotonic() < deadline:

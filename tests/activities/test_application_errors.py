@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp.errors import CorruptData, FlytempBug, FlytempError, InputError, NotFound, StoreError, TemporalUnavailable
 from flytemp.protocol.activities import SHORT_TIMER, ShortTimerArgument
@@ -45,9 +46,17 @@ async def test_flytemp_error_becomes_an_application_error_with_code_and_hint() -
     assert "do it right" in caught.value.message
 
 
-async def test_other_errors_are_unchanged() -> None:
-    with pytest.raises(KeyError):
-        await Failing(KeyError("x")).fail({"seconds": 0})
+@pytest.mark.parametrize("error", [OSError("x"), MemoryError(), RPCError("x", RPCStatusCode.UNAVAILABLE, b"")])
+async def test_error_of_the_machine_is_repeated_by_temporal(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        await Failing(error).fail({"seconds": 0})
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), RecursionError("x"), ValueError("Maximum serialization depth exceeded")])
+async def test_bug_is_not_repeated_by_temporal(error: Exception) -> None:
+    with pytest.raises(ApplicationError) as caught:
+        await Failing(error).fail({"seconds": 0})
+    assert (caught.value.type, caught.value.non_retryable, caught.value.details[0]["kind"]) == ("FlytempBug", True, "SYSTEM")
 
 
 async def test_argument_without_a_required_field_is_rejected() -> None:

@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
+from flytemp.errors import StoreError
 from flytemp.layout import ExecutionLayout
 from flytemp.records.launch import ExecutionContext, LaunchOptions
 from flytemp.runtime.invocation import TaskError, TaskResult
@@ -185,6 +186,36 @@ async def test_execution_that_does_not_load_is_a_failure_of_the_platform(store: 
     with pytest.raises(ApplicationError) as caught:
         await trial.begin(execution="executions/default/other/run-1")
     assert (caught.value.details[0]["kind"], caught.value.details[0]["retryable"]) == ("SYSTEM", True)
+
+
+@pytest.mark.parametrize(
+    ("error", "retryable"),
+    [(ValueError("Maximum depth exceeded"), False), (RecursionError(), False), (OSError("too many open files"), True)],
+)
+async def test_unexpected_error_is_repeated_by_the_engine_at_most(store: ObjectStore, error: Exception, retryable: bool) -> None:
+    trial = Trial(store)
+    activity = await trial.begun()
+    trial.backend.run_of_one.set_exception(error)
+    with pytest.raises(ApplicationError) as caught:
+        await activity
+    detail = caught.value.details[0]
+    assert caught.value.non_retryable, "Temporal would repeat the activity without end"
+    assert (detail["kind"], detail["code"], detail["retryable"]) == ("SYSTEM", "FlytempBug", retryable)
+    assert trial.observer.seen[-1] == "system-failure"
+
+
+async def test_execution_in_a_store_that_does_not_answer_costs_no_try(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Trial(store)
+
+    def load(root: str, source: str | None) -> Any:
+        raise StoreError("no route to host")
+
+    monkeypatch.setattr(trial.runner._executions, "load", load)
+    with pytest.raises(ApplicationError) as caught:
+        await trial.begin()
+    assert (caught.value.type, caught.value.non_retryable) == (StoreError.code, False)
 
 
 @pytest.mark.parametrize(("argument", "attempt", "resumed"), [({}, 1, False), ({"resumed": True}, 1, True), ({}, 2, True)])
