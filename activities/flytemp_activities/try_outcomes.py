@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
 
+from flytemp.errors import StoreError
 from flytemp.outcomes import OUTCOMES
 from flytemp.runtime.commit import claim_try, commit_result, now, read_claim, read_result, read_try_error, write_try_error
 from flytemp.runtime.invocation import Claim, Invocation, TaskError, TaskResult
 from flytemp.store.object_store import ObjectStore
+from flytemp.store.patience import Patience
 from flytemp_activities.backend import SystemFailure, TaskLost
 from flytemp_activities.result_lookup import ResultLookup
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 LOST = OUTCOMES["Lost"].code
+
+logger = logging.getLogger("flytemp.tasks")
 
 
 class TryOutcomes:
     """Outcome of one try: its claim, the result of its attempt, and the error of a try without a result.
 
     The first result of an attempt counts, also against a later error. A later error of a try replaces an earlier one.
-    Every method raises `StoreError` if the store cannot be used.
+    Every method repeats its requests, with back-off, while the store does not answer. It raises `StoreError` after
+    `PATIENCE_SECONDS`, or at once after `hurry`.
     """
 
     def __init__(self, store: ObjectStore, invocation: Invocation, lookup: ResultLookup | None = None) -> None:
@@ -26,10 +38,32 @@ class TryOutcomes:
         self._invocation = invocation
         self._lookup = lookup
         self._lookup_status = ""
+        self._hurried = asyncio.Event()
+
+    def hurry(self) -> None:
+        """Repeat no request any more: the try is being ended."""
+        self._hurried.set()
+
+    async def _request(
+        self, request: Callable[Concatenate[ObjectStore, Invocation, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Return the result of a request to the store, which runs in a thread."""
+        patience = Patience()
+        while True:
+            try:
+                return await asyncio.to_thread(request, self._store, self._invocation, *args, **kwargs)
+            except StoreError as error:
+                pause = patience.pause_after(error)
+                if pause is None or self._hurried.is_set():
+                    raise
+                logger.warning("node %s waits for the store: %s", self._invocation.node, error)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._hurried.wait()
 
     async def result(self) -> TaskResult | None:
         """Return the result of the attempt, or None."""
-        return await asyncio.to_thread(read_result, self._store, self._invocation)
+        return await self._request(read_result)
 
     async def settled(self) -> TaskResult | None:
         """Return the result of the attempt, or None if the try has no outcome yet.
@@ -40,7 +74,7 @@ class TryOutcomes:
         result = await self.result()
         if result is not None:
             return result
-        error = await asyncio.to_thread(read_try_error, self._store, self._invocation)
+        error = await self._request(read_try_error)
         if error is not None:
             raise as_exception(error)
         return None
@@ -58,7 +92,7 @@ class TryOutcomes:
         if outcome.result is None:
             return None
         result = outcome.result.model_copy(update={"lookup": outcome.status, "try_": self._invocation.try_})
-        return await asyncio.to_thread(commit_result, self._store, self._invocation, result)
+        return await self._request(commit_result, result)
 
     def with_lookup(self, result: TaskResult) -> TaskResult:
         """Return the result of a try that this worker started with the status of its look-up."""
@@ -67,11 +101,11 @@ class TryOutcomes:
     async def fail(self, error: TaskError) -> TaskResult:
         """Commit a USER error as the result of the attempt; return the result that counts."""
         result = TaskResult(status="failed", error=error, try_=self._invocation.try_, finished_at=now())
-        return await asyncio.to_thread(commit_result, self._store, self._invocation, result)
+        return await self._request(commit_result, result)
 
     async def fail_system(self, error: TaskError) -> SystemFailure:
         """Write a SYSTEM error as the error of the try; return the exception to raise."""
-        await asyncio.to_thread(write_try_error, self._store, self._invocation, error)
+        await self._request(write_try_error, error)
         return as_exception(error)
 
     async def lost(self, reason: str) -> SystemFailure:
@@ -88,11 +122,11 @@ class TryOutcomes:
 
     async def read_claim(self) -> Claim | None:
         """Return the claim of the try; None if no code of the task was started."""
-        return await asyncio.to_thread(read_claim, self._store, self._invocation)
+        return await self._request(read_claim)
 
     async def claim(self, owner: str) -> None:
         """Claim the try for ``owner``, unless it is claimed already."""
-        await asyncio.to_thread(claim_try, self._store, self._invocation, owner)
+        await self._request(claim_try, owner)
 
 
 def as_exception(error: TaskError) -> SystemFailure:

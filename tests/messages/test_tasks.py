@@ -57,8 +57,8 @@ def waiting(reason: str, message: str) -> Case:
     return lambda: text(start_error(classify(pod(phase="Pending", containerStatuses=[status]), "primary")))
 
 
-def crashed(code: int | None = None, signal: int | None = None, *, memory: bool = False, channel: bool = False) -> Case:
-    return lambda: text(crash_error(Exit(code, signal), out_of_memory=memory, channel_was_lost=channel))
+def crashed(code: int | None = None, signal: int | None = None, *, memory: bool = False, violation: str = "") -> Case:
+    return lambda: text(crash_error(Exit(code, signal), out_of_memory=memory, violation=violation))
 
 
 class Refusing:
@@ -134,7 +134,7 @@ CASES: dict[str, Case] = {
     "unknown image": lambda: resolve_image("{{.image.other.fqn}}", Policy()),
     "process out of memory": crashed(signal=9, memory=True),
     "process killed": crashed(signal=9),
-    "process that closed its descriptors": crashed(signal=9, channel=True),
+    "process that closed its descriptors": crashed(signal=9, violation="the task closed the descriptors"),
     "process ended by a shutdown": crashed(signal=15),
     "segmentation fault": crashed(signal=11),
     "process that exited": crashed(code=3),

@@ -6,8 +6,6 @@ import asyncio
 import logging
 import os
 import secrets
-import subprocess
-import sys
 import tempfile
 from collections.abc import Set
 from pathlib import Path
@@ -18,10 +16,10 @@ from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import HeartbeatDetails, Report, SystemFailure, TaskLost, TryKey, key_of
 from flytemp_activities.background import Background
-from flytemp_activities.process import guard
 from flytemp_activities.process.crashes import OomCounter
 from flytemp_activities.process.environment import base_environment, task_environment
-from flytemp_activities.process.leases import LeaseKeeper, Owners
+from flytemp_activities.process.guard_process import GuardProcess
+from flytemp_activities.process.leases import LeaseKeeper, LeaseTimes, Owners
 from flytemp_activities.process.options import ProcessOptions
 from flytemp_activities.process.pool import ProcessPool
 from flytemp_activities.process.supervisor import ProcessContext, Supervisor
@@ -50,12 +48,19 @@ class ProcessBackend:
         self._options = options
         token = secrets.token_hex(6)
         self._token = f"{os.getpid()}-{process_started(os.getpid())}-{token}"
-        self.owner = f"{worker_id}-{token}"
         self._supervisors: dict[TryKey, Supervisor] = {}
         self._context: ProcessContext | None = None
-        self._lease = LeaseKeeper(store, self.owner, self._token, self._fence)
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._guard: GuardProcess | None = None
+        self._times = LeaseTimes(options.lease_seconds)
+        self._lease = LeaseKeeper(
+            store, f"{worker_id}-{token}", self._token, self._times, fence=self._fence, kill_at=self._set_deadline
+        )
         self._background = Background(_log, "a background job of the process backend failed")
+
+    @property
+    def owner(self) -> str:
+        """Owner of the claims of this worker."""
+        return self._lease.owner
 
     async def start(self) -> None:
         """Start the guard, write the lease, and end the processes of dead workers on this machine.
@@ -79,10 +84,9 @@ class ProcessBackend:
         for folder in (parent, options.bundles):
             folder.mkdir(parents=True, exist_ok=True)
         own = Path(tempfile.mkdtemp(prefix="flytemp-worker-", dir=parent))
-        command = [sys.executable, "-I", "-S", guard.__file__, self._token, str(own), str(os.getpid())]
-        self._guard = subprocess.Popen(command, stdin=subprocess.PIPE, cwd="/", start_new_session=True)
-        pool = ProcessPool(options, self._token, own, self._register, self._unregister)
-        return ProcessContext(self._store, options, pool, Owners(self._store), OomCounter(), self.owner, own, self._lookup)
+        self._guard = guard = GuardProcess(self._token, own)
+        pool = ProcessPool(options, self._token, own, guard.register, guard.unregister)
+        return ProcessContext(self._store, options, pool, Owners(self._store), OomCounter(), self._lease, own, self._lookup)
 
     async def _warm_up(self, pool: ProcessPool) -> None:
         try:
@@ -103,9 +107,8 @@ class ProcessBackend:
                 await self._context.pool.close()
             await self._lease.stop()
         finally:
-            if self._guard is not None and self._guard.stdin is not None:
-                self._guard.stdin.close()
-                await asyncio.to_thread(self._guard.wait)
+            if self._guard is not None:
+                await asyncio.to_thread(self._guard.close)
 
     async def run(
         self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
@@ -169,19 +172,15 @@ class ProcessBackend:
     async def _kill_all(self, reason: str) -> None:
         await asyncio.gather(*(supervisor.kill(reason) for supervisor in list(self._supervisors.values())))
 
-    def _fence(self) -> None:
-        self._background.start(self._kill_all("the worker could not renew its lease, so another may run the task"))
+    async def _fence(self) -> None:
+        reason = "the worker could not renew its lease, so another worker may run the task"
+        grace = min(self._options.grace_seconds, self._times.grace)
+        fences = [supervisor.fence(reason, grace) for supervisor in list(self._supervisors.values())]
+        for outcome in await asyncio.gather(*fences, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                _log.error("the processes of a task could not be ended", exc_info=outcome)
 
-    def _register(self, group: int) -> None:
-        self._send_to_guard(f"+{group}\n")
-
-    def _unregister(self, group: int) -> None:
-        self._send_to_guard(f"-{group}\n")
-
-    def _send_to_guard(self, line: str) -> None:
-        if self._guard is None or self._guard.stdin is None:
+    def _set_deadline(self, deadline: float) -> None:
+        if self._guard is None:
             raise FlytempBug("the process backend was not started")
-        try:
-            os.write(self._guard.stdin.fileno(), line.encode())
-        except BrokenPipeError:
-            _log.error("the guard of the tasks' processes is gone: if this worker is killed, the processes may survive")
+        self._guard.kill_at(deadline)

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flytemp_activities.process.control import ControlChannel
+from flytemp_activities.process.control import Claimed, ControlChannel, Done, Message, Ready
 from flytemp_activities.process.guard import MARKER
 from flytemp_activities.process.logs import LogSink, OutputPipe
 from flytemp_activities.process.processes import end_all
 
-EventHandler = Callable[[str], None]
+ClaimHandler = Callable[[], None]
 
 _ENDING_SECONDS = 1.0  # time between the closing of a process's descriptors and its end
 
@@ -59,14 +59,15 @@ class WarmProcess:
         self._popen = popen
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = self._loop.create_future()
-        self._answer: asyncio.Future[dict[str, Any]] | None = None
-        self._on_event: EventHandler | None = None
+        self._answer: asyncio.Future[Done] | None = None
+        self._nonce = ""
+        self._on_claim: ClaimHandler | None = None
         self._exited: asyncio.Future[Exit] = self._loop.create_future()
         self._ending: asyncio.Task[None] | None = None
         self.output = OutputPipe(output)
-        self._channel = ControlChannel(sock, self._on_message, self._on_channel_end)
+        self._channel = ControlChannel(sock, self._on_message, self._on_channel_end, self.kill_for_violation)
         self._has_channel = True
-        self.channel_was_lost = False  # the process was killed for that
+        self.violation = ""  # the act of the task for which the worker has killed the process
         threading.Thread(target=self._watch, name=f"flytemp-process-{self.pid}", daemon=True).start()
 
     @classmethod
@@ -103,18 +104,24 @@ class WarmProcess:
 
     # ------------------------------------------------------------------------------------- events
 
-    def _on_message(self, message: dict[str, Any]) -> None:
-        event = message["event"]
-        if event == "ready":
-            if not self._ready.done():
-                self._ready.set_result(None)
-        elif event == "done":
-            if self._answer is not None and not self._answer.done():
-                self._answer.set_result(message)
-            if self._ending is not None:
-                self._channel.close()  # the process received TERM and finished its task: there is no other task
-        elif self._on_event is not None:
-            self._on_event(event)
+    def _on_message(self, message: Message) -> None:
+        match message:
+            case Ready():
+                if not self._ready.done():
+                    self._ready.set_result(None)
+            case Claimed():
+                if self._on_claim is not None:
+                    self._on_claim()
+            case Done():
+                self._on_done(message)
+
+    def _on_done(self, message: Done) -> None:
+        if self._answer is None or self._answer.done() or message.nonce != self._nonce:
+            self.kill_for_violation("the end of a task that it was not running")
+            return
+        self._answer.set_result(message)
+        if self._ending is not None:
+            self._channel.close()  # the process received TERM and finished its task: there is no other task
 
     def _on_channel_end(self) -> None:
         # It is ending, or the task closed the runtime's descriptors and cannot receive another message.
@@ -122,8 +129,16 @@ class WarmProcess:
         self._loop.call_later(_ENDING_SECONDS, self._kill_unreachable)
 
     def _kill_unreachable(self) -> None:
+        self._kill_for("the task closed the file descriptors of the process that runs it")
+
+    def kill_for_violation(self, message: str) -> None:
+        """Kill the process, because it sent a message that the runtime does not send: code of the task wrote the message."""
+        self._has_channel = False
+        self._kill_for(f"the task wrote to the control channel of the process that runs it: {message}")
+
+    def _kill_for(self, violation: str) -> None:
         if not self._exited.done():
-            self.channel_was_lost = True
+            self.violation = self.violation or violation
             os.kill(self.pid, signal.SIGKILL)
 
     def _watch(self) -> None:
@@ -173,16 +188,14 @@ class WarmProcess:
         """
         await asyncio.shield(self._ready)
 
-    async def execute(
-        self, order: dict[str, Any], invocation: str, sink: LogSink, on_event: EventHandler
-    ) -> dict[str, Any]:
+    async def execute(self, order: dict[str, Any], invocation: str, sink: LogSink, on_claim: ClaimHandler) -> Done:
         """Execute a task in the process.
 
         Args:
             order: fields of the order; see `flytemp.runtime.serve`.
             invocation: the invocation as JSON.
             sink: receives the output of the task.
-            on_event: receives the events of the process.
+            on_claim: called when the process has claimed the try.
 
         Returns:
             The answer of the process. The complete output is in ``sink`` by then.
@@ -190,11 +203,11 @@ class WarmProcess:
         Raises:
             ProcessEnded: the process ended before it answered.
         """
-        nonce = secrets.token_hex(16)
+        self._nonce = nonce = secrets.token_hex(16)
         head = json.dumps({**order, "nonce": nonce})
         self.tasks += 1
         self._answer = self._loop.create_future()
-        self._on_event = on_event
+        self._on_claim = on_claim
         self.output.begin(sink, f"\0flytemp:{nonce}\n".encode())
         if self._exited.done():
             raise ProcessEnded(self._exited.result())
@@ -202,7 +215,7 @@ class WarmProcess:
         try:
             answer = await self._answer
         finally:
-            self._on_event = None
+            self._on_claim = None
         self.output.end()
         return answer
 

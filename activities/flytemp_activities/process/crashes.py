@@ -63,16 +63,16 @@ def _group_files() -> list[tuple[str, str]]:
     return files
 
 
-def crash_error(end: Exit, *, out_of_memory: bool, channel_was_lost: bool) -> TaskError:
+def crash_error(end: Exit, *, out_of_memory: bool, violation: str = "") -> TaskError:
     """Return the error of a task whose process ended before it returned a result.
 
     Args:
         end: exit code or signal of the process.
         out_of_memory: evidence that the kernel killed a process for memory while the task ran; see `OomCounter`.
-        channel_was_lost: the worker killed the process because the task had closed its control channel.
+        violation: the act of the task for which the worker killed the process, such as closing its control channel.
     """
-    if end.signal == signal.SIGKILL and channel_was_lost:
-        return TaskError.of("Crashed", "the task closed the file descriptors of the process that runs it, and was killed")
+    if end.signal == signal.SIGKILL and violation:
+        return TaskError.of("Crashed", f"{violation}; the process was killed")
     if end.signal == signal.SIGKILL and out_of_memory:
         return TaskError.of("OutOfMemory", "the task's process was killed because memory ran out (signal 9)")
     if end.signal == signal.SIGKILL:

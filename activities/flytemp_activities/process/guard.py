@@ -1,9 +1,15 @@
-"""Guard: a program that ends the processes of a worker's tasks when the worker has ended, even by ``kill -9``.
+"""Guard: a program that ends the processes of a worker's tasks in time, whatever happens to the worker.
+
+The guard kills the processes in two cases: the worker has ended, even by ``kill -9``; or the worker has not renewed its lease in
+time, because it is stopped, suspended or cut off from the store. In the second case another worker may soon run the tasks.
 
 The guard runs as a plain script (``python -I -S guard.py <token> <scratch folder> <worker's pid>``) in its own session. It uses
 the standard library alone, so that it is small and imports no code of the user. It reads a pipe whose only writer is the
-worker: the end of the pipe is the end of the worker. The lines of the pipe are ``+<pgid>`` and ``-<pgid>``, for the process
-groups that start and end.
+worker: the end of the pipe is the end of the worker. The lines of the pipe are::
+
+    +<pgid>     a process group has started
+    -<pgid>     a process group has ended
+    =<seconds>  the time of `now` at which the guard must kill all processes; "inf" if no task runs
 
 Every process of a task has the variable `MARKER` = ``<token>.<number>.`` in its environment, and its children inherit it.
 Therefore the guard also finds processes that left their group and session. Without ``/proc`` it knows the registered groups
@@ -23,6 +29,8 @@ MARKER = "FLYTEMP_PROCESS_GUARD"
 _CLEAN_ROUNDS = 3  # a process may fork during a scan: several scans in a row must find nothing
 _PAUSE_SECONDS = 0.02
 _PARENT_CHECK_SECONDS = 1.0
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_PR_SET_DUMPABLE = 4
 
 
 def marker_of(pid: int) -> str | None:
@@ -63,34 +71,66 @@ def kill_marked(prefix: str) -> None:
         time.sleep(_PAUSE_SECONDS)
 
 
+def now() -> float:
+    """Return the seconds of a clock that is never set and, on Linux, continues while the machine is suspended."""
+    return time.clock_gettime(_CLOCK)
+
+
 def _kill_groups(groups: set[int]) -> None:
     for group in groups:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
 
 
-def _follow_worker(parent: int) -> set[int]:
-    """Read the pipe to its end, or until the parent is another process; return the groups that live then."""
-    groups: set[int] = set()
-    rest = b""
-    while True:
-        ready, _, _ = select.select([0], [], [], _PARENT_CHECK_SECONDS)
-        # A fork of the worker may keep the pipe open after the end of the worker.
-        if not ready and os.getppid() != parent:
-            return groups
-        data = os.read(0, 65536) if ready else None
-        if data == b"":
-            return groups
-        *lines, rest = (rest + (data or b"")).split(b"\n")
+class _Worker:
+    """The worker as its pipe describes it: living process groups, and the end of its lease."""
+
+    def __init__(self, parent: int) -> None:
+        self.groups: set[int] = set()
+        self.deadline = float("inf")
+        self._parent = parent
+        self._rest = b""
+
+    def wait(self) -> bool:
+        """Wait for lines of the pipe until the deadline or for a moment; return False if the worker has ended."""
+        seconds = min(_PARENT_CHECK_SECONDS, max(0.0, self.deadline - now()))
+        ready, _, _ = select.select([0], [], [], seconds)
+        if not ready:
+            return os.getppid() == self._parent  # a fork of the worker may keep the pipe open after the end of the worker
+        data = os.read(0, 65536)
+        *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            group = int(line[1:])
-            groups.add(group) if line[:1] == b"+" else groups.discard(group)
+            self._take(line[:1], line[1:])
+        return bool(data)
+
+    def _take(self, kind: bytes, value: bytes) -> None:
+        if kind == b"=":
+            self.deadline = float(value)
+        elif kind == b"+":
+            self.groups.add(int(value))
+        else:
+            self.groups.discard(int(value))
+
+
+def _protect() -> None:
+    """Forbid other processes of this user to read this process's memory and environment."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def main(token: str, scratch: str, parent: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    _kill_groups(_follow_worker(parent))
+    _protect()
+    worker = _Worker(parent)
+    while worker.wait():
+        if now() >= worker.deadline:
+            _kill_groups(worker.groups)
+            kill_marked(token + ".")
+            worker.deadline = float("inf")
+    _kill_groups(worker.groups)
     kill_marked(token + ".")
     import shutil
 

@@ -39,6 +39,8 @@ class ProcessOptions:
         log_chunk_bytes: length of the output at which a chunk is written.
         log_interval_seconds: seconds after which new output is written.
         start_timeout_seconds: seconds from the start of a process until it must be ready for a task.
+        lease_seconds: duration of the worker's lease; see `flytemp_activities.process.leases`. The tasks survive a store that
+            does not answer for less than 70 % of it. After the loss of a machine, other workers wait for its end.
     """
 
     slots: int = field(default_factory=lambda: os.cpu_count() or 1)
@@ -52,6 +54,7 @@ class ProcessOptions:
     log_chunk_bytes: int = 256 * 2**10
     log_interval_seconds: float = 1.0
     start_timeout_seconds: float = 60.0
+    lease_seconds: float = 90.0
 
     def __post_init__(self) -> None:
         if self.slots < 1 or self.recycle_after < 1:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from flytemp.errors import StoreError
+from flytemp.errors import CorruptData, StoreError
 from flytemp.layout import RootLayout
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Report, SystemFailure, TaskLost
 from flytemp_activities.process.child import Exit, ProcessEnded, WarmProcess
+from flytemp_activities.process.control import Done
 from flytemp_activities.process.crashes import OomCounter, crash_error
-from flytemp_activities.process.leases import Owners
+from flytemp_activities.process.leases import LeaseKeeper, Observation, Owners
 from flytemp_activities.process.logs import LogSink
 from flytemp_activities.process.options import ProcessOptions
 from flytemp_activities.process.pool import PoolKey, ProcessPool
@@ -28,16 +30,33 @@ _POLL_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ProcessContext:
-    """Shared objects of the supervisors of a worker. ``owner`` is the owner of its claims."""
+    """Shared objects of the supervisors of a worker. ``lease`` has the owner of its claims."""
 
     store: ObjectStore
     options: ProcessOptions
     pool: ProcessPool
     owners: Owners
     oom: OomCounter
-    owner: str
+    lease: LeaseKeeper
     folder: Path  # folder of this worker, for scratch folders
     lookup: ResultLookup | None = None
+
+
+@dataclass(slots=True)
+class _Allocation:
+    """A slot and a process that a try has.
+
+    Attributes:
+        process: the process.
+        scratch: folder of the task.
+        sink: sink of the task's output.
+        reusable: True if the process can take another task, False if it cannot, None if it must be ended at once.
+    """
+
+    process: WarmProcess
+    scratch: Path
+    sink: LogSink
+    reusable: bool | None = True
 
 
 class Supervisor:
@@ -69,6 +88,7 @@ class Supervisor:
         `task` then ends with `TaskLost`, or with a result that was committed before.
         """
         self._kill_reason = self._kill_reason or reason
+        self._outcomes.hurry()
         await asyncio.sleep(0)  # a task that is cancelled before its first step has no handler for the cancellation
         if self._process is not None:
             await self._process.end(self._context.options.grace_seconds)
@@ -76,6 +96,12 @@ class Supervisor:
             self.task.cancel()
         if not self.task.done():
             await asyncio.wait([self.task])
+
+    async def fence(self, reason: str, grace_seconds: float) -> None:
+        """End the processes of the try, if it has any; return when none is left. Its outcome is written later."""
+        if self._process is not None:
+            self._kill_reason = self._kill_reason or reason
+            await self._process.end(grace_seconds)
 
     # --------------------------------------------------------------------------------------- start
 
@@ -91,54 +117,15 @@ class Supervisor:
             raise TaskLost(self._kill_reason) from None
 
     async def _start(self) -> TaskResult:
-        invocation, context = self._invocation, self._context
-        self._reports.update(phase="queued" if context.pool.is_full else "starting")
-        self._process = process = await context.pool.acquire(PoolKey.of(invocation.bundle, self._environment))
-        self._is_waiting = False
-        self._reports.update(phase="running", pid=process.pid, uid=process.marker)
-        layout = RootLayout(invocation.execution_root)
-        chunk = (invocation.node, invocation.attempt_key, invocation.try_)
-        sink = LogSink(self._store, lambda number: layout.log_chunk(*chunk, number), context.options)
-        scratch = context.folder / f"{process.pid}-{process.tasks}"
-        ooms = context.oom.current()
-        order = {"owner": context.owner, "scratch": str(scratch), "bundles": str(context.options.bundles)}
-        try:
-            async with asyncio.timeout(invocation.timeout_seconds):
-                answer = await process.execute(order, invocation.model_dump_json(), sink, self._on_event)
-        except TimeoutError:
-            return await self._on_timeout(process, sink, scratch)
-        except ProcessEnded as ended:
-            await self._discard(process, sink, scratch)
-            return await self._on_ended(ended.end, process, context.oom.current() > ooms)
-        self._process = None
-        context.pool.release(process, reusable=answer["reusable"])
-        await sink.finish()
-        return await self._on_answer(answer)
-
-    def _on_event(self, event: str) -> None:
-        if event == "claimed":
-            self._reports.update(claimed=True)
-
-    async def _discard(self, process: WarmProcess, sink: LogSink, scratch: Path) -> None:
-        """End the process and everything that it started, keep its last output, and remove its scratch folder."""
-        await self._context.pool.discard(process, self._context.options.grace_seconds)
-        self._process = None
-        await sink.finish()
-        await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
-
-    # ---------------------------------------------------------------------------------------- ends
-
-    async def _on_answer(self, answer: dict[str, Any]) -> TaskResult:
-        outcome = answer["outcome"]
-        if outcome == "result":
-            return TaskResult.read(answer["result"])
-        if outcome == "stored":
-            result = await self._outcomes.result()
-            if result is not None:
-                return result
-            raise StoreError("a result was committed and is not in the store", hint="check whether its folder was emptied")
-        if outcome == "system":
-            raise SystemFailure(TaskError.read(answer["error"]))
+        # What may fail because of the invocation is made before the try has a slot.
+        key = PoolKey.of(self._invocation.bundle, self._environment)
+        document = self._invocation.model_dump_json()
+        self._reports.update(phase="queued" if self._context.pool.is_full else "starting")
+        async with self._allocation(key) as allocation:
+            self._reports.update(phase="running", pid=allocation.process.pid, uid=allocation.process.marker)
+            result = await self._execute(allocation, document)
+        if result is not None:
+            return result
         # Another process has claimed the try: its result is the result of the try.
         self._is_waiting = True
         settled = await self._follow()
@@ -146,16 +133,80 @@ class Supervisor:
             raise StoreError("another process has claimed the task, and its claim is not in the store")
         return settled
 
-    async def _on_timeout(self, process: WarmProcess, sink: LogSink, scratch: Path) -> TaskResult:
+    @asynccontextmanager
+    async def _allocation(self, key: PoolKey) -> AsyncIterator[_Allocation]:
+        """Take a slot with a process for the block. Every end of the block returns both to the pool.
+
+        A process that has not reported the end of the try is ended with everything that it started.
+        """
+        pool, sink = self._context.pool, self._sink()
+        process = await pool.acquire(key)
+        allocation = _Allocation(process, self._context.folder / f"{process.pid}-{process.tasks}", sink)
+        try:
+            await self._context.lease.until_valid()
+            self._process, self._is_waiting = process, False
+            allocation.reusable = None  # until the process has reported the end of the try
+            yield allocation
+        finally:
+            if allocation.reusable is None:
+                await pool.discard(process, self._context.options.grace_seconds)
+                self._process = None
+                await asyncio.to_thread(shutil.rmtree, allocation.scratch, ignore_errors=True)
+            else:
+                self._process = None
+                pool.release(process, reusable=allocation.reusable)
+            await allocation.sink.finish()
+
+    def _sink(self) -> LogSink:
+        invocation = self._invocation
+        layout, chunk = RootLayout(invocation.execution_root), (invocation.node, invocation.attempt_key, invocation.try_)
+        return LogSink(self._store, lambda number: layout.log_chunk(*chunk, number), self._context.options)
+
+    async def _execute(self, allocation: _Allocation, document: str) -> TaskResult | None:
+        """Execute the try in its process; return its result, or None if another process has claimed the try."""
+        context, process = self._context, allocation.process
+        ooms = context.oom.current()
+        order = {"owner": context.lease.owner, "scratch": str(allocation.scratch), "bundles": str(context.options.bundles)}
+        try:
+            async with asyncio.timeout(self._invocation.timeout_seconds):
+                answer = await process.execute(order, document, allocation.sink, self._on_claim)
+        except TimeoutError:
+            return await self._on_timeout()
+        except ProcessEnded as ended:
+            # The processes that the task left are ended before the outcome is recorded.
+            await process.end(context.options.grace_seconds)
+            return await self._on_ended(ended.end, process.violation, context.oom.current() > ooms)
+        return await self._on_answer(answer, allocation)
+
+    def _on_claim(self) -> None:
+        self._reports.update(claimed=True)
+
+    # ---------------------------------------------------------------------------------------- ends
+
+    async def _on_answer(self, answer: Done, allocation: _Allocation) -> TaskResult | None:
+        """Return the outcome that the process reports, if the store has it. Code of the task may have sent the report."""
+        if answer.outcome == "failed" and answer.error is not None:
+            return unwrap(await self._outcomes.record(answer.error))
+        if answer.outcome == "committed":
+            result = await self._outcomes.result()
+            if result is not None:
+                allocation.reusable = answer.reusable
+                return result
+        elif answer.outcome == "unclaimed":
+            claim = await self._outcomes.read_claim()
+            if claim is not None and not (self._context.lease.is_own(claim.owner) and claim.pid == allocation.process.pid):
+                allocation.reusable = answer.reusable
+                return None
+        text = f"the task wrote to the control channel of the process that runs it: the outcome {answer.outcome!r} is not true"
+        return unwrap(await self._outcomes.record(TaskError.of("Crashed", text)))
+
+    async def _on_timeout(self) -> TaskResult:
         limit = self._invocation.timeout_seconds
         message = f"the task ran longer than its timeout of {limit:g} s and was ended"
-        try:
-            # The commit comes first: a result of the task that is being ended does not count.
-            return await self._outcomes.fail(TaskError.of("Timeout", message))
-        finally:
-            await self._discard(process, sink, scratch)
+        # The commit comes first: a result of the task that is being ended does not count.
+        return await self._outcomes.fail(TaskError.of("Timeout", message))
 
-    async def _on_ended(self, end: Exit, process: WarmProcess, out_of_memory: bool) -> TaskResult:
+    async def _on_ended(self, end: Exit, violation: str, out_of_memory: bool) -> TaskResult:
         result = await self._outcomes.result()
         if result is not None:
             return result
@@ -163,30 +214,36 @@ class Supervisor:
             raise await self._outcomes.lost(self._kill_reason)
         if await self._outcomes.read_claim() is None:
             raise SystemFailure(TaskError.of("ProcessEnded", f"the process ended before the task began, with {end}"))
-        lost_channel = process.channel_was_lost
-        error = crash_error(end, out_of_memory=out_of_memory, channel_was_lost=lost_channel)
-        return unwrap(await self._outcomes.record(error))
+        return unwrap(await self._outcomes.record(crash_error(end, out_of_memory=out_of_memory, violation=violation)))
 
     # -------------------------------------------------------------------------------------- follow
 
     async def _follow(self) -> TaskResult | None:
         """Wait for the result of a try that was started before; return None if its code was never started.
 
+        While the store does not answer, the try counts as alive.
+
         Raises:
             TaskLost: its process is gone, and there is no result.
             SystemFailure: the try ended with a SYSTEM error.
         """
         self._reports.update(phase="following")
+        observation = Observation()
         while True:
-            settled = await self._outcomes.settled()
-            claim = await self._outcomes.read_claim() if settled is None else None
-            if claim is None:
-                return settled
-            # A try of this worker without a supervisor has ended, and its process too.
-            is_own = claim.owner == self._context.owner
-            if is_own or not await asyncio.to_thread(self._context.owners.is_alive, claim):
-                result = await self._outcomes.result()  # it may have been committed just before the process ended
-                if result is None:
-                    raise TaskLost("the worker that ran the task is gone, and the task's process too")
-                return result
+            try:
+                settled = await self._outcomes.settled()
+                claim = await self._outcomes.read_claim() if settled is None else None
+                if claim is None:
+                    return settled
+                # A try of this worker without a supervisor has ended, and its process too.
+                is_own = self._context.lease.is_own(claim.owner)
+                if is_own or not await asyncio.to_thread(self._context.owners.is_alive, claim, observation):
+                    result = await self._outcomes.result()  # it may have been committed just before the process ended
+                    if result is None:
+                        raise TaskLost("the worker that ran the task is gone, and the task's process too")
+                    return result
+            except CorruptData:
+                raise
+            except StoreError as error:
+                self._reports.update(reason="StoreError", message=str(error))
             await asyncio.sleep(_POLL_SECONDS)

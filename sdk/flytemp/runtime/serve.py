@@ -5,10 +5,9 @@ The parent sends orders and receives messages, each a JSON object on a line::
     order     {"nonce", "owner", "scratch", "bundles", "invocation"}
     message   {"event": "ready"}
               {"event": "claimed"}
-              {"event": "done", "reusable": bool, "outcome": "result", "result": TaskResult}
-                                                  "stored"   a result was committed, too long for a message
-                                                  "unclaimed"  another process has the try
-                                                  "system", "error": TaskError
+              {"event": "done", "nonce", "reusable": bool, "outcome": "committed"}  the store has a result of the attempt
+                                                                      "unclaimed"  another process has the try
+                                                                      "failed", "error": TaskError
 
 Output of the user's code goes to the descriptors 1 and 2, which are one pipe. After a task the line ``\\0flytemp:<nonce>`` is
 written there, which separates the output of two tasks. When the parent closes the control descriptor, the process ends and runs
@@ -33,8 +32,6 @@ from flytemp.runtime.failures import TryFailed
 from flytemp.runtime.invocation import Invocation, TaskError
 from flytemp.runtime.user_errors import user_error
 from flytemp.store import open_store
-
-_MESSAGE_BYTES = 256 * 1024  # a longer result is read from the store by the parent
 
 
 class _Control:
@@ -123,7 +120,7 @@ def _left_processes() -> bool:
 
 
 def _answer(order: dict[str, Any], control: _Control) -> dict[str, Any]:
-    """Execute the order; return the fields of the message except ``event`` and ``reusable``."""
+    """Execute the order; return the outcome for the message, and its error."""
     try:
         invocation = Invocation.read(order["invocation"])
         options = ExecutionOptions(
@@ -135,14 +132,14 @@ def _answer(order: dict[str, Any], control: _Control) -> dict[str, Any]:
             invocation, open_store(invocation.store), owner=order["owner"], options=options
         )
     except TryFailed as failure:
-        return {"outcome": "system", "error": failure.error.model_dump()}
+        return {"outcome": "failed", "error": failure.error.model_dump()}
     except Exception as error:  # noqa: BLE001 - a bug of flytemp must not be charged to the user
         described = user_error(error)
         text = f"flytemp's runtime failed: {described.code}: {described.message}"
-        return {"outcome": "system", "error": TaskError(kind="SYSTEM", code="FlytempBug", message=text).model_dump()}
+        return {"outcome": "failed", "error": TaskError(kind="SYSTEM", code="FlytempBug", message=text).model_dump()}
     if result is None:
         return {"outcome": "unclaimed"}
-    return {"outcome": "result", "result": result.model_dump(mode="json")}
+    return {"outcome": "committed"}
 
 
 def serve(control: _Control) -> None:
@@ -153,10 +150,7 @@ def serve(control: _Control) -> None:
         answer = _answer(order, control)
         state.close_task(order["nonce"])
         reusable = state.restore()
-        message = json.dumps({"event": "done", "reusable": reusable, **answer})
-        if len(message) > _MESSAGE_BYTES and answer["outcome"] == "result":
-            message = json.dumps({"event": "done", "reusable": reusable, "outcome": "stored"})
-        control.send(message)
+        control.send(json.dumps({"event": "done", "nonce": order["nonce"], "reusable": reusable, **answer}))
 
 
 def main(arguments: list[str]) -> None:

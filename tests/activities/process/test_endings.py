@@ -175,19 +175,19 @@ async def test_process_ended_by_a_shutdown_is_lost(program: Project, bench: Benc
 
 
 @pytest.mark.parametrize(
-    ("end", "out_of_memory", "channel_was_lost", "kind", "code"),
+    ("end", "out_of_memory", "violation", "kind", "code"),
     [
-        (Exit(None, 9), True, False, "USER", "OutOfMemory"),
-        (Exit(None, 9), False, False, "SYSTEM", "Killed"),
-        (Exit(None, 9), True, True, "USER", "Crashed"),
-        (Exit(None, 11), True, False, "USER", "Crashed"),
-        (Exit(None, 15), False, False, "SYSTEM", "Lost"),
-        (Exit(1, None), True, False, "USER", "Exited"),
-        (Exit(None, None), False, False, "SYSTEM", "Lost"),
+        (Exit(None, 9), True, "", "USER", "OutOfMemory"),
+        (Exit(None, 9), False, "", "SYSTEM", "Killed"),
+        (Exit(None, 9), True, "the task closed the channel", "USER", "Crashed"),
+        (Exit(None, 11), True, "", "USER", "Crashed"),
+        (Exit(None, 15), False, "", "SYSTEM", "Lost"),
+        (Exit(1, None), True, "", "USER", "Exited"),
+        (Exit(None, None), False, "", "SYSTEM", "Lost"),
     ],
 )
-def test_outcome_of_a_process_that_ended(end: Exit, out_of_memory: bool, channel_was_lost: bool, kind: str, code: str) -> None:
-    error = crash_error(end, out_of_memory=out_of_memory, channel_was_lost=channel_was_lost)
+def test_outcome_of_a_process_that_ended(end: Exit, out_of_memory: bool, violation: str, kind: str, code: str) -> None:
+    error = crash_error(end, out_of_memory=out_of_memory, violation=violation)
     assert (error.kind, error.code, error.retryable) == (kind, code, True)
 
 

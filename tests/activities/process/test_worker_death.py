@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,9 +25,9 @@ from flytemp.runtime.invocation import Claim, Invocation, TaskError, TaskResult
 from flytemp.store.local import LocalStore
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import SystemFailure, TaskLost, key_of
-from flytemp_activities.process import ProcessBackend, ProcessOptions, leases
+from flytemp_activities.process import ProcessBackend, ProcessOptions, guard, leases
 from flytemp_activities.process.guard import MARKER, kill_marked, marked_processes
-from flytemp_activities.process.leases import Lease, LeaseKeeper, Owners
+from flytemp_activities.process.leases import Lease, LeaseKeeper, LeaseTimes, Observation, Owners
 from tests.activities.process import fake_backend
 from tests.activities.process.conftest import Bench
 from tests.activities.process.wait_for import alive, until, until_written
@@ -62,9 +64,9 @@ def program(make_project: MakeProject) -> Project:
 class Worker:
     """A worker in its own process."""
 
-    def __init__(self, folder: Path, store: ObjectStore, *invocations: Invocation) -> None:
+    def __init__(self, folder: Path, store: ObjectStore, *invocations: Invocation, lease_seconds: float = 90.0) -> None:
         self.scratch = folder / "scratch-of-worker"
-        arguments = [store.uri, str(folder / "state-of-worker"), str(self.scratch)]
+        arguments = [store.uri, str(folder / "state-of-worker"), str(self.scratch), str(lease_seconds)]
         texts = [invocation.model_dump_json() for invocation in invocations]
         command = [sys.executable, fake_backend.__file__, *arguments, *texts]
         self._popen = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -100,8 +102,8 @@ StartWorker = Callable[..., Worker]
 def start_worker(tmp_path: Path, store: ObjectStore) -> Iterator[StartWorker]:
     started: list[Worker] = []
 
-    def start(*invocations: Invocation) -> Worker:
-        started.append(Worker(tmp_path, store, *invocations))
+    def start(*invocations: Invocation, lease_seconds: float = 90.0) -> Worker:
+        started.append(Worker(tmp_path, store, *invocations, lease_seconds=lease_seconds))
         return started[-1]
 
     yield start
@@ -284,32 +286,41 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_remote_worker_is_alive_while_its_lease_changes(store: ObjectStore, clock: Clock) -> None:
-    owners, claim = Owners(store), claim_of("far", host="elsewhere/boot/pid")
+    owners, claim, observation = Owners(store), claim_of("far", host="elsewhere/boot/pid"), Observation()
     for counter in range(1, 6):
-        write_lease(store, "far", host="elsewhere/boot/pid", counter=counter)
-        assert owners.is_alive(claim)
-        clock.now += leases.DEAD_AFTER_SECONDS - 1
-        assert owners.is_alive(claim)
-    clock.now += 1
-    assert not owners.is_alive(claim)
+        write_lease(store, "far", host="elsewhere/boot/pid", counter=counter, seconds=7.0)
+        assert owners.is_alive(claim, observation)
+        clock.now += 6.0
+        assert owners.is_alive(claim, observation)
+    clock.now += 1.0
+    assert not owners.is_alive(claim, observation)
+
+
+def test_each_follower_observes_a_lease_for_its_whole_duration(store: ObjectStore, clock: Clock) -> None:
+    owners, claim, observation = Owners(store), claim_of("far", host="elsewhere/boot/pid"), Observation()
+    write_lease(store, "far", host="elsewhere/boot/pid", seconds=7.0)
+    assert owners.is_alive(claim, observation)
+    clock.now += 7.0
+    assert owners.is_alive(claim, Observation())
+    assert not owners.is_alive(claim, observation)
 
 
 def test_remote_worker_without_a_lease_is_dead(store: ObjectStore) -> None:
-    assert not Owners(store).is_alive(claim_of("far", host="elsewhere/boot/pid"))
+    assert not Owners(store).is_alive(claim_of("far", host="elsewhere/boot/pid"), Observation())
 
 
 def test_reused_pid_is_not_the_worker(store: ObjectStore) -> None:
     write_lease(store, "near", process_started="1")
-    assert not Owners(store).is_alive(claim_of("near", process_started="1"))
+    assert not Owners(store).is_alive(claim_of("near", process_started="1"), Observation())
     assert alive(os.getpid())
 
 
 def test_living_worker_has_time_to_report_the_end_of_its_task(store: ObjectStore, clock: Clock) -> None:
     write_lease(store, "near")
     owners, claim = Owners(store), claim_of("near", process_started="1")
-    assert owners.is_alive(claim)
+    assert owners.is_alive(claim, Observation())
     clock.now += 1000.0
-    assert not owners.is_alive(claim)
+    assert not owners.is_alive(claim, Observation())
 
 
 @contextmanager
@@ -329,7 +340,7 @@ def test_process_of_a_dead_worker_is_ended_before_its_try_is_lost(store: ObjectS
     write_lease(store, "near", process_started="1", token="1-1-dead")
     with sleeper({MARKER: "1-1-dead.1."}) as process:
         claim = claim_of("near", pid=process.pid, process_started=process_started(process.pid))
-        assert not Owners(store).is_alive(claim)
+        assert not Owners(store).is_alive(claim, Observation())
         assert not alive(process.pid)
         assert process.wait() == -signal.SIGKILL
 
@@ -337,14 +348,14 @@ def test_process_of_a_dead_worker_is_ended_before_its_try_is_lost(store: ObjectS
 def test_process_of_a_dead_worker_is_ended_without_its_lease(store: ObjectStore) -> None:
     with sleeper({MARKER: "1-1-dead.1."}) as process:
         claim = claim_of("near", pid=process.pid, process_started=process_started(process.pid))
-        assert not Owners(store).is_alive(claim)
+        assert not Owners(store).is_alive(claim, Observation())
         assert not alive(process.pid)
 
 
 def test_try_is_not_lost_while_its_process_lives(store: ObjectStore) -> None:
     with sleeper({"NAME": "without a marker"}) as process:
         claim = claim_of("near", pid=process.pid, process_started=process_started(process.pid))
-        assert Owners(store).is_alive(claim)
+        assert Owners(store).is_alive(claim, Observation())
         assert alive(process.pid)
 
 
@@ -365,56 +376,119 @@ async def test_worker_without_a_renewed_lease_ends_its_tasks(
     path = tmp_path / "pids"
     running = bench.start(program.invocation("family", {"path": str(path)}))
     pids = [int(pid) for pid in (await until_written(path)).split()]
-    bench.backend._fence()
+    await bench.backend._fence()
     with pytest.raises(TaskLost, match="could not renew its lease"):
         await running
     assert gone(pids)
 
 
 class FlakyStore(LocalStore):
-    """A store that can stop accepting writes."""
+    """A store that can refuse writes, or let them wait."""
 
     is_down = False
 
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri)
+        self.open_again = threading.Event()
+        self.open_again.set()
+
     def write(self, key: str, data: bytes) -> None:
+        self.open_again.wait()
         if self.is_down:
             raise StoreError(f"cannot write {key}: no route to host")
         super().write(key, data)
 
 
-async def test_lease_is_renewed_until_the_store_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
-    monkeypatch.setattr(leases, "FENCE_AFTER_SECONDS", 0.05)
-    store, fenced = FlakyStore(f"file://{tmp_path}"), asyncio.Event()
-    store.uri = "s3://bucket"
-    keeper = LeaseKeeper(store, "me", "token", fenced.set)
-    await keeper.start()
-    key = layout.worker_key("me")
+class Keeper:
+    """A lease of 0.6 s, the number of its ends, and the deadlines that the guard gets."""
 
-    def counter() -> int:
-        return Lease.model_validate_json(store.read(key)).counter
+    def __init__(self, store: ObjectStore) -> None:
+        self.fenced = asyncio.Event()
+        self.deadlines: list[float] = []
+        times = LeaseTimes(0.6)
+        self.lease = LeaseKeeper(store, "me", "token", times, fence=self._fence, kill_at=self.deadlines.append)
 
-    first = counter()
-    await until(lambda: counter() > first + 2, "the lease is renewed")
-    assert not fenced.is_set()
+    async def _fence(self) -> None:
+        self.fenced.set()
+
+
+@pytest.mark.parametrize("uri", ["file:///store", "s3://bucket"])
+async def test_worker_ends_its_tasks_before_its_lease_ends(tmp_path: Path, uri: str) -> None:
+    store = FlakyStore(f"file://{tmp_path}")
+    store.uri = uri
+    keeper = Keeper(store)
+    await keeper.lease.start()
+    first = keeper.lease.owner
+
+    def counter(owner: str) -> int:
+        return Lease.model_validate_json(store.read(layout.worker_key(owner))).counter
+
+    await until(lambda: counter(first) > 3, "the lease is renewed")
+    assert not keeper.fenced.is_set()
     store.is_down = True
-    await fenced.wait()
-    await keeper.stop()
-    assert not store.exists(key)
+    await keeper.fenced.wait()
+    assert not keeper.lease.is_valid
+    store.is_down = False
+    await keeper.lease.until_valid()
+    second = keeper.lease.owner
+    assert (second != first, keeper.lease.is_own(first), keeper.lease.is_own(second)) == (True, True, True)
+    assert store.list("workers") == [f"{second}.json"], "the claims of the first owner count as dead"
+    await keeper.lease.stop()
+    assert store.list("workers") == []
+    assert math.inf in keeper.deadlines
+    assert keeper.deadlines == sorted(keeper.deadlines) or keeper.deadlines.index(math.inf) > 0
 
 
-async def test_worker_with_a_local_store_keeps_its_tasks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_request_that_hangs_does_not_delay_the_end_of_the_tasks(tmp_path: Path) -> None:
+    store = FlakyStore(f"file://{tmp_path}")
+    keeper = Keeper(store)
+    await keeper.lease.start()
+    store.open_again.clear()
+    await keeper.fenced.wait()
+    store.open_again.set()
+    await keeper.lease.until_valid()
+    await keeper.lease.stop()
+    assert store.list("workers") == []
+
+
+async def test_worker_that_was_suspended_ends_its_tasks_before_it_renews_its_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
-    monkeypatch.setattr(leases, "FENCE_AFTER_SECONDS", 0.02)
-    store, fenced = FlakyStore(f"file://{tmp_path}"), asyncio.Event()
-    keeper = LeaseKeeper(store, "me", "token", fenced.set)
-    await keeper.start()
-    store.is_down = True
-    await until(lambda: len(caplog.records) > 20, "many renewals fail")
-    assert not fenced.is_set()
-    await keeper.stop()
+    store = FlakyStore(f"file://{tmp_path}")
+    keeper = Keeper(store)
+    await keeper.lease.start()
+    clock = guard.now
+    monkeypatch.setattr(guard, "now", lambda: clock() + 10.0)
+    await keeper.fenced.wait()
+    await keeper.lease.until_valid()
+    assert store.list("workers") == [f"{keeper.lease.owner}.json"]
+    await keeper.lease.stop()
+
+
+async def test_guard_ends_the_tasks_of_a_stopped_worker(program: Project, start_worker: StartWorker, tmp_path: Path) -> None:
+    worker = start_worker(program.invocation("family", {"path": str(tmp_path / "pids")}), lease_seconds=1.0)
+    pids = await asyncio.to_thread(pids_in, tmp_path / "pids")
+    os.kill(worker.pid, signal.SIGSTOP)
+    await until(lambda: gone(pids), "all processes of the task end")
+    assert alive(worker.guard)
+    os.kill(worker.pid, signal.SIGCONT)
+    assert await asyncio.to_thread(worker.hear, "lost")
+
+
+async def test_guard_that_was_killed_is_replaced(program: Project, start_worker: StartWorker, tmp_path: Path) -> None:
+    worker = start_worker(program.invocation("family", {"path": str(tmp_path / "pids")}), lease_seconds=1.0)
+    pids = await asyncio.to_thread(pids_in, tmp_path / "pids")
+    os.kill(worker.guard, signal.SIGKILL)
+    guard_before = worker.guard
+
+    def guards() -> list[int]:
+        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+        commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+        return [pid for pid, command in commands.items() if b"guard.py" in command and pid != guard_before]
+
+    await until(guards, "another guard runs")
+    worker.kill()
+    await until(lambda: gone(pids), "all processes of the task end")
 
 
 async def test_refused_lease_leaves_nothing_running(tmp_path: Path) -> None:
@@ -425,5 +499,5 @@ async def test_refused_lease_leaves_nothing_running(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no route to host"):
         await backend.start()
     assert backend._guard is not None
-    assert backend._guard.poll() is not None
+    assert not backend._guard.is_running
     assert list((tmp_path / "scratch").iterdir()) == []
