@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import Any
 
-from flytemp.errors import InputError
+from flytemp.errors import FlytempError, InputError
 from flytemp.layout import RootLayout
 from flytemp.runtime.commit import read_result
 from flytemp.runtime.inputs import resolve_inputs
@@ -26,6 +27,8 @@ from flytemp_activities.kubernetes.pods import Pod, Pods, Templates
 from flytemp_activities.kubernetes.policy import Policy
 from flytemp_activities.kubernetes.watch import PodWatch
 from flytemp_activities.result_lookup import ResultLookup
+
+logger = logging.getLogger("flytemp.kubernetes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,13 @@ async def prepare(context: KubernetesContext, invocation: Invocation) -> PodMani
         stored=stored,
         literals=await _literals(context, invocation),
     )
-    return build_manifest(invocation, inputs)
+    try:
+        return build_manifest(invocation, inputs)
+    except FlytempError:
+        raise
+    except Exception as error:  # settings that no check foresaw; every further try would meet the same error
+        logger.exception("the pod of node %s cannot be made", invocation.node)
+        raise InputError(f"no pod can be made from the settings of the task: {type(error).__name__}: {error}") from error
 
 
 async def _template(context: KubernetesContext, namespace: str, wanted: str | None, default: str | None) -> Pod | None:

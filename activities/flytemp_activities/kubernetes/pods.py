@@ -37,10 +37,13 @@ class Pods:
     async def create(self, namespace: str, pod: Pod) -> Pod:
         """Create the pod.
 
+        A field that the server does not have is an error: the server would drop the field without a message.
+
         Raises:
             ApiError: the server refuses the pod; with status 409, the name is taken.
         """
-        return await self._api.request("POST", f"/api/v1/namespaces/{quote(namespace)}/pods", body=pod)
+        path = f"/api/v1/namespaces/{quote(namespace)}/pods"
+        return await self._api.request("POST", path, parameters={"fieldValidation": "Strict"}, body=pod)
 
     async def delete(self, namespace: str, name: str, uid: str, grace_seconds: float | None = None) -> bool:
         """Delete this very pod, and no other of its name; return False if it does not exist.

@@ -38,6 +38,11 @@ def quantity(value: object, what: str) -> str:
     return text
 
 
+def is_quantity(text: str) -> bool:
+    """Return whether a text is a Kubernetes quantity."""
+    return _FORM.fullmatch(text) is not None
+
+
 def amount(text: str) -> Decimal:
     """Return the number that a quantity represents; ``text`` was checked by `quantity`."""
     match = _FORM.fullmatch(text)

@@ -8,15 +8,22 @@ from typing import TypeAlias
 
 from flytemp.authoring.errors import SettingsError
 from flytemp.spec import models
+from flytemp.spec.bounds import MAX_COUNT, MAX_DURATION, MAX_FACTOR, MAX_SECONDS
 
 Seconds: TypeAlias = float | int | timedelta
+
+
+def shown(value: object) -> str:
+    """Return a value for a message. Python refuses to print integers of more than 4,300 digits."""
+    is_huge = isinstance(value, int) and abs(value) > 10**18
+    return "a number beyond 10^18" if is_huge else repr(value)
 
 
 def seconds(value: object, what: str) -> float:
     """Return a duration in seconds.
 
     Args:
-        value: a number of seconds of at least 0, or a timedelta.
+        value: a number of seconds of at least 0 and at most `flytemp.spec.bounds.MAX_SECONDS`, or a timedelta.
         what: the name of the setting in messages.
 
     Raises:
@@ -25,7 +32,9 @@ def seconds(value: object, what: str) -> float:
     if isinstance(value, timedelta):
         value = value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise SettingsError(f"{what} must be a number of seconds or a datetime.timedelta, zero or more, not {value!r}")
+        raise SettingsError(f"{what} must be a number of seconds or a datetime.timedelta, zero or more, not {shown(value)}")
+    if value > MAX_SECONDS:
+        raise SettingsError(f"{what} must be at most {MAX_DURATION}, not {shown(value)} s", hint="leave it out for no limit")
     return float(value)
 
 
@@ -50,8 +59,8 @@ class Backoff:
 
     def __post_init__(self) -> None:
         seconds(self.base, "base of a Backoff")
-        if isinstance(self.factor, bool) or not isinstance(self.factor, int | float) or not self.factor >= 1:
-            raise SettingsError(f"factor of a Backoff must be a number of at least 1, not {self.factor!r}")
+        if isinstance(self.factor, bool) or not isinstance(self.factor, int | float) or not 1 <= self.factor <= MAX_FACTOR:
+            raise SettingsError(f"factor of a Backoff must be a number from 1 to {MAX_FACTOR:,}, not {shown(self.factor)}")
         if self.cap is None and self.factor > 1:
             raise SettingsError("a Backoff that grows needs a cap", hint="Backoff(base=1, factor=2, cap=60)")
         if self.cap is not None:
@@ -82,8 +91,8 @@ class RetryStrategy:
         Raises:
             SettingsError: ``count`` is not a whole number of at least 0.
         """
-        if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 0:
-            raise SettingsError(f"retries must be a whole number, zero or more, not {self.count!r}")
+        if isinstance(self.count, bool) or not isinstance(self.count, int) or not 0 <= self.count <= MAX_COUNT:
+            raise SettingsError(f"retries must be a whole number from zero to {MAX_COUNT}, not {shown(self.count)}")
         return models.Retries(count=self.count, backoff=(self.backoff or Backoff()).spec())
 
 

@@ -11,7 +11,7 @@ from flytemp.authoring.cache import Cache, cache_spec
 from flytemp.authoring.documentation import Documentation
 from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.image import ImageSpec
-from flytemp.authoring.pod import PodTemplate, pod_template_spec, text_map
+from flytemp.authoring.pod import PodTemplate, environment_map, pod_template_spec, text_map
 from flytemp.authoring.resources import Resources, Secret, resource_spec, secret_specs, shared_memory_spec
 from flytemp.authoring.retry import RetryStrategy, Timeout, retries_spec, timeout_specs
 from flytemp.errors import NotSupported
@@ -104,7 +104,7 @@ def task_settings(options: Mapping[str, Any]) -> TaskSettings:
         ),
         container_image=image(given.get("container_image")),
         resources=resource_spec(given.get("resources"), given.get("requests"), given.get("limits")),
-        environment=text_map(given.get("environment"), "environment"),
+        environment=environment_map(given.get("environment")),
         secrets=secret_specs(given.get("secret_requests")),
         labels=text_map(given.get("labels"), "labels"),
         annotations=text_map(given.get("annotations"), "annotations"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from flytemp.errors import InputError
 from flytemp.records.launch import LaunchOptions, ParentCall
+from flytemp.spec.bounds import MAX_COUNT, MAX_DURATION, MAX_SECONDS
 from flytemp.spec.models import Document, LaunchPlanDocument, TaskDocument, WorkflowDocument
 from flytemp.store.keys import protocol_of
 
@@ -76,13 +77,18 @@ def check_options(options: LaunchOptions) -> LaunchOptions:
     """Return ``options`` if every value is valid.
 
     Raises:
-        InputError: ``max_parallelism`` is negative, ``raw_data_prefix`` is neither a URI nor an absolute path, or
-            ``service_account`` cannot be the name of a Kubernetes service account.
+        InputError: ``max_parallelism`` or ``timeout_seconds`` is out of bounds, ``raw_data_prefix`` is neither a URI nor an
+            absolute path, or ``service_account`` cannot be the name of a Kubernetes service account.
     """
-    if options.max_parallelism is not None and options.max_parallelism < 0:
+    if options.max_parallelism is not None and not 0 <= options.max_parallelism <= MAX_COUNT:
         raise InputError(
-            f"max_parallelism is {options.max_parallelism}, but must be 0 or more",
+            f"max_parallelism is {options.max_parallelism}, but must be 0 or more, and at most {MAX_COUNT}",
             hint="it is the maximum number of tasks that run at once; 0 means no limit",
+        )
+    if options.timeout_seconds is not None and not 0 < options.timeout_seconds <= MAX_SECONDS:
+        raise InputError(
+            f"timeout_seconds is {options.timeout_seconds}, but must be more than 0, and at most {MAX_DURATION}",
+            hint="leave it out for no limit",
         )
     prefix = options.raw_data_prefix
     if prefix is not None and not prefix.startswith("/") and protocol_of(prefix) is None:

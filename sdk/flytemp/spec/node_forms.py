@@ -6,12 +6,12 @@ class here with an entry in `FORMS`, and its name and fields in `flytemp.spec.mo
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from flytemp.errors import Problem
 from flytemp.spec.binding_types import SourceTypes, known_length, operand_problems
+from flytemp.spec.bounds import MAX_DURATION, MAX_SECONDS
 from flytemp.spec.conditions import case_problems, comparisons, operands
 from flytemp.spec.field_checks import map_problems, positive, repeated_names, settings_problems
 from flytemp.spec.interfaces import gate_interface, map_interface
@@ -286,8 +286,8 @@ class SleepForm(NodeForm):
     def problems(self, node: NodeSpec) -> Iterator[Problem]:
         if node.sleep_seconds is None:
             yield self.lacking(node)
-        elif not 0 <= node.sleep_seconds < math.inf:
-            yield Problem(f"sleeps for {node.sleep_seconds} seconds: it must be zero or more")
+        elif not 0 <= node.sleep_seconds <= MAX_SECONDS:
+            yield Problem(f"sleeps for {node.sleep_seconds} seconds: it must be zero or more, and at most {MAX_DURATION}")
 
     def detail(self, node: NodeSpec) -> str:
         return f"{node.sleep_seconds:g} s"
