@@ -77,7 +77,7 @@ def test_settings_on_the_page_are_valid(tmp_path: Path) -> None:
     for settings in (load_settings(tmp_path, environ={}), load_settings(tmp_path / "nowhere", environ=variables)):
         assert (settings.store, settings.worker.backend) == ("s3://bucket/flytemp", "kubernetes")
         assert (settings.kubernetes.namespace, settings.kubernetes.image) == (
-            "flytemp",
+            "flytemp-tasks",
             "registry.example.com/flytemp-task:0.1.0",
         )
 

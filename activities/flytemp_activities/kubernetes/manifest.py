@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flytemp.errors import ConfigError, InputError
+from flytemp.pods.containers import add_security_context
+from flytemp.pods.rules import RULES_HINT
 from flytemp.registry.platform_limits import exceeding
 from flytemp.runtime.invocation import Invocation
 from flytemp.spec.models import ContainerSpec
@@ -27,7 +29,10 @@ Json = dict[str, Any]
 
 COMMAND = ("python3", "-P", "-m", "flytemp.runtime.pod")
 INVOCATION_VARIABLE = "FLYTEMP_INVOCATION"
-"""Variable with the invocation, compressed, in base64. A long one is in the store under the key ``FLYTEMP_INVOCATION_KEY``."""
+"""Variable with the invocation, compressed, in base64."""
+
+INVOCATION_KEY_VARIABLE = "FLYTEMP_INVOCATION_KEY"
+"""Variable with the key in the store of an invocation that is too long for a variable."""
 
 INVOCATION_BYTES = 64 * 1024
 """Maximum length of the encoded invocation. Linux allows 128 KiB per variable, etcd 1.5 MiB per pod."""
@@ -79,7 +84,7 @@ def build_manifest(invocation: Invocation, given: ManifestInputs) -> PodManifest
     """Return the pod of a try.
 
     Raises:
-        InputError: the task requests a pod that cannot exist.
+        InputError: the task requests a pod that cannot exist, or that the policy does not allow.
         ConfigError: there is no image for the task.
     """
     settings = invocation.task.settings
@@ -95,8 +100,17 @@ def build_manifest(invocation: Invocation, given: ManifestInputs) -> PodManifest
         spec = strategic_merge(spec, with_defaults(settings.pod_template.spec, primary))
     spec = strategic_merge(with_defaults(spec, primary), _task_spec(invocation, given, effective, primary, granted))
     _secure(spec, given.policy)
-    return PodManifest({"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(invocation, given, primary), "spec": spec},
+    metadata = _metadata(invocation, given, primary)
+    _check_policy(invocation, given.policy, metadata["annotations"], spec)
+    return PodManifest({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec},
                  primary, effective.namespace or given.namespace, granted.notes)  # fmt: skip
+
+
+def _check_policy(invocation: Invocation, policy: Policy, annotations: dict[str, str], spec: Json) -> None:
+    """Raise InputError if the merged pod breaks a rule of the policy, whatever part of the pod breaks the rule."""
+    violations = [*policy.pod_rules().of(invocation.project, invocation.domain).violations(annotations, spec)]
+    if violations:
+        raise InputError(f"the policy of the platform does not allow the task's pod: {'; '.join(violations)}", hint=RULES_HINT)
 
 
 def _metadata(invocation: Invocation, given: ManifestInputs, primary: str) -> Json:
@@ -199,9 +213,14 @@ def _own_variables(invocation: Invocation, given: ManifestInputs) -> list[Json]:
         {"name": "FLYTEMP_PROTOCOL", "value": str(invocation.protocol)},
         {"name": "FLYTEMP_STORE", "value": invocation.store},
     ]
-    if given.stored is not None:
-        return [*own, {"name": "FLYTEMP_INVOCATION_KEY", "value": given.stored}]
-    return [*own, {"name": INVOCATION_VARIABLE, "value": given.encoded}] if given.encoded is not None else own
+    if given.stored is None and given.encoded is None:
+        return own
+    # Both are set, so that no template, secret or image can add the other one.
+    return [
+        *own,
+        {"name": INVOCATION_VARIABLE, "value": given.encoded or ""},
+        {"name": INVOCATION_KEY_VARIABLE, "value": given.stored or ""},
+    ]
 
 
 def encode_invocation(invocation: Invocation) -> str:
@@ -255,8 +274,7 @@ def _part(match: re.Match[str], known: dict[str, str]) -> str:
 
 def _secure(spec: Json, policy: Policy) -> None:
     """Set the policy's security context, which a template may override for each container, and other safe defaults."""
-    for container in [*spec["containers"], *(spec.get("initContainers") or ())]:
-        container["securityContext"] = {**policy.security_context, **(container.get("securityContext") or {})}
+    add_security_context(spec, policy.security_context)
     spec.setdefault("automountServiceAccountToken", False)
     spec.setdefault("terminationGracePeriodSeconds", GRACE_SECONDS)
     for name in [name for name, value in spec.items() if value in ([], {}, None)]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from flytemp.authoring.quantities import quantity
 from flytemp.errors import ConfigError
+from flytemp.pods.rules import DEFAULT_SECURITY_CONTEXT, PlaceRules, PodLists, PodRules, plain_pod_violations
+from flytemp.pods.security_standards import Level
 from flytemp.registry.platform_limits import PlatformLimits, overlaid
 from flytemp.spec.models import ResourceAmounts
 from flytemp_activities.kubernetes.links import check_template
@@ -31,6 +33,8 @@ class PolicyOverride(_Part):
     limits: ResourceAmounts | None = None
     environment: dict[str, str] = {}
     pod_template_name: str | None = None
+    allow: PodLists = PodLists()
+    deny: PodLists = PodLists()
 
 
 class Accelerators(_Part):
@@ -95,10 +99,10 @@ class Policy(_Part):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     pod_template_name: str | None = None  # a PodTemplate of the namespace, for tasks that name none
-    security_context: Json = {
-        "runAsNonRoot": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]},
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }  # fmt: skip
+    security_context: Json = DEFAULT_SECURITY_CONTEXT
+    pod_security: Level = "restricted"  # level of the Pod Security Standards
+    allow: PodLists = PodLists()  # what else pods may use; see `flytemp.pods.rules`
+    deny: PodLists = PodLists()  # what pods may not use, although it is allowed
     accelerators: Accelerators = Accelerators()
     interruptible: Interruptible = Interruptible()
     pending_timeouts: PendingLimits = PendingLimits()
@@ -128,6 +132,13 @@ class Policy(_Part):
             raise ValueError("must be the name of a namespace; it may contain {project} and {domain}")
         return text
 
+    @model_validator(mode="after")
+    def _satisfies_its_level(self) -> Self:
+        if wrong := plain_pod_violations(self.pod_rules()):
+            hint = "set pod_security to a level that permits security_context, or correct security_context"
+            raise ValueError(f"security_context breaks pod_security = {self.pod_security!r}: {'; '.join(wrong)}; {hint}")
+        return self
+
     def effective(self, project: str, domain: str) -> PolicyOverride:
         """Return the effective settings of a project and domain."""
         found = [self.overrides[key] for key in (f"{project}-{domain}", project) if key in self.overrides]
@@ -148,9 +159,27 @@ class Policy(_Part):
         return (self.namespace or context) if self.is_one_namespace else None
 
     def platform_limits(self) -> PlatformLimits:
-        """Return the limits that a registration warns about."""
+        """Return the limits and rules that a registration warns about."""
         overrides = {name: one.limits for name, one in self.overrides.items() if one.limits is not None}
-        return PlatformLimits(refuse=self.over_limits == "refuse", limits=self.limits, overrides=overrides)
+        return PlatformLimits(
+            refuse=self.over_limits == "refuse", limits=self.limits, overrides=overrides, pods=self.pod_rules()
+        )
+
+    def pod_rules(self) -> PodRules:
+        """Return the rules for pods."""
+        return PodRules(
+            pod_security=self.pod_security,
+            security_context=self.security_context,
+            allow=self.allow,
+            deny=self.deny,
+            service_account=self.service_account,
+            environment_secrets=self.environment_secrets,
+            pull_secrets=self.image_pull_secrets,
+            overrides={
+                name: PlaceRules(allow=one.allow, deny=one.deny, service_account=one.service_account)
+                for name, one in self.overrides.items()
+            },
+        )
 
     @property
     def is_one_namespace(self) -> bool:

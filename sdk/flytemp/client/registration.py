@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from flytemp.compiler.yaml.files import ProgramSources, compile_sources, load_so
 from flytemp.errors import Problem, ProgramError
 from flytemp.names import check_version
 from flytemp.registry import RegistrationEntry, Registry
-from flytemp.registry.platform_limits import over_limits, read_limits
+from flytemp.registry.platform_limits import PlatformLimits, over_limits, read_limits
+from flytemp.registry.pod_checks import disallowed_pods
 from flytemp.spec.canonical import AnyDocument
 from flytemp.spec.models import BundleRef
 from flytemp.store.object_store import ObjectStore
@@ -122,17 +124,23 @@ def register_program(
 def _check_limits(
     store: ObjectStore, documents: Sequence[AnyDocument], task_queue: str | None, project: str, domain: str
 ) -> list[Problem]:
-    """Return a warning for each task whose resources exceed the platform's limits, which then reduce them.
+    """Return a warning for each task that exceeds the platform's limits, which then reduce its resources or refuse its pods.
 
     Raises:
-        ProgramError: the platform refuses such tasks instead.
+        ProgramError: the platform refuses such requests of resources instead.
     """
     if task_queue is None:
         return []
-    exceeded = over_limits(documents, lambda pool: read_limits(store, deployment_of(task_queue, pool)), project, domain)
+    queue = task_queue
+
+    @functools.cache
+    def limits_of(pool: str | None) -> PlatformLimits:
+        return read_limits(store, deployment_of(queue, pool))
+
+    exceeded = over_limits(documents, limits_of, project, domain)
     if exceeded.refused:
         raise ProgramError(exceeded.problems)
-    return exceeded.problems
+    return [*exceeded.problems, *disallowed_pods(documents, limits_of, project, domain)]
 
 
 def _compiled(sources: ProgramSources, only: Entity | None, bundle: BundleRef) -> list[AnyDocument]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from flytemp import layout
 from flytemp.authoring.quantities import amount
 from flytemp.errors import Location, Problem
+from flytemp.pods.rules import PodRules
 from flytemp.spec.canonical import AnyDocument
 from flytemp.spec.graphs import all_nodes
 from flytemp.spec.models import LaunchPlanDocument, ResourceAmounts, ResourceSpec, SourceLocation, TaskDocument, TaskSettings
@@ -23,6 +24,7 @@ class PlatformLimits(BaseModel):
         refuse: whether a task that requests more is refused; if not, it gets the maximum.
         limits: the maximum of each resource.
         overrides: the maximum by project (``project``) or by project and domain (``project-domain``).
+        pods: the rules for pods; None if the tasks run as processes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,6 +32,7 @@ class PlatformLimits(BaseModel):
     refuse: bool = False
     limits: ResourceAmounts = ResourceAmounts()
     overrides: dict[str, ResourceAmounts] = {}
+    pods: PodRules | None = None
 
     def of(self, project: str, domain: str) -> ResourceAmounts:
         """Return the limits of a project and domain. The most specific value of each resource counts."""
@@ -92,7 +95,7 @@ def over_limits(
     found: dict[str, Problem] = {}
     refused = False
     limits: dict[str | None, PlatformLimits] = {}
-    for owner, place, settings in _task_settings(documents):
+    for owner, place, settings in task_settings(documents):
         if settings.pool not in limits:
             limits[settings.pool] = limits_of(settings.pool)
         known = limits[settings.pool]
@@ -114,7 +117,7 @@ def exceeding(resources: ResourceSpec, most: ResourceAmounts) -> Iterator[str]:
             yield f"{name.replace('_', ' ')} {highest} is more than the {limit}"
 
 
-def _task_settings(documents: Iterable[AnyDocument]) -> Iterator[tuple[str, SourceLocation | None, TaskSettings]]:
+def task_settings(documents: Iterable[AnyDocument]) -> Iterator[tuple[str, SourceLocation | None, TaskSettings]]:
     """Yield the settings of each task and of each node that overrides them, with their owner and its location."""
     for document in documents:
         if isinstance(document, TaskDocument):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flytemp.errors import ConfigError, InputError
+from flytemp.pods.rules import PodLists
 from flytemp.runtime.invocation import Invocation
 from flytemp.spec.models import (
     AcceleratorSpec,
@@ -122,7 +123,8 @@ def test_task_template_is_merged_into_the_named_template() -> None:
         },
         primary_container_name="main", labels={"team": "own"}, annotations={"note": "x"},
     )  # fmt: skip
-    pod = made(TaskSettings(pod_template=own, labels={"mine": "yes"}), template=template)
+    policy = POLICY.model_copy(update={"allow": PodLists(priority_classes=("batch",))})
+    pod = made(TaskSettings(pod_template=own, labels={"mine": "yes"}), policy, template)
     spec = pod["spec"]
     assert [container["name"] for container in spec["containers"]] == ["main", "proxy"]
     assert primary(pod, "main")["securityContext"]["runAsUser"] == 7
@@ -257,5 +259,6 @@ def test_overrides_of_projects_and_domains() -> None:
 
 
 def test_service_account_of_the_execution_has_precedence() -> None:
-    pod = made(policy=Policy(image="i", service_account="default"), service_account="mine")
+    policy = Policy(image="i", service_account="default", allow=PodLists(service_accounts=("mine",)))
+    pod = made(policy=policy, service_account="mine")
     assert pod["spec"]["serviceAccountName"] == "mine"
