@@ -202,7 +202,9 @@ def _namespace(cluster: Cluster) -> Iterator[str]:
 
 def _allow_worker(cluster: Cluster, namespace: str) -> None:
     """Grant the worker's user the rights of infra/rbac only."""
-    for one in yaml.safe_load_all(RIGHTS.read_text().replace("namespace: flytemp\n", f"namespace: {namespace}\n")):
+    for one in yaml.safe_load_all(RIGHTS.read_text().replace("namespace: flytemp-tasks\n", f"namespace: {namespace}\n")):
+        if one["kind"] == "ServiceAccount":
+            continue  # the worker is outside the cluster
         if one["kind"] == "RoleBinding":
             one["subjects"] = [{"kind": "User", "name": "flytemp-worker", "apiGroup": "rbac.authorization.k8s.io"}]
         cluster.kubectl("apply", "-f", "-", input=json.dumps(one))

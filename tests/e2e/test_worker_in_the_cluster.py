@@ -95,6 +95,16 @@ def outside(tmp_path: Path, s3_server: S3Server) -> Iterator[Installation]:
 
 
 @pytest.fixture
+def worker_namespace(own_cluster: Cluster, namespace: str) -> Iterator[str]:
+    """Yield a namespace for the worker. The namespace of its tasks enforces the restricted Pod Security Standard."""
+    own_cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    name = f"{namespace}-worker"
+    own_cluster.create_namespace(name)
+    yield name
+    own_cluster.delete_namespace(name)
+
+
+@pytest.fixture
 def temporal(outside: Installation, own_cluster: Cluster) -> Iterator[str]:
     """Yield the address at which pods reach the Temporal server."""
     with relayed(outside.server.address, own_cluster.bridge_ip) as address:
@@ -121,36 +131,38 @@ def worker(image: str, variables: Mapping[str, str]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "worker"}, "spec": spec}
 
 
-def test_a_worker_in_a_pod_runs_tasks_in_other_pods(
-    outside: Installation, temporal: str, own_cluster: Cluster, namespace: str, s3_server: S3Server, task_image: str,
-    worker_image: str,
+def test_a_worker_in_a_pod_runs_tasks_in_pods_of_another_namespace(
+    outside: Installation, temporal: str, own_cluster: Cluster, namespace: str, worker_namespace: str, s3_server: S3Server,
+    task_image: str, worker_image: str,
 ) -> None:  # fmt: skip
-    for one in yaml.safe_load_all(RBAC.read_text().replace("namespace: flytemp\n", f"namespace: {namespace}\n")):
+    manifests = RBAC.read_text().replace("namespace: flytemp-tasks\n", f"namespace: {namespace}\n")
+    for one in yaml.safe_load_all(manifests.replace("namespace: flytemp\n", f"namespace: {worker_namespace}\n")):
         own_cluster.kubectl("apply", "-f", "-", input=json.dumps(one))
     literals = [f"--from-literal={name}={value}" for name, value in s3_server.environment.items()]
-    own_cluster.kubectl("create", "secret", "generic", "store", "-n", namespace, *literals)
-    own_cluster.kubectl("create", "configmap", "policy", "-n", namespace, f"--from-literal=policy.toml={POLICY}")
+    for place in (namespace, worker_namespace):
+        own_cluster.kubectl("create", "secret", "generic", "store", "-n", place, *literals)
+    own_cluster.kubectl("create", "configmap", "policy", "-n", worker_namespace, f"--from-literal=policy.toml={POLICY}")
     variables = {
         "TEMPORAL_ADDRESS": temporal,
         "FLYTEMP_STORE": outside.variables["FLYTEMP_STORE"],
         "FLYTEMP_TASK_QUEUE": "flytemp",
         "FLYTEMP_WORKER_BACKEND": "kubernetes",
+        "FLYTEMP_KUBERNETES_NAMESPACE": namespace,
         "FLYTEMP_KUBERNETES_IMAGE": task_image,
         "FLYTEMP_KUBERNETES_POLICY": "/etc/flytemp/policy.toml",
     }
     outside.flytemp("setup")
-    own_cluster.kubectl("apply", "-n", namespace, "-f", "-", input=json.dumps(worker(worker_image, variables)))
+    own_cluster.kubectl("apply", "-n", worker_namespace, "-f", "-", input=json.dumps(worker(worker_image, variables)))
     program = outside.folder / "program.py"
     program.write_text(textwrap.dedent(PROGRAM))
     outside.flytemp("register", str(program), "--version", "v1")
 
     done = outside.flytemp("launch", "program.twice", "--x", "3", "--name", "inside-1", "--wait", "-o", "json", check=None)
-    assert done.returncode == 0, own_cluster.kubectl("logs", "worker", "-n", namespace)
+    assert done.returncode == 0, own_cluster.kubectl("logs", "worker", "-n", worker_namespace)
     assert json.loads(done.stdout)["outputs"] == {"o0": 12}
 
-    def others() -> list[str]:
-        names = own_cluster.kubectl("get", "pods", "-n", namespace, "-o", "name").split()
-        return [name for name in names if name != "pod/worker"]
+    def pods() -> list[str]:
+        return own_cluster.kubectl("get", "pods", "-n", namespace, "-o", "name").split()
 
-    eventually(lambda: not others(), "the worker removes the tasks' pods")
+    eventually(lambda: not pods(), "the worker removes the tasks' pods")
     assert outside.flytemp("logs", "inside-1", "n0").stdout == "doubling 3\n"

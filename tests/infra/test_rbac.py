@@ -53,14 +53,22 @@ def test_both_manifests_have_the_same_rules_and_bind_them(name: str, role: str) 
     assert set(found) == {"ServiceAccount", role, f"{role}Binding"}
 
 
+def test_account_of_the_worker_is_not_in_the_namespace_of_tasks() -> None:
+    found = objects("worker.yaml")
+    assert found["Role"]["metadata"]["namespace"] == found["RoleBinding"]["metadata"]["namespace"] == "flytemp-tasks"
+    assert found["ServiceAccount"]["metadata"]["namespace"] == "flytemp"
+
+
 def apply(cluster: Cluster, name: str, namespace: str) -> list[str]:
     """Apply a manifest as its README describes, for the restricted user of the test cluster instead of the service account.
 
     Returns what is to be deleted that no namespace takes along.
     """
-    text = (RBAC / name).read_text().replace("namespace: flytemp\n", f"namespace: {namespace}\n")
+    text = (RBAC / name).read_text().replace("namespace: flytemp-tasks\n", f"namespace: {namespace}\n")
     cluster_wide = []
     for one in yaml.safe_load_all(text):
+        if one["kind"] == "ServiceAccount":
+            continue
         if one["kind"].endswith("Binding"):
             one["subjects"] = [{"kind": "User", "name": USER, "apiGroup": "rbac.authorization.k8s.io"}]
         if one["kind"].startswith("Cluster"):  # others' tests share the cluster
