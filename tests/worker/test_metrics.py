@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -9,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from flytemp.errors import ConfigError
-from flytemp_worker.metrics import MetricsServer, WorkerMetrics
+from flytemp_worker.metrics import MAX_CONNECTIONS, MetricsServer, WorkerMetrics
+from tests.installation import eventually
 
 
 class Worker:
@@ -66,3 +69,16 @@ def test_unusable_address_is_rejected(address: str) -> None:
 def test_address_in_use_is_rejected(worker: Worker) -> None:
     with pytest.raises(ConfigError, match=worker.server.address):
         MetricsServer(worker.server.address, WorkerMetrics("1"), lambda: True)
+
+
+def test_idle_connections_do_not_keep_threads(worker: Worker) -> None:
+    host, _, port = worker.server.address.rpartition(":")
+    before = threading.active_count()
+    idle = [socket.create_connection((host, int(port))) for _ in range(MAX_CONNECTIONS + 8)]
+    try:
+        assert worker.get("/healthz") == (200, "ok\n")
+        assert idle[0].recv(1) == b""  # the server has closed the oldest
+        eventually(lambda: threading.active_count() - before <= MAX_CONNECTIONS, "threads of closed connections end")
+    finally:
+        for one in idle:
+            one.close()

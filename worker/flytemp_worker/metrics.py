@@ -5,14 +5,23 @@ The Temporal SDK serves its metrics itself. `serve` starts both servers and logs
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from flytemp.errors import ConfigError
+
+MAX_CONNECTIONS = 32
+"""Maximum number of open connections to the metrics server. A further one closes the oldest, which is idle or slow."""
+
+IDLE_SECONDS = 10.0
+"""Time after which a connection without data is closed."""
 
 
 class WorkerMetrics:
@@ -51,6 +60,36 @@ class WorkerMetrics:
         self.seconds.labels(task).observe(seconds)
 
 
+class _BoundedServer(ThreadingHTTPServer):
+    """HTTP server with a thread for each connection and a bounded number of connections."""
+
+    request_queue_size = 64
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._connections: dict[socket.socket, None] = {}  # the oldest first
+        self._lock = threading.Lock()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            oldest = next(iter(self._connections)) if len(self._connections) >= MAX_CONNECTIONS else None
+            if oldest is not None:
+                del self._connections[oldest]
+            self._connections[request] = None
+        if oldest is not None:
+            with contextlib.suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)  # its thread reads the end of the stream, and ends
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._connections.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Do not log a connection that the client or this server closed early."""
+
+
 class MetricsServer:
     """HTTP server of ``/metrics``, ``/healthz`` (200 while the process runs) and ``/readyz`` (200 while it polls Temporal)."""
 
@@ -58,7 +97,7 @@ class MetricsServer:
         host, _, port = address.rpartition(":")
         handler = _handler(metrics, ready)
         try:
-            self._server = ThreadingHTTPServer((host or "127.0.0.1", int(port)), handler)
+            self._server = _BoundedServer((host or "127.0.0.1", int(port)), handler)
         except (OSError, OverflowError, ValueError) as error:
             raise ConfigError(
                 f"cannot listen on the metrics address {address!r}: {error}",
@@ -82,6 +121,8 @@ class MetricsServer:
 
 def _handler(metrics: WorkerMetrics, ready: Callable[[], bool]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        timeout = IDLE_SECONDS
+
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             if path == "/metrics":
