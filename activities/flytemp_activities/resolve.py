@@ -15,8 +15,10 @@ from temporalio.service import RPCError
 
 from flytemp.errors import FlytempError, InputError, NotFound
 from flytemp.launching.context import execution_context
+from flytemp.launching.inputs import full_interface
 from flytemp.launching.targets import find_target, load_target
 from flytemp.layout import ExecutionLayout
+from flytemp.literals.allowed_uris import AllowedUris
 from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.names import check_domain, check_project
 from flytemp.protocol.activities import RESOLVE, ResolveArgument
@@ -29,7 +31,9 @@ from flytemp.records.launch import (
 )
 from flytemp.records.models import Phase
 from flytemp.records.stored import newest_record
+from flytemp.registry.platform_limits import read_limits
 from flytemp.spec.graphs import pools_of
+from flytemp.spec.models import Interface
 from flytemp.spec.pages import to_pages
 from flytemp.spec.plan import plan_of
 from flytemp.temporal.search_attributes import missing_search_attributes
@@ -148,15 +152,42 @@ class LaunchResolver:
         entity, document = find_target(
             self._executions.registry, request.launch_plan, project=project, domain=domain, version=request.version
         )
-        return execution_context(
+        given = self._given(request)
+        context = execution_context(
             load_target(self._executions.registry, entity, document),
             layout,
-            inputs=self._given(request),
+            inputs=given,
             options=request.options,
             raw_data_prefix=self._raw_data_prefix,
             started_at=argument.started_at,
             parent=request.parent,
+            allows_each_uri=self._settings.allowed_uris is None,
         )
+        is_child = request.parent is not None and request.parent.workflow_id == argument.parent_workflow_id
+        if not is_child:  # the values of a child execution are those of its parent, which was checked
+            self._check_uris(request, full_interface(document), {name: context.inputs[name] for name in given})
+        self._check_account(context)
+        return context
+
+    def _check_uris(self, request: LaunchRequest, interface: Interface, given: dict[str, Any]) -> None:
+        """Raise InputError if the launch itself, and not the registered program, names a URI that is not allowed."""
+        allowed = AllowedUris(self._settings.allowed_uris)
+        allowed.check_literals(given, {variable.name: variable.type for variable in interface.inputs})
+        options = [request.options, *([request.parent.options] if request.parent is not None else [])]
+        for prefix in filter(None, (one.raw_data_prefix for one in options)):
+            allowed.check("raw_data_prefix", prefix)
+
+    def _check_account(self, context: ExecutionContext) -> None:
+        """Raise InputError if the policy of the workers of tasks without a pool does not list the service account."""
+        account = context.options.service_account
+        if account is None:
+            return
+        rules = read_limits(self._executions.store, activity.info().task_queue).pods
+        if rules is not None and not rules.of(context.project, context.domain).permits_account(account):
+            raise InputError(
+                f"service_account {account!r} is not allowed in {context.project}-{context.domain}",
+                hint="the policy of the workers lists the allowed ones under allow.service_accounts",
+            )
 
     def _given(self, request: LaunchRequest) -> dict[str, Any]:
         """Return the caller's inputs. ``inputs_uri`` must be in the store: a launch may not make a worker read other places."""

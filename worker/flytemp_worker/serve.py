@@ -162,7 +162,16 @@ def resolved_settings(settings: Settings) -> ExecutionSettings:
         drain_seconds=worker.continue_as_new_drain_seconds,
         max_map_items=worker.max_map_items,
         max_dynamic_depth=worker.max_dynamic_depth,
+        allowed_uris=_allowed_uris(settings),
     )
+
+
+def _allowed_uris(settings: Settings) -> list[str] | None:
+    """Return the prefixes of URIs that a launch may name; None with `flytemp dev`, whose user may read each file anyway."""
+    if settings.dev is not None:
+        return None
+    own = (settings.raw_data_prefix, f"{settings.store}/data", f"{settings.store}/uploads")
+    return [*dict.fromkeys((*own, *settings.allowed_uri_prefixes))]
 
 
 def metrics_server(settings: Settings, metrics: WorkerMetrics, ready: Callable[[], bool]) -> MetricsServer:

@@ -15,6 +15,7 @@ KUBERNETES = "kubernetes"
 
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(\d{1,5})")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PREFIX = re.compile(r"\*\Z|/|[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,14 @@ def variables(value: object) -> tuple[str, ...]:
     return tuple(names)
 
 
+def prefixes(value: object) -> tuple[str, ...]:
+    wanted = 'a list of URI prefixes or absolute paths, or "*" for each URI, separated by commas in an environment variable'
+    found = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    if not isinstance(found, list) or not all(isinstance(one, str) and _PREFIX.match(one) for one in found):
+        raise ValueError(wanted)
+    return tuple(found)
+
+
 def pool_or_default(value: object) -> str:
     if value == "" or (isinstance(value, str) and is_pool(value.strip())):
         return value.strip()
@@ -143,6 +152,7 @@ FIELDS = (
     _top_level("domain", _name(check_domain)),
     _top_level("store", text),
     _top_level("raw_data_prefix", text),
+    _top_level("allowed_uri_prefixes", prefixes),
     _top_level("task_queue", text),
     _top_level("address", address, "TEMPORAL_ADDRESS"),
     _top_level("namespace", text, "TEMPORAL_NAMESPACE"),

@@ -38,6 +38,7 @@ _DEFAULTS: Mapping[str, object] = MappingProxyType(
     {
         "project": names.DEFAULT_PROJECT,
         "domain": names.DEFAULT_DOMAIN,
+        "allowed_uri_prefixes": (),
         "task_queue": "flytemp",
         "address": _LOCAL_ADDRESS,
         "namespace": "default",
@@ -123,6 +124,7 @@ class _Loader:
             domain=found["domain"].value,
             store=store,
             raw_data_prefix=self._absolute_uri("raw_data_prefix", found["raw_data_prefix"], f"{store}/data"),
+            allowed_uri_prefixes=found["allowed_uri_prefixes"].value,
             task_queue=found["task_queue"].value,
             address=found["address"].value,
             namespace=found["namespace"].value,

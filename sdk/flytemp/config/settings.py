@@ -79,6 +79,8 @@ class Settings:
     """URI of the store."""
     raw_data_prefix: str
     """URI prefix of the files that tasks write."""
+    allowed_uri_prefixes: tuple[str, ...]
+    """Prefixes of URIs that a launch may name, besides the raw-data prefix and the uploads in the store."""
     task_queue: str
     address: str
     """host:port of the Temporal server."""

@@ -23,6 +23,7 @@ def execution_context(
     raw_data_prefix: str,
     started_at: str,
     parent: ParentCall | None = None,
+    allows_each_uri: bool = False,
 ) -> ExecutionContext:
     """Return the context of a new execution, with its complete inputs and effective options.
 
@@ -34,6 +35,7 @@ def execution_context(
         raw_data_prefix: the URI under which files are stored, unless an option sets one.
         started_at: the start time, as RFC 3339.
         parent: the call by the parent execution, for a child execution.
+        allows_each_uri: files may be read at each address; see `ExecutionContext`.
 
     Raises:
         InputError: an input or an option is invalid.
@@ -60,4 +62,5 @@ def execution_context(
         first_run_id=layout.first_run_id,
         started_at=started_at,
         parent=parent,
+        allows_each_uri=allows_each_uri,
     )

@@ -1,4 +1,4 @@
-"""Local files inside literals: their upload, and their list."""
+"""Files inside literals: the upload of local ones, and lists of paths and URIs."""
 
 from __future__ import annotations
 
@@ -38,11 +38,15 @@ def upload_local_files(literal: Json, type: LiteralType, files: FileTransfer) ->
 
 def local_files(literal: Json, type_: LiteralType) -> list[str]:
     """Return the local paths in a canonical literal."""
+    return [uri for uri in uris_in(literal, type_) if protocol_of(uri) is None]
+
+
+def uris_in(literal: Json, type_: LiteralType) -> list[str]:
+    """Return the URIs and local paths of the files and directories in a canonical literal."""
     found: list[str] = []
 
     def collect(value: Json, _: FileType) -> Json:
-        if protocol_of(value["uri"]) is None:
-            found.append(value["uri"])
+        found.append(value["uri"])
         return value
 
     _ReplaceFiles(collect).visit(type_, (literal, {}))

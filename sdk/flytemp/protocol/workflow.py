@@ -32,6 +32,7 @@ class ExecutionSettings(Message):
     the queue of the pool's tasks. ``starts_ahead`` is the number of tries that may be started
     early. ``max_parallelism`` is the number of tries of the execution that may run at once, 0 for no limit.
     ``continue_as_new_events`` is the history length after which a run continues as new, 0 for Temporal's suggestion.
+    ``allowed_uris`` are the prefixes of the URIs that a client may name; None permits each URI.
     """
 
     task_queue: str
@@ -45,6 +46,7 @@ class ExecutionSettings(Message):
     drain_seconds: float = 30
     max_map_items: int = 1_000
     max_dynamic_depth: int = 50
+    allowed_uris: list[str] | None = None
 
     def task_queue_of(self, pool: str) -> str:
         """Return the task queue of a pool's tasks, or of the tasks without a pool for an empty text."""

@@ -113,6 +113,7 @@ class ExecutionContext(BaseModel):
         options: the effective options.
         started_at: the start time, as RFC 3339.
         parent: the call by the parent execution, for a child execution.
+        allows_each_uri: the worker's user launched the execution, so files may be read at each address.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -137,6 +138,7 @@ class ExecutionContext(BaseModel):
     started_at: str
     warnings: list[str] = []
     parent: ParentCall | None = None
+    allows_each_uri: bool = False
 
 
 def project_and_domain(workflow_id: str) -> tuple[str, str]:

@@ -82,4 +82,5 @@ def build_invocation(
         labels=context.labels,
         annotations=context.annotations,
         worker_version=__version__,
+        allows_loopback=context.allows_each_uri,
     )

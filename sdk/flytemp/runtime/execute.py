@@ -20,6 +20,7 @@ from flytemp.runtime.invocation import PROTOCOL_VERSION, Invocation, TaskError, 
 from flytemp.runtime.task_run import TaskRun, scratch_folder, temporary_bundles
 from flytemp.runtime.user_errors import user_error
 from flytemp.store.object_store import ObjectStore
+from flytemp.store.web_addresses import LoopbackRule
 from flytemp.task_types import LiteralCall, task_type
 
 
@@ -75,6 +76,7 @@ def execute(
     except FlytempError as error:
         raise TryFailed(TaskError.of_platform(error)) from error
     options.on_claim()
+    LoopbackRule.is_allowed = invocation.allows_loopback
     try:
         return commit_result(store, invocation, _Try(invocation, store, options).result())
     except CallFailed as failed:

@@ -73,6 +73,7 @@ class Invocation(RuntimeModel):
     labels: dict[str, str] = {}  # labels of the execution's pods
     annotations: dict[str, str] = {}  # annotations of the execution's pods
     worker_version: str = ""  # version of flytemp of the worker
+    allows_loopback: bool = False  # downloads from the web may connect to loopback addresses
     epoch: str = ""  # of the workflow's reset, in which the attempt began; see `flytemp.names.attempt_key`
 
     @property

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from flytemp.errors import NotFound, StoreError
 from flytemp.store.failures import store_error
+from flytemp.store.web_addresses import opener
 
 _TIMEOUT_SECONDS = 60.0  # of one read from the connection, not of the whole download
 
@@ -24,6 +25,7 @@ def open_stream(uri: str, *, text: bool) -> IO[Any]:
 
     Raises:
         NotFound: the server answered 404 or 410.
+        NotSupported: the address is one to which a download may not connect.
         StoreError: the server does not answer, or refuses the request.
     """
     body = _open(urllib.request.Request(uri, headers={"User-Agent": "flytemp"}))
@@ -54,7 +56,7 @@ def exists(uri: str) -> bool:
 
 def _open(request: urllib.request.Request) -> Any:
     try:
-        return urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
+        return opener().open(request, timeout=_TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
         with error:
             if error.code in (404, 410):

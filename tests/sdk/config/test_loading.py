@@ -188,6 +188,7 @@ def test_empty_variable_is_ignored(load: Callable[..., Settings], project: Path)
 def test_every_setting_has_a_variable_a_flag_and_a_key(load: Callable[..., Settings]) -> None:
     values = {
         "project": "p", "domain": "d", "store": "/s", "raw_data_prefix": "/r", "task_queue": "q", "address": "a:1",
+        "allowed_uri_prefixes": "s3://b/x, /srv",
         "namespace": "n", "ui_url": "http://u", "state_dir": "/t", "slots": "3", "backend": "noop",
         "heartbeat_seconds": "1.5", "grace_seconds": "0", "drain_seconds": "7", "recycle_after": "8",
         "max_parallelism": "0", "max_in_flight": "9", "max_system_tries": "4", "continue_as_new_events": "50",
@@ -201,6 +202,7 @@ def test_every_setting_has_a_variable_a_flag_and_a_key(load: Callable[..., Setti
     by_flag = load(overrides={field.key: values[field.name] for field in fields})
     assert dataclasses.replace(by_variable, origins={}) == dataclasses.replace(by_flag, origins={})
     assert by_flag.worker.pass_environment == ("A", "B")
+    assert by_flag.allowed_uri_prefixes == ("s3://b/x", "/srv")
     assert by_flag.worker.metrics_address == ""
     assert {by_flag.origins[field.key] for field in fields} == {field.flag for field in fields}
 

@@ -148,6 +148,7 @@ class LocalRun:
             raw_data_prefix=store.uri_of("data"),
             started_at=datetime.now(UTC).isoformat(),
             parent=launch.parent,
+            allows_each_uri=True,
         )
         self._executions = Executions(store)
         self._executions.introduce(self._layout.root, self._context, self._document)

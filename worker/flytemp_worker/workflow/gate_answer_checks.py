@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from temporalio.exceptions import ApplicationError
 
 from flytemp.errors import AlreadyExists, FlytempError, InputError, NotFound, TypeMismatch
+from flytemp.literals.allowed_uris import AllowedUris
 from flytemp.literals.check import check_literal
 from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.literals.types import Json, LiteralType
@@ -36,20 +37,29 @@ def as_application_error(check: Callable[P, R], *args: P.args, **kwargs: P.kwarg
         raise ApplicationError(error.message, *hint, type=error.code, non_retryable=True) from error
 
 
-def as_gate_input(gate: dict[str, Any], value: Json) -> Json:
-    """Return the value as a literal of the gate's type. ``gate`` is the gate of a plan.
+def gate_conversion(allowed: AllowedUris) -> Callable[[dict[str, Any], Json], Json]:
+    """Return a function of the gate of a plan and of an answer's value, which returns the value as a literal of the gate's type.
 
-    Raises:
-        TypeMismatch: the value has another type.
+    The function raises `TypeMismatch` for a value of another type, and `InputError` for a file at a URI that is not allowed.
     """
-    return value if gate["type"] is None else check_literal(value, _TYPES.validate_python(gate["type"]))
+
+    def convert(gate: dict[str, Any], value: Json) -> Json:
+        if gate["type"] is None:
+            return value
+        type_ = _TYPES.validate_python(gate["type"])
+        literal = check_literal(value, type_)
+        allowed.check_literals({gate["name"]: literal}, {gate["name"]: type_}, "gate")
+        return literal
+
+    return convert
 
 
 def check_answer(engine: Engine, request: AnswerRequest) -> None:
     """Check an answer against the gates of the execution.
 
     Raises:
-        InputError: the request has not exactly one of value and approval, or its value is too long.
+        InputError: the request has not exactly one of value and approval, or its value is too long or names a URI that is not
+            allowed.
         NotFound: the execution has no such gate.
         TypeMismatch: the gate needs the other kind of answer, or a value of another type.
         AlreadyExists: the gate has an answer.
@@ -90,7 +100,7 @@ def checked_value(engine: Engine, request: AnswerRequest) -> Json:
     """Return the value of an answer as a literal of the gate's type, unchanged if the gate does not exist yet.
 
     Raises:
-        InputError: the value is too long.
+        InputError: the value is too long, or names a URI that is not allowed.
         TypeMismatch: the value has another type.
     """
     value = request.value
@@ -100,7 +110,7 @@ def checked_value(engine: Engine, request: AnswerRequest) -> Json:
         )
     for gate in _gates(engine, request.gate):
         if gate["kind"] == "input":
-            value = as_gate_input(gate, value)
+            value = engine.convert(gate, value)
     return value
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from temporalio import workflow
 
+from flytemp.literals.allowed_uris import AllowedUris
 from flytemp.protocol import activities as protocol
 from flytemp.protocol.io_requests import DYNAMIC_PLANS, DynamicPlansArgument
 from flytemp.protocol.workflow import ChunkArgument, Continuation
@@ -22,7 +23,7 @@ from flytemp_worker.node_kinds import REGISTRY, new_engine
 from flytemp_worker.node_kinds.dynamics import sources
 from flytemp_worker.node_kinds.map_chunks import chunk_engine
 from flytemp_worker.workflow import activity_calls
-from flytemp_worker.workflow.gate_answer_checks import as_application_error, as_gate_input
+from flytemp_worker.workflow.gate_answer_checks import as_application_error, gate_conversion
 from flytemp_worker.workflow.runner import WorkflowRunner, now
 
 _PLANS_PER_CALL = 200
@@ -83,7 +84,7 @@ async def _create_engine(runner: WorkflowRunner, plan_pages: list[str] | None) -
     runner.engine = engine
     engine.seed = runner.root
     engine.capacity.window = runner.window.size
-    engine.convert = as_gate_input
+    engine.convert = gate_conversion(AllowedUris(runner.settings.allowed_uris))
     return engine
 
 
