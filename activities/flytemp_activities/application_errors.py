@@ -6,6 +6,7 @@ from typing import Any
 
 from temporalio.exceptions import ApplicationError, TemporalError
 
+from flytemp.error_text import code_text, storable, titled
 from flytemp.errors import Actor, CorruptData, FlytempError
 
 MESSAGE_BYTES = 2_000
@@ -25,8 +26,8 @@ def application_error(error: FlytempError) -> ApplicationError:
 
 
 def bounded(text: str, limit: int = MESSAGE_BYTES) -> str:
-    """Return ``text`` cut to ``limit`` bytes of UTF-8, with a note if it was cut. Lone surrogates are escaped."""
-    data = text.encode("utf-8", "backslashreplace")
+    """Return ``text`` cut to ``limit`` bytes of UTF-8, with a note if it was cut. It is escaped as `storable` does."""
+    data = storable(text).encode()
     if len(data) <= limit:
         return data.decode()
     suffix = f" … ({len(text)} characters)"
@@ -35,7 +36,7 @@ def bounded(text: str, limit: int = MESSAGE_BYTES) -> str:
 
 def error_detail(kind: str, code: str, message: str, retryable: bool) -> dict[str, Any]:
     """Return the error of a try in the form of the engine's `TaskFailed` event."""
-    return {"kind": kind, "code": code, "message": bounded(message), "retryable": retryable}
+    return {"kind": kind, "code": code_text(code), "message": bounded(message), "retryable": retryable}
 
 
 TRANSIENT = (OSError, MemoryError, TemporalError)
@@ -47,6 +48,6 @@ def bug_failure(error: Exception) -> ApplicationError:
 
     The engine repeats a task within its bounds if the error is one of `TRANSIENT`.
     """
-    message = f"flytemp's worker failed: {type(error).__name__}: {error}"
+    message = f"flytemp's worker failed: {titled(error)}"
     detail = error_detail("SYSTEM", "FlytempBug", message, isinstance(error, TRANSIENT))
     return ApplicationError(bounded(message), detail, type="FlytempBug", non_retryable=True)

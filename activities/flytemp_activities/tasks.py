@@ -244,4 +244,4 @@ def _failure(
     detail = error_detail(kind, code, message, retryable)
     if failed_items is not None:
         detail["failed_items"] = list(failed_items)
-    return ApplicationError(bounded(message), detail, type=code, non_retryable=True)
+    return ApplicationError(bounded(message), detail, type=detail["code"], non_retryable=True)

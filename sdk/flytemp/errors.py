@@ -2,11 +2,13 @@
 
     FlytempError
     ├── ProgramError              user: the workflow code does not compile; has every problem
+    │                             (TypeError, ValueError, AssertionError)
     ├── InputError (ValueError)   user: a value is not valid
     │   ├── InvalidName           user: a name is not valid in a path or an id
-    │   ├── TypeMismatch          user: a value cannot be converted to the declared type
+    │   ├── TypeMismatch          user: a value cannot be converted (TypeError, AssertionError)
     │   └── LimitExceeded         user: a value is too large
     ├── NotSupported              user: this version does not support the request
+    │   └── UnsupportedType       user: an annotation has no type (TypeError, ValueError, AssertionError)
     ├── ConfigError               user: settings contradict each other or cannot be read
     ├── NotFound                  user: a workflow, launch plan, execution, … does not exist
     ├── AlreadyExists             user: the name or version has other content
@@ -26,7 +28,7 @@ stable slug that programs may compare.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
@@ -63,6 +65,11 @@ class FlytempError(Exception):
     code: ClassVar[str] = "error"
     actor: ClassVar[Actor] = Actor.USER
 
+    # Values for subclasses whose own __init__ does not call this one.
+    message: str = ""
+    hint: str | None = None
+    location: Location | None = None
+
     def __init__(self, message: str, *, hint: str | None = None, location: Location | None = None) -> None:
         super().__init__(message)
         self.message = message
@@ -70,7 +77,19 @@ class FlytempError(Exception):
         self.location = location
 
     def __str__(self) -> str:
-        return self.message if self.location is None else f"{self.location}: {self.message}"
+        message = self.message or super().__str__()
+        return message if self.location is None else f"{self.location}: {message}"
+
+    def __reduce__(self) -> tuple[Callable[..., FlytempError], tuple[type[FlytempError], tuple[object, ...], dict[str, object]]]:
+        """Return the parts of a copy in another process, for every signature of ``__init__``."""
+        return _rebuilt, (type(self), self.args, dict(vars(self)))
+
+
+def _rebuilt(cls: type[FlytempError], args: tuple[object, ...], attributes: dict[str, object]) -> FlytempError:
+    error = cls.__new__(cls)
+    error.args = args
+    vars(error).update(attributes)
+    return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +109,11 @@ class Problem:
         return replace(self, message=f"{owner}{self.message}", location=self.location or location)
 
 
-class ProgramError(FlytempError):
-    """The user's program does not compile. ``problems`` has all mistakes, not only the first."""
+class ProgramError(FlytempError, TypeError, ValueError, AssertionError):
+    """The user's program does not compile. ``problems`` has all mistakes, not only the first.
+
+    flytekit raises one of the built-in exceptions, depending on the mistake.
+    """
 
     code = "invalid-program"
 
@@ -114,7 +136,7 @@ class InvalidName(InputError):
     code = "invalid-name"
 
 
-class TypeMismatch(InputError, TypeError):
+class TypeMismatch(InputError, TypeError, AssertionError):
     """A value cannot be converted to the declared type. flytekit's name is ``TypeTransformerFailedError``."""
 
     code = "wrong-type"
@@ -130,6 +152,12 @@ class NotSupported(FlytempError):
     """This version of flytemp does not support the request."""
 
     code = "not-supported"
+
+
+class UnsupportedType(NotSupported, TypeError, ValueError, AssertionError):
+    """An annotation has no type in flytemp. flytekit's name is ``RestrictedTypeError``."""
+
+    code = "unsupported-type"
 
 
 class ConfigError(FlytempError):

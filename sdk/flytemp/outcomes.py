@@ -1,13 +1,16 @@
 """Table of the outcomes that flytemp itself gives to a task, with one code and one payer for each, on every backend.
 
 The backends and the runtime make their errors from this table (`flytemp.runtime.invocation.TaskError.of`). The reference page of
-errors is generated from it. Exceptions of user code are not in the table: their code is the name of the exception's class.
+errors is generated from it. Exceptions of user code are not in the table: their code is the name of the exception's class. The
+table does have the exceptions, of flytemp and of Python, after which a retry fails in the same way.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+from flytemp.error_text import module_of, name_of
 
 Payer = Literal["USER", "SYSTEM"]
 """Budget that an outcome is charged to: the ``retries`` of the task (USER) or the tries of the platform (SYSTEM)."""
@@ -97,12 +100,42 @@ _SYSTEM = (
     Outcome("ProcessEnded", "SYSTEM", True, "The process ended before any code of the task ran."),
     Outcome("ChildEnded", "SYSTEM", False, "An execution or map chunk that this execution started ended without an error: it "
             "could not be started, or was terminated."),
+    Outcome("FlytempBug", "SYSTEM", True, "An invariant of flytemp does not hold.", "Report the error with its message."),
     Outcome("Failed", "SYSTEM", True, "A short step of the engine failed, such as reading values; the message has the cause."),
     Outcome("TimedOut", "SYSTEM", False, "The Temporal time-out of the workflow passed. flytemp does not set one."),
     Outcome("Terminated", "SYSTEM", False, "The execution was terminated."),
 )  # fmt: skip
 
-OUTCOMES = {outcome.code: outcome for outcome in (*_USER, *_SYSTEM)}
+_INVALID = "flytemp refused a value, such as an input, an output or an argument of a call."
+_INVALID_HINT = "The message has the reason."
+_PROGRAM = "A definition in the task's code is invalid, such as a graph that a dynamic task builds."
+_UNSUPPORTED = "The task uses a feature or a type that this version does not support."
+_MISSING = "The module or the attribute of the task is missing in the code bundle."
+
+_EXCEPTIONS = (
+    Outcome("NonRecoverableError", "USER", False, "The code raised this exception, or one of a subclass."),
+    Outcome("NotSupported", "USER", False, _UNSUPPORTED, "The message names an alternative."),
+    Outcome("UnsupportedType", "USER", False, _UNSUPPORTED, "The message names an alternative."),
+    Outcome("InputError", "USER", False, _INVALID, _INVALID_HINT),
+    Outcome("TypeMismatch", "USER", False, _INVALID, _INVALID_HINT),
+    Outcome("InvalidName", "USER", False, _INVALID, _INVALID_HINT),
+    Outcome("LimitExceeded", "USER", False, _INVALID, _INVALID_HINT),
+    Outcome("CallError", "USER", False, _INVALID, _INVALID_HINT),
+    Outcome("MissingInputs", "USER", False, _INVALID, _INVALID_HINT),
+    Outcome("ProgramError", "USER", False, _PROGRAM, _INVALID_HINT),
+    Outcome("AuthoringError", "USER", False, _PROGRAM, _INVALID_HINT),
+    Outcome("NotLoadable", "USER", False, _MISSING, "Register the program again, with the module."),
+    Outcome("ModuleNotFoundError", "USER", False, "The code imports a module that is not installed where the task runs.",
+            "Install it in the environment of the worker or in the image."),
+    Outcome("ConfigError", "USER", False, "Settings contradict each other or cannot be read.", _INVALID_HINT),
+    Outcome("FlyteNonRecoverableSystemException", "USER", False, "The code raised this exception."),
+    Outcome("CorruptData", "SYSTEM", False, "An object in the store is damaged.", "The message has its URI."),
+    Outcome("FlyteNotImplementedException", "SYSTEM", False, "The code raised this exception."),
+    Outcome("FlyteEntrypointNotLoadable", "SYSTEM", False, "The code raised this exception."),
+)  # fmt: skip
+"""Exceptions after which no retry follows: one retry more would fail in the same way. Subclasses have the row of their base."""
+
+OUTCOMES = {outcome.code: outcome for outcome in (*_USER, *_EXCEPTIONS, *_SYSTEM)}
 """The table, by code."""
 
 LOST_CODES = frozenset({"Lost", "Killed", "Evicted"})
@@ -110,3 +143,15 @@ LOST_CODES = frozenset({"Lost", "Killed", "Evicted"})
 
 RESERVED_CODES = frozenset(OUTCOMES) - {"SystemExit"}
 """Codes that an exception of user code does not get: the name of such a class is qualified by its module."""
+
+_FINAL_EXCEPTIONS = frozenset(outcome.code for outcome in _EXCEPTIONS)
+
+
+def is_own_exception(exception: type[BaseException]) -> bool:
+    """Return whether the class is one of flytemp or of Python."""
+    return module_of(exception).partition(".")[0] in ("builtins", "flytemp")
+
+
+def may_retry(exception: type[BaseException]) -> bool:
+    """Return whether a retry can succeed after an exception of the class."""
+    return not any(name_of(base) in _FINAL_EXCEPTIONS and is_own_exception(base) for base in type.mro(exception))

@@ -1,6 +1,6 @@
 """Errors in programs.
 
-Each class also derives from the built-in class that Python or flytekit users expect to catch.
+`ProgramError` and so each class here also derives from the built-in classes that flytekit's users expect to catch.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ class AuthoringError(ProgramError):
         super().__init__([Problem(message, location, hint)])
 
 
-class SettingsError(AuthoringError, ValueError):
+class SettingsError(AuthoringError):
     """A setting of a task, workflow, launch plan or node is invalid."""
 
 
-class PromiseMisuse(AuthoringError, TypeError, ValueError):
+class PromiseMisuse(AuthoringError):
     """A workflow uses a value that does not exist before it runs."""
 
 
@@ -27,15 +27,15 @@ class NoSuchField(AuthoringError, AttributeError):
     """A promise has no such field, or a node no such output."""
 
 
-class DuplicateLaunchPlan(AuthoringError, AssertionError):
+class DuplicateLaunchPlan(AuthoringError):
     """Two launch plans of one program have the same name."""
 
 
-class OverrideError(AuthoringError, AssertionError):
+class OverrideError(AuthoringError):
     """`with_overrides` received a promise: overrides must be known when the program is compiled."""
 
 
-class ConditionError(AuthoringError, AssertionError):
+class ConditionError(AuthoringError):
     """A conditional is incomplete, or its condition is not a comparison."""
 
 

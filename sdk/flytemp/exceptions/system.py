@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from flytemp.error_text import object_text
 from flytemp.errors import Actor
-from flytemp.exceptions.base import FlyteException
+from flytemp.exceptions.base import FlyteException, FlyteRecoverableException
 
 
-class FlyteSystemException(FlyteException):
+class FlyteSystemException(FlyteRecoverableException):
     """Base of the failures of the platform."""
 
     code = "system-error"
     actor = Actor.PLATFORM
+
+
+class FlyteSystemUnavailableException(FlyteSystemException):
+    """The platform does not answer."""
+
+    code = "system-unavailable"
 
 
 class FlyteNotImplementedException(FlyteSystemException, NotImplementedError):
@@ -31,6 +38,18 @@ class FlyteSystemAssertion(FlyteSystemException, AssertionError):
     code = "system-assertion"
 
 
+class FlyteAgentNotFound(FlyteSystemException, AssertionError):
+    """There is no agent for the type of the task."""
+
+    code = "agent-not-found"
+
+
+class FlyteConnectorNotFound(FlyteSystemException, AssertionError):
+    """There is no connector for the type of the task."""
+
+    code = "connector-not-found"
+
+
 class FlyteDownloadDataException(FlyteSystemException):
     """Data could not be downloaded."""
 
@@ -41,3 +60,13 @@ class FlyteUploadDataException(FlyteSystemException):
     """Data could not be uploaded."""
 
     code = "upload-failed"
+
+
+class FlyteNonRecoverableSystemException(FlyteException):
+    """An exception of the platform that ends the retries; ``value`` is the exception."""
+
+    code = "non-recoverable-system-error"
+
+    def __init__(self, exc_value: Exception) -> None:
+        super().__init__(object_text(exc_value))
+        self.value = exc_value

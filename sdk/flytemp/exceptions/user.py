@@ -1,6 +1,7 @@
 """Errors of the user's code, under flytekit's names.
 
-Every exception of a task is retried within its ``retries``. Only `NonRecoverableError` ends the retries at once.
+An exception of a task is retried within its ``retries``. `NonRecoverableError` ends the retries at once, and so do the exceptions
+in the table of `flytemp.outcomes`, after which every retry would fail.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from flytemp.error_text import object_text
 from flytemp.errors import Location
+from flytemp.exceptions import base
 from flytemp.exceptions.base import FlyteException
 
 
@@ -24,10 +27,20 @@ class NonRecoverableError(FlyteUserException):
     code = "non-recoverable"
 
 
-class FlyteRecoverableException(FlyteUserException):
-    """The task may be retried. flytekit retries only this error; flytemp retries every exception."""
+class FlyteRecoverableException(FlyteUserException, base.FlyteRecoverableException):
+    """The task may be retried. flytekit retries only this error; flytemp retries after other exceptions too."""
 
     code = "recoverable"
+
+
+class FlyteUserRuntimeException(FlyteException):
+    """An exception of the user's code; ``value`` is the exception, and its text is the text of this error."""
+
+    code = "user-runtime-error"
+
+    def __init__(self, exc_value: Exception, timestamp: float | None = None) -> None:
+        super().__init__(object_text(exc_value), timestamp=timestamp)
+        self.value = exc_value
 
 
 class FlyteTypeException(FlyteUserException, TypeError):
@@ -63,6 +76,15 @@ class FlyteDataNotFoundException(FlyteValueException):
 
     def __init__(self, path: str) -> None:
         super().__init__(path, "the path does not exist")
+
+
+class FlyteEntityNotFoundException(FlyteValueException):
+    """A module does not have the task or workflow."""
+
+    code = "not-found"
+
+    def __init__(self, module_name: str, entity_name: str) -> None:
+        super().__init__(entity_name, f"the module '{module_name}' does not have it")
 
 
 class FlyteAssertion(FlyteUserException, AssertionError):
@@ -111,6 +133,12 @@ class FlyteFailureNodeInputMismatchException(FlyteAssertion):
     code = "validation"
 
 
+class FlyteAuthenticationException(FlyteAssertion):
+    """A login failed."""
+
+    code = "authentication"
+
+
 class FlyteInvalidInputException(FlyteUserException):
     """An input is not valid."""
 
@@ -123,13 +151,19 @@ class FlytePromiseAttributeResolveException(FlyteAssertion):
     code = "no-such-attribute"
 
 
-class FlyteMissingTypeException(FlyteUserException, TypeError):
+class FlyteCompilationException(FlyteUserException):
+    """A function is not a valid task or workflow."""
+
+    code = "compilation"
+
+
+class FlyteMissingTypeException(FlyteCompilationException, TypeError):
     """A parameter has no annotation."""
 
     code = "missing-type"
 
 
-class FlyteMissingReturnValueException(FlyteUserException, ValueError):
+class FlyteMissingReturnValueException(FlyteCompilationException, ValueError):
     """A workflow declares outputs and returns nothing."""
 
     code = "missing-return"

@@ -24,7 +24,7 @@ class FileAccess:
         name = transfer.last_part(file_path_or_file_name)
         if self.files is None:
             return transfer.new_random_path(name)
-        path = self.files.working_directory / transfer.random_name() / name
+        path = self.files.data_directory / transfer.random_name() / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return str(path)
 

@@ -30,6 +30,11 @@ class FileTransfer(Protocol):
         """Directory of the running task only."""
         ...
 
+    @property
+    def data_directory(self) -> Path:
+        """Directory of inputs and of files that converters write. It is not inside `working_directory`."""
+        ...
+
     def upload_file(self, local: str, format: str = "", target: str | None = None) -> str:  # noqa: A002
         """Copy a local file to ``target``, by default to a fresh URI, and return the URI."""
         ...
@@ -49,13 +54,18 @@ class FileTransfer(Protocol):
 
 @dataclass(frozen=True)
 class RawDataTransfer:
-    """Transfer with uploads to ``<raw_data_prefix>/<random>/<name>`` and downloads below ``working_directory``.
+    """Transfer with uploads to ``<raw_data_prefix>/<random>/<name>`` and downloads to a directory next to ``working_directory``.
 
-    ``name`` is the last part of the local path. A relative local path is relative to the directory of the process.
+    A task that returns its working directory does not return its inputs with it. ``name`` is the last part of the local path. A
+    relative local path is relative to the directory of the process.
     """
 
     raw_data_prefix: str
     working_directory: Path
+
+    @property
+    def data_directory(self) -> Path:
+        return self.working_directory.with_name(f"{self.working_directory.name}-inputs")
 
     def upload_file(self, local: str, format: str = "", target: str | None = None) -> str:  # noqa: A002
         """Upload a file, see `FileTransfer`.
@@ -82,7 +92,7 @@ class RawDataTransfer:
         return f"{self.raw_data_prefix.rstrip('/')}/{secrets.token_hex(10)}/{name}"
 
     def download_path(self, uri: str) -> str:
-        return _download_path(self.working_directory, uri)
+        return _download_path(self.data_directory, uri)
 
 
 @contextmanager
@@ -125,7 +135,7 @@ def new_local_path(name: str) -> str:
 def download_path_for(uri: str) -> str:
     """Return the local path for a download of ``uri``, outside of tasks in a temporary directory."""
     files = current_transfer()
-    return files.download_path(uri) if files is not None else _download_path(_directory(), uri)
+    return files.download_path(uri) if files is not None else _download_path(_temporary_directory() / "inputs", uri)
 
 
 def new_random_path(name: str) -> str:
@@ -159,8 +169,7 @@ def last_part(path_or_uri: str) -> str:
 
 
 def _download_path(directory: Path, uri: str) -> str:
-    # Not in the working directory itself: an input must not be mistaken for an output of the same name.
-    return str(directory / ".flytemp-inputs" / random_name() / last_part(uri))
+    return str(directory / random_name() / last_part(uri))
 
 
 def _directory() -> Path:

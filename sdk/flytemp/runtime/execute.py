@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flytemp import __version__
 from flytemp.authoring.context import ExecutionId, ExecutionParameters, TaskId, use_context
+from flytemp.error_text import exception_text
 from flytemp.errors import FlytempError, InputError
 from flytemp.layout import RootLayout
 from flytemp.literals.transfer import use_transfer
@@ -35,7 +36,7 @@ class ExecutionOptions:
     Attributes:
         scratch: folder of the task, made and removed by the runtime; None: a new temporary folder.
         bundles: folder where code bundles are unpacked; None: a temporary folder of the user.
-        change_directory: whether the task starts in its scratch folder.
+        change_directory: whether the task starts in its working directory, inside the scratch folder.
         interruptible: whether Ctrl-C ends this program; else it is an error of the task.
         on_claim: called when this process has claimed the try.
     """
@@ -83,6 +84,14 @@ def execute(
         raise _recorded(invocation, store, failed.error) from failed.__cause__
     except FlytempError as error:
         raise _recorded(invocation, store, TaskError.of_platform(error)) from error
+    except Exception as error:
+        raise _recorded(invocation, store, bug_error(error)) from error
+
+
+def bug_error(error: Exception) -> TaskError:
+    """Return the SYSTEM error for an exception that is not one of flytemp: a defect of the runtime is not the user's failure."""
+    described = user_error(error)
+    return TaskError.of("FlytempBug", f"flytemp's runtime failed: {described.code}: {described.message}")
 
 
 def _check_protocol(invocation: Invocation) -> None:
@@ -102,6 +111,17 @@ def _recorded(invocation: Invocation, store: ObjectStore, error: TaskError) -> T
     except FlytempError as unwritten:
         failure.add_note(f"the error could not be written to the store: {unwritten}")
     return failure
+
+
+def _storable(result: TaskResult) -> TaskResult:
+    """Return ``result``, or the failure of the task whose outputs cannot be written as JSON."""
+    try:
+        result.model_dump_json()
+    except (ValueError, RecursionError) as error:
+        text = f"the outputs cannot be written as JSON: {exception_text(error)}"
+        hint = "write the value to a file and pass a FlyteFile"
+        return TaskResult(status="failed", error=TaskError.of("TypeMismatch", f"{text}\n  hint: {hint}"))
+    return result
 
 
 class _Try:
@@ -129,7 +149,7 @@ class _Try:
         else:
             result = TaskResult(status="succeeded", outputs=outputs)
         times = {"started_at": started, "finished_at": now()}
-        return result.model_copy(update={**times, "try_": self._invocation.try_, "runtime_version": __version__})
+        return _storable(result).model_copy(update={**times, "try_": self._invocation.try_, "runtime_version": __version__})
 
     def _outputs(self) -> dict[str, Json]:
         invocation, options = self._invocation, self._options
@@ -139,10 +159,10 @@ class _Try:
             calls = [{name: reader.read(value) for name, value in inputs.items()} for inputs in given]
         except InputError as error:  # the value of an earlier node does not have the path
             raise CallFailed(user_error(error, retryable=False)) from error
-        with scratch_folder(options.scratch, change_directory=options.change_directory) as scratch:
+        with scratch_folder(options.scratch, change_directory=options.change_directory) as folder:
             bundles = options.bundles or temporary_bundles()
-            run = TaskRun(invocation, self._store, scratch, bundles, keyboard_interrupt=options.interruptible)
-            with use_context(self._context(scratch)), use_transfer(run.files):
+            run = TaskRun(invocation, self._store, folder, bundles, keyboard_interrupt=options.interruptible)
+            with use_context(self._context(folder)), use_transfer(run.files):
                 with run.conversions():
                     call = task_type(invocation.task.kind).prepare(run)
                 return call(calls[0]) if invocation.items is None else self._calls(call, calls)
@@ -182,7 +202,7 @@ class _Try:
                 ]
         return [None] * count
 
-    def _context(self, scratch: Path) -> ExecutionParameters:
+    def _context(self, working_directory: Path) -> ExecutionParameters:
         invocation = self._invocation
         started = datetime.fromisoformat(invocation.started_at) if invocation.started_at else datetime.now(UTC)
         attempt = RootLayout(invocation.execution_root).attempt(invocation.node, invocation.attempt_key)
@@ -190,7 +210,7 @@ class _Try:
             execution_id=ExecutionId(invocation.project, invocation.domain, invocation.execution),
             execution_date=started,
             task_id=TaskId(invocation.project, invocation.domain, invocation.task.name, invocation.version),
-            directory=str(scratch),
+            directory=str(working_directory),
             raw_data=invocation.raw_data_prefix,
             metadata_prefix=self._store.uri_of(attempt),
         )

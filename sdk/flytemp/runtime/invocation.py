@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
-from flytemp.errors import CorruptData, FlytempError
+from flytemp.error_text import TRACEBACK_CHARACTERS, code_text, storable
+from flytemp.errors import FlytempError
 from flytemp.literals.types import Json
 from flytemp.names import attempt_key
-from flytemp.outcomes import OUTCOMES
+from flytemp.outcomes import OUTCOMES, may_retry
 from flytemp.spec.models import BundleRef, TaskSpec
 
 PROTOCOL_VERSION = 1
@@ -89,7 +90,10 @@ class Invocation(RuntimeModel):
 
 
 class TaskError(RuntimeModel):
-    """Failure of a try. A USER error is committed as the result of the attempt; a SYSTEM error belongs to the try."""
+    """Failure of a try. A USER error is committed as the result of the attempt; a SYSTEM error belongs to the try.
+
+    The texts are shortened and escaped where a store, a server or a terminal would not accept them.
+    """
 
     kind: Literal["USER", "SYSTEM"]
     code: str  # name of the exception's class, or a code of `flytemp.outcomes`
@@ -97,6 +101,21 @@ class TaskError(RuntimeModel):
     traceback: str = ""  # the user's frames first; bounded
     retryable: bool = True
     failed_items: tuple[int, ...] | None = None  # of several calls, the positions of those that failed
+
+    @field_validator("code", mode="before")
+    @classmethod
+    def _storable_code(cls, code: object) -> object:
+        return code_text(code) if isinstance(code, str) else code
+
+    @field_validator("message", mode="before")
+    @classmethod
+    def _storable_message(cls, message: object) -> object:
+        return storable(message) if isinstance(message, str) else message
+
+    @field_validator("traceback", mode="before")
+    @classmethod
+    def _storable_traceback(cls, text: object) -> object:
+        return storable(text, TRACEBACK_CHARACTERS) if isinstance(text, str) else text
 
     @classmethod
     def of(cls, code: str, message: str) -> Self:
@@ -108,7 +127,7 @@ class TaskError(RuntimeModel):
     def of_platform(cls, error: FlytempError) -> Self:
         """Return the SYSTEM error for an error of flytemp that is not the user's, such as a store that does not answer."""
         message = f"{error}\n  hint: {error.hint}" if error.hint else str(error)
-        return cls(kind="SYSTEM", code=type(error).__name__, message=message, retryable=not isinstance(error, CorruptData))
+        return cls(kind="SYSTEM", code=type(error).__name__, message=message, retryable=may_retry(type(error)))
 
     @classmethod
     def of_user(cls, error: FlytempError) -> Self:

@@ -60,7 +60,7 @@ def _run(environment: Mapping[str, str]) -> int:
     try:
         store = open_store(environment["FLYTEMP_STORE"])
         invocation = read_invocation(environment, store)
-        with termination.interruptible():
+        with termination.Interruptible():
             pass  # a container that received TERM already claims nothing
         result = execute(invocation, store, owner=environment["FLYTEMP_POD_UID"])
     except TryFailed as failure:
@@ -121,13 +121,23 @@ def _report(result: TaskResult) -> int:
 def write_termination_message(error: TaskError) -> int:
     """Write the error of the try to the termination message and the log; return the exit code."""
     print(f"flytemp: {error.code}: {error.message}", file=sys.stderr)
-    shortened = error.model_copy(update={"message": error.message[:2_000], "traceback": ""})
-    message = json.dumps({"flytemp": shortened.model_dump()}, separators=(",", ":"))
     try:
-        TERMINATION_MESSAGE.write_bytes(message.encode()[:TERMINATION_MESSAGE_BYTES])
+        TERMINATION_MESSAGE.write_bytes(termination_message(error))
     except OSError as unwritten:  # the error is in the log
         print(f"flytemp: the termination message could not be written: {unwritten}", file=sys.stderr)
     return PLATFORM
+
+
+def termination_message(error: TaskError) -> bytes:
+    """Return the error as JSON of at most `TERMINATION_MESSAGE_BYTES`, with as much of its message as fits."""
+    message = error.message
+    while True:
+        fields = error.model_copy(update={"message": message, "traceback": "", "failed_items": None}).model_dump()
+        text = json.dumps({"flytemp": fields}, separators=(",", ":"), ensure_ascii=False).encode()
+        excess = len(text) - TERMINATION_MESSAGE_BYTES
+        if excess <= 0:
+            return text
+        message = message.encode()[: max(0, len(message.encode()) - excess - 1)].decode(errors="ignore")
 
 
 def _exit(code: int) -> NoReturn:

@@ -18,10 +18,10 @@ from flytemp.errors import Actor, FlytempError
 from flytemp.layout import RootLayout
 from flytemp.literals.transfer import RawDataTransfer
 from flytemp.runtime.failures import CallFailed
-from flytemp.runtime.forks import forked_children_end_here
+from flytemp.runtime.forks import ForkedChildrenEndHere
 from flytemp.runtime.invocation import Invocation, TaskError
 from flytemp.runtime.loader import use_bundle
-from flytemp.runtime.termination import Terminated, interruptible
+from flytemp.runtime.termination import Interruptible, Terminated
 from flytemp.runtime.user_errors import user_error
 from flytemp.spec.canonical import stored
 from flytemp.spec.models import TaskSpec, WorkflowDocument
@@ -35,7 +35,7 @@ class TaskRun:
     Attributes:
         invocation: the try.
         store: store of the execution.
-        scratch: working directory of the task.
+        working_directory: working directory of the task.
         bundles: folder of the unpacked code bundles.
         keyboard_interrupt: whether Ctrl-C ends this program instead of failing the task.
         files: transfer of files from and to the store.
@@ -44,14 +44,14 @@ class TaskRun:
 
     invocation: Invocation
     store: ObjectStore
-    scratch: Path
+    working_directory: Path
     bundles: Path
     keyboard_interrupt: bool = False
     files: RawDataTransfer = field(init=False)
     bundle: Path | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.files = RawDataTransfer(self.invocation.raw_data_prefix, self.scratch)
+        self.files = RawDataTransfer(self.invocation.raw_data_prefix, self.working_directory)
 
     @property
     def spec(self) -> TaskSpec:
@@ -93,16 +93,14 @@ class TaskRun:
             Terminated: the container received TERM.
         """
         try:
-            with forked_children_end_here(), interruptible():
+            with ForkedChildrenEndHere(), Interruptible():
                 yield
-        except (CallFailed, GeneratorExit, Terminated):
+        except (CallFailed, Terminated):
             raise
         except KeyboardInterrupt as error:
             if self.keyboard_interrupt:
                 raise
             raise CallFailed(user_error(error, bundle=self.bundle)) from error
-        except SystemExit as error:
-            raise CallFailed(_exit_error(error, self.bundle)) from error
         except BaseException as error:
             raise CallFailed(user_error(error, bundle=self.bundle)) from error
 
@@ -135,27 +133,27 @@ class TaskRun:
 
 @contextmanager
 def scratch_folder(given: Path | None, *, change_directory: bool) -> Iterator[Path]:
-    """Make the working directory of a task, and remove it afterwards.
+    """Make the folder of a task, return its working directory inside the folder, and remove the folder afterwards.
 
     Args:
         given: path of the folder; None: a new temporary folder.
-        change_directory: whether this process works in the folder meanwhile.
+        change_directory: whether this process works in the working directory meanwhile.
 
     Raises:
         CallFailed: the folder cannot be made; the platform pays.
     """
     try:
-        if given is not None:
-            given.mkdir(parents=True)
         scratch = given or Path(tempfile.mkdtemp(prefix="flytemp-task-"))
+        working_directory = scratch / "work"
+        working_directory.mkdir(parents=True)
         before = os.getcwd() if change_directory else None
         if before is not None:
-            os.chdir(scratch)
+            os.chdir(working_directory)
     except OSError as error:
         text = f"the task's folder cannot be made: {error}"
         raise CallFailed(TaskError(kind="SYSTEM", code=type(error).__name__, message=text)) from error
     try:
-        yield scratch
+        yield working_directory
     finally:
         if before is not None:
             os.chdir(before)
@@ -165,13 +163,3 @@ def scratch_folder(given: Path | None, *, change_directory: bool) -> Iterator[Pa
 def temporary_bundles() -> Path:
     """Return the default folder of unpacked code bundles: one per user, which outlives this process."""
     return Path(tempfile.gettempdir()) / f"flytemp-bundles-{os.getuid() if sys.platform != 'win32' else 0}"
-
-
-def _exit_error(error: SystemExit, bundle: Path | None) -> TaskError:
-    described = user_error(error, bundle=bundle)
-    code: Any = error.code
-    if code is None or isinstance(code, int):
-        message = f"the task called sys.exit({code or 0}) instead of returning its outputs"
-    else:
-        message = f"the task called sys.exit: {code}"
-    return described.model_copy(update={"message": message})

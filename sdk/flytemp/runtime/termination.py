@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
 
 
 class Terminated(BaseException):
@@ -16,7 +14,7 @@ class Terminated(BaseException):
 
 
 class _Term:
-    """State of TERM: received or not, and the depth of `interruptible` contexts. It is not raised during a commit."""
+    """State of TERM: received or not, and the depth of `Interruptible` contexts. It is not raised during a commit."""
 
     def __init__(self) -> None:
         self.received = False
@@ -36,17 +34,20 @@ def raise_on_term() -> None:
     signal.signal(signal.SIGTERM, _term.handle)
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Context in which TERM is raised, also if it was received before.
+class Interruptible:
+    """Context in which TERM is raised as `Terminated`, also if it was received before.
 
-    Raises:
-        Terminated: TERM was received.
+    The context is a class for the reason that `flytemp.runtime.forks` gives.
     """
-    _term.depth += 1
-    try:
-        if _term.received:
-            raise Terminated
-        yield
-    finally:
+
+    def __enter__(self) -> None:
+        _term.depth += 1
+        try:
+            if _term.received:
+                raise Terminated
+        except Terminated:
+            _term.depth -= 1
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         _term.depth -= 1

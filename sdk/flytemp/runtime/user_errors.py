@@ -3,108 +3,116 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
 from pathlib import Path
 from typing import Any
 
 import flytemp
 from flytemp.authoring.task import Task
+from flytemp.error_text import (
+    cause_lines,
+    class_name,
+    exception_text,
+    exit_code,
+    innermost_file,
+    module_of,
+    object_text,
+    own_attribute,
+    traceback_text,
+)
 from flytemp.errors import FlytempError
 from flytemp.exceptions.system import FlyteSystemException
-from flytemp.exceptions.user import NonRecoverableError
-from flytemp.outcomes import RESERVED_CODES
+from flytemp.outcomes import RESERVED_CODES, is_own_exception, may_retry
 from flytemp.runtime.invocation import TaskError
-from flytemp.runtime.loader import NotLoadable
-
-TRACEBACK_CHARACTERS = 20_000
-MESSAGE_CHARACTERS = 10_000
 
 _OWN_FOLDER = os.path.dirname(os.path.abspath(flytemp.__file__)) + os.sep
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
-_MACHINERY = tuple(_LIBRARY + name for name in ("asyncio/", "concurrent/", "importlib/", "threading.py"))
+_MACHINERY = tuple(_LIBRARY + name for name in ("asyncio/", "concurrent/", "contextlib.py", "importlib/", "threading.py"))
 
 
 def user_error(
     error: BaseException, *, bundle: Path | None = None, retryable: bool | None = None, task: Task[..., Any] | None = None
 ) -> TaskError:
-    """Return the error of an attempt whose code raised ``error``.
+    """Return the error of an attempt whose code raised ``error``, also if attributes of ``error`` raise exceptions.
 
     The code is the exception's ``error_code`` if it has one, else the name of its class. A name in `RESERVED_CODES` is
-    qualified by its module; ``requests`` has a ``Timeout``. A `MemoryError` always has the code ``OutOfMemory``.
+    qualified by its module; ``requests`` has a ``Timeout``. A `MemoryError` always has the code ``OutOfMemory``. The message
+    has the exceptions that ``error`` was raised from.
 
     Args:
         error: the exception.
-        bundle: folder of the code; file names in the traceback are relative to it.
-        retryable: whether another attempt may follow. None: yes, except for `NonRecoverableError` and code that cannot be loaded.
+        bundle: folder of the code; names of source files are relative to it.
+        retryable: whether another attempt may follow. None: as the table of `flytemp.outcomes` says.
         task: the task, whose line is the traceback of an error that no frame of its code raised.
     """
-    if retryable is None:
-        retryable = not isinstance(error, NonRecoverableError | NotLoadable)
     return TaskError(
-        kind="SYSTEM" if isinstance(error, FlyteSystemException) else "USER",
+        kind="SYSTEM" if issubclass(type(error), FlyteSystemException) else "USER",
         code=_code(error),
-        message=_shortened(_message(error), MESSAGE_CHARACTERS),
-        traceback=_shortened(_traceback(error, bundle, task), TRACEBACK_CHARACTERS),
-        retryable=retryable,
+        message=_relative(_message(error), bundle),
+        traceback=_relative(_traceback(error, task), bundle),
+        retryable=may_retry(type(error)) if retryable is None else retryable,
     )
 
 
+def is_success(code: object) -> bool:
+    """Return whether a program that ends with this code of `sys.exit` has succeeded."""
+    return code is None or (type(code) in (int, bool) and code == 0)
+
+
 def _code(error: BaseException) -> str:
-    if isinstance(error, MemoryError):
+    if issubclass(type(error), MemoryError):
         return "OutOfMemory"
-    code = getattr(error, "error_code", None)
-    if isinstance(code, str) and code:
-        return code
-    name = type(error).__name__
-    return f"{type(error).__module__}.{name}" if name in RESERVED_CODES else name
+    own, code = own_attribute(error, "error_code"), ""
+    if issubclass(type(own), str):
+        code = str.__str__(own).strip()  # type: ignore[arg-type]
+    elif type(own) is int:
+        code = str(own) if abs(own) < 2**63 else ""
+    code = code or class_name(error)
+    return f"{module_of(type(error))}.{code}" if code in RESERVED_CODES and not is_own_exception(type(error)) else code
 
 
 def _message(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except Exception as failure:  # noqa: BLE001 - the __str__ of a user's class may raise any exception
-        return f"{type(error).__name__}, whose text is not available: {type(failure).__name__}"
-    if isinstance(error, FlytempError) and error.hint:
-        text = f"{text}\n  hint: {error.hint}"
-    return text or type(error).__name__
+    text = _exit_text(error) if issubclass(type(error), SystemExit) else exception_text(error)
+    lines = [text]
+    if not innermost_file(error).startswith(_OWN_FOLDER):
+        lines += cause_lines(error)  # the causes of errors that flytemp raised have the same meaning
+    if issubclass(type(error), FlytempError):
+        hint = own_attribute(error, "hint")
+        lines += [f"hint: {hint}"] if type(hint) is str and hint else []
+    return "\n  ".join(lines)
 
 
-def _traceback(error: BaseException, bundle: Path | None, task: Task[..., Any] | None) -> str:
-    captured = traceback.TracebackException.from_exception(error, compact=True)
-    _keep_users_frames(captured, set())
-    if task is not None and isinstance(error, FlytempError) and not _has_frames(captured):
-        where = task.site.location
-        frame = traceback.FrameSummary(where.file, where.line, task.function.__name__)
-        captured.stack = traceback.StackSummary.from_list([frame])
-        captured.__cause__ = captured.__context__ = None  # errors of flytemp's inner functions with the same meaning
-    text = "".join(captured.format())
-    return text if bundle is None else text.replace(f'File "{bundle}{os.sep}', 'File "')
+def _exit_text(error: BaseException) -> str:
+    assert isinstance(error, SystemExit)
+    code = exit_code(error)
+    if code is None or type(code) in (int, bool):
+        return f"the task called sys.exit({object_text(code or 0)}) instead of returning its outputs"
+    return f"the task called sys.exit: {object_text(code)}"
 
 
-def _keep_users_frames(captured: traceback.TracebackException, seen: set[int]) -> None:
-    """Remove the frames of flytemp, and the frames of the standard library that called the user's code."""
-    if id(captured) in seen:
-        return
-    seen.add(id(captured))
-    frames = [frame for frame in captured.stack if not frame.filename.startswith(_OWN_FOLDER)]
+def _traceback(error: BaseException, task: Task[..., Any] | None) -> str:
+    text = traceback_text(error, _users_frames)
+    if task is None or not issubclass(type(error), FlytempError) or "\n  File " in text:
+        return text
+    where = task.site.location
+    frame = traceback.FrameSummary(where.file, where.line, task.function.__name__)
+    lines = traceback.StackSummary.from_list([frame]).format()
+    return "".join(["Traceback (most recent call last):\n", *lines, f"{class_name(error)}: {exception_text(error)}\n"])
+
+
+def _users_frames(stack: traceback.StackSummary) -> traceback.StackSummary:
+    """Return the frames without those of flytemp, and of the standard library that called the user's code."""
+    frames = [frame for frame in stack if not frame.filename.startswith(_OWN_FOLDER)]
     while frames and (frames[0].filename.startswith(_MACHINERY) or frames[0].filename.startswith("<frozen importlib")):
         del frames[0]
     # Frames between an importing and an imported module have no information.
-    frames = [frame for frame in frames if not frame.filename.startswith("<frozen importlib")]
-    captured.stack = traceback.StackSummary.from_list(frames)
-    nested = [captured.__cause__, captured.__context__, *(captured.exceptions or ())]
-    for inner in nested:
-        if inner is not None:
-            _keep_users_frames(inner, seen)
+    return traceback.StackSummary.from_list([frame for frame in frames if not frame.filename.startswith("<frozen importlib")])
 
 
-def _has_frames(captured: traceback.TracebackException | None) -> bool:
-    return captured is not None and bool(captured.stack or _has_frames(captured.__cause__))
-
-
-def _shortened(text: str, limit: int) -> str:
-    """Return ``text`` without its middle if it is longer than ``limit``."""
-    if len(text) <= limit:
+def _relative(text: str, bundle: Path | None) -> str:
+    """Return the text with the paths of source files relative to the folder of the code."""
+    if bundle is None:
         return text
-    half = limit // 2
-    return f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
+    folders = "|".join(re.escape(f"{folder}{os.sep}") for folder in {bundle, Path(os.path.realpath(bundle))})
+    return re.sub(rf"(?:{folders})(?=[^\s'\":]*\.py\b)", "", text)

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from flytemp.error_text import exit_code
 from flytemp.errors import Problem
 from flytemp.literals.types import Json
 from flytemp.spec.tasks import TaskSpec
@@ -61,6 +62,7 @@ def _values(run: TaskRun, task: Task[..., Any], literals: Mapping[str, Json]) ->
 
 def _call(run: TaskRun, task: Task[..., Any], literals: Mapping[str, Json]) -> dict[str, Json]:
     from flytemp.authoring.local import run_to_completion
+    from flytemp.runtime.user_errors import is_success
 
     interface = task.python_interface
     values = _values(run, task, literals)
@@ -71,7 +73,7 @@ def _call(run: TaskRun, task: Task[..., Any], literals: Mapping[str, Json]) -> d
                 returned = run_to_completion(returned)
         except SystemExit as exit_:
             # A script may end this way after a success, if the task has no outputs.
-            if exit_.code not in (None, 0) or interface.outputs:
+            if interface.outputs or not is_success(exit_code(exit_)):
                 raise
             returned = None
     with run.user_code(), run.conversions(task):

@@ -23,6 +23,7 @@ _BUILT_IN = {
     "dynamic": "flytemp.task_types.python:DynamicTaskType",
     "container": "flytemp.task_types.container:ContainerTaskType",
     "shell": "flytemp.task_types.shell:ShellTaskType",
+    "echo": "flytemp.task_types.echo:EchoTaskType",
 }
 """Classes that are imported when their kind is first used: a pod imports only the type that it runs."""
 

@@ -339,3 +339,24 @@ def test_other_protocol_is_refused(program: Project, options: ExecutionOptions) 
     failure = _failure(program.invocation("add", {"x": 1}, protocol=99), program.store, options)
     assert failure.error.kind == "SYSTEM"
     assert "99" in failure.error.message
+
+
+def test_returned_working_directory_has_no_inputs(project: Project, options: ExecutionOptions, tmp_path: Path) -> None:
+    project.write("""
+        from pathlib import Path
+        from flytemp import FlyteDirectory, FlyteFile, current_context, task
+
+        @task
+        def copy(data: FlyteFile) -> FlyteDirectory:
+            folder = Path(current_context().working_directory)
+            assert Path.cwd() == folder
+            (folder / "out.txt").write_text(data.open().read())
+            return FlyteDirectory(str(folder))
+    """)
+    (tmp_path / "in.txt").write_text("text")
+    data = {"uri": f"file://{tmp_path / 'in.txt'}", "format": ""}
+    result = execute(project.invocation("copy", {"data": data}), project.store, owner="me", options=options)
+    assert result is not None
+    assert result.outputs is not None
+    uploaded = Path(result.outputs["o0"]["uri"].removeprefix("file://"))
+    assert [path.name for path in uploaded.rglob("*")] == ["out.txt"]

@@ -40,7 +40,7 @@ def test_directory_output_is_uploaded_and_read_back(folder: Path, files: RawData
     read = from_literal(literal, FlyteDirectory["txt"], files)
     assert sorted(os.listdir(read)) == ["a.txt", "b.txt", "sub"]
     assert (Path(read.download()) / "sub" / "deep" / "d.txt").read_text() == "dd"
-    assert Path(read).is_relative_to(files.working_directory)
+    assert Path(read).is_relative_to(files.data_directory)
 
 
 def test_path_is_uploaded_and_uri_is_passed_unchanged(folder: Path, files: RawDataTransfer) -> None:

@@ -78,7 +78,7 @@ def test_remote_file_is_downloaded_once_at_first_use(local: Path, tmp_path: Path
         assert not (tmp_path / "work").exists()
         assert str(file) == file.remote_source == source
         assert "data.csv" in repr(file)
-        assert Path(file.path).parts[: len(tmp_path.parts) + 1] == (tmp_path / "work").parts
+        assert Path(file.path).parts[: len(tmp_path.parts) + 1] == (tmp_path / "work-inputs").parts
         assert (str(file), file.location) == (file.path, source), "the text is a path that can be opened"
     assert os.path.basename(file.path) == "data.csv"
     local.unlink()  # the download is kept
@@ -219,7 +219,7 @@ def test_file_output_is_uploaded_to_a_fresh_uri(local: Path, files: RawDataTrans
     read = from_literal(first, FlyteFile["csv"], files)
     assert read.remote_source == first["uri"]
     assert Path(read).read_text() == "a,b\n1,2\n"
-    assert Path(read.path).is_relative_to(files.working_directory)
+    assert Path(read.path).is_relative_to(files.data_directory)
 
 
 @pytest.mark.parametrize("annotation", [FlyteFile, Path, os.PathLike])
@@ -381,6 +381,6 @@ def test_raw_data_transfer_implements_the_protocol(files: RawDataTransfer) -> No
 )
 def test_download_keeps_the_name(uri: str, name: str, files: RawDataTransfer) -> None:
     path = Path(files.download_path(uri))
-    assert path.is_relative_to(files.working_directory)
+    assert path.is_relative_to(files.data_directory)
     if uri != "https://example.com":
         assert path.name == name

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
+from flytemp.error_text import storable
 from flytemp.errors import FlytempError
 from flytemp.outcomes import OUTCOMES
+
+MESSAGE_CHARACTERS = 2_000
+"""Maximum length of a message that the engine makes, for instance from the reason of a rejection."""
 
 
 class Error(TypedDict):
@@ -31,11 +35,12 @@ def make_error(code: str, message: str, *, retryable: bool | None = None) -> Err
     return {
         "kind": outcome.payer,
         "code": code,
-        "message": message,
+        "message": storable(message, MESSAGE_CHARACTERS),
         "retryable": outcome.retryable if retryable is None else retryable,
     }
 
 
 def from_exception(error: FlytempError, *, kind: str = "USER", retryable: bool = False) -> Error:
     """Return the error of an exception of flytemp: by default one that the user has to act on."""
-    return {"kind": kind, "code": error.code, "message": error.message, "retryable": retryable}
+    message = storable(error.message, MESSAGE_CHARACTERS)
+    return {"kind": kind, "code": error.code, "message": message, "retryable": retryable}

@@ -7,16 +7,16 @@ import datetime
 from enum import Enum
 from typing import Any, NoReturn, TypeVar, get_args, get_origin
 
-from flytemp.errors import NotSupported
+from flytemp.errors import UnsupportedType
 
 
 def refuse(annotation: Any) -> NoReturn:
     """Raise the error for an annotation that no transformer converts.
 
     Raises:
-        NotSupported: always; the hint has an alternative.
+        UnsupportedType: always; the hint has an alternative.
     """
-    raise NotSupported(f"flytemp has no type for the annotation {annotation_text(annotation)}", hint=_alternative(annotation))
+    raise UnsupportedType(f"flytemp has no type for the annotation {annotation_text(annotation)}", hint=_alternative(annotation))
 
 
 def annotation_text(annotation: Any) -> str:
