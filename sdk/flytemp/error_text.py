@@ -73,7 +73,7 @@ def name_of(cls: type) -> str:
 def module_of(cls: type) -> str:
     """Return the name of the module of a class; empty if the class has another value in its place."""
     module: object = type.__getattribute__(cls, "__module__")
-    return str.__str__(module) if issubclass(type(module), str) else ""  # type: ignore[arg-type]
+    return str.__str__(module) if issubclass(type(module), str) else ""
 
 
 def own_attribute(error: BaseException, name: str) -> object:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flytemp import __version__
 from flytemp.authoring.context import ExecutionId, ExecutionParameters, TaskId, use_context
-from flytemp.error_text import exception_text
+from flytemp.error_text import exception_text, titled
 from flytemp.errors import FlytempError, InputError
 from flytemp.layout import RootLayout
 from flytemp.literals.transfer import use_transfer
@@ -89,9 +89,12 @@ def execute(
 
 
 def bug_error(error: Exception) -> TaskError:
-    """Return the SYSTEM error for an exception that is not one of flytemp: a defect of the runtime is not the user's failure."""
-    described = user_error(error)
-    return TaskError.of("FlytempBug", f"flytemp's runtime failed: {described.code}: {described.message}")
+    """Return the SYSTEM error for an exception that is not one of flytemp: a defect of the runtime is not the user's failure.
+
+    Another try follows only after an error of the machine.
+    """
+    message = f"flytemp's runtime failed: {titled(error)}"
+    return TaskError(kind="SYSTEM", code="FlytempBug", message=message, retryable=isinstance(error, OSError | MemoryError))
 
 
 def _check_protocol(invocation: Invocation) -> None:

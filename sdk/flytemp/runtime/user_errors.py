@@ -65,7 +65,7 @@ def _code(error: BaseException) -> str:
         return "OutOfMemory"
     own, code = own_attribute(error, "error_code"), ""
     if issubclass(type(own), str):
-        code = str.__str__(own).strip()  # type: ignore[arg-type]
+        code = str.__str__(own).strip()
     elif type(own) is int:
         code = str(own) if abs(own) < 2**63 else ""
     code = code or class_name(error)
