@@ -49,7 +49,8 @@ class KubernetesAccess:
         """Create a namespace and wait for its default service account, without which pods are refused."""
         self.api.create("/api/v1/namespaces", {"metadata": {"name": name}})
         path = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-        eventually(f"service account of namespace {name}", lambda: self.api.find(path))
+        # After an outage of the API server, the controllers connect again with a back-off of up to 30 s.
+        eventually(f"service account of namespace {name}", lambda: self.api.find(path), 120)
 
     def delete_namespace(self, name: str, *, wait: bool = False) -> None:
         """Delete a namespace and its content; `wait` for the end, including the grace period of pods."""
