@@ -41,8 +41,9 @@ def literal_type_text(type_: Any) -> str:
 def variable_text(variable: Variable) -> str:
     """Return ``name: type = default`` as in a signature."""
     from flytemp.literals.describe import describe_type
+    from flytemp.literals.marks import without_marks
 
-    default = "" if variable.required else f" = {json_text(variable.default)}"
+    default = "" if variable.required else f" = {json_text(without_marks(variable.default))}"
     return f"{variable.name}: {describe_type(variable.type)}{default}"
 
 
@@ -53,11 +54,13 @@ def json_text(value: Any) -> str:
 
 def value_text(value: Any) -> str:
     """Return a literal for a table: text and URIs of files without quotes, other values as JSON."""
+    from flytemp.literals.marks import without_marks
+
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict) and set(value) <= {"uri", "format"} and isinstance(value.get("uri"), str):
         return one_line(value["uri"])
-    return json_text(value)
+    return json_text(without_marks(value))
 
 
 def duration_text(seconds: float) -> str:

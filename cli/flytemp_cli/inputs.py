@@ -175,6 +175,8 @@ def _read_json(path: Path) -> Json:
         raise InputUsageError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise InputUsageError(f"{path} is not JSON: {error}") from error
+    except RecursionError:
+        raise _too_deep(str(path)) from None
 
 
 def read_document(source: str | None) -> dict[str, Json]:
@@ -199,6 +201,8 @@ def _parse_document(text: str, name: str) -> Json:
             return json.loads(text)
         except ValueError as error:
             raise InputUsageError(f"--inputs: {name} is not JSON: {error}") from error
+        except RecursionError:
+            raise _too_deep(f"--inputs: {name}") from None
     import yaml
 
     # YAML 1.1 parses 2026-01-31 as a date; here the input's type decides, so dates stay text.
@@ -212,6 +216,14 @@ def _parse_document(text: str, name: str) -> Json:
         return {} if not text.strip() else yaml.load(text, Loader=Loader)
     except yaml.YAMLError as error:
         raise InputUsageError(f"--inputs: {name} is neither JSON nor YAML: {' '.join(str(error).split())}") from error
+    except RecursionError:
+        raise _too_deep(f"--inputs: {name}") from None
+
+
+def _too_deep(what: str) -> InputUsageError:
+    from flytemp.literals.sizes import MAX_DEPTH
+
+    return InputUsageError(f"{what} is nested more than {MAX_DEPTH} levels deep", hint="pass the data in a file input")
 
 
 def upload_inputs(literals: dict[str, Json], interface: Interface, files: FileTransfer) -> dict[str, Json]:

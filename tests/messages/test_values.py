@@ -62,7 +62,7 @@ def parses(text: str, annotation: Any) -> Case:
 
 
 CASES: dict[str, Case] = {
-    "an int for a float": writes(3, float),
+    "an int without an exact float": writes(2**53 + 1, float),
     "None where None is not declared": writes(None, int),
     "a text inside a list of integers": writes([1, "2"], list[int]),
     "a wrong field of a dataclass": writes(Order("1"), Order),  # type: ignore[arg-type]

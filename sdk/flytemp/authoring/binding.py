@@ -13,7 +13,8 @@ from pydantic import BaseModel
 
 from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput, refuse_printed
 from flytemp.errors import InputError, TypeMismatch
-from flytemp.literals.cast import castable, variant_for
+from flytemp.literals.aliases import unaliased
+from flytemp.literals.cast import castable, present_part, variant_for
 from flytemp.literals.convert import literal_type, to_literal
 from flytemp.literals.describe import describe_type
 from flytemp.literals.sizes import check_size
@@ -132,12 +133,13 @@ def promises_in(bound: Bound) -> list[Promise]:
 def _bind_promise(promise: Promise, annotation: Any, compilation: Compilation) -> Promise | Entries:
     check_owner(promise, compilation)
     target = literal_type(annotation)
-    if not castable(promise._type, target):
+    source = present_part(promise._type, target) if promise._path else promise._type
+    if not castable(source, target):
         raise TypeMismatch(
-            f"cannot use {describe_type(promise._type)} where {describe_type(target)} is expected",
+            f"cannot use {describe_type(source)} where {describe_type(target)} is expected",
             hint=f"it comes from {promise._described()}",
         )
-    variant = variant_for(promise._type, target)
+    variant = variant_for(source, target)
     # The variant of such a union cannot be read from the value alone, so it is stored with the value.
     return promise if variant is None else Entries({VARIANT: Constant(variant), VALUE: promise})
 
@@ -154,8 +156,12 @@ def check_owner(promise: Promise, compilation: Compilation) -> None:
         )
 
 
-def _bind_items(name: str, value: list[Any] | tuple[Any, ...], annotation: Any, compilation: Compilation) -> Items:
+def _bind_items(name: str, value: list[Any] | tuple[Any, ...], annotation: Any, compilation: Compilation) -> Items | Entries:
     members = _arguments_of(annotation, (list, tuple, typing.Sequence))
+    fields = _named_tuple_fields(annotation) if members is None else None
+    if fields is not None and len(fields) == len(value):
+        members_by_name = zip(fields.items(), value, strict=True)
+        return Entries({field: bind(name, item, member, compilation) for (field, member), item in members_by_name})
     if members is None:
         raise TypeMismatch(f"cannot use a {type(value).__name__} where {describe_type(literal_type(annotation))} is expected")
     if len(members) == 1 or members[-1] is Ellipsis:
@@ -179,6 +185,7 @@ def _bind_entries(name: str, value: Mapping[Any, Any], annotation: Any, compilat
 
 def _arguments_of(annotation: Any, origins: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """Return the type arguments of a list or dict annotation, also inside ``Annotated``, ``Optional`` and ``Union``."""
+    annotation = unaliased(annotation)
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         return _arguments_of(typing.get_args(annotation)[0], origins)
@@ -187,3 +194,17 @@ def _arguments_of(annotation: Any, origins: tuple[Any, ...]) -> tuple[Any, ...] 
         return next((arguments for arguments in found if arguments is not None), None)
     plain = tuple(typing.get_origin(known) or known for known in origins)
     return typing.get_args(annotation) or None if origin in plain else None
+
+
+def _named_tuple_fields(annotation: Any) -> dict[str, Any] | None:
+    """Return the annotations of a NamedTuple's fields, also inside ``Annotated``, ``Optional`` and ``Union``."""
+    annotation = unaliased(annotation)
+    origin = typing.get_origin(annotation)
+    if origin in (typing.Union, types.UnionType, typing.Annotated):
+        variants = typing.get_args(annotation)[: 1 if origin is typing.Annotated else None]
+        found = [_named_tuple_fields(variant) for variant in variants]
+        return next((fields for fields in found if fields is not None), None)
+    if not (isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields")):
+        return None
+    hints = typing.get_type_hints(annotation, include_extras=True)
+    return {name: hints[name] for name in annotation._fields}

@@ -13,6 +13,7 @@ from typing import Any
 from flytemp.authoring.definition_site import DefinitionSite
 from flytemp.authoring.docstrings import Docstring
 from flytemp.errors import FlytempError, InputError, Problem, ProgramError
+from flytemp.literals.aliases import unaliased
 from flytemp.literals.check import check_literal
 from flytemp.literals.convert import constant_literal, from_literal, literal_type, to_literal
 from flytemp.literals.sizes import check_size
@@ -312,7 +313,8 @@ class _Reader:
 
     def outputs(self, annotation: Any) -> tuple[dict[str, Any], type[tuple[Any, ...]] | None]:
         """Return the outputs by name, and the NamedTuple that holds them or None."""
-        if annotation is None or annotation is type(None):
+        annotation = unaliased(annotation)
+        if annotation is type(None):
             return {}, None
         if isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields"):
             return self._named(annotation), annotation

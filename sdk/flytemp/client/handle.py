@@ -17,6 +17,7 @@ from flytemp.client.retry import node_path, retry
 from flytemp.client.watch import LiveView
 from flytemp.errors import AlreadyExists, ExecutionAborted, ExecutionFailed, NotFound, TypeMismatch, WaitTimeout
 from flytemp.layout import ExecutionLayout
+from flytemp.literals.marks import without_marks
 from flytemp.literals.types import Json, LiteralType
 from flytemp.names import execution_name
 from flytemp.protocol.workflow import ANSWER, PAUSE, RESUME, AnswerRequest, Pause, ResumeRequest
@@ -118,6 +119,9 @@ class ExecutionHandle(Generic[R]):
             WaitTimeout: the execution was not closed in time.
             NotFound: the outputs are not in this store.
         """
+        return {name: without_marks(value) for name, value in (await self._literals(timeout)).items()}
+
+    async def _literals(self, timeout: float | timedelta | None) -> dict[str, Json]:
         execution = await self.wait(timeout)
         raise_for_phase(execution)
         if execution.outputs is None:
@@ -142,7 +146,7 @@ class ExecutionHandle(Generic[R]):
                 f"the Python types of the outputs of execution {self.name} are unknown",
                 hint="it was launched by name: use outputs()",
             )
-        value: R = self._result(await self.outputs(timeout))
+        value: R = self._result(await self._literals(timeout))
         return value
 
     async def watch(self) -> AsyncIterator[Execution]:

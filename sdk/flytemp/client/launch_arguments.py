@@ -13,7 +13,8 @@ from flytemp.authoring.workflow import Workflow
 from flytemp.client.uploads import ContentUploads, upload_inputs
 from flytemp.errors import FlytempError, InputError
 from flytemp.launching.inputs import launch_interface
-from flytemp.literals.convert import to_literal
+from flytemp.literals.convert import from_literal, to_literal
+from flytemp.literals.marks import as_launched
 from flytemp.literals.types import Json
 from flytemp.records.launch import LaunchOptions
 from flytemp.spec.models import Document
@@ -63,10 +64,22 @@ class Call:
                 literals[name] = value  # merge_inputs reports it
                 continue
             try:
-                literals[name] = to_literal(value, self.annotations[name], uploads)
+                literals[name] = _launchable(to_literal(value, self.annotations[name], uploads), self.annotations[name])
             except FlytempError as error:
                 raise InputError(f"{document.name}: input {name!r}: {error.message}", hint=error.hint) from error
         return literals
+
+
+def _launchable(literal: Json, annotation: Any) -> Json:
+    """Return the literal of an input after its classes have validated it, as the first task will.
+
+    Raises:
+        TypeMismatch: a class changes the value when it validates it again.
+    """
+    launched = as_launched(literal)
+    if launched != literal:
+        from_literal(launched, annotation)
+    return literal
 
 
 def call_of(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any], *, typed: bool = False) -> Call:

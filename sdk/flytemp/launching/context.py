@@ -52,7 +52,7 @@ def execution_context(
         workflow=spec_id.name,
         version=spec_id.version,
         launch_plan=document.name if isinstance(document, LaunchPlanDocument) else None,
-        inputs=merge_inputs(document, inputs),
+        inputs=merge_inputs(document, inputs, is_child=parent is not None),
         options=effective,
         labels=effective.labels or {},
         annotations=effective.annotations or {},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flytemp.errors import FlytempError, InputError
-from flytemp.literals.check import check_literal
+from flytemp.literals.check import check_external, check_literal
 from flytemp.literals.sizes import check_size
 from flytemp.literals.types import Json
 from flytemp.spec.models import Document, Interface, LaunchPlanDocument, TaskDocument, Variable
@@ -39,7 +39,7 @@ def _with_default(variable: Variable, defaults: Mapping[str, Json]) -> Variable:
     return variable.model_copy(update={"required": False, "default": defaults[variable.name]})
 
 
-def merge_inputs(document: Document, given: Mapping[str, Json]) -> dict[str, Json]:
+def merge_inputs(document: Document, given: Mapping[str, Json], *, is_child: bool = False) -> dict[str, Json]:
     """Return the complete inputs of an execution, checked against the interface.
 
     The caller's values take precedence over the launch plan's defaults, which take precedence over the defaults of the
@@ -48,6 +48,7 @@ def merge_inputs(document: Document, given: Mapping[str, Json]) -> dict[str, Jso
     Args:
         document: the task, workflow or launch plan to launch.
         given: the caller's values.
+        is_child: True if tasks of a parent execution made the values, so that no class validates them again.
 
     Raises:
         InputError: an input is unknown, fixed, missing, of the wrong type or too large. The message lists every problem.
@@ -59,6 +60,7 @@ def merge_inputs(document: Document, given: Mapping[str, Json]) -> dict[str, Jso
     known = {variable.name for variable in interface.inputs}
     problems = [_unknown(name, known) for name in given if name not in known]
     problems += [f"input {name!r} is fixed by the launch plan and cannot be overridden" for name in given if name in fixed]
+    check = check_literal if is_child else check_external
     merged: dict[str, Json] = {}
     for variable in interface.inputs:
         name = variable.name
@@ -66,7 +68,7 @@ def merge_inputs(document: Document, given: Mapping[str, Json]) -> dict[str, Jso
             merged[name] = fixed[name]
         elif name in given:
             try:
-                merged[name] = check_literal(given[name], variable.type)
+                merged[name] = check(given[name], variable.type)
                 check_size(name, merged[name])
             except FlytempError as error:
                 problems.append(f"input {name!r}: {error.message}")

@@ -1,7 +1,8 @@
 """Rules of which output may be bound to which input.
 
-Types are invariant: the types inside a list, dict, tuple or struct must be the same. Only the value as a whole may be
-widened. Structs are compared by their fields, not by their names.
+The types inside a list, dict, tuple or struct must be the same, with two exceptions: a ``T`` fits ``T | None``, and a class
+with fields fits its base class. Only the value as a whole may be widened in other ways. Structs are compared by their
+fields. Only a subclass, which names its bases, may have more of them.
 """
 
 from __future__ import annotations
@@ -19,11 +20,18 @@ _JSON_KINDS = frozenset({"none", "boolean", "integer", "float", "string", "enum"
 
 @dataclass(frozen=True)
 class _Around:
-    """The structs around both types, and the pairs of structs under comparison, which count as the same."""
+    """The comparison around two types.
+
+    Attributes:
+        source, target: the structs around both types.
+        assumed: the pairs of structs under comparison, which count as the same.
+        exact: False if a T fits ``T | None`` and a class fits its base.
+    """
 
     source: Scope = field(default_factory=dict)
     target: Scope = field(default_factory=dict)
     assumed: frozenset[tuple[str, str]] = frozenset()
+    exact: bool = False
 
 
 def castable(source: LiteralType, target: LiteralType) -> bool:
@@ -31,6 +39,7 @@ def castable(source: LiteralType, target: LiteralType) -> bool:
 
     Besides the same type, these are castable: an integer to a float, an enum to a string and back (checked at run time),
     a T to a union with T, ``any`` to every type (checked at run time), and every type whose values are plain JSON to ``any``.
+    At any depth, a T is castable to ``T | None``, and a class with fields to its base class.
 
     If `variant_for` returns a variant, the binding must tag the value with it.
     """
@@ -47,11 +56,20 @@ def variant_for(source: LiteralType, target: LiteralType) -> int | None:
         return None
     if source.kind == "any":
         return None
-    for compare in (_same, _casts):
+    for compare, around in ((_same, _Around(exact=True)), (_same, _Around()), (_casts, _Around())):
         for index, variant in enumerate(target.variants):
-            if compare(source, variant, _Around()):
+            if compare(source, variant, around):
                 return index
     return None
+
+
+def present_part(source: LiteralType, target: LiteralType) -> LiteralType:
+    """Return the type with which a part of a value, such as ``output.field``, is bound to ``target``.
+
+    A part that may be None can be used where None is not expected. A None is then an error at run time.
+    """
+    present = _without_none(source)
+    return source if present is None or castable(source, target) or not castable(present, target) else present
 
 
 def _casts(source: LiteralType, target: LiteralType, around: _Around) -> bool:
@@ -103,7 +121,18 @@ def _same(source: LiteralType, target: LiteralType, around: _Around) -> bool:
         return _IS_JSON.visit(source, None)
     if source.kind == "any":
         return True
+    present = None if around.exact else _without_none(target)
+    if present is not None and _without_none(source) is None and source.kind != "none":
+        return _same(source, present, around)
     return _SAME.visit(source, (target, around))
+
+
+def _without_none(type_: LiteralType) -> LiteralType | None:
+    """Return T for ``T | None``; None for other types."""
+    if not isinstance(type_, types.UnionType) or type_.variants[-1].kind != "none":
+        return None
+    rest = type_.variants[:-1]
+    return rest[0] if len(rest) == 1 else types.UnionType(variants=rest)
 
 
 class _Same(TypeVisitor[tuple[LiteralType, _Around], bool]):
@@ -149,9 +178,11 @@ class _Same(TypeVisitor[tuple[LiteralType, _Around], bool]):
         if pair in around.assumed:
             return True
         source, target = definition(type_, around.source), definition(target, around.target)
-        inner = _Around(inside(source, around.source), inside(target, around.target), around.assumed | {pair})
+        inner = _Around(inside(source, around.source), inside(target, around.target), around.assumed | {pair}, around.exact)
         given = {field.name: field for field in source.fields}
         wanted = {field.name: field for field in target.fields}
+        if not around.exact and target.name.rpartition(".")[2] in source.bases:
+            given = {name: field for name, field in given.items() if name in wanted}
         return (
             given.keys() <= wanted.keys()
             and all(name in given and given[name].required for name, field in wanted.items() if field.required)

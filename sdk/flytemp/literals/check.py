@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from flytemp.literals import simple, types
 from flytemp.literals.describe import describe_type
 from flytemp.literals.keys import key_from_text, key_to_text
+from flytemp.literals.marks import MARK, Mark, as_launched, read_mark
 from flytemp.literals.mismatch import Refused, expected, json_text, with_public_errors
 from flytemp.literals.recursion import Scope, definition, inside
 from flytemp.literals.types import Json, LiteralType
@@ -29,6 +30,14 @@ def check_literal(literal: Json, type: LiteralType) -> Json:  # noqa: A002
         LimitExceeded: bytes in the literal exceed the limit of a value.
     """
     return with_public_errors(lambda: check_within(literal, type))
+
+
+def check_external(literal: Json, type: LiteralType) -> Json:  # noqa: A002
+    """Return the canonical JSON of a value that no task of the execution made, such as the input of a launch.
+
+    The classes of its records validate it, also if it has the marks of validated values. Raises as `check_literal`.
+    """
+    return as_launched(check_literal(literal, type))
 
 
 def check_within(literal: Json, type_: LiteralType, scope: Scope | None = None) -> Json:
@@ -83,7 +92,7 @@ class _Check(TypeVisitor[Value, Json]):
     def visit_struct(self, type_: types.StructType, argument: Value) -> Json:
         literal, scope = argument
         struct = definition(type_, scope)
-        check_fields(literal, struct.name, {field.name: field.required for field in struct.fields})
+        mark = check_fields(literal, struct.name, {field.name: field.required for field in struct.fields})
         scope = inside(struct, scope)
         checked: dict[str, Json] = {}
         for field in struct.fields:
@@ -92,6 +101,8 @@ class _Check(TypeVisitor[Value, Json]):
                     checked[field.name] = self.visit(field.type, (literal[field.name], scope))
                 except Refused as refused:
                     raise refused.within(field.name) from refused.__cause__
+        if mark is not None:
+            checked[MARK] = mark.to_json()
         return checked
 
     def visit_union(self, type_: types.UnionType, argument: Value) -> Json:
@@ -129,12 +140,14 @@ class _Check(TypeVisitor[Value, Json]):
 _CHECK = _Check()
 
 
-def check_fields(literal: Json, name: str, fields: Mapping[str, bool]) -> None:
-    """Check that the JSON is an object with the fields of a struct.
+def check_fields(literal: Json, name: str, fields: Mapping[str, bool]) -> Mark | None:
+    """Check that the JSON is an object with the fields of a struct, and return its mark.
+
+    The value of a subclass, which the mark identifies, may have more fields.
 
     Args:
         literal: the JSON.
-        name: the struct's name, for the message.
+        name: the struct's name.
         fields: True for each required field.
 
     Raises:
@@ -142,13 +155,15 @@ def check_fields(literal: Json, name: str, fields: Mapping[str, bool]) -> None:
     """
     if not isinstance(literal, dict):
         raise expected(f"a JSON object for {name}", literal)
+    mark = read_mark(literal, name)
     for key in literal:
-        if key not in fields:
+        if key not in fields and key != MARK and mark is None:
             hint = suggest(str(key), fields, f"it has {', '.join(fields) or 'no fields'}")
             raise Refused(f"{name} has no field {key!r}", hint=hint)
     missing = [field for field, required in fields.items() if required and field not in literal]
     if missing:
         raise Refused(f"{name} lacks {', '.join(map(repr, missing))}", hint="give a value for each field without default")
+    return mark
 
 
 def check_blob(literal: Json, type_: types.BlobType) -> dict[str, Json]:
@@ -159,6 +174,8 @@ def check_blob(literal: Json, type_: types.BlobType) -> dict[str, Json]:
     """
     if isinstance(literal, str):
         literal = {"uri": literal}
+    if isinstance(literal, dict) and "path" in literal and "uri" not in literal:  # flytekit's form
+        literal = {"uri": literal["path"], **{key: value for key, value in literal.items() if key != "path"}}
     if not isinstance(literal, dict) or not literal.keys() <= {"uri", "format"}:
         raise expected(f"a {type_.kind}: its path or URI, or an object with 'uri' and 'format'", literal)
     uri, format_ = literal.get("uri"), literal.get("format") or type_.format

@@ -6,7 +6,8 @@ import keyword
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from flytemp.errors import InputError, TypeMismatch
+from flytemp.errors import InputError, LimitExceeded, TypeMismatch
+from flytemp.literals.sizes import MAX_DEPTH
 
 if TYPE_CHECKING:
     from flytemp.literals.types import Json
@@ -47,8 +48,8 @@ def with_public_errors(convert: Callable[[], Result]) -> Result:
     except Refused as refused:
         raise refused.public() from refused.__cause__
     except RecursionError:
-        raise TypeMismatch(
-            "the value is nested too deeply, or contains itself",
+        raise LimitExceeded(
+            f"the value is nested more than {MAX_DEPTH} levels deep, or contains itself",
             hint="write it to a file and pass a FlyteFile",
         ) from None
 
@@ -87,4 +88,6 @@ def json_text(literal: Json) -> str:
 
 def expected(what: str, literal: Json, hint: str | None = None) -> Refused:
     """Return the error for JSON of another type."""
+    if literal is None and hint is None:
+        hint = "the value is None: declare the input as Optional[…] if None is possible"
     return Refused(f"expected {what} but got {json_text(literal)}", hint=hint)

@@ -57,7 +57,7 @@ class _Close(PartialVisitor[tuple[Scope, frozenset[str]], LiteralType]):
             types.StructField(name=field.name, type=self.visit(field.type, inner), required=field.required)
             for field in struct.fields
         )
-        return types.StructType(name=struct.name, fields=fields)
+        return types.StructType(name=struct.name, fields=fields, bases=struct.bases)
 
     def visit_list(self, type_: types.ListType, argument: tuple[Scope, frozenset[str]]) -> LiteralType:
         return types.ListType(item=self.visit(type_.item, argument))

@@ -8,12 +8,11 @@ from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, get_args, get_origin
 
-import typing_extensions
-
 from flytemp.errors import InputError, NotSupported
 from flytemp.literals.adapters.base import Adapter
 from flytemp.literals.adapters.builtin import BuiltinTransformer, class_transformers, structural_transformers
 from flytemp.literals.adapters.refusals import annotation_text, refuse
+from flytemp.literals.aliases import unaliased
 from flytemp.literals.plugins import TypePlugins
 from flytemp.literals.transformers import TypeTransformer, class_of
 
@@ -91,7 +90,7 @@ class TypeRegistry:
         found = self._registered(annotation) or self._by_class(annotation) or self._by_structure(annotation)
         if found is not None:
             return found
-        alias = _aliased(annotation)
+        alias = unaliased(annotation)
         if alias is not annotation:
             return self.transformer_for(alias)
         refuse(annotation)
@@ -106,7 +105,7 @@ class TypeRegistry:
         return self._resolve(annotation)
 
     def _resolve(self, annotation: Any) -> Adapter:
-        alias = _aliased(annotation)
+        alias = unaliased(annotation)
         if alias is not annotation and self._registered(annotation) is None:
             return self.adapter_for(alias)
         transformer = self.transformer_for(annotation)
@@ -146,17 +145,6 @@ class TypeRegistry:
 
 def _handles(transformer: TypeTransformer[Any], annotation: Any) -> bool:
     return not isinstance(transformer, BuiltinTransformer) or transformer.handles(annotation)
-
-
-def _aliased(annotation: Any) -> Any:
-    """Return the annotation behind a ``NewType`` or a ``type`` alias, and ``NoneType`` for None."""
-    if annotation is None:
-        return type(None)
-    if isinstance(annotation, typing.NewType):
-        return annotation.__supertype__
-    if isinstance(annotation, typing_extensions.TypeAliasType):
-        return annotation.__value__
-    return annotation
 
 
 registry = TypeRegistry()

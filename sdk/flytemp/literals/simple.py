@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import math
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING
 
 from flytemp.errors import LimitExceeded
+from flytemp.literals.marks import MARK, is_mark
 from flytemp.literals.mismatch import Refused, expected
 
 if TYPE_CHECKING:
     from flytemp.literals.types import Json
+
+logger = logging.getLogger(__name__)
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 MAX_BYTES = 256 * 1024
@@ -104,15 +109,21 @@ def read_datetime(literal: Json) -> datetime:
 
 def write_datetime(value: datetime) -> str:
     try:
-        offset = value.utcoffset()
-        if offset is None:
-            raise Refused(
-                f"the datetime '{value}' has no time zone",
-                hint="add the time zone: datetime.now(timezone.utc), or value.replace(tzinfo=timezone.utc)",
-            )
+        if value.utcoffset() is None:
+            _warn_of_missing_time_zone()
+            value = value.replace(tzinfo=UTC)
         return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
     except OverflowError:
         raise Refused(f"the datetime '{value}' is outside the years 1 to 9999 in UTC") from None
+
+
+@cache
+def _warn_of_missing_time_zone() -> None:
+    """Log a warning, once per process."""
+    logger.warning(
+        "a datetime without a time zone was taken as UTC; add the time zone: datetime.now(timezone.utc), "
+        "or value.replace(tzinfo=timezone.utc)"
+    )
 
 
 def read_date(literal: Json) -> date:
@@ -209,7 +220,10 @@ def choices_hint(values: tuple[Json, ...]) -> str:
 
 
 def check_any(literal: Json) -> Json:
-    """Return plain JSON of any shape. NaN and infinity are refused, because JSON has no such numbers."""
+    """Return plain JSON of any shape, without the marks of records.
+
+    NaN and infinity are refused, because JSON has no such numbers.
+    """
     match literal:
         case None | bool():
             return literal
@@ -250,6 +264,10 @@ def _entries(entries: dict[Json, Json]) -> dict[str, Json]:
                 f"the key {key!r} of type {type(key)} is not a text, which JSON requires",
                 hint=f"declare the keys: dict[{type(key).__name__}, …]",
             )
+        if key == MARK:
+            if is_mark(item):
+                continue
+            raise Refused(f"the key {MARK!r} is reserved", hint="use another key")
         try:
             checked[write_text(key)] = check_any(item)
         except Refused as refused:

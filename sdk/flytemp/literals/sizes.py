@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,19 +20,49 @@ MAX_LITERAL_BYTES = 2 * 1024 * 1024
 """Limit in bytes of one input or output, as compact JSON in UTF-8."""
 
 
+MAX_DEPTH = 100
+"""Limit of the lists and objects around one another in one input or output. The parser of stored documents accepts 200, and
+a value is nested a few levels deep in them."""
+
+
 def check_size(name: str, literal: Json) -> Json:
-    """Return ``literal`` if it is within `MAX_LITERAL_BYTES`.
+    """Return ``literal`` if it is within `MAX_LITERAL_BYTES` and `MAX_DEPTH`.
 
     Raises:
-        LimitExceeded: the literal is larger; the message has the variable, its size and the limit.
+        LimitExceeded: the literal is larger or nested deeper; the message has the variable and the limit.
     """
-    size = len(json.dumps(literal, separators=(",", ":"), ensure_ascii=False).encode())
+    try:
+        text = json.dumps(literal, separators=(",", ":"), ensure_ascii=False)
+    except RecursionError:
+        raise _too_deep(f"the value of '{name}'", f"more than {MAX_DEPTH}") from None
+    size = len(text.encode())
     if size > MAX_LITERAL_BYTES:
         raise LimitExceeded(
             f"the value of '{name}' measures {size / 2**20:.1f} MiB as JSON; the limit is {MAX_LITERAL_BYTES // 2**20} MiB",
             hint=f"write it to a file and declare '{name}' as FlyteFile (or FlyteDirectory)",
         )
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        depth = depth_of(literal)
+        if depth > MAX_DEPTH:
+            raise _too_deep(f"the value of '{name}'", str(depth))
     return literal
+
+
+def depth_of(literal: Json) -> int:
+    """Return the number of lists and objects around the innermost value."""
+    depth = 0
+    level = [literal] if isinstance(literal, list | dict) else []
+    while level:
+        depth += 1
+        parts = itertools.chain.from_iterable(part.values() if isinstance(part, dict) else part for part in level)
+        level = [part for part in parts if isinstance(part, list | dict)]
+    return depth
+
+
+def _too_deep(what: str, depth: str) -> LimitExceeded:
+    return LimitExceeded(
+        f"{what} is nested {depth} levels deep; the limit is {MAX_DEPTH}", hint="write it to a file and pass a FlyteFile"
+    )
 
 
 def check_lengths(lengths: Mapping[str, int]) -> int:

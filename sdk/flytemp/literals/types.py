@@ -16,10 +16,11 @@ enum                    the member's value (text, integer, float or boolean)
 list                    an array
 tuple                   an array with one item per declared type
 map                     an object; keys that are not text are written as their JSON text
-struct                  an object: a dataclass, pydantic model, TypedDict or NamedTuple used as a value
+struct                  an object: a dataclass, pydantic model, TypedDict or NamedTuple used as a value; the member
+                        ``$flytemp`` is described in `flytemp.literals.marks`
 union                   the form of the value's own variant if the variants' JSON forms differ (``int | str``,
                         ``Optional[float]``), else ``{"$variant": <index>, "value": …}``
-file, directory         ``{"uri": …, "format": …}`` (an input may also be the uri alone)
+file, directory         ``{"uri": …, "format": …}`` (an input may also be the uri alone, or have "path" for "uri")
 encoded                 ``{"format": …, "bytes": <base64>}`` or, for large values, ``{"format": …, "uri": …}``
 any                     any JSON: an untyped ``dict`` or ``list``
 ======================  =====================================================================================
@@ -82,12 +83,16 @@ class StructField(SchemaModel):
 
 
 class StructType(SchemaModel):
-    """A record with named fields. Inside a type that contains itself, the inner occurrence is ``recursive`` without fields."""
+    """A record with named fields. Inside a type that contains itself, the inner occurrence is ``recursive`` without fields.
+
+    ``bases`` has the names of the class's base classes that have fields. A value also fits where one of these is expected.
+    """
 
     kind: Literal["struct"] = "struct"
     name: str
     fields: tuple[StructField, ...] = ()
     recursive: bool = False
+    bases: tuple[str, ...] = ()
 
 
 class UnionType(SchemaModel):

@@ -84,7 +84,8 @@ class _ReplaceFiles(PartialVisitor[tuple[Json, Scope], Json]):
         literal, scope = argument
         struct = definition(type_, scope)
         types = {field.name: field.type for field in struct.fields}
-        return {name: self._at(name, item, types[name], inside(struct, scope)) for name, item in literal.items()}
+        within = inside(struct, scope)
+        return {name: self._at(name, item, types[name], within) if name in types else item for name, item in literal.items()}
 
     def visit_union(self, type_: types.UnionType, argument: tuple[Json, Scope]) -> Json:
         literal, scope = argument

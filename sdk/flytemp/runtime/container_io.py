@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from flytemp.errors import FlytempBug, InputError, InvalidName, LimitExceeded, NotFound, TypeMismatch
-from flytemp.literals.check import check_literal
-from flytemp.literals.sizes import MAX_LITERAL_BYTES, check_size
+from flytemp.literals.check import check_external
+from flytemp.literals.marks import without_marks
+from flytemp.literals.sizes import MAX_DEPTH, MAX_LITERAL_BYTES, check_size
 from flytemp.literals.text import parse_text
 from flytemp.literals.transfer import FileTransfer
 from flytemp.literals.types import BlobType, EnumType, Json, LiteralType, SimpleType, UnionType
@@ -102,7 +103,7 @@ def read_output(variable: Variable, path: Path, transfer: FileTransfer | None) -
         raise NotFound(f"there is no file for the output {variable.name!r} at {path}", hint="write the output to that file")
     try:
         literal = _read(path, variable.type, transfer) if os.path.lexists(path) else None
-        return check_size(variable.name, check_literal(literal, variable.type))
+        return check_size(variable.name, check_external(literal, variable.type))
     except InputError as error:
         raise type(error)(f"{_outputs([variable.name])}, {path}: {error.message}", hint=error.hint) from error
 
@@ -148,10 +149,11 @@ def literal_text(type_: LiteralType, value: Json) -> str:
     """Return a value that is neither null nor a file as text: a text as it is, any other value as JSON without quotes."""
     if isinstance(value, str) and type_.kind not in _JSON_KINDS:
         return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(without_marks(value), ensure_ascii=False, separators=(",", ":"))
 
 
 def _overview(inputs: dict[str, Json], container: ContainerSpec) -> str:
+    inputs = {name: without_marks(value) for name, value in inputs.items()}
     if container.metadata_format == "json":
         return json.dumps(inputs, ensure_ascii=False, indent=2) + "\n"
     import yaml
@@ -198,6 +200,8 @@ def _value(text: str, type_: LiteralType) -> Json:
         return json.loads(text)
     except ValueError as error:
         raise TypeMismatch(f"it is not JSON: {error}", hint="write a list, a map or a record as JSON") from None
+    except RecursionError:
+        raise LimitExceeded(f"the JSON is nested more than {MAX_DEPTH} levels deep") from None
 
 
 def _content(path: Path) -> bytes:

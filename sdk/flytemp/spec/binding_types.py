@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from flytemp.errors import InputError, Problem, TypeMismatch
-from flytemp.literals.cast import castable, variant_for
+from flytemp.literals.cast import castable, present_part, variant_for
 from flytemp.literals.check import check_literal
 from flytemp.literals.describe import describe_type
 from flytemp.literals.mismatch import path_text
@@ -125,6 +125,8 @@ def _source_problems(
         return
     if type_ is None or only_paths:
         return
+    if not isinstance(source, ErrorBinding) and source.path:
+        type_ = present_part(type_, target)
     reason = sources.mismatch(type_, target)
     if reason is not None:
         yield Problem(reason, hint=f"the value is {_described(source)}")

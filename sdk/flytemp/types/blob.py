@@ -213,6 +213,8 @@ def _rebuild(base: type[BlobT], format_: str, state: dict[str, Any]) -> BlobT:
 
 
 def _format_of(cls: type[Blob[Any]], item: object) -> str:
+    if isinstance(item, list | tuple) and len(item) == 1:
+        item = item[0]
     if isinstance(item, TypeVar):  # flytekit's form for type checkers
         item = item.__name__
     if get_origin(item) is Literal and len(get_args(item)) == 1:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import make_dataclass
+from dataclasses import dataclass, make_dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import pytest
-from literal_samples import Box, Color, Datum, Level, Options, Ping, Point, Ratio, Tree
+from literal_samples import BigDatum, Box, Color, Datum, Level, Options, Ping, Point, Ratio, Tree
+from pydantic import BaseModel
 
-from flytemp.literals.cast import castable, variant_for
+from flytemp.literals.cast import castable, present_part, variant_for
 from flytemp.literals.convert import from_literal, literal_type, to_literal
 from flytemp.literals.unions import tagged
 from flytemp.types.directory import FlyteDirectory
@@ -26,6 +27,25 @@ class Shade(Enum):
 DatumTwin = make_dataclass("DatumTwin", [("x", int), ("y", str, "?"), ("z", dict[int, str], None)])
 DatumMore = make_dataclass("DatumMore", [("x", int), ("y", str, "?"), ("z", dict[int, str], None), ("w", int, 0)])
 DatumNeedsMore = make_dataclass("DatumNeedsMore", [("x", int), ("y", str), ("z", dict[int, str])])
+
+
+class NarrowDict(TypedDict):
+    x: int
+
+
+@dataclass
+class Grown(Tree):
+    age: int = 0
+
+
+class NarrowModel(BaseModel):
+    x: int
+
+
+class WideModel(NarrowModel):
+    y: int
+
+
 Node = make_dataclass("Node", [("name", str), ("children", "list[Node]", ()), ("parent_name", str | None, None)])
 
 
@@ -73,6 +93,17 @@ Node = make_dataclass("Node", [("name", str), ("children", "list[Node]", ()), ("
         (list[CSVFile], list[FlyteFile], ["x"]),
         (FlyteFile, FlyteFile | str, "x"),
         (Box[int], Box[int], Box(1)),
+        (list[int], list[int | None], [1]),
+        (dict[str, list[int]], dict[str, list[int | None] | None], {"a": [1]}),
+        (tuple[int, str], tuple[int | None, str | None], (1, "a")),
+        (list[int | float], list[int | float | None], [1, 1.5]),
+        (Box[int], Box[int | None], Box(1)),
+        (BigDatum, Datum, BigDatum(1, extra=0.5)),
+        (list[BigDatum], list[Datum | None], [BigDatum(1, extra=0.5)]),
+        (BigDatum, Datum | Point, BigDatum(1, extra=0.5)),
+        (Grown, Tree, Grown("a", [Grown("b", age=2)], age=1)),
+        (WideModel, NarrowModel, WideModel(x=1, y=2)),
+        (NarrowDict, NarrowDict | None, {"x": 1}),
     ],
     ids=str,
 )
@@ -95,7 +126,9 @@ def test_castable_value_is_accepted_by_the_target(source: Any, target: Any, valu
         (date, datetime),
         (str, datetime),
         (list[int], list[float]),
-        (list[int], list[int | None]),
+        (list[int | None], list[int]),
+        (list[int], list[int | str]),
+        (NarrowModel, WideModel),
         (dict[str, int], dict[str, float]),
         (dict[int, int], dict[str, int]),
         (tuple[int, int], tuple[int, float]),
@@ -149,3 +182,27 @@ def test_uncastable_types_are_refused(source: Any, target: Any) -> None:
 )
 def test_variant_tag_that_a_binding_needs(source: Any, target: Any, variant: int | None) -> None:
     assert variant_for(literal_type(source), literal_type(target)) == variant
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "fits"),
+    [
+        (int | None, int, True),
+        (int | None, float, True),
+        (int | None, int | None, True),
+        (int | float | None, int | float, True),
+        (Datum | None, Datum | Point, True),
+        (list[int | None], list[int], False),
+        (int | str | None, int, False),
+    ],
+    ids=str,
+)
+def test_part_that_may_be_none_fits_a_type_without_none(source: Any, target: Any, fits: bool) -> None:
+    target_type = literal_type(target)
+    assert castable(present_part(literal_type(source), target_type), target_type) == fits
+
+
+def test_receiver_gets_the_fields_of_the_declared_base() -> None:
+    literal = to_literal([BigDatum(1, "a", extra=0.5)], list[BigDatum])
+    assert from_literal(literal, list[Datum]) == [Datum(1, "a")]
+    assert to_literal(BigDatum(1, extra=0.5), Datum) == to_literal(Datum(1), Datum)

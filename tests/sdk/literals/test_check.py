@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 from literal_samples import Color, Datum, Level, Ratio, Tree
+from pydantic import TypeAdapter
 
 from flytemp.errors import FlytempBug, LimitExceeded, TypeMismatch
-from flytemp.literals.check import check_literal
-from flytemp.literals.convert import literal_type
-from flytemp.literals.sizes import MAX_LITERAL_BYTES, check_size
+from flytemp.literals.check import check_external, check_literal
+from flytemp.literals.convert import from_literal, literal_type, to_literal
+from flytemp.literals.sizes import MAX_DEPTH, MAX_LITERAL_BYTES, check_size, depth_of
+from flytemp.literals.text import parse_text
 from flytemp.literals.types import StructType
 from flytemp.types.file import FlyteFile
 
@@ -36,6 +40,8 @@ from flytemp.types.file import FlyteFile
         (FlyteFile["csv"], "s3://b/k", {"uri": "s3://b/k", "format": "csv"}),
         (FlyteFile, {"uri": "x", "format": "json"}, {"uri": "x", "format": "json"}),
         (FlyteFile | None, "s3://b/k", {"uri": "s3://b/k", "format": ""}),
+        (FlyteFile, {"path": "s3://b/k"}, {"uri": "s3://b/k", "format": ""}),
+        (FlyteFile["csv"], {"path": "s3://b/k", "format": "csv"}, {"uri": "s3://b/k", "format": "csv"}),
         (timedelta | None, 90, "PT1M30S"),
         (list[float], [], []),
         (list[float | None], [1, None], [1.0, None]),
@@ -88,3 +94,45 @@ def test_value_over_two_mebibytes_is_refused() -> None:
     assert "'text'" in (caught.value.hint or "")
     with pytest.raises(LimitExceeded):
         check_size("umlauts", "ä" * (MAX_LITERAL_BYTES // 2))
+
+
+@dataclass
+class Link:
+    number: int = 0
+    next: Link | None = None
+    more: list[Link] = field(default_factory=list)
+
+
+def nested(levels: int, kind: str) -> tuple[Any, Any]:
+    """Return a value with the given number of lists, dicts or dataclasses around a number, and its annotation."""
+    value: Any = Link() if kind == "next" else 1
+    for _ in range(levels - 2 * (kind == "next")):  # the innermost Link has an empty list
+        value = [value] if kind == "list" else {"a": value} if kind == "dict" else Link(next=value)
+    return value, {"list": list, "dict": dict, "next": Link}[kind]
+
+
+@pytest.mark.parametrize("kind", ["list", "dict", "next"])
+def test_value_nested_up_to_the_limit_is_transported(kind: str) -> None:
+    value, annotation = nested(MAX_DEPTH, kind)
+    literal = check_size("value", to_literal(value, annotation))
+    document = TypeAdapter(dict[str, Any]).validate_json(json.dumps({"a": [{"b": {"c": [literal]}}]}))
+    assert from_literal(check_external(document["a"][0]["b"]["c"][0], literal_type(annotation)), annotation) == value
+
+
+@pytest.mark.parametrize("kind", ["list", "dict", "next"])
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 200, 254, 5000])
+def test_value_nested_too_deep_is_refused_with_the_depth(kind: str, levels: int) -> None:
+    value, annotation = nested(levels, kind)
+    with pytest.raises(LimitExceeded, match=rf"nested ({levels}|more than {MAX_DEPTH}) levels deep"):
+        check_size("value", to_literal(value, annotation))
+
+
+def test_number_of_siblings_is_not_their_depth() -> None:
+    assert depth_of([[1], {"a": [2]}] * 1000) == 3
+    assert check_size("value", [[]] * 1000)
+
+
+def test_json_nested_too_deep_is_refused() -> None:
+    for levels in (200, 100_000):
+        with pytest.raises(LimitExceeded):
+            check_size("value", parse_text("[" * levels + "]" * levels, literal_type(list)))

@@ -6,6 +6,7 @@ import collections
 import dataclasses
 import decimal
 import math
+import threading
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -42,8 +43,19 @@ from tests.messages.golden import Case, check_golden
 T = typing.TypeVar("T")
 
 
+@dataclasses.dataclass
+class _Attached:
+    """Class whose values have an attribute without a literal, which the constructor would change."""
+
+    x: int
+
+    def __post_init__(self) -> None:
+        self.lock = threading.Lock()
+        self.x += 1
+
+
 VALUES: list[tuple[Any, Any]] = [
-    (3, float),
+    (2**53 + 1, float),
     (True, int),
     (True, float),
     (1, bool),
@@ -55,7 +67,6 @@ VALUES: list[tuple[Any, Any]] = [
     (0, None),
     (datetime(2026, 1, 1, tzinfo=UTC), date),
     (date(2026, 1, 1), datetime),
-    (datetime(2026, 1, 1), datetime),
     (2**63, int),
     ("\ud800", str),
     ([1, "2"], list[int]),
@@ -80,7 +91,9 @@ VALUES: list[tuple[Any, Any]] = [
     (1.5, int | str),
     ("x", int | None),
     (["x"], list[int] | str),
-    (BigDatum(1), Datum),
+    (Datum(1), BigDatum),
+    ({"a": {"$flytemp": 1}}, dict),
+    (_Attached(3), _Attached),
     ({"x": 1}, Datum),
     (Datum("1"), Datum),  # type: ignore[arg-type]
     (Tree("a", [Tree(1)]), Tree),  # type: ignore[arg-type]
@@ -96,6 +109,15 @@ VALUES: list[tuple[Any, Any]] = [
     (FlyteFile["json"]("x"), FlyteFile["csv"]),
     (3, Path),
 ]
+
+
+@dataclasses.dataclass
+class _Square:
+    side: int
+    area: int = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.area = self.side**2
 
 
 LITERALS: list[tuple[Any, Any]] = [
@@ -131,6 +153,10 @@ LITERALS: list[tuple[Any, Any]] = [
     ({"rate": -1.0}, Params),
     ({"params": {"rate": "x"}, "point": {"x": 1}}, Child),
     ({"text": "A"}, Lower),
+    ({"x": 1, "$flytemp": {}}, Datum),
+    ({"x": 1, "w": 2, "$flytemp": {"of": ["Other"]}}, Datum),
+    ({"side": 2, "area": 5}, _Square),
+    ({"text": "a", "$flytemp": {"of": ["Lower"], "unset": ["text"], "launched": True}}, Lower),
     ({"$variant": 7, "value": 1}, int | float),
     ({"$variant": 0, "value": "x"}, int | float),
     ("x", int | float),
@@ -145,6 +171,16 @@ LITERALS: list[tuple[Any, Any]] = [
 @dataclasses.dataclass
 class _Unsupported:
     price: decimal.Decimal
+
+
+@dataclasses.dataclass
+class _UnsupportedComputed:
+    price: decimal.Decimal = dataclasses.field(init=False)
+
+
+@dataclasses.dataclass
+class _WithContent(dict[str, int]):
+    x: int
 
 
 @dataclasses.dataclass
@@ -195,6 +231,8 @@ ANNOTATIONS: list[Any] = [
     Literal[b"x"],
     Nest,
     _Unsupported,
+    _UnsupportedComputed,
+    _WithContent,
     _Unresolved,
     _WithInitVar,
     _Named,

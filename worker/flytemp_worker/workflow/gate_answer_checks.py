@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 from flytemp.errors import AlreadyExists, FlytempError, InputError, NotFound, TypeMismatch
 from flytemp.literals.allowed_uris import AllowedUris
-from flytemp.literals.check import check_literal
+from flytemp.literals.check import check_external
 from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.literals.types import Json, LiteralType
 from flytemp.protocol.message import UNSET
@@ -47,7 +47,7 @@ def gate_conversion(allowed: AllowedUris) -> Callable[[dict[str, Any], Json], Js
         if gate["type"] is None:
             return value
         type_ = _TYPES.validate_python(gate["type"])
-        literal = check_literal(value, type_)
+        literal = check_external(value, type_)
         allowed.check_literals({gate["name"]: literal}, {gate["name"]: type_}, "gate")
         return literal
 

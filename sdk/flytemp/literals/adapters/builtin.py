@@ -19,11 +19,12 @@ from flytemp.errors import NotSupported
 from flytemp.literals.adapters.base import Adapter
 from flytemp.literals.adapters.blobs import BlobAdapter, PathAdapter
 from flytemp.literals.adapters.containers import ListAdapter, MapAdapter, TupleAdapter
+from flytemp.literals.adapters.dataclass import DataclassAdapter
 from flytemp.literals.adapters.literals import enum_adapter, literal_adapter
 from flytemp.literals.adapters.models import model_adapter
 from flytemp.literals.adapters.refusals import annotation_text, refuse
-from flytemp.literals.adapters.scalars import SCALARS, AnyAdapter, Scalar, ScalarAdapter
-from flytemp.literals.adapters.structs import AdapterFor, DataclassAdapter, NamedTupleAdapter, TypedDictAdapter
+from flytemp.literals.adapters.scalars import SCALARS, AnyAdapter, Scalar, scalar_adapter
+from flytemp.literals.adapters.structs import AdapterFor, NamedTupleAdapter, TypedDictAdapter
 from flytemp.literals.adapters.unions import UnionAdapter
 from flytemp.literals.keys import may_be_key
 from flytemp.literals.transformers import TransformContext, TypeTransformer
@@ -110,7 +111,7 @@ def _is_named_tuple(annotation: Any) -> bool:
 
 
 def _scalar(scalar: Scalar, annotation: Any, adapter_for: AdapterFor) -> Adapter:
-    return ScalarAdapter(scalar)
+    return scalar_adapter(scalar)
 
 
 def _typed_dict(cls: Any, adapter_for: AdapterFor) -> Adapter:

@@ -69,12 +69,13 @@ class TupleAdapter(Adapter):
         return TupleType(items=tuple(item.describe(around) for item in self._items))
 
     def fits(self, value: Any) -> Fit:
-        if type(value) is not tuple or len(value) != len(self._items):
+        if not isinstance(value, tuple) or len(value) != len(self._items):
             return Fit.NO
-        return _least(item.fits(part) for item, part in zip(self._items, value, strict=True))
+        own = Fit.EXACT if type(value) is tuple else Fit.LOOSE
+        return min(own, _least(item.fits(part) for item, part in zip(self._items, value, strict=True)))
 
     def encode(self, value: Any, files: FileTransfer | None) -> Json:
-        if type(value) is not tuple or len(value) != len(self._items):
+        if not isinstance(value, tuple) or len(value) != len(self._items):
             raise self.mismatch(value, _sequence_hint(tuple, value))
         return [_encode_at(index, item, part, files) for index, (item, part) in enumerate(zip(self._items, value, strict=True))]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
+from typing import Any, Optional
 
 from pydantic import (
     BaseModel,
@@ -13,19 +14,21 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, PydanticUndefined
 
 from flytemp.errors import NotSupported
 from flytemp.literals import simple
 from flytemp.literals.adapters.base import Adapter, Fit
-from flytemp.literals.adapters.structs import AdapterFor, Field, StructAdapter
+from flytemp.literals.adapters.records import RecordAdapter
+from flytemp.literals.adapters.scalars import AnyAdapter
+from flytemp.literals.adapters.structs import AdapterFor, Field, class_hints
 from flytemp.literals.mismatch import Refused
 from flytemp.literals.transfer import FileTransfer
 from flytemp.literals.types import Json, LiteralType, SimpleType
 
 
-class ModelAdapter(StructAdapter):
-    """Adapter of a pydantic model. The conversion goes field by field, so that files inside are moved. Decoding validates."""
+class ModelAdapter(RecordAdapter):
+    """Adapter of a pydantic model. The conversion goes field by field, so that files inside are moved."""
 
     cls: type[BaseModel]
 
@@ -34,15 +37,42 @@ class ModelAdapter(StructAdapter):
             self.cls.model_rebuild(raise_errors=False)
         fields: dict[str, Field] = {}
         for name, info in self.cls.model_fields.items():
-            required = info.is_required()
+            required, none_default = info.is_required(), info.default is None
             try:
-                fields[name] = self.field(name, info.annotation, required=required)
+                fields[name] = self.field(name, info.annotation, required=required, none_default=none_default)
             except NotSupported as error:
-                fields[name] = Field(pydantic_adapter(info.rebuild_annotation(), error), required)
+                annotation = info.rebuild_annotation()
+                if none_default:
+                    annotation = Optional[annotation]  # noqa: UP045 - the annotation may be any object
+                fields[name] = Field(pydantic_adapter(annotation, error), required)
         return fields
+
+    def base_names(self) -> tuple[str, ...]:
+        return tuple(base.__name__ for base in self.cls.__mro__[1:] if base is not BaseModel and issubclass(base, BaseModel))
+
+    def runs_code(self) -> bool:
+        return model_runs_code(self.cls)
 
     def field_values(self, value: Any) -> Mapping[str, Any]:
         return {name: getattr(value, name) for name in self.fields}
+
+    def attributes(self, value: Any) -> Mapping[str, Any]:
+        return value.__pydantic_private__ or {}
+
+    def unset(self, value: Any) -> tuple[str, ...]:
+        return tuple(name for name in self.fields if name not in value.__pydantic_fields_set__)
+
+    def attribute_adapter(self, name: str) -> Adapter:
+        if name not in self._private:
+            try:
+                self._private[name] = self.adapter_for(class_hints(self.cls)[name])
+            except (KeyError, NotSupported):
+                self._private[name] = AnyAdapter()
+        return self._private[name]
+
+    @cached_property
+    def _private(self) -> dict[str, Adapter]:
+        return {}
 
     def build(self, values: dict[str, Any]) -> Any:
         try:
@@ -54,6 +84,54 @@ class ModelAdapter(StructAdapter):
             raise Refused(
                 f"{self.label} refuses the value: {problems}", hint="the value fails a validation of the model"
             ) from error
+
+    def restore(self, fields: dict[str, Any], attributes: dict[str, Any], unset: tuple[str, ...]) -> Any:
+        cls = self.cls
+        missing = {
+            name: info.get_default(call_default_factory=True, validated_data=fields)
+            for name, info in cls.model_fields.items()
+            if name not in fields
+        }
+        private = {name: attribute.get_default() for name, attribute in cls.__private_attributes__.items()}
+        private |= {name: item for name, item in attributes.items() if name in private}
+        value = object.__new__(cls)
+        BaseModel.__setstate__(
+            value,
+            {
+                "__dict__": {name: fields.get(name, missing.get(name)) for name in cls.model_fields},
+                "__pydantic_fields_set__": fields.keys() - set(unset),
+                "__pydantic_extra__": None,
+                "__pydantic_private__": {name: item for name, item in private.items() if item is not PydanticUndefined} or None,
+            },
+        )
+        return value
+
+
+def model_runs_code(cls: type[BaseModel]) -> bool:
+    """Return True if the constructor of a model runs code of the program, for instance a validator."""
+    metaclass: Any = type(cls)
+    return (
+        bool(cls.__private_attributes__)
+        or metaclass.__call__ is not type(BaseModel).__call__
+        or cls.__new__ is not object.__new__
+        or cls.__init__ is not BaseModel.__init__
+        or cls.model_post_init is not BaseModel.model_post_init
+        or _calls_code(cls.__pydantic_core_schema__)
+    )
+
+
+def _calls_code(schema: Any) -> bool:
+    """Return True if a schema of pydantic calls a function that neither pydantic nor flytemp defines."""
+    if isinstance(schema, list | tuple):
+        return any(_calls_code(part) for part in schema)
+    if not isinstance(schema, dict):
+        return False
+    if str(schema.get("type", "")).startswith("function-"):
+        called = schema.get("function", {})
+        module = str(getattr(called.get("function") if isinstance(called, dict) else called, "__module__", ""))
+        if module.partition(".")[0] not in ("pydantic", "pydantic_core", "flytemp"):
+            return True
+    return any(_calls_code(part) for key, part in schema.items() if key not in ("metadata", "serialization"))
 
 
 class RootModelAdapter(Adapter):
@@ -76,9 +154,19 @@ class RootModelAdapter(Adapter):
         return Fit.EXACT if type(value) is self._cls else Fit.NO
 
     def encode(self, value: Any, files: FileTransfer | None) -> Json:
-        if type(value) is not self._cls:
+        if not isinstance(value, self._cls):
             raise self.mismatch(value)
-        return self._root.encode(value.root, files)
+        encoded = self._root.encode(value.root, files)
+        # The literal has no place for a mark, so the validators run again.
+        if self._runs_code and self.decode(self._root.encode(value.root, None), None) != self._cls.model_construct(value.root):
+            raise Refused(
+                f"{self.label} changes the value when it validates it again", hint="use a BaseModel with a field for the value"
+            )
+        return encoded
+
+    @cached_property
+    def _runs_code(self) -> bool:
+        return model_runs_code(self._cls)
 
     def decode(self, literal: Json, files: FileTransfer | None) -> Any:
         try:

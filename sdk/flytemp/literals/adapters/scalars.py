@@ -70,6 +70,21 @@ class ScalarAdapter(Adapter):
         return bool(plain == value or plain != plain)
 
 
+class FloatAdapter(ScalarAdapter):
+    """Adapter of ``float``, which accepts an ``int`` as Python does, if the float is exact."""
+
+    def fits(self, value: Any) -> Fit:
+        return Fit.LOOSE if type(value) is int else super().fits(value)
+
+    def encode(self, value: Any, files: FileTransfer | None) -> Json:
+        if type(value) is not int:
+            return super().encode(value, files)
+        converted = simple.read_float(value)
+        if converted != value:
+            raise Refused("the integer has no exact float", hint="convert it: float(value); or declare int")
+        return converted
+
+
 class AnyAdapter(Adapter):
     """Adapter of untyped ``dict`` and ``list``, and of ``Any``, whose values are plain JSON."""
 
@@ -124,6 +139,11 @@ def _plain_duration(value: timedelta) -> timedelta:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def scalar_adapter(scalar: Scalar) -> Adapter:
+    """Return the adapter of a class with a simple kind."""
+    return FloatAdapter(scalar) if scalar.python is float else ScalarAdapter(scalar)
 
 
 SCALARS: dict[type, Scalar] = {

@@ -1,13 +1,13 @@
-"""Adapters of records: dataclasses, NamedTuples and TypedDicts. Pydantic models are in `models`."""
+"""Base of the adapters of values with named fields, and the adapters of NamedTuples and TypedDicts."""
 
 from __future__ import annotations
 
-import dataclasses
 import typing
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NotRequired, Required, TypeVar, cast, get_args, get_origin
+from typing import Any, NotRequired, Optional, Required, TypeVar, cast, get_args, get_origin
 
 from flytemp.errors import FlytempError, NotSupported
 from flytemp.literals.adapters.base import Adapter, Fit
@@ -19,7 +19,7 @@ from flytemp.literals.types import Json, LiteralType, StructField, StructType
 AdapterFor = Callable[[Any], Adapter]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Field:
     adapter: Adapter
     required: bool
@@ -33,7 +33,7 @@ class StructAdapter(Adapter):
     def __init__(self, cls: type, label: str, adapter_for: AdapterFor) -> None:
         self.cls = cls
         self.label = label
-        self._adapter_for = adapter_for
+        self.adapter_for = adapter_for
 
     @property
     def expected(self) -> str:
@@ -55,14 +55,23 @@ class StructAdapter(Adapter):
     def fields(self) -> Mapping[str, Field]:
         return self.load_fields()
 
-    def field(self, name: str, annotation: Any, *, required: bool) -> Field:
+    def field(self, name: str, annotation: Any, *, required: bool, none_default: bool = False) -> Field:
         """Return a field.
+
+        Args:
+            name: the name of the field.
+            annotation: the resolved annotation.
+            required: False if the field has a default.
+            none_default: True if the default is None. The field may then be None, also if the annotation does not say so.
 
         Raises:
             NotSupported: no transformer converts the annotation; the message has the field's name.
         """
         try:
-            return Field(self._adapter_for(annotation), required)
+            adapter = self.adapter_for(annotation)
+            if none_default and adapter.fits(None) is Fit.NO:
+                adapter = self.adapter_for(Optional[annotation])  # noqa: UP045 - the annotation may be any object
+            return Field(adapter, required)
         except NotSupported as error:
             raise NotSupported(f"field '{name}' of {self.label}: {error.message}", hint=error.hint) from None
 
@@ -75,10 +84,17 @@ class StructAdapter(Adapter):
             StructField(name=field_name, type=field.adapter.describe(inner), required=field.required)
             for field_name, field in self.fields.items()
         )
-        return StructType(name=name, fields=fields)
+        return StructType(name=name, fields=fields, bases=self.bases)
+
+    @cached_property
+    def bases(self) -> tuple[str, ...]:
+        """Names of the bases of the class that have fields, the nearest first."""
+        return ()
 
     def fits(self, value: Any) -> Fit:
-        return Fit.EXACT if type(value) is self.cls else Fit.NO
+        if type(value) is self.cls:
+            return Fit.EXACT
+        return Fit.LOOSE if isinstance(value, self.cls) else Fit.NO
 
     def encode(self, value: Any, files: FileTransfer | None) -> Json:
         self.check_class(value)
@@ -93,15 +109,34 @@ class StructAdapter(Adapter):
         return encoded
 
     def decode(self, literal: Json, files: FileTransfer | None) -> Any:
-        check_fields(literal, self.label, {name: field.required for name, field in self.fields.items()})
+        check_fields(literal, self.label, self.required)
+        return self.build_checked(self.decode_fields(literal, files))
+
+    @cached_property
+    def required(self) -> Mapping[str, bool]:
+        """True for each field without default, by name."""
+        return {name: field.required for name, field in self.fields.items()}
+
+    def decode_fields(self, literal: dict[str, Json], files: FileTransfer | None) -> dict[str, Any]:
+        """Return the values of the class's fields in a literal."""
         decoded: dict[str, Any] = {}
         for name, item in literal.items():
+            if name not in self.fields:
+                continue  # a field of a subclass, or a mark
             try:
                 decoded[name] = self.fields[name].adapter.decode(item, files)
             except Refused as refused:
                 raise refused.within(name) from refused.__cause__
+        return decoded
+
+    def build_checked(self, values: dict[str, Any]) -> Any:
+        """Return the value that the constructor creates.
+
+        Raises:
+            Refused: the constructor raised an error.
+        """
         try:
-            return self.build(decoded)
+            return self.build(values)
         except (FlytempError, Refused):
             raise
         except Exception as error:
@@ -111,15 +146,13 @@ class StructAdapter(Adapter):
             ) from error
 
     def check_class(self, value: Any) -> None:
-        """Refuse a value of another class, also of a subclass, whose own fields and methods decoding would lose."""
-        if type(value) is self.cls:
-            return
-        hint = None
-        if isinstance(value, self.cls):
-            hint = f"types are invariant: declare {type(value).__name__}, or pass a {self.label}"
-        elif isinstance(value, dict):
-            hint = f"create it: {self.cls.__name__}(**value)"
-        raise self.mismatch(value, hint)
+        """Check that the value is of the class or a subclass, whose other fields are left out.
+
+        Raises:
+            Refused: the value is of another class.
+        """
+        if not isinstance(value, self.cls):
+            raise self.mismatch(value, f"create it: {self.cls.__name__}(**value)" if isinstance(value, dict) else None)
 
     def _name_inside(self, around: tuple[Adapter, ...]) -> str:
         # A cut is resolved by its name, so a class around it must not have the same name.
@@ -128,39 +161,11 @@ class StructAdapter(Adapter):
         return self.label
 
 
-class DataclassAdapter(StructAdapter):
-    """Adapter of a dataclass; ``arguments`` are the values of a generic class's type variables."""
-
-    def __init__(self, cls: type, label: str, adapter_for: AdapterFor, arguments: Mapping[Any, Any]) -> None:
-        super().__init__(cls, label, adapter_for)
-        self._arguments = arguments
-
-    def load_fields(self) -> Mapping[str, Field]:
-        hints = _class_hints(self.cls)
-        if any(type(hint) is dataclasses.InitVar for hint in hints.values()):
-            raise NotSupported(
-                f"{self.label} has an InitVar, whose value is not kept",
-                hint="make it a field, or use a pydantic model",
-            )
-        return {
-            field.name: self.field(
-                field.name,
-                substituted(hints[field.name], self._arguments),
-                required=field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
-            )
-            for field in dataclasses.fields(self.cls)
-            if field.init
-        }
-
-    def field_values(self, value: Any) -> Mapping[str, Any]:
-        return {name: getattr(value, name) for name in self.fields}
-
-
 class NamedTupleAdapter(StructAdapter):
     """Adapter of a ``typing.NamedTuple``."""
 
     def load_fields(self) -> Mapping[str, Field]:
-        hints = _class_hints(self.cls)
+        hints = class_hints(self.cls)
         names: tuple[str, ...] = cast(Any, self.cls)._fields
         defaults: Mapping[str, Any] = cast(Any, self.cls)._field_defaults
         for name in names:
@@ -169,7 +174,10 @@ class NamedTupleAdapter(StructAdapter):
                     f"field '{name}' of {self.label} has no annotation",
                     hint="use typing.NamedTuple with annotated fields",
                 )
-        return {name: self.field(name, hints[name], required=name not in defaults) for name in names}
+        return {
+            name: self.field(name, hints[name], required=name not in defaults, none_default=defaults.get(name, ...) is None)
+            for name in names
+        }
 
     def field_values(self, value: Any) -> Mapping[str, Any]:
         return dict(zip(self.fields, value, strict=True))
@@ -181,7 +189,7 @@ class TypedDictAdapter(StructAdapter):
     def load_fields(self) -> Mapping[str, Field]:
         required_keys: frozenset[str] = cast(Any, self.cls).__required_keys__
         fields: dict[str, Field] = {}
-        for name, hint in _class_hints(self.cls).items():
+        for name, hint in class_hints(self.cls).items():
             # With postponed annotations, __required_keys__ ignores Required and NotRequired.
             origin = get_origin(hint)
             required = origin is Required or (origin is not NotRequired and name in required_keys)
@@ -205,7 +213,7 @@ class TypedDictAdapter(StructAdapter):
     def check_class(self, value: Any) -> None:
         if not isinstance(value, dict):
             raise self.mismatch(value)
-        check_fields(value, self.label, {name: field.required for name, field in self.fields.items()})
+        check_fields(value, self.label, self.required)
 
 
 def substituted(hint: Any, arguments: Mapping[Any, Any]) -> Any:
@@ -218,7 +226,7 @@ def substituted(hint: Any, arguments: Mapping[Any, Any]) -> Any:
     return hint[tuple(arguments.get(parameter, parameter) for parameter in parameters)]
 
 
-def _class_hints(cls: type) -> dict[str, Any]:
+def class_hints(cls: type) -> dict[str, Any]:
     """Return the annotations of the class and its bases, with texts resolved.
 
     Raises:
