@@ -68,12 +68,12 @@ def _application_errors(name: str) -> Iterator[None]:
     try:
         yield
     except FlytempError as error:
-        raise application_error(error) from error
+        raise application_error(error) from None  # the message of a cause may be too long for Temporal
     except (ApplicationError, *TRANSIENT):
         raise
     except Exception as error:
         logger.exception("the activity %s failed because of a bug of flytemp", name)
-        raise bug_failure(error) from error
+        raise bug_failure(error) from None
 
 
 def _define(declaration: Activity[A, R], method: TypedMethod[S, A, R], implementation: ActivityMethod[S]) -> ActivityMethod[S]:

@@ -73,7 +73,7 @@ class LaunchResolver:
             retry_nodes = retry.nodes if retry is not None else None
             state_pages = len(await asyncio.to_thread(self._executions.store.list, layout.closed_state))
         labels = searchable_labels(context.labels)
-        parent = context.parent
+        parent = context.parent if retry_nodes is None else None  # the node that started a retried execution has ended
         return Resolved(
             root=layout.root,
             execution=context.execution,

@@ -46,6 +46,14 @@ async def test_flytemp_error_becomes_an_application_error_with_code_and_hint() -
     assert "do it right" in caught.value.message
 
 
+async def test_failure_has_a_limited_size() -> None:
+    for error in (InputError("x" * 3_000_000, hint="y" * 3_000_000), KeyError("x" * 3_000_000)):
+        with pytest.raises(ApplicationError) as caught:
+            await Failing(error).fail({"seconds": 0})
+        assert len(caught.value.message.encode()) <= MESSAGE_BYTES
+        assert caught.value.__cause__ is None
+
+
 @pytest.mark.parametrize("error", [OSError("x"), MemoryError(), RPCError("x", RPCStatusCode.UNAVAILABLE, b"")])
 async def test_error_of_the_machine_is_repeated_by_temporal(error: Exception) -> None:
     with pytest.raises(type(error)):

@@ -21,6 +21,7 @@ from flytemp.protocol.workflow import (
     ParentMessage,
     Pause,
     Resolved,
+    RetryRequest,
     RowsMemo,
 )
 
@@ -39,7 +40,7 @@ def test_fields_with_their_default_are_omitted() -> None:
 
 
 def test_message_is_the_same_after_writing_and_reading() -> None:
-    continued = ContinuedArgument(Continuation(RESOLVED, 3, 1))
+    continued = ContinuedArgument(Continuation(RESOLVED, 3, 1, "run"))
     for message in (
         RUN_TASK,
         continued,
@@ -85,6 +86,34 @@ def test_missing_required_field_is_reported_by_name() -> None:
     with pytest.raises(CorruptData) as caught:
         TaskOutputs.from_json({"outputs": {}})
     assert "size" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (AnswerRequest, 5),
+        (AnswerRequest, {"gate": 5}),
+        (AnswerRequest, {"gate": "g", "approved": 1}),
+        (AnswerRequest, {"gate": "g", "reason": {"a": 1}}),
+        (AnswerRequest, {"gate": "g", "reason": "x" * 5_001}),
+        (AnswerRequest, {"gate": "g", "by": "\ud800"}),
+        (RetryRequest, {"nodes": 5}),
+        (RetryRequest, {"nodes": [5]}),
+        (ChildClosed, {"node": "n0", "attempt": True, "phase": "FAILED"}),
+        (ChildClosed, {"node": "n0", "attempt": 1, "phase": "FAILED", "counts": [1]}),
+        (ChildClosed, {"node": "n0", "attempt": 1, "phase": "FAILED", "error": "no"}),
+        (ParentMessage, {"pause": 5}),
+        (ExecutionSettings, {"task_queue": "q", "heartbeat_seconds": "2"}),
+        (Resolved, {**RESOLVED.to_json(), "settings": []}),
+    ],
+)
+def test_field_of_another_json_type_is_refused(kind: type[Message], data: object) -> None:
+    with pytest.raises(CorruptData):
+        kind.from_json(data)
+
+
+def test_null_stands_for_the_default_of_a_field_that_is_not_nullable() -> None:
+    assert AnswerRequest.from_json({"gate": "g", "reason": None, "approved": None}) == AnswerRequest("g")
 
 
 @pytest.mark.parametrize("kind", MESSAGES, ids=lambda kind: kind.__name__)

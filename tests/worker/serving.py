@@ -26,6 +26,7 @@ from flytemp_activities.tasks import TaskRunner
 from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.assembly import control_parts, task_parts
 from flytemp_worker.devserver import DevServer
+from flytemp_worker.workflow.received import OneArgumentRunner
 
 VERSION = "v1"
 
@@ -107,5 +108,12 @@ async def serving(client: Client, backend: Backend, **settings: Any) -> AsyncIte
     control = control_parts(executions, client.temporal, resolved)
     tasks = task_parts(TaskRunner(executions, backend, WorkflowLiveness(client.temporal)))
     activities = [*control.activities, *tasks.activities]
-    async with Worker(client.temporal, task_queue=queue, workflows=control.workflows, activities=activities):
+    runner = OneArgumentRunner()
+    async with Worker(
+        client.temporal,
+        task_queue=queue,
+        workflows=control.workflows,
+        activities=activities,
+        unsandboxed_workflow_runner=runner,
+    ):
         yield

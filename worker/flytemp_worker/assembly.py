@@ -29,6 +29,7 @@ from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.early_start_interceptor import EarlyStartInterceptor
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
 from flytemp_worker.workflow.janitor import FlytempJanitor
+from flytemp_worker.workflow.received import OneArgumentRunner
 
 CONTROL_SLOTS = 50
 WORKFLOW_SLOTS = 8
@@ -111,6 +112,7 @@ def control_worker(
         temporal,
         task_queue=task_queue,
         workflows=parts.workflows,
+        unsandboxed_workflow_runner=OneArgumentRunner(),
         activities=parts.activities,
         interceptors=interceptors,
         max_concurrent_activities=CONTROL_SLOTS,

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from temporalio.client import Client as TemporalClient
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import Interceptor
+from temporalio.worker import Interceptor, WorkerConfig
 
 from flytemp.config import Settings, load_settings
 from flytemp.store import open_store
@@ -19,6 +19,7 @@ from flytemp_activities.tasks import TaskRunner
 from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.assembly import control_parts, early_start, started, task_parts
 from flytemp_worker.serve import make_backend, resolved_settings, slots_of
+from flytemp_worker.workflow.received import OneArgumentRunner
 
 
 class FlytempPlugin(SimplePlugin):
@@ -65,3 +66,8 @@ class FlytempPlugin(SimplePlugin):
         super().__init__(
             "flytemp", workflows=control.workflows, activities=activities, interceptors=interceptors, run_context=context
         )
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        """Add the interpreter to the configuration of a worker."""
+        config["unsandboxed_workflow_runner"] = OneArgumentRunner(config.get("unsandboxed_workflow_runner"))
+        return super().configure_worker(config)

@@ -40,7 +40,7 @@ from flytemp.spec.models import Document
 from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp.temporal.connection import connect_temporal
-from flytemp.temporal.workflows import describe_workflow, unavailable
+from flytemp.temporal.workflows import describe_workflow, memo_field, unavailable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -272,8 +272,7 @@ class Client:
 
     async def _content_of(self, identifier: str) -> str | None:
         description = await describe_workflow(self.temporal, identifier)
-        memo = await description.memo() if description is not None else {}
-        content = memo.get(CONTENT_MEMO)
+        content = await memo_field(description, CONTENT_MEMO) if description is not None else None
         return content if isinstance(content, str) else None
 
     # --------------------------------------------------------------------------------- executions

@@ -14,6 +14,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter
 
+from flytemp.errors import CorruptData
 from flytemp.names import attempt_key, node_of
 from flytemp.protocol.activities import (
     LOAD_PLAN_PAGE,
@@ -149,12 +150,16 @@ class HistoryReader:
             return
         if not isinstance(argument, dict):
             return
-        # The interpreter applies the same rule: only a run with a predecessor may be given a state.
+        self.launch = argument
         if not started.continued_execution_run_id or "continued" not in argument:
-            self.launch = argument
             return
-        self.continued = ContinuedArgument.from_json(argument).continued
-        self.resolved = self.continued.resolved
+        try:
+            continued = ContinuedArgument.from_json(argument).continued
+        except CorruptData:
+            return
+        # The interpreter applies the same rule: only a run with a predecessor may be given its state.
+        if continued.first_run_id == started.first_execution_run_id:
+            self.launch, self.continued, self.resolved = None, continued, continued.resolved
 
     async def _on_scheduled(self, event: HistoryEvent) -> None:
         scheduled = event.activity_task_scheduled_event_attributes

@@ -21,7 +21,7 @@ from flytemp.protocol.workflow import CONTENT_MEMO, RETRY, WORKFLOW_TYPE, RetryR
 from flytemp.records.launch import ExecutionContext
 from flytemp.records.models import Execution, Phase
 from flytemp.records.stored import newest_record
-from flytemp.temporal.workflows import describe_workflow, unavailable
+from flytemp.temporal.workflows import describe_workflow, memo_field, unavailable
 
 if TYPE_CHECKING:
     from flytemp.client.client import Client
@@ -142,5 +142,5 @@ async def _memo(client: Client, workflow_id: str) -> dict[str, Any]:
     description = await describe_workflow(client.temporal, workflow_id)
     if description is None or description.status is WorkflowExecutionStatus.RUNNING:
         return {}
-    content = (await description.memo()).get(CONTENT_MEMO)
+    content = await memo_field(description, CONTENT_MEMO)
     return {CONTENT_MEMO: content} if isinstance(content, str) else {}

@@ -28,7 +28,7 @@ from flytemp.registry import Registry
 from flytemp.spec.graphs import all_nodes
 from flytemp.spec.models import GateSpec, WorkflowDocument
 from flytemp.store.object_store import ObjectStore
-from flytemp.temporal.workflows import unavailable
+from flytemp.temporal.workflows import memo_field, unavailable
 
 if TYPE_CHECKING:
     from flytemp.client.client import Client
@@ -74,7 +74,7 @@ async def waiting_gates(client: Client, limit: int) -> list[WaitingGate]:
     found: list[WaitingGate] = []
     try:
         async for item in client.temporal.list_workflows(query):
-            place, memo = _project_and_domain(item), (await item.memo()).get(WAITING_MEMO)
+            place, memo = _project_and_domain(item), await memo_field(item, WAITING_MEMO)
             found += [gate for gate in _waiting(item, place, memo) if _in_scope(client, gate)]
             if len(found) >= limit:
                 break
@@ -95,10 +95,11 @@ def _project_and_domain(item: WorkflowExecution) -> tuple[str, str]:
 
 def _waiting(item: WorkflowExecution, place: tuple[str, str], memo: Json) -> Iterator[WaitingGate]:
     for entry in memo if isinstance(memo, list) else []:
-        if not isinstance(entry, dict):  # anyone may start a workflow with any memo
+        if not isinstance(entry, dict):  # any client may start a workflow with any memo
             continue
         # A chunk of a large map is a workflow of its own; its entries name the execution.
-        own = entry.get("execution") or item.id
+        named = entry.get("execution")
+        own = named if isinstance(named, str) and named else item.id
         project, domain = place if own == item.id else project_and_domain(own)
         known = {"execution": execution_name(own), "project": project, "domain": domain, "workflow_id": own}
         try:

@@ -6,10 +6,14 @@ import re
 from typing import Any
 
 from flytemp.errors import InputError
+from flytemp.protocol.json_checks import check_json
 from flytemp.records.launch import LaunchOptions, ParentCall
 from flytemp.spec.bounds import MAX_COUNT, MAX_DURATION, MAX_SECONDS
 from flytemp.spec.models import Document, LaunchPlanDocument, TaskDocument, WorkflowDocument
 from flytemp.store.keys import protocol_of
+
+MAX_OPTIONS_BYTES = 64 * 1024
+"""Maximum length of the options of a launch as JSON. They are in the history of the execution and in those of its children."""
 
 _ACCOUNT = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _INHERITED_AS_DEFAULT = ("max_parallelism", "labels", "annotations")
@@ -79,7 +83,9 @@ def check_options(options: LaunchOptions) -> LaunchOptions:
     Raises:
         InputError: ``max_parallelism`` or ``timeout_seconds`` is out of bounds, ``raw_data_prefix`` is neither a URI nor an
             absolute path, or ``service_account`` cannot be the name of a Kubernetes service account.
+        LimitExceeded: the options, of which labels and annotations may be long, are too long.
     """
+    check_json(options.model_dump(mode="json", exclude_none=True), "the options of the launch", MAX_OPTIONS_BYTES)
     if options.max_parallelism is not None and not 0 <= options.max_parallelism <= MAX_COUNT:
         raise InputError(
             f"max_parallelism is {options.max_parallelism}, but must be 0 or more, and at most {MAX_COUNT}",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from enum import Enum
-from types import UnionType
-from typing import Any, Generic, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, get_type_hints
 
 from flytemp.errors import CorruptData
+from flytemp.protocol.field_readers import Reader, WrongJson, accepts_null, reader_of
 
 Json: TypeAlias = Any
 """A JSON value: None, bool, int, float, str, list or dict with text keys."""
@@ -36,35 +36,57 @@ class Message:
     def to_json(self) -> dict[str, Json]:
         """Return the message as JSON without the fields that have their default."""
         data: dict[str, Json] = {}
-        for name, default, _ in _fields(type(self)):
-            value = getattr(self, name)
-            if value is not default and value != default:
-                data[name] = value.to_json() if isinstance(value, Message) else value
+        for field in _fields(type(self)):
+            value = getattr(self, field.name)
+            if value is not field.default and value != field.default:
+                data[field.name] = value.to_json() if isinstance(value, Message) else value
         return data
 
     @classmethod
-    def from_json(cls: type[M], data: Mapping[str, Json]) -> M:
+    def from_json(cls: type[M], data: Json) -> M:
         """Return the message that ``data`` holds. Unknown fields are ignored: a newer version may have written them.
 
+        Null stands for the default of a field that has a default and is not nullable.
+
         Raises:
-            CorruptData: a field without a default is missing.
+            CorruptData: ``data`` is not an object, lacks a field without a default, or has a field of another JSON type.
         """
-        known = {
-            name: data[name] if read is None or data[name] is None else read(data[name])
-            for name, _, read in _fields(cls)
-            if name in data
-        }
-        try:
-            return cls(**known)
-        except TypeError as error:
-            missing = [name for name, default, _ in _fields(cls) if default is MISSING and name not in data]
-            raise CorruptData(
-                f"{cls.__name__} lacks required fields: {', '.join(missing)}", hint="run all workers with the same version"
-            ) from error
+        if not isinstance(data, Mapping):
+            raise _corrupt(f"{cls.__name__} must be a JSON object")
+        known: dict[str, Any] = {}
+        missing: list[str] = []
+        for field in _fields(cls):
+            value = data.get(field.name)
+            if field.name not in data or (value is None and not field.is_nullable and field.default is not MISSING):
+                if field.default is MISSING:
+                    missing.append(field.name)
+            elif value is None and field.is_nullable:
+                known[field.name] = None
+            else:
+                known[field.name] = _read_field(cls, field, value)
+        if missing:
+            raise _corrupt(f"{cls.__name__} lacks required fields: {', '.join(missing)}")
+        return cls(**known)
 
 
-_Field: TypeAlias = tuple[str, Any, Callable[[Any], Any] | None]
-"""Name, default (or ``MISSING``) and reader of a field. The reader converts JSON other than null; None keeps the JSON."""
+def _read_field(cls: type[Message], field: _Field, value: Json) -> Any:
+    try:
+        return field.read(value)
+    except WrongJson as error:
+        raise _corrupt(f"{cls.__name__}.{field.name} must be {error}") from error
+
+
+def _corrupt(problem: str) -> CorruptData:
+    return CorruptData(problem, hint="run all workers with the same version")
+
+
+class _Field(NamedTuple):
+    """A field of a message class. ``default`` is ``MISSING`` if the field is required."""
+
+    name: str
+    default: Any
+    read: Reader
+    is_nullable: bool
 
 
 _known_fields: dict[type[Message], tuple[_Field, ...]] = {}
@@ -77,22 +99,13 @@ def _fields(cls: type[Message]) -> tuple[_Field, ...]:
 
 
 def _inspect(cls: type[Message]) -> tuple[_Field, ...]:
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls, include_extras=True)
     found: list[_Field] = []
     for field in fields(cls):  # type: ignore[arg-type]  # every subclass is a dataclass
         default = field.default if field.default_factory is MISSING else field.default_factory()
-        found.append((field.name, default, _reader(hints[field.name])))
+        hint = hints[field.name]
+        found.append(_Field(field.name, default, reader_of(hint), accepts_null(hint)))
     return tuple(found)
-
-
-def _reader(hint: Any) -> Callable[[Any], Any] | None:
-    variants = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    for variant in variants:
-        if isinstance(variant, type) and issubclass(variant, Message):
-            return variant.from_json
-        if get_origin(variant) is tuple:
-            return tuple
-    return None
 
 
 A = TypeVar("A", bound=Message)

@@ -6,7 +6,9 @@ The public input of ``FlytempWorkflow`` is `flytemp.records.launch.LaunchRequest
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Annotated, TypeAlias
 
+from flytemp.protocol.field_readers import MaxLength
 from flytemp.protocol.message import UNSET, Json, Message, Signal, Unset, Update
 
 WORKFLOW_TYPE = "FlytempWorkflow"
@@ -20,6 +22,15 @@ JANITOR_WORKFLOW_TYPE = "FlytempJanitor"
 
 DEFAULT_TASK_QUEUE = "flytemp"
 """The task queue of executions unless the settings name another."""
+
+Requester: TypeAlias = Annotated[str, MaxLength(500)]
+"""The user who sends a request, as the client names the user."""
+
+Reason: TypeAlias = Annotated[str, MaxLength(5_000)]
+"""The user's reason for a request."""
+
+GateName: TypeAlias = Annotated[str, MaxLength(1_000)]
+"""The name of a gate, or the path of its node."""
 
 # --------------------------------------------------------------------------------- what `resolve` decided
 
@@ -107,8 +118,8 @@ class Resolved(Message):
 class Pause(Message):
     """A pause of an execution: the user who requested it, and the user's reason."""
 
-    by: str = ""
-    reason: str = ""
+    by: Requester = ""
+    reason: Reason = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +129,8 @@ class ChunkArgument(Message):
     ``parent`` is the id of the workflow that started the chunk, ``execution_id`` that of the execution. ``node``, ``source``,
     ``graph`` and ``local`` identify the map node; ``name`` is the chunk's name in the store; ``chunk`` is its number, counted
     from 0. ``width`` is the number of slots allocated to the chunk. ``given`` are closed values of the map's inputs.
-    ``most_failures`` is the number of failed items that the map tolerates. ``base`` is added to the attempt numbers of the
-    chunk's calls. ``answers`` are the answers to gates so far, and ``paused`` is the pause in effect.
+    ``max_failures`` is the number of failed items that the map tolerates. ``attempts_before`` is added to the attempt numbers of
+    the chunk's calls. ``answers`` are the answers to gates so far, and ``paused`` is the pause in effect.
     ``epoch`` is that of `flytemp.protocol.activities.RunTaskArgument`.
     """
 
@@ -136,10 +147,10 @@ class ChunkArgument(Message):
     count: int
     width: int
     given: dict[str, Json]
-    most_failures: int
-    base: int = 0
+    max_failures: int
+    attempts_before: int = 0
     answers: dict[str, Json] = field(default_factory=dict)
-    paused: dict[str, Json] | None = None
+    paused: Pause | None = None
     epoch: str = ""
 
 
@@ -148,11 +159,13 @@ class Continuation(Message):
     """The state that a run passes to the run that continues it as new.
 
     ``generation`` counts continue-as-new and manual retries; the engine's state is saved under it in ``pages`` pages.
+    ``first_run_id`` is the first run id of the workflow.
     """
 
     resolved: Resolved
     generation: int
     pages: int
+    first_run_id: str
     chunk: ChunkArgument | None = None
 
 
@@ -179,18 +192,18 @@ class ChunkStart(Message):
 class AnswerRequest(Message):
     """An answer to a gate: exactly one of ``value`` and ``approved``. ``gate`` is a gate's name or a node path."""
 
-    gate: Json = None
+    gate: GateName
     value: Json | Unset = UNSET
-    approved: Json | Unset = UNSET
-    reason: str = ""
-    by: str = ""
+    approved: bool | Unset = UNSET
+    reason: Reason = ""
+    by: Requester = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequest(Message):
     """The end of a pause, and the user who requested it."""
 
-    by: str = ""
+    by: Requester = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +211,7 @@ class RetryRequest(Message):
     """Nodes to retry by node path; all that failed if ``nodes`` is empty. ``by`` is the user who requested it."""
 
     nodes: list[str] = field(default_factory=list)
-    by: str = ""
+    by: Requester = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +252,7 @@ class ChildClosed(Message):
     outputs_uri: str | None = None
     size: int = 0
     error: dict[str, Json] | None = None
-    counts: tuple[int, ...] = (0, 0)
+    counts: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,13 +266,22 @@ class SlotsReleased(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class GateAnswer(Message):
+    """An answer to a gate: exactly one of ``value`` and ``approved``. ``at`` is a time in milliseconds since the epoch."""
+
+    gate: GateName
+    at: int
+    by: Requester = ""
+    value: Json | Unset = UNSET
+    approved: bool | Unset = UNSET
+    reason: Reason = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ParentMessage(Message):
-    """From a parent to a chunk: exactly one of the fields.
+    """From a parent to a chunk: exactly one of the fields. ``width`` is the new number of slots."""
 
-    ``answer`` is an answer to a gate, with the gate's name or path under "gate". ``width`` is the new number of slots.
-    """
-
-    answer: dict[str, Json] | None = None
+    answer: GateAnswer | None = None
     pause: Pause | None = None
     resume: ResumeRequest | None = None
     width: int | None = None

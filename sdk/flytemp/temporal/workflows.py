@@ -6,10 +6,12 @@ import asyncio
 
 from temporalio import exceptions
 from temporalio.client import Client as TemporalClient
-from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.client import WorkflowExecution, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from flytemp.errors import TemporalUnavailable
+from flytemp.protocol.message import Json
 from flytemp.records.models import Phase
 
 _PHASES = {
@@ -54,6 +56,20 @@ async def describe_workflow(temporal: TemporalClient, workflow_id: str) -> Workf
         if error.status == RPCStatusCode.NOT_FOUND:
             return None
         raise unavailable(error) from error
+
+
+async def memo_field(execution: WorkflowExecution, key: str) -> Json:
+    """Return a field of a workflow's memo; None if it is missing or cannot be decoded.
+
+    Any client may start a workflow with any memo, so the other fields are not decoded.
+    """
+    payload = execution.raw_info.memo.fields.get(key)
+    if payload is None:
+        return None
+    try:
+        return (await execution.data_converter.decode([payload]))[0]
+    except (ApplicationError, KeyError, RuntimeError, TypeError, ValueError):
+        return None
 
 
 def unavailable(error: RPCError) -> TemporalUnavailable:

@@ -79,7 +79,7 @@ def test_the_innermost_failure_is_the_error() -> None:
 def reader_of(pages: int, state_pages: int = 0) -> HistoryReader:
     reader = HistoryReader(DataConverter.default)
     reader.resolved = Resolved(LAYOUT.root, "e", "p", "d", "w", "v", ExecutionSettings("q"), pages, inputs={})
-    reader.continued = Continuation(reader.resolved, 1, state_pages) if state_pages else None
+    reader.continued = Continuation(reader.resolved, 1, state_pages, "run") if state_pages else None
     return reader
 
 

@@ -175,7 +175,7 @@ def test_a_try_that_is_scheduled_again_keeps_its_start() -> None:
 def test_events_of_a_run_override_the_state_it_began_with() -> None:
     reader = begun()
     assert reader.resolved is not None
-    reader.continued = Continuation(reader.resolved, 1, 1)
+    reader.continued = Continuation(reader.resolved, 1, 1, "run")
     started(reader, 50, attempt=2)
     assert reader.lacks_state
     rows = [{"id": "n0", "phase": "RUNNING", "attempt": 1}, {"id": "n1", "phase": "SUCCEEDED"}]

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import Payload
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.client import WorkflowExecutionStatus
+from temporalio.converter import DataConverter
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -23,11 +26,12 @@ from tests import small
 
 class Description:
     def __init__(self, memo: dict[str, Any]) -> None:
-        self._memo = memo
+        self.raw_info = WorkflowExecutionInfo()
+        self.data_converter = DataConverter.default
+        for key, value in memo.items():
+            payload = value if isinstance(value, Payload) else self.data_converter.payload_converter.to_payload(value)
+            self.raw_info.memo.fields[key].CopyFrom(payload)
         self.status = WorkflowExecutionStatus.RUNNING
-
-    async def memo(self) -> dict[str, Any]:
-        return self._memo
 
 
 class Handle:
@@ -134,9 +138,10 @@ async def test_a_name_taken_by_another_program_is_a_conflict(client: Client, tem
     temporal.memos["ex:default:development:n"] = {}
     with pytest.raises(AlreadyExists):
         await client.launch("diamond", name="n")
-    temporal.memos["ex:default:development:n"] = {CONTENT_MEMO: 5}
-    with pytest.raises(AlreadyExists):
-        await client.launch("diamond", name="n")
+    for content in (5, Payload(metadata={"encoding": b"binary/encrypted"})):
+        temporal.memos["ex:default:development:n"] = {CONTENT_MEMO: content}
+        with pytest.raises(AlreadyExists):
+            await client.launch("diamond", name="n")
 
 
 @pytest.mark.parametrize(("x", "same"), [(3, True), (4, False)])

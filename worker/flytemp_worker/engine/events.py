@@ -28,7 +28,7 @@ from flytemp_worker.engine.phases import FINAL, IllegalMove, NodePhase
 P = NodePhase
 
 
-def _node_of(engine: Engine, event: TaskEvent | TimerFired | IOCompleted | ChildClosed | SlotsReleased) -> Node:
+def _node_of(engine: Engine, event: TaskEvent | TimerFired | IOCompleted) -> Node:
     node = engine.by_path.get(event.node)
     if node is None:
         raise IllegalMove(event.node, f"{type(event).__name__} for a node that was never opened")
@@ -40,14 +40,25 @@ def _on_task(engine: Engine, event: TaskEvent) -> None:
     node.handler.on_task(engine, node, event)
 
 
+def expects(engine: Engine, event: ChildClosed | SlotsReleased) -> bool:
+    """Return True if a node has the child that the event is about, and the child may send the event now.
+
+    Other events are ignored: the end of a child is reported twice, and any Temporal client can send the signal.
+    """
+    node = engine.by_path.get(event.node)
+    return node is not None and node.handler.expects(engine, node, event)
+
+
 def _on_child_closed(engine: Engine, event: ChildClosed) -> None:
-    node = _node_of(engine, event)
-    node.handler.on_child_closed(engine, node, event)
+    if expects(engine, event):
+        node = engine.by_path[event.node]
+        node.handler.on_child_closed(engine, node, event)
 
 
 def _on_slots_released(engine: Engine, event: SlotsReleased) -> None:
-    node = _node_of(engine, event)
-    node.handler.on_slots_released(engine, node, event)
+    if expects(engine, event):
+        node = engine.by_path[event.node]
+        node.handler.on_slots_released(engine, node, event)
 
 
 def _on_io(engine: Engine, event: IOCompleted) -> None:
@@ -113,7 +124,7 @@ def _on_pause(engine: Engine, event: PauseRequested) -> None:
 
 
 def _on_resume(engine: Engine, event: ResumeRequested) -> None:
-    if engine.paused is not None and not engine.finished:
+    if not engine.finished:  # a chunk may be paused by a signal that this engine did not send
         engine.paused = None
         engine.emit(BroadcastToChunks({"resume": {"by": event.by}}))
 

@@ -71,10 +71,16 @@ class NodeHandler:
     def on_task(self, engine: Engine, node: Node, event: TaskEvent) -> None:
         raise IllegalMove(node.path, f"{type(event).__name__} for a {node.kind}")
 
+    def expects(self, engine: Engine, node: Node, event: ChildClosed | SlotsReleased) -> bool:
+        """Return True if the node has the child that the event is about, and the child may send the event now."""
+        return False
+
     def on_child_closed(self, engine: Engine, node: Node, event: ChildClosed) -> None:
+        """Handle the end of a child that the node `expects`."""
         raise IllegalMove(node.path, f"ChildClosed for a {node.kind}")
 
     def on_slots_released(self, engine: Engine, node: Node, event: SlotsReleased) -> None:
+        """Handle that a chunk, which the node `expects`, needs fewer slots."""
         raise IllegalMove(node.path, f"SlotsReleased for a {node.kind}")
 
     # -------------------------------------------------------------------------- the graph in a node

@@ -83,6 +83,8 @@ class BindingResolver:
         state = node.state
         if state.outputs is None or (self.by_reference and state.is_stored and state.size > REFERENCE_BYTES):
             return state.reference(node, var, path)
+        if var not in state.outputs:  # a foreign program may have reported the outputs of a child execution
+            raise InputError(f"node {node.path} has no output {var!r}")
         self.size += state.size
         return form.literal(value_at(state.outputs[var], path) if path else state.outputs[var])
 

@@ -11,7 +11,7 @@ from flytemp.spec.bindings import Closed, literals_in, object_output
 from flytemp_worker.engine.errors import make_error
 from flytemp_worker.engine.handlers import NodeHandler, P
 from flytemp_worker.engine.machine import Engine
-from flytemp_worker.engine.messages import CancelChild, ChildClosed, IOCompleted, StartChild
+from flytemp_worker.engine.messages import CancelChild, ChildClosed, IOCompleted, SlotsReleased, StartChild
 from flytemp_worker.engine.nodes import Attempt, Node
 from flytemp_worker.engine.values import close
 
@@ -95,9 +95,11 @@ class LaunchPlanHandler(NodeHandler):
         else:  # a running child needs its inputs no more
             self._launch(engine, node, (literals_in(_inputs(node)) or {}) if state.inputs_inline else {})
 
+    def expects(self, engine: Engine, node: Node, event: ChildClosed | SlotsReleased) -> bool:
+        is_current = (event.chunk, event.attempt) == (EXECUTION, node.attempt) and _state(node).launched
+        return isinstance(event, ChildClosed) and is_current and node.phase in (P.RUNNING, P.CANCELLING)
+
     def on_child_closed(self, engine: Engine, node: Node, event: ChildClosed) -> None:
-        if event.attempt != node.attempt or node.phase not in (P.RUNNING, P.CANCELLING):
-            return  # reported twice: by the child and by Temporal
         engine.capacity.launched -= 1
         if event.phase == "SUCCEEDED":
             state = _state(node)

@@ -160,9 +160,7 @@ def resume(engine: Engine, node: Node) -> None:
 
 def on_closed(engine: Engine, node: Node, event: ChildClosed) -> None:
     """Handle the end of a chunk. A lost one is started again; the results that its calls committed are kept."""
-    chunk = _running(node, event)
-    if chunk is None:
-        return  # reported twice: by the chunk and by Temporal
+    chunk = state_of(node).chunks[event.chunk]
     engine.capacity.allocated -= chunk.width
     chunk.width, chunk.all_started = 0, False
     lost = chunk.attempt - _first_attempt(node) + 1
@@ -180,9 +178,7 @@ def on_closed(engine: Engine, node: Node, event: ChildClosed) -> None:
 
 def on_slots_released(engine: Engine, node: Node, event: SlotsReleased) -> None:
     """Handle that all calls of a chunk have started."""
-    chunk = _running(node, event)
-    if chunk is None:
-        return
+    chunk = state_of(node).chunks[event.chunk]
     chunk.all_started = True
     if event.width < chunk.width:
         engine.capacity.allocated -= chunk.width - event.width
@@ -190,11 +186,17 @@ def on_slots_released(engine: Engine, node: Node, event: SlotsReleased) -> None:
     concurrency_budget.increase(engine, node)
 
 
-def _running(node: Node, event: ChildClosed | SlotsReleased) -> Chunk | None:
-    """Return the chunk of an event, if that attempt of it runs."""
+def expects(engine: Engine, node: Node, event: ChildClosed | SlotsReleased) -> bool:
+    """Return True if the chunk of an event runs, in that attempt, and can have as many calls as the event says."""
     chunks = state_of(node).chunks
-    chunk = chunks[event.chunk] if event.chunk < len(chunks) else None
-    return chunk if chunk is not None and (chunk.attempt, chunk.phase) == (event.attempt, "RUNNING") else None
+    if not 0 <= event.chunk < len(chunks):
+        return False
+    chunk = chunks[event.chunk]
+    if (chunk.attempt, chunk.phase) != (event.attempt, "RUNNING"):
+        return False
+    if isinstance(event, SlotsReleased):
+        return event.width >= 0
+    return min(event.counts) >= 0 and sum(event.counts) <= _count(engine, node, event.chunk)
 
 
 def _judge(engine: Engine, node: Node, event: ChildClosed) -> None:

@@ -112,6 +112,9 @@ class MapHandler(NodeHandler):
         else:
             super().resume(engine, node)
 
+    def expects(self, engine: Engine, node: Node, event: ChildClosed | SlotsReleased) -> bool:
+        return map_chunks.expects(engine, node, event)
+
     def on_child_closed(self, engine: Engine, node: Node, event: ChildClosed) -> None:
         map_chunks.on_closed(engine, node, event)
 

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlreadyStartedError
@@ -27,15 +27,15 @@ from flytemp.protocol.workflow import (
     WORKFLOW_TYPE,
     ChunkArgument,
     ChunkStart,
+    GateAnswer,
     ParentMessage,
     Pause,
     Resolved,
     ResumeRequest,
 )
-from flytemp.protocol.workflow import ChildClosed as ChildClosedMessage
 from flytemp.records.launch import LaunchOptions, LaunchRequest, ParentCall
 from flytemp.temporal.workflows import phase_of_failure
-from flytemp_worker.engine.errors import Error, make_error
+from flytemp_worker.engine.errors import make_error
 from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.messages import (
     BroadcastToChunks,
@@ -131,10 +131,10 @@ class ChildWorkflows:
             count=command.count,
             width=command.width,
             given=command.given,
-            most_failures=command.max_failures,
-            base=command.attempts_before,
+            max_failures=command.max_failures,
+            attempts_before=command.attempts_before,
             answers=engine.answers,
-            paused=engine.paused,
+            paused=Pause(engine.paused["by"], engine.paused["reason"]) if engine.paused is not None else None,
             epoch=engine.epoch,
         )
         argument = ChunkStart(self._resolved.for_chunk(), chunk).to_json()
@@ -182,22 +182,12 @@ class ChildWorkflows:
         error = make_error("ChildEnded", f"{self._ids[key]} ended: {reason}")
         self._enqueue(ChildClosed(node, chunk, attempt, "LOST" if chunk != NO_CHUNK else phase, error=error))
 
-    def on_closed(self, message: ChildClosedMessage) -> None:
-        """Process the signal of a child that it has closed."""
-        key = (message.node, message.chunk, message.attempt)
+    def on_closed(self, event: ChildClosed) -> None:
+        """Process the report of a child that it has closed, so that Temporal's report has no effect."""
+        key = (event.node, event.chunk, event.attempt)
         self._unwatched.discard(key)
         self._ids.pop(key, None)
-        succeeded, failed = message.counts
-        closed = ChildClosed(
-            *key,
-            message.phase,
-            message.outputs,
-            message.outputs_uri,
-            message.size,
-            cast(Error | None, message.error),
-            (succeeded, failed),
-        )
-        self._enqueue(closed)
+        self._enqueue(event)
 
     def cancel(self, command: CancelChild) -> None:
         """Request the cancellation of a child."""
@@ -266,7 +256,7 @@ def chunk_id(parent: str, node: str, chunk: int, attempt: int) -> str:
 
 def _parent_message(message: dict[str, Json]) -> ParentMessage:
     if "answer" in message:
-        return ParentMessage(answer=message["answer"])
+        return ParentMessage(answer=GateAnswer.from_json(message["answer"]))
     if "pause" in message:
         return ParentMessage(pause=Pause.from_json(message["pause"]))
     return ParentMessage(resume=ResumeRequest.from_json(message["resume"]))

@@ -39,7 +39,8 @@ async def continue_as_new(runner: WorkflowRunner) -> None:
             await workflow.wait_condition(workflow.all_handlers_finished)
         if not has_unsaved_events(runner):
             chunk = replace(runner.chunk, width=runner.slots) if runner.chunk is not None else None
-            continued = Continuation(replace(runner.resolved, plan=None), generation, pages, chunk)
+            first_run_id = workflow.info().first_execution_run_id
+            continued = Continuation(replace(runner.resolved, plan=None), generation, pages, first_run_id, chunk)
             workflow.continue_as_new(ContinuedArgument(continued).to_json())
     engine.holding = False
 

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from pydantic import TypeAdapter
+from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from flytemp.errors import AlreadyExists, FlytempError, InputError, NotFound, TypeMismatch
+from flytemp.errors import AlreadyExists, FlytempBug, FlytempError, InputError, LimitExceeded, NotFound, TypeMismatch
 from flytemp.literals.allowed_uris import AllowedUris
 from flytemp.literals.check import check_external
 from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.literals.types import Json, LiteralType
 from flytemp.protocol.message import UNSET
 from flytemp.protocol.workflow import AnswerRequest
+from flytemp_activities.application_errors import bounded
+from flytemp_activities.executions import inline_bytes
 from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.plan import GraphPlan, NodePlan
 
 _TYPES: TypeAdapter[LiteralType] = TypeAdapter(LiteralType)
+
+MAX_REASON_BYTES = 40_000
+"""Maximum length of the JSON of an answer beside its value: the gate, the user and the reason, with escaped characters."""
+
+MAX_ANSWERS_BYTES = 1_000_000
+"""Maximum length of the JSON of all answers of an execution."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,12 +38,17 @@ def as_application_error(check: Callable[P, R], *args: P.args, **kwargs: P.kwarg
 
     Raises:
         ApplicationError: for a `FlytempError`. It is not retryable; its type is the error's code, and its detail the hint.
+            Another exception of a check is also one, because it would block the workflow task.
     """
     try:
         return check(*args, **kwargs)
     except FlytempError as error:
-        hint = [error.hint] if error.hint else []
-        raise ApplicationError(error.message, *hint, type=error.code, non_retryable=True) from error
+        hint = [bounded(error.hint)] if error.hint else []
+        raise ApplicationError(bounded(error.message), *hint, type=error.code, non_retryable=True) from None
+    except Exception as error:  # noqa: BLE001 - it would block the workflow task
+        workflow.logger.exception("a request cannot be checked")
+        message = bounded(f"the request cannot be checked: {type(error).__name__}: {error}")
+        raise ApplicationError(message, type=FlytempBug.code, non_retryable=True) from None
 
 
 def gate_conversion(allowed: AllowedUris) -> Callable[[dict[str, Any], Json], Json]:
@@ -58,19 +72,20 @@ def check_answer(engine: Engine, request: AnswerRequest) -> None:
     """Check an answer against the gates of the execution.
 
     Raises:
-        InputError: the request has not exactly one of value and approval, or its value is too long or names a URI that is not
-            allowed.
+        InputError: the request has not exactly one of value and approval, or its value names a URI that is not allowed.
+        LimitExceeded: the value, or the sum of the answers to the execution, is too long.
         NotFound: the execution has no such gate.
         TypeMismatch: the gate needs the other kind of answer, or a value of another type.
         AlreadyExists: the gate has an answer.
     """
     gate = request.gate
-    if not isinstance(gate, str) or not gate or (request.value is UNSET) == (request.approved is UNSET):
+    if not gate or (request.value is UNSET) == (request.approved is UNSET):
         hint = 'for instance {"gate": "release", "approved": true} or {"gate": "threshold", "value": 3}'
         raise InputError("an answer needs a gate and either a value or an approval", hint=hint)
     known = _gates(engine, gate)
     if not known:
         if _may_appear(engine):
+            _check_size(engine, request)
             return
         names = sorted({plan["name"] for plan in _all_gates(engine)})
         children = "; its child executions have their own" if any(n.kind == "launch_plan" for n in engine.nodes()) else ""
@@ -80,12 +95,27 @@ def check_answer(engine: Engine, request: AnswerRequest) -> None:
         if wanted == "approve":
             raise TypeMismatch(f"the gate {gate!r} needs a value, not an approval", hint="use set-input")
         raise TypeMismatch(f"the gate {gate!r} needs an approval, not a value", hint="use approve or reject")
-    if wanted == "approve" and not isinstance(request.approved, bool):
-        raise TypeMismatch("approved must be true or false", hint="in JSON, without quotes")
     if _is_answered(engine, gate):
         raise AlreadyExists(f"the gate {gate!r} already has an answer", hint="flytemp get execution shows the answer")
     if wanted == "input":
         checked_value(engine, request)
+    _check_size(engine, request)
+
+
+def _check_size(engine: Engine, request: AnswerRequest) -> None:
+    """Check the size of all answers: each chunk of a map gets them in its argument, for which Temporal's limit is 2 MiB."""
+    size = inline_bytes(request.to_json())
+    if size > INLINE_BYTES + MAX_REASON_BYTES:
+        _refuse_length(INLINE_BYTES)
+    if inline_bytes(engine.answers) + size > MAX_ANSWERS_BYTES:
+        raise LimitExceeded(
+            f"the answers to the gates of the execution measure more than {MAX_ANSWERS_BYTES} bytes",
+            hint="write large values to files and pass their URIs as FlyteFile",
+        )
+
+
+def _refuse_length(limit: int) -> NoReturn:
+    raise LimitExceeded(f"the value is longer than {limit} bytes", hint="write it to a file and pass its URI as a FlyteFile")
 
 
 def _is_answered(engine: Engine, gate: str) -> bool:
@@ -100,14 +130,13 @@ def checked_value(engine: Engine, request: AnswerRequest) -> Json:
     """Return the value of an answer as a literal of the gate's type, unchanged if the gate does not exist yet.
 
     Raises:
-        InputError: the value is too long, or names a URI that is not allowed.
+        LimitExceeded: the value is too long.
+        InputError: the value names a URI that is not allowed.
         TypeMismatch: the value has another type.
     """
     value = request.value
-    if len(repr(value)) > INLINE_BYTES:
-        raise InputError(
-            f"the value is longer than {INLINE_BYTES} bytes", hint="write it to a file and pass its URI as a FlyteFile"
-        )
+    if inline_bytes(value) > INLINE_BYTES:
+        _refuse_length(INLINE_BYTES)
     for gate in _gates(engine, request.gate):
         if gate["kind"] == "input":
             value = engine.convert(gate, value)

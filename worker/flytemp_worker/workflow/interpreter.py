@@ -1,7 +1,8 @@
 """Temporal workflow types: ``FlytempWorkflow`` runs every spec, and ``FlytempMapPart`` runs a chunk of a large map.
 
-The classes decode what Temporal delivers and pass it on. `flytemp_worker.workflow.execution` runs an execution or a chunk, and
-`flytemp_worker.workflow.message_handlers` handles updates and signals.
+The classes receive inputs, updates and signals, which `flytemp_worker.workflow.received` checks.
+`flytemp_worker.workflow.execution` runs an execution or a chunk, and `flytemp_worker.workflow.message_handlers` handles updates
+and signals. The handlers accept any number of arguments, because a handler that the SDK cannot call blocks the workflow.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from temporalio import workflow
-from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
@@ -17,9 +17,8 @@ from flytemp.protocol import workflow as protocol
 from flytemp.protocol.activities import RESOLVE, ResolveArgument
 from flytemp_worker.workflow import activity_calls, execution
 from flytemp_worker.workflow.message_handlers import MessageHandlers
+from flytemp_worker.workflow.received import NO_INPUT, read_input, read_signal, read_update, refused_input, workflow_input
 from flytemp_worker.workflow.reset_epoch import ResetEpoch
-
-_NO_INPUT = RawValue(Payload())
 
 
 @workflow.defn(name=protocol.WORKFLOW_TYPE, sandboxed=False)
@@ -31,49 +30,58 @@ class FlytempWorkflow:
         self._reset = ResetEpoch()
 
     @workflow.run
-    async def run(self, launch: RawValue = _NO_INPUT) -> dict[str, Any]:
-        data = _decoded(launch)
-        # Only a run with a predecessor may be given a state: a launch is always resolved.
-        if workflow.info().continued_run_id and "continued" in data:
-            continued = protocol.ContinuedArgument.from_json(data).continued
+    async def run(self, launch: RawValue = NO_INPUT) -> dict[str, Any]:
+        data = _launch(launch)
+        if "continued" in data and workflow.info().continued_run_id:
+            continued = read_input(protocol.ContinuedArgument, data).continued
+            _check_predecessor(continued)
             return await execution.continue_run(continued, self._handlers, self._reset)
+        _check_parent(data.get("parent"))
         return await execution.run(await _resolve(data), None, self._handlers, self._reset)
 
     @workflow.update(name=protocol.ANSWER.name)
-    async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        answered = await self._handlers.answer(protocol.AnswerRequest.from_json(request))
+    async def answer(self, *arguments: Any) -> dict[str, Any]:
+        answered = await self._handlers.answer(read_update(protocol.ANSWER, arguments))
         return answered.to_json()
 
     @answer.validator
-    def _check_answer(self, request: dict[str, Any]) -> None:
-        self._handlers.check_answer(protocol.AnswerRequest.from_json(request))
+    def _check_answer(self, *arguments: Any) -> None:
+        self._handlers.check_answer(read_update(protocol.ANSWER, arguments))
 
     @workflow.update(name=protocol.PAUSE.name)
-    async def pause(self, request: dict[str, Any]) -> dict[str, Any]:
-        await self._handlers.pause(protocol.Pause.from_json(request))
+    async def pause(self, *arguments: Any) -> dict[str, Any]:
+        await self._handlers.pause(read_update(protocol.PAUSE, arguments))
         return {}
+
+    @pause.validator
+    def _check_pause(self, *arguments: Any) -> None:
+        read_update(protocol.PAUSE, arguments)
 
     @workflow.update(name=protocol.RESUME.name)
-    async def resume(self, request: dict[str, Any]) -> dict[str, Any]:
-        await self._handlers.resume(protocol.ResumeRequest.from_json(request))
+    async def resume(self, *arguments: Any) -> dict[str, Any]:
+        await self._handlers.resume(read_update(protocol.RESUME, arguments))
         return {}
 
+    @resume.validator
+    def _check_resume(self, *arguments: Any) -> None:
+        read_update(protocol.RESUME, arguments)
+
     @workflow.update(name=protocol.RETRY.name)
-    async def retry(self, request: dict[str, Any]) -> dict[str, Any]:
-        retried = await self._handlers.retry(protocol.RetryRequest.from_json(request))
+    async def retry(self, *arguments: Any) -> dict[str, Any]:
+        retried = await self._handlers.retry(read_update(protocol.RETRY, arguments))
         return retried.to_json()
 
     @retry.validator
-    def _check_retry(self, request: dict[str, Any]) -> None:
-        self._handlers.check_retry(protocol.RetryRequest.from_json(request))
+    def _check_retry(self, *arguments: Any) -> None:
+        self._handlers.check_retry(read_update(protocol.RETRY, arguments))
 
     @workflow.signal(name=protocol.CHILD_CLOSED.name)
-    def child_closed(self, message: dict[str, Any]) -> None:
-        self._handlers.child_closed(protocol.ChildClosed.from_json(message))
+    def child_closed(self, *arguments: Any) -> None:
+        self._handlers.child_closed(read_signal(protocol.CHILD_CLOSED, arguments))
 
     @workflow.signal(name=protocol.SLOTS_RELEASED.name)
-    def slots_released(self, message: dict[str, Any]) -> None:
-        self._handlers.slots_released(protocol.SlotsReleased.from_json(message))
+    def slots_released(self, *arguments: Any) -> None:
+        self._handlers.slots_released(read_signal(protocol.SLOTS_RELEASED, arguments))
 
 
 @workflow.defn(name=protocol.CHUNK_WORKFLOW_TYPE, sandboxed=False)
@@ -85,43 +93,59 @@ class FlytempMapPart:
         self._reset = ResetEpoch()
 
     @workflow.run
-    async def run(self, argument: dict[str, Any]) -> dict[str, Any]:
-        start = protocol.ChunkStart.from_json(argument)
+    async def run(self, argument: RawValue = NO_INPUT) -> dict[str, Any]:
+        start = read_input(protocol.ChunkStart, workflow_input(argument))
         if start.continued is not None:
+            _check_predecessor(start.continued)
             return await execution.continue_run(start.continued, self._handlers, self._reset)
-        assert start.resolved is not None
+        if start.resolved is None or start.chunk is None:
+            raise refused_input(f"{protocol.CHUNK_WORKFLOW_TYPE} is started by {protocol.WORKFLOW_TYPE} only")
+        _check_is_parent(start.chunk.parent)
         return await execution.run(start.resolved, start.chunk, self._handlers, self._reset)
 
     @workflow.signal(name=protocol.PARENT_MESSAGE.name)
-    def parent_message(self, message: dict[str, Any]) -> None:
-        self._handlers.parent_message(protocol.ParentMessage.from_json(message))
+    def parent_message(self, *arguments: Any) -> None:
+        self._handlers.parent_message(read_signal(protocol.PARENT_MESSAGE, arguments))
 
     @workflow.signal(name=protocol.CHILD_CLOSED.name)
-    def child_closed(self, message: dict[str, Any]) -> None:
-        self._handlers.child_closed(protocol.ChildClosed.from_json(message))
+    def child_closed(self, *arguments: Any) -> None:
+        self._handlers.child_closed(read_signal(protocol.CHILD_CLOSED, arguments))
 
     @workflow.signal(name=protocol.SLOTS_RELEASED.name)
-    def slots_released(self, message: dict[str, Any]) -> None:
-        self._handlers.slots_released(protocol.SlotsReleased.from_json(message))
+    def slots_released(self, *arguments: Any) -> None:
+        self._handlers.slots_released(read_signal(protocol.SLOTS_RELEASED, arguments))
 
 
-def _decoded(launch: RawValue) -> dict[str, Any]:
+def _launch(argument: RawValue) -> dict[str, Any]:
     """Return the launch as JSON. An unreadable launch fails the run, because a retry of the workflow task would fail, too."""
-    if launch is _NO_INPUT:
-        raise _invalid("the workflow has no input")
     if workflow.info().cron_schedule:  # all runs of a cron schedule have the same first run id, which names the results
-        raise _invalid("a workflow with a cron schedule is not supported; use a Temporal Schedule")
-    try:
-        value = workflow.payload_converter().from_payload(launch.payload)
-    except Exception as error:
-        raise _invalid(f"the input cannot be decoded: {error}"[:500]) from error
+        raise refused_input("a workflow with a cron schedule is not supported; use a Temporal Schedule")
+    value = workflow_input(argument)
     if not isinstance(value, dict):
-        raise _invalid("the input must be one JSON object")
+        raise refused_input("the input must be one JSON object")
     return value
 
 
-def _invalid(reason: str) -> ApplicationError:
-    return ApplicationError(f"invalid launch: {reason}", type="invalid-input", non_retryable=True)
+def _check_predecessor(continued: protocol.Continuation) -> None:
+    """Check that an earlier run of the same workflow wrote the state: a launch is always resolved.
+
+    A client cannot know the first run id before the start, so it cannot start a workflow with a state.
+    """
+    info = workflow.info()
+    if not info.continued_run_id or continued.first_run_id != info.first_execution_run_id:
+        raise refused_input("the state of an earlier run is given, but this run does not continue that run")
+
+
+def _check_parent(parent: Any) -> None:
+    """Check that the execution that a launch names as its parent started this workflow as its child."""
+    if parent is not None:
+        _check_is_parent(parent.get("workflow_id") if isinstance(parent, dict) else None)
+
+
+def _check_is_parent(workflow_id: Any) -> None:
+    parent = workflow.info().parent
+    if parent is None or parent.workflow_id != workflow_id:
+        raise refused_input("parent: only an execution that starts this workflow as its child may be named as its parent")
 
 
 async def _resolve(launch: dict[str, Any]) -> protocol.Resolved:
@@ -135,13 +159,10 @@ async def _resolve(launch: dict[str, Any]) -> protocol.Resolved:
         parent_workflow_id=info.parent.workflow_id if info.parent is not None else None,
     )
     try:
-        resolving = activity_calls.control(RESOLVE, argument, summary="validate the launch, load the plan")
-    except (TypeError, ValueError, RecursionError) as error:
-        raise _invalid(f"the input is not JSON: {error}"[:500]) from error
-    try:
-        return RESOLVE.read_result(await resolving)
+        resolved = await activity_calls.control(RESOLVE, argument, summary="validate the launch, load the plan")
     except ActivityError as error:
         cause = error.cause
         if isinstance(cause, ApplicationError):
             raise ApplicationError(cause.message, *cause.details, type=cause.type, non_retryable=True) from error
         raise
+    return RESOLVE.read_result(resolved)

@@ -54,8 +54,8 @@ async def load(runner: WorkflowRunner) -> None:
     runner.enqueue_commands(engine.begin(now()))
     if chunk is not None:
         engine.answers.update(chunk.answers)
-        if chunk.paused:
-            runner.enqueue_commands(engine.step(PauseRequested(chunk.paused["by"], chunk.paused["reason"]), now()))
+        if chunk.paused is not None:
+            runner.enqueue_commands(engine.step(PauseRequested(chunk.paused.by, chunk.paused.reason), now()))
 
 
 async def restore(runner: WorkflowRunner, continued: Continuation) -> None:
@@ -122,7 +122,7 @@ async def _chunk_engine(runner: WorkflowRunner, chunk: ChunkArgument) -> Engine:
         plan,
         REGISTRY,
         _limits(runner, chunk.width),
-        ChunkRole(chunk.most_failures, chunk.base),
+        ChunkRole(chunk.max_failures, chunk.attempts_before),
         path=chunk.node,
         local=chunk.local,
         first=chunk.first,

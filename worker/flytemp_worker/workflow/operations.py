@@ -15,6 +15,7 @@ from flytemp.errors import FlytempError
 from flytemp.protocol.activities import RUN_TASK
 from flytemp.protocol.io_requests import IO_REQUESTS
 from flytemp.protocol.workflow import ExecutionSettings
+from flytemp.spec.bounds import MAX_SECONDS
 from flytemp.spec.pages import from_pages
 from flytemp_worker.engine.errors import Error, make_error
 from flytemp_worker.engine.messages import (
@@ -79,7 +80,7 @@ class Operations:
 
         async def fire() -> None:
             summary = activity_calls.short(f"{command.node}: {command.why}" if command.node else command.why)
-            await workflow.sleep(timedelta(seconds=command.seconds), summary=summary)
+            await workflow.sleep(timedelta(seconds=min(command.seconds, MAX_SECONDS)), summary=summary)
             self._timers.pop(key, None)
             self._enqueue(TimerFired(*key))
 

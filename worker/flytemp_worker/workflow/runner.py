@@ -12,7 +12,9 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from flytemp.protocol.message import Activity, Message
-from flytemp.protocol.workflow import SLOTS_RELEASED, ChildClosed, ChunkArgument, Resolved, SlotsReleased
+from flytemp.protocol.workflow import CHILD_CLOSED, PARENT_MESSAGE, SLOTS_RELEASED, ChunkArgument, Resolved, SlotsReleased
+from flytemp_activities.application_errors import bounded
+from flytemp_worker.engine.events import expects
 from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.messages import (
     AllocationIncreased,
@@ -21,6 +23,7 @@ from flytemp_worker.engine.messages import (
     CancelRequested,
     CancelTask,
     CancelTimer,
+    ChildClosed,
     Command,
     Event,
     Finish,
@@ -42,6 +45,7 @@ from flytemp_worker.workflow.child_workflows import ChildWorkflows, signal_paren
 from flytemp_worker.workflow.early_start import FIRST, EarlyStarts, StopTask
 from flytemp_worker.workflow.journal import Journal
 from flytemp_worker.workflow.operations import Operations
+from flytemp_worker.workflow.received import warn_ignored
 from flytemp_worker.workflow.reset_epoch import ResetEpoch
 from flytemp_worker.workflow.visibility import details
 from flytemp_worker.workflow.window import TaskWindow
@@ -52,6 +56,9 @@ MAX_COMMAND_BYTES = 1024 * 1024
 
 MAX_HISTORY_BYTES = 8 * 1024 * 1024
 """History size after which a run continues as new whatever its number of events. The server warns at 10 MiB."""
+
+MAX_REASON_BYTES = 1_000
+"""Maximum length of the reason of a cancellation, which is part of the errors of all nodes that it stops."""
 
 TASK_ENDS = (TaskSucceeded, TaskFailed, TaskLost, TaskCancelled)
 
@@ -142,12 +149,18 @@ class WorkflowRunner:
 
     def increase_slots(self, slots: int) -> None:
         """Use the slots that the execution allocates to this chunk from now on, also in later runs."""
+        if slots <= self.slots:
+            warn_ignored(PARENT_MESSAGE.name, f"the chunk has {self.slots} slots already")
+            return
         self.slots = slots
         self.enqueue_event(AllocationIncreased(slots))
 
-    def on_child_closed(self, message: ChildClosed) -> None:
-        """Process the signal of a child workflow that it has closed."""
-        self._children.on_closed(message)
+    def on_child_closed(self, event: ChildClosed) -> None:
+        """Process the signal of a child workflow that it has closed. A report that no node expects is ignored."""
+        if self.is_ready and not expects(self.engine, event):
+            warn_ignored(CHILD_CLOSED.name, f"no child {event.chunk} of node {event.node!r}, attempt {event.attempt}, runs")
+        else:
+            self._children.on_closed(event)
 
     # --------------------------------------------------------------------------------------- loop
 
@@ -226,7 +239,8 @@ class WorkflowRunner:
         return work.result()
 
     def _on_cancelled(self) -> None:
-        self.enqueue_event(CancelRequested(workflow.cancellation_reason() or "cancelled"))
+        reason = bounded(workflow.cancellation_reason() or "cancelled", MAX_REASON_BYTES)
+        self.enqueue_event(CancelRequested(reason))
 
     def process_events(self) -> None:
         """Pass the enqueued events to the engine, and adapt the window."""
