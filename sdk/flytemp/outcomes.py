@@ -47,6 +47,8 @@ _USER = (
             "Raise the limit. A deadline and the limit of a gate are not retried."),
     Outcome("OutOfMemory", "USER", True, "The task used more memory than it had: a container was killed for its memory, the "
             "kernel killed the process because memory ran out, or the code raised `MemoryError`.", "Request more memory."),
+    Outcome("ResourcesExhausted", "USER", True, "The task left its process without file descriptors, threads or memory, so that "
+            "its result could not be stored.", "Close files and stop threads before the task returns."),
     Outcome("Crashed", "USER", True, "The process died by a signal of its own, such as a segmentation fault."),
     Outcome("Exited", "USER", True, "The process exited before it returned a result.",
             "Return the outputs instead of calling `os._exit`; correct the command of a container."),
@@ -97,6 +99,8 @@ _SYSTEM = (
     Outcome("NoInvocation", "SYSTEM", True, "The container was not started by a worker: a variable is missing."),
     Outcome("Claimed", "SYSTEM", True, "Another container has claimed the try."),
     Outcome("ProcessNotStarted", "SYSTEM", True, "The machine could not start a process."),
+    Outcome("ForkDeadlock", "SYSTEM", True, "The process of the task was forked, and a library in it waited for ever for a lock. "
+            "The next try, and later tasks of the module, get fresh processes.", "Use `@task(reuse=\"nothing\")`."),
     Outcome("ProcessEnded", "SYSTEM", True, "The process ended before any code of the task ran."),
     Outcome("ChildEnded", "SYSTEM", False, "An execution or map chunk that this execution started ended without an error: it "
             "could not be started, or was terminated."),

@@ -104,10 +104,14 @@ async def test_no_credential_of_the_worker_reaches_a_task(client: Client) -> Non
 
 
 async def running(handle: ExecutionHandle[object], folder: Path) -> None:
-    """Wait until the task has started."""
+    """Wait until the task has started and is reported as running."""
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while not folder.exists() or not list(folder.iterdir()):
+        while not folder.exists() or not list(folder.iterdir()) or not await is_reported(handle):
             await asyncio.wait([asyncio.ensure_future(handle.describe())])
+
+
+async def is_reported(handle: ExecutionHandle[object]) -> bool:
+    return any(found.kind == "task" and found.phase is Phase.RUNNING for found in (await handle.describe()).nodes)
 
 
 async def test_cancel_stops_the_task_and_records(client: Client, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ class ProcessBackend:
             folder.mkdir(parents=True, exist_ok=True)
         own = Path(tempfile.mkdtemp(prefix="flytemp-worker-", dir=parent))
         self._guard = guard = GuardProcess(self._token, own)
-        pool = ProcessPool(options, self._token, own, guard.register, guard.unregister)
+        pool = ProcessPool(self._store, options, self._token, own, guard.register, guard.unregister)
         return ProcessContext(self._store, options, pool, Owners(self._store), OomCounter(), self._lease, own, self._lookup)
 
     async def _warm_up(self, pool: ProcessPool) -> None:

@@ -1,39 +1,46 @@
-"""One warm process: started once, used for one task after the other, ended with everything that it started."""
+"""One process of tasks: started or forked, used for one task or several, ended with everything that it started."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import secrets
 import signal
 import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from flytemp.runtime.preparation import Preparation
 from flytemp_activities.process.control import Claimed, ControlChannel, Done, Message, Ready
 from flytemp_activities.process.guard import MARKER
 from flytemp_activities.process.logs import LogSink, OutputPipe
 from flytemp_activities.process.processes import end_all
+from flytemp_activities.process.started_process import Channels, StartedProcess
 
 ClaimHandler = Callable[[], None]
 
+_OUTPUT_BYTES = 4096
 _ENDING_SECONDS = 1.0  # time between the closing of a process's descriptors and its end
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """End of a process, by ``signal`` or with ``code``. ``output`` is the end of its output outside of tasks."""
+    """End of a process, by ``signal`` or with ``code``.
+
+    Attributes:
+        code: its exit code.
+        signal: the signal that ended it.
+        output: end of its output outside of tasks.
+        deadlock: library in which the process was blocked for ever, so that the worker killed it; "" if it was not.
+    """
 
     code: int | None
     signal: int | None
     output: str = ""
+    deadlock: str = ""
 
     def __str__(self) -> str:
         if self.signal is not None:
@@ -49,14 +56,51 @@ class ProcessEnded(Exception):
         self.end = end
 
 
-class WarmProcess:
-    """A process that runs ``flytemp.runtime.serve``. It is not thread-safe: all methods run on the event loop."""
+def scratch_of(folder: Path, marker: str, tasks: int) -> Path:
+    """Return the scratch folder of a task, after ``tasks`` others in its process."""
+    return folder / f"{marker.rstrip('.').rpartition('.')[2]}-{tasks}"
 
-    def __init__(self, popen: subprocess.Popen[bytes], marker: str, sock: socket.socket, output: int) -> None:
-        self.pid = popen.pid
+
+class Lifetime(Protocol):
+    """End of a process, as its parent receives it.
+
+    Attributes:
+        ends_orphans: whether `reap` ends every process that the process left.
+    """
+
+    ends_orphans: bool
+
+    def watch(self, on_exit: Callable[[int | None, int | None], None]) -> None:
+        """Call ``on_exit`` on the event loop with the exit code or signal, or with neither if it is not known."""
+        ...
+
+    async def reap(self) -> None:
+        """Release the pid of the process, which has ended."""
+        ...
+
+
+class WarmProcess:
+    """A process that runs ``flytemp.runtime.serve``. It is not thread-safe: all methods run on the event loop.
+
+    Args:
+        pid: its pid, which is also its process group and session.
+        marker: marker of the guard in its environment.
+        folder: parent of the scratch folders of its tasks.
+        sock: the worker's end of the control socket.
+        output: read end of the pipe of its output.
+        lifetime: its end.
+    """
+
+    def __init__(
+        self, pid: int, marker: str, folder: Path, sock: socket.socket, output: int, lifetime: Lifetime
+    ) -> None:
+        self.pid = pid
         self.marker = marker
         self.tasks = 0
-        self._popen = popen
+        self.bundle: Path | None = None  # folder of the unpacked code bundle of its tasks
+        self.import_output = b""  # output of the imports that its tasks find done
+        self._folder = folder
+        self._lifetime = lifetime
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._answer: asyncio.Future[Done] | None = None
@@ -68,39 +112,38 @@ class WarmProcess:
         self._channel = ControlChannel(sock, self._on_message, self._on_channel_end, self.kill_for_violation)
         self._has_channel = True
         self.violation = ""  # the act of the task for which the worker has killed the process
-        threading.Thread(target=self._watch, name=f"flytemp-process-{self.pid}", daemon=True).start()
+        self._deadlock = ""
+        lifetime.watch(self._on_exit)
 
     @classmethod
-    def start(cls, environment: Mapping[str, str], marker: str, folder: Path) -> WarmProcess:
+    def start(
+        cls, environment: Mapping[str, str], marker: str, folder: Path, preparation: Preparation | None = None
+    ) -> WarmProcess:
         """Start a process in a session of its own, on the event loop's thread.
 
         The kernel ends the process when the *thread* that started it ends. Start it in a thread that lasts as long as the worker.
 
+        Args:
+            environment: its environment, without the marker.
+            marker: marker of the guard.
+            folder: working directory, and parent of the scratch folders of its tasks.
+            preparation: imports before its first task.
+
         Raises:
             OSError: the system cannot start a process.
         """
-        ours, theirs = socket.socketpair()
-        read_end, write_end = os.pipe()
-        command = [sys.executable, "-P", "-m", "flytemp.runtime.serve", str(theirs.fileno()), str(os.getpid())]
+        channels = Channels.open()
+        arguments = ["flytemp.runtime.serve", str(channels.control.fileno()), str(os.getpid())]
+        if preparation is not None:
+            arguments.append(preparation.model_dump_json())
         try:
-            popen = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=write_end,
-                stderr=write_end,
-                cwd=folder,
-                env={**environment, MARKER: marker},
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
+            lifetime = StartedProcess(arguments, {**environment, MARKER: marker}, folder, channels.control, channels.output)
         except OSError:
-            ours.close()
-            os.close(read_end)
+            channels.abandon()
             raise
         finally:
-            theirs.close()
-            os.close(write_end)
-        return cls(popen, marker, ours, read_end)
+            channels.close_theirs()
+        return cls(lifetime.pid, marker, folder, channels.own_control, channels.own_output, lifetime)
 
     # ------------------------------------------------------------------------------------- events
 
@@ -141,32 +184,12 @@ class WarmProcess:
             self.violation = self.violation or violation
             os.kill(self.pid, signal.SIGKILL)
 
-    def _watch(self) -> None:
-        end = self._wait()
-        # The loop may be closed already.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._on_exit, *end)
-
-    def _wait(self) -> tuple[int | None, int | None]:
-        """Wait for the end of the process; return its exit code or signal, or neither if it was reaped elsewhere."""
-        if not hasattr(os, "waitid"):
-            status = self._popen.wait()
-            return (None, -status) if status < 0 else (status, None)
-        try:
-            # The process is not reaped yet: while it is a zombie, no other process gets its pid and group.
-            found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        except ChildProcessError:
-            return None, None
-        if found is None:
-            return None, None
-        killed = found.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
-        return (None, found.si_status) if killed else (found.si_status, None)
-
     def _on_exit(self, code: int | None, number: int | None) -> None:
         self._channel.read_available()
         self._channel.close()
         self.output.drop_available()
-        end = Exit(code, number, self.output.tail.decode(errors="replace").strip())
+        output = self.output.tail[-_OUTPUT_BYTES:].decode(errors="replace").strip()
+        end = Exit(code, number, output, self._deadlock)
         self._exited.set_result(end)
         for future in (self._ready, self._answer):
             if future is not None and not future.done():
@@ -175,10 +198,25 @@ class WarmProcess:
 
     # ------------------------------------------------------------------------------------- actions
 
+    def next_scratch(self) -> Path:
+        """Return the scratch folder of the next task."""
+        return scratch_of(self._folder, self.marker, self.tasks)
+
     @property
     def is_usable(self) -> bool:
         """True if the process can take a task."""
         return not self._exited.done() and self._has_channel and self._ending is None
+
+    async def ends_within(self, seconds: float) -> bool:
+        """Wait for the end of the process; return whether it has ended."""
+        done, _ = await asyncio.wait([self._exited], timeout=seconds)
+        return bool(done)
+
+    def kill_deadlocked(self, library: str) -> None:
+        """Kill the process, which is blocked for ever in ``library``."""
+        if not self._exited.done():
+            self._deadlock = library
+            os.kill(self.pid, signal.SIGKILL)
 
     async def ready(self) -> None:
         """Wait until the process can take a task.
@@ -208,7 +246,7 @@ class WarmProcess:
         self.tasks += 1
         self._answer = self._loop.create_future()
         self._on_claim = on_claim
-        self.output.begin(sink, f"\0flytemp:{nonce}\n".encode())
+        self.output.begin(sink, f"\0flytemp:{nonce}\n".encode(), before=self._earlier_output())
         if self._exited.done():
             raise ProcessEnded(self._exited.result())
         self._channel.send(f'{head[:-1]}, "invocation": {invocation}}}'.encode())
@@ -219,14 +257,18 @@ class WarmProcess:
         self.output.end()
         return answer
 
+    def _earlier_output(self) -> bytes:
+        """Return the output of the imports, for the log of a process's first task."""
+        if self.tasks > 1:
+            return b""
+        self.output.drop_available()
+        return self.import_output + self.output.tail
+
     async def leave(self, grace_seconds: float) -> None:
-        """Ask an idle process to end, and kill it if its exit handlers take longer than ``grace_seconds``."""
+        """Wait for the end of a process without a task, and kill it if its exit handlers take longer than ``grace_seconds``."""
         self._channel.close()
-        try:
-            async with asyncio.timeout(grace_seconds):
-                await asyncio.shield(self._exited)
-        except TimeoutError:
-            pass  # `end` kills the process
+        if await self.ends_within(grace_seconds) and self._lifetime.ends_orphans and self._ending is None:
+            self._ending = asyncio.create_task(self._release())
         await self.end(0)
 
     async def end(self, grace_seconds: float) -> None:
@@ -237,8 +279,11 @@ class WarmProcess:
 
     async def _end(self, grace_seconds: float) -> None:
         await end_all(self.pid, self.marker, grace_seconds)
+        await self._release()
+
+    async def _release(self) -> None:
         await asyncio.shield(self._exited)
         self.output.end()
         self.output.close()
         self._channel.close()
-        self._popen.wait()
+        await self._lifetime.reap()

@@ -71,6 +71,9 @@ def crash_error(end: Exit, *, out_of_memory: bool, violation: str = "") -> TaskE
         out_of_memory: evidence that the kernel killed a process for memory while the task ran; see `OomCounter`.
         violation: the act of the task for which the worker killed the process, such as closing its control channel.
     """
+    if end.deadlock:
+        text = f"the task waited for ever for a lock in {end.deadlock}, which does not work in a process that was forked"
+        return TaskError.of("ForkDeadlock", f"{text}; later tasks of its module get fresh processes")
     if end.signal == signal.SIGKILL and violation:
         return TaskError.of("Crashed", f"{violation}; the process was killed")
     if end.signal == signal.SIGKILL and out_of_memory:

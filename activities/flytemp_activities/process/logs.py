@@ -12,6 +12,7 @@ from flytemp.store.object_store import ObjectStore
 from flytemp_activities.process.options import ProcessOptions
 
 _READ_BYTES = 64 * 1024
+_TAIL_BYTES = 64 * 1024  # output of imports, or the last output of a process that cannot start
 _READS_PER_TURN = 8  # a task that prints without end must not block the event loop
 
 _log = logging.getLogger(__name__)
@@ -100,9 +101,10 @@ class OutputPipe:
         self._loop.add_reader(descriptor, self._read_some)
         self.tail = b""
 
-    def begin(self, sink: LogSink, sentinel: bytes) -> None:
-        """Send output to ``sink`` until ``sentinel`` appears in it."""
+    def begin(self, sink: LogSink, sentinel: bytes, before: bytes = b"") -> None:
+        """Send output to ``sink`` until ``sentinel`` appears in it. The output ``before`` is sent first."""
         self._read_some()
+        sink.feed(before)
         self._sink, self._sentinel, self._held = sink, sentinel, b""
 
     def end(self) -> None:
@@ -138,7 +140,7 @@ class OutputPipe:
 
     def _take(self, data: bytes) -> None:
         if self._sink is None:
-            self.tail = (self.tail + data)[-4096:]
+            self.tail = (self.tail + data)[-_TAIL_BYTES:]
             return
         data = self._held + data
         found = data.find(self._sentinel)

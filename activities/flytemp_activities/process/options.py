@@ -25,10 +25,12 @@ class ProcessOptions:
     """Settings of `ProcessBackend`.
 
     Attributes:
-        slots: maximum number of processes, including idle ones.
-        warm: number of processes that are started before the first task.
+        slots: maximum number of tasks at once.
+        warm: number of fork servers that are started before the first task.
         grace_seconds: seconds between TERM and KILL.
-        recycle_after: number of tasks per process.
+        recycle_after: number of tasks per process, for tasks with ``reuse="process"``.
+        fork_servers: maximum number of idle fork servers that are kept. Each has imported one module.
+        deadlock_seconds: seconds between two looks at a forked process. It is ended if all its threads wait for locks for ever.
         pass_environment: names of the worker's variables that every task gets, in addition to those in
             `flytemp_activities.process.environment`. The process of a task reads and writes the store: for a store in a cloud,
             name the variables of its credentials, such as ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION`` and
@@ -47,6 +49,8 @@ class ProcessOptions:
     warm: int = 1
     grace_seconds: float = 10.0
     recycle_after: int = 100
+    fork_servers: int = 8
+    deadlock_seconds: float = 5.0
     pass_environment: tuple[str, ...] = ()
     state_dir: Path = field(default_factory=default_state_dir)
     scratch_folder: Path | None = None

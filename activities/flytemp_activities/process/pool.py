@@ -1,42 +1,54 @@
-"""Pool of the warm processes of a worker: at most ``slots``, each for one bundle and environment."""
+"""Pool of the processes of a worker, at most ``slots`` of which run a task.
+
+A process runs one task, unless the task has ``reuse="process"``. It is forked by a fork server that has imported the task's
+module, or it is a fresh process that imports the module itself; see ``TaskSettings.reuse``.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from flytemp.runtime.invocation import TaskError
+from flytemp.bundle import extract
+from flytemp.errors import FlytempError
+from flytemp.runtime.invocation import Invocation, TaskError
+from flytemp.runtime.task_run import WORKING_DIRECTORY
 from flytemp.spec.models import BundleRef
+from flytemp.spec.tasks import Reuse
+from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import SystemFailure
-from flytemp_activities.process.child import ProcessEnded, WarmProcess
+from flytemp_activities.process.child import ProcessEnded, WarmProcess, scratch_of
+from flytemp_activities.process.deadlocks import end_deadlock
+from flytemp_activities.process.fork_server import NotForkable
+from flytemp_activities.process.fork_servers import CAN_FORK, ForkServers, PoolKey, no_process
 from flytemp_activities.process.options import ProcessOptions
 
 _LEAVE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class PoolKey:
-    """Key of the processes that a task may use. Tasks with different keys never share a process."""
+class ProcessNeed:
+    """Process that a task needs: its key, and what of a process it may use together with other tasks."""
 
-    bundle: BundleRef | None
-    environment: tuple[tuple[str, str], ...]
+    key: PoolKey
+    reuse: Reuse
 
     @classmethod
-    def of(cls, bundle: BundleRef | None, environment: Mapping[str, str]) -> PoolKey:
-        return cls(bundle, tuple(sorted(environment.items())))
+    def of(cls, invocation: Invocation, environment: Mapping[str, str]) -> ProcessNeed:
+        """Return the need of a try."""
+        return cls(PoolKey.of(invocation, environment), invocation.task.settings.reuse)
 
 
 @dataclass(slots=True)
 class _Member:
+    """A process with its key. Only a process of a task with ``reuse="process"`` may get another task."""
+
     process: WarmProcess
-    key: PoolKey
-
-
-def _serves(member: _Member, key: PoolKey) -> bool:
-    unused = member.process.tasks == 0  # it has not imported a bundle
-    return member.key == key or (unused and member.key.environment == key.environment)
+    need: ProcessNeed
 
 
 class ProcessPool:
@@ -44,50 +56,75 @@ class ProcessPool:
 
     def __init__(
         self,
+        store: ObjectStore,
         options: ProcessOptions,
         token: str,
         folder: Path,
         register: Callable[[int], None],
         unregister: Callable[[int], None],
     ) -> None:
+        self._store = store
         self._options = options
         self._token = token
         self._folder = folder
         self._register = register
         self._unregister = unregister
         self._slots = asyncio.Semaphore(options.slots)
+        self._servers = ForkServers(options, folder, self._new_marker, register, unregister)
         self._idle: list[_Member] = []  # the least recently used process first
+        self._spares: dict[PoolKey, asyncio.Task[WarmProcess]] = {}  # the least recently used first
         self._busy: dict[WarmProcess, _Member] = {}
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
         self._started = 0
+        self._is_closed = False
 
     @property
     def is_full(self) -> bool:
         """True if `acquire` would wait."""
         return self._slots.locked()
 
-    async def acquire(self, key: PoolKey) -> WarmProcess:
-        """Return a process that is ready for a task of ``key``. Callers wait for a slot in the order of their calls.
+    async def acquire(self, need: ProcessNeed) -> WarmProcess:
+        """Return a process that is ready for a task. Callers wait for a slot in the order of their calls.
 
         Raises:
-            SystemFailure: no process could be started.
+            SystemFailure: no process could be started, or the code bundle cannot be read.
         """
         await self._slots.acquire()
         try:
-            member = self._take_idle(key) or await self._start(key)
+            bundle = await self._unpacked(need.key.bundle)
+            process = await self._provide(need, bundle)
         except BaseException:
             self._slots.release()
             raise
-        self._busy[member.process] = member
-        return member.process
+        process.bundle = bundle
+        self._busy[process] = _Member(process, need)
+        return process
+
+    async def _unpacked(self, bundle: BundleRef | None) -> Path | None:
+        if bundle is None:
+            return None
+        try:
+            return await asyncio.to_thread(extract, self._store, bundle, self._options.bundles)
+        except FlytempError as error:
+            raise SystemFailure(TaskError.of_platform(error)) from error
+
+    async def _provide(self, need: ProcessNeed, bundle: Path | None) -> WarmProcess:
+        if need.reuse == "process":
+            return self._take_idle(need.key) or await self._start(need.key)
+        if need.reuse == "imports" and CAN_FORK:
+            try:
+                return await self._fork(need.key, bundle)
+            except NotForkable:
+                pass  # the log of the worker has the reason
+        return await self._fresh(need.key, bundle)
 
     def release(self, process: WarmProcess, *, reusable: bool) -> None:
         """Return a process to the pool. If it is not ``reusable``, it is ended with everything that it started."""
         member = self._busy.pop(process)
-        if not (reusable and process.is_usable):
+        if not reusable or not (process.is_usable or member.need.reuse != "process"):
             # Processes that the task left are ended with a grace period, as after a cancellation.
             self._retire(process.end(self._options.grace_seconds), process).add_done_callback(self._free_slot)
-        elif process.tasks >= self._options.recycle_after:
+        elif member.need.reuse != "process" or process.tasks >= self._options.recycle_after:
             self._retire(process.leave(_LEAVE_SECONDS), process).add_done_callback(self._free_slot)
         else:
             self._idle.append(member)
@@ -104,42 +141,95 @@ class ProcessPool:
         self._slots.release()
 
     async def warm_up(self, environment: Mapping[str, str]) -> None:
-        """Start a process before the first task, for any bundle.
+        """Start a fork server before the first task.
 
         Raises:
             SystemFailure: no process could be started.
         """
-        await self._slots.acquire()
-        try:
-            self._idle.append(await self._start(PoolKey.of(None, environment)))
-        finally:
-            self._slots.release()
+        if CAN_FORK:
+            with contextlib.suppress(NotForkable):  # the first task finds it again, and it is logged
+                await self._servers.warm_up(environment)
 
-    def _take_idle(self, key: PoolKey) -> _Member | None:
-        for member in [member for member in reversed(self._idle) if _serves(member, key)]:
+    # --------------------------------------------------------------------------------------- processes
+
+    async def _fork(self, key: PoolKey, bundle: Path | None) -> WarmProcess:
+        process = await self._servers.fork(key, self._store.uri, bundle)
+        self._register(process.pid)
+        self._in_background(self._watch(process, key))
+        return process
+
+    async def _watch(self, process: WarmProcess, key: PoolKey) -> None:
+        library = await end_deadlock(process, self._options.deadlock_seconds)
+        if library is not None:
+            self._servers.refuse(key, f"a forked task waited for ever for a lock in {library}")
+
+    def _take_idle(self, key: PoolKey) -> WarmProcess | None:
+        for member in [member for member in reversed(self._idle) if member.need.key == key]:
             self._idle.remove(member)
             if member.process.is_usable:
-                return _Member(member.process, key)
+                return member.process
             self._retire(member.process.end(0), member.process)
         return None
 
-    async def _start(self, key: PoolKey) -> _Member:
+    async def _fresh(self, key: PoolKey, bundle: Path | None) -> WarmProcess:
+        """Return a process for one task, and start the next one with the same imports ahead."""
+        spare = self._spares.pop(key, None)
+        process = None
+        if spare is not None:
+            try:
+                process = await asyncio.shield(spare)
+            except SystemFailure:
+                pass  # such as an error of the import, which the task's own process reports
+            except asyncio.CancelledError:
+                self._spares[key] = spare
+                raise
+        if process is None or not process.is_usable:
+            process = await self._start(key)
+        self._spare(key, bundle)
+        return process
+
+    def _spare(self, key: PoolKey, bundle: Path | None) -> None:
+        while len(self._spares) >= self._options.slots:
+            self._drop_spare(next(iter(self._spares)))
+        if not self._is_closed and key not in self._spares:
+            self._spares[key] = asyncio.create_task(self._start(key, bundle, prepared=True))
+            self._spares[key].add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    def _drop_spare(self, key: PoolKey) -> None:
+        spare = self._spares.pop(key)
+        self._in_background(self._end_spare(spare))
+
+    async def _end_spare(self, spare: asyncio.Task[WarmProcess]) -> None:
+        await asyncio.wait([spare])
+        if not spare.exception():
+            process = spare.result()
+            await self._retire(process.leave(_LEAVE_SECONDS), process)
+            await asyncio.to_thread(shutil.rmtree, process.next_scratch(), ignore_errors=True)
+
+    async def _start(self, key: PoolKey, bundle: Path | None = None, *, prepared: bool = False) -> WarmProcess:
         # The slot that is being filled is not counted as busy yet.
-        while self._idle and len(self._idle) + len(self._busy) >= self._options.slots:
+        while not prepared and self._idle and len(self._idle) + len(self._busy) >= self._options.slots:
             oldest = self._idle.pop(0).process
             self._retire(oldest.leave(_LEAVE_SECONDS), oldest)
-        self._started += 1
+        marker = self._new_marker()
+        work = scratch_of(self._folder, marker, 0) / WORKING_DIRECTORY
+        preparation = key.preparation(self._store.uri, bundle, work) if prepared else None
         try:
-            process = WarmProcess.start(dict(key.environment), f"{self._token}.{self._started}.", self._folder)
+            process = WarmProcess.start(dict(key.environment), marker, self._folder, preparation)
         except OSError as error:
-            raise _no_process(f"the system cannot start a process: {error}") from error
+            raise no_process(f"the system cannot start a process: {error}") from error
         self._register(process.pid)
         try:
             await self._until_ready(process)
         except BaseException:
             self._retire(process.end(0), process)
             raise
-        return _Member(process, key)
+        return process
+
+    def _new_marker(self) -> str:
+        """Return the marker of a new process. All have one length, because a forked process overwrites that of its parent."""
+        self._started += 1
+        return f"{self._token}.{self._started:08d}."
 
     async def _until_ready(self, process: WarmProcess) -> None:
         try:
@@ -147,15 +237,20 @@ class ProcessPool:
                 await process.ready()
         except ProcessEnded as ended:
             text = f"a task's process ended while it started, with {ended.end}"
-            raise _no_process(f"{text}\n{ended.end.output}" if ended.end.output else text) from ended
+            raise no_process(f"{text}\n{ended.end.output}" if ended.end.output else text) from ended
         except TimeoutError as late:
             seconds = self._options.start_timeout_seconds
-            raise _no_process(f"a task's process was not ready after {seconds:g} s") from late
+            raise no_process(f"a task's process was not ready after {seconds:g} s") from late
+
+    # --------------------------------------------------------------------------------------- ends
 
     def _retire(self, ending: Coroutine[None, None, None], process: WarmProcess) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._until_gone(ending, process))
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
+        return self._in_background(self._until_gone(ending, process))
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
         return task
 
     async def _until_gone(self, ending: Coroutine[None, None, None], process: WarmProcess) -> None:
@@ -166,12 +261,12 @@ class ProcessPool:
 
     async def close(self) -> None:
         """End every idle process, and wait for the processes that are ending. No task may be running."""
+        self._is_closed = True
         for member in self._idle:
             self._retire(member.process.leave(_LEAVE_SECONDS), member.process)
         self._idle.clear()
-        while self._retiring:
-            await asyncio.gather(*self._retiring, return_exceptions=True)
-
-
-def _no_process(message: str) -> SystemFailure:
-    return SystemFailure(TaskError.of("ProcessNotStarted", message))
+        for key in list(self._spares):
+            self._drop_spare(key)
+        while self._background:
+            await asyncio.gather(*self._background, return_exceptions=True)
+        await self._servers.close()

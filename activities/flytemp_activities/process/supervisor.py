@@ -20,7 +20,7 @@ from flytemp_activities.process.crashes import OomCounter, crash_error
 from flytemp_activities.process.leases import LeaseKeeper, Observation, Owners
 from flytemp_activities.process.logs import LogSink
 from flytemp_activities.process.options import ProcessOptions
-from flytemp_activities.process.pool import PoolKey, ProcessPool
+from flytemp_activities.process.pool import ProcessNeed, ProcessPool
 from flytemp_activities.result_lookup import ResultLookup
 from flytemp_activities.try_outcomes import TryOutcomes, unwrap
 from flytemp_activities.try_reports import TryReports
@@ -118,10 +118,10 @@ class Supervisor:
 
     async def _start(self) -> TaskResult:
         # What may fail because of the invocation is made before the try has a slot.
-        key = PoolKey.of(self._invocation.bundle, self._environment)
+        need = ProcessNeed.of(self._invocation, self._environment)
         document = self._invocation.model_dump_json()
         self._reports.update(phase="queued" if self._context.pool.is_full else "starting")
-        async with self._allocation(key) as allocation:
+        async with self._allocation(need) as allocation:
             self._reports.update(phase="running", pid=allocation.process.pid, uid=allocation.process.marker)
             result = await self._execute(allocation, document)
         if result is not None:
@@ -134,14 +134,14 @@ class Supervisor:
         return settled
 
     @asynccontextmanager
-    async def _allocation(self, key: PoolKey) -> AsyncIterator[_Allocation]:
+    async def _allocation(self, need: ProcessNeed) -> AsyncIterator[_Allocation]:
         """Take a slot with a process for the block. Every end of the block returns both to the pool.
 
         A process that has not reported the end of the try is ended with everything that it started.
         """
         pool, sink = self._context.pool, self._sink()
-        process = await pool.acquire(key)
-        allocation = _Allocation(process, self._context.folder / f"{process.pid}-{process.tasks}", sink)
+        process = await pool.acquire(need)
+        allocation = _Allocation(process, process.next_scratch(), sink)
         try:
             await self._context.lease.until_valid()
             self._process, self._is_waiting = process, False
@@ -166,7 +166,9 @@ class Supervisor:
         """Execute the try in its process; return its result, or None if another process has claimed the try."""
         context, process = self._context, allocation.process
         ooms = context.oom.current()
-        order = {"owner": context.lease.owner, "scratch": str(allocation.scratch), "bundles": str(context.options.bundles)}
+        order = {"owner": context.lease.owner, "scratch": str(allocation.scratch)}
+        if process.bundle is not None:
+            order["bundle"] = str(process.bundle)
         try:
             async with asyncio.timeout(self._invocation.timeout_seconds):
                 answer = await process.execute(order, document, allocation.sink, self._on_claim)

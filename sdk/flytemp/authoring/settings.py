@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict, cast, get_args
 
 from flytemp.authoring.cache import Cache, cache_spec
 from flytemp.authoring.documentation import Documentation
@@ -18,6 +18,7 @@ from flytemp.errors import NotSupported
 from flytemp.extras.accelerators import BaseAccelerator
 from flytemp.names import is_pool
 from flytemp.spec.models import AcceleratorSpec, TaskSettings
+from flytemp.spec.tasks import Reuse
 from flytemp.suggest import suggest
 
 
@@ -70,6 +71,7 @@ class TaskOptions(TypedDict, total=False):
     pickle_untyped: bool
     shared_memory: bool | str | None
     pool: str | None
+    reuse: Reuse
     labels: Mapping[str, str] | None
     annotations: Mapping[str, str] | None
 
@@ -113,6 +115,7 @@ def task_settings(options: Mapping[str, Any]) -> TaskSettings:
         accelerator=accelerator_spec(given.get("accelerator")),
         shared_memory=shared_memory_spec(given.get("shared_memory")),
         pool=pool(given.get("pool")),
+        reuse=reuse(given.get("reuse", "imports")),
         enable_deck=_deck(given),
         deck_fields=_deck_fields(given.get("deck_fields")),
         deprecated=text(given.get("deprecated"), "deprecated") or "",
@@ -173,6 +176,21 @@ def pool(value: object) -> str | None:
     if name is not None and not is_pool(name):
         raise SettingsError(f"pool={name!r} cannot name a pool of workers", hint="use 1 to 63 of a-z, 0-9 and '-', as in \"gpu\"")
     return name
+
+
+def reuse(value: object) -> Reuse:
+    """Return what of a process several tasks use.
+
+    Raises:
+        SettingsError: the value is not one of the three.
+    """
+    for known in get_args(Reuse):
+        if value == known:
+            return cast(Reuse, known)
+    raise SettingsError(
+        f"reuse must be 'imports', 'process' or 'nothing', not {value!r}",
+        hint='use reuse="process" for tasks that share state such as a loaded model, and reuse="nothing" for fresh processes',
+    )
 
 
 def image(value: object) -> str | None:

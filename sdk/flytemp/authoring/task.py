@@ -187,6 +187,10 @@ def task(
         environment: environment variables of the task's process.
         pool: the name of the pool of workers that run the task, started by ``flytemp worker --pool NAME``. By default, the
             workers without a pool run it.
+        reuse: what of a process the process backend uses for several tasks. By default ``"imports"``: each task has a process
+            of its own, which has imported the module. ``"process"``: the tasks of the module with this setting run in one
+            process, one after the other, and share its state, such as a model that is loaded once. ``"nothing"``: each task
+            has a fresh process, for libraries that do not work in a forked process.
         secret_requests: a list of `Secret`.
 
     Returns:

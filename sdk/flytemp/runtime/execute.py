@@ -35,6 +35,7 @@ class ExecutionOptions:
 
     Attributes:
         scratch: folder of the task, made and removed by the runtime; None: a new temporary folder.
+        bundle: folder of the code bundle that the worker has unpacked and verified; None: the runtime unpacks it.
         bundles: folder where code bundles are unpacked; None: a temporary folder of the user.
         change_directory: whether the task starts in its working directory, inside the scratch folder.
         interruptible: whether Ctrl-C ends this program; else it is an error of the task.
@@ -42,6 +43,7 @@ class ExecutionOptions:
     """
 
     scratch: Path | None = None
+    bundle: Path | None = None
     bundles: Path | None = None
     change_directory: bool = True
     interruptible: bool = False
@@ -164,7 +166,9 @@ class _Try:
             raise CallFailed(user_error(error, retryable=False)) from error
         with scratch_folder(options.scratch, change_directory=options.change_directory) as folder:
             bundles = options.bundles or temporary_bundles()
-            run = TaskRun(invocation, self._store, folder, bundles, keyboard_interrupt=options.interruptible)
+            run = TaskRun(
+                invocation, self._store, folder, bundles, keyboard_interrupt=options.interruptible, unpacked=options.bundle
+            )
             with use_context(self._context(folder)), use_transfer(run.files):
                 with run.conversions():
                     call = task_type(invocation.task.kind).prepare(run)

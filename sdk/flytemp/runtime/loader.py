@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from flytemp.authoring.task import Task
 
 
+_used: tuple[Path, tuple[str, ...]] | None = None
+"""Bundle that this process uses, with its import roots."""
+
+
 class NotLoadable(ProgramError):
     """Error raised when the bundle does not have the task. Every attempt fails the same way."""
 
@@ -25,10 +29,16 @@ class NotLoadable(ProgramError):
 
 
 def use_bundle(folder: Path, import_roots: Sequence[str]) -> None:
-    """Put the bundle's import roots first on ``sys.path``, in their order."""
-    roots = [str((folder / root).resolve()) for root in import_roots]
-    if sys.path[: len(roots)] == roots:
+    """Put the bundle's import roots first on ``sys.path``, in their order. Later changes of the program are kept.
+
+    Python writes no compiled files, because the folder must stay as it was registered.
+    """
+    global _used
+    if _used == (folder, tuple(import_roots)):
         return
+    _used = folder, tuple(import_roots)
+    sys.dont_write_bytecode = True
+    roots = [str((folder / root).resolve()) for root in import_roots]
     sys.path[:] = roots + [entry for entry in sys.path if entry not in roots]
     importlib.invalidate_caches()
 

@@ -27,6 +27,9 @@ from flytemp.spec.canonical import stored
 from flytemp.spec.models import TaskSpec, WorkflowDocument
 from flytemp.store.object_store import ObjectStore
 
+WORKING_DIRECTORY = "work"
+"""Name of the working directory in the scratch folder of a task."""
+
 
 @dataclass
 class TaskRun:
@@ -38,6 +41,7 @@ class TaskRun:
         working_directory: working directory of the task.
         bundles: folder of the unpacked code bundles.
         keyboard_interrupt: whether Ctrl-C ends this program instead of failing the task.
+        unpacked: folder of the task's code bundle, if the worker has unpacked it.
         files: transfer of files from and to the store.
         bundle: folder of the task's code after `use_bundle`; None if the code is imported where it is.
     """
@@ -47,6 +51,7 @@ class TaskRun:
     working_directory: Path
     bundles: Path
     keyboard_interrupt: bool = False
+    unpacked: Path | None = None
     files: RawDataTransfer = field(init=False)
     bundle: Path | None = field(init=False, default=None)
 
@@ -68,7 +73,7 @@ class TaskRun:
         if bundle is None:
             return (".",)
         try:
-            self.bundle = extract(self.store, bundle, self.bundles)
+            self.bundle = self.unpacked or extract(self.store, bundle, self.bundles)
         except FlytempError as error:
             raise CallFailed(TaskError.of_platform(error)) from error
         use_bundle(self.bundle, bundle.import_roots)
@@ -144,8 +149,8 @@ def scratch_folder(given: Path | None, *, change_directory: bool) -> Iterator[Pa
     """
     try:
         scratch = given or Path(tempfile.mkdtemp(prefix="flytemp-task-"))
-        working_directory = scratch / "work"
-        working_directory.mkdir(parents=True)
+        working_directory = scratch / WORKING_DIRECTORY
+        working_directory.mkdir(parents=True, exist_ok=True)  # the imports of a process may have made it
         before = os.getcwd() if change_directory else None
         if before is not None:
             os.chdir(working_directory)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from flytemp.literals.types import Json, LiteralType, SchemaModel
 
@@ -112,6 +112,10 @@ class AcceleratorSpec(SchemaModel):
     unpartitioned: bool = False
 
 
+Reuse: TypeAlias = Literal["process", "imports", "nothing"]
+"""What of a process the process backend uses for several tasks: the process with its state, its imports, or nothing of it."""
+
+
 class TaskSettings(SchemaModel):
     """Settings of a task from `@task`, which `with_overrides` may replace."""
 
@@ -132,6 +136,7 @@ class TaskSettings(SchemaModel):
     accelerator: AcceleratorSpec | None = None
     shared_memory: str | bool | None = None
     pool: str | None = None  # of workers that run the task; None: the default workers
+    reuse: Reuse = "imports"
     enable_deck: bool = False
     deck_fields: tuple[str, ...] = ()
     deprecated: str = ""

@@ -30,6 +30,16 @@ def open_store(uri: str) -> ObjectStore:
     return _open(normalise_store_uri(uri))
 
 
+def import_store(uri: str) -> None:
+    """Import the modules of the store at ``uri`` without opening it, for processes that are forked later."""
+    protocol = protocol_of(normalise_store_uri(uri)) or ""
+    import_module(_STORES.get(protocol, _FSSPEC_STORE)[0])
+    if protocol not in _STORES:
+        from flytemp.store.filesystems import import_client
+
+        import_client(protocol)
+
+
 @functools.lru_cache(maxsize=64)
 def _open(uri: str) -> ObjectStore:
     module, name = _STORES.get(protocol_of(uri) or "", _FSSPEC_STORE)

@@ -1,11 +1,12 @@
 """Clients of fsspec by protocol.
 
 fsspec runs its clients on one thread per process. The clients may be called from any thread. They do not work in a process
-that was forked after the first call, because the thread is missing there; processes that use a store are spawned.
+that was forked after the first call, because the thread is missing there. A process that forks others only imports the clients.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from typing import Any, Protocol
@@ -47,6 +48,14 @@ def file_system(uri: str) -> tuple[FileSystem, str]:
     found = _client(f"{protocol.lower()}://{rest.partition('/')[0]}", variables)
     # Not fsspec.url_to_fs, which reads "::" in a file's name as a chain of file systems.
     return found, found._strip_protocol(uri)
+
+
+def import_client(protocol: str) -> None:
+    """Import the client of a protocol, and start nothing. A client that cannot be imported is reported when it is used."""
+    import fsspec
+
+    with contextlib.suppress(ImportError, ValueError):
+        fsspec.get_filesystem_class(protocol)
 
 
 @functools.lru_cache(maxsize=64)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from flytemp.errors import CorruptData, StoreError
+from flytemp.exhaustion import exhausted_resource
 from flytemp.request_retries import pauses
 
 T = TypeVar("T")
@@ -28,8 +29,11 @@ class Patience:
         self._pauses = pauses(None, FIRST_PAUSE_SECONDS, 2, LONGEST_PAUSE_SECONDS)
 
     def pause_after(self, error: StoreError) -> float | None:
-        """Return the seconds to wait before the next repetition; None if there is no further one."""
-        if isinstance(error, CorruptData) or time.monotonic() > self._end:
+        """Return the seconds to wait before the next repetition; None if there is no further one.
+
+        A process that has used up its own resources does not get them back by waiting.
+        """
+        if isinstance(error, CorruptData) or exhausted_resource(error) is not None or time.monotonic() > self._end:
             return None
         return next(self._pauses)
 

@@ -62,11 +62,12 @@ def _values(run: TaskRun, task: Task[..., Any], literals: Mapping[str, Json]) ->
 
 def _call(run: TaskRun, task: Task[..., Any], literals: Mapping[str, Json]) -> dict[str, Json]:
     from flytemp.authoring.local import run_to_completion
+    from flytemp.runtime.process_state import state_kept_for_runtime
     from flytemp.runtime.user_errors import is_success
 
     interface = task.python_interface
     values = _values(run, task, literals)
-    with run.user_code():
+    with run.user_code(), state_kept_for_runtime():
         try:
             returned = interface.call(task.function, values)
             if inspect.isawaitable(returned):

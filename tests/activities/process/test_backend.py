@@ -1,4 +1,4 @@
-"""Tasks in warm processes: reuse, isolation, reports."""
+"""Tasks in processes: reuse, what they leave, reports."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from flytemp.runtime.commit import read_claim, read_result
 from flytemp.spec.models import TaskSettings
+from flytemp.spec.tasks import Reuse
 from flytemp_activities.backend import SystemFailure, TaskLost, TryKey
 from flytemp_activities.process.guard import marked_processes
 from tests.activities.process.conftest import Bench, StartBackend
@@ -29,6 +30,10 @@ PROGRAM = """
     @task
     def pid() -> int:
         return os.getpid()
+
+    @task
+    def parent() -> int:
+        return os.getppid()
 
     @task
     def remembered(x: int) -> list[int]:
@@ -91,6 +96,9 @@ PROGRAM = """
 """
 
 
+SHARED = TaskSettings(reuse="process")
+
+
 @pytest.fixture
 def program(make_project: MakeProject) -> Project:
     return make_project(PROGRAM)
@@ -102,27 +110,31 @@ def output(result: object) -> object:
     return outputs["o0"]
 
 
-async def test_process_runs_several_tasks(program: Project, bench: Bench) -> None:
+async def test_each_task_has_a_process_of_its_own(program: Project, bench: Bench) -> None:
     pids = {output(await bench.run(program.invocation("pid", node=f"n{number}"))) for number in range(3)}
-    assert len(pids) == 1
+    assert len(pids) == 3
     assert not bench.backend.running()
+
+
+async def test_process_is_shared_on_request(program: Project, bench: Bench) -> None:
+    pids = {output(await bench.run(program.invocation("pid", node=f"n{number}", settings=SHARED))) for number in range(3)}
+    assert len(pids) == 1
+    assert output(await bench.run(program.invocation("pid", node="n3"))) not in pids
 
 
 async def test_process_is_recycled_after_its_number_of_tasks(program: Project, start_backend: StartBackend) -> None:
     bench = await start_backend(recycle_after=2, slots=1)
-    pids = [output(await bench.run(program.invocation("pid", node=f"n{number}"))) for number in range(5)]
+    pids = [output(await bench.run(program.invocation("pid", node=f"n{number}", settings=SHARED))) for number in range(5)]
     assert pids[0] == pids[1] != pids[2] == pids[3] != pids[4]
 
 
-async def test_warm_process_serves_any_bundle(
-    program: Project, start_backend: StartBackend
-) -> None:
+async def test_fork_server_that_was_started_ahead_serves_any_bundle(program: Project, start_backend: StartBackend) -> None:
     bench = await start_backend(warm=1)
     context = bench.backend._context
     assert context is not None
-    await until(lambda: context.pool._idle, "a process is started ahead")
+    await until(lambda: context.pool._servers._unused, "a fork server is started ahead")
     (ready,) = marked_processes(bench.backend._token)
-    assert output(await bench.run(program.invocation("pid"))) == ready
+    assert output(await bench.run(program.invocation("parent"))) == ready
 
 
 async def test_details_of_a_try_are_reported(program: Project, bench: Bench) -> None:
@@ -141,14 +153,17 @@ async def test_claim_has_the_worker_and_the_process(program: Project, bench: Ben
     assert (claim.owner, claim.pid) == (bench.backend.owner, output(result))
 
 
-async def test_tasks_of_different_bundles_never_share_a_process(make_project: MakeProject, bench: Bench) -> None:
+@pytest.mark.parametrize(("reuse", "same"), [("imports", "os.getppid()"), ("process", "os.getpid()")])
+async def test_tasks_of_different_bundles_never_share_a_process(
+    make_project: MakeProject, bench: Bench, reuse: Reuse, same: str
+) -> None:
     pids: set[object] = set()
     for value in (1, 2, 1, 2):
         project = make_project(PROGRAM)
-        source = f"import os\nfrom flytemp import task\n@task\ndef same() -> list[int]: return [{value}, os.getpid()]\n"
+        source = f"import os\nfrom flytemp import task\n@task\ndef same() -> list[int]: return [{value}, {same}]\n"
         project.write(source, "same.py")
         (project.folder / f"{project.module}.py").unlink()
-        answer = output(await bench.run(project.invocation("same:same")))
+        answer = output(await bench.run(project.invocation("same:same", settings=TaskSettings(reuse=reuse))))
         assert isinstance(answer, list)
         assert answer[0] == value
         pids.add(answer[1])
@@ -159,7 +174,7 @@ async def test_tasks_of_different_bundles_never_share_a_process(make_project: Ma
 async def test_tasks_of_different_environments_never_share_a_process(program: Project, bench: Bench) -> None:
     answers: list[object] = []
     for value in ("a", "b", "a"):
-        settings = TaskSettings(environment={"MODE": value})
+        settings = TaskSettings(environment={"MODE": value}, reuse="process")
         node = f"n{len(answers)}"
         answers.append(output(await bench.run(program.invocation("remembered", {"x": 1}, node=node, settings=settings))))
     assert answers == [[1], [1], [1, 1]]
@@ -167,20 +182,20 @@ async def test_tasks_of_different_environments_never_share_a_process(program: Pr
 
 async def test_idle_process_is_replaced_for_another_environment(program: Project, start_backend: StartBackend) -> None:
     bench = await start_backend(slots=1)
-    first = output(await bench.run(program.invocation("pid")))
-    settings = TaskSettings(environment={"MODE": "other"})
+    first = output(await bench.run(program.invocation("pid", settings=SHARED)))
+    settings = TaskSettings(environment={"MODE": "other"}, reuse="process")
     second = output(await bench.run(program.invocation("pid", node="n1", settings=settings)))
     assert first != second
     assert isinstance(first, int)
     await until(lambda: not alive(first), "the idle process ends")
 
 
-async def test_changes_of_a_task_in_its_process_are_undone(
+async def test_changes_of_a_task_in_a_shared_process_are_undone(
     program: Project, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", "/home/of-the-worker")
-    pid = output(await bench.run(program.invocation("disturb")))
-    after = output(await bench.run(program.invocation("surroundings", node="n1")))
+    pid = output(await bench.run(program.invocation("disturb", settings=SHARED)))
+    after = output(await bench.run(program.invocation("surroundings", node="n1", settings=SHARED)))
     assert isinstance(after, dict)
     cwd = after.pop("cwd")
     assert after == {"pid": str(pid), "left": "", "home": "/home/of-the-worker", "usr1": "True"}
@@ -188,17 +203,23 @@ async def test_changes_of_a_task_in_its_process_are_undone(
     assert program.store.read(program.layout.log_chunk("n1", "1", 1, 0)) == b"still heard\n"
 
 
+@pytest.mark.parametrize("reuse", ["imports", "process", "nothing"])
 @pytest.mark.parametrize("task", ["leave_child", "leave_orphan"])
-async def test_processes_left_by_a_task_are_ended(program: Project, bench: Bench, task: str) -> None:
-    left = output(await bench.run(program.invocation(task)))
+async def test_processes_left_by_a_task_are_ended(program: Project, bench: Bench, task: str, reuse: Reuse) -> None:
+    settings = TaskSettings(reuse=reuse)
+    left = output(await bench.run(program.invocation(task, settings=settings)))
     assert isinstance(left, dict)
     await until(lambda: not alive(left["child"]) and not alive(left["own"]), "what the task left is ended")
-    assert output(await bench.run(program.invocation("pid", node="n1"))) != left["own"]
+    assert output(await bench.run(program.invocation("pid", node="n1", settings=settings))) != left["own"]
 
 
-async def test_process_with_remaining_threads_is_not_reused(program: Project, bench: Bench) -> None:
-    first = output(await bench.run(program.invocation("leave_thread")))
-    assert output(await bench.run(program.invocation("pid", node="n1"))) != first
+@pytest.mark.parametrize("reuse", ["imports", "process"])
+async def test_process_with_remaining_threads_is_ended(program: Project, bench: Bench, reuse: Reuse) -> None:
+    settings = TaskSettings(reuse=reuse)
+    first = output(await bench.run(program.invocation("leave_thread", settings=settings)))
+    assert isinstance(first, int)
+    await until(lambda: not alive(first), "the process is ended")
+    assert output(await bench.run(program.invocation("pid", node="n1", settings=settings))) != first
 
 
 async def test_task_without_a_slot_is_reported_as_queued(
@@ -215,7 +236,8 @@ async def test_task_without_a_slot_is_reported_as_queued(
     assert {report["phase"] for report in bench.reports} == {"queued"}
     assert {key.node for key in bench.backend.running()} == {"n0", "n1"}
     (await asyncio.to_thread(fifo.open, "w")).close()
-    assert output(await first) == output(await second)
+    await first
+    await second
 
 
 async def test_queued_task_can_be_stopped(program: Project, start_backend: StartBackend, tmp_path: Path) -> None:
@@ -233,7 +255,7 @@ async def test_queued_task_can_be_stopped(program: Project, start_backend: Start
     assert read_claim(program.store, invocation) is None
     (await asyncio.to_thread(fifo.open, "w")).close()
     await first
-    assert output(await bench.run(program.invocation("pid", node="n2"))) == output(await first)
+    assert output(await bench.run(program.invocation("pid", node="n2")))
 
 
 async def test_long_result_is_read_from_the_store(program: Project, bench: Bench) -> None:
@@ -259,11 +281,11 @@ async def test_missing_bundle_is_charged_to_the_platform(program: Project, bench
 
 
 async def test_dead_idle_process_is_replaced(program: Project, bench: Bench) -> None:
-    pid = output(await bench.run(program.invocation("pid")))
+    pid = output(await bench.run(program.invocation("pid", settings=SHARED)))
     assert isinstance(pid, int)
     os.kill(pid, signal.SIGKILL)
     await until(lambda: not alive(pid), "the idle process is gone")
-    assert output(await bench.run(program.invocation("pid", node="n1"))) != pid
+    assert output(await bench.run(program.invocation("pid", node="n1", settings=SHARED))) != pid
 
 
 async def test_process_that_cannot_start_is_charged_to_the_platform(

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from flytemp.spec.models import TaskSettings
+from flytemp.spec.tasks import Reuse
 from tests.activities.process.conftest import Bench
 from tests.sdk.runtime.project import Project
 
@@ -30,13 +32,15 @@ PROGRAM = """
 """
 
 
+@pytest.mark.parametrize("reuse", ["imports", "process"])
 @pytest.mark.parametrize(("child_does", "code"), [("return", 0), ("raise", 1), ("exit", 4)])
 async def test_only_the_parent_returns_the_result(
-    make_project: Callable[[str], Project], bench: Bench, child_does: str, code: int
+    make_project: Callable[[str], Project], bench: Bench, child_does: str, code: int, reuse: Reuse
 ) -> None:
     program = make_project(PROGRAM)
-    result = await bench.run(program.invocation("fork", {"child_does": child_does}))
+    settings = TaskSettings(reuse=reuse)
+    result = await bench.run(program.invocation("fork", {"child_does": child_does}, settings=settings))
     assert (result.error, result.outputs) == (None, {"o0": code})
-    first = await bench.run(program.invocation("pid", node="n1"))
-    second = await bench.run(program.invocation("pid", node="n2"))
-    assert first.outputs == second.outputs, "the process serves on, and its messages are its own"
+    first = await bench.run(program.invocation("pid", node="n1", settings=settings))
+    second = await bench.run(program.invocation("pid", node="n2", settings=settings))
+    assert (first.outputs == second.outputs) == (reuse == "process")
