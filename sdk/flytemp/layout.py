@@ -5,7 +5,7 @@
     registry/<project>/<domain>/
         registrations/<inverted n>.json          registration n; its exclusive creation publishes its entities
         registrations/<inverted n>.indexed       an empty marker: the index of registration n is complete
-        <tasks|workflows|launch-plans>/<name>/
+        <tasks|workflows|launch-plans>/<name, percent-encoded>/
             versions/<version>.json              an immutable document
             latest/<inverted n>-<ms>-<version>   an empty, ordered key: the first one is the latest version
     bundles/<sha256>.tar.gz                      code, named by the sha256 of the tar inside
@@ -48,6 +48,7 @@ from flytemp.names import (
     check_project,
     check_version,
     execution_name,
+    name_folder,
     slug,
 )
 
@@ -64,11 +65,11 @@ def document_key(entity: EntityId) -> str:
     """Return the key of a document; ``entity`` must have a version."""
     assert entity.version is not None
     folder = entity_folder(entity.kind, entity.project, entity.domain)
-    return f"{folder}/{check_entity(entity.name)}/versions/{entity.version}.json"
+    return f"{folder}/{name_folder(check_entity(entity.name))}/versions/{entity.version}.json"
 
 
 def latest_folder(entity: EntityId) -> str:
-    return f"{entity_folder(entity.kind, entity.project, entity.domain)}/{check_entity(entity.name)}/latest"
+    return f"{entity_folder(entity.kind, entity.project, entity.domain)}/{name_folder(check_entity(entity.name))}/latest"
 
 
 def latest_key(entity: EntityId, number: int, registered_ms: int) -> str:

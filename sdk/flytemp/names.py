@@ -12,11 +12,14 @@ import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import quote, unquote
 
 from flytemp.errors import InvalidName
 
 DEFAULT_PROJECT = "default"
 DEFAULT_DOMAIN = "development"
+LOCAL_VERSION = "local"
+"""Version of the entities of local runs and plain Python calls."""
 
 
 class EntityKind(StrEnum):
@@ -39,12 +42,16 @@ class EntityKind(StrEnum):
 
 # Flyte: project ids are DNS-1123 labels of at most 64 characters.
 _PROJECT = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
-_ENTITY = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9_])?")
+# Names of launch plans, imperative workflows and container tasks are texts: without ':', which separates the parts of a URN.
+_ENTITY = re.compile(r"\w([ -9;-\[\]-~\w]{0,253}[!-,/-9;-\[\]-~\w])?")
+_LONGEST_FOLDER = 255
 # Flyte refuses versions with any of [!*'();:@&=+$,/?#[]]; these are the other characters, without the space.
 _VERSION = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.~-]{0,126}[A-Za-z0-9_])?")
 _EXECUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _POOL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _ATTEMPT_KEY = re.compile(r"[0-9]+(-[0-9a-f]{8})?")
+_PLACEHOLDER = re.compile(r"\{\{\s*registration\.(project|domain|version)\s*\}\}")
+_PLACEHOLDER_FORM = "{{{{ registration.{} }}}}"
 _NODE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -76,9 +83,21 @@ def is_pool(text: str) -> bool:
 
 def check_entity(text: str) -> str:
     """Return ``text`` if it can name a task, workflow or launch plan; see `check_project`."""
-    return _check(
-        text, _ENTITY, "an entity's name", "1 to 255 letters, digits, '_', '-' and single '.', as in a module path"
-    )
+    rule = "1 to 255 letters, digits, spaces and punctuation without ':', '\\' and '..'; it begins with a letter, digit or '_'"
+    name = _check(text, _ENTITY, "an entity's name", rule)
+    if len(name_folder(name)) > _LONGEST_FOLDER:
+        raise InvalidName(f"the name {name[:80]!r}… is too long", hint="a space or special character counts as three characters")
+    return name
+
+
+def name_folder(name: str) -> str:
+    """Return the folder of an entity's name in the registry: special characters are percent-encoded."""
+    return quote(name, safe="")
+
+
+def name_of_folder(folder: str) -> str:
+    """Return the entity's name of a folder; the inverse of `name_folder`."""
+    return unquote(folder)
 
 
 def check_version(text: str) -> str:
@@ -129,12 +148,75 @@ class EntityId:
         Raises:
             InvalidName: if ``urn`` is not a URN.
         """
-        parts = urn.split(":")
-        if len(parts) not in (4, 5) or parts[0] not in {kind.value for kind in EntityKind}:
-            raise InvalidName(
-                f"{urn[:200]!r} is not a URN", hint="a URN is tsk|wf|lp:<project>:<domain>:<name>[:<version>]"
-            )
-        return cls(EntityKind(parts[0]), *parts[1:])
+        return cls(*_urn_parts(urn))
+
+
+@dataclass(frozen=True, slots=True)
+class EntityPointer:
+    """Id of a registered entity in a program. Parts may be placeholders for those of the registration of the program.
+
+    Attributes:
+        kind: the kind of the entity.
+        project: the project, or ``{{ registration.project }}``.
+        domain: the domain, or ``{{ registration.domain }}``.
+        name: the name.
+        version: the version, ``{{ registration.version }}``, or None for the latest version.
+    """
+
+    kind: EntityKind
+    project: str
+    domain: str
+    name: str
+    version: str | None = None
+
+    def __post_init__(self) -> None:
+        for part in ("project", "domain", "version"):  # one form of each placeholder, because a URN is a key
+            value = getattr(self, part)
+            if value is not None and _placeholder_of(value) == part:
+                object.__setattr__(self, part, _PLACEHOLDER_FORM.format(part))
+        self.resolved("x", "x", None)
+
+    def __str__(self) -> str:
+        urn = f"{self.kind}:{self.project}:{self.domain}:{self.name}"
+        return urn if self.version is None else f"{urn}:{self.version}"
+
+    @property
+    def has_same_version(self) -> bool:
+        """True if the version is that of the registration."""
+        return self.version is not None and _placeholder_of(self.version) == "version"
+
+    def resolved(self, project: str, domain: str, version: str | None) -> EntityId:
+        """Return the id for a registration. Without a ``version``, its placeholder stands for the latest version.
+
+        Raises:
+            InvalidName: a part is not valid.
+        """
+        own_project, own_domain = _placeholder_of(self.project) == "project", _placeholder_of(self.domain) == "domain"
+        return EntityId(
+            self.kind,
+            project if own_project else self.project,
+            domain if own_domain else self.domain,
+            self.name,
+            version if self.has_same_version else self.version,
+        )
+
+    @classmethod
+    def parse(cls, urn: str) -> EntityPointer:
+        """Return the pointer in a URN; see `EntityId.parse`."""
+        return cls(*_urn_parts(urn))
+
+
+def _placeholder_of(text: object) -> str | None:
+    """Return the part of a registration that a placeholder stands for, or None for another text."""
+    match = _PLACEHOLDER.fullmatch(text) if isinstance(text, str) else None
+    return match[1] if match else None
+
+
+def _urn_parts(urn: str) -> tuple[EntityKind, str, str, str, str | None]:
+    parts = urn.split(":")
+    if len(parts) not in (4, 5) or parts[0] not in {kind.value for kind in EntityKind}:
+        raise InvalidName(f"{urn[:200]!r} is not a URN", hint="a URN is tsk|wf|lp:<project>:<domain>:<name>[:<version>]")
+    return EntityKind(parts[0]), parts[1], parts[2], parts[3], parts[4] if len(parts) == 5 else None
 
 
 def short_name(target: str) -> str:

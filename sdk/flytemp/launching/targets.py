@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flytemp.errors import InputError, NotFound
-from flytemp.names import EntityId, EntityKind, is_urn
+from flytemp.names import LOCAL_VERSION, EntityId, EntityKind, is_urn
 from flytemp.registry import Registry
 from flytemp.registry.documents import entity_kind
 from flytemp.spec.models import Document, LaunchPlanDocument, TaskDocument, WorkflowDocument
 from flytemp.suggest import nearest
 
-LOCAL_VERSION = "local"
 """Version of the entities of a program that is not registered."""
 
 _PRECEDENCE = (EntityKind.LAUNCH_PLAN, EntityKind.WORKFLOW, EntityKind.TASK)

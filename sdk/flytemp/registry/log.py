@@ -44,7 +44,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from flytemp import layout
 from flytemp.errors import CorruptData, StoreError
-from flytemp.names import EntityId, EntityKind
+from flytemp.names import EntityId, EntityKind, name_of_folder
 from flytemp.registry.documents import read_published
 from flytemp.spec.canonical import AnyDocument
 from flytemp.store.object_store import ObjectStore
@@ -115,7 +115,7 @@ class Snapshot:
 
     def names(self, kind: EntityKind) -> list[str]:
         """Return the names of the published entities of one kind, sorted. A name may have no publication yet."""
-        names = set(self.store.list(layout.entity_folder(kind, self.project, self.domain)))
+        names = set(map(name_of_folder, self.store.list(layout.entity_folder(kind, self.project, self.domain))))
         entities = map(EntityId.parse, self.incomplete.entities) if self.incomplete is not None else ()
         return sorted(names | {entity.name for entity in entities if entity.kind is kind})
 

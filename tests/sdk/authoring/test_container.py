@@ -266,7 +266,7 @@ PROBLEMS: list[dict[str, Any]] = [
     {"output_data_dir": "/var/inputs/out"},
     {"input_data_dir": "/x", "output_data_dir": "/x"},
     {"image": " "},
-    {"name": "a b"},
+    {"name": "a:b"},
     {"inputs": {"a-b": int}},
     {"outputs": {"_x": int}},
     {"outputs": {"class": int}},

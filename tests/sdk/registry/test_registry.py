@@ -56,6 +56,24 @@ def test_registered_documents_are_read_back(registry: Registry) -> None:
         assert registry.get(entry.entity) == (entry.entity, document)
 
 
+@pytest.mark.parametrize("name", ["nightly report (EU)", "team/daily 100%", "Größe", "a~b+c=d?#*", "a.b-c_d"])
+def test_names_with_special_characters(name: str, registry: Registry) -> None:
+    (entry,) = registry.register([launch_plan(name)], version="v1", **PLACE)
+    assert EntityId.parse(str(entry.entity)) == entry.entity
+    assert [summary.name for summary in registry.list(EntityKind.LAUNCH_PLAN, "p", "d")] == [name]
+    found, document = registry.get(EntityId(EntityKind.LAUNCH_PLAN, "p", "d", name))
+    assert (found, document.name) == (entry.entity, name)
+
+
+TOO_LONG = ["x" * 256, f"a{' ' * 90}b"]
+
+
+@pytest.mark.parametrize("name", ["", " a", "a ", "a:b", "../a", "a\\b", "a\nb", "a\x1b[0m", "-a", "a.", *TOO_LONG])
+def test_names_that_are_not_valid(name: str) -> None:
+    with pytest.raises(InvalidName):
+        EntityId(EntityKind.LAUNCH_PLAN, "p", "d", name)
+
+
 def test_same_content_again_changes_nothing(registry: Registry) -> None:
     registry.register([task("t", line=1)], version="v1", **PLACE)
     again = registry.register([task("t", line=99)], version="v1", **PLACE)

@@ -300,7 +300,7 @@ def test_defaults_are_checked() -> None:
 
 
 def test_problems_of_every_kind_of_document_are_found_together() -> None:
-    task = taker(INT).model_copy(update={"name": "no name", "loader": "module"})
+    task = taker(INT).model_copy(update={"name": "no:name", "loader": "module"})
     plan = LaunchPlanSpec(name="lp", workflow="m.wf", default_inputs={"a": "x", "z": 1}, fixed_inputs={"a": 2}, timeout_seconds=0)
     interface = Interface(inputs=(Variable(name="a", type=INT),))
     found = {
