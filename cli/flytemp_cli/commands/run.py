@@ -18,6 +18,7 @@ from flytemp_cli.targets import LaunchOption, Target, TargetCommand
 
 if TYPE_CHECKING:
     from flytemp.config import Settings
+    from flytemp.errors import Problem
     from flytemp.literals.types import Json
     from flytemp.names import EntityId
     from flytemp.records.models import Execution
@@ -84,8 +85,7 @@ def _register(
         )  # fmt: skip
     if output.is_table:
         output.note(f"registered {document.name}, version {registration.version}")
-    for warning in registration.warnings:
-        output.warning(str(warning))
+    _show_warnings(registration.warnings, output)
     return Registry(store).get(_registered(document, settings, registration.version, registration.entries))
 
 
@@ -102,7 +102,8 @@ def _registered(document: Document, settings: Settings, version: str, entries: S
 
 def _run_local(session: Session, target: Target, literals: dict[str, Json], given: Mapping[str, Any]) -> int:
     from flytemp.client.uploads import LocalPaths
-    from flytemp.compiler.link import link_documents
+    from flytemp.compiler import code_warnings
+    from flytemp.compiler.link import Registration, link_documents
     from flytemp.registry import Registry
     from flytemp.spec.models import WorkflowDocument
     from flytemp.store import open_store
@@ -114,8 +115,11 @@ def _run_local(session: Session, target: Target, literals: dict[str, Json], give
     output = session.output()
     chosen: SelectedEntity = target.value
     store = open_store(settings.store)
-    documents = {(one.kind, one.name): one for one in link_documents(chosen.documents(), Registry(store))}
+    registration = Registration(settings.project, settings.domain)
+    documents = {(one.kind, one.name): one for one in link_documents(chosen.documents(), Registry(store), registration)}
     document = documents[chosen.document.kind, chosen.document.name]
+    if chosen.entity is not None and chosen.sources.program is not None:
+        _show_warnings(code_warnings(chosen.sources.program, chosen.entity), output)
     workflow = documents["workflow", document.launch_plan.workflow] if document.kind == "launch_plan" else None
     assert workflow is None or isinstance(workflow, WorkflowDocument)
     with stdout_to_stderr(), _importable(chosen):
@@ -133,6 +137,11 @@ def _run_local(session: Session, target: Target, literals: dict[str, Json], give
         )
     show_end(execution, output, local=True)
     return final_exit_code(execution)
+
+
+def _show_warnings(warnings: Sequence[Problem], output: Output) -> None:
+    for warning in warnings:
+        output.warning(str(warning))
 
 
 def _importable(chosen: SelectedEntity) -> AbstractContextManager[object]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flytemp.authoring.errors import SettingsError
 from flytemp.errors import NotSupported
@@ -58,6 +59,9 @@ def cache_spec(
         ignored: ``cache_ignore_input_vars``.
         override: the arguments are those of `with_overrides`.
 
+    Returns:
+        The settings; None without ``cache``. The older arguments have no effect then; see `unused_cache_options`.
+
     Raises:
         SettingsError: the arguments contradict each other, or the version is missing.
     """
@@ -68,15 +72,23 @@ def cache_spec(
     if not isinstance(cache, bool):
         raise SettingsError(f"cache must be True, False or a Cache, not {cache!r}")
     if not cache:
-        _refuse_without_cache(version, serialize, ignored)
         return None
     if not version and override:
         raise SettingsError("must specify cache version when overriding", hint="cache=Cache(version='1.0')")
     return Cache(version, bool(serialize), tuple(ignored or ())).spec()
 
 
-def _refuse_without_cache(version: str | None, serialize: bool | None, ignored: Sequence[str] | None) -> None:
-    for given, what in ((version, "version"), (serialize, "serialize"), (ignored, "ignore input vars")):
-        if given:
-            shown = given if isinstance(given, str | bool) else ", ".join(given)
-            raise SettingsError(f"Cache {what} is specified ``{shown}`` but ``cache`` is not enabled.", hint="add cache=True")
+_OLDER_OPTIONS = ("cache_version", "cache_serialize", "cache_ignore_input_vars")
+
+
+def unused_cache_options(options: Mapping[str, Any], *, is_cached: bool = False) -> list[str]:
+    """Return one warning if there are ``cache_*`` options without ``cache``, as in programs for older versions of flytekit.
+
+    Args:
+        options: the options of a task, a call or a map.
+        is_cached: the task is cached if the options do not contain ``cache``.
+    """
+    given = [f"{name}={options[name]!r}" for name in _OLDER_OPTIONS if options.get(name)]
+    if not given or options.get("cache", is_cached) is not False:
+        return []
+    return [f"{', '.join(given)} has no effect, because caching is not enabled; add cache=True"]

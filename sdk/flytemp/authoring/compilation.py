@@ -18,7 +18,7 @@ from flytemp.authoring.interface import PythonInterface
 from flytemp.authoring.node import Node
 from flytemp.authoring.promise import Chainable, Promise, VoidOutput
 from flytemp.errors import FlytempError, InputError, Location, NotSupported, Problem, ProgramError
-from flytemp.exceptions.user import FlyteMissingReturnValueException, FlyteValueException
+from flytemp.exceptions.user import FlyteMissingReturnValueException
 from flytemp.literals.convert import constant_literal
 from flytemp.literals.types import Json, LiteralType
 
@@ -63,6 +63,7 @@ class Compilation:
         self.outputs: dict[str, Bound] = {}
         self.conditionals: list[Condition] = []
         self._problems: list[Problem] = []
+        self._warnings: list[Problem] = []
         self._rejected: list[tuple[Node, str, InputError]] = []
 
     @contextmanager
@@ -119,6 +120,10 @@ class Compilation:
         """Record a problem, to report it with the others."""
         self._problems.append(problem)
 
+    def add_warning(self, warning: Problem) -> None:
+        """Record a warning, which does not prevent the registration."""
+        self._warnings.append(warning)
+
     def problems(self, where: Location) -> list[Problem]:
         """Return the problems so far; ``where`` is the location of the workflow."""
         rejected = [
@@ -144,7 +149,7 @@ class Compilation:
             raise ConditionError(problems[0].message, hint=problems[0].hint, location=problems[0].location)
         if problems:
             raise ProgramError(problems)
-        graph = Graph(tuple(self.nodes), dict(self.outputs), on_failure)
+        graph = Graph(tuple(self.nodes), dict(self.outputs), on_failure, tuple(self._warnings))
         graph.ordered()
         return graph
 
@@ -183,9 +188,14 @@ def trace(
 
 
 def _bind_outputs(compilation: Compilation, interface: PythonInterface, returned: Any, location: Location) -> None:
+    if not interface.outputs:
+        if returned is not None and not isinstance(returned, VoidOutput):
+            message = f"{interface.owner} returns a value, but declares no outputs: the value is not an output"
+            compilation.add_warning(Problem(message, location, "annotate its result: def …() -> int"))
+        return
     try:
         _check_returned(interface, returned, location)
-    except (FlyteValueException, FlyteMissingReturnValueException) as error:
+    except FlyteMissingReturnValueException as error:
         if not compilation.problems(location):
             raise
         compilation.add_problem(Problem(error.message, location, error.hint))  # listed with its possible causes
@@ -200,14 +210,7 @@ def _bind_outputs(compilation: Compilation, interface: PythonInterface, returned
 
 
 def _check_returned(interface: PythonInterface, returned: Any, location: Location) -> None:
-    if not interface.outputs and returned is not None and not isinstance(returned, VoidOutput):
-        raise FlyteValueException(
-            returned,
-            f"{interface.owner} returns a value, but declares no outputs",
-            hint="annotate its result: def …() -> int",
-            location=location,
-        )
-    if interface.outputs and (returned is None or isinstance(returned, VoidOutput)) and not _may_be_none(interface):
+    if (returned is None or isinstance(returned, VoidOutput)) and not _may_be_none(interface):
         hint = f"{returned._node} returns nothing: {returned.remedy}" if isinstance(returned, VoidOutput) else None
         raise FlyteMissingReturnValueException(
             interface.owner, hint=hint or "return a value for each declared output", location=location

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
 from flytemp.authoring.compilation import Compilation, current_compilation
 from flytemp.errors import NotSupported
+from flytemp.literals import transfer
+from flytemp.names import LOCAL_VERSION
 
 ENV_PREFIX = "FLYTEMP_SECRETS_ENV_PREFIX"
 DEFAULT_DIR = "FLYTEMP_SECRETS_DEFAULT_DIR"
@@ -53,8 +51,19 @@ class SecretsManager:
 
     The variable is ``_FSEC_<GROUP>_<VERSION>_<KEY>`` in upper case, and the file is ``/etc/secrets/<group>/<version>/<key>``.
     Parts that are not given are omitted. ``FLYTEMP_SECRETS_ENV_PREFIX`` and ``FLYTEMP_SECRETS_DEFAULT_DIR`` replace the
-    prefix and the folder.
+    prefix and the folder. ``secrets.group.key`` is short for ``secrets.get("group", "key")``.
+
+    Args:
+        accepts_plain_names: also read a variable without the prefix, as flytekit does in local runs.
     """
+
+    def __init__(self, *, accepts_plain_names: bool = False) -> None:
+        self._accepts_plain_names = accepts_plain_names
+
+    def __getattr__(self, group: str) -> _SecretGroup:
+        if group.startswith("__"):
+            raise AttributeError(group)
+        return _SecretGroup(self, group)
 
     def get(
         self,
@@ -75,8 +84,9 @@ class SecretsManager:
             ValueError: there is no such secret.
         """
         name = self.get_secrets_env_var(group, key, group_version)
-        if name in os.environ:
-            value = os.environ[name]
+        plain = _variable(group, key, group_version)
+        value = os.environ.get(name, os.environ.get(plain) if self._accepts_plain_names else None)
+        if value is not None:
             return value.encode() if "b" in encode_mode else value
         path = Path(self.get_secrets_file(group, key, group_version))
         if path.is_file():
@@ -87,13 +97,28 @@ class SecretsManager:
 
     def get_secrets_env_var(self, group: str | None = None, key: str | None = None, group_version: str | None = None) -> str:
         """Return the name of the environment variable for a secret."""
-        parts = [part.upper() for part in (group, group_version, key) if part]
-        return os.environ.get(ENV_PREFIX, "_FSEC_") + "_".join(parts)
+        return os.environ.get(ENV_PREFIX, "_FSEC_") + _variable(group, key, group_version)
 
     def get_secrets_file(self, group: str | None = None, key: str | None = None, group_version: str | None = None) -> str:
         """Return the path of the file for a secret."""
         parts = [part for part in (group, group_version, key) if part]
         return str(Path(os.environ.get(DEFAULT_DIR, "/etc/secrets"), *parts))
+
+
+def _variable(group: str | None, key: str | None, group_version: str | None) -> str:
+    return "_".join(part.upper() for part in (group, group_version, key) if part)
+
+
+class _SecretGroup:
+    """Group of secrets, whose keys are attributes."""
+
+    def __init__(self, secrets: SecretsManager, group: str) -> None:
+        self._secrets, self._group = secrets, group
+
+    def __getattr__(self, key: str) -> Any:
+        if key.startswith("__"):
+            raise AttributeError(key)
+        return self._secrets.get(self._group, key)
 
 
 class _Unsupported:
@@ -129,7 +154,7 @@ class ExecutionParameters:
         execution_id: the id of the execution.
         execution_date: the start time of the execution.
         task_id: the id of the task.
-        directory: the working directory; None for a directory shared by the process.
+        directory: the working directory; None for that of a plain Python call.
         raw_data: the URI for the task's files; None for a local directory.
         metadata_prefix: the URI of the task's inputs and outputs; None for a local directory.
     """
@@ -143,8 +168,8 @@ class ExecutionParameters:
 
     @property
     def working_directory(self) -> str:
-        """The working directory of the task. Plain Python calls share one, which is removed when the process ends."""
-        return self.directory or _process_directory()
+        """The working directory of the task. In plain Python calls it is a temporary directory, which is not removed."""
+        return self.directory or str(transfer.working_directory())
 
     @property
     def raw_output_prefix(self) -> str:
@@ -164,7 +189,7 @@ class ExecutionParameters:
     @property
     def secrets(self) -> SecretsManager:
         """The secrets of the task."""
-        return SecretsManager()
+        return SecretsManager(accepts_plain_names=self.task_id is None or self.task_id.version == LOCAL_VERSION)
 
     @property
     def checkpoint(self) -> Any:
@@ -180,13 +205,6 @@ class ExecutionParameters:
     def stats(self) -> Any:
         """Not supported."""
         return _Unsupported("stats", "send measurements with your own metrics client, or log them")
-
-
-@cache
-def _process_directory() -> str:
-    directory = tempfile.mkdtemp(prefix="flytemp-")
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    return directory
 
 
 _parameters: ContextVar[ExecutionParameters | None] = ContextVar("flytemp_context", default=None)

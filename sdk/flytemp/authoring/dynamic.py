@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, Unpack, cast, overload
 
+from flytemp.authoring.cache import unused_cache_options
 from flytemp.authoring.callee import Entity, Step
 from flytemp.authoring.context import current_context, use_context
 from flytemp.authoring.definition_site import caller_site, function_site
@@ -13,6 +14,7 @@ from flytemp.authoring.local import LocalGraphRun, run_dynamic
 from flytemp.authoring.settings import TaskOptions, task_settings
 from flytemp.authoring.task import Task, check_function
 from flytemp.errors import NotSupported
+from flytemp.literals.transfer import LOCAL_FILES
 from flytemp.literals.types import Json
 from flytemp.spec.models import TaskSettings
 
@@ -30,14 +32,21 @@ class DynamicTask(Task[P, R]):
     kind = "dynamic"
     kind_name = "dynamic"
 
-    def __init__(self, function: Callable[P, R], settings: TaskSettings, docs: Any = None, hints: Sequence[Entity] = ()) -> None:
-        super().__init__(function, settings, docs)
+    def __init__(
+        self,
+        function: Callable[P, R],
+        settings: TaskSettings,
+        docs: Any = None,
+        unused_options: Sequence[str] = (),
+        hints: Sequence[Entity] = (),
+    ) -> None:
+        super().__init__(function, settings, docs, unused_options)
         self.hints = tuple(hints)
 
     def call_locally(self, values: Mapping[str, Any]) -> Any:
         """Create the graph, run it, and return its result."""
         interface = self.python_interface
-        literals = {**interface.defaults, **interface.input_literals(values)}
+        literals = {**interface.defaults, **interface.input_literals(values, LOCAL_FILES)}
         with use_context(current_context()):
             return interface.output_values(run_dynamic(self, literals))
 
@@ -49,15 +58,15 @@ class DynamicTask(Task[P, R]):
 
 
 @overload
-def dynamic(_task_function: Callable[P, R], /, **options: Unpack[TaskOptions]) -> DynamicTask[P, R]: ...
+def dynamic(_task_function: Callable[P, R], **options: Unpack[TaskOptions]) -> DynamicTask[P, R]: ...
 
 
 @overload
-def dynamic(_task_function: None = None, /, **options: Unpack[TaskOptions]) -> Callable[[Callable[P, R]], DynamicTask[P, R]]: ...
+def dynamic(_task_function: None = None, **options: Unpack[TaskOptions]) -> Callable[[Callable[P, R]], DynamicTask[P, R]]: ...
 
 
 def dynamic(
-    _task_function: Callable[P, R] | None = None, /, **options: Unpack[TaskOptions]
+    _task_function: Callable[P, R] | None = None, **options: Unpack[TaskOptions]
 ) -> DynamicTask[P, R] | Callable[[Callable[P, R]], DynamicTask[P, R]]:
     """Turn a function into a dynamic task: a task that builds a graph at run time.
 
@@ -80,7 +89,7 @@ def dynamic(
 
     def decorate(function: Callable[P, R]) -> DynamicTask[P, R]:
         check_function(function)
-        made = DynamicTask(function, settings, options.get("docs"), hints)
+        made = DynamicTask(function, settings, options.get("docs"), unused_cache_options(options), hints)
         if made.is_async:
             raise NotSupported(
                 f"@dynamic {made.name} is async, but it only connects tasks",

@@ -28,6 +28,7 @@ class ProgramEntities:
 # Outside of a program only launch plans are kept: LaunchPlan.get_or_create looks them up by name.
 _process_entities = ProgramEntities()
 _current: ContextVar[ProgramEntities] = ContextVar("flytemp_program_entities", default=_process_entities)
+_deferred: ContextVar[bool] = ContextVar("flytemp_deferred_checks", default=False)
 
 
 def program_entities() -> ProgramEntities:
@@ -60,3 +61,22 @@ def collect_into(program: ProgramEntities) -> Iterator[ProgramEntities]:
         yield program
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def deferred_checks() -> Iterator[None]:
+    """Let decorators accept every signature inside the block.
+
+    The loader of programs reports the problems of all modules together. The runtime imports modules of which only one task
+    must be usable.
+    """
+    token = _deferred.set(True)
+    try:
+        yield
+    finally:
+        _deferred.reset(token)
+
+
+def are_checks_deferred() -> bool:
+    """Return True inside a block of `deferred_checks`."""
+    return _deferred.get()

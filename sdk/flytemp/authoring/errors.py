@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from flytemp.errors import InputError, Location, Problem, ProgramError
+from flytemp.exceptions.user import FlyteMissingTypeException
 
 
 class AuthoringError(ProgramError):
@@ -13,6 +14,14 @@ class AuthoringError(ProgramError):
 
     def __init__(self, message: str, *, hint: str | None = None, location: Location | None = None) -> None:
         super().__init__([Problem(message, location, hint)])
+
+
+class SignatureError(ProgramError):
+    """The signature of a task or workflow cannot be an interface. ``problems`` has every reason."""
+
+
+class MissingAnnotation(SignatureError, FlyteMissingTypeException):
+    """A parameter of a task or workflow has no annotation."""
 
 
 class SettingsError(AuthoringError):

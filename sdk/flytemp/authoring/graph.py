@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from flytemp.authoring.callee import Entity
 
 
+_shown: dict[str | tuple[str, type[Warning], int], int] = {}
+"""Warnings that `Graph.warn` has issued, so that each is shown once."""
+
+
 @dataclass(frozen=True)
 class Graph:
     """Graph of a workflow.
@@ -24,11 +29,20 @@ class Graph:
         nodes: the nodes in the order of their creation.
         outputs: the binding of each output.
         on_failure: the failure node.
+        warnings: parts of the workflow that have another effect than they seem to have.
     """
 
     nodes: tuple[Node, ...]
     outputs: dict[str, Bound]
     on_failure: Node | None = None
+    warnings: tuple[Problem, ...] = ()
+
+    def warn(self) -> None:
+        """Issue the warnings as Python warnings, for calls that no command of flytemp reports."""
+        for warning in self.warnings:
+            where = warning.location or Location("<unknown>", 1)
+            text = f"{warning.message} ({warning.hint})" if warning.hint else warning.message
+            warnings.warn_explicit(text, UserWarning, where.file, where.line, registry=_shown)
 
     def all_nodes(self) -> Iterator[Node]:
         """Yield every node, including those in conditionals and the failure node."""

@@ -21,7 +21,7 @@ from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.execution_options import Options
 from flytemp.authoring.failure_node import failure_node
 from flytemp.authoring.graph import Graph
-from flytemp.authoring.interface import Parameter, PythonInterface
+from flytemp.authoring.interface import Parameter, PythonInterface, input_variable
 from flytemp.authoring.node import Node
 from flytemp.authoring.promise import OutputTuple, Promise
 from flytemp.authoring.retry import Seconds, limit
@@ -230,7 +230,10 @@ class ImperativeWorkflow(Workflow[..., Any]):
             parameters={name: Parameter(name, annotation) for name, annotation in self._inputs.items()},
             outputs=dict(self._outputs),
             output_class=None,
-            interface=Interface(inputs=_variables(self._inputs), outputs=_variables(self._outputs)),
+            interface=Interface(
+                inputs=tuple(input_variable(name, annotation) for name, annotation in self._inputs.items()),
+                outputs=tuple(Variable(name=name, type=literal_type(annotation)) for name, annotation in self._outputs.items()),
+            ),
         )
 
     def failure_node(self, compilation: Compilation) -> Node | None:
@@ -286,10 +289,6 @@ class ImperativeWorkflow(Workflow[..., Any]):
         for step in value._path:
             annotation = _part(annotation, step)
         return annotation
-
-
-def _variables(annotations: Mapping[str, Any]) -> tuple[Variable, ...]:
-    return tuple(Variable(name=name, type=literal_type(annotation)) for name, annotation in annotations.items())
 
 
 def _part(annotation: Any, step: str | int) -> Any:

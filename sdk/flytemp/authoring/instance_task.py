@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, TypedDict
 
-from flytemp.authoring.cache import Cache
+from flytemp.authoring.cache import Cache, unused_cache_options
 from flytemp.authoring.definition_site import caller_site
 from flytemp.authoring.docstrings import read_docstring
 from flytemp.authoring.documentation import Documentation, docs_spec
@@ -87,7 +87,9 @@ class InstanceTask(Task[..., Any]):
         self.name = self._text(name, "name")
         self.__name__ = self.name.rpartition(".")[2]
         self.function = self.execute
-        self.settings = task_settings(self._settled(dict(options), metadata))
+        settled = self._settled(dict(options), metadata)
+        self.settings = task_settings(settled)
+        self.unused_options = unused_cache_options(settled)
         self._docstring = read_docstring(_undocumented)
         self.docs = docs_spec(options.get("docs"), self._docstring)
         self._inputs, self._outputs = self._types(inputs, "inputs"), self._types(outputs, "outputs")

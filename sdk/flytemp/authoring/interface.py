@@ -1,27 +1,20 @@
-"""Interfaces read from signatures: names, annotations and defaults, and the conversion of values and literals."""
+"""Interfaces of tasks and workflows: names, annotations and defaults, and the conversion of values and literals."""
 
 from __future__ import annotations
 
 import collections
-import inspect
 import types
-import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flytemp.authoring.definition_site import DefinitionSite
-from flytemp.authoring.docstrings import Docstring
-from flytemp.errors import FlytempError, InputError, Problem, ProgramError
-from flytemp.literals.aliases import unaliased
+from flytemp.errors import InputError, Problem
 from flytemp.literals.check import check_literal
 from flytemp.literals.convert import constant_literal, from_literal, literal_type, to_literal
 from flytemp.literals.sizes import check_size
 from flytemp.literals.transfer import FileTransfer
-from flytemp.literals.types import Json, LiteralType
+from flytemp.literals.types import Json, LiteralType, UnionType
 from flytemp.spec.models import Interface, Variable
-
-_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +37,7 @@ class PythonInterface:
         output_class: the NamedTuple that the function returns, if any. Several outputs without one are returned as a named
             tuple with the fields ``o0``, ``o1``, …
         interface: the same in the spec.
+        warnings: parts of the signature that have another effect than in Python.
     """
 
     owner: str
@@ -51,6 +45,7 @@ class PythonInterface:
     outputs: Mapping[str, Any]
     output_class: type[tuple[Any, ...]] | None
     interface: Interface
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def input_types(self) -> dict[str, LiteralType]:
@@ -186,7 +181,9 @@ def plain_interface(
     """
     given = defaults or {}
     variables = tuple(
-        Variable(name=name, type=literal_type(annotation), required=name not in given, default=given.get(name))
+        Variable(name=name, type=literal_type(annotation), required=False, default=given[name])
+        if name in given
+        else input_variable(name, annotation)
         for name, annotation in inputs.items()
     )
     return PythonInterface(
@@ -199,6 +196,19 @@ def plain_interface(
             outputs=tuple(Variable(name=name, type=literal_type(annotation)) for name, annotation in outputs.items()),
         ),
     )
+
+
+def input_variable(name: str, annotation: Any, description: str = "") -> Variable:
+    """Return an input without a default for the spec. An Optional input is None if a call omits it, as in Flyte.
+
+    Raises:
+        NotSupported: the annotation has no literal type.
+    """
+    type_ = literal_type(annotation)
+    if isinstance(type_, UnionType) and any(variant.kind == "none" for variant in type_.variants):
+        default = constant_literal(None, annotation)
+        return Variable(name=name, type=type_, description=description, required=False, default=default)
+    return Variable(name=name, type=type_, description=description)
 
 
 class _conversion_context:  # noqa: N801 - used like a function
@@ -219,128 +229,3 @@ class _conversion_context:  # noqa: N801 - used like a function
 def kwtypes(**annotations: Any) -> collections.OrderedDict[str, Any]:
     """Return names and their types in order: ``kwtypes(x=int, y=str)``."""
     return collections.OrderedDict(annotations)
-
-
-# ------------------------------------------------------------------------------------ from a function
-
-
-def interface_of(function: Callable[..., Any], owner: str, site: DefinitionSite, docstring: Docstring) -> PythonInterface:
-    """Return the interface of a task's or workflow's function.
-
-    Args:
-        function: the function.
-        owner: as in `PythonInterface`.
-        site: the definition of the function.
-        docstring: the descriptions of inputs and outputs.
-
-    Raises:
-        ProgramError: parameters or outputs have no usable annotation or default; it has one problem for each.
-    """
-    reader = _Reader(owner, site)
-    hints = reader.hints(function)
-    signature = inspect.signature(function)
-    parameters = [parameter for parameter in signature.parameters.values() if reader.accepts(parameter, hints)]
-    inputs = [reader.input(parameter, hints[parameter.name], docstring) for parameter in parameters]
-    outputs, output_class = reader.outputs(hints.get("return"))
-    variables = [
-        reader.variable(f"output '{name}'", name, annotation, docstring.output(index, name, len(outputs)))
-        for index, (name, annotation) in enumerate(outputs.items())
-    ]
-    if reader.problems:
-        raise ProgramError(reader.problems)
-    return PythonInterface(
-        owner=owner,
-        parameters={
-            parameter.name: Parameter(parameter.name, hints[parameter.name], parameter.kind is inspect.Parameter.POSITIONAL_ONLY)
-            for parameter in parameters
-        },
-        outputs=outputs,
-        output_class=output_class,
-        interface=Interface(
-            inputs=tuple(variable for variable in inputs if variable),
-            outputs=tuple(variable for variable in variables if variable),
-        ),
-    )
-
-
-class _Reader:
-    """Reader of one signature that collects its problems."""
-
-    def __init__(self, owner: str, site: DefinitionSite) -> None:
-        self._owner, self._site = owner, site
-        self.problems: list[Problem] = []
-
-    def problem(self, message: str, hint: str | None = None) -> None:
-        self.problems.append(Problem(f"{self._owner}: {message}", self._site.location, hint))
-
-    def hints(self, function: Callable[..., Any]) -> dict[str, Any]:
-        try:
-            return typing.get_type_hints(function, include_extras=True)
-        except Exception as error:
-            self.problem(f"its annotations cannot be read: {type(error).__name__}: {error}", "import or define the names")
-            raise ProgramError(self.problems) from error
-
-    def accepts(self, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
-        if parameter.kind in _VARIADIC:
-            self.problem(f"'{parameter}' cannot be an input", "name every input: inputs have names and types")
-            return False
-        if parameter.name not in hints:
-            self.problem(
-                f"'{parameter.name}' has no type. Please add a type annotation to the input parameter.",
-                f"def …({parameter.name}: int)",
-            )
-            return False
-        return True
-
-    def input(self, parameter: inspect.Parameter, annotation: Any, docstring: Docstring) -> Variable | None:
-        what = f"input '{parameter.name}'"
-        variable = self.variable(what, parameter.name, annotation, docstring.inputs.get(parameter.name, ""))
-        if variable is None or parameter.default is inspect.Parameter.empty:
-            return variable
-        try:
-            default = check_size(parameter.name, constant_literal(parameter.default, annotation))
-        except FlytempError as error:
-            self.problem(f"the default of {what} does not fit: {error.message}", error.hint)
-            return None
-        return variable.model_copy(update={"required": False, "default": default})
-
-    def variable(self, what: str, name: str, annotation: Any, description: str) -> Variable | None:
-        try:
-            return Variable(name=name, type=literal_type(annotation), description=description)
-        except FlytempError as error:
-            self.problem(f"{what}: {error.message}", error.hint)
-            return None
-
-    def outputs(self, annotation: Any) -> tuple[dict[str, Any], type[tuple[Any, ...]] | None]:
-        """Return the outputs by name, and the NamedTuple that holds them or None."""
-        annotation = unaliased(annotation)
-        if annotation is type(None):
-            return {}, None
-        if isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields"):
-            return self._named(annotation), annotation
-        members = annotation if isinstance(annotation, tuple) else _tuple_members(annotation)
-        if members is None:
-            return {"o0": annotation}, None
-        if len(members) == 1:
-            name = getattr(members[0], "__name__", members[0])
-            self.problem("a tuple of one item cannot be the outputs", f"return the value itself: -> {name}")
-        return {f"o{index}": member for index, member in enumerate(members)}, None
-
-    def _named(self, annotation: Any) -> dict[str, Any]:
-        try:
-            hints = typing.get_type_hints(annotation, include_extras=True)
-        except Exception as error:  # noqa: BLE001 - an annotation is the user's code: anything may be raised
-            self.problem(f"the fields of {annotation.__name__} cannot be read: {type(error).__name__}: {error}")
-            return {}
-        untyped = [field for field in annotation._fields if field not in hints]
-        if untyped:
-            self.problem(f"the fields {', '.join(untyped)} of {annotation.__name__} have no types", "use typing.NamedTuple")
-        return {field: hints[field] for field in annotation._fields if field in hints}
-
-
-def _tuple_members(annotation: Any) -> tuple[Any, ...] | None:
-    """Return the members of ``tuple[A, B]``; None for other annotations, also ``tuple[A, ...]`` and a bare ``tuple``."""
-    if typing.get_origin(annotation) is not tuple:
-        return None
-    members = typing.get_args(annotation)
-    return None if not members or Ellipsis in members else members

@@ -333,8 +333,10 @@ class LaunchPlan(LeafCallee, Generic[R]):
 
 
 def default_launch_plan(workflow: Workflow[..., R]) -> LaunchPlan[R]:
-    """Return the default launch plan of a workflow, with the workflow's definition site."""
-    return LaunchPlan(workflow.name, workflow, None, None, LaunchOptions(), workflow.site)
+    """Return the default launch plan of a workflow, with the workflow's definition site. Each call returns the same object."""
+    if workflow.default_launch_plan is None:
+        workflow.default_launch_plan = LaunchPlan(workflow.name, workflow, None, None, LaunchOptions(), workflow.site)
+    return workflow.default_launch_plan
 
 
 def _default(workflow: Workflow[..., R], site: DefinitionSite) -> LaunchPlan[R]:

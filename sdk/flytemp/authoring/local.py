@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flytemp.authoring.binding import Bound, Constant, Entries, FailureCause, Items
@@ -23,7 +24,9 @@ from flytemp.errors import ProgramError
 from flytemp.literals.check import check_literal
 from flytemp.literals.convert import to_literal
 from flytemp.literals.navigate import value_at
+from flytemp.literals.transfer import LOCAL_FILES, own_working_directory
 from flytemp.literals.types import Json, LiteralType
+from flytemp.names import LOCAL_VERSION
 
 if TYPE_CHECKING:
     from flytemp.authoring.task import Task
@@ -40,13 +43,13 @@ def call_task(task: Task[..., Any], values: Mapping[str, Any]) -> Any:
         Exception: every exception of the task, with a note that names the task.
     """
     interface = task.python_interface
-    literals = {**interface.defaults, **interface.input_literals(values)}
+    literals = {**interface.defaults, **interface.input_literals(values, LOCAL_FILES)}
     returned = _start(task, literals)
     if not inspect.isawaitable(returned):
-        return interface.output_values(interface.output_literals(returned))
+        return interface.output_values(interface.output_literals(returned, LOCAL_FILES))
 
     async def finish() -> Any:
-        return interface.output_values(interface.output_literals(await _finished(task, returned)))
+        return interface.output_values(interface.output_literals(await _finished(task, returned), LOCAL_FILES))
 
     return finish()
 
@@ -59,7 +62,9 @@ def call_workflow(workflow: Workflow[..., Any], values: Mapping[str, Any]) -> An
         Exception: the exception of a task that failed.
     """
     interface = workflow.python_interface
-    literals = {**interface.defaults, **interface.input_literals(values)}
+    literals = {**interface.defaults, **interface.input_literals(values, LOCAL_FILES)}
+    if workflow.replacement is None:
+        workflow.graph().warn()
     with use_context(current_context()):
         return interface.output_values(run_workflow(workflow, literals))
 
@@ -69,7 +74,7 @@ def run_task(task: Task[..., Any], literals: Mapping[str, Json]) -> dict[str, Js
     returned = _start(task, literals)
     if inspect.isawaitable(returned):
         returned = run_to_completion(_finished(task, returned))
-    return task.python_interface.output_literals(returned)
+    return task.python_interface.output_literals(returned, LOCAL_FILES)
 
 
 def run_workflow(
@@ -86,6 +91,10 @@ def run_workflow(
         ProgramError: the workflow calls itself.
         Exception: the exception of a task that failed.
     """
+    if workflow.replacement is not None:
+        interface = workflow.python_interface
+        returned = interface.call(workflow.replacement, interface.input_values(literals))
+        return interface.output_literals(returned, LOCAL_FILES)
     around = around or LocalGraphRun.none()
     if workflow in around.callers:
         raise ProgramError([workflow.recursion_problem()])
@@ -183,9 +192,10 @@ def run_dynamic(task: Task[..., Any], literals: Mapping[str, Json], around: Loca
     values = interface.input_values(literals)
     with _running(task):
         try:
-            compilation = Compilation(interface.owner, to_literal)
+            compilation = Compilation(interface.owner, partial(to_literal, files=LOCAL_FILES))
             trace(compilation, task.function, values, interface, task.site)
             graph = compilation.graph(task.site.location)
+            graph.warn()
         except Exception as error:
             error.add_note(_note(task))
             raise
@@ -217,8 +227,8 @@ def _running(task: Task[..., Any]) -> Iterator[None]:
     """Set the context of a task's function."""
     before = current_context()
     execution = before.execution_id
-    identity = TaskId(execution.project, execution.domain, task.name, "local")
-    with use_context(replace(before, task_id=identity)), no_compilation():
+    identity = TaskId(execution.project, execution.domain, task.name, LOCAL_VERSION)
+    with use_context(replace(before, task_id=identity)), no_compilation(), own_working_directory():
         yield
 
 

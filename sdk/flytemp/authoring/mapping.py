@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Optional, TypeAlias
 
 from flytemp.authoring.binding import Constant, Items
+from flytemp.authoring.cache import unused_cache_options
 from flytemp.authoring.call_arguments import given_inputs
 from flytemp.authoring.callee import Entity, LeafCallee, Step
 from flytemp.authoring.compilation import Compilation, current_compilation
@@ -23,6 +24,7 @@ from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
 from flytemp.errors import InputError, Location, Problem
 from flytemp.literals.sizes import check_lengths
+from flytemp.literals.transfer import LOCAL_FILES
 from flytemp.literals.types import Json
 from flytemp.spec.models import MapSpec, TaskSettings
 
@@ -191,6 +193,9 @@ class MapTask:
         settings = self.settings
         if settings is not None and settings != self.target.settings:
             node.use_settings(settings)
+        cached = self.target.settings is not None and self.target.settings.cache is not None
+        for message in unused_cache_options(self._overrides, is_cached=cached):
+            compilation.add_warning(Problem(f"{node}: {message}", node.site.location))
         lengths = {name: length for name in call.over if (length := _length(node.bindings.get(name))) is not None}
         try:
             check_lengths(lengths)
@@ -206,7 +211,7 @@ class MapTask:
 
     def _called(self, call: MapCall, given: Mapping[str, Any]) -> Any:
         interface = call.python_interface
-        literals = {**interface.defaults, **interface.input_literals(given)}
+        literals = {**interface.defaults, **interface.input_literals(given, LOCAL_FILES)}
         return interface.output_values(call.run_locally(literals, LocalGraphRun.none()))
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flytemp.authoring.binding import Bound, promises_in, spec_of
+from flytemp.authoring.cache import unused_cache_options
 from flytemp.authoring.callee import Callee
 from flytemp.authoring.definition_site import DefinitionSite, caller_site
 from flytemp.authoring.errors import NoSuchField
 from flytemp.authoring.overrides import NAMES, aliases_of, check_overrides, node_id, overridden
 from flytemp.authoring.promise import Chainable, OutputTuple, Promise, VoidOutput
-from flytemp.errors import NotSupported
+from flytemp.errors import NotSupported, Problem
 from flytemp.spec.models import NodeOverrides, NodeSpec, TaskSettings
 
 if TYPE_CHECKING:
@@ -128,7 +129,10 @@ class Node(Chainable):
                 hint=_INSTEAD.get(self.callee.kind_name, "override the settings of a task"),
                 location=location,
             )
-        self._settings = overridden(self._settings or self.callee.settings, settings)
+        before = self._settings or self.callee.settings
+        for message in unused_cache_options(settings, is_cached=before.cache is not None):
+            self._compilation.add_warning(Problem(f"{self}: {message}", location))
+        self._settings = overridden(before, settings)
 
     @property
     def effective_settings(self) -> TaskSettings | None:

@@ -13,19 +13,22 @@ from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 
 from flytemp.authoring.call_arguments import given_inputs
 from flytemp.authoring.compilation import Compilation, current_compilation
+from flytemp.authoring.context import current_context
 from flytemp.authoring.definition_site import DefinitionSite, caller_site, function_site
 from flytemp.authoring.docstrings import read_docstring
 from flytemp.authoring.documentation import docs_spec
 from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.graph import Graph
-from flytemp.authoring.interface import PythonInterface, interface_of
+from flytemp.authoring.interface import PythonInterface
 from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.local import LocalGraphRun
+from flytemp.authoring.signature import check_signature, interface_of
 from flytemp.authoring.task import Task, module_name
 from flytemp.authoring.workflow import Workflow, WorkflowSettings
 from flytemp.errors import InvalidName, NotSupported
+from flytemp.literals.transfer import LOCAL_FILES
 from flytemp.literals.types import Json
-from flytemp.names import EntityId, EntityKind
+from flytemp.names import LOCAL_VERSION, EntityKind, EntityPointer
 from flytemp.spec.models import LaunchPlanReference, Section, TaskSettings, TaskSpec, WorkflowSpec
 
 P = ParamSpec("P")
@@ -45,15 +48,16 @@ class _Stub:
     section: Section
     name: str
     site: DefinitionSite
-    pointer: EntityId
+    pointer: EntityPointer
     function: Callable[..., Any]
     _stub: Callable[..., Any]
 
-    def _point(self, function: Callable[..., Any], reference: EntityId) -> None:
+    def _point(self, function: Callable[..., Any], reference: EntityPointer) -> None:
         self.pointer = reference
         self.name = reference.name
         self.site = function_site(function)
         self.module = module_name(function)
+        check_signature(function, f"{self.kind_name} '{self.name}'", self.site)
         self._docstring = read_docstring(function)
         self._stub = function
         functools.update_wrapper(cast("Callable[..., Any]", self), function, updated=())
@@ -84,7 +88,7 @@ class _Stub:
             NotSupported: there is no mock.
         """
         interface = self._python_interface
-        return interface.output_literals(interface.call(self.function, interface.input_values(literals)))
+        return interface.output_literals(interface.call(self.function, interface.input_values(literals)), LOCAL_FILES)
 
     def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Add a node inside a workflow; anywhere else, call the mock."""
@@ -94,7 +98,7 @@ class _Stub:
             return compilation.call(cast(Any, self), args, kwargs).result()
         interface = self._python_interface
         values = given_inputs(interface, args, kwargs, caller_site().location)
-        literals = {**interface.defaults, **interface.input_literals(values)}
+        literals = {**interface.defaults, **interface.input_literals(values, LOCAL_FILES)}
         return interface.output_values(self.run_locally(literals, cast(Any, None)))
 
     def _check_caller(self, compilation: Compilation) -> None:
@@ -116,7 +120,7 @@ class ReferenceTask(_Stub, Task[P, R]):
 
     kind = "reference"
 
-    def __init__(self, function: Callable[P, R], reference: EntityId) -> None:
+    def __init__(self, function: Callable[P, R], reference: EntityPointer) -> None:
         self._point(function, reference)
         self.settings = TaskSettings()
         self._created = caller_site()
@@ -144,7 +148,7 @@ class ReferenceTask(_Stub, Task[P, R]):
 class ReferenceWorkflow(_Stub, Workflow[P, R]):
     """Reference to a registered workflow."""
 
-    def __init__(self, function: Callable[P, R], reference: EntityId) -> None:
+    def __init__(self, function: Callable[P, R], reference: EntityPointer) -> None:
         self._point(function, reference)
         self.options = WorkflowSettings()
         self._graph = None
@@ -178,7 +182,7 @@ class ReferenceWorkflow(_Stub, Workflow[P, R]):
 class ReferenceLaunchPlan(_Stub, LaunchPlan[R]):
     """Reference to a registered launch plan. A node that calls it starts an execution of its own."""
 
-    def __init__(self, function: Callable[..., R], reference: EntityId) -> None:
+    def __init__(self, function: Callable[..., R], reference: EntityPointer) -> None:
         self._point(function, reference)
         self.default_inputs = self.fixed_inputs = {}
         self.workflow = cast("Workflow[..., R]", _remote(reference))
@@ -199,14 +203,24 @@ class ReferenceLaunchPlan(_Stub, LaunchPlan[R]):
         return True
 
     def reference(self) -> LaunchPlanReference:
-        """Return the reference for a document that calls the launch plan."""
+        """Return the reference for a document that calls the launch plan.
+
+        A running dynamic task replaces placeholders by the project, domain and version of the task.
+        """
+        task = current_context().task_id
+        known = self.pointer if task is None else self.pointer.resolved(task.project, task.domain, _registered(task.version))
         return LaunchPlanReference(
             name=self.name,
-            project=self.pointer.project,
-            domain=self.pointer.domain,
-            version=self.pointer.version,
+            project=known.project,
+            domain=known.domain,
+            version=known.version,
             interface=self._python_interface.interface,
         )
+
+
+def _registered(version: str) -> str | None:
+    """Return a version if it is registered; the version of a local run is not."""
+    return None if version == LOCAL_VERSION else version
 
 
 @dataclass(frozen=True)
@@ -218,7 +232,7 @@ class _Remote:
 
 
 @functools.cache
-def _remote(reference: EntityId) -> _Remote:
+def _remote(reference: EntityPointer) -> _Remote:
     return _Remote(reference.name)
 
 
@@ -231,10 +245,11 @@ def reference_task(
         def clean(rows: list[str]) -> list[str]: ...
 
     Args:
-        project: the project of the task.
-        domain: the domain of the task.
+        project: the project of the task, or ``{{ registration.project }}`` for that of this program's registration.
+        domain: the domain of the task, or ``{{ registration.domain }}``.
         name: the name of the task.
-        version: the version of the task; empty or None for the latest one when this program is registered.
+        version: the version of the task, or ``{{ registration.version }}``; empty or None for the latest one when this
+            program is registered.
 
     Returns:
         A decorator for the stub, a function with the task's annotations.
@@ -262,9 +277,9 @@ def reference_launch_plan(
     return lambda function: ReferenceLaunchPlan(_checked(function, "reference_launch_plan"), reference)
 
 
-def _reference(kind: EntityKind, project: str, domain: str, name: str, version: str | None) -> EntityId:
+def _reference(kind: EntityKind, project: str, domain: str, name: str, version: str | None) -> EntityPointer:
     try:
-        return EntityId(kind, project, domain, name, version or None)
+        return EntityPointer(kind, project, domain, name, version or None)
     except InvalidName as error:
         raise SettingsError(error.message, hint=error.hint, location=caller_site().location) from error
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, Unpack, cast, overload
 
+from flytemp.authoring.cache import unused_cache_options
 from flytemp.authoring.call_arguments import given_inputs
 from flytemp.authoring.callee import Entity, LeafCallee, Step
 from flytemp.authoring.compilation import current_compilation
@@ -18,9 +19,10 @@ from flytemp.authoring.docstrings import read_docstring
 from flytemp.authoring.documentation import docs_spec
 from flytemp.authoring.entity_registry import add_entity
 from flytemp.authoring.errors import AuthoringError, SettingsError
-from flytemp.authoring.interface import PythonInterface, interface_of
+from flytemp.authoring.interface import PythonInterface
 from flytemp.authoring.local import LocalGraphRun, call_task, run_task
 from flytemp.authoring.settings import TaskOptions, task_settings
+from flytemp.authoring.signature import check_signature, interface_of
 from flytemp.literals.types import Json
 from flytemp.names import check_entity
 from flytemp.spec.models import Docs, Interface, Section, TaskSettings, TaskSpec
@@ -37,6 +39,7 @@ class Task(LeafCallee, Generic[P, R]):
         name: ``module.function``, the name under which the task is registered.
         settings: the settings from the arguments of `task`.
         docs: the documentation.
+        unused_options: a message for each argument of `task` that has no effect.
         site: the definition of the function.
     """
 
@@ -44,14 +47,18 @@ class Task(LeafCallee, Generic[P, R]):
     section: Section = "tasks"
     kind: str = "python"
     is_reference = False
+    unused_options: Sequence[str] = ()
     __name__: str
 
-    def __init__(self, function: Callable[P, R], settings: TaskSettings, docs: Any = None) -> None:
+    def __init__(
+        self, function: Callable[P, R], settings: TaskSettings, docs: Any = None, unused_options: Sequence[str] = ()
+    ) -> None:
         self.function = function
         self.site: DefinitionSite = function_site(function)
         self.module = module_name(function)
         self.name = f"{self.module}.{function.__name__}"
         self.settings = settings
+        self.unused_options = unused_options
         self._created = caller_site()
         self._docstring = read_docstring(function)
         self.docs: Docs = docs_spec(docs, self._docstring)
@@ -163,15 +170,15 @@ PythonFunctionTask = Task
 
 
 @overload
-def task(_task_function: Callable[P, R], /, **options: Unpack[TaskOptions]) -> Task[P, R]: ...
+def task(_task_function: Callable[P, R], **options: Unpack[TaskOptions]) -> Task[P, R]: ...
 
 
 @overload
-def task(_task_function: None = None, /, **options: Unpack[TaskOptions]) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+def task(_task_function: None = None, **options: Unpack[TaskOptions]) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
 
 def task(
-    _task_function: Callable[P, R] | None = None, /, **options: Unpack[TaskOptions]
+    _task_function: Callable[P, R] | None = None, **options: Unpack[TaskOptions]
 ) -> Task[P, R] | Callable[[Callable[P, R]], Task[P, R]]:
     """Turn a function into a task: ``@task`` or ``@task(retries=3, timeout=60, …)``.
 
@@ -204,7 +211,7 @@ def task(
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
         check_function(function)
-        return Task(function, settings, options.get("docs"))
+        return Task(function, settings, options.get("docs"), unused_cache_options(options))
 
     return decorate if _task_function is None else decorate(_task_function)
 
@@ -213,6 +220,7 @@ def check_function(function: Callable[..., Any]) -> None:
     """Check that a function can be a task.
 
     Raises:
+        SignatureError: as for `check_signature`.
         SettingsError: ``function`` is a task already, not a function, a lambda, or defined inside another function.
     """
     site = function_site(function) if callable(function) else caller_site()
@@ -224,6 +232,7 @@ def check_function(function: Callable[..., Any]) -> None:
             hint="define a function; use functools.wraps in a decorator",
             location=site.location,
         )
+    check_signature(function, f"task '{module_name(function)}.{function.__name__}'", site)
     if "<locals>" in function.__qualname__ and not is_test_module(function.__module__):
         raise SettingsError(
             f"the task function {function.__name__} is defined inside another function, so other processes cannot import it",

@@ -20,10 +20,11 @@ from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.execution_options import Options
 from flytemp.authoring.failure_node import failure_node
 from flytemp.authoring.graph import Graph
-from flytemp.authoring.interface import PythonInterface, interface_of
+from flytemp.authoring.interface import PythonInterface
 from flytemp.authoring.local import LocalGraphRun, call_workflow, run_workflow
 from flytemp.authoring.retry import Seconds, limit
 from flytemp.authoring.settings import flag
+from flytemp.authoring.signature import check_signature, interface_of
 from flytemp.authoring.task import Task, module_name
 from flytemp.errors import FlytempError, NotSupported, Problem
 from flytemp.literals.types import Json
@@ -31,6 +32,7 @@ from flytemp.spec.models import Docs, Interface, Section, WorkflowSpec
 
 if TYPE_CHECKING:
     from flytemp.authoring.binding import Bound
+    from flytemp.authoring.launch_plan import LaunchPlan
     from flytemp.authoring.node import Node
 
 P = ParamSpec("P")
@@ -65,12 +67,16 @@ class Workflow(LeafCallee, Generic[P, R]):
         options: the settings from the arguments of `workflow`.
         docs: the documentation.
         site: the definition of the function.
+        replacement: the function that plain calls run instead of the nodes, in tests.
+        default_launch_plan: the default launch plan, once `flytemp.authoring.launch_plan` has created it.
     """
 
     kind_name = "workflow"
     section: Section = "workflows"
     is_reference = False
     settings = None
+    replacement: Callable[..., Any] | None = None
+    default_launch_plan: LaunchPlan[Any] | None = None
     __name__: str
 
     def __new__(cls, function: Any = None, settings: Any = None, *, name: str | None = None, **options: Any) -> Self:
@@ -106,6 +112,7 @@ class Workflow(LeafCallee, Generic[P, R]):
         self.site: DefinitionSite = function_site(function)
         self.module = module_name(function)
         self.name = f"{self.module}.{function.__name__}"
+        check_signature(function, f"workflow '{self.name}'", self.site)
         self.options = settings or WorkflowSettings()
         self._docstring = read_docstring(function)
         self.docs: Docs = docs_spec(self.options.docs, self._docstring)
@@ -240,7 +247,6 @@ PythonFunctionWorkflow = WorkflowBase = Workflow
 @overload
 def workflow(
     _workflow_function: Callable[P, R],
-    /,
     *,
     failure_policy: WorkflowFailurePolicy | None = ...,
     interruptible: bool = ...,
@@ -255,7 +261,6 @@ def workflow(
 @overload
 def workflow(
     _workflow_function: None = None,
-    /,
     *,
     failure_policy: WorkflowFailurePolicy | None = ...,
     interruptible: bool = ...,
@@ -269,7 +274,6 @@ def workflow(
 
 def workflow(
     _workflow_function: Callable[P, R] | None = None,
-    /,
     *,
     failure_policy: WorkflowFailurePolicy | None = None,
     interruptible: bool = False,

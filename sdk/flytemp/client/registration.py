@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flytemp.bundle import pack, store_bundle
 from flytemp.compiler import Entity, Program, compile_closure, content_version, program_warnings
-from flytemp.compiler.link import link_documents
+from flytemp.compiler.link import Registration, link_documents
 from flytemp.compiler.yaml.files import ProgramSources, compile_sources, load_sources
 from flytemp.errors import Problem, ProgramError
 from flytemp.names import check_version
@@ -108,7 +108,7 @@ def register_program(
     sources = program if isinstance(program, ProgramSources) else ProgramSources(program, (), program.root, program.import_roots)
     bundle = pack(sources.root, sources.import_roots)
     registry = Registry(store)
-    documents = link_documents(_compiled(sources, only, bundle.ref), registry)
+    documents = link_documents(_compiled(sources, only, bundle.ref), registry, Registration(project, domain, version))
     excesses = _check_limits(store, documents, task_queue, project, domain)
     chosen = version or content_version(documents)
     if dry_run:

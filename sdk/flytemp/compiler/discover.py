@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from flytemp.authoring.entity_registry import ProgramEntities, collect_entities, collect_into
+from flytemp.authoring.entity_registry import ProgramEntities, collect_entities, collect_into, deferred_checks
 from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.task import Task
 from flytemp.authoring.unsupported import UnsupportedEntity
@@ -40,6 +40,7 @@ class Program:
         variables: the entities in module-level variables of each name, in any module.
         files: the files of the modules that were requested.
         problems: problems found by the loader; `compile_program` reports them.
+        warnings: warnings found by the loader; `program_warnings` returns them.
     """
 
     root: Path
@@ -50,6 +51,7 @@ class Program:
     variables: dict[str, list[Entity]] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
     space: ModuleSpace = field(default_factory=lambda: ModuleSpace(()), repr=False)
     created: ProgramEntities = field(default_factory=ProgramEntities, repr=False)
 
@@ -78,7 +80,7 @@ def load_program(paths: Sequence[Path], root: Path | None = None) -> Program:
         files=tuple(module.file for module in files.modules),
         space=ModuleSpace(files.import_roots),
     )
-    with program.activated(), collect_entities() as created:
+    with program.activated(), collect_entities() as created, deferred_checks():
         problems = [problem for module in files.modules for problem in _imported(module)]
         if problems:
             raise ProgramError(unique(problems))
@@ -144,7 +146,8 @@ def _collect(program: Program, names: set[str], created: ProgramEntities) -> Non
     for plan in created.launch_plans.values():
         if plan.site.module in names:
             _add(program, plan)
-    program.problems = unique([*program.problems, *_same_names(created.entities or (), names)])
+    _report_same_names(program, created.entities or (), names)
+    program.problems = unique(program.problems)
 
 
 def _modules_of(entity: Entity) -> set[str]:
@@ -163,18 +166,30 @@ def _add(program: Program, entity: Entity) -> None:
         program.launch_plans.setdefault(entity.name, entity)
 
 
-def _same_names(entities: Iterable[AnyTask | AnyWorkflow], names: set[str]) -> list[Problem]:
+def _report_same_names(program: Program, created: Iterable[AnyTask | AnyWorkflow], names: set[str]) -> None:
+    """Add a problem for two entities of one name, or a warning if no variable holds the earlier one any more.
+
+    A workflow that calls an entity which no variable holds is a problem of that workflow.
+    """
+    held = {id(entity) for entities in program.variables.values() for entity in entities}
     first: dict[str, AnyTask | AnyWorkflow] = {}
-    problems: list[Problem] = []
-    for entity in entities:
+    for entity in created:
         other = first.setdefault(entity.name, entity)
-        if other is not entity and entity.module in names:
-            problems.append(
-                Problem(
-                    f"two entities are named '{entity.name}': this {entity.kind_name}, and the {other.kind_name} at "
-                    f"{other.site.location}",
-                    entity.site.location,
-                    "rename one of the functions",
-                )
+        if other is entity or entity.module not in names:
+            continue
+        if id(entity) not in held:
+            program.warnings.append(_replaced(entity, other))
+        elif id(other) not in held:
+            program.warnings.append(_replaced(other, entity))
+            first[entity.name] = entity
+        else:
+            message = (
+                f"two entities are named '{entity.name}': this {entity.kind_name}, and the {other.kind_name} at "
+                f"{other.site.location}"
             )
-    return problems
+            program.problems.append(Problem(message, entity.site.location, "rename one of the functions"))
+
+
+def _replaced(entity: AnyTask | AnyWorkflow, other: AnyTask | AnyWorkflow) -> Problem:
+    message = f"{entity.kind_name} {entity.name} is not registered: the {other.kind_name} at {other.site.location} has its name"
+    return Problem(message, entity.site.location, "rename one of the functions")

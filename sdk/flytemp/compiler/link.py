@@ -14,7 +14,7 @@ from flytemp.errors import InvalidName, Location, NotFound, Problem, ProgramErro
 from flytemp.launching.inputs import launch_interface
 from flytemp.literals.cast import castable, variant_for
 from flytemp.literals.describe import describe_type
-from flytemp.names import EntityId, EntityKind
+from flytemp.names import DEFAULT_DOMAIN, DEFAULT_PROJECT, EntityId, EntityKind, EntityPointer
 from flytemp.registry.registry import Registry
 from flytemp.spec.canonical import AnyDocument, digest
 from flytemp.spec.models import (
@@ -33,22 +33,32 @@ from flytemp.spec.node_forms import callee_section, form_of
 from flytemp.spec.typecheck import document_problems
 
 
-def link(document: WorkflowDocument, registry: Registry) -> WorkflowDocument:
-    """Return the document with its references replaced by the registered entities; unchanged if it has no references.
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """Project, domain and version of the registration that placeholders in references stand for.
+
+    A registration without a given version has a hash of the linked documents as its version. ``version`` is None then.
+    """
+
+    project: str = DEFAULT_PROJECT
+    domain: str = DEFAULT_DOMAIN
+    version: str | None = None
+
+
+def link_documents(
+    documents: Iterable[AnyDocument], registry: Registry, registration: Registration | None = None
+) -> list[AnyDocument]:
+    """Return the documents of a program with their references replaced by the registered entities.
+
+    A reference has the same version in each document. Documents without references are unchanged.
 
     Raises:
         ProgramError: with every reference to an entity that does not exist or has another interface.
         StoreError: if the store refuses.
     """
-    (linked,) = link_documents([document], registry)
-    assert isinstance(linked, WorkflowDocument)
-    return linked
-
-
-def link_documents(documents: Iterable[AnyDocument], registry: Registry) -> list[AnyDocument]:
-    """Link all documents of a program like `link`. A reference has the same version in each of them."""
-    linker = _Linker(registry)
     before = list(documents)
+    plans = {document.name: document for document in before if isinstance(document, LaunchPlanDocument)}
+    linker = _Linker(registry, registration or Registration(), plans)
     after = [linker.linked(document) if isinstance(document, WorkflowDocument) else document for document in before]
     changed = [(old, new) for old, new in zip(before, after, strict=True) if new is not old and isinstance(new, WorkflowDocument)]
     # Each stub may agree with the registry while two stubs contradict each other.
@@ -126,9 +136,15 @@ class _Parts:
 
 @dataclass
 class _Linker:
-    """Resolver of references. Each reference is looked up once."""
+    """Resolver of references. Each reference is looked up once.
+
+    Attributes:
+        plans: the launch plans of the program, which are not registered yet.
+    """
 
     registry: Registry
+    registration: Registration
+    plans: dict[str, LaunchPlanDocument]
     problems: list[Problem] = field(default_factory=list)
     _found: dict[str, tuple[EntityId, AnyDocument] | Problem] = field(default_factory=dict)
 
@@ -162,8 +178,13 @@ class _Linker:
         return str(entity), with_bundle(document.task, document.bundle)
 
     def _launch_plan(self, plan: LaunchPlanReference) -> tuple[str, LaunchPlanReference] | None:
-        entity = EntityId(EntityKind.LAUNCH_PLAN, plan.project or "", plan.domain or "", plan.name, plan.version or None)
-        found = self._get(EntityKind.LAUNCH_PLAN, str(entity), plan.interface, None)
+        pointer = EntityPointer(EntityKind.LAUNCH_PLAN, plan.project or "", plan.domain or "", plan.name, plan.version or None)
+        if pointer.has_same_version and plan.name in self.plans:
+            here = self._resolved(pointer)
+            if (here.project, here.domain) == (self.registration.project, self.registration.domain):
+                own = LaunchPlanReference(name=plan.name, interface=caller_interface(self.plans[plan.name]))
+                return plan.name, own
+        found = self._get(EntityKind.LAUNCH_PLAN, str(pointer), plan.interface, None)
         if found is None:
             return None
         entity, document = found
@@ -198,9 +219,13 @@ class _Linker:
             return None
         return found
 
+    def _resolved(self, pointer: EntityPointer) -> EntityId:
+        here = self.registration
+        return pointer.resolved(here.project, here.domain, here.version)
+
     def _looked_up(self, kind: EntityKind, urn: str, what: str) -> tuple[EntityId, AnyDocument] | Problem:
         try:
-            entity = EntityId.parse(urn)
+            entity = self._resolved(EntityPointer.parse(urn))
             if entity.kind is not kind:
                 return Problem(f"{what} names a {entity.kind.noun}", None, f"a {kind.noun}'s URN begins with {kind.value}:")
             return self.registry.get(entity)

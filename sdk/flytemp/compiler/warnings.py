@@ -22,19 +22,46 @@ from flytemp.task_types import find_task_type
 
 def program_warnings(program: Program, only: Entity | None = None) -> list[Problem]:
     """Return the warnings about a program, or about one of its entities, each with file and line."""
-    entities: list[Entity] = [*program.tasks.values(), *program.workflows.values()] if only is None else [only]
     with program.activated():
-        closure = Closure(whole=True)
-        for entity in entities:
-            closure.add(entity)
+        closure = _closure(program, only)
         if closure.problems:
             return []  # compile_program reports the problems; warnings would only distract from them
-        warnings = [warning for task in closure.tasks.values() if not task.is_reference for warning in _task_warnings(task)]
+        warnings = list(_code_warnings(program, closure))
+        for task in closure.tasks.values():
+            if not task.is_reference:
+                warnings += _task_warnings(task)
         for workflow in closure.workflows.values():
             if not workflow.is_reference:
                 warnings += _workflow_warnings(workflow)
         warnings += _backend_warnings(closure)
     return warnings
+
+
+def code_warnings(program: Program, only: Entity) -> list[Problem]:
+    """Return the warnings about the code of an entity, which also apply to a local run."""
+    with program.activated():
+        closure = _closure(program, only)
+        return [] if closure.problems else list(_code_warnings(program, closure))
+
+
+def _closure(program: Program, only: Entity | None) -> Closure:
+    entities: list[Entity] = [*program.tasks.values(), *program.workflows.values()] if only is None else [only]
+    closure = Closure(whole=True)
+    for entity in entities:
+        closure.add(entity)
+    return closure
+
+
+def _code_warnings(program: Program, closure: Closure) -> Iterator[Problem]:
+    """Yield a warning for each part of the code that has another effect than it seems to have."""
+    yield from program.warnings
+    for task in closure.tasks.values():
+        yield from task.python_interface.warnings
+        yield from (Problem(f"task {task.name}: {message}", task.site.location) for message in task.unused_options)
+    for workflow in closure.workflows.values():
+        yield from workflow.python_interface.warnings
+        if not workflow.is_reference:
+            yield from workflow.graph().warnings
 
 
 def _task_warnings(task: Task[..., Any]) -> Iterator[Problem]:

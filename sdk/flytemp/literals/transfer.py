@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from flytemp.errors import InputError
 from flytemp.store.keys import protocol_of
 
 _current: ContextVar[FileTransfer | None] = ContextVar("flytemp_file_transfer", default=None)
+_call_directory: ContextVar[CallDirectory | None] = ContextVar("flytemp_call_directory", default=None)
 _inline: ContextVar[bool] = ContextVar("flytemp_inline_values", default=False)
 
 
@@ -95,6 +96,63 @@ class RawDataTransfer:
         return _download_path(self.data_directory, uri)
 
 
+class LocalFiles:
+    """Transfer of plain Python calls: a file stays where it is unless the value has a target."""
+
+    @property
+    def working_directory(self) -> Path:
+        return working_directory()
+
+    @property
+    def data_directory(self) -> Path:
+        return _temporary_directory() / "inputs"
+
+    def upload_file(self, local: str, format: str = "", target: str | None = None) -> str:  # noqa: A002
+        """Copy a file to ``target`` if it is given; raises as `RawDataTransfer.upload_file`."""
+        from flytemp.store import raw
+
+        if target is None:
+            return local
+        raw.upload_file(local, target)
+        return target
+
+    def upload_directory(self, local: str, target: str | None = None) -> str:
+        """Copy a directory to ``target`` if it is given; raises as `RawDataTransfer.upload_file`."""
+        from flytemp.store import raw
+
+        if target is None:
+            return local
+        raw.upload_directory(local, target)
+        return target
+
+    def fresh_uri(self, name: str) -> str:
+        return _download_path(self.data_directory, name)
+
+    def download_path(self, uri: str) -> str:
+        return download_path_for(uri)
+
+
+LOCAL_FILES = LocalFiles()
+
+
+class CallDirectory:
+    """Working directory of one task in a plain Python call, which is created when it is first used."""
+
+    @cached_property
+    def path(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=_temporary_directory()))
+
+
+@contextmanager
+def own_working_directory() -> Iterator[None]:
+    """Give the task that a plain Python call runs inside the block a working directory of its own."""
+    token = _call_directory.set(CallDirectory())
+    try:
+        yield
+    finally:
+        _call_directory.reset(token)
+
+
 @contextmanager
 def use_transfer(files: FileTransfer | None) -> Iterator[None]:
     """Set the transfer that `FlyteFile` uses inside the block. The runtime calls a task inside such a block."""
@@ -126,8 +184,17 @@ def are_values_inline() -> bool:
 
 
 def new_local_path(name: str) -> str:
-    """Return a path for a new file or directory of the running task. The parent directory exists."""
-    path = _directory() / name
+    """Return a path for a new file or directory of the running task. The parent directory exists.
+
+    Raises:
+        InputError: the name is an absolute path.
+    """
+    if os.path.isabs(name):
+        raise InputError(
+            f"the path of a new file or directory must be relative, not {name!r}",
+            hint="it is relative to the task's working directory; for another path use FlyteFile(path)",
+        )
+    path = working_directory() / name
     path.parent.mkdir(parents=True, exist_ok=True)
     return str(path)
 
@@ -172,9 +239,12 @@ def _download_path(directory: Path, uri: str) -> str:
     return str(directory / random_name() / last_part(uri))
 
 
-def _directory() -> Path:
-    files = current_transfer()
-    return files.working_directory if files is not None else _temporary_directory()
+def working_directory() -> Path:
+    """Return the working directory of the running task, or a temporary directory of this process outside of tasks."""
+    files, call = current_transfer(), _call_directory.get()
+    if files is not None:
+        return files.working_directory
+    return call.path if call is not None else _temporary_directory()
 
 
 @cache

@@ -32,4 +32,6 @@ def generate(task: Task[..., Any], values: Mapping[str, Any], files: FileTransfe
     interface = task.python_interface
     compilation = Compilation(interface.owner, partial(to_literal, files=files))
     trace(compilation, task.function, values, interface, task.site)
-    return generated_document(task, compilation.graph(task.site.location))
+    graph = compilation.graph(task.site.location)
+    graph.warn()
+    return generated_document(task, graph)

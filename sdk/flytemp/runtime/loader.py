@@ -72,8 +72,11 @@ def load_task(loader: str, folder: Path | None = None, import_roots: Sequence[st
 
 
 def _import(name: str, folder: Path | None) -> ModuleType:
+    from flytemp.authoring.entity_registry import deferred_checks
+
     try:
-        return importlib.import_module(name)
+        with deferred_checks():  # other tasks of the module may be broken
+            return importlib.import_module(name)
     except ModuleNotFoundError as error:
         # The user's module may itself import a module that does not exist: that is an error of the user's code.
         if error.name is None or not (name == error.name or name.startswith(error.name + ".")):

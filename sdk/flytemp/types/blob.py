@@ -81,26 +81,31 @@ class Blob(_PathLike[FormatT]):
 
     @property
     def path(self) -> str:
-        """Local path. A remote file or directory is downloaded at the first use.
+        """Path or URI that the file or directory was made of; for an input of a task, the local path of its download.
+
+        Nothing is downloaded: the local path exists after `download` or ``open(file)``.
+        """
+        return self._download_path() if self._is_input else self.location
+
+    @property
+    def downloaded(self) -> bool:
+        """True if a remote file or directory has been downloaded."""
+        return self._source is not None and self._local is not None and os.path.exists(self._local)
+
+    def download(self) -> str:
+        """Download a remote file or directory unless it has been downloaded, and return the local path.
 
         Raises:
             NotFound: the remote source does not exist.
             StoreError: the remote source cannot be read.
         """
-        if self._source is None:
-            return cast(str, self._local)
-        if self._local is None:
-            self._local = transfer.download_path_for(self._source)
-        if not os.path.exists(self._local):
-            self._fetch(self._source, self._local)
-        return self._local
-
-    def download(self) -> str:
-        """Download a remote file or directory, and return the local path; raises as `path`."""
-        return self.path
+        local = self._download_path()
+        if self._source is not None and not os.path.exists(local):
+            self._fetch(self._source, local)
+        return local
 
     def __fspath__(self) -> str:
-        return self.path
+        return self.download()
 
     @property
     def location(self) -> str:
@@ -115,12 +120,14 @@ class Blob(_PathLike[FormatT]):
         return f"{type(self).__name__}({self.location!r})"
 
     def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):  # as in flytekit
+            return other in (self.location, self.path)
         if not isinstance(other, Blob):
             return NotImplemented
         return self._identity() == other._identity()
 
     def __hash__(self) -> int:
-        return hash(self._identity())
+        return hash(self.location)
 
     def _identity(self) -> tuple[Any, ...]:
         return (self._base, self.blob_format, self.location, self._target)
@@ -128,6 +135,12 @@ class Blob(_PathLike[FormatT]):
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         # Pickle cannot find the class of a format by name, because the class is created at run time.
         return (_rebuild, (self._base, self.blob_format, self.__dict__.copy()))
+
+    def _download_path(self) -> str:
+        """Return the local path, which does not exist before a remote source is downloaded."""
+        if self._local is None:
+            self._local = transfer.download_path_for(cast(str, self._source))
+        return self._local
 
     def _fetch(self, source: str, local: str) -> None:
         raise NotImplementedError

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from flytemp import LaunchPlan, NonRecoverableError, current_context, task, workflow
-from flytemp.authoring.context import ExecutionId, ExecutionParameters, FlyteContextManager, use_context
+from flytemp.authoring.context import ExecutionId, ExecutionParameters, FlyteContextManager, TaskId, use_context
 from flytemp.compiler import compile_entity
 from flytemp.errors import InputError, LimitExceeded, NotSupported, ProgramError, TypeMismatch
 from tests.messages.golden import check_golden, unlocated
@@ -207,6 +207,18 @@ def test_launch_plans_run_their_workflows() -> None:
     assert LaunchPlan.get_or_create(chain, name="calls-plan", default_inputs={"x": 1}, fixed_inputs={"y": 2}) is plan
 
 
+def test_launch_plans_of_one_name_are_one_object() -> None:
+    @workflow
+    def wf(x: int = 1) -> int:
+        return add(a=x)
+
+    default = LaunchPlan.get_or_create(wf)
+    assert default is LaunchPlan.get_or_create(workflow=wf) is LaunchPlan.get_default_launch_plan(None, wf)
+    named = LaunchPlan.get_or_create(wf, name="one object", default_inputs={"x": 2})
+    assert named is LaunchPlan.get_or_create(wf, name="one object", default_inputs={"x": 2})
+    assert (default(), named()) == (11, 12)
+
+
 def test_invalid_launch_plans_are_refused() -> None:
     get, wrong = LaunchPlan.get_or_create, AssertionError
     cases = {
@@ -312,12 +324,19 @@ def test_secrets_are_read_from_variables_and_files(monkeypatch: pytest.MonkeyPat
     secrets = current_context().secrets
     with pytest.raises(ValueError, match=r"password.*db"):
         secrets.get("db", "password")
+    with pytest.raises(ValueError, match=r"password.*db"):
+        _ = secrets.db.password
+    with monkeypatch.context() as local:
+        local.setenv("DB_PASSWORD", "without a prefix")
+        assert secrets.db.password == "without a prefix"
+        with use_context(ExecutionParameters(task_id=TaskId("p", "d", "n", "v1"))), pytest.raises(ValueError, match="password"):
+            _ = current_context().secrets.db.password
     (tmp_path / "db").mkdir()
     (tmp_path / "db" / "password").write_text("from a file\n")
     monkeypatch.setenv("FLYTEMP_SECRETS_DEFAULT_DIR", str(tmp_path))
     assert secrets.get("db", "password") == "from a file"
     assert secrets.get("db", "password", encode_mode="rb") == b"from a file\n"
     monkeypatch.setenv("_FSEC_DB_PASSWORD", "from a variable")
-    assert secrets.get("db", "password") == "from a variable"
+    assert secrets.get("db", "password") == secrets.db.password == "from a variable"
     monkeypatch.setenv("_FSEC_DB_V2_PASSWORD", "versioned")
     assert secrets.get("db", "password", group_version="v2") == "versioned"

@@ -8,7 +8,6 @@ import pytest
 
 from flytemp import dynamic, map_task, reference_launch_plan, reference_task, reference_workflow, task, workflow
 from flytemp.compiler import compile_entity
-from flytemp.compiler.validate import entity_problems
 from flytemp.errors import NotSupported, ProgramError, TypeMismatch
 from flytemp.runtime.dynamic import generate
 from flytemp.spec.models import LaunchPlanReference
@@ -104,7 +103,6 @@ def test_invalid_calls_and_stubs_are_refused() -> None:
     def fan(n: int) -> list[str]:
         return clean(rows=["a"] * n)
 
-    @reference_task("p", "d", "n", "v")
     def untyped(x): ...  # type: ignore[no-untyped-def]
 
     cases = {
@@ -116,7 +114,7 @@ def test_invalid_calls_and_stubs_are_refused() -> None:
         "call in a dynamic task": unlocated(lambda: fan(n=2), ValueError),
         "invalid project": unlocated(lambda: reference_task("Not A Project", "d", "n", "v"), ValueError),
         "workflow as a stub": unlocated(lambda: reference_workflow("p", "d", "n", "v")(wf), ValueError),
-        "stub without types": lambda: "\n".join(problem.message for problem in entity_problems(untyped)),
+        "stub without types": unlocated(lambda: reference_task("p", "d", "n", "v")(untyped), TypeError),
     }
     check_golden("references", cases)
 

@@ -95,6 +95,33 @@ def test_shorter_forms(options: dict[str, Any], expected: dict[str, Any]) -> Non
     assert task_settings(options).model_dump(exclude_defaults=True) == expected
 
 
+UNUSED: list[dict[str, Any]] = [
+    {"cache_version": "1"},
+    {"cache_serialize": True},
+    {"cache_ignore_input_vars": ("a",)},
+    {"cache_version": "1", "cache": False},
+]
+
+
+@pytest.mark.parametrize("options", UNUSED, ids=repr)
+def test_cache_options_without_cache_are_reported_and_have_no_effect(options: dict[str, Any]) -> None:
+    @task(**options)
+    def plain(a: int) -> int:
+        return a
+
+    assert plain.settings.cache is None
+    (message,) = plain.unused_options
+    assert all(f"{name}={value!r}" in message for name, value in options.items() if name != "cache")
+
+
+def test_cache_options_with_cache_are_not_reported() -> None:
+    @task(cache=True, cache_version="1", cache_serialize=True)
+    def cached(a: int) -> int:
+        return a
+
+    assert cached.unused_options == []
+
+
 INVALID: list[dict[str, Any]] = [
     {"foo": 1},
     {"retries": -1},
@@ -104,9 +131,6 @@ INVALID: list[dict[str, Any]] = [
     {"timeout": -1},
     {"cache": True},
     {"cache": 3},
-    {"cache_version": "1"},
-    {"cache_serialize": True},
-    {"cache_ignore_input_vars": ("a",)},
     {"cache": Cache(version="1"), "cache_version": "2"},
     {"resources": Resources(cpu=1), "limits": Resources(cpu=1)},
     {"requests": Resources(cpu=(1, 2))},

@@ -9,9 +9,26 @@ CASES: dict[str, str] = {
         def twice() -> int:
             return 1
 
+        first = twice
+
         @task
         def twice() -> int:  # BAD
             return 2
+        """,
+    "call of a task that another one replaces": """
+        @task
+        def twice(n: int) -> int:  # BAD
+            return n
+
+        all_twice = map_task(twice)
+
+        @task
+        def twice(n: int) -> int:
+            return 2 * n
+
+        @workflow
+        def wf() -> list[int]:
+            return all_twice(n=[1])
         """,
     "two launch plans of one name": """
         @workflow

@@ -192,11 +192,6 @@ CASES: dict[str, str] = {
         def wf() -> int:  # BAD
             number()
         """,
-    "returns something": """
-        @workflow
-        def wf():  # BAD
-            return number()
-        """,
     "returns too little": """
         @workflow
         def wf() -> tuple[int, int]:  # BAD

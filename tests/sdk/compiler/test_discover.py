@@ -242,6 +242,35 @@ def test_default_version_depends_on_the_content(tmp_path: Path) -> None:
     assert len(plain) == 16
 
 
+def test_a_replaced_function_is_not_registered_and_reported(tmp_path: Path) -> None:
+    text = """
+from flytemp import task, workflow
+
+@task
+def t() -> int:
+    return 1
+
+@workflow
+def wf() -> int:
+    return t()
+
+@task
+def t() -> int:
+    return 2
+
+@workflow
+def wf() -> int:
+    return t()
+"""
+    program = load_program([write(tmp_path, m=text) / "m.py"])
+    names = [(document.kind, document.name) for document in compile_program(program, None)]
+    assert names == [("task", "m.t"), ("workflow", "m.wf"), ("launch_plan", "m.wf")]
+    assert program.tasks["m.t"].site.location.line == 13
+    warnings = program_warnings(program)
+    assert [warning.location.line for warning in warnings if warning.location] == [5, 9]
+    assert [warning.hint for warning in warnings] == ["rename one of the functions"] * 2
+
+
 def test_warnings_have_their_lines(tmp_path: Path) -> None:
     text = """
 from flytemp import Cache, task, workflow

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
+from flytemp import reference_task
+from flytemp.authoring.context import ExecutionParameters, TaskId, use_context
 from flytemp.client.registration import RegistrationResult, register_paths
-from flytemp.compiler.link import link
+from flytemp.compiler import load_program
+from flytemp.compiler.link import link_documents
 from flytemp.errors import ProgramError
 from flytemp.names import EntityId, EntityKind
 from flytemp.registry import Registry
+from flytemp.runtime.dynamic import generate
 from flytemp.spec.canonical import digest
 from flytemp.spec.integrity import check_integrity
 from flytemp.spec.models import LaunchPlanDocument, WorkflowDocument
@@ -184,6 +188,78 @@ def test_reference_without_version_gets_the_latest_at_registration(store: Object
     assert again.bundle == first.bundle
 
 
+PLACEHOLDERS = """
+from flytemp import LaunchPlan, dynamic, reference_launch_plan, reference_task, task, workflow
+
+@reference_task("{{ registration.project }}", "{{registration.domain}}", name="lib.clean", version="{{ registration.version }}")
+def clean(rows: list[str]) -> list[str]: ...
+
+@reference_launch_plan(
+    "{{ registration.project }}", "{{ registration.domain }}", name="own plan", version="{{ registration.version }}"
+)
+def own(rows: list[str]) -> list[str]: ...
+
+@reference_launch_plan(
+    "{{ registration.project }}", "{{ registration.domain }}", name="nightly", version="{{ registration.version }}"
+)
+def nightly(rows: list[str]) -> int: ...
+
+@workflow
+def wf(rows: list[str]) -> list[str]:
+    nightly(rows=rows)
+    return own(rows=clean(rows=rows))
+
+@task
+def same(rows: list[str]) -> list[str]:
+    return rows
+
+@workflow
+def target(rows: list[str]) -> list[str]:
+    return same(rows=rows)
+
+plan = LaunchPlan.get_or_create(target, name="own plan")
+"""
+
+
+def test_placeholders_stand_for_the_registration(store: ObjectStore, tmp_path: Path) -> None:
+    register(store, tmp_path, "lib", LIBRARY, "u1")
+    register(store, tmp_path, "lib", LIBRARY + "# changed", "newer")
+    register(store, tmp_path, "user", PLACEHOLDERS, "u1")
+    document = found(store, "user.wf")
+    here = "mine:development"
+    assert sorted(document.tasks) == [f"tsk:{here}:lib.clean:u1"]
+    assert sorted(document.launch_plans) == [f"lp:{here}:nightly:u1", "own plan"]
+    own = document.launch_plans["own plan"]
+    assert (own.project, own.domain, own.version) == (None, None, None)
+
+
+def test_placeholder_of_an_unknown_version_is_the_latest(store: ObjectStore, tmp_path: Path) -> None:
+    register(store, tmp_path, "lib", LIBRARY, "v1")
+    (tmp_path / "user.py").write_text(PLACEHOLDERS)
+    result = register_paths(store, [tmp_path / "user.py"], project="mine", domain="development")
+    assert "tsk:mine:development:lib.clean:v1" in found(store, "user.wf", result.version).tasks
+
+
+def test_a_running_dynamic_task_replaces_placeholders(tmp_path: Path) -> None:
+    text = PLACEHOLDERS + """
+@dynamic
+def fan(n: int) -> None:
+    nightly(rows=["x"] * n)
+"""
+    (tmp_path / "user.py").write_text(text)
+    program = load_program([tmp_path / "user.py"])
+    with program.activated(), use_context(ExecutionParameters(task_id=TaskId("p", "d", "user.fan", "v3"))):
+        document = generate(program.tasks["user.fan"], {"n": 1}, None)
+    (plan,) = document.launch_plans.values()
+    assert (plan.project, plan.domain, plan.name, plan.version) == ("p", "d", "nightly", "v3")
+
+
+@pytest.mark.parametrize("part", [{"project": "{{ registration.version }}"}, {"version": "{{ registration }}"}, {"name": "a:b"}])
+def test_a_wrong_placeholder_is_refused(part: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"registration|a:b"):
+        reference_task(**{"project": "p", "domain": "d", "name": "n", "version": "v", **part})
+
+
 def test_default_version_depends_on_the_referenced_versions(store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "user.py").write_text(USER)
@@ -236,7 +312,7 @@ def test_document_without_references_is_unchanged(store: ObjectStore, tmp_path: 
     register(store, tmp_path, "lib", LIBRARY, "v1", "shared")
     register(store, tmp_path, "user", USER, "u1")
     document = found(store, "user.plain")
-    assert link(document, Registry(store)) is document
+    assert link_documents([document], Registry(store))[0] is document
 
 
 def test_every_unresolved_reference_is_reported(store: ObjectStore, tmp_path: Path) -> None:

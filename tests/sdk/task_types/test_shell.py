@@ -112,12 +112,14 @@ def test_script_without_outputs_returns_none(working_directory: Path) -> None:
     assert (working_directory / "here").read_text() == "1\n"
 
 
-def test_mock_replaces_the_script_in_calls_and_workflows() -> None:
+def test_mock_replaces_the_script_in_calls_and_workflows(working_directory: Path) -> None:
+    file, folder = working_directory / "file", working_directory
+    file.touch()
     with task_mock(count) as mock, task_mock(repeat) as made_mock:
         mock.return_value = 7
-        made_mock.return_value = (FlyteFile("/no/file"), FlyteDirectory("/no/folder"))
+        made_mock.return_value = (FlyteFile(file), FlyteDirectory(folder))
 
-        assert count(file=FlyteFile("/no/file")) == 7
+        assert count(file=FlyteFile(file)) == 7
         assert counted(word="hi", times=3) == 7
 
 

@@ -76,15 +76,28 @@ def test_remote_file_is_downloaded_once_at_first_use(local: Path, tmp_path: Path
     with use_transfer(RawDataTransfer("memory://raw", tmp_path / "work")):
         file = FlyteFile(source)
         assert not (tmp_path / "work").exists()
-        assert str(file) == file.remote_source == source
+        assert str(file) == file.path == file.remote_source == source
         assert "data.csv" in repr(file)
-        assert Path(file.path).parts[: len(tmp_path.parts) + 1] == (tmp_path / "work-inputs").parts
-        assert (str(file), file.location) == (file.path, source), "the text is a path that can be opened"
-    assert os.path.basename(file.path) == "data.csv"
+        assert not file.downloaded
+        local_path = file.download()
+        assert Path(local_path).parts[: len(tmp_path.parts) + 1] == (tmp_path / "work-inputs").parts
+        assert (str(file), file.location, file.path) == (local_path, source, source), "the text is a path that can be opened"
+    assert (file.downloaded, os.path.basename(local_path)) == (True, "data.csv")
     local.unlink()  # the download is kept
     assert Path(file).read_text() == "a,b\n1,2\n"
     with open(file) as stream:
         assert stream.readline() == "a,b\n"
+
+
+def test_path_of_an_input_is_local_and_downloads_nothing(local: Path, files: RawDataTransfer) -> None:
+    file = from_literal({"uri": f"file://{local}", "format": ""}, FlyteFile, files)
+    assert Path(file.path).is_relative_to(files.data_directory)
+    assert not os.path.exists(file.path)
+    with use_transfer(files):
+        assert FlyteFile.from_source(f"file://{local}").path != str(local)
+    assert list(files.data_directory.glob("**/data.csv")) == []
+    assert Path(file.path).name == Path(file.download()).name == "data.csv"
+    assert Path(file.path).read_text() == "a,b\n1,2\n"
 
 
 def test_open_streams_from_the_source_without_a_download(local: Path, tmp_path: Path) -> None:
@@ -148,7 +161,7 @@ def test_equality_and_hash() -> None:
     assert FlyteFile("a") != FlyteFile["csv"]("a")
     assert FlyteFile("a") != FlyteFile("a", remote_path="s3://b/k")
     assert FlyteFile("a") != FlyteDirectory("a")
-    assert FlyteFile("a") != "a"
+    assert (FlyteFile("a") == "a", FlyteFile("a") == "b", hash(FlyteFile("a"))) == (True, False, hash("a"))
 
 
 @pytest.mark.parametrize("file", [FlyteFile("a"), FlyteFile["csv"]("s3://b/k"), FlyteFile("a", remote_path=False)])

@@ -10,7 +10,7 @@ from flytemp.errors import TypeMismatch
 from flytemp.literals.adapters.base import Adapter, Fit
 from flytemp.literals.check import check_blob
 from flytemp.literals.mismatch import Refused
-from flytemp.literals.transfer import FileTransfer
+from flytemp.literals.transfer import FileTransfer, last_part
 from flytemp.literals.types import BlobType, Json, LiteralType
 from flytemp.store.keys import protocol_of
 from flytemp.types.blob import Blob, read_only
@@ -48,7 +48,8 @@ class BlobAdapter(Adapter):
             blob = value if isinstance(value, Blob) else self._cls(value)
         except TypeMismatch as error:
             raise Refused(error.message, hint=error.hint) from None
-        uri = blob.remote_source or _location(blob, self._blob_type, files)
+        copies = isinstance(value, Path) or (self.kind == "directory" and isinstance(value, str))  # as in flytekit
+        uri = blob.remote_source or _location(blob, self._blob_type, files, copies=copies)
         return check_blob({"uri": uri, "format": self._cls.blob_format or blob.blob_format}, self._blob_type)
 
     def decode(self, literal: Json, files: FileTransfer | None) -> Any:
@@ -79,11 +80,18 @@ class PathAdapter(Adapter):
         return self._file.encode(value, files)
 
     def decode(self, literal: Json, files: FileTransfer | None) -> Any:
-        return Path(self._file.decode(literal, files).path)
+        return Path(self._file.decode(literal, files).download())
 
 
-def _location(blob: Blob[Any], type_: BlobType, files: FileTransfer | None) -> str:
-    """Return the URI of a local file or directory, which is uploaded if ``files`` is given."""
+def _location(blob: Blob[Any], type_: BlobType, files: FileTransfer | None, *, copies: bool) -> str:
+    """Return the URI of a local file or directory.
+
+    Args:
+        blob: the local file or directory.
+        type_: the type of the value.
+        files: uploads the file; None returns the path.
+        copies: copy the file even if ``files`` would keep its path, because the user may change the file later.
+    """
     local = blob.location
     if files is None:
         return local
@@ -91,9 +99,10 @@ def _location(blob: Blob[Any], type_: BlobType, files: FileTransfer | None) -> s
         raise _missing(local, type_)
     if blob.remote_path is False:
         return os.path.abspath(local)
+    target = blob.remote_path or (files.fresh_uri(last_part(os.path.abspath(local))) if copies else None)
     if type_.kind == "file":
-        return files.upload_file(local, type_.format or blob.blob_format, blob.remote_path)
-    return files.upload_directory(local, blob.remote_path)
+        return files.upload_file(local, type_.format or blob.blob_format, target)
+    return files.upload_directory(local, target)
 
 
 def _missing(local: str, type_: BlobType) -> Refused:

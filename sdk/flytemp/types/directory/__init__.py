@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from flytemp.literals import transfer
@@ -33,11 +34,29 @@ class FlyteDirectory(Blob[FormatT]):
         """URI that an output of a task is uploaded to; None is a fresh URI, False disables the upload."""
         return self._target
 
+    @property
+    def sep(self) -> str:
+        """The separator of the parts of a path."""
+        return os.sep if self._source is None else "/"
+
+    def __truediv__(self, name: str | os.PathLike[str]) -> Path:
+        """Return a local path below the directory, which exists after `download` if the directory is remote."""
+        return Path(self._download_path()) / name
+
     @classmethod
     def new(cls, dirname: str | os.PathLike[str]) -> Self:
-        """Create an empty directory in the running task's working directory."""
-        path = transfer.new_local_path(os.fspath(dirname))
-        os.makedirs(path, exist_ok=True)
+        """Create an empty directory in the running task's working directory, or outside of tasks in a temporary directory.
+
+        If there is a directory of this name, the new one has another parent directory.
+
+        Raises:
+            InputError: (a ``ValueError``) the path is absolute.
+        """
+        name = os.fspath(dirname)
+        path = transfer.new_local_path(name)
+        if os.path.exists(path):
+            path = transfer.new_random_path(name)
+        os.makedirs(path)
         return cls(path)
 
     @classmethod
@@ -54,14 +73,14 @@ class FlyteDirectory(Blob[FormatT]):
         os.makedirs(path, exist_ok=True)
         return cls(path)
 
-    def new_file(self, name: str) -> FlyteFile[Any]:
-        """Return a new file in this directory.
+    def new_file(self, name: str | None = None) -> FlyteFile[Any]:
+        """Return a new file in this directory. Without a name, the name is random.
 
         Raises:
             InputError: the directory is an input.
         """
         self._refuse_writing_input()
-        return FlyteFile(self._below(name))
+        return FlyteFile(self._below(name or transfer.random_name()))
 
     def new_dir(self, name: str | None = None) -> FlyteDirectory[Any]:
         """Return a new directory in this one; raises as `new_file`."""

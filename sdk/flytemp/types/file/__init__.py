@@ -14,8 +14,7 @@ class FlyteFile(Blob[FormatT]):
     """A file that is passed between tasks. The store has the bytes; the value has only their address.
 
     A local file that a task returns is uploaded to a fresh URI in the run's raw data. A URI (``s3://``, ``gs://``,
-    ``https://``, ``file://``) is passed unchanged. An input is downloaded when it is used: by ``open(file)``, `path`,
-    `download` or `open`.
+    ``https://``, ``file://``) is passed unchanged. An input is downloaded when it is used: by ``open(file)`` or `download`.
 
     ``FlyteFile["csv"]`` declares the format. For a type checker write `CSVFile` or ``FlyteFile[Literal["csv"]]``, because
     type checkers read a text in brackets as the name of a type.
@@ -29,7 +28,11 @@ class FlyteFile(Blob[FormatT]):
 
     @classmethod
     def new(cls, filename: str | os.PathLike[str]) -> Self:
-        """Return a new file in the running task's working directory."""
+        """Return a new file in the running task's working directory, or outside of tasks in a temporary directory.
+
+        Raises:
+            InputError: (a ``ValueError``) the path is absolute.
+        """
         return cls(transfer.new_local_path(os.fspath(filename)))
 
     @classmethod
@@ -55,9 +58,9 @@ class FlyteFile(Blob[FormatT]):
         writes = any(letter in mode for letter in "wax+")
         if writes:
             self._refuse_writing_input()
-        if self._source is not None and (writes or self._local is None or not os.path.exists(self._local)):
+        if self._source is not None and (writes or not self.downloaded):
             return raw.open_uri(self._source, mode)
-        path = Path(self.path)
+        path = Path(self._download_path())
         if writes:
             path.parent.mkdir(parents=True, exist_ok=True)
         return path.open(mode, encoding=None if "b" in mode else "utf-8")
