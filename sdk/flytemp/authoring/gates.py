@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal, TypeVar
@@ -16,16 +15,15 @@ from flytemp.authoring.interface import PythonInterface, plain_interface
 from flytemp.authoring.local import LocalGraphRun
 from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput
 from flytemp.authoring.retry import Seconds, seconds
-from flytemp.errors import FlytempError, InputError
+from flytemp.authoring.terminal import ask_approval, ask_value
+from flytemp.errors import FlytempError
 from flytemp.exceptions.user import FlyteDisapprovalException
 from flytemp.literals.convert import literal_type
-from flytemp.literals.text import parse_text
 from flytemp.literals.types import Json, LiteralType
 from flytemp.spec.models import GateSpec, Interface, Variable
 
 T = TypeVar("T")
 DEFAULT_TIMEOUT = 3600.0
-_NO_TERMINAL = "run it in a terminal, or launch it and answer with flytemp approve or flytemp set-input"
 
 
 class Gate(LeafCallee):
@@ -57,14 +55,12 @@ class Gate(LeafCallee):
 
         Raises:
             FlyteDisapprovalException: (an ``AssertionError``) the value was rejected.
-            InputError: there is no answer, or the answer has another type.
+            InputError: standard input ended without a valid answer.
         """
         if self._kind == "input":
             shown = getattr(self._annotation, "__name__", self._annotation)
-            answer = _prompt(f"[Input Gate] Waiting for input @{self.name} of type {shown}: ")
-            return {"o0": parse_text(answer, self._type)}
-        answer = _prompt(f"[Approval Gate] @{self.name} Approve {literals['value']}? [y/N]: ")
-        if answer.strip().lower() not in ("y", "yes"):
+            return {"o0": ask_value(self.name, str(shown), self._type)}
+        if not ask_approval(self.name, literals["value"]):
             raise FlyteDisapprovalException(f"User did not approve the transaction for gate node {self.name}")
         return {"o0": literals["value"]}
 
@@ -131,7 +127,7 @@ def approve(upstream_item: T, name: str, timeout: Seconds | None) -> T:
             location=caller_site().location,
         )
     if compilation is None:
-        if _prompt(f"[Approval Gate] @{_named(name)} Approve {item}? [y/N]: ").strip().lower() not in ("y", "yes"):
+        if not ask_approval(_named(name), item):
             raise FlyteDisapprovalException(f"User did not approve the transaction for gate node {name}")
         return upstream_item
     type_, bound = _approved(item, compilation)
@@ -186,11 +182,3 @@ def _named(name: object) -> str:
 
 def _limit(timeout: Seconds | None) -> float:
     return DEFAULT_TIMEOUT if timeout is None else seconds(timeout, "timeout of a gate")
-
-
-def _prompt(question: str) -> str:
-    print(question, end="", flush=True)
-    answer = sys.stdin.readline()
-    if not answer:
-        raise InputError(f"no answer to: {question.strip()}", hint=_NO_TERMINAL)
-    return answer.rstrip("\n")

@@ -16,6 +16,7 @@ _FACTORS = {
     **{suffix: Decimal(1000) ** power for power, suffix in enumerate("kMGTPE", 1)},
     **{suffix: Decimal(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
 }
+_BYTE_UNITS = frozenset(_FACTORS) - {"", "n", "u", "m"}
 
 
 def quantity(value: object, what: str) -> str:
@@ -41,6 +42,21 @@ def quantity(value: object, what: str) -> str:
 def is_quantity(text: str) -> bool:
     """Return whether a text is a Kubernetes quantity."""
     return _FORM.fullmatch(text) is not None
+
+
+def byte_quantity(value: object, what: str) -> str:
+    """Return ``value`` as the text of a quantity of bytes; see `quantity`.
+
+    Raises:
+        SettingsError: ``value`` is not a quantity, or a fraction of a byte, such as 0.5 or "500m".
+    """
+    text = quantity(value, what)
+    match = _FORM.fullmatch(text)
+    if amount(text) % 1 and match is not None and (match.group(2) or "") not in _BYTE_UNITS:
+        raise SettingsError(
+            f"{what} {value!r} is a fraction of a byte", hint=f"a number without a unit is in bytes: {what}='500Mi'"
+        )
+    return text
 
 
 def amount(text: str) -> Decimal:

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Literal, TypeAlias
 
 from flytemp.authoring.errors import SettingsError
-from flytemp.authoring.quantities import quantity
+from flytemp.authoring.quantities import byte_quantity, quantity
 from flytemp.spec.models import ResourceAmounts, ResourceSpec, SecretRequest
 
 Amount: TypeAlias = int | float | str
@@ -15,6 +15,7 @@ Amount: TypeAlias = int | float | str
 
 AmountOrRange: TypeAlias = Amount | tuple[Amount, Amount] | list[Amount] | None
 
+_QUANTITIES = {"cpu": quantity, "mem": byte_quantity, "gpu": quantity, "ephemeral_storage": byte_quantity}
 _SPEC_NAMES = {"cpu": "cpu", "mem": "memory", "gpu": "gpu", "ephemeral_storage": "ephemeral_storage"}
 
 
@@ -24,7 +25,7 @@ class Resources:
 
     Attributes:
         cpu: CPU cores.
-        mem: memory in bytes.
+        mem: memory in bytes, without fractions of a byte.
         gpu: a whole number of GPUs.
         ephemeral_storage: local storage in bytes.
 
@@ -44,7 +45,7 @@ class Resources:
                 raise SettingsError(f"{value!r} must be of length 2", hint=f"{field.name} is one value or (request, limit)")
             for part in value if isinstance(value, tuple | list) else (value,):
                 if part is not None:
-                    text = quantity(part, field.name)
+                    text = _QUANTITIES[field.name](part, field.name)
                     if field.name == "gpu" and not text.isdigit():
                         raise SettingsError(f"gpu {part!r} must be a whole number")
 
@@ -93,7 +94,7 @@ def shared_memory_spec(value: object) -> str | bool | None:
     """
     if value is None or value is False:
         return None
-    return True if value is True else quantity(value, "shared_memory")
+    return True if value is True else byte_quantity(value, "shared_memory")
 
 
 class MountType(Enum):

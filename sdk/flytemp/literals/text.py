@@ -16,7 +16,8 @@ from flytemp.literals.types import BlobType, EncodedType, EnumType, Json, Litera
 from flytemp.literals.unions import is_plain, is_tagged, tagged
 from flytemp.literals.visitor import PartialVisitor
 
-_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_TRUE, _FALSE = ("true", "t", "yes", "y", "on", "1"), ("false", "f", "no", "n", "off", "0")
+_BOOLEANS = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
 _UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0.001, "us": 0.000001}
 _UNIT_DURATION = re.compile(r"(?:\d+(?:\.\d+)?\s*(?:ms|us|[wdhms])\s*)+", re.ASCII)
 _UNIT_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|[wdhms])", re.ASCII)

@@ -126,7 +126,9 @@ class LocalFiles:
         return target
 
     def fresh_uri(self, name: str) -> str:
-        return _download_path(self.data_directory, name)
+        path = Path(_download_path(self.data_directory, name))
+        path.parent.mkdir(parents=True)
+        return str(path)
 
     def download_path(self, uri: str) -> str:
         return download_path_for(uri)

@@ -80,6 +80,22 @@ def test_gates_outside_of_a_workflow_prompt_as_well(monkeypatch: pytest.MonkeyPa
     assert sleep(3600) is None
 
 
+BOOLEANS = [("y", True), ("Yes", True), ("t", True), ("1", True), ("n", False), ("off", False)]
+
+
+@pytest.mark.parametrize(("answer", "value"), BOOLEANS)
+def test_a_boolean_gate_takes_the_words_of_flytekit(answer: str, value: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(monkeypatch, f"{answer}\n")
+    assert wait_for_input("go", timeout=None, expected_type=bool) is value
+
+
+def test_an_invalid_answer_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    answers(monkeypatch, "many\n3\nperhaps\ny\n")
+    assert wait_for_input("count", timeout=None, expected_type=int) == 3
+    assert approve(7, "seven", timeout=None) == 7
+    assert capsys.readouterr().out.count("Error: ") == 2
+
+
 def test_invalid_gates_are_refused() -> None:
     calls: dict[str, Callable[[], object]] = {
         "approval of nothing": lambda: approve(nothing(), "a", timeout=1),
