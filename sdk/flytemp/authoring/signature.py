@@ -210,6 +210,7 @@ def _tuple_members(annotation: Any) -> tuple[Any, ...] | None:
 
 def _contains_bare_tuple(annotation: Any) -> bool:
     """Return True for ``tuple`` without the types of its items, also inside other annotations."""
+    annotation = unaliased(annotation)
     if annotation is tuple or annotation is typing.Tuple:  # noqa: UP006 - the annotation of a program
         return True
     return any(_contains_bare_tuple(argument) for argument in typing.get_args(annotation))
