@@ -26,7 +26,7 @@ dev *args: _setup
     @{{ python }} -m flytemp_cli dev "$@"
 
 # Everything: lint, types and all tests, but for those marked long; four processes, as most tests wait for servers and pods
-test *args: lint types
+test *args: _setup checks
     {{ python }} -m pytest -n 4 "$@"
 
 # The long tests: full products, chaos and large sizes, of which `just test` runs shorter forms (an hour)
@@ -46,10 +46,22 @@ lint: _setup
     {{ python }} -m ruff check .
     {{ python }} -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
-# mypy for the product; the examples, and the calls in tests/typing, as a user's own code; those calls with basedpyright, too
-types: _setup
+# Lint and types, at the same time
+[parallel]
+checks: lint types-product types-calls
+
+# mypy and basedpyright for everything
+types: types-product types-calls
+
+# mypy for the product
+[private]
+types-product: _setup
     {{ python }} -m mypy
-    {{ python }} -m mypy examples tests/typing
+
+# mypy for the examples, and the calls in tests/typing, as a user's own code; those calls with basedpyright, too
+[private]
+types-calls: _setup
+    {{ python }} -m mypy --cache-dir .mypy_cache/calls examples tests/typing
     {{ python }} -m basedpyright --pythonpath {{ python }}
 
 # Cost per node against a hand-written workflow, as ratios of one run; writes bench-results.json
