@@ -290,5 +290,5 @@ def execution_name(temporal_workflow_id: str) -> str:
     parts = temporal_workflow_id.split(":")
     if len(parts) == 4 and parts[0] == "ex" and _EXECUTION.fullmatch(parts[3]) and ".." not in parts[3]:
         return parts[3]
-    digest = hashlib.sha256(temporal_workflow_id.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(temporal_workflow_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{slug(temporal_workflow_id, 50)}-{digest}"

@@ -177,6 +177,7 @@ def test_the_server_restarts_in_the_middle(fresh_installation: Installation, tmp
     eventually(lambda: progress.results() >= 20, "progress before the restart")
 
     installation.server.kill()
+    eventually(lambda: not progress.alive(), "the running tasks end without the server")
     installation.server.restart()
 
     eventually(lambda: progress.results() == NODES, "every node has a result", 300)

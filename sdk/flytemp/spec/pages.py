@@ -27,5 +27,5 @@ def from_pages(pages: list[str]) -> Json:
     """
     try:
         return json.loads(zlib.decompress(b64decode("".join(pages))))
-    except (ValueError, zlib.error) as error:
+    except (ValueError, RecursionError, zlib.error) as error:
         raise CorruptData(f"the pages of a plan or state do not decode: {error}") from error

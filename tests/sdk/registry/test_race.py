@@ -21,8 +21,8 @@ ROUNDS = 60
 SAME = [["a", "m:a"], ["b", "m:b"], ["c", "m:c"]]
 
 
-def _race(store: Path, *contents: Any) -> list[list[str]]:
-    arguments = [str(store), str(ROUNDS), json.dumps(contents)]
+def _race(store: Path, *contents: Any, rounds: int = ROUNDS) -> list[list[str]]:
+    arguments = [str(store), str(rounds), json.dumps(contents)]
     done = subprocess.run([sys.executable, str(PROGRAM), *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -50,6 +50,15 @@ def test_same_content_is_registered_by_both(tmp_path: Path) -> None:
         assert _registered(tmp_path, f"v{round_}") == dict(SAME)
     opened = open_store(str(tmp_path))
     assert [len(opened.list(f"registry/p/d/tasks/{name}/latest")) for name in "abc"] == [ROUNDS] * 3
+
+
+@pytest.mark.long
+def test_one_of_twelve_registrations_at_once_succeeds(tmp_path: Path) -> None:
+    contents = [[["a", f"m:{number}"], ["b", f"m:{number}"]] for number in range(12)]
+    for round_, met in enumerate(_race(tmp_path, *contents, rounds=3)):
+        won = [number for number, result in enumerate(met) if not result.startswith("refused")]
+        assert len(won) == 1, met
+        assert _registered(tmp_path, f"v{round_}") == dict(contents[won[0]])
 
 
 @pytest.mark.parametrize(
