@@ -25,13 +25,14 @@ from flytemp.authoring.execution_options import (
 )
 from flytemp.authoring.interface import PythonInterface
 from flytemp.authoring.local import LocalGraphRun, call_workflow, run_workflow
-from flytemp.authoring.retry import Seconds, limit
+from flytemp.authoring.retry import Seconds, limit, shown
 from flytemp.authoring.settings import flag
 from flytemp.authoring.workflow import Workflow
 from flytemp.errors import InputError, NotSupported, Problem
 from flytemp.literals.transfer import inline_values
 from flytemp.literals.types import Json
 from flytemp.records.launch import LaunchOptions
+from flytemp.spec.bounds import MAX_COUNT
 from flytemp.spec.models import Docs, LaunchPlanReference, LaunchPlanSpec, Section
 
 R = TypeVar("R")
@@ -363,8 +364,9 @@ def _checked(name: object, workflow: object, options: LaunchPlanOptions, site: D
         if options.get(option):
             raise NotSupported(f"launch plan '{name}': {option}= is not supported", hint=instead, location=site.location)
     parallelism = options.get("max_parallelism")
-    if parallelism is not None and (isinstance(parallelism, bool) or not isinstance(parallelism, int) or parallelism < 0):
-        message = f"max_parallelism must be a whole number of at least 0 (no limit), not {parallelism!r}"
+    is_whole = isinstance(parallelism, int) and not isinstance(parallelism, bool)
+    if parallelism is not None and not (is_whole and 0 <= parallelism <= MAX_COUNT):
+        message = f"max_parallelism must be a whole number from 0 (no limit) to {MAX_COUNT}, not {shown(parallelism)}"
         raise SettingsError(message, location=site.location)
     raw = options.get("raw_output_data_config")
     return LaunchOptions(

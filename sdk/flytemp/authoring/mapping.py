@@ -20,12 +20,14 @@ from flytemp.authoring.launch_plan import LaunchPlan
 from flytemp.authoring.local import LocalGraphRun
 from flytemp.authoring.node import Node
 from flytemp.authoring.overrides import TaskMetadata, metadata_overrides, overridden
+from flytemp.authoring.retry import shown
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
 from flytemp.errors import InputError, Location, Problem
 from flytemp.literals.sizes import check_lengths
 from flytemp.literals.transfer import LOCAL_FILES
 from flytemp.literals.types import Json
+from flytemp.spec.bounds import MAX_COUNT
 from flytemp.spec.models import MapSpec, TaskSettings
 
 if TYPE_CHECKING:
@@ -314,9 +316,9 @@ def _unwrapped(target: Any, location: Location) -> tuple[Target, dict[str, Any]]
 def _whole(name: str, value: object, least: int, location: Location) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MAX_COUNT:
         raise SettingsError(
-            f"{name} of a map must be a whole number of at least {least}, not {value!r}",
+            f"{name} of a map must be a whole number of at least {least}, and at most {MAX_COUNT}, not {shown(value)}",
             hint="leave it out for the default",
             location=location,
         )

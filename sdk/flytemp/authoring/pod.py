@@ -12,7 +12,7 @@ from typing import Any
 
 from flytemp.authoring.errors import SettingsError
 from flytemp.literals.types import Json
-from flytemp.pods.shape import MAX_NESTING, pod_spec_problems
+from flytemp.pods.shape import MAX_NESTING, is_unicode, pod_spec_problems
 from flytemp.spec.models import PodTemplateSpec
 from flytemp.spec.variables import environment_problems
 
@@ -131,6 +131,9 @@ def text_map(value: object, what: str) -> dict[str, str]:
         return {}
     if not isinstance(value, Mapping) or not all(isinstance(text, str) for pair in value.items() for text in pair):
         raise SettingsError(f"{what} must be a dict of texts, not {value!r}", hint='write numbers as text: {"LEVEL": "3"}')
+    wrong = [text for pair in value.items() for text in pair if not is_unicode(text) or "\0" in text]
+    if wrong:
+        raise SettingsError(f"{what} must be Unicode texts without NUL, not {wrong[0]!r}", hint="remove the invalid characters")
     return dict(value)
 
 

@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias
 
 from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.quantities import byte_quantity, quantity
+from flytemp.pods.shape import is_unicode
 from flytemp.spec.models import ResourceAmounts, ResourceSpec, SecretRequest
+from flytemp.spec.variables import variable_name_problem
 
 Amount: TypeAlias = int | float | str
 """Kubernetes quantity: ``2``, ``0.5``, ``"500m"``, ``"2Gi"``. Memory without a suffix is in bytes."""
@@ -131,6 +133,12 @@ class Secret:
     def __post_init__(self) -> None:
         if not self.group and not self.key:
             raise SettingsError("a Secret needs a group or a key", hint="Secret(group='db', key='password')")
+        for name in ("group", "key", "group_version", "env_var"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, str) and is_unicode(value) and "\0" not in value):
+                raise SettingsError(f"{name} of a Secret must be text, not {value!r}", hint="Secret(group='db', key='password')")
+        if self.env_var is not None and (wrong := variable_name_problem(self.env_var)) is not None:
+            raise SettingsError(f"env_var of a Secret is invalid: {wrong}", hint="Secret(group='db', env_var='PGPASSWORD')")
 
     def request(self) -> SecretRequest:
         """Return the request for the spec."""

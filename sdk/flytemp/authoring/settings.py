@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
@@ -17,6 +18,7 @@ from flytemp.authoring.retry import RetryStrategy, Timeout, retries_spec, timeou
 from flytemp.errors import NotSupported
 from flytemp.extras.accelerators import BaseAccelerator
 from flytemp.names import is_pool
+from flytemp.pods.shape import is_unicode
 from flytemp.spec.models import AcceleratorSpec, TaskSettings
 from flytemp.spec.tasks import Reuse
 from flytemp.suggest import suggest
@@ -76,6 +78,7 @@ class TaskOptions(TypedDict, total=False):
     annotations: Mapping[str, str] | None
 
 
+_OBJECT_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _KNOWN = frozenset(TaskOptions.__annotations__)
 
 
@@ -111,7 +114,7 @@ def task_settings(options: Mapping[str, Any]) -> TaskSettings:
         labels=text_map(given.get("labels"), "labels"),
         annotations=text_map(given.get("annotations"), "annotations"),
         pod_template=pod_template_spec(given.get("pod_template")),
-        pod_template_name=text(given.get("pod_template_name"), "pod_template_name"),
+        pod_template_name=object_name(given.get("pod_template_name"), "pod_template_name"),
         accelerator=accelerator_spec(given.get("accelerator")),
         shared_memory=shared_memory_spec(given.get("shared_memory")),
         pool=pool(given.get("pool")),
@@ -166,6 +169,18 @@ def text(value: object, what: str) -> str | None:
     raise SettingsError(f"{what} must be text, not {value!r}")
 
 
+def object_name(value: object, what: str) -> str | None:
+    """Return the name of a Kubernetes object, or None.
+
+    Raises:
+        SettingsError: no object can have the name; ``what`` is the name of the option.
+    """
+    name = text(value, what)
+    if name is not None and not _OBJECT_NAME.fullmatch(name):
+        raise SettingsError(f"{what}={name!r} cannot name a Kubernetes object", hint="use a-z, 0-9, '-' and '.'")
+    return name
+
+
 def pool(value: object) -> str | None:
     """Return the name of a pool of workers.
 
@@ -194,15 +209,18 @@ def reuse(value: object) -> Reuse:
 
 
 def image(value: object) -> str | None:
-    """Return the name of a container image, given as a text or as an `ImageSpec`.
+    """Return the name of a container image, given as a text or as an `ImageSpec`. An empty text is the default image.
 
     Raises:
+        SettingsError: the text cannot be a name.
         NotSupported: ``value`` is something else.
     """
     if isinstance(value, ImageSpec):
         return value.image_name()
+    if isinstance(value, str) and not (value.isprintable() and is_unicode(value)):
+        raise SettingsError(f"container_image={value!r} cannot name an image", hint="container_image='registry/name:tag'")
     if value is None or isinstance(value, str):
-        return value
+        return value or None
     raise NotSupported(
         f"container_image={type(value).__name__}(…) is not supported",
         hint="use the name of the image: container_image='registry/name:tag'",

@@ -9,6 +9,7 @@ from typing import Any
 
 from flytemp.errors import InvalidName
 from flytemp.names import check_domain, check_project, is_pool
+from flytemp.spec.bounds import MAX_DURATION, MAX_SECONDS
 
 WORKER = "worker"
 KUBERNETES = "kubernetes"
@@ -57,15 +58,15 @@ def whole(minimum: int) -> Callable[[object], int]:
 
 
 def seconds(minimum: float) -> Callable[[object], float]:
-    """Return the parser of a finite number of seconds of at least ``minimum``."""
+    """Return the parser of a number of seconds of at least ``minimum``, within the range of Temporal."""
 
     def parse(value: object) -> float:
-        wanted = f"a number of seconds of at least {minimum:g}"
+        wanted = f"a number of seconds of at least {minimum:g}, and at most {MAX_DURATION}"
         try:
             number = float(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else -1.0
         except ValueError:
             raise ValueError(wanted) from None
-        if not minimum <= number < float("inf"):
+        if not minimum <= number <= MAX_SECONDS:
             raise ValueError(wanted)
         return number
 
