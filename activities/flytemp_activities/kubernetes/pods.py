@@ -42,7 +42,7 @@ class Pods:
         Raises:
             ApiError: the server refuses the pod; with status 409, the name is taken.
         """
-        path = f"/api/v1/namespaces/{quote(namespace)}/pods"
+        path = f"/api/v1/namespaces/{_segment(namespace)}/pods"
         return await self._api.request("POST", path, parameters={"fieldValidation": "Strict"}, body=pod)
 
     async def delete(self, namespace: str, name: str, uid: str, grace_seconds: float | None = None) -> bool:
@@ -89,7 +89,7 @@ class Pods:
             ApiError: events cannot be read.
         """
         parameters = {"fieldSelector": f"involvedObject.uid={uid},type=Warning", "limit": "50"}
-        found = await self._api.request("GET", f"/api/v1/namespaces/{quote(namespace)}/events", parameters=parameters)
+        found = await self._api.request("GET", f"/api/v1/namespaces/{_segment(namespace)}/events", parameters=parameters)
         ordered = sorted(found["items"], key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
         return [(str(event.get("reason") or ""), str(event.get("message") or "")) for event in ordered]
 
@@ -100,7 +100,7 @@ class Pods:
             ApiError: it cannot be read.
         """
         try:
-            found = await self._api.request("GET", f"/api/v1/namespaces/{quote(namespace)}/podtemplates/{quote(name)}")
+            found = await self._api.request("GET", f"/api/v1/namespaces/{_segment(namespace)}/podtemplates/{_segment(name)}")
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -109,8 +109,13 @@ class Pods:
         return template
 
 
+def _segment(name: str) -> str:
+    """Return a name as one segment of a path. A name with a slash, such as ``../other``, must not lead to another object."""
+    return quote(name, safe="")
+
+
 def _path(namespace: str, name: str) -> str:
-    return f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(name)}"
+    return f"/api/v1/namespaces/{_segment(namespace)}/pods/{_segment(name)}"
 
 
 class Templates:
