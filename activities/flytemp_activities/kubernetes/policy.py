@@ -13,6 +13,7 @@ from flytemp.authoring.quantities import quantity
 from flytemp.errors import ConfigError
 from flytemp.pods.rules import DEFAULT_SECURITY_CONTEXT, PlaceRules, PodLists, PodRules, plain_pod_violations
 from flytemp.pods.security_standards import Level
+from flytemp.pods.shape import form_problems
 from flytemp.registry.platform_limits import PlatformLimits, overlaid
 from flytemp.spec.models import ResourceAmounts
 from flytemp_activities.kubernetes.links import check_template
@@ -22,6 +23,17 @@ Json = dict[str, Any]
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _formed(kind: str, value: Json) -> Json:
+    """Return a part of a pod spec.
+
+    Raises:
+        ValueError: a field has a wrong type.
+    """
+    if problems := list(form_problems(kind, value, kind[0].lower() + kind[1:])):
+        raise ValueError("; ".join(problems))
+    return value
 
 
 class PolicyOverride(_Part):
@@ -58,6 +70,16 @@ class Interruptible(_Part):
     tolerations: tuple[Json, ...] = ()
     affinity: Json = {}
     tries: int = Field(default=3, ge=1)
+
+    @field_validator("affinity")
+    @classmethod
+    def _affinity(cls, affinity: Json) -> Json:
+        return _formed("Affinity", affinity)
+
+    @field_validator("tolerations")
+    @classmethod
+    def _tolerations(cls, tolerations: tuple[Json, ...]) -> tuple[Json, ...]:
+        return tuple(_formed("Toleration", one) for one in tolerations)
 
 
 class PendingLimits(_Part):
@@ -131,6 +153,16 @@ class Policy(_Part):
         if text is not None and not re.fullmatch(r"([a-z0-9-]|\{project\}|\{domain\})+", text):
             raise ValueError("must be the name of a namespace; it may contain {project} and {domain}")
         return text
+
+    @field_validator("tolerations")
+    @classmethod
+    def _tolerations(cls, tolerations: tuple[Json, ...]) -> tuple[Json, ...]:
+        return tuple(_formed("Toleration", one) for one in tolerations)
+
+    @field_validator("security_context")
+    @classmethod
+    def _security_context(cls, context: Json) -> Json:
+        return _formed("SecurityContext", context)
 
     @model_validator(mode="after")
     def _satisfies_its_level(self) -> Self:
