@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from flytemp.pods.rules import ROOT_HINT
 from flytemp.runtime.invocation import TaskError
 
 Pod = dict[str, Any]
@@ -132,6 +133,8 @@ def _wait_for(reason: str) -> Wait:
 def start_error(status: PodStatus) -> TaskError:
     """Return the error of a pod that does not start: its ``wait`` is "never", or exceeded its limit."""
     text = f"the pod does not start: {status.reason}: {status.message}".rstrip(": ")
+    if "runAsNonRoot" in status.message:
+        text += f"\n  hint: {ROOT_HINT}"
     is_throttled = status.wait == "image" and "429 Too Many Requests" in status.message
     is_users = status.wait in ("image", "creating", "never") and not is_throttled
     return TaskError.of(status.reason if is_users else "PodPending", text)

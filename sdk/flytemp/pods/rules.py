@@ -26,9 +26,15 @@ DEFAULT_SECURITY_CONTEXT: PodJson = {
 """Security context that satisfies the level ``restricted``."""
 
 
+ROOT_HINT = (
+    "an image whose user is root needs another user in its Dockerfile or runAsUser in the pod template, or a policy with "
+    'pod_security = "baseline" and runAsNonRoot: false in the pod template'
+)
+"""Hint of an image that runs as root."""
+
 RULES_HINT = (
     "change the task's pod template, secrets or service account, or ask the operator of the platform to change pod_security, "
-    "allow or deny in the policy; an image whose user is root needs runAsUser in a template, or pod_security = \"baseline\""
+    f"allow or deny in the policy; {ROOT_HINT}"
 )
 """Hint of a pod that the rules refuse."""
 
