@@ -14,6 +14,8 @@ from flytemp.store.keys import local_path, protocol_of
 ALL_URIS = "*"
 """Prefix that permits each URI."""
 
+_CHAIN = re.compile(r"::[A-Za-z][A-Za-z0-9+.-]*:/")
+
 SETTING = "allowed_uri_prefixes"
 
 
@@ -62,6 +64,8 @@ class AllowedUris:
 
 def _normal(uri: str) -> str | None:
     """Return the form of a URI for comparison, or None if a launch can never name it: a relative path, a chain, ``..``."""
+    if _CHAIN.search(uri):
+        return None
     path = local_path(uri)
     if path is not None:
         return None if not path.startswith("/") or _climbs(path) else f"file://{path}"

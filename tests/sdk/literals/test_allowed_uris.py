@@ -36,6 +36,7 @@ def test_uris_below_a_prefix_are_allowed(uri: str) -> None:
         "https://example.com/", "https://example.com.evil.org/exports/a", "https://example.com@evil.org/exports/a",
         "https://example.com\\\\@evil.org/exports/a", "http://example.com/exports/a", "http://169.254.169.254/latest",
         "memory://x", "simplecache::file:///etc/passwd", "simplecache::s3://bucket/team/x", "zip://a::file:///etc/passwd",
+        "s3://bucket/team/x::file:///etc/passwd",
         "filecache::https://example.com/exports/a", "github://owner:repo@main/x", "data:text/plain,x", "",
     ],
 )  # fmt: skip
