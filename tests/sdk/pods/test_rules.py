@@ -34,18 +34,18 @@ def volume(**source: Any) -> Json:
     return {"volumes": [{"name": "v", **source}]}
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {}, {"containers": [{"name": "a"}, {"name": "b"}], "initContainers": [{"name": "c", "restartPolicy": "Always"}]},
-        volume(emptyDir={"medium": "Memory"}), volume(configMap={"name": "x"}), volume(persistentVolumeClaim={"claimName": "x"}),
-        volume(secret={"secretName": "x"}), volume(csi={"driver": "x"}), secured(runAsUser=1000),
-        secured(capabilities={"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}),
-        {"securityContext": {"fsGroup": 5, "sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}]}},
-        container(livenessProbe={"httpGet": {"port": 80}}), {"serviceAccountName": "default"},
-        container(resources={"limits": {"nvidia.com/gpu": "1"}}, ports=[{"containerPort": 80}]),
-    ],
-)  # fmt: skip
+ORDINARY: list[Json] = [
+    {}, {"containers": [{"name": "a"}, {"name": "b"}], "initContainers": [{"name": "c", "restartPolicy": "Always"}]},
+    volume(emptyDir={"medium": "Memory"}), volume(configMap={"name": "x"}), volume(persistentVolumeClaim={"claimName": "x"}),
+    volume(secret={"secretName": "x"}), volume(csi={"driver": "x"}), secured(runAsUser=1000),
+    secured(capabilities={"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}),
+    {"securityContext": {"fsGroup": 5, "sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}]}},
+    container(livenessProbe={"httpGet": {"port": 80}}), {"serviceAccountName": "default"},
+    container(resources={"limits": {"nvidia.com/gpu": "1"}}, ports=[{"containerPort": 80}]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", ORDINARY)
 def test_ordinary_pods_satisfy_the_default(spec: Json) -> None:
     assert violations(spec) == []
 
