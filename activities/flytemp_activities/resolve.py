@@ -163,8 +163,8 @@ class LaunchResolver:
             parent=request.parent,
             allows_each_uri=self._settings.allowed_uris is None,
         )
-        is_child = request.parent is not None and request.parent.workflow_id == argument.parent_workflow_id
-        if not is_child:  # the values of a child execution are those of its parent, which was checked
+        # The values of a child execution are those of its parent. The workflow has checked that the parent started it.
+        if request.parent is None:
             self._check_uris(request, full_interface(document), {name: context.inputs[name] for name in given})
         self._check_account(context)
         return context
@@ -173,8 +173,7 @@ class LaunchResolver:
         """Raise InputError if the launch itself, and not the registered program, names a URI that is not allowed."""
         allowed = AllowedUris(self._settings.allowed_uris)
         allowed.check_literals(given, {variable.name: variable.type for variable in interface.inputs})
-        options = [request.options, *([request.parent.options] if request.parent is not None else [])]
-        for prefix in filter(None, (one.raw_data_prefix for one in options)):
+        if (prefix := request.options.raw_data_prefix) is not None:
             allowed.check("raw_data_prefix", prefix)
 
     def _check_account(self, context: ExecutionContext) -> None:

@@ -20,7 +20,7 @@ class ResolveArgument(Message):
     """A launch, and the identity of the Temporal workflow that runs it.
 
     ``launch`` is the input of the Temporal workflow: a `flytemp.records.launch.LaunchRequest` if the caller wrote a valid one.
-    ``started_at`` is an RFC 3339 time. ``parent_workflow_id`` is the workflow that started this one as its child, if any.
+    ``started_at`` is an RFC 3339 time.
     """
 
     launch: Json
@@ -28,7 +28,6 @@ class ResolveArgument(Message):
     workflow_id: str
     first_run_id: str
     started_at: str
-    parent_workflow_id: str | None = None
 
 
 RESOLVE = Activity("flytemp.resolve", ResolveArgument, Resolved)

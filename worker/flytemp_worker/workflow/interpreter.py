@@ -156,7 +156,6 @@ async def _resolve(launch: dict[str, Any]) -> protocol.Resolved:
         workflow_id=info.workflow_id,
         first_run_id=info.first_execution_run_id,
         started_at=info.workflow_start_time.isoformat(),
-        parent_workflow_id=info.parent.workflow_id if info.parent is not None else None,
     )
     try:
         resolved = await activity_calls.control(RESOLVE, argument, summary="validate the launch, load the plan")
