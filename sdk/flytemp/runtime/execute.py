@@ -21,7 +21,7 @@ from flytemp.runtime.invocation import PROTOCOL_VERSION, Invocation, TaskError, 
 from flytemp.runtime.task_run import TaskRun, scratch_folder, temporary_bundles
 from flytemp.runtime.user_errors import user_error
 from flytemp.store.object_store import ObjectStore
-from flytemp.store.web_addresses import LoopbackRule
+from flytemp.store.web_addresses import loopback
 from flytemp.task_types import LiteralCall, task_type
 
 
@@ -79,9 +79,9 @@ def execute(
     except FlytempError as error:
         raise TryFailed(TaskError.of_platform(error)) from error
     options.on_claim()
-    LoopbackRule.is_allowed = invocation.allows_loopback
     try:
-        return commit_result(store, invocation, _Try(invocation, store, options).result())
+        with loopback(allowed=invocation.allows_loopback):
+            return commit_result(store, invocation, _Try(invocation, store, options).result())
     except CallFailed as failed:
         raise _recorded(invocation, store, failed.error) from failed.__cause__
     except FlytempError as error:

@@ -6,11 +6,13 @@ connection is made, after each redirect, and for each address of a DNS answer.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import socket
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 from flytemp.errors import NotSupported
@@ -23,10 +25,21 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class LoopbackRule:
-    """Rule of this process for loopback addresses. The runtime of a task forbids them, unless the worker is that of the user."""
+class _LoopbackRule:
+    """Rule of this process for loopback addresses."""
 
     is_allowed = True
+
+
+@contextlib.contextmanager
+def loopback(*, allowed: bool) -> Iterator[None]:
+    """Allow or forbid connections of downloads to loopback addresses in this process, during the context."""
+    before = _LoopbackRule.is_allowed
+    _LoopbackRule.is_allowed = allowed
+    try:
+        yield
+    finally:
+        _LoopbackRule.is_allowed = before
 
 
 def refusal(address: str) -> str | None:
@@ -34,7 +47,7 @@ def refusal(address: str) -> str | None:
     found = _embedded(ipaddress.ip_address(address.partition("%")[0]))
     if found.is_link_local or found in _METADATA_SERVICES:
         return "is a link-local address or a metadata service"
-    if not LoopbackRule.is_allowed and (found.is_loopback or found.is_unspecified):
+    if not _LoopbackRule.is_allowed and (found.is_loopback or found.is_unspecified):
         return "is a loopback address"
     return None
 

@@ -13,12 +13,13 @@ import pytest
 
 from flytemp.errors import FlytempError, NotSupported
 from flytemp.store import raw, web, web_addresses
-from flytemp.store.web_addresses import LoopbackRule, check_host, connect, refusal
+from flytemp.store.web_addresses import check_host, connect, loopback, refusal
 
 
 @pytest.fixture
-def in_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LoopbackRule, "is_allowed", False)
+def in_a_worker() -> Iterator[None]:
+    with loopback(allowed=False):
+        yield
 
 
 @pytest.mark.parametrize(
