@@ -7,10 +7,10 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from flytemp.bundle.ignore_rules import IgnoreRules
+from flytemp.bundle.ignore_rules import IgnoreRules, is_always_excluded
+from flytemp.bundle.limits import MAX_DEPTH, MAX_FILES, MAX_PATH_BYTES
 from flytemp.errors import InputError, LimitExceeded
 
-MAX_FILES = 20_000
 _LARGEST_SHOWN = 5
 
 
@@ -25,25 +25,43 @@ class Entry:
     link: str | None = None  # target of a link to a folder, relative to the folder of the link
 
 
-def collect(root: Path, limit_bytes: int) -> list[Entry]:
-    """Return every file below ``root`` that is not ignored, sorted by name. A link to a file counts as a file.
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A file or folder that an ignore file of the user excludes. ``name`` is relative to the root, with "/"."""
+
+    name: str
+    is_folder: bool
+    rule_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The entries of a bundle, sorted by name, and what the user's ignore files exclude from it."""
+
+    entries: tuple[Entry, ...]
+    ignored: tuple[Ignored, ...]
+
+
+def collect(root: Path, limit_bytes: int) -> Contents:
+    """Return every file below ``root`` that is not ignored. A link to a file counts as a file.
 
     Raises:
-        InputError: a link leaves the root, an entry is a device or socket, or a file cannot be read.
-        LimitExceeded: more than ``limit_bytes`` or `MAX_FILES`; the message has the largest files.
+        InputError: a link leaves the root, an entry is a device or socket, a name is not UTF-8, or a file cannot be read.
+        LimitExceeded: more than ``limit_bytes``, `MAX_FILES` or `MAX_DEPTH`; the message has the largest files.
     """
     walk = _Walk(root)
     walk.folder(root, IgnoreRules.of_root(root))
     entries = sorted(walk.entries, key=lambda entry: entry.name)
     _check_size(root, entries, limit_bytes)
     _check_links(entries)
-    return entries
+    return Contents(tuple(entries), tuple(walk.ignored))
 
 
 class _Walk:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.entries: list[Entry] = []
+        self.ignored: list[Ignored] = []
 
     def folder(self, folder: Path, rules: IgnoreRules) -> None:
         try:
@@ -55,11 +73,21 @@ class _Walk:
             path = folder / item.name
             if item.is_symlink():
                 self._link(path, rules)
-            elif item.is_dir():
-                if not rules.excludes(path, is_folder=True):
+            elif not self._excludes(path, rules, is_folder=item.is_dir()):
+                _check_path(self.root, path)
+                if item.is_dir():
                     self.folder(path, rules.within(path))
-            elif not rules.excludes(path, is_folder=False):
-                self._file(path, path)
+                else:
+                    self._file(path, path)
+
+    def _excludes(self, path: Path, rules: IgnoreRules, *, is_folder: bool) -> bool:
+        if is_always_excluded(path, is_folder=is_folder):
+            return True
+        rule_file = rules.excluded_by(path, is_folder=is_folder)
+        if rule_file is None:
+            return False
+        self.ignored.append(Ignored(path.relative_to(self.root).as_posix(), is_folder, rule_file))
+        return True
 
     def _file(self, path: Path, real: Path) -> None:
         try:
@@ -75,8 +103,9 @@ class _Walk:
         real = Path(os.path.realpath(path))
         is_folder = real.is_dir()
         # In git, the pattern "data/" does not match a link. Users expect that it matches a link to a folder, too.
-        if rules.excludes(path, is_folder=False) or (is_folder and rules.excludes(path, is_folder=True)):
+        if self._excludes(path, rules, is_folder=False) or (is_folder and self._excludes(path, rules, is_folder=True)):
             return
+        _check_path(self.root, path)
         if not real.is_relative_to(self.root):
             raise InputError(
                 f"{path} is a link to {real}, outside the bundle's root {self.root}",
@@ -96,6 +125,25 @@ class _Walk:
                 f"{self.root} has more than {MAX_FILES} files, the limit of a code bundle",
                 hint="move the program to its own folder, or list the files that it does not need in .flytempignore",
             )
+
+
+def _check_path(root: Path, path: Path) -> None:
+    name = path.relative_to(root).as_posix()
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        raise InputError(
+            f"the name of {os.fsencode(path)!r} is not UTF-8", hint="rename it, or exclude it in .flytempignore with a pattern"
+        ) from None
+    if "\\" in name:
+        raise InputError(f"the name of {path} has a backslash, which separates folders on Windows", hint=_ignore_hint(root, path))
+    depth = name.count("/") + 1
+    if depth > MAX_DEPTH or size > MAX_PATH_BYTES:
+        raise LimitExceeded(
+            f"{root} has a path of {depth} parts and {size} bytes: {name[:60]}…; "
+            f"the limit of a code bundle is {MAX_DEPTH} parts and {MAX_PATH_BYTES} bytes",
+            hint="move the folder out of the program's folder, or list it in .flytempignore",
+        )
 
 
 def _check_size(root: Path, entries: list[Entry], limit_bytes: int) -> None:

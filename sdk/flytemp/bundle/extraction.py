@@ -1,18 +1,20 @@
-"""Extraction of code bundles: verified, cached by digest, and only inside the folder of the bundle."""
+"""Extraction of code bundles: verified before each use, cached by digest, and only inside the folder of the bundle."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import io
 import os
 import secrets
-import shutil
-import tarfile
+import threading
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from flytemp import layout
+from flytemp.bundle.archive import InvalidArchive, Member, read_archive
+from flytemp.bundle.unpacked import State, remove_folder, restore_folder, state_of, write_folder
 from flytemp.errors import CorruptData, NotFound, StoreError
 from flytemp.spec.models import BundleRef
 from flytemp.store.failures import store_error
@@ -22,11 +24,16 @@ MAX_ARCHIVE_BYTES = 2**30
 _UNFINISHED = ".unfinished-"
 _ABANDONED_SECONDS = 3600.0
 
+_lock = threading.Lock()
+_checked: dict[Path, State] = {}  # states of the folders that this process has compared with their archives
+
 
 def extract(store: ObjectStore, ref: BundleRef, cache_dir: Path) -> Path:
-    """Return the folder with the bundle's files, extracted if it does not exist.
+    """Return the folder with the bundle's files. The folder has exactly the content that was registered.
 
-    Several processes may extract into one ``cache_dir`` at once. An incomplete folder is never visible.
+    The folder is unpacked if it does not exist, read-only, with the archive next to it as ``<digest>.tar``. If the folder was
+    changed since, its content is restored; see `flytemp.bundle.unpacked`. Several threads and processes may extract into one
+    ``cache_dir`` at once. An incomplete folder is never visible.
 
     Raises:
         NotFound: the store does not have the bundle.
@@ -34,21 +41,69 @@ def extract(store: ObjectStore, ref: BundleRef, cache_dir: Path) -> Path:
         StoreError: the store cannot be read, or the cache cannot be written.
     """
     uri = store.uri_of(layout.bundle_key(ref.digest))
-    target = cache_dir / ref.digest
-    if target.is_dir():
-        return target
-    archive = _verified(_read(store, ref), ref, uri)
-    unfinished = cache_dir / f"{_UNFINISHED}{ref.digest[:12]}-{secrets.token_hex(8)}"
+    folder = cache_dir / ref.digest
     try:
-        _remove_abandoned(cache_dir)
-        unfinished.mkdir(parents=True)
-        _unpack(archive, unfinished, uri)
-        _publish(unfinished, target)
+        if not _is_unchanged(folder):
+            state = _make_unchanged(store, ref, folder, uri)
+            with _lock:
+                _checked[folder] = state
     except OSError as error:
         raise store_error("extract a code bundle into", str(cache_dir), error) from error
+    return folder
+
+
+def _is_unchanged(folder: Path) -> bool:
+    """Return whether the folder has the state that it had when this process compared it with its archive."""
+    with _lock:
+        known = _checked.get(folder)
+    if known is None or folder.is_symlink():
+        return False
+    try:
+        return state_of(folder) == known
+    except OSError:  # entries vanish while it is read
+        return False
+
+
+def _make_unchanged(store: ObjectStore, ref: BundleRef, folder: Path, uri: str) -> State:
+    """Unpack a bundle, or compare its folder with the archive and restore it; return the state of the folder."""
+    kept = folder.with_name(f"{ref.digest}.tar")
+    archive = _cached(kept, ref)
+    fetched = archive is None
+    if archive is None:
+        archive = _verified(_read(store, ref), ref, uri)
+    try:
+        members = read_archive(archive)
+    except InvalidArchive as error:
+        raise _invalid_archive(uri, str(error)) from error
+    if folder.is_symlink() or not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder.parent)
+        _unpack(members, folder)
+    if fetched:
+        _keep(kept, archive)
+    with _repairing(kept):
+        return restore_folder(folder, members)
+
+
+def _cached(path: Path, ref: BundleRef) -> bytes | None:
+    """Return the archive at ``path``; None if it does not exist or is not the one of ``ref``."""
+    try:
+        if path.stat().st_size != ref.size:
+            return None
+        archive = path.read_bytes()
+    except OSError:
+        return None
+    return archive if hashlib.sha256(archive).hexdigest() == ref.digest else None
+
+
+def _keep(path: Path, archive: bytes) -> None:
+    temporary = path.with_name(f"{_UNFINISHED}{secrets.token_hex(8)}.tar")
+    try:
+        temporary.write_bytes(archive)
+        temporary.chmod(0o444)
+        os.replace(temporary, path)
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return target
+        temporary.unlink(missing_ok=True)
 
 
 def _read(store: ObjectStore, ref: BundleRef) -> bytes:
@@ -82,84 +137,48 @@ def _verified(data: bytes, ref: BundleRef, uri: str) -> bytes:
     return archive
 
 
-def _unpack(archive: bytes, folder: Path, uri: str) -> None:
-    """Write the regular files, then the links between folders, so that no file is written through a link.
-
-    tarfile's filters are not used: not every Python 3.11 has them, and they allow more than a bundle needs.
-    """
-    links: list[tarfile.TarInfo] = []
+def _unpack(members: dict[str, Member], folder: Path) -> None:
+    unfinished = folder.with_name(f"{_UNFINISHED}{folder.name[:12]}-{secrets.token_hex(8)}")
     try:
-        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
-            for member in tar:
-                _check_name(member.name, uri)
-                if member.issym():
-                    links.append(member)
-                elif member.isreg() and not member.issparse():
-                    content = tar.extractfile(member)
-                    assert content is not None  # it is a regular file
-                    _write_file(folder / member.name, content.read(), bool(member.mode & 0o100), uri)
-                elif not member.isdir():
-                    raise _invalid_archive(uri, f"{member.name!r} is neither a plain file nor a folder")
-    except tarfile.TarError as error:
-        raise _invalid_archive(uri, f"it is not a tar archive ({error})") from error
-    _write_links(folder, links, uri)
-
-
-def _check_name(name: str, uri: str) -> None:
-    if any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name or "\\" in name:
-        raise _invalid_archive(uri, f"it has the path {name!r}")
-
-
-def _write_file(path: Path, content: bytes, executable: bool, uri: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755 if executable else 0o644)
-    except (FileExistsError, IsADirectoryError) as error:
-        raise _invalid_archive(uri, f"it has {path.name!r} twice") from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-
-
-def _write_links(folder: Path, links: list[tarfile.TarInfo], uri: str) -> None:
-    root = os.path.realpath(folder)
-    for link in links:
-        path = os.path.join(root, link.name)
-        parent = os.path.dirname(path)
-        if os.path.realpath(parent) != parent:
-            raise _invalid_archive(uri, f"it has {link.name!r} below a link")
-        os.makedirs(parent, exist_ok=True)
+        unfinished.mkdir()
+        write_folder(unfinished, members)
+        if folder.is_symlink():
+            folder.unlink(missing_ok=True)
         try:
-            os.symlink(link.linkname, path)
-        except FileExistsError as error:
-            raise _invalid_archive(uri, f"it has {link.name!r} twice") from error
-    # After all links exist, because a link may change the target of an earlier one.
-    for link in links:
-        real = os.path.realpath(os.path.join(root, link.name))
-        if os.path.isabs(link.linkname) or (real != root and not real.startswith(root + os.sep)):
-            raise _invalid_archive(uri, f"its link {link.name!r} leads to {link.linkname!r}, out of the bundle")
+            os.rename(unfinished, folder)
+        except OSError:
+            # Another process has extracted the same bundle.
+            if not folder.is_dir():
+                raise
+    finally:
+        remove_folder(unfinished)
 
 
-def _publish(unfinished: Path, target: Path) -> None:
+@contextlib.contextmanager
+def _repairing(path: Path) -> Iterator[None]:
+    """Let one process at a time repair a folder, by a lock on its archive. Windows has no such locks."""
     try:
-        os.rename(unfinished, target)
-    except OSError:
-        # Another process has extracted the same bundle.
-        if not target.is_dir():
-            raise
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _remove_abandoned(cache_dir: Path) -> None:
     """Remove the unfinished folders of killed processes."""
-    if not cache_dir.is_dir():
-        return
     before = time.time() - _ABANDONED_SECONDS
     for path in cache_dir.glob(f"{_UNFINISHED}*"):
         try:
-            abandoned = path.stat().st_mtime < before
+            abandoned = path.lstat().st_mtime < before
         except FileNotFoundError:
             continue
-        if abandoned:
-            shutil.rmtree(path, ignore_errors=True)
+        if abandoned and path.is_dir():
+            remove_folder(path)
+        elif abandoned:
+            path.unlink(missing_ok=True)
 
 
 def _invalid_archive(uri: str, what: str) -> StoreError:

@@ -32,7 +32,9 @@ class IgnoreRules:
     def __init__(self, folder: Path, parent: IgnoreRules | None = None) -> None:
         self._folder = folder
         self._parent = parent
-        self._specs = [spec for name in reversed(IGNORE_FILES) if (spec := _read(folder / name)) is not None]
+        self._specs = [
+            (folder / name, spec) for name in reversed(IGNORE_FILES) if (spec := _read(folder / name)) is not None
+        ]
 
     @classmethod
     def of_root(cls, root: Path) -> IgnoreRules:
@@ -56,20 +58,23 @@ class IgnoreRules:
 
     def excludes(self, path: Path, *, is_folder: bool) -> bool:
         """Return whether ``path``, directly in this folder, is excluded. A folder is excluded with its contents."""
-        if _always_excluded(path, is_folder):
-            return True
+        return is_always_excluded(path, is_folder=is_folder) or self.excluded_by(path, is_folder=is_folder) is not None
+
+    def excluded_by(self, path: Path, *, is_folder: bool) -> Path | None:
+        """Return the ignore file that excludes ``path``, directly in this folder; None if no ignore file does."""
         rules: IgnoreRules | None = self
         while rules is not None:
             relative = path.relative_to(rules._folder).as_posix() + ("/" if is_folder else "")
-            for spec in rules._specs:
+            for file, spec in rules._specs:
                 include = spec.check_file(relative).include
                 if include is not None:
-                    return include
+                    return file if include else None
             rules = rules._parent
-        return False
+        return None
 
 
-def _always_excluded(path: Path, is_folder: bool) -> bool:
+def is_always_excluded(path: Path, *, is_folder: bool) -> bool:
+    """Return whether ``path`` never is in a bundle, such as caches and virtual environments."""
     name = path.name
     if not is_folder:
         return any(fnmatchcase(name, pattern) for pattern in _FILE_PATTERNS)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from flytemp import layout
-from flytemp.bundle.contents import Entry, collect
+from flytemp.bundle.contents import Contents, Entry, collect
 from flytemp.errors import InputError, NotFound
 from flytemp.spec.models import BundleRef
 from flytemp.store.object_store import ObjectStore
@@ -25,12 +25,17 @@ class PackedBundle:
     """A bundle in memory.
 
     ``ref`` has the digest and size of the uncompressed tar archive, so that the digest does not depend on the version of
-    zlib. ``data`` is the compressed archive; ``files`` are the sorted names in it.
+    zlib. ``data`` is the compressed archive.
     """
 
     ref: BundleRef
     data: bytes = field(repr=False)
-    files: tuple[str, ...]
+    contents: Contents = field(repr=False, compare=False)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The sorted names of the files."""
+        return tuple(entry.name for entry in self.contents.entries)
 
 
 def find_project_root(path: Path) -> Path:
@@ -64,10 +69,10 @@ def pack(root: Path, import_roots: Sequence[str] = (".",), limit_bytes: int = DE
     if not real_root.is_dir():
         raise NotFound(f"the folder {str(root)!r} does not exist", hint="check the path")
     roots = tuple(_import_root(real_root, text) for text in import_roots)
-    entries = collect(real_root, limit_bytes)
-    archive = _archive(entries)
+    contents = collect(real_root, limit_bytes)
+    archive = _archive(contents.entries)
     ref = BundleRef(digest=hashlib.sha256(archive).hexdigest(), size=len(archive), import_roots=roots)
-    return PackedBundle(ref, gzip.compress(archive, mtime=0), tuple(entry.name for entry in entries))
+    return PackedBundle(ref, gzip.compress(archive, mtime=0), contents)
 
 
 def store_bundle(store: ObjectStore, bundle: PackedBundle) -> bool:

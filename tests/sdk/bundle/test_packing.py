@@ -317,6 +317,30 @@ def test_unreadable_file_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch)
         pack(root)
 
 
+def test_path_that_is_too_deep_is_refused(root: Path) -> None:
+    _project(root, {"a.py": "", "d/" * 99 + "deep.py": ""})
+    assert len(pack(root).files) == 2
+    _project(root, {"d/" * 100 + "deeper.py": ""})
+    with pytest.raises(LimitExceeded, match="101 parts"):
+        pack(root)
+    _project(root, {".flytempignore": "/d/d/\n"})
+    assert pack(root).files == (".flytempignore", "a.py")
+
+
+def test_name_that_is_not_utf8_is_refused(root: Path) -> None:
+    (root / "caf\udce9.csv").write_text("")
+    with pytest.raises(InputError, match=r"caf\\xe9\.csv"):
+        pack(root)
+    _project(root, {".flytempignore": "caf*\n"})
+    assert pack(root).files == (".flytempignore",)
+
+
+def test_backslash_in_a_name_is_refused(root: Path) -> None:
+    (root / "a\\b.py").write_text("")
+    with pytest.raises(InputError, match="backslash"):
+        pack(root)
+
+
 # ---------------------------------------------------------------------------------------- import roots
 
 
