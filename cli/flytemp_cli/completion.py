@@ -184,7 +184,7 @@ def _gate_names(document: Any, kind: str) -> Iterator[str]:
     if isinstance(document, dict):
         gate = document.get("gate")
         if document.get("kind") == "gate" and isinstance(gate, dict) and gate.get("kind") == kind:
-            yield gate["name"]
+            yield str(gate.get("name", ""))
         document = list(document.values())
     if isinstance(document, list):
         for item in document:
@@ -194,7 +194,7 @@ def _gate_names(document: Any, kind: str) -> Iterator[str]:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

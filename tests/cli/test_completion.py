@@ -11,6 +11,7 @@ from click.shell_completion import ShellComplete
 
 from flytemp.layout import ExecutionLayout, document_key
 from flytemp.names import EntityId
+from flytemp.registry.documents import sealed
 from flytemp_cli.main import cli
 from tests.cli.shapes import every_kind
 
@@ -24,7 +25,7 @@ def store(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FLYTEMP_STORE", str(store))
     document = store / document_key(EntityId.parse(PROGRAM))
     document.parent.mkdir(parents=True)
-    document.write_text(every_kind().model_dump_json())
+    document.write_text(sealed(every_kind().model_dump_json()))
     _write(store, "nightly-1", "r1", _context("nightly-1"))
     _write(
         store, "failed-1", "r1", _context("failed-1"), [{"id": "n0", "phase": "SUCCEEDED"}, {"id": "n1.n0", "phase": "FAILED"}]

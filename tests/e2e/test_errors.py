@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from flytemp.registry.documents import sealed, unsealed
 from flytemp.store import local
 from tests.command_line import Done, environment, flytemp
 from tests.e2e.bad_programs import BAD_PROGRAMS, RUNNABLE, BadProgram
@@ -287,7 +288,7 @@ def test_a_damaged_spec_names_its_object(own_store: Path, tmp_path: Path, damage
     assert flytemp("register", tmp_path / "src", "--version", "v1").code == 0
     before = registered()
     spec = own_store / "registry/default/development/workflows/good.keep_wf/versions/v1.json"
-    spec.write_text(damage(spec.read_text()))
+    spec.write_text(sealed(damage(unsealed(spec.read_bytes(), "").decode())))
     for command in (
         ["get", "workflow", "good.keep_wf"],
         ["graph", "keep_wf"],
@@ -312,7 +313,7 @@ def test_a_spec_that_is_damaged_after_the_launch_plan_was_read(here: Installatio
     assert str(spec) in done.err
     assert "Traceback" not in done.err
     spec.write_text(whole)
-    bundle = here.store / "bundles" / f"{json.loads(whole)['bundle']['digest']}.tar.gz"
+    bundle = here.store / "bundles" / f"{json.loads(whole)['document']['bundle']['digest']}.tar.gz"
     bundle.write_bytes(bundle.read_bytes()[:50])
     done = flytemp("launch", "damaged.keep_wf", "--x", "2", "--wait")
     assert (done.code, done.out) == (3, "")

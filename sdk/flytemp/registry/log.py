@@ -65,7 +65,7 @@ class Record(BaseModel):
     registered_ms: int
     token: str
     entities: tuple[str, ...]  # URNs with the version
-    documents: dict[str, str] | None  # stored JSON by URN; only of entities that are new under the version
+    documents: dict[str, str] | None  # stored form by URN; only of entities that are new under the version
 
     @classmethod
     def of(cls, entities: Sequence[EntityId], documents: dict[str, str], version: str, registered_ms: int) -> Record:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from flytemp.errors import AlreadyExists, InputError, NotFound
 from flytemp.names import EntityId, EntityKind, check_domain, check_project, check_version
 from flytemp.registry.difference import difference
-from flytemp.registry.documents import entity_kind, read_published
+from flytemp.registry.documents import entity_kind, read_published, sealed
 from flytemp.registry.entries import EntitySummary, RegistrationEntry
 from flytemp.registry.log import Record, Snapshot, commit, complete_index
 from flytemp.spec.canonical import AnyDocument, complete, digest, stored
@@ -75,7 +75,7 @@ class Registry:
             published = [item for item in pending if str(item.entity) in new or not _is_latest(item.entity, snapshot)]
             if not published:
                 return entries
-            texts = {str(item.entity): stored(item.document) for item in published if str(item.entity) in new}
+            texts = {str(item.entity): sealed(stored(item.document)) for item in published if str(item.entity) in new}
             record = Record.of([item.entity for item in published], texts, version, int(self._clock() * 1000))
             if commit(snapshot, record):
                 return entries

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -253,6 +254,15 @@ def _change(value: dict[str, Any], path: list[str], new: Any) -> bytes:
     return json.dumps(value).encode()
 
 
+def _sealed(data: bytes) -> bytes:
+    """Stored form of a damaged document whose digest is right."""
+    return b'{"sha256":"%s","document":%s}' % (hashlib.sha256(data).hexdigest().encode(), data)
+
+
+def _document(registry: Registry, key: str) -> Any:
+    return json.loads(registry.store.read(key))["document"]
+
+
 DAMAGES: dict[str, Callable[[Any], bytes]] = {
     "empty": lambda value: b"",
     "cut off": lambda value: json.dumps(value).encode()[:1],
@@ -270,17 +280,25 @@ def test_texts_of_errors(tmp_path: Path) -> None:
     registry = Registry(open_store(str(tmp_path)))
     registry.register([task(f"t{number}", retries=1) for number in range(8)], version="v1", **PLACE)
     key = layout.document_key(tsk("t0", "v1"))
-    value = json.loads(registry.store.read(key))
+    value = _document(registry, key)
 
     def register(*documents: TaskDocument) -> Case:
         return unlocated(lambda: registry.register(documents, version="v1", **PLACE))
 
     def damaged(damage: Callable[[Any], bytes]) -> Case:
         def get() -> object:
-            registry.store.write(key, damage(json.loads(json.dumps(value))))
+            registry.store.write(key, _sealed(damage(json.loads(json.dumps(value)))))
             return registry.get(tsk("t0", "v1"))
 
         return unlocated(get)
+
+    def changed() -> object:
+        registry.store.write(key, _sealed(json.dumps(value).encode()).replace(b":t0", b":t1"))
+        return registry.get(tsk("t0", "v1"))
+
+    def without_digest() -> object:
+        registry.store.write(key, json.dumps(value).encode())
+        return registry.get(tsk("t0", "v1"))
 
     cases = {
         "other content": register(task("t1", retries=2)),
@@ -290,6 +308,8 @@ def test_texts_of_errors(tmp_path: Path) -> None:
         "unknown name": unlocated(lambda: registry.get(tsk("quite_different"))),
         "unknown version": unlocated(lambda: registry.get(tsk("t1", "v2"))),
         **{f"damaged document: {name}": damaged(damage) for name, damage in DAMAGES.items()},
+        "changed document": unlocated(changed),
+        "document without a digest": unlocated(without_digest),
     }
     check_golden("registry", cases, {registry.store.uri: "STORE"})
 
@@ -309,12 +329,45 @@ def test_damaged_document_is_reported(
 ) -> None:
     registry.register([task("t")], version="v1", **PLACE)
     key = layout.document_key(tsk("t", "v1"))
-    registry.store.write(key, damage(json.loads(registry.store.read(key))))
+    registry.store.write(key, _sealed(damage(_document(registry, key))))
     with pytest.raises(CorruptData) as caught:
         use(registry)
     assert registry.store.uri_of(key) in str(caught.value)
     assert caught.value.hint
     assert not registry.store.exists(layout.document_key(tsk("a", "v1")))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.replace(b'"loader":"', b'"loader":"evil.'),
+        lambda data: data.replace(b'"document":{', b'"document":{ '),
+        lambda data: data[:-1],
+        lambda data: data + b" ",
+        lambda data: data[len(b'{"sha256":"') + 64 + len(b'","document":') : -1],
+        lambda data: b"",
+    ],
+    ids=["loader", "white space", "cut off", "longer", "without its digest", "empty"],
+)
+@pytest.mark.parametrize("is_indexed", [True, False], ids=["document", "record"])
+def test_document_is_compared_with_its_digest(
+    registry: Registry, change: Callable[[bytes], bytes], is_indexed: bool
+) -> None:
+    registry.register([task("t")], version="v1", **PLACE)
+    key = layout.document_key(tsk("t", "v1"))
+    stored = registry.store.read(key)
+    assert change(stored) != stored
+    if is_indexed:
+        registry.store.write(key, change(stored))
+    else:  # the state after a kill: the document is in the record of its registration only
+        registry.store.delete(key)
+        registry.store.delete(layout.indexed_key("p", "d", 1))
+        place = layout.registration_key("p", "d", 1)
+        record = json.loads(registry.store.read(place)) | {"documents": {str(tsk("t", "v1")): change(stored).decode()}}
+        registry.store.write(place, json.dumps(record).encode())
+    with pytest.raises(CorruptData) as caught:
+        registry.get(tsk("t", "v1"))
+    assert registry.store.uri_of(key) in str(caught.value)
 
 
 def test_latest_version_without_document_is_not_found(registry: Registry) -> None:
