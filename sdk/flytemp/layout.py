@@ -52,6 +52,9 @@ from flytemp.names import (
     slug,
 )
 
+OWN_FOLDERS = frozenset({"registry", "bundles", "executions", "index", "uploads", "workers", "platform"})
+"""Folders at the top of the store that only flytemp writes. Tasks write raw data, by default to ``data``."""
+
 _RUN_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 _NODE_PATH = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _INVERTED_BASE = 10**14  # enough for milliseconds until the year 5138

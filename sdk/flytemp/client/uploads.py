@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from flytemp.errors import FlytempError, InputError
 from flytemp.literals.check import check_literal
@@ -20,6 +21,8 @@ class ContentUploads(RawDataTransfer):
 
     A repeated launch with the same files therefore has the same inputs, and is accepted under the same name.
     """
+
+    own_folder: ClassVar[bool] = True
 
     def __init__(self, store: ObjectStore) -> None:
         super().__init__(store.uri_of("uploads"), Path())

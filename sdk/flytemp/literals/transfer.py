@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from flytemp.errors import InputError
@@ -63,6 +63,7 @@ class RawDataTransfer:
 
     raw_data_prefix: str
     working_directory: Path
+    own_folder: ClassVar[bool] = False  # whether targets may be in the store's own folders
 
     @property
     def data_directory(self) -> Path:
@@ -73,12 +74,13 @@ class RawDataTransfer:
 
         Raises:
             NotFound: the file does not exist.
+            InputError: the path is not a file, or the target is in one of the store's own folders.
             StoreError: the store refuses the file.
         """
         from flytemp.store import raw
 
         uri = target or self.fresh_uri(last_part(local))
-        raw.upload_file(local, uri)
+        raw.upload_file(local, uri, own_folder=self.own_folder)
         return uri
 
     def upload_directory(self, local: str, target: str | None = None) -> str:
@@ -86,7 +88,7 @@ class RawDataTransfer:
         from flytemp.store import raw
 
         uri = target or self.fresh_uri(last_part(os.path.abspath(local)))
-        raw.upload_directory(local, uri)
+        raw.upload_directory(local, uri, own_folder=self.own_folder)
         return uri
 
     def fresh_uri(self, name: str) -> str:

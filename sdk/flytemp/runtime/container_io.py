@@ -23,6 +23,7 @@ from flytemp.literals.unions import VALUE, VARIANT, is_plain, is_tagged, plain_v
 from flytemp.spec.containers import INPUT_TEMPLATE, file_kind, inputs_file
 from flytemp.spec.models import ContainerSpec, Interface, Variable
 from flytemp.store import raw
+from flytemp.store.irregular import kind_of
 
 _JSON_KINDS = frozenset({"list", "tuple", "map", "struct", "any"})
 
@@ -206,7 +207,8 @@ def _value(text: str, type_: LiteralType) -> Json:
 
 def _content(path: Path) -> bytes:
     if not path.is_file():
-        raise TypeMismatch("it is not a file", hint="write the value of this output into a file")
+        what = kind_of(str(path)) or "missing"
+        raise TypeMismatch(f"it is {what}, not a file", hint="write the value of this output into a file")
     size = path.stat().st_size
     if size > MAX_LITERAL_BYTES:
         raise LimitExceeded(
@@ -218,7 +220,8 @@ def _content(path: Path) -> bytes:
 
 def _upload(path: Path, type_: BlobType, transfer: FileTransfer | None) -> Json:
     if not (path.is_file() if type_.kind == "file" else path.is_dir()):
-        raise TypeMismatch(f"it is not a {type_.kind}", hint=f"the output is declared as a {type_.kind}")
+        what = kind_of(str(path)) or "missing"
+        raise TypeMismatch(f"it is {what}, not a {type_.kind}", hint=f"the output is declared as a {type_.kind}")
     if transfer is None:
         return {"uri": os.path.abspath(path), "format": type_.format}
     if type_.kind == "file":

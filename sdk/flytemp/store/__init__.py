@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from flytemp.store.keys import normalise_store_uri, protocol_of
+from flytemp.store.own_folders import protect
 
 if TYPE_CHECKING:
     from flytemp.store.object_store import ObjectStore
@@ -42,5 +43,6 @@ def import_store(uri: str) -> None:
 
 @functools.lru_cache(maxsize=64)
 def _open(uri: str) -> ObjectStore:
+    protect(uri)
     module, name = _STORES.get(protocol_of(uri) or "", _FSSPEC_STORE)
     return cast("ObjectStore", getattr(import_module(module), name)(uri))

@@ -21,7 +21,9 @@ from flytemp.store import web
 from flytemp.store.error_codes import is_missing_bucket, is_transient
 from flytemp.store.failures import absence_error, store_error
 from flytemp.store.filesystems import file_system
+from flytemp.store.irregular import check_folder, not_a_file, not_a_folder
 from flytemp.store.keys import TEMPORARY_PREFIX, local_path, protocol_of
+from flytemp.store.own_folders import check_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +46,28 @@ def join(uri: str, *parts: str) -> str:
     return "/".join([uri.rstrip("/"), *parts])
 
 
-def upload_file(local: str | Path, uri: str) -> None:
+def upload_file(local: str | Path, uri: str, *, own_folder: bool = False) -> None:
     """Copy a local file to ``uri``, and replace an existing file.
+
+    Args:
+        local: path of the file.
+        uri: the target.
+        own_folder: whether flytemp has chosen the target, which may be in its own folders of the store.
 
     Raises:
         NotFound: the local file does not exist.
+        InputError: the path is not a file, or the target is in one of the store's own folders.
         StoreError: the file cannot be written.
     """
     source = str(local)
     if not os.path.isfile(source):
-        raise _missing_local(source, "file")
+        raise not_a_file(source)
+    if not own_folder:
+        check_target(uri)
+    _upload_file(source, uri)
+
+
+def _upload_file(source: str, uri: str) -> None:
     target = local_path(uri)
     if target is not None:
         _copy_file(source, target, uri)
@@ -66,18 +80,28 @@ def upload_file(local: str | Path, uri: str) -> None:
         raise store_error("upload to", uri, error) from error
 
 
-def upload_directory(local: str | Path, uri: str) -> None:
+def upload_directory(local: str | Path, uri: str, *, own_folder: bool = False) -> None:
     """Copy a local folder with its subfolders to ``uri``. Links are followed.
 
     A bucket has no empty folders: an empty folder is not copied there.
 
+    Args:
+        local: path of the folder.
+        uri: the target.
+        own_folder: as for `upload_file`.
+
     Raises:
         NotFound: the local folder does not exist.
+        InputError: the folder has something that is not a file or folder, or the target is one of the store's own folders.
         StoreError: a file cannot be written.
     """
     source = str(local)
     if not os.path.isdir(source):
-        raise _missing_local(source, "folder")
+        raise not_a_folder(source)
+    if not own_folder:
+        check_target(uri, is_folder=True)
+    with _store_errors("read", source):
+        check_folder(source)
     target = local_path(uri)
     if target is not None:
         with _store_errors("upload to", uri):
@@ -91,7 +115,7 @@ def upload_directory(local: str | Path, uri: str) -> None:
             with _store_errors("upload to", below):
                 os.makedirs(below_local, exist_ok=True)
         for name in sorted(names):
-            upload_file(os.path.join(folder, name), join(below, name))
+            _upload_file(os.path.join(folder, name), join(below, name))
 
 
 def download_file(uri: str, local: str | Path) -> None:
@@ -210,10 +234,13 @@ def open_uri(uri: str, mode: str = "rb") -> IO[Any]:
 
     Raises:
         NotFound: the file to read does not exist.
+        InputError: the file to write is in one of the store's own folders.
         StoreError: the file cannot be opened.
     """
     path = local_path(uri)
     encoding = None if "b" in mode else "utf-8"
+    if "r" not in mode and protocol_of(uri) is not None:
+        check_target(uri)
     try:
         if path is not None:
             if "r" not in mode:
@@ -291,10 +318,6 @@ def _raise(error: OSError) -> None:
 
 def _missing(uri: str) -> NotFound:
     return NotFound(f"{uri} does not exist", hint="check the address; the data may have been deleted")
-
-
-def _missing_local(path: str, noun: str) -> NotFound:
-    return NotFound(f"the {noun} {path!r} does not exist", hint=f"create the {noun} before the task returns it")
 
 
 def _refuse_web(uri: str) -> None:

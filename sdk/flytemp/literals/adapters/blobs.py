@@ -12,6 +12,7 @@ from flytemp.literals.check import check_blob
 from flytemp.literals.mismatch import Refused
 from flytemp.literals.transfer import FileTransfer, last_part
 from flytemp.literals.types import BlobType, Json, LiteralType
+from flytemp.store.irregular import kind_of
 from flytemp.store.keys import protocol_of
 from flytemp.types.blob import Blob, read_only
 
@@ -106,7 +107,10 @@ def _location(blob: Blob[Any], type_: BlobType, files: FileTransfer | None, *, c
 
 
 def _missing(local: str, type_: BlobType) -> Refused:
-    if os.path.exists(local):
+    kind = kind_of(local)
+    if kind is not None and not (os.path.isfile(local) or os.path.isdir(local)):
+        return Refused(f"'{local}' is {kind}, not a {type_.kind}", hint=f"return the path of a {type_.kind}")
+    if kind is not None:
         other = "FlyteDirectory" if type_.kind == "file" else "FlyteFile"
         return Refused(f"'{local}' is not a {type_.kind}", hint=f"declare it as {other}")
     maker = "FlyteFile.new(…)" if type_.kind == "file" else "FlyteDirectory.new(…)"
