@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Json: TypeAlias = Any
 _DEPTH = 200  # maximum depth of nested maps and lists
+_ALIASES_FACTOR, _ALIASES_BASE = 20, 10_000
+"""Aliases may multiply the values of a file by the factor, and small files have the base."""
+
 
 
 _NO_KEYS: Mapping[str, int] = {}
@@ -89,15 +92,33 @@ def read_trees(text: str, file: str) -> list[Tree]:
 def _json_trees(text: str, file: str) -> list[Tree]:
     try:
         value = json.loads(text)
+    except RecursionError:
+        raise _broken(file, 1, _TOO_DEEP) from None
     except ValueError as error:
         line = getattr(error, "lineno", 1)
         raise _broken(file, line, f"the file is not JSON: {getattr(error, 'msg', error)}") from None
+    _check_depth(value, file)
     # JSON without tabs is YAML. The lines are from the YAML parser, the values from the JSON parser.
     try:
         (lines,) = _yaml_trees(text.replace("\t", " "), file)
     except (ProgramError, ValueError):
         return [tree_of(value, 1)]
     return [_with_lines(value, lines)]
+
+
+def _check_depth(value: Json, file: str) -> None:
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > _DEPTH:
+            raise _broken(file, 1, _TOO_DEEP)
+        level = [item for each in level for item in _items(each)]
+
+
+def _items(value: Json) -> Iterable[Json]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _with_lines(value: Json, lines: Tree) -> Tree:
@@ -113,28 +134,50 @@ def _yaml_trees(text: str, file: str) -> list[Tree]:
     import yaml
 
     try:
+        events = _check_events(text, file)
         nodes = list(yaml.compose_all(text, _loader()))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _broken(file, mark.line + 1 if mark else 1, f"the file is not YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise _broken(file, 1, f"the file is not YAML: {error}") from None
-    reader = _Reader(file)
+    reader = _Reader(file, _ALIASES_FACTOR * events + _ALIASES_BASE)
     return [reader.tree(node) for node in nodes if node is not None]
 
 
-class _Reader:
-    """Converter of YAML nodes to trees."""
+def _check_events(text: str, file: str) -> int:
+    """Check the depth of nested values before PyYAML composes them, by recursion in C that a deep file would overflow.
 
-    def __init__(self, file: str) -> None:
+    Returns:
+        The number of events, which is at least the number of values.
+    """
+    import yaml
+
+    depth = count = 0
+    for event in yaml.parse(text, _loader()):
+        count += 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEPTH:
+                raise _broken(file, event.start_mark.line + 1, _TOO_DEEP)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return count
+
+
+class _Reader:
+    """Converter of YAML nodes to trees. Aliases are expanded, up to ``limit`` values."""
+
+    def __init__(self, file: str, limit: int) -> None:
         self._file = file
+        self._limit = limit
+        self._values = 0
 
     def tree(self, node: yaml.Node, depth: int = 0) -> Tree:
         import yaml
 
         line = node.start_mark.line + 1
-        if depth > _DEPTH:
-            raise _broken(self._file, line, "the value is nested too deeply, or contains itself")
+        self._count(line, depth)
         if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN:
             raise _broken(self._file, line, f"the tag {node.tag.removeprefix(_TAG)} is not known")
         if isinstance(node, yaml.MappingNode):
@@ -171,9 +214,16 @@ class _Reader:
         for each in maps:
             if not isinstance(each, yaml.MappingNode):
                 raise _broken(self._file, node.start_mark.line + 1, "<< must be followed by a map")
-            if depth > _DEPTH:
-                raise _broken(self._file, node.start_mark.line + 1, "the value is nested too deeply, or contains itself")
+            self._count(node.start_mark.line + 1, depth)
             yield from self._pairs(each, depth + 1)
+
+    def _count(self, line: int, depth: int) -> None:
+        if depth > _DEPTH:
+            raise _broken(self._file, line, _TOO_DEEP)
+        self._values += 1
+        if self._values > self._limit:
+            text = f"the file has more than {self._limit:,} values when its aliases are expanded"
+            raise _broken(self._file, line, text, "write fewer aliases (*name), or split the file")
 
     def _scalar(self, node: yaml.Node) -> Json:
         text = str(node.value)
@@ -183,7 +233,10 @@ class _Reader:
             case "bool":
                 return text.lower() == "true"
             case "int":
-                return int(text, 0 if text[:2] in ("0x", "0o") else 10)
+                try:
+                    return int(text, 0 if text[:2] in ("0x", "0o") else 10)
+                except ValueError:
+                    raise _broken(self._file, node.start_mark.line + 1, f"the number has {len(text)} digits") from None
             case "float":
                 return _SPECIAL.get(text.lower().lstrip("+")) or float(text)
             case "str" | "!":
@@ -220,5 +273,8 @@ def _loader() -> Any:
     return Loader
 
 
-def _broken(file: str, line: int, message: str) -> ProgramError:
-    return ProgramError([Problem(message, Location(file, line))])
+_TOO_DEEP = f"the value is nested more than {_DEPTH} levels deep, or contains itself"
+
+
+def _broken(file: str, line: int, message: str, hint: str | None = None) -> ProgramError:
+    return ProgramError([Problem(message, Location(file, line), hint)])
