@@ -13,6 +13,7 @@ The first source with a value has precedence:
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,11 +26,16 @@ from flytemp.config import dev_state
 from flytemp.config.dev_state import DevState
 from flytemp.config.fields import FIELDS, KUBERNETES_FIELDS, WORKER_FIELDS, Field
 from flytemp.config.files import read_toml
+from flytemp.config.ownership import foreign_owner
 from flytemp.config.settings import KubernetesSettings, Settings, WorkerSettings
 from flytemp.config.sources import Found, Source, from_environment, from_file, from_flags
 from flytemp.config.temporal_profiles import Profile, config_file, find_profile
 from flytemp.errors import ConfigError, InputError
 from flytemp.store.keys import local_path, normalise_store_uri
+
+logger = logging.getLogger(__name__)
+
+_warned: set[str] = set()  # a command may load the settings several times
 
 PROJECT_FILE = "flytemp.toml"
 _LOCAL_ADDRESS = "localhost:7233"
@@ -85,24 +91,38 @@ def load_settings(
     here = Path(os.path.abspath(start or Path.cwd()))
     if here.is_file():
         here = here.parent
-    project_dir = find_project_dir(here)
     environment, notes = from_environment(environ, Path.cwd())
+    project_dir, ignored = find_project_dir(here)
+    for note in ignored:
+        if note not in _warned:
+            _warned.add(note)
+            logger.warning("%s", note)
     sources = [from_flags(overrides, Path.cwd()), environment, from_file(read_toml(project_dir / PROJECT_FILE))]
-    return _Loader(project_dir, sources, notes).settings(environ)
+    return _Loader(project_dir, here, sources, [*notes, *ignored]).settings(environ)
 
 
-def find_project_dir(start: Path) -> Path:
-    """Return the nearest parent folder with ``flytemp.toml``, else with ``.flytemp``, else ``start``."""
-    folders = (start, *start.parents)
-    for folder in folders:
-        if (folder / PROJECT_FILE).is_file():
-            return folder
-    return next((folder for folder in folders if (folder / dev_state.STATE_FOLDER).is_dir()), start)
+def find_project_dir(start: Path) -> tuple[Path, list[str]]:
+    """Return the nearest parent folder with ``flytemp.toml``, else with ``.flytemp``, else ``start``.
+
+    Files and folders of other users are ignored, see `foreign_owner`; the second value has a note about each.
+    """
+    folders, notes = (start, *start.parents), list[str]()
+    for name, exists in ((PROJECT_FILE, Path.is_file), (dev_state.STATE_FOLDER, Path.is_dir)):
+        for folder in folders:
+            path = folder / name
+            if not exists(path):
+                continue
+            owner = foreign_owner(path, start)
+            if owner is None:
+                return folder, notes
+            notes.append(f"{path} is ignored: it belongs to {owner}; run the command in its folder to use it")
+    return start, notes
 
 
 @dataclass(slots=True)
 class _Loader:
     project_dir: Path
+    start: Path
     sources: list[Source]
     notes: list[str]
     origins: dict[str, str] = field(default_factory=dict)
@@ -167,6 +187,9 @@ class _Loader:
             self.notes.append(f"{error.message}; it is ignored")
             return None
         if state is None:
+            return None
+        if (owner := foreign_owner(path, self.start)) is not None:
+            self.notes.append(f"{path} is ignored: it belongs to {owner}")
             return None
         if not state.is_alive:
             self.notes.append(f"{path} is ignored: its `flytemp dev` (process {state.pid}) has ended")
