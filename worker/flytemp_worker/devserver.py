@@ -185,8 +185,11 @@ class DevServer:
     def _host(self) -> str:
         return "127.0.0.1" if self.ip in ("0.0.0.0", "::") else self.ip
 
-    def start(self) -> None:
+    def start(self, announce: Callable[[DevServer], None] | None = None) -> None:
         """Start the server, and return when the namespace "default" can be used.
+
+        Args:
+            announce: called before each try to start the server, whose addresses are chosen by then.
 
         Raises:
             TemporalUnavailable: the server ended or was not ready within a minute. The message has the end of its log.
@@ -194,6 +197,8 @@ class DevServer:
         wanted = (self.port, self.ui_port)
         for last in (False,) * (_START_TRIES - 1) + (True,):
             self._choose_ports(wanted)
+            if announce is not None:
+                announce(self)
             self._spawn()
             try:
                 self._wait_until_serving()
@@ -305,6 +310,7 @@ def start_dev_server(
     extra: Sequence[str] = (),
     tuned: bool = True,
     ip: str = "127.0.0.1",
+    announce: Callable[[DevServer], None] | None = None,
 ) -> DevServer:
     """Start a development server and wait until it is ready.
 
@@ -316,6 +322,7 @@ def start_dev_server(
         extra: more options of ``temporal server start-dev``.
         tuned: raise the default poll limits, which slow workflows down, and use WAL for ``db``.
         ip: the address to listen on.
+        announce: called with the server before each try to start it; its addresses are chosen by then.
 
     Raises:
         NotFound: the ``temporal`` command is not installed.
@@ -326,5 +333,5 @@ def start_dev_server(
         if wanted and not port_is_free(wanted, ip):
             raise ConfigError(f"port {wanted} is in use", hint="choose another one, or 0 for a free one")
     server = DevServer(db=db, port=port, ui_port=ui_port, log=log, extra=extra, tuned=tuned, ip=ip)
-    server.start()
+    server.start(announce)
     return server

@@ -94,9 +94,24 @@ class DevStack:
 
     def _start(self, stack: contextlib.ExitStack) -> DevState:
         store = self._store(stack)
-        server = self._server = self._start_server(stack)
         metrics_address = self._metrics_address()
-        state = DevState(
+        stack.callback(dev_state.remove, self._settings.project_dir, os.getpid())
+
+        def announce(server: DevServer) -> None:
+            # Written before the server answers: until then, no other command can use its address with another store.
+            starting = replace(self._dev_state(server, store, metrics_address), is_starting=True)
+            dev_state.write(self._settings.project_dir, starting)
+
+        server = self._server = self._start_server(stack, announce)
+        state = self._dev_state(server, store, metrics_address)
+        self._prepare(state)
+        # Written before the worker starts, because the worker reads this file too.
+        dev_state.write(self._settings.project_dir, state)
+        self._start_worker(stack, state, metrics_address)
+        return state
+
+    def _dev_state(self, server: DevServer, store: str, metrics_address: str) -> DevState:
+        return DevState(
             pid=os.getpid(),
             address=server.address,
             namespace=NAMESPACE,
@@ -105,12 +120,6 @@ class DevStack:
             ui_url=server.ui_url,
             metrics_url=f"http://{metrics_address}/metrics",
         )
-        self._prepare(state)
-        # Written before the worker starts, because the worker reads this file too.
-        dev_state.write(self._settings.project_dir, state)
-        stack.callback(dev_state.remove, self._settings.project_dir, state.pid)
-        self._start_worker(stack, state, metrics_address)
-        return state
 
     def _store(self, stack: contextlib.ExitStack) -> str:
         """Return the configured store; with --ephemeral and no configured store, a temporary folder."""
@@ -120,7 +129,7 @@ class DevStack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         return f"file://{folder}"
 
-    def _start_server(self, stack: contextlib.ExitStack) -> DevServer:
+    def _start_server(self, stack: contextlib.ExitStack, announce: Callable[[DevServer], None]) -> DevServer:
         options = self._options
         ui_port = _port(options.ui_port, DEFAULT_UI_PORT) if options.ui else None
         log = self._logs / "temporal.log"
@@ -130,6 +139,7 @@ class DevStack:
             port=_port(options.port, DEFAULT_PORT),
             ui_port=ui_port,
             log=log,
+            announce=announce,
         )
         stack.callback(server.stop)
         return server

@@ -15,6 +15,7 @@ from flytemp.store.failures import store_error
 
 STATE_FOLDER = ".flytemp"
 _TEXTS = ("address", "namespace", "store", "task_queue")
+_LARGEST_PID = 2**31 - 1
 _OPTIONAL_TEXTS = ("ui_url", "metrics_url")
 
 
@@ -29,13 +30,15 @@ class DevState:
     task_queue: str
     ui_url: str | None = None
     metrics_url: str | None = None
+    is_starting: bool = False
+    """True until the server answers and is prepared. The addresses are final before."""
     process_started: str = ""
     """Start time of ``pid`` in the kernel, which detects a reused pid; empty if unknown."""
 
     @property
     def is_alive(self) -> bool:
         """True if the process runs on this machine."""
-        if self.pid <= 0:
+        if not 0 < self.pid <= _LARGEST_PID:
             return False
         try:
             os.kill(self.pid, 0)
@@ -83,7 +86,7 @@ def read(project_dir: Path) -> DevState | None:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _unusable(path, str(error)) from error
     return _parse(path, value)
 
@@ -102,12 +105,14 @@ def _parse(path: Path, value: Any) -> DevState:
     for key in _TEXTS:
         if not isinstance(value.get(key), str) or not value[key]:
             raise _unusable(path, f"{key!r} is not a text")
-    if not isinstance(value.get("pid"), int):
-        raise _unusable(path, "'pid' is not a number")
+    pid = value.get("pid")
+    if not isinstance(pid, int) or not 0 < pid <= _LARGEST_PID:
+        raise _unusable(path, "'pid' is not the number of a process")
     optional = {key: text for key in _OPTIONAL_TEXTS if isinstance(text := value.get(key), str) and text}
     started = value.get("process_started")
     return DevState(
-        pid=value["pid"],
+        pid=pid,
+        is_starting=value.get("is_starting") is True,
         process_started=started if isinstance(started, str) else "",
         **{key: value[key] for key in _TEXTS},
         **optional,

@@ -13,9 +13,11 @@ from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
-from flytemp.config import Settings
+from flytemp.config import Settings, dev_state
 from flytemp.errors import ConfigError, TemporalUnavailable
 from flytemp.temporal.payloads import DATA_CONVERTER
+
+_DEV_START_SECONDS, _DEV_POLL_SECONDS = 60.0, 0.1
 
 CONNECT_SECONDS = 10.0
 """Seconds after which a connection attempt fails with `TemporalUnavailable`."""
@@ -35,6 +37,7 @@ async def connect_temporal(
         TemporalUnavailable: no server answers at the address, or the server refuses the credentials.
         ConfigError: the profile cannot be loaded, or the namespace does not exist.
     """
+    await _await_dev_server(settings)
     options = _connect_options(settings)
     where = f"{settings.address}, namespace {settings.namespace} ({settings.origins.get('address', 'default')})"
     try:
@@ -57,6 +60,16 @@ async def connect_temporal(
             hint="check the address, the profile and its credentials",
         ) from error
     return client
+
+
+async def _await_dev_server(settings: Settings) -> None:
+    """Wait while the `flytemp dev` of the project starts, for a limited time."""
+    state = settings.dev
+    for _ in range(int(_DEV_START_SECONDS / _DEV_POLL_SECONDS)):
+        if state is None or not state.is_starting or not state.is_alive:
+            return
+        await asyncio.sleep(_DEV_POLL_SECONDS)
+        state = dev_state.read(settings.project_dir)
 
 
 def _reason(error: Exception) -> str:
