@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flytemp.errors import ConfigError
+from flytemp.json_text import read_json
 from flytemp.store.failures import store_error
 
 STATE_FOLDER = ".flytemp"
@@ -83,10 +84,10 @@ def read(project_dir: Path) -> DevState | None:
     """
     path = path_of(project_dir)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise _unusable(path, str(error)) from error
     return _parse(path, value)
 
@@ -106,7 +107,7 @@ def _parse(path: Path, value: Any) -> DevState:
         if not isinstance(value.get(key), str) or not value[key]:
             raise _unusable(path, f"{key!r} is not a text")
     pid = value.get("pid")
-    if not isinstance(pid, int) or not 0 < pid <= _LARGEST_PID:
+    if not isinstance(pid, int) or isinstance(pid, bool) or not 0 < pid <= _LARGEST_PID:
         raise _unusable(path, "'pid' is not the number of a process")
     optional = {key: text for key in _OPTIONAL_TEXTS if isinstance(text := value.get(key), str) and text}
     started = value.get("process_started")

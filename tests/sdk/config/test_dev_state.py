@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import os
@@ -12,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from flytemp.config import dev_state
+from flytemp.config import dev_state, load_settings
 from flytemp.config.dev_state import DevState
 from flytemp.errors import ConfigError, StoreError
+from flytemp.temporal.connection import _await_dev_server
 
 STATE = DevState(
     pid=os.getpid(),
@@ -72,13 +74,21 @@ def test_reused_pid_is_not_alive(tmp_path: Path) -> None:
     assert not dataclasses.replace(found, process_started="1").is_alive
 
 
-@pytest.mark.parametrize("pid", [0, -1])
+@pytest.mark.parametrize("pid", [0, -1, 2**31, 2**63])
 def test_invalid_pid_is_not_alive(pid: int) -> None:
     assert not dataclasses.replace(STATE, pid=pid).is_alive
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"pid": "x", "address": "a", "namespace": "n", "store": "s", "task_queue": "q"}']
+    "text",
+    [
+        *("", "{", "[]", "{}", "[" * 100_000, '{"pid": ' + "9" * 10_000 + "}"),
+        *(
+            f'{{"pid": {pid}, "address": "a", "namespace": "n", "store": "s", "task_queue": "q"}}'
+            for pid in ('"x"', "true", "0", "-1", str(2**31), str(2**63), "1.5", "null")
+        ),
+    ],
+    ids=lambda text: text[:20],
 )
 def test_invalid_state_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / ".flytemp").mkdir()
@@ -86,6 +96,25 @@ def test_invalid_state_file_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match=r"dev\.json") as caught:
         dev_state.read(tmp_path)
     assert "remove it" in (caught.value.hint or "")
+
+
+def test_connection_waits_for_a_dev_server_that_starts(tmp_path: Path) -> None:
+    starting = dataclasses.replace(STATE, pid=os.getpid(), is_starting=True)
+    dev_state.write(tmp_path, starting)
+    settings = load_settings(tmp_path, environ={})
+    assert settings.dev is not None
+    assert settings.dev.is_starting
+    assert settings.store == STATE.store
+
+    async def connect() -> bool:
+        waiting = asyncio.ensure_future(_await_dev_server(settings))
+        await asyncio.sleep(0)
+        before = waiting.done()
+        dev_state.write(tmp_path, dataclasses.replace(starting, is_starting=False))
+        await asyncio.wait_for(waiting, 30)
+        return before
+
+    assert asyncio.run(connect()) is False
 
 
 def test_unwritable_folder_is_an_error(tmp_path: Path) -> None:
