@@ -63,9 +63,7 @@ def _show(documents: list[Document], problems: list[Problem], warnings: list[Pro
     }
     output.data(value, table=lambda style: columns(["KIND", "NAME"], rows, style), names=[name for _, name in rows])
     for warning in warnings:
-        output.warning(str(warning))
-        if warning.hint:
-            output.hint(warning.hint)
+        output.problem(warning)
     if output.is_table:
         counts = ", ".join(plural(count, kind) for kind, count in Counter(kind for kind, _ in rows).items())
         found = plural(len(warnings), "warning") if warnings else "no problems"

@@ -101,7 +101,7 @@ def _show(registration: RegistrationResult, output: Output, *, dry_run: bool, ve
     }
     output.data(value, table=lambda style: _table(rows, style), names=[str(row["urn"]) for row in rows])
     for warning in registration.warnings:
-        output.warning(str(warning))
+        output.problem(warning)
     if output.is_table:
         _show_bundle(registration, output, verbose=verbose)
         if dry_run:

@@ -141,7 +141,7 @@ def _run_local(session: Session, target: Target, literals: dict[str, Json], give
 
 def _show_warnings(warnings: Sequence[Problem], output: Output) -> None:
     for warning in warnings:
-        output.warning(str(warning))
+        output.problem(warning)
 
 
 def _importable(chosen: SelectedEntity) -> AbstractContextManager[object]:

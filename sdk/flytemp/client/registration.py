@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flytemp.bundle import pack, store_bundle
 from flytemp.compiler import Entity, Program, compile_closure, content_version, program_warnings
+from flytemp.compiler.bundle_warnings import bundle_warnings
 from flytemp.compiler.link import Registration, link_documents
 from flytemp.compiler.yaml.files import ProgramSources, compile_sources, load_sources
 from flytemp.errors import Problem, ProgramError
@@ -118,7 +119,8 @@ def register_program(
         store_bundle(store, bundle)
         entries = registry.register(documents, project=project, domain=domain, version=chosen)
     warnings = program_warnings(sources.program, only) if sources.program is not None else []
-    return RegistrationResult(chosen, bundle.ref, bundle.files, entries, [*warnings, *excesses], dry_run)
+    warnings += [*bundle_warnings(bundle.contents), *excesses]
+    return RegistrationResult(chosen, bundle.ref, bundle.files, entries, warnings, dry_run)
 
 
 def _check_limits(

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,7 +20,11 @@ from flytemp.authoring.workflow import Workflow
 from flytemp.compiler.failures import problems_of, unique
 from flytemp.compiler.imports import ModuleSpace
 from flytemp.compiler.modules import ModuleFile, module_files
-from flytemp.errors import FlytempError, Location, Problem, ProgramError
+from flytemp.compiler.surroundings import Surroundings, surroundings_warnings
+from flytemp.errors import FlytempError, InputError, Location, Problem, ProgramError
+
+_importing: ContextVar[str | None] = ContextVar("flytemp_importing_module", default=None)
+"""Name of the module that `load_program` imports. Threads that asyncio starts for the module's code have it as well."""
 
 AnyTask: TypeAlias = Task[..., Any]
 AnyWorkflow: TypeAlias = Workflow[..., Any]
@@ -41,6 +46,7 @@ class Program:
         files: the files of the modules that were requested.
         problems: problems found by the loader; `compile_program` reports them.
         warnings: warnings found by the loader; `program_warnings` returns them.
+        outside: warnings about code outside of the bundle, which workers do not have.
     """
 
     root: Path
@@ -52,6 +58,7 @@ class Program:
     files: tuple[Path, ...] = ()
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    outside: list[Problem] = field(default_factory=list)
     space: ModuleSpace = field(default_factory=lambda: ModuleSpace(()), repr=False)
     created: ProgramEntities = field(default_factory=ProgramEntities, repr=False)
 
@@ -73,6 +80,7 @@ def load_program(paths: Sequence[Path], root: Path | None = None) -> Program:
         ProgramError: with one problem for each module that cannot be imported, at the user's line.
         NotFound, InputError: for paths that do not exist or are not Python modules.
     """
+    refuse_during_import()
     files = module_files([Path(path) for path in paths], root)
     program = Program(
         files.root,
@@ -81,18 +89,36 @@ def load_program(paths: Sequence[Path], root: Path | None = None) -> Program:
         space=ModuleSpace(files.import_roots),
     )
     with program.activated(), collect_entities() as created, deferred_checks():
+        before = Surroundings.now()
         problems = [problem for module in files.modules for problem in _imported(module)]
         if problems:
             raise ProgramError(unique(problems))
         names = {module.name for module in files.modules}
         _collect(program, names, created)
         program.created.launch_plans = created.launch_plans
+        program.outside = surroundings_warnings(before, files.root, program.space.modules())
         for task in program.tasks.values():
             _warm(task)
         for workflow in program.workflows.values():
             _warm(workflow)
     program.space.stay()
     return program
+
+
+def refuse_during_import() -> None:
+    """Refuse to load a program in code that is itself imported by `load_program`, in this thread or on its behalf.
+
+    The modules would be imported inside of their own import, which another thread would wait for without end.
+
+    Raises:
+        InputError: the code runs during such an import.
+    """
+    module = _importing.get()
+    if module is not None:
+        raise InputError(
+            f"the module '{module}' loads, registers or runs a program while it is imported itself",
+            hint="put the call below `if __name__ == '__main__':`, or into a function",
+        )
 
 
 def _warm(entity: AnyTask | AnyWorkflow) -> None:
@@ -115,10 +141,13 @@ def _imported(module: ModuleFile) -> list[Problem]:
                 f"module '{module.name}' has the name of a module of {owner}", Location(str(module.file), 1), "rename the file"
             )
         ]
+    token = _importing.set(module.name)
     try:
         loaded = importlib.import_module(module.name)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's code: anything may be raised
-        return problems_of(error, f"importing module '{module.name}'")
+        return problems_of(error, f"importing module '{module.name}'", module.import_root)
+    finally:
+        _importing.reset(token)
     origin = getattr(loaded, "__file__", None)
     if origin is not None and Path(origin) != module.file and not os.path.samefile(origin, module.file):
         return [

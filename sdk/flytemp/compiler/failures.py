@@ -6,9 +6,11 @@ import os
 import sysconfig
 import traceback
 from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 
 import flytemp
+from flytemp.compiler.import_hints import import_hint
 from flytemp.errors import FlytempError, Location, Problem, ProgramError
 
 _NOT_USERS = tuple(
@@ -22,8 +24,14 @@ _NOT_USERS = tuple(
 )
 
 
-def problems_of(error: BaseException, what: str) -> list[Problem]:
-    """Return the problems in an exception of the user's code. ``what`` is the action, such as "importing module 'wf'"."""
+def problems_of(error: BaseException, what: str, root: Path | None = None) -> list[Problem]:
+    """Return the problems in an exception of the user's code.
+
+    Args:
+        error: the exception.
+        what: the action, such as "importing module 'wf'".
+        root: the import root of the module that was imported, for hints.
+    """
     if isinstance(error, ProgramError):
         return [_located(problem, error) for problem in error.problems]
     if isinstance(error, FlytempError):
@@ -36,7 +44,7 @@ def problems_of(error: BaseException, what: str) -> list[Problem]:
         Problem(
             f"{what} failed: {type(error).__name__}: {text}",
             user_location(error.__traceback__),
-            _hint(error),
+            _hint(error, root),
             _user_traceback(error),
         )
     ]
@@ -86,11 +94,9 @@ def _user_traceback(error: BaseException) -> str:
     return "".join([*lines, *traceback.format_exception_only(error)])
 
 
-def _hint(error: BaseException) -> str:
-    if isinstance(error, ModuleNotFoundError):
-        return f"install it, or correct the import: {error.name}"
+def _hint(error: BaseException, root: Path | None) -> str:
     if isinstance(error, ImportError):
-        return "correct the import: the module has no such name"
+        return import_hint(error, root)
     if isinstance(error, SystemExit):
         return "a module that is registered must not end the process"
     return "correct the code at this line; -v shows the traceback"

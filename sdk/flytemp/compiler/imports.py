@@ -54,6 +54,10 @@ class ModuleSpace:
             for name in [name for name in self._set_aside if name.partition(".")[0] not in used]:
                 sys.modules.setdefault(name, self._set_aside.pop(name))
 
+    def modules(self) -> dict[str, ModuleType]:
+        """Return the imported modules below the roots by their names, while the space is active."""
+        return {name: module for name, module in list(sys.modules.items()) if self._owns(name, module)}
+
     def _enter(self) -> None:
         names = self._top_level_names()
         self._set_aside = {
@@ -66,7 +70,7 @@ class ModuleSpace:
         importlib.invalidate_caches()
 
     def _leave(self) -> None:
-        self._modules = {name: module for name, module in list(sys.modules.items()) if self._owns(name, module)}
+        self._modules = self.modules()
         for name in self._modules:
             del sys.modules[name]
         sys.modules.update(self._set_aside)

@@ -62,11 +62,23 @@ def _files(path: Path, import_root: Path) -> list[Path]:
     if path.is_file():
         if path.suffix != ".py":
             raise InputError(f"{path} is not a Python module", hint="name a .py file or a directory")
+        _check_importable(path, import_root)
         return [path]
     rules = IgnoreRules.of_root(import_root)
     for part in path.relative_to(import_root).parts:
         rules = rules.within(rules._folder / part)
     return list(_walk(path, rules))
+
+
+def _check_importable(file: Path, import_root: Path) -> None:
+    """Refuse a file whose path is not the name of a module: in ``flow.v2``, Python reads the dot as a package's."""
+    for part in (*file.relative_to(import_root).parts[:-1], file.stem):
+        if "." in part:
+            better = file.with_name(f"{part.replace('.', '_')}.py").name if part == file.stem else part.replace(".", "_")
+            raise InputError(
+                f"{file} cannot be imported: a module's name has no dot, and {part!r} has one",
+                hint=f"rename it, for example to {better}",
+            )
 
 
 def _walk(directory: Path, rules: IgnoreRules) -> Iterator[Path]:

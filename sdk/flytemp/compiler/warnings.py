@@ -34,7 +34,7 @@ def program_warnings(program: Program, only: Entity | None = None) -> list[Probl
             if not workflow.is_reference:
                 warnings += _workflow_warnings(workflow)
         warnings += _backend_warnings(closure)
-    return warnings
+    return [*program.outside, *warnings]
 
 
 def code_warnings(program: Program, only: Entity) -> list[Problem]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from flytemp.bundle.ignore_rules import IgnoreRules
 from flytemp.bundle.packing import find_project_root
-from flytemp.compiler.discover import Program, load_program
+from flytemp.compiler.discover import Program, load_program, refuse_during_import
 from flytemp.compiler.documents import compile_program
 from flytemp.compiler.failures import unique
 from flytemp.compiler.yaml.code import CodeReader
@@ -56,6 +56,7 @@ def load_sources(paths: Sequence[Path], root: Path | None = None) -> ProgramSour
     Raises:
         ProgramError, NotFound, InputError: like `flytemp.compiler.load_program`.
     """
+    refuse_during_import()
     paths = [Path(path) for path in paths]
     files = [file for path in paths for file in _spec_files(path)]
     modules = [path for path in paths if not _is_spec_file(path)]

@@ -1,0 +1,142 @@
+"""Warnings about the content of a code bundle: files that tasks lack, and files that may be secret."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+
+from flytemp.bundle.contents import Contents, Entry, Ignored
+from flytemp.compiler.source_texts import SourceText, SourceTexts
+from flytemp.errors import Location, Problem
+
+_SECRET_NAMES = (
+    *(".env", ".env.*", "*.env", ".envrc", ".netrc", "_netrc", ".pgpass", ".pypirc", ".npmrc", ".git-credentials", ".htpasswd"),
+    *("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk"),
+    *("credentials", "credentials.json", "credentials.y*ml", "client_secret*.json", "service[-_]account*.json", "kubeconfig"),
+    *("application_default_credentials.json", "secrets.json", "secrets.toml", "secrets.y*ml", ".dockercfg", "*.tfstate"),
+)
+_SECRET_PATHS = ("*.aws/*", "*.ssh/*", "*.gnupg/*", "*.kube/config", "*.docker/config.json", "*.azure/*", "*.config/gcloud/*")
+_NOT_SECRET = ("*.example", "*.sample", "*.template", "*.dist", "*.pub", "known_hosts", "example.env", "sample.env")
+_SHOWN = 5
+_LONGEST_PATH = 500
+_ANY_FOLDER = ("/", "*", "**")  # at the start of a text: the code adds it to the path of a folder
+_SOURCE_BYTES = 1_000_000  # larger modules are generated and are not searched
+
+
+def bundle_warnings(contents: Contents) -> list[Problem]:
+    """Return the warnings about what a bundle contains and what it lacks."""
+    return [*_secrets(contents.entries), *_lacking(contents)]
+
+
+# ------------------------------------------------------------------------------------------ secrets
+
+
+def _secrets(entries: Sequence[Entry]) -> Iterator[Problem]:
+    found = [entry.name for entry in entries if entry.link is None and _may_be_secret(entry.name)]
+    if found:
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        yield Problem(
+            f"the code bundle contains files that may be secret: {', '.join(found[:_SHOWN])}{more}",
+            None,
+            "readers of the store can read them: list them in .flytempignore, and pass secrets with `secret_requests`",
+        )
+
+
+def _may_be_secret(name: str) -> bool:
+    last, lower = name.rpartition("/")[2].lower(), f"/{name.lower()}"
+    if any(fnmatchcase(last, pattern) for pattern in _NOT_SECRET):
+        return False
+    return any(fnmatchcase(last, pattern) for pattern in _SECRET_NAMES) or any(fnmatchcase(lower, p) for p in _SECRET_PATHS)
+
+
+# ------------------------------------------------------------------------------------ missing files
+
+
+def _lacking(contents: Contents) -> Iterator[Problem]:
+    """Yield a warning for each file or folder that the bundled code names, and that only this machine has at that path."""
+    left = {ignored.name: ignored for ignored in contents.ignored}
+    seen: set[str] = set()
+    for entry in contents.entries:
+        if not entry.name.endswith(".py") or entry.size > _SOURCE_BYTES:
+            continue
+        source = SourceTexts.read(entry.path)
+        for text in source.texts:
+            for ignored in [one for one in left.values() if _fits(text, one)]:
+                del left[ignored.name]
+                yield _ignored_data(ignored, Location(str(entry.path), text.line))
+            if text.text not in seen and text.opens and _is_only_here(text.text):
+                seen.add(text.text)
+                yield _relative(text.text, Location(str(entry.path), text.line))
+        for module, line in source.imports:
+            for ignored in [one for one in left.values() if _is_module(module, one)]:
+                del left[ignored.name]
+                yield _ignored_module(ignored, Location(str(entry.path), line))
+
+
+def _keep(path: str) -> str:
+    return f"add the line `!/{path}` to .flytempignore in the root to bundle it"
+
+
+def _ignored_module(ignored: Ignored, where: Location) -> Problem:
+    return Problem(
+        f"the module {ignored.name} is excluded from the bundle by {ignored.rule_file}: workers cannot import it",
+        where,
+        _keep(ignored.name),
+    )
+
+
+def _ignored_data(ignored: Ignored, where: Location) -> Problem:
+    kind, path = ("folder", f"{ignored.name}/") if ignored.is_folder else ("file", ignored.name)
+    return Problem(
+        f"the code names the {kind} {path}, which {ignored.rule_file} excludes from the bundle: workers do not have it",
+        where,
+        f"{_keep(path)}, or pass the data as a FlyteFile or FlyteDirectory",
+    )
+
+
+def _relative(text: str, where: Location) -> Problem:
+    return Problem(
+        f"the code names the file {text!r} relative to the current folder: the current folder of a task is empty",
+        where,
+        "read a bundled file as `Path(__file__).parent / ...`, or pass the data as a FlyteFile",
+    )
+
+
+def _is_only_here(text: str) -> bool:
+    """Return whether ``text`` is the path of an existing file relative to the current folder."""
+    if not text or len(text) > _LONGEST_PATH or "\0" in text or os.path.isabs(text):
+        return False
+    try:
+        return os.path.isfile(text)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_module(module: str, ignored: Ignored) -> bool:
+    own = ignored.name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    is_python = ignored.is_folder or ignored.name.endswith(".py")
+    return is_python and (own == module or own.endswith("." + module) or (ignored.is_folder and module.startswith(own + ".")))
+
+
+def _fits(text: SourceText, ignored: Ignored) -> bool:
+    """Return whether a text in the code is the path of an ignored file, of a file in an ignored folder, or a pattern of them.
+
+    The text may be relative to any folder: ``prices.csv``, ``data/prices.csv`` and ``*.csv`` name ``src/data/prices.csv``. A
+    single word, such as "data", names a folder only where the code builds a path.
+    """
+    path = text.text.strip().replace("\\", "/")
+    if not path or len(path) > _LONGEST_PATH or "\n" in path or "://" in path:
+        return False
+    parts = [part for part in PurePosixPath(path).parts if part != ".."]
+    while len(parts) > 1 and parts[0] in _ANY_FOLDER:
+        del parts[0]
+    own = ignored.name.split("/")
+    if not parts or not parts[-1].strip("*?.") or (len(parts) == 1 and "." not in parts[0] and not text.in_path):
+        return False
+    ends = range(1, len(parts) + 1) if ignored.is_folder else (len(parts),)
+    return any(
+        end <= len(own) and all(fnmatchcase(mine, part) for mine, part in zip(own[-end:], parts[:end], strict=True))
+        for end in ends
+    )
