@@ -20,7 +20,8 @@ from flytemp.errors import (
     TemporalUnavailable,
     WaitTimeout,
 )
-from flytemp_cli.style import Style, stderr_style
+from flytemp.redaction import without_credentials
+from flytemp_cli.style import Style, for_terminal, stderr_style
 
 if TYPE_CHECKING:
     from flytemp_cli.session import Session
@@ -68,7 +69,7 @@ def report(error: Exception, session: Session) -> int:
     # The notes name the configuration files that were ignored: a common cause of a wrong server address.
     notes = session.notes if isinstance(error, TemporalUnavailable) else ()
     for line in message_lines(error, style, verbose=session.verbose, notes=notes):
-        click.echo(line, err=True, color=style.enabled)
+        click.echo(for_terminal(without_credentials(line)), err=True, color=style.enabled)
     sys.stderr.flush()
     return exit_code(error)
 

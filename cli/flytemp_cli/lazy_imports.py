@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 
 from flytemp.suggest import nearest
 from flytemp_cli.options import GlobalOption, global_options
+from flytemp_cli.style import for_terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,10 @@ class _GlobalOptionsMixin(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         with _usage_errors_of(ctx):
             return super().invoke(ctx)
+
+    def get_help(self, ctx: click.Context) -> str:
+        # The texts of entities come from the registry, where other users write.
+        return for_terminal(super().get_help(ctx))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         own: list[tuple[str, str]] = []

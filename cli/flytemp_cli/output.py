@@ -7,11 +7,14 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from flytemp_cli.style import Style, stderr_style, stdout_style, width
+from flytemp_cli.style import Style, for_terminal, stderr_style, stdout_style, width
+
+if TYPE_CHECKING:
+    from flytemp.errors import Problem
 
 
 class StdoutClosed(Exception):
@@ -48,6 +51,7 @@ class Output:
 
     def text(self, line: str) -> None:
         """Print one line of data."""
+        line = for_terminal(line) if self.format in ("table", "name") else line.encode("utf-8", "backslashreplace").decode()
         self._write(line + "\n", self.style.enabled)
 
     def raw(self, text: str) -> None:
@@ -63,10 +67,16 @@ class Output:
 
     def note(self, text: str = "") -> None:
         """Print a message on stderr."""
-        click.echo(text, err=True, color=self.messages.enabled)
+        click.echo(for_terminal(text), err=True, color=self.messages.enabled)
 
     def warning(self, text: str) -> None:
         self.note(self.messages.warning("warning: ") + text)
+
+    def problem(self, problem: Problem) -> None:
+        """Print a problem that does not prevent the command, with its hint."""
+        self.warning(str(problem))
+        if problem.hint:
+            self.hint(problem.hint)
 
     def hint(self, text: str) -> None:
         self.note(self.messages.hint("hint: ") + text)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import unicodedata
 from typing import TextIO
 
 import click
 
+_COLOR = re.compile(r"(\x1b\[[0-9;]*m)")
 _PHASE_COLORS = {
     "QUEUED": "bright_black",
     "RUNNING": "blue",
@@ -102,6 +104,17 @@ def one_line(text: str, limit: int | None = None) -> str:
 def printable(text: str) -> str:
     """Return ``text`` without control characters, which could move the cursor or change the terminal's state."""
     return "".join(char for char in text if char in "\n\t" or unicodedata.category(char) != "Cc")
+
+
+def for_terminal(text: str) -> str:
+    """Return ``text`` with its colours, but without other control characters and without parts that no terminal can show.
+
+    Texts of other users, such as names, messages and links, may contain sequences that change the state of a terminal.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    clean = "".join(part if _COLOR.fullmatch(part) else printable(part) for part in _COLOR.split(text))
+    return clean.encode("utf-8", "backslashreplace").decode()
 
 
 def width(text: str) -> int:

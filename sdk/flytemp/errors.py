@@ -33,6 +33,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
 
+from flytemp.redaction import without_credentials
+
 
 class Actor(StrEnum):
     """The party that can remove the cause of an error."""
@@ -57,7 +59,7 @@ class FlytempError(Exception):
     """Base of the errors that flytemp raises.
 
     Args:
-        message: what failed, with the user's name for it, and why.
+        message: what failed, with the user's name for it, and why. Passwords in URIs are replaced.
         hint: what to do, or None.
         location: the position in the user's code, or None.
     """
@@ -71,9 +73,10 @@ class FlytempError(Exception):
     location: Location | None = None
 
     def __init__(self, message: str, *, hint: str | None = None, location: Location | None = None) -> None:
+        message = without_credentials(message)
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = None if hint is None else without_credentials(hint)
         self.location = location
 
     def __str__(self) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
+from flytemp.redaction import without_credentials
 from flytemp_cli.lazy_imports import Command, Entry, LazyGroup
 from flytemp_cli.output import columns
 from flytemp_cli.session import Session, pass_session
@@ -28,7 +27,7 @@ def view(session: Session) -> None:
       flytemp config view --profile prod -o json
     """
     settings = session.settings()
-    described = [(key, _without_password(value), origin) for key, value, origin in settings.describe()]
+    described = [(key, without_credentials(value), origin) for key, value, origin in settings.describe()]
     output = session.output()
     output.data(
         [{"key": key, "value": value, "origin": origin} for key, value, origin in described],
@@ -40,7 +39,3 @@ def view(session: Session) -> None:
     for note in settings.notes:
         output.note(f"note: {note}")
 
-
-def _without_password(value: str) -> str:
-    """Return a URI without the user and password before its host."""
-    return re.sub(r"(?<=://)[^/@]*@", "***@", value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flytemp.redaction import without_credentials
 from flytemp_cli.lazy_imports import Command
 from flytemp_cli.output import Output, pairs
 from flytemp_cli.session import Session, pass_session
@@ -49,7 +50,7 @@ def _show(state: DevState, settings: Settings, session: Session, output: Output)
     rows = [
         ("Temporal", state.address),
         ("UI", state.ui_url or ""),
-        ("Store", state.store),
+        ("Store", without_credentials(state.store)),
         ("Metrics", state.metrics_url or ""),
         ("Logs", str(settings.state_dir / "logs")),
     ]
@@ -60,5 +61,5 @@ def _show(state: DevState, settings: Settings, session: Session, output: Output)
     for key, value in (("address", state.address), ("store", state.store)):
         if getattr(effective, key) != value:
             origin = effective.origins.get(key, "default")
-            output.warning(f"other commands use another {key}: {getattr(effective, key)} ({origin})")
+            output.warning(f"other commands use another {key}: {without_credentials(getattr(effective, key))} ({origin})")
     output.note(output.messages.paint("ready", "green") + "; Ctrl-C stops it")
