@@ -7,7 +7,6 @@ and store libraries. A remote store and errors give no completions.
 from __future__ import annotations
 
 import heapq
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from click.shell_completion import CompletionItem
 
 from flytemp.errors import FlytempError
+from flytemp.json_text import read_json
 from flytemp.layout import ExecutionLayout, document_key, entity_folder
 from flytemp.names import EntityId, EntityKind
 from flytemp.store.keys import local_path
@@ -193,8 +193,8 @@ def _gate_names(document: Any, kind: str) -> Iterator[str]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        value = read_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -5,7 +5,6 @@ An interface becomes flags; flags and ``--inputs`` documents become literals. Al
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -14,16 +13,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flytemp.errors import FlytempError, TypeMismatch
+from flytemp.json_text import read_json
 from flytemp.suggest import nearest
 from flytemp_cli.error_report import InputUsageError
 from flytemp_cli.formatting import json_text, type_details, variable_text
 
 if TYPE_CHECKING:
+    import yaml
+
     from flytemp.literals.transfer import FileTransfer
     from flytemp.literals.types import Json, LiteralType
     from flytemp.spec.models import Interface, Variable
 
 _NOT_GIVEN = (None, ())
+_VALUES_PER_CHARACTER, _FEW_VALUES = 10, 10_000
 
 
 class InputOption(click.Option):
@@ -170,7 +173,7 @@ def _takes_json(type_: LiteralType) -> bool:
 
 def _read_json(path: Path) -> Json:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputUsageError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
@@ -198,7 +201,7 @@ def read_document(source: str | None) -> dict[str, Json]:
 def _parse_document(text: str, name: str) -> Json:
     if name.endswith(".json"):
         try:
-            return json.loads(text)
+            return read_json(text)
         except ValueError as error:
             raise InputUsageError(f"--inputs: {name} is not JSON: {error}") from error
         except RecursionError:
@@ -213,11 +216,28 @@ def _parse_document(text: str, name: str) -> Json:
         }
 
     try:
-        return {} if not text.strip() else yaml.load(text, Loader=Loader)
-    except yaml.YAMLError as error:
+        loader = Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return {}
+        _check_aliases(node, len(text), name)
+        return loader.construct_document(node)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a number or a key that Python refuses
         raise InputUsageError(f"--inputs: {name} is neither JSON nor YAML: {' '.join(str(error).split())}") from error
     except RecursionError:
         raise _too_deep(f"--inputs: {name}") from None
+
+
+def _check_aliases(node: yaml.Node, characters: int, name: str) -> None:
+    """Refuse a YAML document whose aliases stand for many more values than it has characters."""
+    rest, count = [node], 0
+    while rest:
+        count += 1
+        if count > _VALUES_PER_CHARACTER * characters + _FEW_VALUES:
+            raise InputUsageError(f"--inputs: {name} has more than {count - 1:,} values when its aliases are expanded")
+        children = rest.pop().value
+        for child in children if isinstance(children, list) else ():
+            rest += child if isinstance(child, tuple) else [child]
 
 
 def _too_deep(what: str) -> InputUsageError:

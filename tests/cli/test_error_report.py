@@ -175,7 +175,7 @@ def test_stopped_dev_server_is_explained(flytemp: Cli, project: Path) -> None:
     state = project / ".flytemp"
     state.mkdir()
     (state / "dev.json").write_text(
-        '{"pid": 0, "address": "127.0.0.1:1", "namespace": "default", "store": "file:///x", "task_queue": "flytemp"}'
+        '{"pid": 2000000000, "address": "127.0.0.1:1", "namespace": "default", "store": "file:///x", "task_queue": "flytemp"}'
     )
 
     result = flytemp("list", "executions", "--address", "127.0.0.1:1")

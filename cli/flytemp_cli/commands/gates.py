@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flytemp.errors import FlytempError, TypeMismatch
+from flytemp.json_text import read_json
 from flytemp_cli.completion import complete_executions, complete_gates
 from flytemp_cli.error_report import InputUsageError
 from flytemp_cli.lazy_imports import Command
@@ -132,7 +133,7 @@ def _literal(text: str, type_: LiteralType | None, *, from_file: bool) -> Json:
     text = text.removesuffix("\n") if from_file else text
     if type_ is None:
         try:
-            return json.loads(text)
+            return read_json(text)
         except ValueError:
             return text
     try:

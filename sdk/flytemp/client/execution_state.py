@@ -15,7 +15,8 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionSta
 from temporalio.service import RPCError
 
 from flytemp.client.history import HistoryReader
-from flytemp.errors import NotFound
+from flytemp.errors import CorruptData, NotFound
+from flytemp.json_text import read_json
 from flytemp.layout import ExecutionLayout
 from flytemp.names import execution_name, node_of
 from flytemp.records.build import execution_of
@@ -275,7 +276,10 @@ def _outputs_of(store: ObjectStore, result: Any) -> dict[str, Any] | None:
         outputs = result.get("outputs")
         return outputs if isinstance(outputs, dict) else None
     data = store.read_or_none(uri.removeprefix(f"{store.uri}/")) if str(uri).startswith(f"{store.uri}/") else None
-    return None if data is None else dict(json.loads(data))
+    try:
+        return None if data is None else dict(read_json(data))
+    except (ValueError, TypeError) as error:
+        raise CorruptData(f"{uri} is not a map of outputs: {error}", hint="it was changed or damaged: restore it") from error
 
 
 def _error_of(failure: Failure) -> ErrorInfo:

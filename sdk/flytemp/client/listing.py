@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -11,7 +12,6 @@ from pydantic import ValidationError
 from temporalio.client import WorkflowExecution
 from temporalio.service import RPCError
 
-from flytemp.errors import CorruptData
 from flytemp.layout import index_folder
 from flytemp.names import execution_name
 from flytemp.protocol.search_attributes import DOMAIN, LAUNCH_PLAN, PROJECT, VERSION, WORKFLOW
@@ -23,6 +23,8 @@ from flytemp.temporal.workflows import phase_of, unavailable
 
 if TYPE_CHECKING:
     from flytemp.client.client import Client
+
+logger = logging.getLogger(__name__)
 
 _SCANNED = 1_000
 """Maximum number of entries that are searched if a filter is given."""
@@ -51,7 +53,7 @@ async def executions(
 
     Raises:
         TemporalUnavailable: Temporal does not answer.
-        CorruptData: an entry of the store's index cannot be read.
+        StoreError: the store cannot be read. An entry of its index that is damaged is left out, with a warning in the log.
     """
     scanned = limit if phase is None and workflow is None else _SCANNED
     live = await _from_temporal(client, scanned, phase)
@@ -145,4 +147,5 @@ def _read_entry(store: ObjectStore, key: str) -> ExecutionSummary | None:
     try:
         return ExecutionSummary.model_validate_json(data)
     except ValidationError as error:
-        raise CorruptData(f"{store.uri_of(key)} is not an entry of the index: {error.error_count()} errors") from error
+        logger.warning("%s is damaged and left out: %s", store.uri_of(key), error.errors()[0]["msg"])
+        return None

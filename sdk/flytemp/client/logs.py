@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from flytemp.json_text import read_json
 from flytemp.layout import ExecutionLayout
 from flytemp.names import attempt_of
 from flytemp.store.object_store import ObjectStore
@@ -99,9 +99,18 @@ class LogReader:
         found: list[LogLink] = []
         for node, attempt, try_ in self._tries():
             data = self._store.read_or_none(self._layout.log_links(node, attempt, try_))
-            links = json.loads(data) if data is not None else {}
-            found += [LogLink(node, attempt_of(attempt), try_, name, url) for name, url in links.items()]
+            for name, url in _links(data).items():
+                found.append(LogLink(node, attempt_of(attempt), try_, name, str(url)))
         return found
+
+
+def _links(data: bytes | None) -> dict[str, Any]:
+    """Return the links in an object; none if it is missing or damaged, because links are only a convenience."""
+    try:
+        links = read_json(data) if data is not None else {}
+    except ValueError:
+        return {}
+    return links if isinstance(links, dict) else {}
 
 
 async def read_logs(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from flytemp.errors import InputError
+from flytemp.json_text import read_json
 from flytemp.literals import simple
 from flytemp.literals.check import check_within
 from flytemp.literals.describe import describe_type
@@ -99,7 +100,7 @@ _PARSE = _Parse()
 
 def _json(text: str, what: str = "JSON", hint: str = _QUOTE) -> Json:
     try:
-        return json.loads(text)
+        return read_json(text)
     except ValueError as error:
         raise Refused(f"expected JSON for {what}: {error}", hint=hint, error=InputError) from None
 
@@ -182,7 +183,7 @@ def _any(text: str) -> Json:
 
 def _json_or_none(text: str) -> Json:
     try:
-        return json.loads(text)
+        return read_json(text)
     except ValueError:
         return None
 

@@ -41,7 +41,12 @@ def _read(store: ObjectStore, key: str, model: type[Model], what: str) -> Model 
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
-        raise CorruptData(f"{store.uri_of(key)} is not an execution's {what}: {error.error_count()} errors") from error
+        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = "/".join(map(str, problem["loc"]))
+        raise CorruptData(
+            f"{store.uri_of(key)} is not an execution's {what}: {where + ': ' if where else ''}{problem['msg']}",
+            hint="the object was changed or damaged: restore it, or delete it to leave the execution out of lists",
+        ) from error
 
 
 def newest_record(store: ObjectStore, namespace: str, workflow_id: str) -> Execution | None:

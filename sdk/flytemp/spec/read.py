@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import json
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
 from flytemp.errors import CorruptData
+from flytemp.json_text import read_json
 from flytemp.spec.graphs import all_nodes
 from flytemp.spec.integrity import name_problems
 from flytemp.spec.models import SCHEMA_VERSION, Document, LaunchPlanDocument, TaskDocument, WorkflowDocument
@@ -29,7 +29,7 @@ def read_document(data: bytes, where: str) -> AnyDocument:
         CorruptData: if ``data`` is not a complete document of a schema version that this flytemp supports.
     """
     try:
-        value = json.loads(data)
+        value = read_json(data)
     except ValueError as error:
         raise _corrupt(where, f"it is not JSON ({error})") from error
     version = value.get("schema_version") if isinstance(value, dict) else None
