@@ -114,8 +114,9 @@ def _import_line(name: str, own: Mapping[str, ModuleType]) -> Location | None:
     for module in own.values():
         file = getattr(module, "__file__", None)
         for node in ast.walk(_tree(Path(file))) if file else ():
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
+            if not isinstance(node, ast.Import | ast.ImportFrom):
+                continue
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
             if any(each.partition(".")[0] == name for each in names):
                 return Location(str(file), node.lineno)
     return None

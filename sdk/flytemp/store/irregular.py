@@ -38,7 +38,7 @@ def check_folder(folder: str) -> None:
     Raises:
         InputError: an entry is something else; the message has its path and kind.
     """
-    rest = [(folder, (os.path.realpath(folder),))]
+    rest: list[tuple[str, tuple[str, ...]]] = [(folder, (os.path.realpath(folder),))]
     while rest:
         path, above = rest.pop()
         with os.scandir(path) as entries:

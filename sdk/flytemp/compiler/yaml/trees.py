@@ -159,7 +159,7 @@ def _check_events(text: str, file: str) -> int:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _DEPTH:
-                raise _broken(file, event.start_mark.line + 1, _TOO_DEEP)
+                raise _broken(file, event.start_mark.line + 1 if event.start_mark else 1, _TOO_DEEP)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
     return count
