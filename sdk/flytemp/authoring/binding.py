@@ -13,12 +13,14 @@ from pydantic import BaseModel
 
 from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput, refuse_printed
 from flytemp.errors import InputError, TypeMismatch
+from flytemp.literals.adapters.refusals import annotation_text
 from flytemp.literals.aliases import unaliased
 from flytemp.literals.cast import castable, present_part, variant_for
 from flytemp.literals.convert import literal_type, to_literal
 from flytemp.literals.describe import describe_type
+from flytemp.literals.difference import difference
 from flytemp.literals.sizes import check_size
-from flytemp.literals.types import Json
+from flytemp.literals.types import Json, LiteralType
 from flytemp.literals.unions import VALUE, VARIANT
 from flytemp.spec.models import Binding, ErrorBinding, InputBinding, ListBinding, LiteralBinding, MapBinding, OutputBinding
 
@@ -135,13 +137,21 @@ def _bind_promise(promise: Promise, annotation: Any, compilation: Compilation) -
     target = literal_type(annotation)
     source = present_part(promise._type, target) if promise._path else promise._type
     if not castable(source, target):
-        raise TypeMismatch(
-            f"cannot use {describe_type(source)} where {describe_type(target)} is expected",
-            hint=f"it comes from {promise._described()}",
-        )
+        raise _mismatch(promise, source, target, annotation)
     variant = variant_for(source, target)
     # The variant of such a union cannot be read from the value alone, so it is stored with the value.
     return promise if variant is None else Entries({VARIANT: Constant(variant), VALUE: promise})
+
+
+def _mismatch(promise: Promise, source: LiteralType, target: LiteralType, annotation: Any) -> TypeMismatch:
+    """Return the error for a promise of another type. Two classes of one name are distinguished by their modules."""
+    given, wanted, reason = describe_type(source), describe_type(target), difference(source, target)
+    if reason is not None:
+        wanted = annotation_text(annotation)
+        if promise._node is not None and not promise._path:
+            given = annotation_text(promise._node.callee.python_interface.outputs.get(promise._variable, given))
+    message = f"cannot use {given} where {wanted} is expected"
+    return TypeMismatch(f"{message}: {reason}" if reason else message, hint=f"it comes from {promise._described()}")
 
 
 def check_owner(promise: Promise, compilation: Compilation) -> None:

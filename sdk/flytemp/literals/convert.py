@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flytemp.errors import NotSupported
+from flytemp.errors import UnsupportedType
 from flytemp.literals.mismatch import with_public_errors
 from flytemp.literals.registry import adapter_for
 from flytemp.literals.transfer import FileTransfer, inline_values
@@ -20,12 +20,12 @@ def literal_type(annotation: Any) -> LiteralType:
     A union's variants are in a canonical order, so that ``int | str`` and ``str | int`` are one type.
 
     Raises:
-        NotSupported: the annotation has no type. The message has the annotation and its field, the hint an alternative.
+        UnsupportedType: the annotation has no type. The message has the annotation and its field, the hint an alternative.
     """
     try:
         return adapter_for(annotation).type
     except RecursionError:
-        raise NotSupported(
+        raise UnsupportedType(
             f"the annotation {annotation} contains itself without a class in between",
             hint="make it a dataclass or a pydantic model, which may contain itself; or use dict, list or Any",
         ) from None
@@ -43,7 +43,7 @@ def to_literal(value: Any, annotation: Any, files: FileTransfer | None = None) -
     Raises:
         TypeMismatch: the value does not fit; the message has the position inside the value.
         LimitExceeded: bytes exceed the limit of a value.
-        NotSupported: the annotation has no type.
+        UnsupportedType: the annotation has no type.
         StoreError: a file cannot be uploaded.
     """
     adapter = adapter_for(annotation)
@@ -69,7 +69,7 @@ def from_literal(literal: Json, annotation: Any, files: FileTransfer | None = No
 
     Raises:
         TypeMismatch: the literal is of another type, or the class refuses the value.
-        NotSupported: the annotation has no type.
+        UnsupportedType: the annotation has no type.
     """
     adapter = adapter_for(annotation)
     return with_public_errors(lambda: adapter.decode(literal, files))

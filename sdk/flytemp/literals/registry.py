@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, get_args, get_origin
 
-from flytemp.errors import InputError, NotSupported
+from flytemp.errors import InputError, UnsupportedType
 from flytemp.literals.adapters.base import Adapter
 from flytemp.literals.adapters.builtin import BuiltinTransformer, class_transformers, structural_transformers
 from flytemp.literals.adapters.refusals import annotation_text, refuse
@@ -76,11 +76,11 @@ class TypeRegistry:
         """Return the transformer of an annotation whose texts are resolved.
 
         Raises:
-            NotSupported: no transformer converts the annotation; the hint has an alternative.
+            UnsupportedType: no transformer converts the annotation; the hint has an alternative.
             ConfigError: a plug-in for the annotation cannot be loaded.
         """
         if isinstance(annotation, str | typing.ForwardRef):
-            raise NotSupported(
+            raise UnsupportedType(
                 f"the annotation {annotation!r} is a text that was not resolved",
                 hint="define or import the name at the top of the module, not under TYPE_CHECKING",
             )

@@ -7,7 +7,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
-from flytemp.errors import FlytempError, InputError, LimitExceeded, NotSupported, TypeMismatch
+from flytemp.errors import FlytempError, InputError, LimitExceeded, TypeMismatch, UnsupportedType
 from flytemp.literals.adapters.base import Adapter, Fit, value_text
 from flytemp.literals.check import check_within
 from flytemp.literals.file_access import FileAccess
@@ -200,11 +200,11 @@ class TransformedAdapter(Adapter):
         except FlytempError:
             raise
         except Exception as error:
-            raise NotSupported(
+            raise UnsupportedType(
                 f"the transformer {self._transformer.name!r} has no type for {self.label}: {type(error).__name__}: {error}"
             ) from error
         if not isinstance(type_, SchemaModel):
-            raise NotSupported(
+            raise UnsupportedType(
                 f"the transformer {self._transformer.name!r} returned {type_!r} as the type of {self.label}",
                 hint="return a LiteralType of flytemp.extend from get_literal_type",
             )

@@ -44,7 +44,7 @@ class TypeEngine:
         """Return the transformer of an annotation.
 
         Raises:
-            NotSupported: no transformer converts the annotation.
+            UnsupportedType: no transformer converts the annotation.
         """
         return cast(TypeTransformer[T], registry.transformer_for(python_type))
 
@@ -58,7 +58,7 @@ class TypeEngine:
         """Return the literal type of an annotation.
 
         Raises:
-            NotSupported: no transformer converts the annotation.
+            UnsupportedType: no transformer converts the annotation.
         """
         return literal_type(python_type)
 

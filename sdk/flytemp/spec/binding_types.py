@@ -10,6 +10,7 @@ from flytemp.errors import InputError, Problem, TypeMismatch
 from flytemp.literals.cast import castable, present_part, variant_for
 from flytemp.literals.check import check_literal
 from flytemp.literals.describe import describe_type
+from flytemp.literals.difference import difference
 from flytemp.literals.mismatch import path_text
 from flytemp.literals.typepaths import type_at
 from flytemp.literals.types import ListType, LiteralType, MapType, SimpleKind, SimpleType, StructType, TupleType, UnionType
@@ -73,10 +74,14 @@ class SourceTypes:
         """Return the reason why values of ``source`` cannot be used as ``target``; None if they can."""
         key = id(source), id(target)
         if key not in self._fits:
-            fits = castable(source, target)
-            reason = f"cannot use {describe_type(source)} where {describe_type(target)} is expected"
-            self._fits[key] = None if fits else reason, source, target
+            self._fits[key] = None if castable(source, target) else _reason(source, target), source, target
         return self._fits[key][0]
+
+
+def _reason(source: LiteralType, target: LiteralType) -> str:
+    message = f"cannot use {describe_type(source)} where {describe_type(target)} is expected"
+    detail = difference(source, target)
+    return f"{message}: {detail}" if detail else message
 
 
 def known_length(binding: Binding | None) -> int | None:

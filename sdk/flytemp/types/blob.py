@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from typing_extensions import TypeVar as DefaultedTypeVar
 
-from flytemp.errors import InputError, NotSupported, TypeMismatch
+from flytemp.errors import InputError, TypeMismatch, UnsupportedType
 from flytemp.literals import transfer
 from flytemp.store.keys import protocol_of
 
@@ -169,8 +169,8 @@ class Blob(_PathLike[FormatT]):
     def _validate(cls, value: Any) -> Blob[Any]:
         if isinstance(value, cls._base):
             return cast("Blob[Any]", value)
-        if isinstance(value, dict) and "uri" in value and value.keys() <= {"uri", "format"}:
-            value = value["uri"]
+        if isinstance(value, dict) and value.keys() <= {"uri", "path", "format"} and ("uri" in value) != ("path" in value):
+            value = value.get("uri", value.get("path"))
         if not isinstance(value, str | os.PathLike):
             raise ValueError(f"a {cls.noun} is a path, a URI or a {cls._base.__name__}")
         return cls(value)
@@ -233,7 +233,7 @@ def _format_of(cls: type[Blob[Any]], item: object) -> str:
     if get_origin(item) is Literal and len(get_args(item)) == 1:
         item = get_args(item)[0]
     if not isinstance(item, str) or not _FORMAT.fullmatch(item.lstrip(".")):
-        raise NotSupported(
+        raise UnsupportedType(
             f'{cls.__name__}[{item!r}]: the format of a {cls.noun} must be a text such as "csv"',
             hint=f'write {cls._base.__name__}["csv"]',
         )

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from flytemp.literals.cast import castable, present_part, variant_for
 from flytemp.literals.convert import from_literal, literal_type, to_literal
+from flytemp.literals.difference import difference
 from flytemp.literals.unions import tagged
 from flytemp.types.directory import FlyteDirectory
 from flytemp.types.file import CSVFile, FlyteFile
@@ -206,3 +207,14 @@ def test_receiver_gets_the_fields_of_the_declared_base() -> None:
     literal = to_literal([BigDatum(1, "a", extra=0.5)], list[BigDatum])
     assert from_literal(literal, list[Datum]) == [Datum(1, "a")]
     assert to_literal(BigDatum(1, extra=0.5), Datum) == to_literal(Datum(1), Datum)
+
+
+def test_difference_of_structs_of_one_name_is_a_field() -> None:
+    def line(kind: Any) -> Any:
+        point = make_dataclass("Point", [("x", int), ("y", kind)])
+        return literal_type(make_dataclass("Line", [("ends", list[point])]))  # type: ignore[valid-type]
+
+    assert difference(line(int), line(str)) == "the field 'ends[…].y' is int, not str"
+    assert difference(line(int), literal_type(Datum)) is None
+    one, other = literal_type(make_dataclass("A", [("x", int)])), literal_type(make_dataclass("A", [("y", int)]))
+    assert "'y'" in str(difference(one, other))

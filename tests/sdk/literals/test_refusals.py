@@ -33,7 +33,7 @@ from literal_samples import (
     Vault,
 )
 
-from flytemp.errors import LimitExceeded, NotSupported, TypeMismatch
+from flytemp.errors import LimitExceeded, TypeMismatch, UnsupportedType
 from flytemp.literals.convert import from_literal, literal_type, to_literal
 from flytemp.literals.mismatch import shortened
 from flytemp.types.directory import FlyteDirectory
@@ -265,7 +265,7 @@ def test_literal_of_another_type_is_refused(literal: Any, annotation: Any) -> No
 
 @pytest.mark.parametrize("annotation", ANNOTATIONS, ids=str)
 def test_annotation_without_a_type_is_refused_with_an_alternative(annotation: Any) -> None:
-    with pytest.raises(NotSupported) as caught:
+    with pytest.raises(UnsupportedType) as caught:
         literal_type(annotation)
     assert caught.value.hint
 

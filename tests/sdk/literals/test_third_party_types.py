@@ -111,7 +111,7 @@ def test_values_convert_through_the_transformers_of_an_entry_point(site: Path) -
     assert errors["wrong format"][0] == "TypeMismatch"
     assert errors["broken plug-in"][0] == "ConfigError"
     assert "acme-geometry" in errors["broken plug-in"][1]
-    assert errors["no plug-in"][0] == "NotSupported"
+    assert errors["no plug-in"][0] == "UnsupportedType"
     assert "TypeTransformer" in errors["no plug-in"][2]
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import typing_extensions
 from pydantic import BaseModel
 
-from flytemp.errors import NotSupported
+from flytemp.errors import UnsupportedType
 from flytemp.literals.adapters.base import Adapter
 from flytemp.literals.adapters.blobs import BlobAdapter, PathAdapter
 from flytemp.literals.adapters.containers import ListAdapter, MapAdapter, TupleAdapter
@@ -133,7 +133,7 @@ def _dict(annotation: Any, adapter_for: AdapterFor) -> Adapter:
         return AnyAdapter(dict)
     key, value = adapter_for(arguments[0]), adapter_for(arguments[1])
     if not may_be_key(key.type):
-        raise NotSupported(
+        raise UnsupportedType(
             f"{annotation_text(annotation)}: {key.label} cannot be the key of a dict",
             hint="keys are str, int, bool, float, date, datetime, timedelta or an Enum; or use a list of pairs",
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from flytemp.errors import NotSupported
+from flytemp.errors import UnsupportedType
 from flytemp.literals.adapters.records import RecordAdapter
 from flytemp.literals.adapters.structs import AdapterFor, Field, class_hints, substituted
 
@@ -35,7 +35,7 @@ class DataclassAdapter(RecordAdapter):
         hints = class_hints(self.cls)
         for name, hint in hints.items():
             if type(hint) is dataclasses.InitVar:
-                raise NotSupported(
+                raise UnsupportedType(
                     f"the field '{name}' of {self.label} is an InitVar, whose value is not kept",
                     hint="make it a field, or use a pydantic model",
                 )
@@ -122,11 +122,11 @@ class DataclassAdapter(RecordAdapter):
         """Check that no base class has content besides attributes.
 
         Raises:
-            NotSupported: a base is a class such as ``dict``.
+            UnsupportedType: a base is a class such as ``dict``.
         """
         for base in self.cls.__mro__:
             if not base.__flags__ & _HEAP_TYPE and base not in _WITHOUT_CONTENT:
-                raise NotSupported(
+                raise UnsupportedType(
                     f"{self.label} is a {base.__name__}, whose content is not in the fields of the dataclass",
                     hint=f"make the {base.__name__} a field",
                 )

@@ -6,7 +6,7 @@ import math
 from enum import Enum
 from typing import Any
 
-from flytemp.errors import NotSupported
+from flytemp.errors import UnsupportedType
 from flytemp.literals import simple
 from flytemp.literals.adapters.base import Adapter, Fit
 from flytemp.literals.mismatch import Refused
@@ -28,7 +28,7 @@ class ChoiceAdapter(Adapter):
         self._to_json = {(type(choice), choice): json for choice, json in choices}
         self._from_json = {(type(json), json): choice for choice, json in choices}
         if len(self._from_json) < len(choices):
-            raise NotSupported(f"{label}: two of its values have the same JSON form", hint="give each a different value")
+            raise UnsupportedType(f"{label}: two of its values have the same JSON form", hint="give each a different value")
 
     @property
     def expected(self) -> str:
@@ -72,11 +72,11 @@ def enum_adapter(enum: type[Enum]) -> ChoiceAdapter:
     """Return the adapter of an ``Enum``.
 
     Raises:
-        NotSupported: the Enum has no members, or members without plain values.
+        UnsupportedType: the Enum has no members, or members without plain values.
     """
     choices = [(member, _choice_value(enum.__name__, member.value, f"{enum.__name__}.{member.name}")) for member in enum]
     if not choices:
-        raise NotSupported(f"{enum.__name__} has no members", hint="use an Enum with members")
+        raise UnsupportedType(f"{enum.__name__} has no members", hint="use an Enum with members")
     return ChoiceAdapter(enum.__name__, choices, enum)
 
 
@@ -99,7 +99,7 @@ def _choice_value(label: str, value: Any, shown: str) -> Json:
         return value
     if isinstance(value, int):
         return int(value)
-    raise NotSupported(
+    raise UnsupportedType(
         f"{label}: the value {value!r} of {shown} is not a text, integer, float or boolean",
         hint="give the members plain values, preferably text",
     )

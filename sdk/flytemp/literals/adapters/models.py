@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticSerializationError, PydanticUndefined
 
-from flytemp.errors import NotSupported
+from flytemp.errors import UnsupportedType
 from flytemp.literals import simple
 from flytemp.literals.adapters.base import Adapter, Fit
 from flytemp.literals.adapters.records import RecordAdapter
@@ -40,7 +40,7 @@ class ModelAdapter(RecordAdapter):
             required, none_default = info.is_required(), info.default is None
             try:
                 fields[name] = self.field(name, info.annotation, required=required, none_default=none_default)
-            except NotSupported as error:
+            except UnsupportedType as error:
                 annotation = info.rebuild_annotation()
                 if none_default:
                     annotation = Optional[annotation]  # noqa: UP045 - the annotation may be any object
@@ -66,7 +66,7 @@ class ModelAdapter(RecordAdapter):
         if name not in self._private:
             try:
                 self._private[name] = self.adapter_for(class_hints(self.cls)[name])
-            except (KeyError, NotSupported):
+            except (KeyError, UnsupportedType):
                 self._private[name] = AnyAdapter()
         return self._private[name]
 
@@ -214,16 +214,16 @@ class PydanticAdapter(Adapter):
             raise Refused(f"expected {self.label}: {error.errors()[0]['msg']}") from error
 
 
-def pydantic_adapter(annotation: Any, refusal: NotSupported | None = None) -> Adapter:
+def pydantic_adapter(annotation: Any, refusal: UnsupportedType | None = None) -> Adapter:
     """Return the adapter of an annotation that only pydantic converts.
 
     Raises:
-        NotSupported: pydantic does not convert it; this is ``refusal`` if given.
+        UnsupportedType: pydantic does not convert it; this is ``refusal`` if given.
     """
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     except (PydanticUserError, PydanticUndefinedAnnotation) as error:
-        raise refusal or NotSupported(f"pydantic has no schema for {annotation}: {error}") from None
+        raise refusal or UnsupportedType(f"pydantic has no schema for {annotation}: {error}") from None
     return PydanticAdapter(annotation, adapter)
 
 

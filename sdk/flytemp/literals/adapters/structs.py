@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NotRequired, Optional, Required, TypeVar, cast, get_args, get_origin
 
-from flytemp.errors import FlytempError, NotSupported
+from flytemp.errors import FlytempError, UnsupportedType
 from flytemp.literals.adapters.base import Adapter, Fit
 from flytemp.literals.check import check_fields
+from flytemp.literals.difference import difference
 from flytemp.literals.mismatch import Refused
 from flytemp.literals.transfer import FileTransfer
 from flytemp.literals.types import Json, LiteralType, StructField, StructType
@@ -65,15 +66,15 @@ class StructAdapter(Adapter):
             none_default: True if the default is None. The field may then be None, also if the annotation does not say so.
 
         Raises:
-            NotSupported: no transformer converts the annotation; the message has the field's name.
+            UnsupportedType: no transformer converts the annotation; the message has the field's name.
         """
         try:
             adapter = self.adapter_for(annotation)
             if none_default and adapter.fits(None) is Fit.NO:
                 adapter = self.adapter_for(Optional[annotation])  # noqa: UP045 - the annotation may be any object
             return Field(adapter, required)
-        except NotSupported as error:
-            raise NotSupported(f"field '{name}' of {self.label}: {error.message}", hint=error.hint) from None
+        except UnsupportedType as error:
+            raise UnsupportedType(f"field '{name}' of {self.label}: {error.message}", hint=error.hint) from None
 
     def describe(self, around: tuple[Adapter, ...]) -> LiteralType:
         name = self._name_inside(around)
@@ -151,8 +152,21 @@ class StructAdapter(Adapter):
         Raises:
             Refused: the value is of another class.
         """
-        if not isinstance(value, self.cls):
-            raise self.mismatch(value, f"create it: {self.cls.__name__}(**value)" if isinstance(value, dict) else None)
+        if isinstance(value, self.cls):
+            return
+        hint = f"create it: {self.cls.__name__}(**value)" if isinstance(value, dict) else None
+        if type(value).__name__ == self.cls.__name__:
+            hint = self._difference_from(type(value))
+        raise self.mismatch(value, hint)
+
+    def _difference_from(self, other: type) -> str:
+        """Return the hint for a value of another class of the same name."""
+        text = f"two classes have the name {self.cls.__name__}, in {other.__module__} and {self.cls.__module__}"
+        try:
+            reason = difference(self.adapter_for(other).type, self.type)
+        except UnsupportedType:
+            reason = None
+        return f"{text}: {reason}" if reason else text
 
     def _name_inside(self, around: tuple[Adapter, ...]) -> str:
         # A cut is resolved by its name, so a class around it must not have the same name.
@@ -170,7 +184,7 @@ class NamedTupleAdapter(StructAdapter):
         defaults: Mapping[str, Any] = cast(Any, self.cls)._field_defaults
         for name in names:
             if name not in hints:
-                raise NotSupported(
+                raise UnsupportedType(
                     f"field '{name}' of {self.label} has no annotation",
                     hint="use typing.NamedTuple with annotated fields",
                 )
@@ -230,17 +244,17 @@ def class_hints(cls: type) -> dict[str, Any]:
     """Return the annotations of the class and its bases, with texts resolved.
 
     Raises:
-        NotSupported: the module of a text does not have the name.
+        UnsupportedType: the module of a text does not have the name.
     """
     try:
         # The name of the class, so that a class made inside a function may contain itself.
         return typing.get_type_hints(cls, localns={cls.__name__: cls}, include_extras=True)
     except NameError as error:
-        raise NotSupported(
+        raise UnsupportedType(
             f"the annotations of {cls.__qualname__} cannot be resolved: {error}",
             hint="define or import the name at the top of the module, not under TYPE_CHECKING or inside a function",
         ) from None
     except TypeError as error:
-        raise NotSupported(
+        raise UnsupportedType(
             f"the annotations of {cls.__qualname__} cannot be resolved: {error}", hint="check their spelling"
         ) from None
