@@ -30,10 +30,23 @@ class TryOutcomes:
 
     The first result of an attempt counts, also against a later error. A later error of a try replaces an earlier one.
     Every method repeats its requests, with back-off, while the store does not answer. It raises `StoreError` after
-    `PATIENCE_SECONDS`, or at once after `hurry`.
+    `flytemp.store.patience.PATIENCE_SECONDS`, or at once after `hurry`.
+
+    Args:
+        store: store of the execution.
+        invocation: the try.
+        lookup: look-up of a result before a try starts, or None.
+        on_wait: called with the error when a request waits for the store, and with None when the store has answered.
     """
 
-    def __init__(self, store: ObjectStore, invocation: Invocation, lookup: ResultLookup | None = None) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        invocation: Invocation,
+        lookup: ResultLookup | None = None,
+        on_wait: Callable[[StoreError | None], None] | None = None,
+    ) -> None:
+        self._on_wait = on_wait or (lambda error: None)
         self._store = store
         self._invocation = invocation
         self._lookup = lookup
@@ -48,15 +61,22 @@ class TryOutcomes:
         self, request: Callable[Concatenate[ObjectStore, Invocation, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Return the result of a request to the store, which runs in a thread."""
-        patience = Patience()
+        patience: Patience | None = None
         while True:
             try:
-                return await asyncio.to_thread(request, self._store, self._invocation, *args, **kwargs)
+                answer = await asyncio.to_thread(request, self._store, self._invocation, *args, **kwargs)
             except StoreError as error:
+                if patience is None:
+                    patience = Patience()
+                    logger.warning("node %s waits for the store: %s", self._invocation.node, error)
                 pause = patience.pause_after(error)
                 if pause is None or self._hurried.is_set():
                     raise
-                logger.warning("node %s waits for the store: %s", self._invocation.node, error)
+                self._on_wait(error)
+            else:
+                if patience is not None:
+                    self._on_wait(None)
+                return answer
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._hurried.wait()

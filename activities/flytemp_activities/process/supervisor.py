@@ -26,6 +26,7 @@ from flytemp_activities.try_outcomes import TryOutcomes, unwrap
 from flytemp_activities.try_reports import TryReports
 
 _POLL_SECONDS = 1.0
+_REPORT_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Supervisor:
         self._context = context
         self._store = context.store
         self._invocation = invocation
-        self._outcomes = TryOutcomes(context.store, invocation, context.lookup)
+        self._outcomes = TryOutcomes(context.store, invocation, context.lookup, self._on_wait)
         self._environment = environment
         self._process: WarmProcess | None = None
         self._kill_reason: str | None = None
@@ -247,5 +248,10 @@ class Supervisor:
             except CorruptData:
                 raise
             except StoreError as error:
-                self._reports.update(reason="StoreError", message=str(error))
+                self._on_wait(error)
             await asyncio.sleep(_POLL_SECONDS)
+
+    def _on_wait(self, error: StoreError | None) -> None:
+        """Report that the try waits for the store, or that the store has answered."""
+        text = "" if error is None else f"waits for the store: {error}"
+        self._reports.update(reason=error and type(error).__name__, message=text[:_REPORT_CHARACTERS])

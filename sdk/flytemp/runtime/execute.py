@@ -21,6 +21,7 @@ from flytemp.runtime.invocation import PROTOCOL_VERSION, Invocation, TaskError, 
 from flytemp.runtime.task_run import TaskRun, scratch_folder, temporary_bundles
 from flytemp.runtime.user_errors import user_error
 from flytemp.store.object_store import ObjectStore
+from flytemp.store.patience import PATIENCE_SECONDS, patient
 from flytemp.store.web_addresses import loopback
 from flytemp.task_types import LiteralCall, task_type
 
@@ -40,6 +41,7 @@ class ExecutionOptions:
         change_directory: whether the task starts in its working directory, inside the scratch folder.
         interruptible: whether Ctrl-C ends this program; else it is an error of the task.
         on_claim: called when this process has claimed the try.
+        patience_seconds: seconds for which a store that does not answer is asked again to take the results of the user's code.
     """
 
     scratch: Path | None = None
@@ -48,6 +50,7 @@ class ExecutionOptions:
     change_directory: bool = True
     interruptible: bool = False
     on_claim: Callable[[], None] = _nothing
+    patience_seconds: float = PATIENCE_SECONDS
 
 
 def execute(
@@ -81,7 +84,8 @@ def execute(
     options.on_claim()
     try:
         with loopback(allowed=invocation.allows_loopback):
-            return commit_result(store, invocation, _Try(invocation, store, options).result())
+            result = _Try(invocation, store, options).result()
+        return patient(lambda: commit_result(store, invocation, result), options.patience_seconds)
     except CallFailed as failed:
         raise _recorded(invocation, store, failed.error) from failed.__cause__
     except FlytempError as error:
@@ -167,8 +171,9 @@ class _Try:
         with scratch_folder(options.scratch, change_directory=options.change_directory) as folder:
             bundles = options.bundles or temporary_bundles()
             run = TaskRun(
-                invocation, self._store, folder, bundles, keyboard_interrupt=options.interruptible, unpacked=options.bundle
-            )
+                invocation, self._store, folder, bundles, keyboard_interrupt=options.interruptible, unpacked=options.bundle,
+                patience_seconds=options.patience_seconds,
+            )  # fmt: skip
             with use_context(self._context(folder)), use_transfer(run.files):
                 with run.conversions():
                     call = task_type(invocation.task.kind).prepare(run)

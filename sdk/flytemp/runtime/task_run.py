@@ -26,9 +26,25 @@ from flytemp.runtime.user_errors import user_error
 from flytemp.spec.canonical import stored
 from flytemp.spec.models import TaskSpec, WorkflowDocument
 from flytemp.store.object_store import ObjectStore
+from flytemp.store.patience import PATIENCE_SECONDS, patient
 
 WORKING_DIRECTORY = "work"
 """Name of the working directory in the scratch folder of a task."""
+
+
+@dataclass(frozen=True)
+class _PatientTransfer(RawDataTransfer):
+    """Transfer that repeats uploads to fresh URIs. An upload to a target of the user's choice is not repeated."""
+
+    patience_seconds: float
+
+    def upload_file(self, local: str, format: str = "", target: str | None = None) -> str:  # noqa: A002
+        upload = super().upload_file
+        return patient(lambda: upload(local, format, target), 0 if target else self.patience_seconds)
+
+    def upload_directory(self, local: str, target: str | None = None) -> str:
+        upload = super().upload_directory
+        return patient(lambda: upload(local, target), 0 if target else self.patience_seconds)
 
 
 @dataclass
@@ -42,6 +58,7 @@ class TaskRun:
         bundles: folder of the unpacked code bundles.
         keyboard_interrupt: whether Ctrl-C ends this program instead of failing the task.
         unpacked: folder of the task's code bundle, if the worker has unpacked it.
+        patience_seconds: seconds for which a store that does not answer is asked again to take results of the user's code.
         files: transfer of files from and to the store.
         bundle: folder of the task's code after `use_bundle`; None if the code is imported where it is.
     """
@@ -52,11 +69,12 @@ class TaskRun:
     bundles: Path
     keyboard_interrupt: bool = False
     unpacked: Path | None = None
+    patience_seconds: float = PATIENCE_SECONDS
     files: RawDataTransfer = field(init=False)
     bundle: Path | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.files = RawDataTransfer(self.invocation.raw_data_prefix, self.working_directory)
+        self.files = _PatientTransfer(self.invocation.raw_data_prefix, self.working_directory, self.patience_seconds)
 
     @property
     def spec(self) -> TaskSpec:
@@ -87,7 +105,8 @@ class TaskRun:
         """
         invocation = self.invocation
         key = RootLayout(invocation.execution_root).dynamic(invocation.node, invocation.attempt_key, invocation.try_)
-        self.store.write(key, stored(document.model_copy(update={"bundle": invocation.bundle})).encode())
+        data = stored(document.model_copy(update={"bundle": invocation.bundle})).encode()
+        patient(lambda: self.store.write(key, data), self.patience_seconds)
 
     @contextmanager
     def user_code(self) -> Iterator[None]:

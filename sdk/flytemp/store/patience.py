@@ -22,10 +22,10 @@ LONGEST_PAUSE_SECONDS = 10.0
 
 
 class Patience:
-    """Pauses between the repetitions of one request."""
+    """Pauses between the repetitions of one request, for a number of seconds, by default `PATIENCE_SECONDS`."""
 
-    def __init__(self) -> None:
-        self._end = time.monotonic() + PATIENCE_SECONDS
+    def __init__(self, seconds: float | None = None) -> None:
+        self._end = time.monotonic() + (PATIENCE_SECONDS if seconds is None else seconds)
         self._pauses = pauses(None, FIRST_PAUSE_SECONDS, 2, LONGEST_PAUSE_SECONDS)
 
     def pause_after(self, error: StoreError) -> float | None:
@@ -33,18 +33,18 @@ class Patience:
 
         A process that has used up its own resources does not get them back by waiting.
         """
-        if isinstance(error, CorruptData) or exhausted_resource(error) is not None or time.monotonic() > self._end:
+        if isinstance(error, CorruptData) or exhausted_resource(error) is not None or time.monotonic() >= self._end:
             return None
         return next(self._pauses)
 
 
-def patient(request: Callable[[], T]) -> T:
+def patient(request: Callable[[], T], seconds: float | None = None) -> T:
     """Return the result of ``request()``, repeated while the store does not answer.
 
     Raises:
-        StoreError: the store has not answered for `PATIENCE_SECONDS`, or an object is damaged.
+        StoreError: the store has not answered for the given seconds, or an object is damaged.
     """
-    patience = Patience()
+    patience = Patience(seconds)
     while True:
         try:
             return request()

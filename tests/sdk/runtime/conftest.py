@@ -26,7 +26,7 @@ def project(tmp_path: Path, store: ObjectStore) -> Project:
 def options(tmp_path: Path) -> Iterator[ExecutionOptions]:
     """Options of tasks in this process; their imports are undone afterwards."""
     path, modules = list(sys.path), set(sys.modules)
-    yield ExecutionOptions(bundles=tmp_path / "bundles")
+    yield ExecutionOptions(bundles=tmp_path / "bundles", patience_seconds=0)
     sys.path[:] = path
     for name in set(sys.modules) - modules:
         if name.startswith("program"):

@@ -297,7 +297,9 @@ def test_jitter_is_bounded_and_deterministic_by_node() -> None:
 
 def test_system_back_off_starts_short_and_grows() -> None:
     assert 0.05 <= system_backoff(1, "n0") <= 0.1
-    assert 15.0 <= system_backoff(50, "n0") <= 30.0
+    assert 30.0 <= system_backoff(50, "n0") <= 60.0
+    ten_tries = sum(system_backoff(lost, "n0") for lost in range(1, 10))
+    assert ten_tries > 100, "an outage of a minute must not use up the tries"
 
 
 # -------------------------------------------------------------------------------------------- bugs

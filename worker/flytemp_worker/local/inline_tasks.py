@@ -59,7 +59,7 @@ class InlineTaskRunner:
             invocation = self._invocation(command)
             with _environment(invocation.environment), self._importable(invocation.bundle):
                 owner = f"local-{os.getpid()}"
-                options = ExecutionOptions(interruptible=True)
+                options = ExecutionOptions(interruptible=True, patience_seconds=0)
                 result = execute(invocation, self._executions.store, owner=owner, options=options)
         except FlytempError as failure:
             return TaskFailed(*key, from_exception(failure, kind="SYSTEM", retryable=True))

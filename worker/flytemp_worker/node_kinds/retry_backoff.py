@@ -15,9 +15,10 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
-SYSTEM_BACKOFF = (0.1, 2.0, 30.0)
+SYSTEM_BACKOFF = (0.1, 3.0, 60.0)
 """Base, factor and cap, in seconds, between tries that the platform lost. The first delay is short, because a worker that
-crashed is usually back at once; the growth protects a platform that keeps failing."""
+crashed is usually back at once. The growth protects a platform that keeps failing: ten tries take more than 100 seconds, so that
+an outage of a minute fails no execution."""
 
 MAX_DOUBLINGS = 64
 
