@@ -10,8 +10,8 @@
     def twice(x: int) -> int:
         return double(x=double(x=x))
 
-Names are those of flytekit where it has them. Each name is imported at its first use, so that importing this package is
-fast.
+Names are those of flytekit where it has them; `flytemp.porting` finds those that are not listed here. Each name is imported at
+its first use, so that importing this package is fast.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from flytemp.porting.finder import install, other_names
+
 if TYPE_CHECKING:
     from flytemp.authoring.cache import Cache as Cache
+    from flytemp.authoring.cache_policy import CachePolicy as CachePolicy
+    from flytemp.authoring.cache_policy import VersionParameters as VersionParameters
     from flytemp.authoring.compilation import create_node as create_node
     from flytemp.authoring.conditional import conditional as conditional
     from flytemp.authoring.container import ContainerTask as ContainerTask
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from flytemp.authoring.documentation import Documentation as Documentation
     from flytemp.authoring.documentation import SourceCode as SourceCode
     from flytemp.authoring.dynamic import dynamic as dynamic
+    from flytemp.authoring.echo import Echo as Echo
     from flytemp.authoring.execution_options import Annotations as Annotations
     from flytemp.authoring.execution_options import Labels as Labels
     from flytemp.authoring.execution_options import Options as Options
@@ -86,16 +91,22 @@ if TYPE_CHECKING:
     from flytemp.client import LaunchOptions as LaunchOptions
     from flytemp.client import SyncClient as SyncClient
     from flytemp.client import SyncExecutionHandle as SyncExecutionHandle
+    from flytemp.core.type_engine import BatchSize as BatchSize
     from flytemp.exceptions.user import FlyteRecoverableException as FlyteRecoverableException
     from flytemp.exceptions.user import NonRecoverableError as NonRecoverableError
     from flytemp.extras.tasks.shell import OutputLocation as OutputLocation
     from flytemp.extras.tasks.shell import ShellTask as ShellTask
+    from flytemp.loggers import logger as logger
+    from flytemp.types import directory as directory
+    from flytemp.types import file as file
+    from flytemp.types import iterator as iterator
     from flytemp.types.directory import FlyteDirectory as FlyteDirectory
     from flytemp.types.error import FlyteError as FlyteError
     from flytemp.types.file import FlyteFile as FlyteFile
 
 _MODULES = {
     "authoring.cache": ("Cache",),
+    "authoring.cache_policy": ("CachePolicy", "VersionParameters"),
     "authoring.container": ("ContainerTask",),
     "authoring.context": (
         "ExecutionId",
@@ -109,6 +120,7 @@ _MODULES = {
     "authoring.conditional": ("conditional",),
     "authoring.documentation": ("Description", "Documentation", "SourceCode"),
     "authoring.dynamic": ("dynamic",),
+    "authoring.echo": ("Echo",),
     "authoring.gates": ("approve", "sleep", "wait_for_input"),
     "authoring.image": ("ImageSpec",),
     "authoring.imperative": ("ImperativeWorkflow",),
@@ -142,6 +154,8 @@ _MODULES = {
     ),
     "authoring.workflow": ("Workflow", "WorkflowFailurePolicy", "workflow"),
     "client": ("Client", "ExecutionHandle", "LaunchOptions", "SyncClient", "SyncExecutionHandle"),
+    "core.type_engine": ("BatchSize",),
+    "loggers": ("logger",),
     "extras.tasks.shell": ("OutputLocation", "ShellTask"),
     "exceptions.user": ("FlyteRecoverableException", "NonRecoverableError"),
     "types.error": ("FlyteError",),
@@ -155,7 +169,9 @@ __version__ = "0.1.0"
 __all__ = [
     "Annotations",
     "Backoff",
+    "BatchSize",
     "Cache",
+    "CachePolicy",
     "ConcurrencyPolicy",
     "ContainerTask",
     "CronSchedule",
@@ -163,6 +179,7 @@ __all__ = [
     "DeckField",
     "Description",
     "Documentation",
+    "Echo",
     "Email",
     "Environment",
     "ExecutionId",
@@ -203,6 +220,7 @@ __all__ = [
     "TaskId",
     "TaskMetadata",
     "Timeout",
+    "VersionParameters",
     "Workflow",
     "WorkflowFailurePolicy",
     "__version__",
@@ -214,6 +232,7 @@ __all__ = [
     "dynamic",
     "eager",
     "kwtypes",
+    "logger",
     "map_task",
     "reference_launch_plan",
     "reference_task",
@@ -225,9 +244,13 @@ __all__ = [
 ]
 
 
+_other_name = other_names(__name__)
+install()
+
+
 def __getattr__(name: str) -> object:
     if name not in _HOME:
-        raise AttributeError(f"module 'flytemp' has no attribute '{name}'")
+        return _other_name(name)
     value = getattr(importlib.import_module(f"flytemp.{_HOME[name]}"), name)
     globals()[name] = value
     return value

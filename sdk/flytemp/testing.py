@@ -12,6 +12,7 @@ from unittest.mock import MagicMock
 from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
+from flytemp.porting.finder import other_names
 
 if TYPE_CHECKING:
     from flytemp.authoring.reference import ReferenceLaunchPlan
@@ -79,3 +80,6 @@ def patch(target: Target) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         return patched
 
     return decorate
+
+if not TYPE_CHECKING:
+    __getattr__ = other_names(__name__)

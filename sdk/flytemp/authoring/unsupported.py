@@ -1,12 +1,16 @@
-"""Names of flytekit that this version does not support. They can be imported, and raise NotSupported when they are used."""
+"""Names of flytekit that this version does not support. They can be imported, and raise NotSupported when they are used.
+
+This module has the names of flytekit's top level, with types. `unsupported_class` makes the classes of all other names.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flytemp.authoring.definition_site import DefinitionSite, caller_site, function_site
 from flytemp.errors import NotSupported
+from flytemp.exceptions.base import FlyteException
 
 
 def refuse(what: str, instead: str) -> NoReturn:
@@ -55,13 +59,57 @@ def eager(*args: Any, **kwargs: Any) -> Any:
     return _decorator("@eager", "write a @workflow with a fixed graph", args)
 
 
-class _Unsupported:
-    """Base of classes that cannot be instantiated."""
+class UnsupportedAttribute(NotSupported, AttributeError):
+    """Error raised for an attribute of a name that is not supported. `hasattr` and `getattr` with a default accept it."""
+
+
+class _UnsupportedMeta(type):
+    """Class of the names that are not supported. Such a name may be an annotation; a task that uses the annotation is refused."""
+
+    _instead = "leave it out"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(cls, name: str) -> NoReturn:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            message = f"{cls.__name__}.{name} is not supported by this version of flytemp"
+            raise UnsupportedAttribute(message, hint=cls._instead, location=caller_site().location)
+
+        def __getitem__(cls, item: object) -> _UnsupportedMeta:
+            return cls
+
+        def __iter__(cls) -> NoReturn:
+            refuse(cls.__name__, cls._instead)
+
+
+class _Unsupported(metaclass=_UnsupportedMeta):
+    """Base of the names: they cannot be called or instantiated, and have no attributes and no subclasses in user code."""
 
     _instead = "leave it out"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         refuse(type(self).__name__, self._instead)
+
+    def __init_subclass__(cls) -> None:
+        if cls.__module__.partition(".")[0] != "flytemp":
+            refuse(f"{cls.__mro__[1].__name__}, the base class of {cls.__name__},", cls._instead)
+
+
+def unsupported_class(name: str, module: str, instead: str) -> type:
+    """Return the class for a name of flytekit.
+
+    Args:
+        name: the name.
+        module: the module from which programs import the name.
+        instead: a hint at an alternative.
+    """
+    return _UnsupportedMeta(name, (_Unsupported,), {"__module__": module, "_instead": instead})
+
+
+def unsupported_exception(name: str, module: str) -> type[FlyteException]:
+    """Return an exception class for a name of flytekit. flytemp does not raise it; programs may raise and catch it."""
+    return type(name, (FlyteException,), {"__module__": module, "__doc__": "Exception of flytekit that flytemp does not raise."})
 
 
 _SCHEDULE = "start the launch plan from a Temporal Schedule, or from cron with `flytemp launch`"

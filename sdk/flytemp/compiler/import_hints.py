@@ -8,6 +8,12 @@ _MOST_PARENTS = 6
 _RULE = "the root is the first folder without __init__.py"
 _SOURCE_FOLDERS = ("src", "lib", "python")
 
+_PORTING_HINTS = {
+    "flytekit": "replace flytekit by flytemp in the import",
+    "flytekitplugins": "flytekit's plug-ins do not work with flytemp: call the library in a @task, or use a ContainerTask",
+    "flytemp": "correct the import: neither flytemp nor flytekit has this module",
+}
+
 
 def import_hint(error: ImportError, root: Path | None) -> str:
     """Return what to do about a failed import.
@@ -24,6 +30,8 @@ def import_hint(error: ImportError, root: Path | None) -> str:
     if not isinstance(error, ModuleNotFoundError):
         return "correct the import: the module has no such name"
     name = error.name or ""
+    if name.partition(".")[0] in _PORTING_HINTS:
+        return _PORTING_HINTS[name.partition(".")[0]]
     place = _place_of(name.partition(".")[0], root) if root is not None else None
     if root is None or place is None:
         return f"install it, or correct the import: {name}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flytemp.error_text import object_text
 from flytemp.errors import FlytempError, Location
+from flytemp.porting.finder import other_names
 
 
 class FlyteException(FlytempError):
@@ -24,3 +27,6 @@ class FlyteRecoverableException(FlyteException):
     """Base of the errors after which flytekit retries a task; flytemp retries after other exceptions too."""
 
     code = "recoverable"
+
+if not TYPE_CHECKING:
+    __getattr__ = other_names(__name__)

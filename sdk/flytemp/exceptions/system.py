@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flytemp.error_text import object_text
 from flytemp.errors import Actor
 from flytemp.exceptions.base import FlyteException, FlyteRecoverableException
+from flytemp.porting.finder import other_names
 
 
 class FlyteSystemException(FlyteRecoverableException):
@@ -70,3 +73,6 @@ class FlyteNonRecoverableSystemException(FlyteException):
     def __init__(self, exc_value: Exception) -> None:
         super().__init__(object_text(exc_value))
         self.value = exc_value
+
+if not TYPE_CHECKING:
+    __getattr__ = other_names(__name__)

@@ -7,12 +7,13 @@ in the table of `flytemp.outcomes`, after which every retry would fail.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flytemp.error_text import object_text
 from flytemp.errors import Location
 from flytemp.exceptions import base
 from flytemp.exceptions.base import FlyteException
+from flytemp.porting.finder import other_names
 
 
 class FlyteUserException(FlyteException):
@@ -175,3 +176,6 @@ class FlyteMissingReturnValueException(FlyteCompilationException, ValueError):
 
 def _type_name(type_: Any) -> str:
     return type_.__name__ if isinstance(type_, type) else str(type_)
+
+if not TYPE_CHECKING:
+    __getattr__ = other_names(__name__)

@@ -1,5 +1,7 @@
 """Names for extending flytemp: type transformers, and the types of their literals."""
 
+from typing import TYPE_CHECKING
+
 from flytemp.literals.file_access import FileAccess
 from flytemp.literals.transformers import TransformContext, TypeTransformer
 from flytemp.literals.type_engine import TypeEngine
@@ -17,6 +19,7 @@ from flytemp.literals.types import (
     UnionType,
 )
 from flytemp.literals.types import Json as Json
+from flytemp.porting.finder import other_names
 
 __all__ = [
     "BlobType",
@@ -35,3 +38,6 @@ __all__ = [
     "TypeTransformer",
     "UnionType",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = other_names(__name__)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flytemp.porting.finder import other_names
 
 _Self = TypeVar("_Self", bound="BaseAccelerator")
 
@@ -70,3 +72,6 @@ V5P = GPUAccelerator("tpu-v5p-slice")
 V6E = GPUAccelerator("tpu-v6e-slice")
 A100 = MultiInstanceGPUAccelerator("nvidia-tesla-a100", partitions=("1g.5gb", "2g.10gb", "3g.20gb", "4g.20gb", "7g.40gb"))
 A100_80GB = MultiInstanceGPUAccelerator("nvidia-a100-80gb", partitions=("1g.10gb", "2g.20gb", "3g.40gb", "4g.40gb", "7g.80gb"))
+
+if not TYPE_CHECKING:
+    __getattr__ = other_names(__name__)

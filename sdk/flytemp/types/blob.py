@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar, cast, get_args, get_origin
 
 from typing_extensions import TypeVar as DefaultedTypeVar
 
@@ -230,6 +230,8 @@ def _format_of(cls: type[Blob[Any]], item: object) -> str:
         item = item[0]
     if isinstance(item, TypeVar):  # flytekit's form for type checkers
         item = item.__name__
+    if get_origin(item) is Annotated:  # Annotated[str, FileExt("tar.gz")]
+        item = str(get_args(item)[1])
     if get_origin(item) is Literal and len(get_args(item)) == 1:
         item = get_args(item)[0]
     if not isinstance(item, str) or not _FORMAT.fullmatch(item.lstrip(".")):

@@ -6,10 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from flytemp.authoring.instance_task import InstanceOptions, InstanceTask
 from flytemp.authoring.overrides import TaskMetadata
+from flytemp.extras.tasks.processes import ProcessResult as ProcessResult
+from flytemp.extras.tasks.processes import subproc_execute as subproc_execute
+from flytemp.porting.finder import other_names
 from flytemp.spec.canonical import content
 from flytemp.spec.models import TaskSpec
 from flytemp.task_types.shell import ShellConfig, run_script
@@ -113,3 +116,6 @@ class ShellTask(InstanceTask):
     def spec(self) -> TaskSpec:
         """Return the task as it is registered; raises as `python_interface` does."""
         return super().spec().model_copy(update={"config": content(self.config)})
+
+if not TYPE_CHECKING:
+    __getattr__ = other_names(__name__)

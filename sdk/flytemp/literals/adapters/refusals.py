@@ -28,6 +28,8 @@ def annotation_text(annotation: Any) -> str:
 
 def _alternative(annotation: Any) -> str:
     origin = get_origin(annotation) or annotation
+    if isinstance(origin, type) and origin.__module__.startswith("flytemp.") and hasattr(origin, "_instead"):
+        return str(origin._instead)  # a name of flytekit that is not supported
     if isinstance(annotation, TypeVar):
         return "use a class instead of the type variable: the types of a task are fixed when it is compiled"
     if origin in _ALTERNATIVES:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias, TypeVar
 
 from flytemp.literals import transfer
+from flytemp.porting.finder import other_names
 from flytemp.types.blob import Blob, FormatT
 from flytemp.types.file import FlyteFile
 
@@ -148,3 +149,14 @@ class FlyteDirectory(Blob[FormatT]):
 
 
 FlyteDirectory._base = FlyteDirectory
+
+if TYPE_CHECKING:
+    # For a type checker, each alias is a directory. The compiler of the program compares the formats.
+    TensorboardLogs: TypeAlias = FlyteDirectory[Any]
+    TFRecordsDirectory: TypeAlias = FlyteDirectory[Any]
+else:
+    TensorboardLogs = FlyteDirectory["tensorboard"]
+    TFRecordsDirectory = FlyteDirectory["tfrecords_dir"]
+    tensorboard = TypeVar("tensorboard")
+    tfrecords_dir = TypeVar("tfrecords_dir")
+    __getattr__ = other_names(__name__)

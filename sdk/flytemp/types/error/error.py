@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flytemp.porting.finder import other_names
 
 
 @dataclass
@@ -16,3 +19,6 @@ class FlyteError:
 
     message: str
     failed_node_id: str
+
+if not TYPE_CHECKING:
+    __getattr__ = other_names(__name__)

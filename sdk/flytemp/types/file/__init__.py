@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias
 
 from flytemp.literals import transfer
+from flytemp.porting.finder import other_names
 from flytemp.types.blob import Blob, FormatT
 
 
@@ -73,6 +74,38 @@ class FlyteFile(Blob[FormatT]):
 
 FlyteFile._base = FlyteFile
 
+
+class FileExt:
+    """Format of a file inside an annotation, for formats with a period: ``FlyteFile[Annotated[str, FileExt("tar.gz")]]``.
+
+    Args:
+        ext: the format.
+    """
+
+    def __init__(self, ext: str) -> None:
+        self._ext = ext
+
+    def __str__(self) -> str:
+        return self._ext
+
+    def __repr__(self) -> str:
+        return self._ext
+
+
+csv = Annotated[str, FileExt("csv")]
+hdf5 = Annotated[str, FileExt("hdf5")]
+html = Annotated[str, FileExt("html")]
+ipynb = Annotated[str, FileExt("ipynb")]
+joblib = Annotated[str, FileExt("joblib")]
+jpeg = Annotated[str, FileExt("jpeg")]
+jsonl_file = Annotated[str, FileExt("jsonl")]
+onnx = Annotated[str, FileExt("onnx")]
+pdf = Annotated[str, FileExt("pdf")]
+png = Annotated[str, FileExt("png")]
+python_pickle = Annotated[str, FileExt("python_pickle")]
+svg = Annotated[str, FileExt("svg")]
+tfrecords_file = Annotated[str, FileExt("tfrecord")]
+
 if TYPE_CHECKING:
     # For a type checker, each alias is a file. The compiler of the program compares the formats.
     CSVFile: TypeAlias = FlyteFile[Any]
@@ -102,3 +135,6 @@ else:
     PythonPickledFile = FlyteFile["python_pickle"]
     SVGImageFile = FlyteFile["svg"]
     TFRecordFile = FlyteFile["tfrecord"]
+
+if not TYPE_CHECKING:
+    __getattr__ = other_names(__name__)
