@@ -108,7 +108,7 @@ def _save(path: ArraysFile, images: np.ndarray, labels: np.ndarray) -> ArraysFil
 
 
 def _read(path: ArraysFile) -> tuple[np.ndarray, np.ndarray]:
-    with np.load(path.path) as arrays:
+    with np.load(path.download()) as arrays:
         return arrays["images"], arrays["labels"]
 
 
@@ -214,7 +214,7 @@ def pick_best(models: list[TrainedModel]) -> TrainedModel:
 def evaluate(best: TrainedModel, test: ArraysFile) -> Metrics:
     """Evaluate the selected model on the test data."""
     images, expected = _read(test)
-    predicted = joblib.load(best.model.path).predict(images)
+    predicted = joblib.load(best.model.download()).predict(images)
     return Metrics(
         model=best.candidate.title,
         accuracy=float(accuracy_score(expected, predicted)),

@@ -30,7 +30,7 @@ def test_runs_as_plain_python(program: Program) -> None:
     assert result.data.samples == 1797
     assert result.metrics.accuracy > 0.95
     assert sum(map(sum, result.metrics.confusion)) == result.metrics.test_samples == 450
-    assert Path(result.confusion_picture.path).read_bytes().startswith(PNG)
+    assert Path(result.confusion_picture).read_bytes().startswith(PNG)
 
 
 def test_the_same_seed_gives_the_same_result(program: Program) -> None:

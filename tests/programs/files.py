@@ -41,7 +41,7 @@ def split(csv_url: FlyteFile) -> FlyteDirectory:
 @task
 def names(parts: FlyteDirectory) -> List[str]:
     parts.download()
-    return sorted(os.listdir(parts.path))
+    return sorted(os.listdir(parts))
 
 
 @workflow

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from flytemp.errors import InputError, Location, Problem, ProgramError
-from flytemp.exceptions.user import FlyteMissingTypeException
+from flytemp.exceptions import user
 
 
 class AuthoringError(ProgramError):
@@ -20,7 +20,7 @@ class SignatureError(ProgramError):
     """The signature of a task or workflow cannot be an interface. ``problems`` has every reason."""
 
 
-class MissingAnnotation(SignatureError, FlyteMissingTypeException):
+class MissingAnnotation(SignatureError, user.FlyteMissingTypeException):
     """A parameter of a task or workflow has no annotation."""
 
 

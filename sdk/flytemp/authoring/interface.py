@@ -199,7 +199,7 @@ def plain_interface(
 
 
 def input_variable(name: str, annotation: Any, description: str = "") -> Variable:
-    """Return an input without a default for the spec. An Optional input is None if a call omits it, as in Flyte.
+    """Return an input without a default for the spec. As in Flyte, an Optional input that a call omits has the value None.
 
     Raises:
         NotSupported: the annotation has no literal type.

@@ -196,9 +196,9 @@ def _add(program: Program, entity: Entity) -> None:
 
 
 def _report_same_names(program: Program, created: Iterable[AnyTask | AnyWorkflow], names: set[str]) -> None:
-    """Add a problem for two entities of one name, or a warning if no variable holds the earlier one any more.
+    """Add a problem for two entities of one name, or a warning if no variable holds one of them.
 
-    A workflow that calls an entity which no variable holds is a problem of that workflow.
+    A call of an entity that no variable holds is a problem of the caller.
     """
     held = {id(entity) for entities in program.variables.values() for entity in entities}
     first: dict[str, AnyTask | AnyWorkflow] = {}

@@ -37,7 +37,7 @@ from flytemp.spec.typecheck import document_problems
 class Registration:
     """Project, domain and version of the registration that placeholders in references stand for.
 
-    A registration without a given version has a hash of the linked documents as its version. ``version`` is None then.
+    Without a given version, the version is a hash of the linked documents: ``version=None``.
     """
 
     project: str = DEFAULT_PROJECT
