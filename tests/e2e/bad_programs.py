@@ -88,7 +88,12 @@ BAD_PROGRAMS = [
         "node id 'n' is used twice",
         "own node_name",
     ),
-    BadProgram("same_task", "@task\ndef number(a: int) -> int:  # here\n    return a\n", "two entities are named", "rename"),
+    BadProgram(
+        "same_task",
+        "first = number\n\n\n@task\ndef number(a: int) -> int:  # here\n    return a\n",
+        "two entities are named",
+        "rename",
+    ),
     _promise("promise_if", "if p: pass", "use it as a condition"),
     _promise("promise_for", "for item in q: number(a=item)", "iterate over it"),
     _promise("promise_add", "number(a=p + 1)", "calculate with it"),

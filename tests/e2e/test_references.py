@@ -71,7 +71,7 @@ def alarm(rows: list[str], text: str = "alarm") -> None:
     print(f"{text} by {common.OWNER}: {rows}")
 
 
-nightly = LaunchPlan.get_or_create(inner, "nightly", default_inputs={"rows": ["x", "y"]})
+nightly = LaunchPlan.get_or_create(inner, "nightly (EU)", default_inputs={"rows": ["x", "y"]})
 """,
 }
 USER = {
@@ -125,11 +125,11 @@ def squares(n: int) -> list[int]: ...
 def whole(rows: list[str]) -> Found: ...
 
 
-@reference_launch_plan(name="nightly", version="v1", **AT)
+@reference_launch_plan(name="nightly (EU)", version="v1", **AT)
 def nightly(rows: list[str]) -> int: ...
 
 
-@reference_launch_plan(name="nightly", **AT)
+@reference_launch_plan(name="nightly (EU)", **AT)
 def latest(rows: list[str] = []) -> int: ...
 
 
@@ -218,7 +218,7 @@ def test_references_give_the_results_of_their_targets(user: Path, way: tuple[str
     assert execution["error"] is None
     assert (done.code, execution["project"], execution["outputs"]) == (0, "mine", OUTPUTS)
     targets = {node["target"].rpartition("shared:production:")[2] for node in execution["nodes"]}
-    assert {"lib.clean:v1", "lib.count:v1", "lib.squares:v1", "lib.whole:v1", "nightly:v1"} <= targets
+    assert {"lib.clean:v1", "lib.count:v1", "lib.squares:v1", "lib.whole:v1", "nightly (EU):v1"} <= targets
 
 
 @pytest.mark.parametrize("way", [(), ("--local",)], ids=["run", "local"])
