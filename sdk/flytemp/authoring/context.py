@@ -49,9 +49,10 @@ class TaskId:
 class SecretsManager:
     """Secrets of a task, read from environment variables, then from files.
 
-    The variable is ``_FSEC_<GROUP>_<VERSION>_<KEY>`` in upper case, and the file is ``/etc/secrets/<group>/<version>/<key>``.
-    Parts that are not given are omitted. ``FLYTEMP_SECRETS_ENV_PREFIX`` and ``FLYTEMP_SECRETS_DEFAULT_DIR`` replace the
-    prefix and the folder. ``secrets.group.key`` is short for ``secrets.get("group", "key")``.
+    The variable is ``_FSEC_<GROUP>_<VERSION>_<KEY>`` in upper case. The file is ``/etc/secrets/<group>/<version>/<key>``, or the
+    same path in lower case. Parts that are not given are omitted. ``FLYTEMP_SECRETS_ENV_PREFIX`` and
+    ``FLYTEMP_SECRETS_DEFAULT_DIR`` replace the prefix and the folder. ``secrets.group.key`` is short for
+    ``secrets.get("group", "key")``.
 
     Args:
         accepts_plain_names: also read a variable without the prefix, as flytekit does in local runs.
@@ -88,9 +89,11 @@ class SecretsManager:
         value = os.environ.get(name, os.environ.get(plain) if self._accepts_plain_names else None)
         if value is not None:
             return value.encode() if "b" in encode_mode else value
-        path = Path(self.get_secrets_file(group, key, group_version))
-        if path.is_file():
-            return path.read_bytes() if "b" in encode_mode else path.read_text().strip()
+        path = self.get_secrets_file(group, key, group_version)
+        in_lower_case = self.get_secrets_file(*(part and part.lower() for part in (group, key, group_version)))
+        for file in map(Path, (path, in_lower_case)):  # flytekit reads the second one
+            if file.is_file():
+                return file.read_bytes() if "b" in encode_mode else file.read_text().strip()
         raise ValueError(
             f"Unable to find secret for key {key} in group {group}: there is neither the variable {name} nor the file {path}"
         )

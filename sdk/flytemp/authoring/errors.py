@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from flytemp.errors import InputError, Location, Problem, ProgramError
+from flytemp.errors import InputError, Location, NotSupported, Problem, ProgramError
 from flytemp.exceptions import user
 
 
@@ -58,3 +58,7 @@ class MissingInputs(InputError, TypeError):
     """A task, workflow or launch plan is called without an input that has no default."""
 
     code = "missing-input"
+
+
+class RemoteOnly(NotSupported, NotImplementedError):
+    """A reference is called in a plain Python call, which does not have its code."""

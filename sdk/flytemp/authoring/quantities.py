@@ -16,7 +16,7 @@ _FACTORS = {
     **{suffix: Decimal(1000) ** power for power, suffix in enumerate("kMGTPE", 1)},
     **{suffix: Decimal(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
 }
-_BYTE_UNITS = frozenset(_FACTORS) - {"", "n", "u", "m"}
+_BYTE_UNITS = frozenset(_FACTORS) - {"", "n", "u", "m"}  # multiples of a byte
 
 
 def quantity(value: object, what: str) -> str:
@@ -51,12 +51,16 @@ def byte_quantity(value: object, what: str) -> str:
         SettingsError: ``value`` is not a quantity, or a fraction of a byte, such as 0.5 or "500m".
     """
     text = quantity(value, what)
-    match = _FORM.fullmatch(text)
-    if amount(text) % 1 and match is not None and (match.group(2) or "") not in _BYTE_UNITS:
-        raise SettingsError(
-            f"{what} {value!r} is a fraction of a byte", hint=f"a number without a unit is in bytes: {what}='500Mi'"
-        )
+    if is_fraction_of_a_byte(text):
+        hint = f"a number without a unit is in bytes; add a unit, as in {what}='500Mi'"
+        raise SettingsError(f"{what} {value!r} is a fraction of a byte", hint=hint)
     return text
+
+
+def is_fraction_of_a_byte(text: str) -> bool:
+    """Return True if a quantity of bytes is in bytes or smaller units, and not whole."""
+    match = _FORM.fullmatch(text)
+    return match is not None and match.group(2) not in _BYTE_UNITS and amount(text) % 1 != 0
 
 
 def amount(text: str) -> Decimal:

@@ -17,7 +17,7 @@ from flytemp.authoring.context import current_context
 from flytemp.authoring.definition_site import DefinitionSite, caller_site, function_site
 from flytemp.authoring.docstrings import read_docstring
 from flytemp.authoring.documentation import docs_spec
-from flytemp.authoring.errors import SettingsError
+from flytemp.authoring.errors import RemoteOnly, SettingsError
 from flytemp.authoring.graph import Graph
 from flytemp.authoring.interface import PythonInterface
 from flytemp.authoring.launch_plan import LaunchPlan
@@ -64,7 +64,7 @@ class _Stub:
 
         @functools.wraps(function)
         def refusing(*args: Any, **kwargs: Any) -> NoReturn:
-            raise NotSupported(
+            raise RemoteOnly(
                 f"{self.kind_name} '{self.name}' is a reference to {reference} and cannot run in this process",
                 hint="mock it in a test: with flytemp.testing.task_mock(it) as mock: mock.return_value = …",
                 location=caller_site().location,

@@ -117,7 +117,11 @@ class _Reader:
 
     def parameters(self, function: Callable[..., Any], hints: Mapping[str, Any]) -> list[inspect.Parameter]:
         """Return the parameters that can be inputs."""
-        parameters = inspect.signature(function).parameters.values()
+        try:
+            parameters = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError) as error:  # some built-in functions have no signature
+            self._problem(f"its parameters cannot be read: {error}", "define a function in Python")
+            return []
         return [parameter for parameter in parameters if self._accepts(parameter, hints)]
 
     def input(self, parameter: inspect.Parameter, annotation: Any, docstring: Docstring) -> Variable | None:

@@ -6,6 +6,7 @@ import importlib
 import os
 from pathlib import Path
 
+from flytemp.authoring.entity_registry import deferred_checks
 from flytemp.runtime.invocation import RuntimeModel
 from flytemp.runtime.loader import use_bundle
 from flytemp.store import import_store
@@ -52,4 +53,5 @@ def import_program(preparation: Preparation) -> None:
     if preparation.module:
         if preparation.bundle is not None:
             use_bundle(Path(preparation.bundle), preparation.import_roots)
-        importlib.import_module(preparation.module)
+        with deferred_checks():  # other tasks of the module may be broken
+            importlib.import_module(preparation.module)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from flytemp.authoring.quantities import is_quantity
+from flytemp.authoring.quantities import is_fraction_of_a_byte, is_quantity
 from flytemp.errors import Problem
 from flytemp.names import is_pool
 from flytemp.pods.shape import pod_spec_problems
@@ -54,6 +54,9 @@ def settings_problems(settings: TaskSettings) -> Iterator[Problem]:
             yield Problem(f"has a malformed pod template: {text}")
 
 
+_IN_BYTES = frozenset({"memory", "ephemeral_storage", "shared_memory"})
+
+
 def _quantity_problems(settings: TaskSettings) -> Iterator[Problem]:
     stated = {"shared_memory": settings.shared_memory if isinstance(settings.shared_memory, str) else None}
     for kind in ("requests", "limits"):
@@ -61,6 +64,9 @@ def _quantity_problems(settings: TaskSettings) -> Iterator[Problem]:
     for name, value in stated.items():
         if value is not None and not is_quantity(value):
             yield Problem(f"has {name} {value!r}, which is not a Kubernetes quantity")
+        elif value is not None and name.rpartition(".")[2] in _IN_BYTES and is_fraction_of_a_byte(value):
+            hint = "a number without a unit is in bytes; add a unit, as in 500Mi"
+            yield Problem(f"has {name} {value!r}, which is a fraction of a byte", hint=hint)
 
 
 def _number_problems(settings: TaskSettings) -> Iterator[Problem]:

@@ -334,7 +334,7 @@ def test_secrets_are_read_from_variables_and_files(monkeypatch: pytest.MonkeyPat
     (tmp_path / "db").mkdir()
     (tmp_path / "db" / "password").write_text("from a file\n")
     monkeypatch.setenv("FLYTEMP_SECRETS_DEFAULT_DIR", str(tmp_path))
-    assert secrets.get("db", "password") == "from a file"
+    assert secrets.get("db", "password") == secrets.get("DB", "Password") == "from a file"
     assert secrets.get("db", "password", encode_mode="rb") == b"from a file\n"
     monkeypatch.setenv("_FSEC_DB_PASSWORD", "from a variable")
     assert secrets.get("db", "password") == secrets.db.password == "from a variable"

@@ -87,8 +87,9 @@ def test_mocks_answer_calls() -> None:
         assert clean(rows=["c"], limit=1) == ["b"]
         assert whole(rows=[]) == Found(4, "x")
         assert nightly(rows=["d"]) == 10
-    with pytest.raises(NotSupported):
+    with pytest.raises(NotSupported) as raised:
         clean(rows=["a"])
+    assert isinstance(raised.value, NotImplementedError), "as in flytekit"
 
 
 @patch(nightly)

@@ -14,7 +14,8 @@ from flytemp.authoring.quantities import amount
 from flytemp.authoring.settings import task_settings
 from flytemp.errors import NotSupported
 from flytemp.extras.accelerators import A100, A100_80GB, T4, GPUAccelerator
-from flytemp.spec.models import AcceleratorSpec, CacheSpec, ResourceAmounts, TaskSettings
+from flytemp.spec.field_checks import settings_problems
+from flytemp.spec.models import AcceleratorSpec, CacheSpec, ResourceAmounts, ResourceSpec, TaskSettings
 from flytemp.spec.models import Backoff as BackoffSpec
 from tests.messages.golden import check_golden, unlocated
 
@@ -180,6 +181,22 @@ def test_unsupported_options_are_refused(options: dict[str, Any]) -> None:
     assert raised.value.hint
 
 
+def test_documents_with_fractions_of_a_byte_are_refused() -> None:
+    amounts = ResourceAmounts(cpu="0.1", memory="500m", ephemeral_storage="1.5Gi")
+    settings = TaskSettings(resources=ResourceSpec(requests=amounts), shared_memory="0.5")
+    problems = [problem.message for problem in settings_problems(settings)]
+    assert [next(name for name in ("requests.memory", "shared_memory") if name in text) for text in problems] == [
+        "shared_memory",
+        "requests.memory",
+    ]
+
+
+@pytest.mark.parametrize("memory", [1, 2.0, "1.5Gi", "0.1M", "1e3", 1024, "500Mi"])
+def test_whole_bytes_and_fractions_of_larger_units_are_memory(memory: float | str) -> None:
+    settings = task_settings({"resources": Resources(cpu=0.1, mem=memory)})
+    assert settings.resources.requests.memory is not None
+
+
 def test_invalid_resources_are_refused() -> None:
     invalid: list[dict[str, Any]] = [
         {"cpu": (1, 2, 3)},
@@ -188,6 +205,9 @@ def test_invalid_resources_are_refused() -> None:
         {"cpu": -1},
         {"gpu": "0.5"},
         {"cpu": True},
+        {"mem": 0.1},
+        {"mem": "500m"},
+        {"ephemeral_storage": (1, "2.5")},
     ]
     check_golden("resources", {repr(values): unlocated(lambda values=values: Resources(**values)) for values in invalid})
 

@@ -48,6 +48,13 @@ def test_import_roots_are_first_on_the_path(project: Project, options: Execution
     assert sys.path[:2] == [str(options.bundles / ref.digest / folder) for folder in ("lib", "src")]
 
 
+def test_another_broken_task_of_the_module_does_not_matter(project: Project, options: ExecutionOptions) -> None:
+    project.write(TASK + "\n    @task\n    def untyped(x): ...\n\n    @task\n    def bare() -> tuple: ...\n")
+    result = execute(project.invocation("one"), project.store, owner="me", options=options)
+    assert result is not None
+    assert result.outputs == {"o0": 1}
+
+
 def test_code_without_a_bundle_is_imported_in_place(
     project: Project, options: ExecutionOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
