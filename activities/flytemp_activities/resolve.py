@@ -195,6 +195,8 @@ class LaunchResolver:
         root = f"{self._executions.store.uri}/"
         if not request.inputs_uri.startswith(root):
             raise InputError(f"inputs_uri must be an object in the worker's store: {root}…", hint="copy the inputs to the store")
+        if request.parent is None:  # a launch must not read the values of other executions in the store
+            AllowedUris(self._settings.allowed_uris).check("inputs_uri", request.inputs_uri)
         try:
             stored = json.loads(self._executions.store.read(request.inputs_uri.removeprefix(root)))
         except FlytempError:

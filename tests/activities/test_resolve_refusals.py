@@ -71,6 +71,17 @@ async def test_launch_cannot_name_uris_outside_of_the_allowed_prefixes(store: Ob
     assert not store.exists(LAYOUT.execution)
 
 
+async def test_launch_cannot_read_the_values_of_other_executions(store: ObjectStore) -> None:
+    store.write("executions/default/other/r1/outputs.json", b'{"x": 3}')
+    launch = {"launch_plan": "tests.small.diamond", "inputs_uri": store.uri_of("executions/default/other/r1/outputs.json")}
+    with pytest.raises(ApplicationError) as caught:
+        await resolved(store, launch, allowed=[store.uri_of("uploads")])
+    assert caught.value.type == "invalid-input"
+    store.write("uploads/one/inputs.json", b'{"x": 3}')
+    uploaded = {**launch, "inputs_uri": store.uri_of("uploads/one/inputs.json")}
+    assert (await resolved(store, uploaded, allowed=[store.uri_of("uploads")])).inputs == {"x": 3}
+
+
 async def test_launch_can_name_allowed_uris(store: ObjectStore) -> None:
     launch = reading("s3://b/data/x", options={"raw_data_prefix": "s3://b/out"})
     assert not (await resolved(store, launch, allowed=["s3://b"])).allows_each_uri
