@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from flytemp_cli.dev.child import ending_text
 from flytemp_cli.scaffold.files import project_files
 from tests.installation import eventually, marked_processes
+from tests.messages.golden import check_golden
 
 pytestmark = pytest.mark.e2e
 
@@ -128,7 +130,7 @@ def test_second_instance_in_a_project_is_refused(project: Path) -> None:
         second = dev.flytemp("dev")
 
         assert second.returncode == 1
-        assert f"flytemp dev is already running in this project (pid {dev.process.pid})" in second.stderr
+        check_golden("second-dev", {"in a project": partial(str, second.stderr)}, {str(dev.process.pid): "<pid>"})
 
 
 def test_kill_leaves_no_processes_and_allows_a_restart(project: Path) -> None:
@@ -223,7 +225,7 @@ def test_used_port_is_an_error(project: Path) -> None:
         )
 
     assert done.returncode == 1
-    assert f"error: port {port} is in use" in done.stderr
+    check_golden("dev-ports", {"a port in use": partial(str, done.stderr)}, {str(port): "<port>"})
 
 
 @pytest.mark.parametrize(("code", "text"), [(3, "exit code 3"), (-9, "killed by SIGKILL"), (-200, "killed by signal 200")])

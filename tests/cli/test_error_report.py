@@ -168,7 +168,7 @@ def test_unknown_store_protocol_is_an_error(flytemp: Cli) -> None:
     result = flytemp("list", "tasks", "--store", "nonsense://x")
 
     assert (result.code, result.out) == (1, "")
-    assert "nonsense" in result.err
+    check_golden("store-protocols", {"an unknown protocol": partial(str, result.err)})
 
 
 def test_stopped_dev_server_is_explained(flytemp: Cli, project: Path) -> None:
@@ -180,7 +180,7 @@ def test_stopped_dev_server_is_explained(flytemp: Cli, project: Path) -> None:
 
     result = flytemp("list", "executions", "--address", "127.0.0.1:1")
 
-    assert "has ended" in result.err
+    check_golden("stopped-dev-server", {"another command": partial(str, result.err)})
 
 
 def raised(call: Callable[[], None]) -> Exception:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 from tests.installation import DEADLINE_SECONDS, Installation, eventually
+from tests.messages.golden import check_golden
 
 pytestmark = pytest.mark.e2e
 
@@ -108,6 +110,17 @@ class CommandLine:
             input=stdin,
         )
 
+    def error(self, code: int, *arguments: str) -> str:
+        """Return the message of a command that fails with the exit code ``code`` and prints nothing else."""
+        done = self(*arguments)
+        assert (done.returncode, done.stdout) == (code, "")
+        return done.stderr
+
+    def versions(self) -> dict[str, str]:
+        """Return the placeholder of the program's version for golden files."""
+        listed: list[dict[str, str]] = self.json("list", "workflows")
+        return {entry["version"]: "<version>" for entry in listed}
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "flytemp_cli", *arguments],
@@ -150,7 +163,7 @@ def test_repeated_launch_returns_the_existing_execution(flytemp: CommandLine) ->
 
     assert first.stdout == again.stdout == "o0  ADA\n"
     assert other.returncode == 1
-    assert "exists and was launched with another target, inputs or options" in other.stderr
+    check_golden("repeated-launches", {"other inputs": partial(str, other.stderr)})
 
 
 @pytest.mark.parametrize(
@@ -196,9 +209,9 @@ def test_failure_is_explained_with_exit_code_3(flytemp: CommandLine) -> None:
     done = flytemp("run", "src/says.py", "failing", "--text", "x", "--launch.name", "failed-1")
 
     assert (done.returncode, done.stdout) == (3, "")
-    assert "error: execution failed-1 is FAILED: node n1 (says.fail), attempt 1: ValueError: cannot say X" in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith(("error: ", "  hint: ", "hint: "))]
+    check_golden("failed-executions", {"a task raised an exception": partial("\n".join, lines)})
     assert "says.py" in done.stderr
-    assert "hint: `flytemp logs failed-1 n1` shows its output" in done.stderr
     assert "about to fail" in flytemp("logs", "failed-1", "n1").stdout
     assert flytemp("get", "execution", "failed-1").returncode == 0
     assert flytemp("launch", "failing", "--text", "x", "--wait", "-o", "json").returncode == 3
@@ -267,7 +280,6 @@ def test_stopping(verb: str, flytemp: CommandLine, tmp_path: Path) -> None:
     assert "not needed" in err
     again = flytemp(verb, name)
     assert again.returncode == 1
-    assert "is not running" in again.stderr
 
 
 def test_lists(flytemp: CommandLine) -> None:
@@ -293,10 +305,10 @@ def test_missing_worker_causes_a_warning(flytemp: CommandLine) -> None:
     done = lonely("launch", "hello", "--launch.name", "lonely-1")
 
     assert (done.returncode, done.stdout) == (0, "lonely-1\n")
-    assert "warning: no worker polls the task queue nobody-polls-this" in done.stderr
+    assert "nobody-polls-this" in done.stderr
     assert lonely.json("get", "execution", "lonely-1")["phase"] == "QUEUED"
     assert lonely("terminate", "lonely-1").returncode == 0
-    assert "no worker polls" not in flytemp("launch", "hello").stderr
+    assert "warning: " not in flytemp("launch", "hello").stderr
 
 
 def test_logs_of_all_nodes_are_prefixed(flytemp: CommandLine) -> None:
@@ -313,22 +325,9 @@ def test_logs_of_all_nodes_are_prefixed(flytemp: CommandLine) -> None:
     assert "".join(chunk["text"] for chunk in chunks if chunk["node"] == "n1") == "shouting X\nno end of line"
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["get", "execution", "nobody"], "there is no execution 'nobody'"),
-        (["logs", "nobody"], "there is no execution 'nobody'"),
-        (["cancel", "nobody"], "there is no execution 'nobody'"),
-        (["launch", "helo"], "did you mean says.hello"),
-        (["launch", "hello", "--version", "v99"], "v99"),
-    ],
-)
-def test_unknown_names_are_errors(words: list[str], expected: str, flytemp: CommandLine) -> None:
-    done = flytemp(*words)
-
-    assert (done.returncode, done.stdout) == (1, "")
-    assert expected in done.stderr
-    assert "Traceback" not in done.stderr
+def test_unknown_names_are_errors(flytemp: CommandLine) -> None:
+    lines = ["get execution nobody", "logs nobody", "cancel nobody", "launch helo", "launch hello --version v99"]
+    check_golden("unknown-names", {line: partial(flytemp.error, 1, *line.split()) for line in lines}, flytemp.versions())
 
 
 def test_table_view(flytemp: CommandLine) -> None:
@@ -349,7 +348,7 @@ def test_service_account_option(flytemp: CommandLine) -> None:
     assert context["options"]["service_account"] == "trainer"
     refused = flytemp("launch", "twice", "--text", "x", "--service-account", "not a name")
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "service_account 'not a name'" in refused.stderr
+    assert "not a name" in refused.stderr
 
 
 def test_closed_stdout_is_not_an_error(flytemp: CommandLine) -> None:

@@ -9,6 +9,7 @@ import re
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from flytemp.client import Client
 from flytemp.protocol.workflow import WORKFLOW_TYPE
 from tests.command_line import Done, environment, flytemp
 from tests.installation import DEADLINE_SECONDS, Installation
+from tests.messages.golden import check_golden
 from tests.sdk.client.fake_temporal import UpdateWorkflow
 from tests.sdk.client.test_control import leave_record
 
@@ -138,8 +140,7 @@ async def test_waiting_gates_are_listed(client: Client) -> None:
         ["waits", "release", "an approval", "n1"],
         ["waits", "rate", "float", "n2.n0"],
     ]
-    assert "`flytemp approve waits release` answers" in table.err
-    assert "`flytemp set-input waits rate VALUE` answers" in table.err
+    check_golden("waiting-gates", {"flytemp list waiting": partial(str, table.err)})
     assert [(one["gate"], one["type"]) for one in json.loads(data.out)] == [("release", None), ("rate", {"kind": "float"})]
 
 

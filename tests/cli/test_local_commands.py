@@ -205,7 +205,7 @@ class TestCheck:
 
         assert result.code == 0
         assert "workflow     shapes.scaled" in result.out.splitlines()
-        assert "3 tasks, 3 workflows, 4 launch plans: no problems" in result.err
+        check_golden("valid-programs", {"flytemp check": partial(str, result.err)})
 
     BAD = (
         "from flytemp import task, workflow\n@task\ndef f(x: int) -> str:\n    return ''\n"
@@ -340,7 +340,7 @@ class TestRegisteredEntities:
         result = flytemp("launch", "tripled", "--by", "4")
 
         assert result.code == 2
-        assert "unknown input by" in result.err
+        check_golden("fixed-inputs", {"a fixed input": partial(str, result.err)})
 
     @pytest.mark.parametrize("source", [["scaled"], ["src/shapes.py", "scaled"], ["tripled"]])
     def test_graphs(self, source: list[str], flytemp: Cli) -> None:

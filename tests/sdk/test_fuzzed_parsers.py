@@ -108,7 +108,7 @@ PARSERS: dict[str, Callable[[str, ObjectStore, Path], object]] = {
     "quantity": lambda text, store, folder: quantity(text, "mem"),
     "type": lambda text, store, folder: read_type(text),
     "reference": lambda text, store, folder: read_reference(text),
-    "yaml": lambda text, store, folder: read_trees(text, "f.yaml"),
+    "yaml": lambda text, store, folder: read_trees(text.encode("utf-8", "replace").decode(), "f.yaml"),
     "settings": _toml,
     "record": _stored,
     "document": lambda text, store, folder: read_document(text.encode("utf-8", "surrogatepass"), "x"),

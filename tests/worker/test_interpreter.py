@@ -7,6 +7,7 @@ import contextlib
 import threading
 import uuid
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ from flytemp_activities.tasks import TaskRunner
 from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.assembly import control_parts, task_parts
 from flytemp_worker.devserver import DevServer
+from flytemp_worker.workflow.received import OneArgumentRunner
 from tests import small
+from tests.messages.golden import check_golden
 
 pytestmark = pytest.mark.e2e
 
@@ -120,7 +123,11 @@ async def serving(client: Client, backend: QuickBackend, **settings: Any) -> Asy
     control = control_parts(executions, client.temporal, resolved)
     tasks = task_parts(TaskRunner(executions, backend, WorkflowLiveness(client.temporal)))
     async with Worker(
-        client.temporal, task_queue=queue, workflows=control.workflows, activities=[*control.activities, *tasks.activities]
+        client.temporal,
+        task_queue=queue,
+        workflows=control.workflows,
+        activities=[*control.activities, *tasks.activities],
+        unsandboxed_workflow_runner=OneArgumentRunner(),
     ):
         yield
 
@@ -146,35 +153,41 @@ def raw(data: bytes, encoding: str = "json/plain") -> RawValue:
     return RawValue(Payload(metadata={"encoding": encoding.encode()}, data=data))
 
 
-@pytest.mark.usefixtures("worker")
-@pytest.mark.parametrize(
-    ("payloads", "message"),
-    [
-        pytest.param([], "the workflow has no input", id="no input"),
-        pytest.param(["diamond"], "one JSON object", id="a text"),
-        pytest.param([5], "one JSON object", id="a number"),
-        pytest.param([["diamond"]], "one JSON object", id="a list"),
-        pytest.param([None], "one JSON object", id="null"),
-        pytest.param([b"bytes"], "one JSON object", id="bytes"),
-        pytest.param([raw(b"{")], "cannot be decoded", id="no JSON"),
-        pytest.param([raw(b'{"launch_plan": ' + b"1" * 5000 + b"}")], "cannot be decoded", id="a giant number"),
-        pytest.param([raw(b'{"launch_plan": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")], "cannot be decoded", id="nested"),
-        pytest.param([raw(b"x", "team/secret")], "cannot be decoded", id="an unknown encoding"),
-        pytest.param([{"launch_plan": "a", "continued": {"resolved": {"interpreter": 99}}}], "continued", id="continues"),
-        pytest.param([{"launch_plan": "diamond", "options": {"max_parallelism": -1}}], "max_parallelism", id="bad option"),
-    ],
-)
-async def test_invalid_input_fails_the_run(client: Client, payloads: list[Any], message: str) -> None:
-    handle = await start(client, *payloads)
-    with pytest.raises(WorkflowFailureError) as caught:
-        await asyncio.wait_for(handle.result(), DEADLINE_SECONDS)
+INVALID: dict[str, list[Any]] = {
+    "no input": [],
+    "two inputs": [{"launch_plan": "diamond"}, {}],
+    "a text": ["diamond"],
+    "a number": [5],
+    "a list": [["diamond"]],
+    "null": [None],
+    "bytes": [b"bytes"],
+    "no JSON": [raw(b"{")],
+    "a giant number": [raw(b'{"launch_plan": ' + b"1" * 5000 + b"}")],
+    "nested 200 deep": [raw(b'{"launch_plan": ' + b"[" * 200 + b"]" * 200 + b"}")],
+    "nested 100,000 deep": [raw(b'{"launch_plan": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")],
+    "an unknown encoding": [raw(b"x", "team/secret")],
+    "a lone surrogate": [raw(b'{"launch_plan": "diamond", "inputs": {"x": "caf\\udce9"}}')],
+    "a long input": [{"launch_plan": "diamond", "inputs": {"x": "x" * 1_600_000}}],
+    "continues": [{"launch_plan": "a", "continued": {"resolved": {"interpreter": 99}}}],
+    "a foreign parent": [{"launch_plan": "diamond", "parent": {"workflow_id": "w", "node": "n0", "attempt": 1}}],
+    "bad option": [{"launch_plan": "diamond", "options": {"max_parallelism": -1}}],
+}
 
-    assert isinstance(caught.value.cause, ApplicationError)
-    assert message in caught.value.cause.message
-    execution = await ended(client, handle.id)
-    assert execution.phase is Phase.FAILED
-    assert execution.error is not None
-    assert message in execution.error.message
+
+@pytest.mark.usefixtures("worker")
+async def test_invalid_input_fails_the_run(client: Client) -> None:
+    handles = [await start(client, *payloads) for payloads in INVALID.values()]
+    texts: list[str] = []
+    for handle in handles:
+        with pytest.raises(WorkflowFailureError) as caught:
+            await asyncio.wait_for(handle.result(), DEADLINE_SECONDS)
+        assert isinstance(caught.value.cause, ApplicationError)
+        execution = await ended(client, handle.id)
+        assert execution.phase is Phase.FAILED
+        assert execution.error is not None
+        assert (execution.error.code, execution.error.message) == (caught.value.cause.type, caught.value.cause.message)
+        texts.append(f"{execution.error.code}: {execution.error.message}")
+    check_golden("refused-starts", {name: partial(str, text) for name, text in zip(INVALID, texts, strict=True)})
 
 
 @pytest.mark.usefixtures("worker")
@@ -183,7 +196,8 @@ async def test_cron_schedule_is_rejected(client: Client) -> None:
     first = client.temporal.get_workflow_handle(handle.id, run_id=handle.result_run_id)
     async for event in first.fetch_history_events(wait_new_event=True):
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
-            assert "Temporal Schedule" in event.workflow_execution_failed_event_attributes.failure.message
+            failure = event.workflow_execution_failed_event_attributes.failure
+            assert failure.application_failure_info.type == "invalid-input"
             break
         assert event.event_type != EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
     await handle.terminate()

@@ -35,17 +35,22 @@ async def test_many_executions_end_as_requested(server: DevServer, tmp_path: Pat
     client = await connect(server, tmp_path, [add, waits])
     async with serving(client, ThreadBackend(client.store)):
 
-        async def launch(number: int) -> Execution:
-            handle: ExecutionHandle[int] = await client.launch("waits", inputs={"x": number}, name=f"n{number}")
-            again: ExecutionHandle[int] = await client.launch("waits", inputs={"x": number}, name=f"n{number}")
-            assert again.workflow_id == handle.workflow_id
-            if number < cancellations:
-                await handle.cancel("not needed")
-            else:
-                await handle.set_input("more", number)
+        async def launch(number: int) -> ExecutionHandle[int]:
+            return await client.launch("waits", inputs={"x": number}, name=f"n{number}")
+
+        async def end(number: int, handle: ExecutionHandle[int]) -> Execution:
+            async with requests:
+                if number < cancellations:
+                    await handle.cancel("not needed")
+                else:
+                    await handle.set_input("more", number)
             return await handle.wait(300)
 
-        executions = await asyncio.gather(*(launch(number) for number in range(launches)))
+        handles = await asyncio.gather(*(launch(number) for number in range(launches)))
+        again = await asyncio.gather(*(launch(number) for number in range(launches)))
+        assert [handle.workflow_id for handle in again] == [handle.workflow_id for handle in handles]
+        requests = asyncio.Semaphore(20)
+        executions = await asyncio.gather(*(end(number, handle) for number, handle in enumerate(handles)))
         assert [execution.phase for execution in executions[:cancellations]] == [Phase.ABORTED] * cancellations
         for number, execution in enumerate(executions[cancellations:], cancellations):
             assert execution.outputs == {"o0": 2 * number + 1}

@@ -39,7 +39,7 @@ def read_type(text: str) -> dict[str, Json]:
     """
     try:
         described: dict[str, Json] = literal_type(_annotation(ast.parse(text.strip(), mode="eval").body)).model_dump(mode="json")
-    except (SyntaxError, ValueError, RecursionError, TypeError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError):  # MemoryError: a text of 200 brackets
         raise InvalidText(f"{text!r} is not a type", f"types are {_TYPES}; structs and enums need their complete form") from None
     except FlytempError as error:
         raise InvalidText(f"{text!r} is not a type: {error.message}", error.hint or f"types are {_TYPES}") from None
