@@ -180,7 +180,7 @@ def test_stopped_dev_server_is_explained(flytemp: Cli, project: Path) -> None:
 
     result = flytemp("list", "executions", "--address", "127.0.0.1:1")
 
-    check_golden("stopped-dev-server", {"another command": partial(str, result.err)})
+    check_golden("stopped-dev-server", {"another command": partial(str, result.err)}, {str(project): "<project>"})
 
 
 def raised(call: Callable[[], None]) -> Exception:

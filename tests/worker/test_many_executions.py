@@ -49,6 +49,9 @@ async def test_many_executions_end_as_requested(server: DevServer, tmp_path: Pat
         handles = await asyncio.gather(*(launch(number) for number in range(launches)))
         again = await asyncio.gather(*(launch(number) for number in range(launches)))
         assert [handle.workflow_id for handle in again] == [handle.workflow_id for handle in handles]
+        async with asyncio.timeout(300):
+            while len(await client.waiting_gates(limit=launches)) < launches:
+                pass
         requests = asyncio.Semaphore(20)
         executions = await asyncio.gather(*(end(number, handle) for number, handle in enumerate(handles)))
         assert [execution.phase for execution in executions[:cancellations]] == [Phase.ABORTED] * cancellations

@@ -60,9 +60,11 @@ class UpdateWorkflow:
             raise ApplicationError("it is refused", *details, type=answer["gate"])
 
     @workflow.update(name="flytemp.pause")
-    def pause(self, request: dict[str, Any]) -> None:
+    def pause(self, request: dict[str, Any]) -> dict[str, Any]:
         self.received.append(["pause", request])
+        return {}
 
     @workflow.update(name="flytemp.resume")
-    def resume(self, request: dict[str, Any]) -> None:
+    def resume(self, request: dict[str, Any]) -> dict[str, Any]:
         self.received.append(["resume", request])
+        return {}

@@ -95,7 +95,8 @@ def workflow_input(argument: RawValue) -> Json:
     try:
         check_json(value, "the input", MAX_INPUT_BYTES)
     except InputError as error:
-        raise refused_input(error.message, code=error.code) from None
+        hint = f" ({error.hint})" if error.hint else ""
+        raise refused_input(f"{error.message}{hint}", code=error.code) from None
     return value
 
 
