@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,6 +17,7 @@ from typing import Any
 
 from flytemp.authoring.task import Task
 from flytemp.bundle.extraction import extract
+from flytemp.bundle.unpacked import remove_folder
 from flytemp.errors import Actor, FlytempError
 from flytemp.layout import RootLayout
 from flytemp.literals.transfer import RawDataTransfer
@@ -185,5 +189,35 @@ def scratch_folder(given: Path | None, *, change_directory: bool) -> Iterator[Pa
 
 
 def temporary_bundles() -> Path:
-    """Return the default folder of unpacked code bundles: one per user, which outlives this process."""
-    return Path(tempfile.gettempdir()) / f"flytemp-bundles-{os.getuid() if sys.platform != 'win32' else 0}"
+    """Return the default folder of unpacked code bundles: one per user, which outlives this process.
+
+    Other users can create folders in the system's temporary directory. A folder that is not this user's own, or a link, is
+    not used; then the folder is a new one of this process, which is removed at its end.
+    """
+    folder = Path(tempfile.gettempdir()) / f"flytemp-bundles-{os.getuid() if sys.platform != 'win32' else 0}"
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        return folder if _is_private(folder) else _process_bundles()
+    except OSError:
+        pass  # `extract` reports a temporary directory that cannot be used
+    return folder
+
+
+def _is_private(folder: Path) -> bool:
+    """Return whether ``folder`` is a folder of this user; afterwards only this user can write in it."""
+    if sys.platform == "win32":
+        return True  # the temporary directory belongs to the user
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        return False
+    if status.st_mode & 0o022:
+        folder.chmod(0o700)
+    return True
+
+
+@functools.cache
+def _process_bundles() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="flytemp-bundles-"))
+    atexit.register(remove_folder, folder)
+    return folder

@@ -24,6 +24,7 @@ from flytemp.error_text import (
 from flytemp.errors import FlytempError
 from flytemp.exceptions.system import FlyteSystemException
 from flytemp.outcomes import RESERVED_CODES, is_own_exception, may_retry
+from flytemp.runtime.hints import hint_for
 from flytemp.runtime.invocation import TaskError
 
 _OWN_FOLDER = os.path.dirname(os.path.abspath(flytemp.__file__)) + os.sep
@@ -49,7 +50,7 @@ def user_error(
     return TaskError(
         kind="SYSTEM" if issubclass(type(error), FlyteSystemException) else "USER",
         code=_code(error),
-        message=_relative(_message(error), bundle),
+        message=_relative(_message(error, bundle), bundle),
         traceback=_relative(_traceback(error, task), bundle),
         retryable=may_retry(type(error)) if retryable is None else retryable,
     )
@@ -72,14 +73,13 @@ def _code(error: BaseException) -> str:
     return f"{module_of(type(error))}.{code}" if code in RESERVED_CODES and not is_own_exception(type(error)) else code
 
 
-def _message(error: BaseException) -> str:
+def _message(error: BaseException, bundle: Path | None) -> str:
     text = _exit_text(error) if issubclass(type(error), SystemExit) else exception_text(error)
     lines = [text]
     if not innermost_file(error).startswith(_OWN_FOLDER):
         lines += cause_lines(error)  # the causes of errors that flytemp raised have the same meaning
-    if issubclass(type(error), FlytempError):
-        hint = own_attribute(error, "hint")
-        lines += [f"hint: {hint}"] if type(hint) is str and hint else []
+    hint = own_attribute(error, "hint") if issubclass(type(error), FlytempError) else hint_for(error, bundle)
+    lines += [f"hint: {hint}"] if type(hint) is str and hint else []
     return "\n  ".join(lines)
 
 
