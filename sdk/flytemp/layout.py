@@ -6,7 +6,7 @@
         registrations/<inverted n>.json          registration n; its exclusive creation publishes its entities
         registrations/<inverted n>.indexed       an empty marker: the index of registration n is complete
         <tasks|workflows|launch-plans>/<name, percent-encoded>/
-            versions/<version>.json              an immutable document
+            versions/<version>.json              an immutable document with its digest
             latest/<inverted n>-<ms>-<version>   an empty, ordered key: the first one is the latest version
     bundles/<sha256>.tar.gz                      code, named by the sha256 of the tar inside
     executions/<namespace>/<execution key>/<first run id>/
