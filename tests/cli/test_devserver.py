@@ -47,8 +47,12 @@ async def describe_kept(address: str) -> str:
 
 
 def test_server_starts_and_stops(tmp_path: Path) -> None:
-    server = start_dev_server(db=None, ui_port=0, log=tmp_path / "log")
+    announced = []
+    server = start_dev_server(
+        db=None, ui_port=0, log=tmp_path / "log", announce=lambda each: announced.append((each.address, each.is_running))
+    )
 
+    assert announced == [(server.address, False)]
     assert server.is_running
     assert server.ui_url is not None
     asyncio.run(start_kept(server.address))

@@ -133,7 +133,8 @@ def _check_path(root: Path, path: Path) -> None:
         size = len(name.encode())
     except UnicodeEncodeError:
         raise InputError(
-            f"the name of {os.fsencode(path)!r} is not UTF-8", hint="rename it, or exclude it in .flytempignore with a pattern"
+            f"the name of {repr(os.fsencode(path))[1:]} is not UTF-8",
+            hint="rename it, or exclude it in .flytempignore",
         ) from None
     if "\\" in name:
         raise InputError(f"the name of {path} has a backslash, which separates folders on Windows", hint=_ignore_hint(root, path))

@@ -155,6 +155,14 @@ def test_next_registration_completes_the_index_of_a_killed_one(store: ObjectStor
     assert latest(store) == ALL_OLD | {tsk("only-new"): "new"}
 
 
+def test_repeated_registration_after_a_kill_takes_no_more_requests_than_another_one(store: ObjectStore) -> None:
+    with pytest.raises(Killed):
+        register(killed_at(store, _commit_number(store, OLD), "after"), OLD, "old")
+    repeated = SteppedStore(store)
+    register(repeated, OLD, "old")
+    assert len(repeated.operations) <= len(operations(open_store(f"memory://requests-{next(_probes)}"), OLD)) + len(OLD)
+
+
 def test_published_content_of_a_killed_registration_is_a_conflict(store: ObjectStore) -> None:
     with pytest.raises(Killed):
         register(killed_at(store, _commit_number(store, OLD), "after"), OLD, "v")
