@@ -149,6 +149,24 @@ def by_reference(n: int) -> int:
     return total(values=values, first=values[3])
 
 
+@task(retries=3)
+def nested_value(levels: int) -> dict:
+    value = {}
+    for _ in range(levels - 1):
+        value = {"a": value}
+    return value
+
+
+@task
+def keys(value: dict) -> int:
+    return len(value)
+
+
+@workflow
+def deep(levels: int) -> int:
+    return keys(value=nested_value(levels=levels))
+
+
 @workflow
 def breaks(x: int) -> int:
     good = double(a=x)

@@ -133,9 +133,7 @@ INPUTS = [
     pytest.param(["length", "--inputs", "large.json"], "'text' measures 2.9 MiB", "FlyteFile", id="a 3 MB value"),
     pytest.param(["length", "--inputs", "broken.json"], "broken.json is not JSON", "", id="broken inputs file"),
     pytest.param(["length", "--inputs", "list.json"], "must contain one object", "", id="inputs are no object"),
-    pytest.param(
-        ["length", "--inputs", "unknown.json"], "unknown input tekst; did you mean text", "", id="unknown in a file"
-    ),
+    pytest.param(["length", "--inputs", "unknown.json"], "unknown input tekst; did you mean text", "", id="unknown in a file"),
     pytest.param(["length", "--inputs", "nowhere.json"], "cannot read nowhere.json", "", id="no inputs file"),
     pytest.param(["errors_wf", "--x", "1", "--name", "../../x"], "'../../x' cannot be an execution's name", "", id="../ name"),
     pytest.param(["errors_wf", "--x", "1", "--project", "../x"], "'../x' cannot be a project's name", "", id="../ project"),
@@ -372,9 +370,7 @@ def test_a_read_only_store(
     assert flytemp("list", "workflows").code == 0
 
 
-def test_a_full_store_has_all_of_a_version_or_nothing(
-    own_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_store_has_all_of_a_version_or_nothing(own_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fill the store so that each write in turn is the first one that fails."""
     write_all, room = local._write_all, 0
 

@@ -63,6 +63,18 @@ async def test_a_failure_names_the_node_the_task_and_the_users_line(client: Clie
     assert [n.phase for n in execution.nodes] == [Phase.SUCCEEDED, Phase.FAILED, Phase.SKIPPED]
 
 
+@pytest.mark.parametrize("levels", [101, 254])
+async def test_value_nested_too_deep_fails_its_task_without_a_retry(client: Client, levels: int) -> None:
+    execution = await launched(client, "shapes.deep", levels=levels)
+
+    assert execution.phase is Phase.FAILED
+    assert execution.error is not None
+    assert (execution.error.node, execution.error.task, execution.error.kind) == ("n0", "shapes.nested_value", "USER")
+    assert f"{levels} levels deep" in execution.error.message
+    assert node(execution, "n0").attempts == 1
+    assert (await launched(client, "shapes.deep", levels=100)).outputs == {"o0": 1}
+
+
 async def test_retries_with_back_off_until_it_succeeds(client: Client, tmp_path: Path) -> None:
     execution = await launched(client, "shapes.flaky", folder=str(tmp_path / "attempts"))
 

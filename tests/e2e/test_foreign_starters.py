@@ -39,6 +39,13 @@ async def test_the_temporal_command_line(shapes: Installation, client: Client) -
     assert execution.labels == {"from": "shell"}
 
 
+def nested(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        value = {"a": value}
+    return value
+
+
 async def test_a_bad_launch_fails_the_run_with_a_clear_error(shapes: Installation, client: Client) -> None:
     for launch, message in (
         ({"launch_plan": "shapes.diamond", "inputs": {"x": "no"}}, "input 'x'"),
@@ -46,6 +53,8 @@ async def test_a_bad_launch_fails_the_run_with_a_clear_error(shapes: Installatio
         ({"plan": "diamond"}, "invalid launch"),
         ({"launch_plan": "../../etc/passwd"}, "../../etc/passwd"),
         ({"launch_plan": "shapes.diamond", "inputs_uri": "file:///etc/passwd"}, "in the worker's store"),
+        ({"launch_plan": "shapes.keys", "inputs": {"value": nested(120)}}, "nested 120 levels deep"),
+        ({"launch_plan": "shapes.keys", "inputs": {"value": nested(200)}}, "nested"),
     ):
         handle = await client.temporal.start_workflow("FlytempWorkflow", launch, id=f"bad-{uuid.uuid4()}", task_queue="flytemp")
         with pytest.raises(WorkflowFailureError) as caught:

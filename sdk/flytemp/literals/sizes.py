@@ -54,8 +54,8 @@ def depth_of(literal: Json) -> int:
     level = [literal] if isinstance(literal, list | dict) else []
     while level:
         depth += 1
-        parts = itertools.chain.from_iterable(part.values() if isinstance(part, dict) else part for part in level)
-        level = [part for part in parts if isinstance(part, list | dict)]
+        parts = itertools.chain.from_iterable(part.values() if type(part) is dict else part for part in level)
+        level = [part for part in parts if type(part) is dict or type(part) is list]  # faster than isinstance
     return depth
 
 

@@ -68,9 +68,10 @@ class DataclassAdapter(RecordAdapter):
         return frozenset(field.name for field in dataclasses.fields(self.cls) if not field.init)
 
     def field_values(self, value: Any) -> Mapping[str, Any]:
-        missing = object()
-        found = {name: getattr(value, name, missing) for name in self.fields}
-        return {name: item for name, item in found.items() if item is not missing}
+        try:
+            return {name: getattr(value, name) for name in self.fields}
+        except AttributeError:  # a field is not set
+            return {name: getattr(value, name) for name in self.fields if hasattr(value, name)}
 
     def attributes(self, value: Any) -> Mapping[str, Any]:
         own = getattr(value, "__dict__", {})
