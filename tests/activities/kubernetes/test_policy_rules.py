@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import random
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 from flytemp.errors import ConfigError, InputError
 from flytemp.pods.rules import PodLists
 from flytemp.registry.platform_limits import PlatformLimits
+from flytemp.spec.field_checks import settings_problems
 from flytemp.spec.models import ContainerSpec, Interface, PodTemplateSpec, SecretRequest, TaskSettings, TaskSpec
 from flytemp_activities.kubernetes.manifest import ManifestInputs, build_manifest, encode_invocation
 from flytemp_activities.kubernetes.policy import Policy, PolicyOverride, read_policy
@@ -107,3 +111,38 @@ def test_policy_with_wrong_rules_is_refused(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(ConfigError):
         read_policy(file)
+
+
+FIELDS: dict[str, dict[str, str]] = json.loads(files("flytemp.pods").joinpath("pod_fields.json").read_text())
+SCALARS = {"text": "primary", "bool": True, "int": 3, "number": 1, "quantity": "1Gi", "port": 80, "any": None}
+JUNK = (None, True, 0, 3.5, "", "x", [], {}, ["x"], [None], [[]], {"name": None}, {"a": {}}, [{"name": "a"}], [{}])
+
+
+def random_value(kind: str, source: random.Random, depth: int = 0) -> Any:
+    """Return a value of a type of the table of fields, with some values of wrong types in it."""
+    if source.random() < 0.1 or depth > 6:
+        return source.choice(JUNK)
+    if kind.endswith("[]"):
+        return [random_value(kind[:-2], source, depth + 1) for _ in range(source.randint(0, 2))]
+    if kind.endswith("{}"):
+        return {source.choice("abc"): random_value(kind[:-2], source, depth + 1) for _ in range(source.randint(0, 2))}
+    if kind in FIELDS:
+        chosen = [(name, inner) for name, inner in FIELDS[kind].items() if source.random() < 0.25]
+        return {name: random_value(inner, source, depth + 1) for name, inner in chosen}
+    return SCALARS[kind]
+
+
+def test_no_pod_template_that_passes_the_checks_raises_another_error() -> None:
+    source = random.Random(14)
+    made_pods = 0
+    for _ in range(1_500):
+        spec = random_value("PodSpec", source)
+        settings = own(**spec) if isinstance(spec, dict) else TaskSettings()
+        if list(settings_problems(settings)):
+            continue
+        try:
+            made(settings, Policy(image="i", pod_security=source.choice(("restricted", "privileged"))))
+            made_pods += 1
+        except InputError:
+            pass
+    assert made_pods > 20
