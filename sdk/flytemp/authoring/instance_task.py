@@ -12,14 +12,15 @@ from flytemp.authoring.cache import Cache, unused_cache_options
 from flytemp.authoring.definition_site import caller_site
 from flytemp.authoring.docstrings import read_docstring
 from flytemp.authoring.documentation import Documentation, docs_spec
-from flytemp.authoring.entity_registry import add_entity
-from flytemp.authoring.errors import SettingsError
+from flytemp.authoring.entity_registry import add_entity, are_checks_deferred
+from flytemp.authoring.errors import SettingsError, SignatureError
 from flytemp.authoring.interface import PythonInterface, plain_interface
 from flytemp.authoring.overrides import TaskMetadata, metadata_overrides
 from flytemp.authoring.pod import PodTemplate
 from flytemp.authoring.resources import Resources, Secret
 from flytemp.authoring.retry import RetryStrategy, Timeout
 from flytemp.authoring.settings import task_settings
+from flytemp.authoring.signature import contains_bare_tuple
 from flytemp.authoring.task import Task
 from flytemp.errors import FlytempError, NotSupported, Problem, ProgramError
 from flytemp.extras.accelerators import BaseAccelerator
@@ -71,6 +72,7 @@ class InstanceTask(Task[..., Any]):
 
     Raises:
         SettingsError: (a ``ValueError``) for an unknown or malformed option.
+        SignatureError: for a tuple without the types of its items.
         NotSupported: for options of flytekit that this version does not have.
     """
 
@@ -93,6 +95,7 @@ class InstanceTask(Task[..., Any]):
         self._docstring = read_docstring(_undocumented)
         self.docs = docs_spec(options.get("docs"), self._docstring)
         self._inputs, self._outputs = self._types(inputs, "inputs"), self._types(outputs, "outputs")
+        self._check_for_bare_tuples()
         add_entity(self)
 
     def execute(self, **inputs: Any) -> Any:
@@ -113,6 +116,15 @@ class InstanceTask(Task[..., Any]):
         if problems:
             raise ProgramError(problems)
         return plain_interface(f"task '{self.name}'", self._inputs, self._outputs)
+
+    def _check_for_bare_tuples(self) -> None:
+        """Check types like a decorator does; see `flytemp.authoring.signature.check_signature`."""
+        problems: list[Problem] = []
+        for direction, types in (("input", self._inputs), ("output", self._outputs)):
+            bare = {name: annotation for name, annotation in types.items() if contains_bare_tuple(annotation)}
+            problems += self._problems_of(direction, bare)
+        if problems and not are_checks_deferred():
+            raise SignatureError(problems)
 
     def _problems_of(self, direction: str, types: Mapping[str, Any]) -> Iterator[Problem]:
         where = self.site.location

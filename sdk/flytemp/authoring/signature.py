@@ -81,11 +81,11 @@ def check_signature(function: Callable[..., Any], owner: str, site: DefinitionSi
     except Exception:  # noqa: BLE001 - the annotation may name a class that a later line defines
         return
     for parameter in reader.parameters(function, hints):
-        if _contains_bare_tuple(hints[parameter.name]):
+        if contains_bare_tuple(hints[parameter.name]):
             reader.variable(f"input '{parameter.name}'", parameter.name, hints[parameter.name], "")
     outputs, _ = reader.outputs(hints.get("return"))
     for name, annotation in outputs.items():
-        if _contains_bare_tuple(annotation):
+        if contains_bare_tuple(annotation):
             reader.output(name, annotation, "")
     reader.check()
 
@@ -212,9 +212,9 @@ def _tuple_members(annotation: Any) -> tuple[Any, ...] | None:
     return None if not members or Ellipsis in members else members
 
 
-def _contains_bare_tuple(annotation: Any) -> bool:
+def contains_bare_tuple(annotation: Any) -> bool:
     """Return True for ``tuple`` without the types of its items, also inside other annotations."""
     annotation = unaliased(annotation)
     if annotation is tuple or annotation is typing.Tuple:  # noqa: UP006 - the annotation of a program
         return True
-    return any(_contains_bare_tuple(argument) for argument in typing.get_args(annotation))
+    return any(contains_bare_tuple(argument) for argument in typing.get_args(annotation))

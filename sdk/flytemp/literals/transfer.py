@@ -225,6 +225,15 @@ def check_file_name(name: str) -> str:
     return name
 
 
+def in_bucket(uri: str, bucket: str | None) -> str:
+    """Return a URI of a bucket with another bucket; paths, and URIs of files, stay as they are."""
+    protocol = protocol_of(uri)
+    if bucket is None or protocol in (None, "file", "local"):
+        return uri
+    _, _, key = uri.removeprefix(f"{protocol}://").partition("/")
+    return f"{protocol}://{bucket}/{key}"
+
+
 def random_name() -> str:
     """Return a random name."""
     return secrets.token_hex(8)

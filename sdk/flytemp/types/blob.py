@@ -39,14 +39,21 @@ class Blob(_PathLike[FormatT]):
     _local: str | None
     _source: str | None
     _target: str | Literal[False] | None
+    _downloader: Callable[[], object] | None
     _is_input: bool
 
-    def __init__(self, path: str | os.PathLike[str], remote_path: str | os.PathLike[str] | Literal[False] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        downloader: Callable[[], object] | None = None,
+        target: str | os.PathLike[str] | Literal[False] | None = None,
+    ) -> None:
         text = location_text(path, type(self).noun)
         remote = protocol_of(text) is not None
         self._source = text if remote else None
         self._local = None if remote else text
-        self._target = remote_path if remote_path is None or remote_path is False else os.fspath(remote_path)
+        self._target = target if target is None or target is False else os.fspath(target)
+        self._downloader = downloader
         self._is_input = False
 
     if not TYPE_CHECKING:
@@ -95,12 +102,18 @@ class Blob(_PathLike[FormatT]):
     def download(self) -> str:
         """Download a remote file or directory unless it has been downloaded, and return the local path.
 
+        For a local path, call the ``downloader`` if the path does not exist.
+
         Raises:
             NotFound: the remote source does not exist.
             StoreError: the remote source cannot be read.
         """
         local = self._download_path()
-        if self._source is not None and not os.path.exists(local):
+        if (self._source is None and self._downloader is None) or os.path.exists(local):
+            return local
+        if self._source is None:
+            cast("Callable[[], object]", self._downloader)()
+        else:
             self._fetch(self._source, local)
         return local
 

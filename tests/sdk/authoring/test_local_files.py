@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from flytemp import current_context, dynamic, task, workflow
-from flytemp.errors import InputError, TypeMismatch
+from flytemp.errors import InputError, NotSupported, TypeMismatch
+from flytemp.literals.transfer import RawDataTransfer, use_transfer
 from flytemp.types.directory import FlyteDirectory
 from flytemp.types.file import FlyteFile
 
@@ -173,3 +174,40 @@ def test_paths_in_a_directory(folder: Path) -> None:
     assert not (remote / "a.txt").exists()
     remote.download()
     assert (remote / "a.txt").read_text() == "a"
+
+
+def test_arguments_of_flytekit(local: Path) -> None:
+    with FlyteFile(local).open("rb", cache_type="readahead", cache_options={}) as stream:
+        assert stream.read() == b"text"
+    with pytest.raises(NotSupported):
+        FlyteFile(local, metadata={"a": "b"})
+
+
+def test_alternative_bucket() -> None:
+    with use_transfer(RawDataTransfer("s3://bucket/raw", Path("/tmp/none"))):
+        file, directory = FlyteFile.new_remote_file("x", alt="other"), FlyteDirectory.new_remote(stem="d", alt="other")
+    for blob, name in ((file, "x"), (directory, "d")):
+        assert blob.remote_source is not None
+        assert blob.remote_source.startswith("s3://other/raw/")
+        assert blob.remote_source.endswith(f"/{name}")
+
+
+def test_a_downloader_writes_the_file_at_its_first_use(tmp_path: Path) -> None:
+    calls: list[int] = []
+    path = tmp_path / "lazy.txt"
+
+    def write() -> None:
+        calls.append(1)
+        path.write_text("lazy")
+
+    @task
+    def lazy() -> FlyteFile:
+        return FlyteFile(str(path), downloader=write)
+
+    file = FlyteFile(str(path), write)
+    assert (file.path, calls) == (str(path), [])
+    with file.open() as stream:
+        assert stream.read() == Path(file).read_text() == "lazy"
+    assert calls == [1]
+    path.unlink()
+    assert Path(lazy()).read_text() == "lazy"

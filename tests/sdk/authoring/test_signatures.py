@@ -74,6 +74,12 @@ def test_a_decorator_refuses_a_wrong_signature(decorate: Callable[..., Any], fun
     assert problem.location.line == function.__code__.co_firstlineno
 
 
+@pytest.mark.parametrize("types", [{"inputs": kwtypes(x=tuple)}, {"outputs": kwtypes(x=list[tuple])}])
+def test_a_container_task_refuses_bare_tuples(types: dict[str, Any]) -> None:
+    with pytest.raises(SignatureError):
+        ContainerTask(name="c", image="i", command=["run"], **types)
+
+
 def test_a_decorator_reports_all_problems() -> None:
     def wrong(a, *b: int) -> tuple: ...  # type: ignore[no-untyped-def,type-arg,empty-body]
 

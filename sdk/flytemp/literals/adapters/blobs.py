@@ -93,9 +93,9 @@ def _location(blob: Blob[Any], type_: BlobType, files: FileTransfer | None, *, c
         files: uploads the file; None returns the path.
         copies: copy the file even if ``files`` would keep its path, because the user may change the file later.
     """
-    local = blob.location
     if files is None:
-        return local
+        return blob.location
+    local = blob.download()
     if not (os.path.isfile(local) if type_.kind == "file" else os.path.isdir(local)):
         raise _missing(local, type_)
     if blob.remote_path is False:
@@ -116,5 +116,5 @@ def _missing(local: str, type_: BlobType) -> Refused:
     maker = "FlyteFile.new(…)" if type_.kind == "file" else "FlyteDirectory.new(…)"
     return Refused(
         f"'{local}' is not a {type_.kind}: {os.path.abspath(local)} does not exist",
-        hint=f"write it before the task returns it; {maker} makes a path in the task's working directory",
+        hint=f"write the {type_.kind} first; {maker} makes a path in the task's working directory",
     )

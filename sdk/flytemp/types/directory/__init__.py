@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias, TypeVar
 
@@ -20,15 +20,19 @@ class FlyteDirectory(Blob[FormatT]):
 
     Args:
         path: a local path, or a URI.
+        downloader: a function that writes the directory to a local path when it is first used.
         remote_directory: URI that the directory is uploaded to; False disables the upload.
     """
 
     noun: ClassVar[str] = "directory"
 
     def __init__(
-        self, path: str | os.PathLike[str], remote_directory: str | os.PathLike[str] | Literal[False] | None = None
+        self,
+        path: str | os.PathLike[str],
+        downloader: Callable[[], object] | None = None,
+        remote_directory: str | os.PathLike[str] | Literal[False] | None = None,
     ) -> None:
-        super().__init__(path, remote_directory)
+        super().__init__(path, downloader, remote_directory)
 
     @property
     def remote_directory(self) -> str | Literal[False] | None:
@@ -61,15 +65,19 @@ class FlyteDirectory(Blob[FormatT]):
         return cls(path)
 
     @classmethod
-    def new_remote(cls, name: str | None = None) -> Self:
+    def new_remote(cls, stem: str | None = None, alt: str | None = None) -> Self:
         """Return a fresh directory in the store, whose files are written with ``new_file(…).open("w")``.
 
         Outside of tasks (in a plain Python call) the directory is local.
+
+        Args:
+            stem: the name of the directory.
+            alt: the bucket to use instead of that of the raw data.
         """
         files = transfer.current_transfer()
-        directory_name = transfer.check_file_name(name or "data")
+        directory_name = transfer.check_file_name(stem or "data")
         if files is not None:
-            return cls(files.fresh_uri(directory_name))
+            return cls(transfer.in_bucket(files.fresh_uri(directory_name), alt))
         path = transfer.new_random_path(directory_name)
         os.makedirs(path, exist_ok=True)
         return cls(path)

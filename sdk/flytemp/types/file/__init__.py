@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias
+from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
+from flytemp.errors import NotSupported
 from flytemp.literals import transfer
 from flytemp.porting.finder import other_names
 from flytemp.types.blob import Blob, FormatT
@@ -22,10 +24,27 @@ class FlyteFile(Blob[FormatT]):
 
     Args:
         path: a local path, or a URI.
+        downloader: a function that writes the file to a local path when it is first used.
         remote_path: URI that the file is uploaded to. False disables the upload, for machines with a shared disk.
+        metadata: not supported.
+
+    Raises:
+        TypeMismatch: ``path`` is not a path or URI.
+        NotSupported: ``metadata`` is given.
     """
 
     noun: ClassVar[str] = "file"
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        downloader: Callable[[], object] | None = None,
+        remote_path: str | os.PathLike[str] | Literal[False] | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        if metadata:
+            raise NotSupported("metadata of a FlyteFile is not supported", hint="return it as an output of its own")
+        super().__init__(path, downloader, remote_path)
 
     @classmethod
     def new(cls, filename: str | os.PathLike[str]) -> Self:
@@ -37,17 +56,28 @@ class FlyteFile(Blob[FormatT]):
         return cls(transfer.new_local_path(os.fspath(filename)))
 
     @classmethod
-    def new_remote_file(cls, name: str | None = None) -> Self:
+    def new_remote_file(cls, name: str | None = None, alt: str | None = None) -> Self:
         """Return a new file in the run's raw data, which ``open("w")`` writes directly to the store.
 
         Outside of tasks (in a plain Python call) the file is local.
+
+        Args:
+            name: the name of the file.
+            alt: the bucket to use instead of that of the raw data.
         """
         files = transfer.current_transfer()
         file_name = transfer.check_file_name(name or "data")
-        return cls(files.fresh_uri(file_name) if files is not None else transfer.new_random_path(file_name))
+        if files is None:
+            return cls(transfer.new_random_path(file_name))
+        return cls(transfer.in_bucket(files.fresh_uri(file_name), alt))
 
-    def open(self, mode: str = "r") -> IO[Any]:
+    def open(self, mode: str = "r", cache_type: str | None = None, cache_options: Mapping[str, Any] | None = None) -> IO[Any]:
         """Open the file like the built-in function. A remote file that was not downloaded is streamed.
+
+        Args:
+            mode: the mode, as for the built-in function.
+            cache_type: not used; in flytekit the kind of read buffer.
+            cache_options: not used.
 
         Raises:
             NotFound: the file to read does not exist.
@@ -61,7 +91,7 @@ class FlyteFile(Blob[FormatT]):
             self._refuse_writing_input()
         if self._source is not None and (writes or not self.downloaded):
             return raw.open_uri(self._source, mode)
-        path = Path(self._download_path())
+        path = Path(self._download_path() if writes else self.download())
         if writes:
             path.parent.mkdir(parents=True, exist_ok=True)
         return path.open(mode, encoding=None if "b" in mode else "utf-8")
