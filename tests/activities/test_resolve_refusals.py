@@ -49,7 +49,7 @@ async def _none(request: Any) -> Any:
     return SimpleNamespace(custom_attributes={})
 
 
-def reading(uri: str, **fields: Any) -> dict[str, Any]:
+def reading(uri: str | dict[str, str], **fields: Any) -> dict[str, Any]:
     return {"launch_plan": "tests.small.read", "inputs": {"file": uri}, **fields}
 
 
@@ -60,7 +60,7 @@ CALL = {"workflow_id": "parent-1", "node": "n0", "attempt": 1}
     "launch",
     [
         reading("file:///etc/passwd"), reading("/etc/passwd"), reading("http://127.0.0.1/x"), reading("local:///etc/passwd"),
-        reading("simplecache::file:///etc/passwd"),
+        reading("simplecache::file:///etc/passwd"), reading({"path": "file:///etc/passwd"}), reading({"uri": "/etc/passwd"}),
         reading("s3://b/x", options={"raw_data_prefix": "file:///etc/cron.d"}),
     ],
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -201,8 +201,7 @@ def _joined(places: list[PodLists]) -> dict[str, Names]:
 
 
 def _list(place: PodLists, kind: str) -> Names | None:
-    found: Any = getattr(place, kind)
-    names: Names | None = found
+    names: Names | None = getattr(place, kind)
     return names
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 
 from flytemp.errors import Location, Problem
 from flytemp.pods.containers import PodJson, add_security_context
@@ -14,7 +15,7 @@ from flytemp.spec.models import LaunchPlanDocument, SourceLocation, TaskSettings
 
 
 def disallowed_pods(
-    documents: Iterable[AnyDocument], limits_of: Callable[[str | None], PlatformLimits], project: str, domain: str
+    documents: Sequence[AnyDocument], limits_of: Callable[[str | None], PlatformLimits], project: str, domain: str
 ) -> list[Problem]:
     """Return a problem for each rule that a task's pod template, secrets or a launch plan's service account break.
 
@@ -26,31 +27,32 @@ def disallowed_pods(
         project: the project of the documents.
         domain: the domain of the documents.
     """
-    known: dict[str | None, EffectiveRules | None] = {}
-
-    def rules(pool: str | None) -> EffectiveRules | None:
-        if pool not in known:
-            pods = limits_of(pool).pods
-            known[pool] = None if pods is None else pods.of(project, domain)
-        return known[pool]
-
     found: dict[str, Problem] = {}
-
-    def add(owner: str, place: SourceLocation | None, violations: Iterable[str]) -> None:
-        where = Location(place.file, place.line) if place is not None else None
-        for violation in violations:
+    for owner, place, pool, violations in _checks(documents):
+        rules = limits_of(pool).pods
+        for violation in violations(rules.of(project, domain)) if rules is not None else ():
             text = f"{owner}: the policy of the platform does not allow its pods in {project}-{domain}: {violation}"
+            where = Location(place.file, place.line) if place is not None else None
             found.setdefault(text, Problem(text, where, RULES_HINT))
+    return list(found.values())
 
-    documents = list(documents)
+
+Check = tuple[str, SourceLocation | None, str | None, Callable[[EffectiveRules], Iterator[str]]]
+"""Owner of a pod, its location, the pool of its workers, and a function that returns its violations of rules."""
+
+
+def _checks(documents: Sequence[AnyDocument]) -> Iterator[Check]:
     for owner, place, settings in task_settings(documents):
-        if (effective := rules(settings.pool)) is not None:
-            add(owner, place, _violations(settings, effective))
+        yield owner, place, settings.pool, functools.partial(_violations, settings)
     for document in documents:
         if isinstance(document, LaunchPlanDocument) and (account := document.launch_plan.service_account) is not None:
-            wrong = None if (effective := rules(None)) is None else effective.account_violation(account)
-            add(f"launch plan {document.name}", document.launch_plan.location, [wrong] if wrong is not None else [])
-    return list(found.values())
+            plan = document.launch_plan
+            yield f"launch plan {document.name}", plan.location, None, functools.partial(_account_violations, account)
+
+
+def _account_violations(account: str, rules: EffectiveRules) -> Iterator[str]:
+    wrong = rules.account_violation(account)
+    yield from [wrong] if wrong is not None else []
 
 
 def _violations(settings: TaskSettings, rules: EffectiveRules) -> Iterator[str]:
