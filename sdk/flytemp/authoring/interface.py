@@ -48,6 +48,11 @@ class PythonInterface:
     warnings: tuple[Problem, ...] = ()
 
     @property
+    def inputs(self) -> dict[str, Any]:
+        """The annotations of the inputs by name."""
+        return {name: parameter.annotation for name, parameter in self.parameters.items()}
+
+    @property
     def input_types(self) -> dict[str, LiteralType]:
         """The types of the inputs by name."""
         return {variable.name: variable.type for variable in self.interface.inputs}

@@ -65,8 +65,8 @@ class _Stub:
         @functools.wraps(function)
         def refusing(*args: Any, **kwargs: Any) -> NoReturn:
             raise RemoteOnly(
-                f"{self.kind_name} '{self.name}' is a reference to {reference} and cannot run in this process",
-                hint="mock it in a test: with flytemp.testing.task_mock(it) as mock: mock.return_value = …",
+                f"{self.kind_name} '{self.name}' is a reference to {reference} and has no code here. You must mock this out.",
+                hint="in a test: with flytemp.testing.task_mock(it) as mock: mock.return_value = …",
                 location=caller_site().location,
             )
 
@@ -75,6 +75,11 @@ class _Stub:
     @functools.cached_property
     def _python_interface(self) -> PythonInterface:
         return interface_of(self._stub, f"{self.kind_name} '{self.name}'", self.site, self._docstring)
+
+    @property
+    def id(self) -> EntityPointer:
+        """The id of the registered entity, under flytekit's name."""
+        return self.pointer
 
     @property
     def key(self) -> str:

@@ -40,6 +40,7 @@ class Blob(_PathLike[FormatT]):
     _source: str | None
     _target: str | Literal[False] | None
     _downloader: Callable[[], object] | None
+    _downloaded: bool
     _is_input: bool
 
     def __init__(
@@ -54,6 +55,7 @@ class Blob(_PathLike[FormatT]):
         self._local = None if remote else text
         self._target = target if target is None or target is False else os.fspath(target)
         self._downloader = downloader
+        self._downloaded = False
         self._is_input = False
 
     if not TYPE_CHECKING:
@@ -96,25 +98,25 @@ class Blob(_PathLike[FormatT]):
 
     @property
     def downloaded(self) -> bool:
-        """True if a remote file or directory has been downloaded."""
-        return self._source is not None and self._local is not None and os.path.exists(self._local)
+        """True after the first use that needs the content at a local path."""
+        return self._downloaded
 
     def download(self) -> str:
         """Download a remote file or directory unless it has been downloaded, and return the local path.
 
-        For a local path, call the ``downloader`` if the path does not exist.
+        For a local path, the first call calls the ``downloader``.
 
         Raises:
             NotFound: the remote source does not exist.
             StoreError: the remote source cannot be read.
         """
         local = self._download_path()
-        if (self._source is None and self._downloader is None) or os.path.exists(local):
-            return local
-        if self._source is None:
-            cast("Callable[[], object]", self._downloader)()
-        else:
-            self._fetch(self._source, local)
+        if self._source is not None:
+            if not os.path.exists(local):
+                self._fetch(self._source, local)
+        elif self._downloader is not None and not self._downloaded:
+            self._downloader()
+        self._downloaded = True
         return local
 
     def __fspath__(self) -> str:
@@ -148,6 +150,9 @@ class Blob(_PathLike[FormatT]):
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         # Pickle cannot find the class of a format by name, because the class is created at run time.
         return (_rebuild, (self._base, self.blob_format, self.__dict__.copy()))
+
+    def _has_local_content(self) -> bool:
+        return self._source is None or (self._local is not None and os.path.exists(self._local))
 
     def _download_path(self) -> str:
         """Return the local path, which does not exist before a remote source is downloaded."""

@@ -205,9 +205,9 @@ def test_a_downloader_writes_the_file_at_its_first_use(tmp_path: Path) -> None:
         return FlyteFile(str(path), downloader=write)
 
     file = FlyteFile(str(path), write)
-    assert (file.path, calls) == (str(path), [])
+    assert (file.path, file.downloaded, calls) == (str(path), False, [])
     with file.open() as stream:
         assert stream.read() == Path(file).read_text() == "lazy"
-    assert calls == [1]
     path.unlink()
+    assert (file.download(), file.downloaded, calls) == (str(path), True, [1])
     assert Path(lazy()).read_text() == "lazy"

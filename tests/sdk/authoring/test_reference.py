@@ -99,6 +99,12 @@ def test_a_mock_as_an_argument(mock: object) -> None:
         nightly(rows=[])
 
 
+def test_references_have_the_attributes_of_flytekit() -> None:
+    assert (clean.id.project, clean.id.domain, clean.id.name, clean.id.version) == ("shared", "production", "lib.clean", "v1")
+    assert nightly.python_interface.inputs == {"rows": list[str]}
+    assert nightly.python_interface.outputs == {"o0": int}
+
+
 def test_invalid_calls_and_stubs_are_refused() -> None:
     @dynamic
     def fan(n: int) -> list[str]:

@@ -89,7 +89,7 @@ class FlyteFile(Blob[FormatT]):
         writes = any(letter in mode for letter in "wax+")
         if writes:
             self._refuse_writing_input()
-        if self._source is not None and (writes or not self.downloaded):
+        if self._source is not None and (writes or not self._has_local_content()):
             return raw.open_uri(self._source, mode)
         path = Path(self._download_path() if writes else self.download())
         if writes:
