@@ -68,10 +68,19 @@ class ForkServer:
         import_output: output of the imports, which belongs to the log of each task.
     """
 
-    def __init__(self, process: StartedProcess, marker: str, folder: Path, sock: socket.socket, output: int) -> None:
+    def __init__(
+        self,
+        process: StartedProcess,
+        new_marker: Callable[[], str],
+        marker: str,
+        folder: Path,
+        sock: socket.socket,
+        output: int,
+    ) -> None:
         self.pid = process.pid
         self.marker = marker
         self.import_output = b""
+        self._new_marker = new_marker
         self._folder = folder
         self._process = process
         self._loop = asyncio.get_running_loop()
@@ -80,8 +89,7 @@ class ForkServer:
         self._ready = self._replies[0]
         self._ends: dict[int, asyncio.Future[_End]] = {}
         self._reaps: dict[int, asyncio.Future[None]] = {}
-        self._is_idle = asyncio.Event()
-        self._is_idle.set()
+        self._next: asyncio.Task[WarmProcess] | None = None  # process that is forked ahead
         self._exited: asyncio.Future[Exit] = self._loop.create_future()
         self._background = Background(_log, "a process that a fork server forked could not be released")
         self._is_closed = False
@@ -91,13 +99,18 @@ class ForkServer:
         process.watch(self._on_exit)
 
     @classmethod
-    def start(cls, environment: Mapping[str, str], marker: str, folder: Path) -> ForkServer:
+    def start(cls, environment: Mapping[str, str], new_marker: Callable[[], str], folder: Path) -> ForkServer:
         """Start a fork server, on the event loop's thread; see `WarmProcess.start`.
+
+        Args:
+            environment: its environment, without the marker.
+            new_marker: makes the marker of a process: of the fork server, and of each process that it forks.
+            folder: working directory, and parent of the scratch folders of the tasks.
 
         Raises:
             OSError: the system cannot start a process.
         """
-        channels = Channels.open(socket.SOCK_SEQPACKET)
+        channels, marker = Channels.open(socket.SOCK_SEQPACKET), new_marker()
         arguments = ["flytemp.runtime.fork_server", str(channels.control.fileno()), str(os.getpid()), MARKER]
         try:
             process = StartedProcess(arguments, {**environment, MARKER: marker}, folder, channels.control, channels.output)
@@ -106,7 +119,7 @@ class ForkServer:
             raise
         finally:
             channels.close_theirs()
-        return cls(process, marker, folder, channels.own_control, channels.own_output)
+        return cls(process, new_marker, marker, folder, channels.own_control, channels.own_output)
 
     # ------------------------------------------------------------------------------------- reports
 
@@ -144,7 +157,6 @@ class ForkServer:
             if not reply.done():
                 if isinstance(report, Forked) and report.pid is not None:
                     self._ends[report.pid] = self._loop.create_future()
-                    self._is_idle.clear()
                 reply.set_result(report)
 
     def _on_exit(self, code: int | None, number: int | None) -> None:
@@ -183,8 +195,8 @@ class ForkServer:
 
     @property
     def is_idle(self) -> bool:
-        """True if no process lives that it forked."""
-        return self._is_idle.is_set()
+        """True if it forked no living process except the next one."""
+        return len(self._ends) <= (self._next is not None)
 
     async def ready(self) -> None:
         """Wait until the fork server serves requests.
@@ -210,13 +222,45 @@ class ForkServer:
         self._output.drop_available()
         self.import_output = self._output.tail
 
-    async def fork(self, marker: str) -> WarmProcess:
-        """Fork a process for one task.
+    async def fork(self) -> WarmProcess:
+        """Return a forked process for one task, and fork the next one ahead.
 
         Raises:
             OSError: the system cannot start a process.
             ProcessEnded: the fork server ended.
         """
+        process = await self._take_next()
+        if process is None or not process.is_usable:
+            process = await self._fork()
+        self._next = asyncio.create_task(self._fork())
+        self._next.add_done_callback(asyncio.Task.exception)  # retrieved, even if no task needs the process
+        return process
+
+    async def _take_next(self) -> WarmProcess | None:
+        """Return the process that was forked ahead; None if there is none."""
+        taken, self._next = self._next, None
+        if taken is None:
+            return None
+        try:
+            return await asyncio.shield(taken)
+        except asyncio.CancelledError:
+            self._abandon(taken)
+            raise
+        except OSError:
+            return None
+
+    def _abandon(self, forking: asyncio.Task[WarmProcess]) -> None:
+        """End a process that was forked ahead."""
+
+        async def end() -> None:
+            await asyncio.wait([forking])
+            if not forking.exception():
+                await forking.result().leave(_ENDING_SECONDS)
+
+        self._background.start(end())
+
+    async def _fork(self) -> WarmProcess:
+        marker = self._new_marker()
         channels = Channels.open()
         try:
             report = await self._ask(Fork(marker=marker), Forked, (channels.control.fileno(), channels.output))
@@ -267,17 +311,21 @@ class ForkServer:
             if self.is_usable:
                 await reaped
         self._ends.pop(pid, None)
-        if not self._ends:
-            self._is_idle.set()
-
-    async def idle(self) -> None:
-        """Wait until no process lives that it forked."""
-        await self._is_idle.wait()
 
     # ------------------------------------------------------------------------------------- end
 
     async def leave(self, grace_seconds: float) -> None:
-        """Let the fork server end, run its exit handlers for at most ``grace_seconds``, and end what is left of it."""
+        """Let the fork server end, run its exit handlers for at most ``grace_seconds``, and end what is left of it.
+
+        It ends when the last task has ended whose process it forked.
+        """
+        if self._next is not None:
+            self._abandon(self._next)
+            self._next = None
+        while self._ends and self.is_usable:
+            await asyncio.wait([*self._ends.values(), self._exited], return_when=asyncio.FIRST_COMPLETED)
+            await self._background.close()
+            await asyncio.sleep(_PAUSE_SECONDS)  # the ended process is being released
         self._close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_seconds):

@@ -102,7 +102,7 @@ class ForkServers:
             raise NotForkable(self._refused[key])
         server = await self._server(key, store, bundle)
         try:
-            return await server.fork(self._new_marker())
+            return await server.fork()
         except OSError as error:
             raise no_process(f"the system cannot start a process: {error}") from error
         except ProcessEnded as ended:
@@ -178,7 +178,7 @@ class ForkServers:
 
     async def _start(self, environment: tuple[tuple[str, str], ...]) -> ForkServer:
         try:
-            server = ForkServer.start(dict(environment), self._new_marker(), self._folder)
+            server = ForkServer.start(dict(environment), self._new_marker, self._folder)
         except OSError as error:
             raise no_process(f"the system cannot start a process: {error}") from error
         self._register(server.pid)
@@ -226,7 +226,6 @@ class ForkServers:
 
     async def _until_gone(self, server: ForkServer) -> None:
         try:
-            await server.idle()
             await server.leave(_LEAVE_SECONDS)
         finally:
             self._unregister(server.pid)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 from pathlib import Path
+from types import ModuleType
 
-from flytemp.authoring.entity_registry import deferred_checks
+from flytemp.authoring.task import Task
 from flytemp.runtime.invocation import RuntimeModel
 from flytemp.runtime.loader import use_bundle
 from flytemp.store import import_store
 from flytemp.task_types import task_type
 
-_RUNTIME_MODULES = ("flytemp.authoring.local", "flytemp.runtime.user_errors", "flytemp.types.file", "flytemp.types.directory")
+_RUNTIME_MODULES = (
+    "flytemp.authoring.local",
+    "flytemp.runtime.process_state",
+    "flytemp.types.directory",
+    "flytemp.types.file",
+)
 """Modules that flytemp imports when a task needs them."""
 
 
@@ -53,5 +60,12 @@ def import_program(preparation: Preparation) -> None:
     if preparation.module:
         if preparation.bundle is not None:
             use_bundle(Path(preparation.bundle), preparation.import_roots)
-        with deferred_checks():  # other tasks of the module may be broken
-            importlib.import_module(preparation.module)
+        _prepare_tasks(importlib.import_module(preparation.module))
+
+
+def _prepare_tasks(module: ModuleType) -> None:
+    """Evaluate the annotations of the module's tasks, which every call of a task needs."""
+    for value in list(vars(module).values()):
+        if isinstance(value, Task):
+            with contextlib.suppress(Exception):  # the task itself reports the error
+                _ = value.python_interface

@@ -25,6 +25,7 @@ import contextlib
 import faulthandler
 import json
 import os
+import select
 import signal
 import sys
 import threading
@@ -37,6 +38,7 @@ from flytemp.runtime.execute import ExecutionOptions, execute
 from flytemp.runtime.failures import TryFailed
 from flytemp.runtime.invocation import Invocation, TaskError
 from flytemp.runtime.preparation import Preparation, import_program
+from flytemp.runtime.rehearsal import rehearse
 from flytemp.runtime.user_errors import user_error
 from flytemp.store import open_store
 
@@ -61,6 +63,11 @@ class Control:
         line, _, self._rest = self._rest.partition(b"\n")
         order: dict[str, Any] = json.loads(line)
         return order
+
+    @property
+    def has_order(self) -> bool:
+        """True if an order has arrived."""
+        return bool(select.select([self._descriptor], (), (), 0)[0])
 
     def send(self, message: str) -> None:
         rest = memoryview(message.encode() + b"\n")
@@ -193,6 +200,8 @@ def serve_once(control: Control) -> None:
     Exit handlers that were registered before belong to the process that forked this one.
     """
     atexit._clear()
+    if not control.has_order:
+        rehearse(Path(f"{os.getcwd()}-{os.getpid()}"))
     serve(control, once=True)
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
