@@ -56,7 +56,7 @@ def load_task(loader: str, folder: Path | None = None, import_roots: Sequence[st
         Exception: any exception of the user's module during its import.
     """
     module_name, _, attribute = loader.partition(":")
-    module = _import(module_name, folder)
+    module = import_module(module_name, folder)
     if folder is not None:
         _check_origin(module, folder, import_roots)
     try:
@@ -71,7 +71,17 @@ def load_task(loader: str, folder: Path | None = None, import_roots: Sequence[st
     return found
 
 
-def _import(name: str, folder: Path | None) -> ModuleType:
+def import_module(name: str, folder: Path | None) -> ModuleType:
+    """Import the module of a task.
+
+    Args:
+        name: name of the module.
+        folder: the unpacked bundle, after `use_bundle`; None if the code is imported where it is.
+
+    Raises:
+        NotLoadable: the module does not exist.
+        Exception: any exception of the module.
+    """
     from flytemp.authoring.entity_registry import deferred_checks
 
     try:

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from flytemp.authoring.task import Task
 from flytemp.runtime.invocation import RuntimeModel
-from flytemp.runtime.loader import use_bundle
+from flytemp.runtime.loader import import_module, use_bundle
 from flytemp.store import import_store
 from flytemp.task_types import task_type
 
@@ -58,9 +58,10 @@ def import_program(preparation: Preparation) -> None:
     os.makedirs(preparation.work, exist_ok=True)
     os.chdir(preparation.work)
     if preparation.module:
-        if preparation.bundle is not None:
-            use_bundle(Path(preparation.bundle), preparation.import_roots)
-        _prepare_tasks(importlib.import_module(preparation.module))
+        bundle = None if preparation.bundle is None else Path(preparation.bundle)
+        if bundle is not None:
+            use_bundle(bundle, preparation.import_roots)
+        _prepare_tasks(import_module(preparation.module, bundle))
 
 
 def _prepare_tasks(module: ModuleType) -> None:
