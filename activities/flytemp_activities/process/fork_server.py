@@ -323,9 +323,7 @@ class ForkServer:
             self._abandon(self._next)
             self._next = None
         while self._ends and self.is_usable:
-            await asyncio.wait([*self._ends.values(), self._exited], return_when=asyncio.FIRST_COMPLETED)
-            await self._background.close()
-            await asyncio.sleep(_PAUSE_SECONDS)  # the ended process is being released
+            await asyncio.sleep(_PAUSE_SECONDS)
         self._close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_seconds):

@@ -137,8 +137,8 @@ class ForkServers:
             if server is None or not server.is_usable:
                 starting = None
                 self._retire(server)
+        self._make_room()
         if starting is None:
-            self._make_room()
             starting = asyncio.create_task(self._loaded(key, store, bundle))
             starting.add_done_callback(asyncio.Task.exception)  # retrieved, even if no task waits any more
         self._servers[key] = starting
@@ -201,7 +201,7 @@ class ForkServers:
     # --------------------------------------------------------------------------------------- end
 
     def _make_room(self) -> None:
-        """End the fork servers that were not used for the longest time, above the limit."""
+        """End the fork servers that were not used for the longest time, so that one more is within the limit."""
         for key, starting in list(self._servers.items()):
             if len(self._servers) < self._options.fork_servers:
                 return

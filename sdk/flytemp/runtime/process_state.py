@@ -45,8 +45,8 @@ def _interpreter() -> Iterator[Callable[[], object]]:
     trace, profile, depth = sys.gettrace(), sys.getprofile(), sys.getrecursionlimit()
     yield lambda: vars(builtins).update(names)
     yield lambda: socket.setdefaulttimeout(timeout)
-    yield lambda: sys.gettrace() is trace or sys.settrace(trace)
-    yield lambda: sys.getprofile() is profile or sys.setprofile(profile)
+    yield lambda: None if sys.gettrace() is trace else sys.settrace(trace)
+    yield lambda: None if sys.getprofile() is profile else sys.setprofile(profile)
     yield lambda: _set_recursion_limit(depth)
     if hasattr(signal, "pthread_sigmask"):
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -24,11 +24,13 @@ import atexit
 import contextlib
 import faulthandler
 import json
+import logging
 import os
 import select
 import signal
 import sys
 import threading
+import weakref
 from pathlib import Path
 from typing import IO, Any
 
@@ -195,11 +197,8 @@ def serve(control: Control, *, once: bool = False) -> None:
 
 
 def serve_once(control: Control) -> None:
-    """Execute one order in a forked process, run the exit handlers of the task, and end the process.
-
-    Exit handlers that were registered before belong to the process that forked this one.
-    """
-    atexit._clear()
+    """Execute one order in a forked process, run the exit handlers of the task, and end the process."""
+    _leave_exit_handlers_to_parent()
     if not control.has_order:
         rehearse(Path(f"{os.getcwd()}-{os.getpid()}"))
     serve(control, once=True)
@@ -208,6 +207,21 @@ def serve_once(control: Control) -> None:
         with contextlib.suppress(ValueError, OSError, AttributeError):
             stream.flush()
     os._exit(0)
+
+
+def _leave_exit_handlers_to_parent() -> None:
+    """Forget the exit handlers that were registered before the fork, except those of the standard library.
+
+    The handlers of a module may remove what other tasks still use, such as a temporary directory.
+    """
+    atexit._clear()
+    for inherited in list(getattr(weakref.finalize, "_registry", ())):
+        inherited.atexit = False
+    weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined]
+    atexit.register(logging.shutdown)
+    multiprocessing_exit = getattr(sys.modules.get("multiprocessing.util"), "_exit_function", None)
+    if multiprocessing_exit is not None:
+        atexit.register(multiprocessing_exit)
 
 
 def configure_output() -> None:
