@@ -102,13 +102,19 @@ def _registered(session: Session, kind: EntityKind) -> Iterator[tuple[str, Path]
         yield name, folder / name
 
 
+def _document(path: Path) -> dict[str, Any]:
+    """Return the registered document in a file; empty if it is missing. Its digest is not checked."""
+    document = _read_json(path).get("document")
+    return document if isinstance(document, dict) else {}
+
+
 def _latest_document(folder: Path) -> dict[str, Any]:
     try:
         newest = min(entry.name for entry in (folder / "latest").iterdir())
         version = newest.split("-", 2)[2]
     except (OSError, ValueError, IndexError):
         return {}
-    return _read_json(folder / "versions" / f"{version}.json")
+    return _document(folder / "versions" / f"{version}.json")
 
 
 def _inputs(document: dict[str, Any], name: str) -> Iterable[str]:
@@ -176,7 +182,7 @@ def _program_of(session: Session, execution: _StoredExecution) -> dict[str, Any]
         entity = EntityId.parse(execution.context["spec"])
     except (KeyError, FlytempError):
         return {}
-    return _read_json(Path(root) / document_key(entity)) if root is not None else {}
+    return _document(Path(root) / document_key(entity)) if root is not None else {}
 
 
 def _gate_names(document: Any, kind: str) -> Iterator[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_PASSWORD = re.compile(r"""(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/@:'"]*):(?!\d{1,5}(?:/|\b(?!@)))[^\s@'"]*@""", re.IGNORECASE)
+_USER = re.compile(r"""(?P<before>\b[a-z][a-z0-9+.-]*://)[^\s/@'"]*@""", re.IGNORECASE)
+# An unquoted password may contain a slash; the number of a port is no password.
+_PASSWORD = re.compile(r"""(?P<before>\b[a-z][a-z0-9+.-]*://)[^\s/@:'"]*:(?!\d{1,5}/)[^\s@'"]*@""", re.IGNORECASE)
 _PARAMETER = re.compile(
     r"""(?P<before>[?&;](?:[\w.-]*(?:signature|credential|password|passwd|secret|token|accountkey|apikey|api_key)|sig|key)=)[^&\s'"]+""",
     re.IGNORECASE,
@@ -12,7 +14,8 @@ _PARAMETER = re.compile(
 
 
 def without_credentials(text: str) -> str:
-    """Return ``text`` with ``***`` in place of the passwords, signatures and tokens in its URIs."""
+    """Return ``text`` with ``***`` in place of the users, passwords, signatures and tokens in its URIs."""
     if "://" not in text:
         return text
-    return _PARAMETER.sub(r"\g<before>***", _PASSWORD.sub(r"\g<before>:***@", text))
+    text = _USER.sub(r"\g<before>***@", text)
+    return _PARAMETER.sub(r"\g<before>***", _PASSWORD.sub(r"\g<before>***@", text))

@@ -12,15 +12,16 @@ from flytemp.store.failures import store_error
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("sftp://user:secret@host/x", "sftp://user:***@host/x"),
-        ("cannot read s3://KEY:se/cr+et@bucket/k: no", "cannot read s3://KEY:***@bucket/k: no"),
-        ("ftp://user:1234@host/x and ftp://u:5@h", "ftp://user:***@host/x and ftp://u:***@h"),
+        ("sftp://user:secret@host/x", "sftp://***@host/x"),
+        ("cannot read s3://KEY:se/cr+et@bucket/k: no", "cannot read s3://***@bucket/k: no"),
+        ("ftp://user:1234@host/x and ftp://u:5@h", "ftp://***@host/x and ftp://***@h"),
         ("https://h/x?X-Amz-Signature=abc&part=1", "https://h/x?X-Amz-Signature=***&part=1"),
         ("https://h/x?sv=1&sig=AA%3D", "https://h/x?sv=1&sig=***"),
         ("https://h/x?access_token=abc", "https://h/x?access_token=***"),
         ("s3://bucket/path?versionId=3", "s3://bucket/path?versionId=3"),
         ("http://localhost:9000/a@b", "http://localhost:9000/a@b"),
         ("no server at http://h:9000: ask a@b", "no server at http://h:9000: ask a@b"),
+        ("https://token@host/x", "https://***@host/x"),
         ("mail user:secret@host", "mail user:secret@host"),
     ],
 )

@@ -36,8 +36,9 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The entries of a bundle, sorted by name, and what the user's ignore files exclude from it."""
+    """The entries of a bundle with a root, sorted by name, and what the user's ignore files exclude from it."""
 
+    root: Path
     entries: tuple[Entry, ...]
     ignored: tuple[Ignored, ...]
 
@@ -54,7 +55,7 @@ def collect(root: Path, limit_bytes: int) -> Contents:
     entries = sorted(walk.entries, key=lambda entry: entry.name)
     _check_size(root, entries, limit_bytes)
     _check_links(entries)
-    return Contents(tuple(entries), tuple(walk.ignored))
+    return Contents(root, tuple(entries), tuple(walk.ignored))
 
 
 class _Walk:

@@ -23,6 +23,7 @@ from flytemp.client.handle import ExecutionHandle
 from flytemp.client.launch_arguments import Call, call_of
 from flytemp.client.registration import RegistrationResult, register_paths
 from flytemp.client.waiting_gates import WaitingGate
+from flytemp.compiler.discover import refuse_during_import
 from flytemp.config import Settings, load_settings
 from flytemp.errors import AlreadyExists, InvalidName
 from flytemp.launching.execution_names import generate_name, launch_digest
@@ -176,6 +177,7 @@ class Client:
         return Launcher(self, name, version, options or LaunchOptions())
 
     async def _launch(self, call: Call, name: str | None, options: LaunchOptions) -> ExecutionHandle[Any]:
+        refuse_during_import()
         settings = self.settings
         entity, document = await asyncio.to_thread(
             find_target,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from flytemp.bundle.contents import Contents, Entry, Ignored
 from flytemp.compiler.source_texts import SourceText, SourceTexts
@@ -21,6 +21,7 @@ _SECRET_PATHS = ("*.aws/*", "*.ssh/*", "*.gnupg/*", "*.kube/config", "*.docker/c
 _NOT_SECRET = ("*.example", "*.sample", "*.template", "*.dist", "*.pub", "known_hosts", "example.env", "sample.env")
 _SHOWN = 5
 _LONGEST_PATH = 500
+_MOST_PARENTS = 2
 _ANY_FOLDER = ("/", "*", "**")  # at the start of a text: the code adds it to the path of a folder
 _SOURCE_BYTES = 1_000_000  # larger modules are generated and are not searched
 
@@ -66,9 +67,9 @@ def _lacking(contents: Contents) -> Iterator[Problem]:
             for ignored in [one for one in left.values() if _fits(text, one)]:
                 del left[ignored.name]
                 yield _ignored_data(ignored, Location(str(entry.path), text.line))
-            if text.text not in seen and text.opens and _is_only_here(text.text):
+            if text.text not in seen:
                 seen.add(text.text)
-                yield _relative(text.text, Location(str(entry.path), text.line))
+                yield from _elsewhere(text, entry.path, contents)
         for module, line in source.imports:
             for ignored in [one for one in left.values() if _is_module(module, one)]:
                 del left[ignored.name]
@@ -96,20 +97,39 @@ def _ignored_data(ignored: Ignored, where: Location) -> Problem:
     )
 
 
-def _relative(text: str, where: Location) -> Problem:
-    return Problem(
-        f"the code names the file {text!r} relative to the current folder: the current folder of a task is empty",
-        where,
-        "read a bundled file as `Path(__file__).parent / ...`, or pass the data as a FlyteFile",
-    )
+def _elsewhere(text: SourceText, source: Path, contents: Contents) -> Iterator[Problem]:
+    """Yield a warning if a text is the path of an existing file that a task does not find there.
+
+    The path is relative to the current folder, or the code adds it to the path of a folder above the root.
+    """
+    path, where = text.text, Location(str(source), text.line)
+    if not (text.opens or text.in_path) or len(path) > _LONGEST_PATH or "\0" in path or not ("." in path or "/" in path):
+        return
+    if os.path.isabs(path):
+        return
+    if text.opens and _is_file(Path(path)):
+        yield Problem(
+            f"the code names the file {path!r} relative to the current folder: the current folder of a task is empty",
+            where,
+            "read a bundled file as `Path(__file__).parent / ...`, or pass the data as a FlyteFile",
+        )
+        return
+    for folder in (source.parent, contents.root, *contents.root.parents[:_MOST_PARENTS]):
+        found = Path(os.path.normpath(folder / path))
+        if _is_file(found):
+            if not found.is_relative_to(contents.root):
+                yield Problem(
+                    f"the code names {path!r}, which exists as {found}, outside of the bundle's root {contents.root}: "
+                    "workers do not have it",
+                    where,
+                    "move the file below the root, or pass the data as a FlyteFile",
+                )
+            return
 
 
-def _is_only_here(text: str) -> bool:
-    """Return whether ``text`` is the path of an existing file relative to the current folder."""
-    if not text or len(text) > _LONGEST_PATH or "\0" in text or os.path.isabs(text):
-        return False
+def _is_file(path: Path) -> bool:
     try:
-        return os.path.isfile(text)
+        return path.is_file()
     except (OSError, ValueError):
         return False
 

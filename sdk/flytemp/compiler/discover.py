@@ -88,8 +88,8 @@ def load_program(paths: Sequence[Path], root: Path | None = None) -> Program:
         files=tuple(module.file for module in files.modules),
         space=ModuleSpace(files.import_roots),
     )
+    before = Surroundings.now()
     with program.activated(), collect_entities() as created, deferred_checks():
-        before = Surroundings.now()
         problems = [problem for module in files.modules for problem in _imported(module)]
         if problems:
             raise ProgramError(unique(problems))
@@ -106,9 +106,10 @@ def load_program(paths: Sequence[Path], root: Path | None = None) -> Program:
 
 
 def refuse_during_import() -> None:
-    """Refuse to load a program in code that is itself imported by `load_program`, in this thread or on its behalf.
+    """Refuse to load or launch a program in code that is itself imported by `load_program`, or on its behalf.
 
-    The modules would be imported inside of their own import, which another thread would wait for without end.
+    A registration would import the modules inside of their own import, and another thread would wait for that without end. A
+    launch would start an execution at each import, also of the worker.
 
     Raises:
         InputError: the code runs during such an import.
@@ -116,7 +117,7 @@ def refuse_during_import() -> None:
     module = _importing.get()
     if module is not None:
         raise InputError(
-            f"the module '{module}' loads, registers or runs a program while it is imported itself",
+            f"the module '{module}' registers, runs or launches a program while it is imported itself",
             hint="put the call below `if __name__ == '__main__':`, or into a function",
         )
 

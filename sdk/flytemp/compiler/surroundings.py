@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 import flytemp
 from flytemp.errors import Location, Problem
@@ -67,9 +67,9 @@ def _module_warnings(
     installed: Mapping[str, list[str]] | None = None
     known = [str(root), *covered, *_environment(before)]
     found: set[str] = set()
-    for name in sorted(_used(before, own)):
+    for name, module in sorted(_used(before, own).items()):
         first = name.partition(".")[0]
-        file = getattr(sys.modules.get(name), "__file__", None)
+        file = getattr(module, "__file__", None)
         if first in found or first == "__main__" or not isinstance(file, str) or name in own:
             continue
         if any(part in _PACKAGE_FOLDERS for part in Path(file).parts) or _is_below(file, known):
@@ -82,15 +82,16 @@ def _module_warnings(
             yield Problem(message, _import_line(first, own), _OUTSIDE_HINT)
 
 
-def _used(before: Surroundings, own: Mapping[str, ModuleType]) -> set[str]:
-    """Return the names of the modules that the program has imported, or that its modules refer to."""
-    names = set(sys.modules) - before.modules
+def _used(before: Surroundings, own: Mapping[str, ModuleType]) -> dict[str, ModuleType]:
+    """Return the modules that the program has imported, or that its modules refer to, by name."""
+    found = {name: module for name, module in list(sys.modules.items()) if name not in before.modules}
     for module in own.values():
         for value in list(vars(module).values()):
-            name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
-            if isinstance(name, str):
-                names.add(name)
-    return names
+            if isinstance(value, ModuleType):
+                found.setdefault(value.__name__, value)
+            elif isinstance(value, type | FunctionType) and (name := value.__module__) in sys.modules:
+                found.setdefault(name, sys.modules[name])
+    return found
 
 
 def _environment(before: Surroundings) -> list[str]:

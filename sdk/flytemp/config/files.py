@@ -50,6 +50,9 @@ def read_toml(path: Path) -> TomlFile | None:
         raise ConfigError(f"cannot read {path}: {error}", hint="make it readable UTF-8 text") from error
     try:
         return TomlFile(path, text, tomllib.loads(text))
+    except RecursionError:
+        message = "the file is nested too deeply"
+        raise ConfigError(message, hint="write settings as key = value", location=Location(str(path), 1)) from None
     except tomllib.TOMLDecodeError as error:
         match = _POSITION.search(str(error))
         line = int(match[1]) if match and match[1] else len(text.splitlines()) or 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -117,11 +118,32 @@ def test_ignored_module_that_the_code_imports(tmp_path: Path, rule: str, code: s
 
 def test_file_that_is_relative_to_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = "x = 1\nopen('data/x.csv')\n(HERE / 'data/y.csv').open()"
-    write(tmp_path, {"src/flow.py": code, "data/x.csv": "", "data/y.csv": ""})
+    write(tmp_path, {"src/flow.py": code, "data/x.csv": "", "src/data/y.csv": ""})
     monkeypatch.chdir(tmp_path)
     (problem,) = bundled(tmp_path / "src")
     assert "'data/x.csv'" in problem.message
     assert "__file__" in (problem.hint or "")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "Path(__file__).parent.parent / 'data/x.csv'",
+        "Path(__file__).parents[1] / 'data/x.csv'",
+        "os.path.join(os.path.dirname(__file__), '..', 'data/x.csv')",
+        "open(os.path.join(HERE, '../data/x.csv'))",
+        "(Path(__file__).parent / '../data/x.csv').read_text()",
+    ],
+)
+def test_file_outside_of_the_root(tmp_path: Path, code: str) -> None:
+    write(tmp_path, {"src/flow.py": f"x = 1\n{code}", "data/x.csv": ""})
+    (problem,) = bundled(tmp_path / "src")
+    assert str(tmp_path / "data" / "x.csv") in problem.message
+    assert problem.location is not None
+    assert problem.location.line == 2
+    write(tmp_path / "src", {"data/x.csv": ""})
+    if ".." not in code:
+        assert bundled(tmp_path / "src") == []
 
 
 # --------------------------------------------------------------------------------------------- secrets
@@ -203,6 +225,26 @@ def test_module_of_pythonpath_is_outside_of_the_bundle(tmp_path: Path, monkeypat
     assert f"'{name}'" in problem.message
     assert problem.location is not None
     assert problem.location.line == 1
+
+
+def test_module_that_is_loaded_by_its_path(tmp_path: Path) -> None:
+    text = f"""
+import importlib.util
+spec = importlib.util.spec_from_file_location("by_path", {str(tmp_path / "lib" / "by_path.py")!r})
+by_path = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(by_path)
+{PROGRAM}"""
+    write(tmp_path, {"src/flow.py": text, "lib/by_path.py": ""})
+    (problem,) = load_program([tmp_path / "src"]).outside
+    assert "'by_path'" in problem.message
+
+
+def test_module_that_was_imported_before_is_outside_of_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"src/flow.py": f"from imported_before import f\n{PROGRAM}", "lib/imported_before.py": "def f(): ..."})
+    monkeypatch.syspath_prepend(str(tmp_path / "lib"))
+    monkeypatch.setitem(sys.modules, "imported_before", importlib.import_module("imported_before"))
+    (problem,) = load_program([tmp_path / "src"]).outside
+    assert "'imported_before'" in problem.message
 
 
 def test_installed_modules_and_those_of_the_bundle_need_no_warning(tmp_path: Path) -> None:
