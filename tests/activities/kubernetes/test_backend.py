@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flytemp.layout import RootLayout
+from flytemp.pods.rules import PodLists
 from flytemp.runtime.invocation import Claim, Invocation, TaskResult
 from flytemp.spec.models import PodTemplateSpec, ResourceAmounts, ResourceSpec, SecretRequest, TaskSettings
 from flytemp.store.object_store import ObjectStore
@@ -401,7 +402,8 @@ async def test_pod_that_waits_for_a_volume_reports_the_reason(
     volume = {"name": "share", "nfs": {"server": "127.0.0.1", "path": "/none"}}
     container = {"name": "primary", "volumeMounts": [{"name": "share", "mountPath": "/share"}]}
     template = PodTemplateSpec(spec={"volumes": [volume], "containers": [container], "terminationGracePeriodSeconds": 0})
-    bench = await start_backend(pending_timeouts=policy.pending_timeouts.model_copy(update={"starting": 20.0}))
+    limits = policy.pending_timeouts.model_copy(update={"starting": 20.0})
+    bench = await start_backend(pending_timeouts=limits, allow=PodLists(volumes=("nfs",)))
     with pytest.raises(SystemFailure, match="MountVolume") as caught:
         await bench.run(program.invocation("add", {"a": 1, "b": 2}, settings=TaskSettings(pod_template=template)))
     assert caught.value.error.kind == "SYSTEM"
@@ -465,7 +467,8 @@ async def test_pod_refused_by_the_namespace_is_charged_to_the_user(
     cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     container = {"name": "primary", "securityContext": {"allowPrivilegeEscalation": True}}
     settings = TaskSettings(pod_template=PodTemplateSpec(spec={"containers": [container]}))
-    result = await (await start_backend()).run(program.invocation("add", {"a": 1, "b": 2}, settings=settings))
+    bench = await start_backend(pod_security="baseline")
+    result = await bench.run(program.invocation("add", {"a": 1, "b": 2}, settings=settings))
     assert result.error is not None
     assert (result.error.kind, result.error.code, result.error.retryable) == ("USER", "InvalidPod", False)
     assert "PodSecurity" in result.error.message

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from flytemp.pods.rules import PodLists
 from flytemp.runtime.commit import read_try_error
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import SystemFailure, TaskLost, key_of
@@ -98,7 +99,7 @@ async def test_preempted_pod_is_charged_to_the_platform(
     priority = {"metadata": {"name": namespace}, "value": 1000, "globalDefault": False}
     own_cluster.api.create("/apis/scheduling.k8s.io/v1/priorityclasses", priority)
     try:
-        bench = await start_backend()
+        bench = await start_backend(allow=PodLists(priority_classes=(namespace,)))
         own_cluster.set_gpus(node, 1)
         low = bench.start(of_kwok(program, FOR_LONG, template=_one_gpu()))
         await bench.reported(phase="running")
@@ -171,7 +172,8 @@ async def test_pod_survives_a_short_outage_of_its_node(
     start_backend: StartBackend, program: Project, own_cluster: Cluster, namespace: str, policy: Policy
 ) -> None:
     # The real node this time: its kubelet is away for a moment, and its container does not notice.
-    bench = await start_backend(node_selector={"testcluster/node": "real"}, tolerations=(), security_context={})
+    real = {"testcluster/node": "real"}
+    bench = await start_backend(node_selector=real, tolerations=(), security_context={}, pod_security="baseline")
     invocation = of_kwok(program, {})
     assert invocation.task.container is not None
     command = invocation.task.container.model_copy(update={"command": ("sleep", "5")})

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from flytemp.pods.rules import PodLists
 from flytemp.registry.platform_limits import read_limits
 from flytemp.runtime.invocation import Invocation
 from flytemp.spec.models import AcceleratorSpec, ResourceAmounts, ResourceSpec, Retries
@@ -159,7 +160,7 @@ async def test_service_account_of_the_launch_is_used(
 ) -> None:
     for name in ("of-the-place", "of-the-launch"):
         own_cluster.kubectl("create", "serviceaccount", name, "-n", namespace)
-    bench = await start_backend(service_account="of-the-place")
+    bench = await start_backend(service_account="of-the-place", allow=PodLists(service_accounts=("of-the-launch",)))
     seen = []
     for account in (None, "of-the-launch"):
         invocation = command(program, try_=1 if account is None else 2, annotations=FOR_LONG)
