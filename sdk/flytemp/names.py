@@ -183,7 +183,7 @@ class EntityPointer:
     @property
     def has_same_version(self) -> bool:
         """True if the version is that of the registration."""
-        return self.version is not None and _placeholder_of(self.version) == "version"
+        return self.version is not None and is_same_version(self.version)
 
     def resolved(self, project: str, domain: str, version: str | None) -> EntityId:
         """Return the id for a registration. Without a ``version``, its placeholder stands for the latest version.
@@ -204,6 +204,11 @@ class EntityPointer:
     def parse(cls, urn: str) -> EntityPointer:
         """Return the pointer in a URN; see `EntityId.parse`."""
         return cls(*_urn_parts(urn))
+
+
+def is_same_version(version: str) -> bool:
+    """Return True for the placeholder of the registration's version."""
+    return _placeholder_of(version) == "version"
 
 
 def _placeholder_of(text: object) -> str | None:

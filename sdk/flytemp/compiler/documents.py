@@ -11,8 +11,9 @@ from flytemp.compiler.discover import AnyLaunchPlan, Entity, Program
 from flytemp.compiler.failures import same_name, unique
 from flytemp.compiler.validate import launch_plan_problems
 from flytemp.errors import Location, Problem, ProgramError
+from flytemp.names import is_same_version
 from flytemp.spec.canonical import AnyDocument, digest
-from flytemp.spec.models import BundleRef, TaskDocument
+from flytemp.spec.models import BundleRef, TaskDocument, WorkflowDocument
 
 
 def compile_program(program: Program, bundle: BundleRef | None) -> list[AnyDocument]:
@@ -33,14 +34,24 @@ def compile_closure(program: Program, entity: Entity, bundle: BundleRef | None) 
     """Return the documents of one entity and of those that it calls; other parts of the modules may be broken.
 
     The calls of a dynamic task are unknown before it runs, so the modules' launch plans are included for a dynamic task.
+    Launch plans of the modules to which references of the same version refer are included as well.
 
     Raises:
         ProgramError: with all problems of these.
     """
     documents = _compiled(program, [entity], bundle, ())
-    if not any(isinstance(document, TaskDocument) and document.task.kind == "dynamic" for document in documents):
-        return documents
-    return _compiled(program, [entity, *_sound_plans(program)], bundle, ())
+    others: list[Entity] = _referenced(program, documents)
+    if any(isinstance(document, TaskDocument) and document.task.kind == "dynamic" for document in documents):
+        others += _sound_plans(program)
+    return _compiled(program, [entity, *others], bundle, ()) if others else documents
+
+
+def _referenced(program: Program, documents: Iterable[AnyDocument]) -> list[Entity]:
+    """Return the launch plans of the program, and the workflows of default launch plans, that references of it refer to."""
+    plans = [plan for document in documents if isinstance(document, WorkflowDocument) for plan in document.launch_plans.values()]
+    names = dict.fromkeys(plan.name for plan in plans if plan.version is not None and is_same_version(plan.version))
+    own: list[Entity] = [program.launch_plans[name] for name in names if name in program.launch_plans]
+    return [*own, *(program.workflows[name] for name in names if name in program.workflows)]
 
 
 def _sound_plans(program: Program) -> list[AnyLaunchPlan]:

@@ -189,7 +189,8 @@ class _Linker:
             return None
         entity, document = found
         interface = caller_interface(document)
-        return str(entity), plan.model_copy(update={"version": entity.version, "interface": interface})
+        target = {"project": entity.project, "domain": entity.domain, "version": entity.version}
+        return str(entity), plan.model_copy(update={**target, "interface": interface})
 
     def _workflow(self, spec: WorkflowSpec, urn: str, parts: _Parts) -> str | None:
         found = self._get(EntityKind.WORKFLOW, urn, spec.interface, spec.location)

@@ -11,7 +11,7 @@ import pytest
 from flytemp import reference_task
 from flytemp.authoring.context import ExecutionParameters, TaskId, use_context
 from flytemp.client.registration import RegistrationResult, register_paths
-from flytemp.compiler import load_program
+from flytemp.compiler import compile_closure, load_program
 from flytemp.compiler.link import link_documents
 from flytemp.errors import ProgramError
 from flytemp.names import EntityId, EntityKind
@@ -229,6 +229,8 @@ def test_placeholders_stand_for_the_registration(store: ObjectStore, tmp_path: P
     here = "mine:development"
     assert sorted(document.tasks) == [f"tsk:{here}:lib.clean:u1"]
     assert sorted(document.launch_plans) == [f"lp:{here}:nightly:u1", "own plan"]
+    nightly = document.launch_plans[f"lp:{here}:nightly:u1"]
+    assert (nightly.project, nightly.domain, nightly.version) == ("mine", "development", "u1")
     own = document.launch_plans["own plan"]
     assert (own.project, own.domain, own.version) == (None, None, None)
 
@@ -238,6 +240,13 @@ def test_placeholder_of_an_unknown_version_is_the_latest(store: ObjectStore, tmp
     (tmp_path / "user.py").write_text(PLACEHOLDERS)
     result = register_paths(store, [tmp_path / "user.py"], project="mine", domain="development")
     assert "tsk:mine:development:lib.clean:v1" in found(store, "user.wf", result.version).tasks
+
+
+def test_an_own_launch_plan_is_part_of_the_closure(tmp_path: Path) -> None:
+    (tmp_path / "user.py").write_text(PLACEHOLDERS)
+    program = load_program([tmp_path / "user.py"])
+    documents = compile_closure(program, program.workflows["user.wf"], None)
+    assert ("launch_plan", "own plan") in {(document.kind, document.name) for document in documents}
 
 
 def test_a_running_dynamic_task_replaces_placeholders(tmp_path: Path) -> None:
