@@ -7,6 +7,7 @@ import re
 import threading
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+from uuid import UUID, uuid4
 
 import pydantic.dataclasses
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, RootModel, field_validator, model_validator
@@ -196,3 +197,16 @@ class Numbers(RootModel[list[int]]):
 class Pair(NamedTuple):
     counted: Counted
     options: Options
+
+
+class Limits(BaseModel):
+    """A model with a default that its own annotation does not allow, and defaults that differ each time."""
+
+    name: str = None  # type: ignore[assignment]
+    owner: UUID = None  # type: ignore[assignment]
+    identity: UUID = Field(default_factory=uuid4)
+
+
+class Renewed(Pair):
+    def __new__(cls, counted: Counted, options: Options) -> Renewed:
+        return super().__new__(cls, Counted(counted.number + 1), options)

@@ -11,7 +11,7 @@ import pytest
 from literal_samples import Color, Datum, Level, Ratio, Tree
 from pydantic import TypeAdapter
 
-from flytemp.errors import FlytempBug, LimitExceeded, TypeMismatch
+from flytemp.errors import FlytempBug, InputError, LimitExceeded, TypeMismatch
 from flytemp.literals.check import check_external, check_literal
 from flytemp.literals.convert import from_literal, literal_type, to_literal
 from flytemp.literals.sizes import MAX_DEPTH, MAX_LITERAL_BYTES, check_size, depth_of
@@ -134,5 +134,5 @@ def test_number_of_siblings_is_not_their_depth() -> None:
 
 def test_json_nested_too_deep_is_refused() -> None:
     for levels in (200, 100_000):
-        with pytest.raises(LimitExceeded):
+        with pytest.raises(InputError):
             check_size("value", parse_text("[" * levels + "]" * levels, literal_type(list)))

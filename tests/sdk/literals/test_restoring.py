@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from restored_samples import (
     Described,
     GenericCounted,
     Increased,
+    Limits,
     MoreOptions,
     Numbers,
     Options,
@@ -26,6 +28,7 @@ from restored_samples import (
     Plain,
     Private,
     PrivateData,
+    Renewed,
     Split,
     StoredElsewhere,
     Unset,
@@ -92,6 +95,9 @@ def described() -> Described:
         (MoreOptions(size=2), MoreOptions),
         (Numbers([1, 2]), Numbers),
         (Pair(Counted(1), Options()), Pair),
+        (Renewed(Counted(1), Options()), Renewed),
+        (Limits(), Limits),
+        (Limits(name="a"), Limits),
     ],
     ids=str,
 )
@@ -181,8 +187,20 @@ def test_class_validates_the_input_of_a_launch_and_must_not_change_a_marked_valu
         from_literal(checked, annotation)
 
 
+def test_attribute_that_was_changed_after_the_constructor_is_not_lost() -> None:
+    value = Pattern("a+")
+    value._pattern = re.compile("b")
+    with pytest.raises(TypeMismatch, match="Pattern"):
+        to_literal(value, Pattern)
+
+
+def test_none_is_accepted_for_a_field_with_this_default() -> None:
+    literal = check_external({"name": None, "owner": None}, literal_type(Limits))
+    assert from_literal(literal, Limits).model_dump(exclude={"identity"}) == {"name": None, "owner": None}
+
+
 def test_launched_value_arrives_if_its_class_does_not_change_it() -> None:
-    for value in (Computed(3), MoreOptions(size=2), Described("a b"), PrivateData(number=1), BigDatum(1)):
+    for value in (Limits(), Computed(3), MoreOptions(size=2), Described("a b"), PrivateData(number=1), BigDatum(1)):
         annotation = type(value)
         assert from_literal(check_external(to_literal(value, annotation), literal_type(annotation)), annotation) == value
 

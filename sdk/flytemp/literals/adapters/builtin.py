@@ -22,9 +22,10 @@ from flytemp.literals.adapters.containers import ListAdapter, MapAdapter, TupleA
 from flytemp.literals.adapters.dataclass import DataclassAdapter
 from flytemp.literals.adapters.literals import enum_adapter, literal_adapter
 from flytemp.literals.adapters.models import model_adapter
+from flytemp.literals.adapters.named_tuple import NamedTupleAdapter
 from flytemp.literals.adapters.refusals import annotation_text, refuse
 from flytemp.literals.adapters.scalars import SCALARS, AnyAdapter, Scalar, scalar_adapter
-from flytemp.literals.adapters.structs import AdapterFor, NamedTupleAdapter, TypedDictAdapter
+from flytemp.literals.adapters.structs import AdapterFor, TypedDictAdapter
 from flytemp.literals.adapters.unions import UnionAdapter
 from flytemp.literals.keys import may_be_key
 from flytemp.literals.transformers import TransformContext, TypeTransformer

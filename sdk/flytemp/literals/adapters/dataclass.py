@@ -14,10 +14,9 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from flytemp.errors import UnsupportedType
-from flytemp.literals.adapters.records import RecordAdapter
+from flytemp.literals.adapters.records import RecordAdapter, is_generated
 from flytemp.literals.adapters.structs import AdapterFor, Field, class_hints, substituted
 
-_GENERATED = "<string>"  # the file name of the methods that `dataclasses` generates
 _HEAP_TYPE = 1 << 9  # the flag of classes that a ``class`` statement created
 _WITHOUT_CONTENT = (object, typing.Generic, typing.Protocol)
 _SPECIAL_SLOTS = ("__dict__", "__weakref__")
@@ -59,8 +58,8 @@ class DataclassAdapter(RecordAdapter):
             or bool(self.computed())
             or type(cls).__call__ is not type.__call__
             or cls.__new__ is not object.__new__
-            or not _is_generated(cls.__init__)
-            or not (cls.__setattr__ is object.__setattr__ or _is_generated(cls.__setattr__))
+            or not is_generated(cls.__init__)
+            or not (cls.__setattr__ is object.__setattr__ or is_generated(cls.__setattr__))
             or any(self._is_descriptor(field.name) for field in dataclasses.fields(cls))
         )
 
@@ -131,11 +130,6 @@ class DataclassAdapter(RecordAdapter):
                     f"{self.label} is a {base.__name__}, whose content is not in the fields of the dataclass",
                     hint=f"make the {base.__name__} a field",
                 )
-
-
-def _is_generated(method: Any) -> bool:
-    code = getattr(method, "__code__", None)
-    return code is not None and code.co_filename == _GENERATED
 
 
 def _slots_of(cls: type) -> tuple[str, ...]:

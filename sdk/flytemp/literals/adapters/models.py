@@ -62,6 +62,9 @@ class ModelAdapter(RecordAdapter):
     def unset(self, value: Any) -> tuple[str, ...]:
         return tuple(name for name in self.fields if name not in value.__pydantic_fields_set__)
 
+    def has_constant_default(self, name: str) -> bool:
+        return self.cls.model_fields[name].default_factory is None
+
     def attribute_adapter(self, name: str) -> Adapter:
         if name not in self._private:
             try:
@@ -75,8 +78,9 @@ class ModelAdapter(RecordAdapter):
         return {}
 
     def build(self, values: dict[str, Any]) -> Any:
+        given = {name: item for name, item in values.items() if item is not None or name not in self._none_only_as_default}
         try:
-            return self.cls.model_validate(values, by_name=True, by_alias=False)
+            return self.cls.model_validate(given, by_name=True, by_alias=False)
         except ValidationError as error:
             problems = "; ".join(
                 f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ") for problem in error.errors()
@@ -84,6 +88,12 @@ class ModelAdapter(RecordAdapter):
             raise Refused(
                 f"{self.label} refuses the value: {problems}", hint="the value fails a validation of the model"
             ) from error
+
+    @cached_property
+    def _none_only_as_default(self) -> frozenset[str]:
+        """The fields whose default is None and for which pydantic refuses a None that is given."""
+        fields = {name: info for name, info in self.cls.model_fields.items() if info.default is None}
+        return frozenset(name for name, info in fields.items() if not _accepts_none(info.rebuild_annotation()))
 
     def restore(self, fields: dict[str, Any], attributes: dict[str, Any], unset: tuple[str, ...]) -> Any:
         cls = self.cls
@@ -105,6 +115,14 @@ class ModelAdapter(RecordAdapter):
             },
         )
         return value
+
+
+def _accepts_none(annotation: Any) -> bool:
+    try:
+        TypeAdapter(annotation).validate_python(None)
+    except (ValidationError, PydanticUserError, PydanticUndefinedAnnotation):
+        return False
+    return True
 
 
 def model_runs_code(cls: type[BaseModel]) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from abc import abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -17,10 +19,11 @@ from flytemp.literals.transfer import FileTransfer
 from flytemp.literals.types import Json
 
 _ABSENT = object()
+_GENERATED = "<string>"  # the file name of the methods that `dataclasses` and `collections` generate
 
 
 class RecordAdapter(StructAdapter):
-    """Adapter of a dataclass or a pydantic model.
+    """Adapter of a dataclass, a NamedTuple or a pydantic model.
 
     A value that the constructor would recreate from its fields has a literal with the fields only. Any other literal has a
     `Mark`, and its value is restored without the constructor.
@@ -45,6 +48,10 @@ class RecordAdapter(StructAdapter):
     def unset(self, value: Any) -> tuple[str, ...]:
         """Return the fields that were not given to the constructor, if the value distinguishes them."""
         return ()
+
+    def has_constant_default(self, name: str) -> bool:
+        """Return True if every value whose field is not set has the same value in the field."""
+        return False
 
     def computed(self) -> frozenset[str]:
         """Return the fields that are not parameters of the constructor."""
@@ -81,7 +88,8 @@ class RecordAdapter(StructAdapter):
         attributes = {name: self.attribute_adapter(name).decode(item, files) for name, item in mark.attributes.items()}
         restored = self.restore(fields, attributes, mark.unset)
         if mark.launched:
-            given = {name: item for name, item in fields.items() if name not in mark.unset and name not in self._computed}
+            omitted = {name for name in mark.unset if self.has_constant_default(name)}
+            given = {name: item for name, item in fields.items() if name not in omitted and name not in self._computed}
             changed = self._difference(self.build_checked(given), restored)
             if changed is not None:
                 raise Refused(
@@ -142,10 +150,16 @@ class RecordAdapter(StructAdapter):
         for name in [*left, *right]:
             if name not in left or name not in right or type(left[name]) is not type(right[name]):
                 return name
-            adapter = self.attribute_adapter(name)
-            if _literal(adapter, left[name]) != _literal(adapter, right[name]):
+            literals = [_literal(self.attribute_adapter(name), item) for item in (left[name], right[name])]
+            if literals[0] != literals[1] or (literals[0] is None and not _are_alike(left[name], right[name])):
                 return name
         return None
+
+
+def is_generated(method: Any) -> bool:
+    """Return True if the standard library generated the method for a dataclass or NamedTuple."""
+    code = getattr(method, "__code__", None)
+    return code is not None and code.co_filename == _GENERATED
 
 
 def _literal(adapter: Adapter, value: Any) -> Json:
@@ -154,3 +168,14 @@ def _literal(adapter: Adapter, value: Any) -> Json:
         return adapter.encode(value, None)
     except Refused:
         return None
+
+
+def _are_alike(left: Any, right: Any) -> bool:
+    """Return True if two values of one class are equal, or have no content that can be compared, such as locks."""
+    with suppress(Exception):  # a class's own comparison may raise anything; arrays do
+        if left == right:
+            return True
+    try:
+        return pickle.dumps(left) == pickle.dumps(right)
+    except Exception:  # noqa: BLE001 - an object that cannot be pickled may raise anything
+        return True

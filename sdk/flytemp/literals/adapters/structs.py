@@ -1,4 +1,4 @@
-"""Base of the adapters of values with named fields, and the adapters of NamedTuples and TypedDicts."""
+"""Base of the adapters of values with named fields, and the adapter of TypedDicts."""
 
 from __future__ import annotations
 
@@ -173,28 +173,6 @@ class StructAdapter(Adapter):
         if any(other is not self and other.label == self.label for other in around):
             return f"{self.cls.__module__}.{self.cls.__qualname__}"
         return self.label
-
-
-class NamedTupleAdapter(StructAdapter):
-    """Adapter of a ``typing.NamedTuple``."""
-
-    def load_fields(self) -> Mapping[str, Field]:
-        hints = class_hints(self.cls)
-        names: tuple[str, ...] = cast(Any, self.cls)._fields
-        defaults: Mapping[str, Any] = cast(Any, self.cls)._field_defaults
-        for name in names:
-            if name not in hints:
-                raise UnsupportedType(
-                    f"field '{name}' of {self.label} has no annotation",
-                    hint="use typing.NamedTuple with annotated fields",
-                )
-        return {
-            name: self.field(name, hints[name], required=name not in defaults, none_default=defaults.get(name, ...) is None)
-            for name in names
-        }
-
-    def field_values(self, value: Any) -> Mapping[str, Any]:
-        return dict(zip(self.fields, value, strict=True))
 
 
 class TypedDictAdapter(StructAdapter):
