@@ -144,5 +144,12 @@ def _uses_proxy(request: urllib.request.Request) -> bool:
 
 
 def opener() -> urllib.request.OpenerDirector:
-    """Return an opener of http(s) addresses that connects to permitted addresses only."""
-    return urllib.request.build_opener(_Handler, _SecureHandler, _HostCheck)
+    """Return an opener of http(s) addresses that connects to permitted addresses only. It follows no redirect to FTP."""
+    director = urllib.request.OpenerDirector()
+    handlers: tuple[urllib.request.BaseHandler, ...] = (
+        _HostCheck(), urllib.request.ProxyHandler(), _Handler(), _SecureHandler(), urllib.request.UnknownHandler(),
+        urllib.request.HTTPRedirectHandler(), urllib.request.HTTPDefaultErrorHandler(), urllib.request.HTTPErrorProcessor(),
+    )  # fmt: skip
+    for handler in handlers:
+        director.add_handler(handler)
+    return director

@@ -71,7 +71,8 @@ class Redirect(http.server.BaseHTTPRequestHandler):
             self.wfile.write(b"ok")
             return
         self.send_response(302)
-        self.send_header("Location", "http://169.254.169.254/latest/meta-data")
+        port = self.path.removeprefix("/ftp/")
+        self.send_header("Location", f"ftp://127.0.0.1:{port}/x" if port.isdigit() else "http://169.254.169.254/latest/meta-data")
         self.end_headers()
 
     def log_message(self, *args: object) -> None:
@@ -92,6 +93,15 @@ def test_redirect_to_a_refused_address_is_not_followed(server: str, tmp_path: Pa
     with pytest.raises(NotSupported):
         raw.download_file(f"{server}/elsewhere", tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_redirect_to_another_protocol_is_not_followed(server: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        other.setblocking(False)
+        with pytest.raises(FlytempError):
+            raw.download_file(f"{server}/ftp/{other.getsockname()[1]}", tmp_path / "other")
+        with pytest.raises(BlockingIOError):
+            other.accept()
 
 
 @pytest.mark.usefixtures("in_a_worker")
