@@ -10,7 +10,7 @@ import pytest
 from flytemp.client import Client, ExecutionHandle, LaunchOptions
 from flytemp.errors import AlreadyExists, ExecutionAborted, ExecutionFailed, InputError, NotFound, WaitTimeout
 from flytemp.records.models import Execution, NodeExecution, Phase
-from tests.installation import DEADLINE_SECONDS
+from tests.installation import DEADLINE_SECONDS, Installation
 
 pytestmark = pytest.mark.e2e
 
@@ -255,3 +255,47 @@ async def test_lists_and_records(client: Client) -> None:
     assert found[0].phase is Phase.SUCCEEDED
     assert execution.metadata_uri is not None
     assert Path(execution.metadata_uri.removeprefix("file://"), "record.json").is_file()
+
+
+CHANGES_ITS_CODE = '''
+from pathlib import Path
+
+from flytemp import task, workflow
+
+HERE = Path(__file__).parent
+
+
+@task
+def change() -> str:
+    for path in (HERE, HERE / "data.txt", HERE / "late.py"):
+        path.chmod(0o777)
+    (HERE / "data.txt").write_text("changed")
+    (HERE / "late.py").write_text("VALUE = 'changed'")
+    (HERE / "extra.txt").write_text("")
+    return (HERE / "data.txt").read_text()
+
+
+@task
+def look(changed: str) -> list[str]:
+    import late
+
+    return [changed, (HERE / "data.txt").read_text(), late.VALUE, str((HERE / "extra.txt").exists())]
+
+
+@workflow
+def changed_code() -> list[str]:
+    return look(changed=change())
+'''
+
+
+async def test_code_that_a_task_changes_is_restored_for_the_next_task(client: Client, shapes: Installation) -> None:
+    folder = shapes.folder / "changing-project"
+    folder.mkdir()
+    (folder / "changing.py").write_text(CHANGES_ITS_CODE)
+    (folder / "late.py").write_text("VALUE = 'registered'")
+    (folder / "data.txt").write_text("registered")
+    shapes.flytemp("register", str(folder))
+    execution = await launched(client, "changing.changed_code")
+
+    assert execution.phase is Phase.SUCCEEDED, execution.error
+    assert execution.outputs == {"o0": ["changed", "registered", "registered", "False"]}
