@@ -18,7 +18,7 @@ from click.shell_completion import CompletionItem
 from flytemp.errors import FlytempError
 from flytemp.json_text import read_json
 from flytemp.layout import ExecutionLayout, document_key, entity_folder
-from flytemp.names import EntityId, EntityKind
+from flytemp.names import EntityId, EntityKind, name_of_folder
 from flytemp.store.keys import local_path
 from flytemp_cli.session import Session, session_of
 
@@ -95,11 +95,12 @@ def _registered(session: Session, kind: EntityKind) -> Iterator[tuple[str, Path]
         if root is None:
             return
         folder = Path(root) / entity_folder(kind, settings.project, settings.domain)
-        names = sorted(entry.name for entry in folder.iterdir())
+        folders = sorted(folder.iterdir())
     except (OSError, FlytempError):
         return
-    for name in names:
-        yield name, folder / name
+    for each in folders:
+        if (name := name_of_folder(each.name)) is not None:
+            yield name, each
 
 
 def _document(path: Path) -> dict[str, Any]:

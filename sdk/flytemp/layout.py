@@ -60,6 +60,11 @@ _NODE_PATH = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _INVERTED_BASE = 10**14  # enough for milliseconds until the year 5138
 
 
+def is_run_id(text: str) -> bool:
+    """Return whether ``text`` can be the id of a Temporal run."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
 def entity_folder(kind: EntityKind, project: str, domain: str) -> str:
     return f"registry/{check_project(project)}/{check_domain(domain)}/{kind.folder}"
 
@@ -258,7 +263,7 @@ class ExecutionLayout(_UnderRoot):
     first_run_id: str
 
     def __post_init__(self) -> None:
-        if not _RUN_ID.fullmatch(self.first_run_id):
+        if not is_run_id(self.first_run_id):
             raise InvalidName(f"{self.first_run_id[:80]!r} is not a run id")
 
     @property

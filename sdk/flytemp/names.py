@@ -95,9 +95,13 @@ def name_folder(name: str) -> str:
     return quote(name, safe="")
 
 
-def name_of_folder(folder: str) -> str:
-    """Return the entity's name of a folder; the inverse of `name_folder`."""
-    return unquote(folder)
+def name_of_folder(folder: str) -> str | None:
+    """Return the entity's name of a folder, the inverse of `name_folder`; None for a file or folder of another program."""
+    try:
+        name = check_entity(unquote(folder))
+    except InvalidName:
+        return None
+    return name if name_folder(name) == folder else None
 
 
 def check_version(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from flytemp.errors import CorruptData
-from flytemp.layout import ExecutionLayout
+from flytemp.layout import ExecutionLayout, is_run_id
 from flytemp.records.launch import ExecutionContext
 from flytemp.records.models import Execution
 from flytemp.store.object_store import ObjectStore
@@ -55,6 +55,7 @@ def newest_record(store: ObjectStore, namespace: str, workflow_id: str) -> Execu
     Use it for executions that Temporal no longer keeps.
     """
     folder = ExecutionLayout(namespace, workflow_id, "x").root.rpartition("/")[0]
-    records = [read_record(store, ExecutionLayout(namespace, workflow_id, run)) for run in store.list(folder)]
+    runs = [run for run in store.list(folder) if is_run_id(run)]  # other programs leave files such as .DS_Store
+    records = [read_record(store, ExecutionLayout(namespace, workflow_id, run)) for run in runs]
     found = [record for record in records if record is not None]
     return max(found, key=lambda record: record.started_at or datetime.min.replace(tzinfo=UTC), default=None)

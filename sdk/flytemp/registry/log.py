@@ -115,7 +115,8 @@ class Snapshot:
 
     def names(self, kind: EntityKind) -> list[str]:
         """Return the names of the published entities of one kind, sorted. A name may have no publication yet."""
-        names = set(map(name_of_folder, self.store.list(layout.entity_folder(kind, self.project, self.domain))))
+        folders = self.store.list(layout.entity_folder(kind, self.project, self.domain))
+        names = {name for folder in folders if (name := name_of_folder(folder)) is not None}
         entities = map(EntityId.parse, self.incomplete.entities) if self.incomplete is not None else ()
         return sorted(names | {entity.name for entity in entities if entity.kind is kind})
 

@@ -28,6 +28,11 @@ def test_an_execution_without_objects_has_no_record_and_no_context(store: Object
     assert read_context(store, LAYOUT) is None
 
 
+def test_files_of_other_programs_are_not_runs(store: ObjectStore) -> None:
+    store.write(f"{LAYOUT.root.rpartition('/')[0]}/.DS_Store", b"")
+    assert newest_record(store, "default", LAYOUT.workflow_id) is None
+
+
 def test_an_object_of_another_form_is_corrupt(store: ObjectStore) -> None:
     store.write(LAYOUT.execution, b"{}")
     store.write(LAYOUT.record, b"[]")

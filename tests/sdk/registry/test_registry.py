@@ -370,6 +370,17 @@ def test_document_is_compared_with_its_digest(
     assert registry.store.uri_of(key) in str(caught.value)
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "a b", "%zz", "%2e%2e", "a:b", "~copy"])
+def test_files_of_other_programs_do_not_break_the_list(registry: Registry, name: str) -> None:
+    registry.register([task("t")], version="v1", **PLACE)
+    registry.store.write(f"{layout.entity_folder(EntityKind.TASK, 'p', 'd')}/{name}", b"")
+    registry.store.write(f"{layout.latest_folder(tsk('t'))}/{name}", b"")
+    assert [summary.name for summary in registry.list(EntityKind.TASK, "p", "d")] == ["t"]
+    assert registry.versions(tsk("t")) == ["v1"]
+    with pytest.raises(NotFound):
+        registry.get(tsk("u"))
+
+
 def test_latest_version_without_document_is_not_found(registry: Registry) -> None:
     registry.register([task("t")], version="v1", **PLACE)
     registry.store.delete(layout.document_key(tsk("t", "v1")))
