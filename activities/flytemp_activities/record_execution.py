@@ -30,9 +30,6 @@ from flytemp_activities.executions import Executions, inline_bytes
 
 Argument = protocol.RecordExecutionArgument
 
-ROW_TRACEBACK_CHARACTERS = 20_000
-"""Maximum length of a task's traceback in a record. The attempt's result has the complete traceback."""
-
 
 class ExecutionRecorder:
     """Writer of the data that outlives Temporal's retention."""
@@ -134,7 +131,7 @@ class ExecutionRecorder:
             error.traceback = f"{self._store.uri_of(key)} is not a task's result"
             return
         if found is not None:
-            error.traceback = found.traceback[:ROW_TRACEBACK_CHARACTERS]
+            error.traceback = found.traceback
             if error.message == bounded(found.message):  # else the engine extended the task's message
                 error.message = found.message
 

@@ -21,7 +21,7 @@ from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.application_errors import bounded
 from flytemp_activities.executions import Executions
-from flytemp_activities.record_execution import ROW_TRACEBACK_CHARACTERS, ExecutionRecorder
+from flytemp_activities.record_execution import ExecutionRecorder
 from flytemp_activities.state import StatePages
 from tests import small
 
@@ -161,7 +161,7 @@ async def test_recorded_error_has_the_whole_message_of_the_task(
     assert result == {"phase": "FAILED", "execution": "one", "error": error}
     recorded = record(store).error
     assert recorded is not None
-    assert (recorded.message, len(recorded.traceback or "")) == (message if more else whole, ROW_TRACEBACK_CHARACTERS)
+    assert (recorded.message, recorded.traceback) == (message if more else whole, full.traceback)
 
 
 async def test_corrupt_result_does_not_prevent_the_record(recorder: ExecutionRecorder, store: ObjectStore) -> None:
