@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from flytemp.error_text import object_text, storable, titled, traceback_text
 from flytemp.errors import (
     Actor,
     ExecutionAborted,
     ExecutionFailed,
     FlytempBug,
     FlytempError,
+    Location,
     Problem,
     ProgramError,
     TemporalUnavailable,
@@ -34,6 +36,8 @@ EXIT_EXECUTION_ABORTED = 4
 EXIT_WAIT_TIMEOUT = 5
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141  # the code that a shell reports after SIGPIPE
+
+_MOST_CHARACTERS = 200_000
 
 _ACTOR_NOTES = {
     Actor.PLATFORM: "the operator of Temporal and the store must act; the workflow's code is not the cause",
@@ -82,10 +86,10 @@ def message_lines(error: Exception, style: Style, *, verbose: bool, notes: Seque
         case ProgramError():
             lines = _program_lines(error, style, verbose=verbose)
         case FlytempError():
-            lines = [style.error("error: ") + str(error), *_hint(error.hint, style)]
+            lines = [style.error("error: ") + _placed(_text(error.message or error), error.location), *_hint(error.hint, style)]
         case OSError() if error.filename is not None:
             # The user named a file that cannot be read or written. This is not a bug in flytemp.
-            lines = [style.error("error: ") + f"{error.filename}: {error.strerror}"]
+            lines = [style.error("error: ") + f"{_text(error.filename)}: {error.strerror}"]
         case _:
             return _unexpected_lines(error, style, verbose=verbose)
     if isinstance(error, FlytempError):
@@ -101,7 +105,7 @@ def message_lines(error: Exception, style: Style, *, verbose: bool, notes: Seque
 def _usage_lines(error: click.ClickException, style: Style) -> list[str]:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return [error.format_message()]
-    lines = [style.error("error: ") + _in_flytemp_style(error.format_message())]
+    lines = [style.error("error: ") + _in_flytemp_style(_text(error.format_message()))]
     hint = getattr(error, "hint", None)
     if hint is None and isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f"`{error.ctx.command_path} --help` shows the valid arguments"
@@ -124,14 +128,28 @@ def _program_lines(error: ProgramError, style: Style, *, verbose: bool) -> list[
 
 
 def _problem_lines(problem: Problem, prefix: str, style: Style, *, verbose: bool) -> list[str]:
-    lines = [prefix + str(problem), *_hint(problem.hint, style, indent="" if prefix else "  ")]
+    text = _placed(_text(problem.message), problem.location)
+    lines = [prefix + text, *_hint(problem.hint, style, indent="" if prefix else "  ")]
     if verbose and problem.traceback:
-        lines += [style.dim("  " + line) for line in problem.traceback.rstrip().splitlines()]
+        lines += [style.dim("  " + line) for line in _text(problem.traceback).rstrip().splitlines()]
     return lines
 
 
+def _text(value: object) -> str:
+    """Return a text that does not control the terminal, for every content of the error."""
+    return storable(object_text(value), _MOST_CHARACTERS)
+
+
+def _placed(message: str, location: Location | None) -> str:
+    """Return the message after its place in the user's code, relative to the current folder."""
+    if location is None:
+        return message
+    below = os.path.join(os.path.abspath("."), "")
+    return f"{_text(location.file.removeprefix(below))}:{location.line}: {message}"
+
+
 def _hint(hint: str | None, style: Style, indent: str = "") -> list[str]:
-    return [f"{indent}{style.hint('hint: ')}{hint}"] if hint else []
+    return [f"{indent}{style.hint('hint: ')}{_text(hint)}"] if hint else []
 
 
 def _actor_note(error: FlytempError, style: Style) -> list[str]:
@@ -140,9 +158,8 @@ def _actor_note(error: FlytempError, style: Style) -> list[str]:
 
 
 def _unexpected_lines(error: Exception, style: Style, *, verbose: bool) -> list[str]:
-    text = f": {error}" if str(error) else ""
     lines = [
-        style.error("error: ") + f"unexpected {type(error).__name__}{text}",
+        style.error("error: ") + f"unexpected {_text(titled(error))}",
         *_hint(None if verbose else "repeat the command with -v to see the traceback", style),
         style.dim(f"note: {_ACTOR_NOTES[Actor.FLYTEMP]}"),
     ]
@@ -153,4 +170,4 @@ def _unexpected_lines(error: Exception, style: Style, *, verbose: bool) -> list[
 
 
 def _traceback_lines(error: Exception, style: Style) -> list[str]:
-    return [style.dim(line) for part in traceback.format_exception(error) for line in part.rstrip("\n").splitlines()]
+    return [style.dim(line) for line in _text(traceback_text(error, lambda frames: frames)).splitlines()]

@@ -7,6 +7,7 @@ of user code, and never raise.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import traceback
 from collections.abc import Callable, Iterator
@@ -114,11 +115,11 @@ def cause_lines(error: BaseException) -> list[str]:
     lines = [f"contains: {titled(member)}" for member in members[:_MEMBERS]]
     if len(members) > _MEMBERS:
         lines.append(f"contains: {len(members) - _MEMBERS} more")
-    seen, cause = {id(error)}, _cause(error)
+    seen, cause = {id(error)}, cause_of(error)
     while cause is not None and id(cause) not in seen and len(seen) <= _CAUSES:
         seen.add(id(cause))
         lines.append(f"cause: {titled(cause)}")
-        cause = _cause(cause)
+        cause = cause_of(cause)
     return lines
 
 
@@ -142,10 +143,16 @@ def traceback_text(error: BaseException, keep: FrameFilter) -> str:
 
 def innermost_file(error: BaseException) -> str:
     """Return the path of the source file that raised the exception; empty if there are no frames."""
-    trace, file = _trace(error), ""
+    trace, file = trace_of(error), ""
     while trace is not None:
         file, trace = trace.tb_frame.f_code.co_filename, trace.tb_next
     return file
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Add a note to an exception of the user, unless its class refuses new attributes, as a frozen dataclass does."""
+    with contextlib.suppress(Exception):
+        error.add_note(note)
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -158,12 +165,14 @@ def _base(error: BaseException, name: str) -> Any:
     return vars(BaseException)[name].__get__(error)
 
 
-def _trace(error: BaseException) -> TracebackType | None:
+def trace_of(error: BaseException) -> TracebackType | None:
+    """Return the traceback of an exception."""
     found: TracebackType | None = _base(error, "__traceback__")
     return found
 
 
-def _cause(error: BaseException) -> BaseException | None:
+def cause_of(error: BaseException) -> BaseException | None:
+    """Return the exception that ``error`` was raised from."""
     found: BaseException | None = _base(error, "__cause__")
     return found
 
@@ -187,7 +196,7 @@ def _is_short(error: BaseException) -> bool:
         one = remaining.pop()
         if one is not None and id(one) not in seen:
             seen.add(id(one))
-            remaining += (_cause(one), _base(one, "__context__"), *_members(one)[: _LINKS + 1])
+            remaining += (cause_of(one), _base(one, "__context__"), *_members(one)[: _LINKS + 1])
     return len(seen) <= _LINKS
 
 
@@ -210,7 +219,7 @@ def _plain_traceback(error: BaseException, keep: FrameFilter) -> str:
     while one is not None and id(one) not in seen and len(seen) < _PLAIN_LINKS:
         seen.add(id(one))
         parts.append(_plain_part(one, keep))
-        cause, context = _cause(one), _context(one)
+        cause, context = cause_of(one), _context(one)
         if cause is not None or context is not None:
             parts.append(_CAUSE_LINE if cause is not None else _CONTEXT_LINE)
         one = cause if cause is not None else context
@@ -223,7 +232,7 @@ def _plain_part(error: BaseException, keep: FrameFilter) -> str:
     last = f"{shortened(titled(error), MESSAGE_CHARACTERS)}\n"
     last += "".join(f"  contains: {titled(member)}\n" for member in _members(error)[:_MEMBERS])
     try:
-        frames = keep(traceback.extract_tb(_trace(error)))
+        frames = keep(traceback.extract_tb(trace_of(error)))
     except Exception:  # noqa: BLE001 - the loader of a user's module, which returns the source lines, may raise any exception
         return last
     return "".join(["Traceback (most recent call last):\n", *frames.format(), last]) if frames else last

@@ -61,9 +61,9 @@ def test_problems_have_lines(flytemp: Cli, project: Path) -> None:
     (project / "spec.json").write_text('{"kind": "workflow",\n "name": "w",\n "nods": [],\n "timeout_seconds": "x"}')
     done = flytemp("register", "spec.json")
     assert done.code != 0
-    assert f"{project / 'spec.json'}:3" in done.err
+    assert done.err.count("spec.json:3: ") == 1
     assert "'nods'" in done.err
-    assert f"{project / 'spec.json'}:4" in done.err
+    assert done.err.count("spec.json:4: ") == 1
     missing = flytemp("register", "no.yaml")
     assert missing.code != 0
     assert "no.yaml" in missing.err

@@ -17,6 +17,7 @@ from flytemp.authoring.graph import Graph, graph_problems
 from flytemp.authoring.interface import PythonInterface
 from flytemp.authoring.node import Node
 from flytemp.authoring.promise import Chainable, Promise, VoidOutput
+from flytemp.context_value import ContextValue
 from flytemp.errors import FlytempError, InputError, Location, NotSupported, Problem, ProgramError
 from flytemp.exceptions.user import FlyteMissingReturnValueException
 from flytemp.literals.convert import constant_literal
@@ -33,14 +34,9 @@ def current_compilation() -> Compilation | None:
     return _current.get()
 
 
-@contextmanager
-def no_compilation() -> Iterator[None]:
-    """Run the calls inside the block instead of adding nodes: the body of a task is not part of a workflow."""
-    token = _current.set(None)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+def no_compilation() -> ContextValue[Compilation | None]:
+    """Return the context whose calls run instead of adding nodes: the body of a task is not part of a workflow."""
+    return ContextValue(_current, None)
 
 
 class Compilation:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from flytemp.authoring.compilation import Compilation, current_compilation
+from flytemp.context_value import ContextValue
 from flytemp.errors import NotSupported
 from flytemp.literals import transfer
 from flytemp.names import LOCAL_VERSION
@@ -218,14 +217,9 @@ def current_context() -> ExecutionParameters:
     return _parameters.get() or ExecutionParameters()
 
 
-@contextmanager
-def use_context(parameters: ExecutionParameters) -> Iterator[ExecutionParameters]:
-    """Make `current_context` return ``parameters`` inside the ``with`` block, in this thread or asyncio task."""
-    token = _parameters.set(parameters)
-    try:
-        yield parameters
-    finally:
-        _parameters.reset(token)
+def use_context(parameters: ExecutionParameters) -> ContextValue[ExecutionParameters | None]:
+    """Return the context in which `current_context` returns ``parameters``, in this thread or asyncio task."""
+    return ContextValue(_parameters, parameters)
 
 
 @dataclass(frozen=True)

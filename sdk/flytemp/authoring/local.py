@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flytemp.authoring.binding import Bound, Constant, Entries, FailureCause, Items
@@ -20,6 +21,7 @@ from flytemp.authoring.compilation import Compilation, no_compilation, trace
 from flytemp.authoring.context import TaskId, current_context, use_context
 from flytemp.authoring.graph import Graph
 from flytemp.authoring.node import Node
+from flytemp.error_text import add_note, exception_text, storable, titled
 from flytemp.errors import ProgramError
 from flytemp.literals.check import check_literal
 from flytemp.literals.convert import to_literal
@@ -150,18 +152,9 @@ class LocalGraphRun:
             given = {name: self.resolve(bound) for name, bound in node.bindings.items()}
             return node.callee.run_locally(given, self)
 
-    @contextmanager
-    def inside(self, step: str) -> Iterator[None]:
-        """Record failures inside the block with their path. ``step`` is a node's id or the number of a map's item."""
-        before, self._path = self._path, (*self._path, step)
-        try:
-            yield
-        except Exception as error:
-            if all(error is not known for known, _ in self._failures):
-                self._failures.append((error, ".".join(self._path)))
-            raise
-        finally:
-            self._path = before
+    def inside(self, step: str) -> _Step:
+        """Return a context that records failures with their path. ``step`` is a node's id or the number of a map's item."""
+        return _Step(self, step)
 
     def resolve(self, bound: Bound) -> Json:
         """Return the literal of a binding."""
@@ -179,11 +172,29 @@ class LocalGraphRun:
 
     def _handle(self, error: Exception, handler: Node) -> None:
         failed = next((path for known, path in self._failures if known is error), "")
-        self._cause = {"message": str(error), "failed_node_id": failed}
+        self._cause = {"message": storable(exception_text(error)), "failed_node_id": failed}
         try:
             self.run(handler)
         except Exception as another:  # noqa: BLE001 - the failure of the workflow is reported
-            error.add_note(f"the failure handler {handler.callee.name} failed as well: {type(another).__name__}: {another}")
+            add_note(error, f"the failure handler {handler.callee.name} failed as well: {titled(another)}")
+
+
+class _Step:
+    """Context of a node or a map item; see `LocalGraphRun.inside`. It is a class for the reason that `ContextValue` gives."""
+
+    def __init__(self, run: LocalGraphRun, step: str) -> None:
+        self._run = run
+        self._before = run._path
+        self._path = (*run._path, step)
+
+    def __enter__(self) -> None:
+        self._run._path = self._path
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        run = self._run
+        if isinstance(error, Exception) and all(error is not known for known, _ in run._failures):
+            run._failures.append((error, ".".join(self._path)))
+        run._path = self._before
 
 
 def run_dynamic(task: Task[..., Any], literals: Mapping[str, Json], around: LocalGraphRun | None = None) -> dict[str, Json]:
@@ -197,7 +208,7 @@ def run_dynamic(task: Task[..., Any], literals: Mapping[str, Json], around: Loca
             graph = compilation.graph(task.site.location)
             graph.warn()
         except Exception as error:
-            error.add_note(_note(task))
+            add_note(error, _note(task))
             raise
         return LocalGraphRun(graph, {}, around).walk(interface.output_types)
 
@@ -209,7 +220,7 @@ def _start(task: Task[..., Any], literals: Mapping[str, Json]) -> Any:
         try:
             return interface.call(task.function, values)
         except Exception as error:
-            error.add_note(_note(task))
+            add_note(error, _note(task))
             raise
 
 
@@ -218,18 +229,20 @@ async def _finished(task: Task[..., Any], awaitable: Awaitable[Any]) -> Any:
         try:
             return await awaitable
         except Exception as error:
-            error.add_note(_note(task))
+            add_note(error, _note(task))
             raise
 
 
-@contextmanager
-def _running(task: Task[..., Any]) -> Iterator[None]:
-    """Set the context of a task's function."""
+def _running(task: Task[..., Any]) -> ExitStack:
+    """Return the context of a task's function."""
     before = current_context()
     execution = before.execution_id
     identity = TaskId(execution.project, execution.domain, task.name, LOCAL_VERSION)
-    with use_context(replace(before, task_id=identity)), no_compilation(), own_working_directory():
-        yield
+    stack = ExitStack()
+    stack.enter_context(use_context(replace(before, task_id=identity)))
+    stack.enter_context(no_compilation())
+    stack.enter_context(own_working_directory())
+    return stack
 
 
 def _note(task: Task[..., Any]) -> str:

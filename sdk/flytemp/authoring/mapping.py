@@ -23,6 +23,7 @@ from flytemp.authoring.overrides import TaskMetadata, metadata_overrides, overri
 from flytemp.authoring.retry import shown
 from flytemp.authoring.task import Task
 from flytemp.authoring.workflow import Workflow
+from flytemp.error_text import add_note
 from flytemp.errors import InputError, Location, Problem
 from flytemp.literals.sizes import check_lengths
 from flytemp.literals.transfer import LOCAL_FILES
@@ -106,7 +107,7 @@ class MapCall(LeafCallee):
             except Exception as error:
                 results.append(None)
                 failures.append(error)
-                error.add_note(f"for item {index} of {self.kind_name} '{self.name}'")
+                add_note(error, f"for item {index} of {self.kind_name} '{self.name}'")
                 if total - len(failures) < needed and not self.options.run_all:
                     raise
         if total - len(failures) < needed:

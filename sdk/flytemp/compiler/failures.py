@@ -8,9 +8,11 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 import flytemp
 from flytemp.compiler.import_hints import import_hint
+from flytemp.error_text import cause_lines, class_name, exception_text, object_text, storable, trace_of, traceback_text
 from flytemp.errors import FlytempError, Location, Problem, ProgramError
 
 _NOT_USERS = tuple(
@@ -32,22 +34,30 @@ def problems_of(error: BaseException, what: str, root: Path | None = None) -> li
         what: the action, such as "importing module 'wf'".
         root: the import root of the module that was imported, for hints.
     """
-    if isinstance(error, ProgramError):
-        return [_located(problem, error) for problem in error.problems]
-    if isinstance(error, FlytempError):
-        return [_located(Problem(error.message, error.location, error.hint), error)]
-    if isinstance(error, SyntaxError) and error.filename and error.lineno:
-        where = Location(os.path.abspath(error.filename), error.lineno)
-        return [Problem(f"{what} failed: {type(error).__name__}: {error.msg}", where, "correct this line or the line above it")]
-    text = str(error) or "no message"
+    kind = type(error)  # the class of the user may replace the attribute __class__, which `isinstance` reads
+    if issubclass(kind, ProgramError):
+        return [_located(problem, error) for problem in cast(ProgramError, error).problems]
+    if issubclass(kind, FlytempError):
+        raised = cast(FlytempError, error)
+        return [_located(Problem(storable(raised.message or exception_text(raised)), raised.location, raised.hint), raised)]
+    if issubclass(kind, SyntaxError) and (where := _place(cast(SyntaxError, error))) is not None:
+        text = storable(object_text(cast(SyntaxError, error).msg))
+        return [Problem(f"{what} failed: {class_name(error)}: {text}", where, "correct this line or the line above it")]
+    text = object_text(error) or "no message"
     return [
         Problem(
-            f"{what} failed: {type(error).__name__}: {text}",
-            user_location(error.__traceback__),
+            storable("\n  ".join([f"{what} failed: {class_name(error)}: {text}", *cause_lines(error)])),
+            user_location(trace_of(error)),
             _hint(error, root),
-            _user_traceback(error),
+            traceback_text(error, _kept_frames),
         )
     ]
+
+
+def _place(error: SyntaxError) -> Location | None:
+    if type(error.filename) is str and error.filename and type(error.lineno) is int and error.lineno:
+        return Location(os.path.abspath(error.filename), error.lineno)
+    return None
 
 
 def unique(problems: Iterable[Problem]) -> list[Problem]:
@@ -67,7 +77,7 @@ def user_location(trace: TracebackType | None) -> Location | None:
 def _located(problem: Problem, error: BaseException) -> Problem:
     if problem.location is not None:
         return problem
-    return Problem(problem.message, user_location(error.__traceback__), problem.hint, problem.traceback)
+    return Problem(problem.message, user_location(trace_of(error)), problem.hint, problem.traceback)
 
 
 def same_name(kind_name: str, name: str, other: str, location: Location | None) -> Problem:
@@ -86,17 +96,17 @@ def same_name(kind_name: str, name: str, other: str, location: Location | None) 
 
 
 def _user_frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
-    return [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith((*_NOT_USERS, "<frozen"))]
+    return list(_kept_frames(traceback.extract_tb(trace)))
 
 
-def _user_traceback(error: BaseException) -> str:
-    lines = traceback.format_list(_user_frames(error.__traceback__))
-    return "".join([*lines, *traceback.format_exception_only(error)])
+def _kept_frames(stack: traceback.StackSummary) -> traceback.StackSummary:
+    frames = [frame for frame in stack if not frame.filename.startswith((*_NOT_USERS, "<frozen"))]
+    return traceback.StackSummary.from_list(frames)
 
 
 def _hint(error: BaseException, root: Path | None) -> str:
-    if isinstance(error, ImportError):
-        return import_hint(error, root)
-    if isinstance(error, SystemExit):
+    if issubclass(type(error), ImportError):
+        return import_hint(cast(ImportError, error), root)
+    if issubclass(type(error), SystemExit):
         return "a module that is registered must not end the process"
     return "correct the code at this line; -v shows the traceback"

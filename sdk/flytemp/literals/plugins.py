@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
 
+from flytemp.error_text import titled
 from flytemp.errors import ConfigError
 from flytemp.literals.transformers import TypeTransformer
 
@@ -66,7 +67,7 @@ class TypePlugins:
             loaded = offered() if is_class else offered
         except Exception as error:
             raise ConfigError(
-                f"the type plug-in {entry.name!r} of {_distribution(entry)} cannot be loaded: {type(error).__name__}: {error}",
+                f"the type plug-in {entry.name!r} of {_distribution(entry)} cannot be loaded: {titled(error)}",
                 hint="repair or uninstall the distribution",
             ) from error
         finally:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
+from flytemp.context_value import ContextValue
 from flytemp.errors import InputError
 from flytemp.store.keys import protocol_of
 
@@ -147,24 +148,14 @@ class CallDirectory:
         return Path(tempfile.mkdtemp(dir=_temporary_directory()))
 
 
-@contextmanager
-def own_working_directory() -> Iterator[None]:
-    """Give the task that a plain Python call runs inside the block a working directory of its own."""
-    token = _call_directory.set(CallDirectory())
-    try:
-        yield
-    finally:
-        _call_directory.reset(token)
+def own_working_directory() -> ContextValue[CallDirectory | None]:
+    """Return the context in which the task of a plain Python call has a working directory of its own."""
+    return ContextValue(_call_directory, CallDirectory())
 
 
-@contextmanager
-def use_transfer(files: FileTransfer | None) -> Iterator[None]:
-    """Set the transfer that `FlyteFile` uses inside the block. The runtime calls a task inside such a block."""
-    token = _current.set(files)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+def use_transfer(files: FileTransfer | None) -> ContextValue[FileTransfer | None]:
+    """Return the context in which `FlyteFile` uses a transfer. The runtime calls a task inside such a context."""
+    return ContextValue(_current, files)
 
 
 def current_transfer() -> FileTransfer | None:

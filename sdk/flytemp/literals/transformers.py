@@ -7,6 +7,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
+from flytemp.error_text import titled
 from flytemp.errors import FlytempError, InputError, LimitExceeded, TypeMismatch, UnsupportedType
 from flytemp.literals.adapters.base import Adapter, Fit, value_text
 from flytemp.literals.check import check_within
@@ -201,7 +202,7 @@ class TransformedAdapter(Adapter):
             raise
         except Exception as error:
             raise UnsupportedType(
-                f"the transformer {self._transformer.name!r} has no type for {self.label}: {type(error).__name__}: {error}"
+                f"the transformer {self._transformer.name!r} has no type for {self.label}: {titled(error)}"
             ) from error
         if not isinstance(type_, SchemaModel):
             raise UnsupportedType(
@@ -221,7 +222,7 @@ class TransformedAdapter(Adapter):
         except FlytempError:
             raise
         except Exception as error:
-            message = f"the transformer {self._transformer.name!r} cannot {verb} a {self.label}: {type(error).__name__}: {error}"
+            message = f"the transformer {self._transformer.name!r} cannot {verb} a {self.label}: {titled(error)}"
             raise Refused(message) from error
 
 

@@ -122,6 +122,13 @@ def _recorded(invocation: Invocation, store: ObjectStore, error: TaskError) -> T
     return failure
 
 
+def _current_folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # the folder was deleted
+        return None
+
+
 def _storable(result: TaskResult) -> TaskResult:
     """Return ``result``, or the failure of the task whose outputs cannot be written as JSON."""
     try:
@@ -168,11 +175,12 @@ class _Try:
             calls = [{name: reader.read(value) for name, value in inputs.items()} for inputs in given]
         except InputError as error:  # the value of an earlier node does not have the path
             raise CallFailed(user_error(error, retryable=False)) from error
+        source_folder = _current_folder() if invocation.bundle is None else None
         with scratch_folder(options.scratch, change_directory=options.change_directory) as folder:
             bundles = options.bundles or temporary_bundles()
             run = TaskRun(
                 invocation, self._store, folder, bundles, keyboard_interrupt=options.interruptible, unpacked=options.bundle,
-                patience_seconds=options.patience_seconds,
+                patience_seconds=options.patience_seconds, source_folder=source_folder,
             )  # fmt: skip
             with use_context(self._context(folder)), use_transfer(run.files):
                 with run.conversions():

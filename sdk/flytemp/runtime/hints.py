@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from flytemp.error_text import cause_of
+
 _MOST_CAUSES = 5
 _DATA = "read a bundled file as `Path(__file__).parent / ...`, or pass the data as a FlyteFile"
 _NO_TERMINAL = "a task has no terminal: pass the value as an input, or wait for it in the workflow with `wait_for_input`"
@@ -28,7 +30,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         if cause is None:
             return
         yield cause
-        cause = cause.__cause__
+        cause = cause_of(cause)
 
 
 def _hint(error: BaseException, bundle: Path | None) -> str | None:

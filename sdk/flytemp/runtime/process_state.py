@@ -11,7 +11,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 
 _RESERVED_DESCRIPTORS = 32
@@ -26,17 +26,17 @@ if sys.platform != "win32":
     )
 
 
-@contextmanager
-def state_kept_for_runtime() -> Iterator[None]:
-    """Context of a task's function. What the function changed and the runtime needs is restored afterwards.
+def state_kept_for_runtime() -> ExitStack:
+    """Return the context of a task's function. What the function changed and the runtime needs is restored at its end.
 
-    The state that only the task's own code uses is not restored: the process ends with the task.
+    The state that only the task's own code uses is not restored: the process ends with the task. The context is not a generator,
+    for the reason that `flytemp.runtime.forks` gives.
     """
-    with ExitStack() as stack:
-        for restore in (*_interpreter(), *_limits(), _umask(), _reserve(), *_timers()):
-            stack.callback(restore)
-        stack.enter_context(warnings.catch_warnings())
-        yield
+    stack = ExitStack()
+    for restore in (*_interpreter(), *_limits(), _umask(), _reserve(), *_timers()):
+        stack.callback(restore)
+    stack.enter_context(warnings.catch_warnings())
+    return stack
 
 
 def _interpreter() -> Iterator[Callable[[], object]]:

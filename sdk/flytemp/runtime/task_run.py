@@ -64,6 +64,7 @@ class TaskRun:
         unpacked: folder of the task's code bundle, if the worker has unpacked it.
         patience_seconds: seconds for which a store that does not answer is asked again to take results of the user's code.
         files: transfer of files from and to the store.
+        source_folder: folder of the program if its code is imported where it is and not from a bundle.
         bundle: folder of the task's code after `use_bundle`; None if the code is imported where it is.
     """
 
@@ -74,6 +75,7 @@ class TaskRun:
     keyboard_interrupt: bool = False
     unpacked: Path | None = None
     patience_seconds: float = PATIENCE_SECONDS
+    source_folder: Path | None = None
     files: RawDataTransfer = field(init=False)
     bundle: Path | None = field(init=False, default=None)
 
@@ -112,6 +114,11 @@ class TaskRun:
         data = stored(document.model_copy(update={"bundle": invocation.bundle})).encode()
         patient(lambda: self.store.write(key, data), self.patience_seconds)
 
+    def _error(
+        self, error: BaseException, *, retryable: bool | None = None, task: Task[..., Any] | None = None
+    ) -> TaskError:
+        return user_error(error, bundle=self.bundle, source_folder=self.source_folder, retryable=retryable, task=task)
+
     @contextmanager
     def user_code(self) -> Iterator[None]:
         """Context of the user's code: every exception becomes an error of the task.
@@ -128,9 +135,9 @@ class TaskRun:
         except KeyboardInterrupt as error:
             if self.keyboard_interrupt:
                 raise
-            raise CallFailed(user_error(error, bundle=self.bundle)) from error
+            raise CallFailed(self._error(error)) from error
         except BaseException as error:
-            raise CallFailed(user_error(error, bundle=self.bundle)) from error
+            raise CallFailed(self._error(error)) from error
 
     @contextmanager
     def conversions(self, task: Task[..., Any] | None = None) -> Iterator[None]:
@@ -144,7 +151,7 @@ class TaskRun:
         except FlytempError as error:
             if error.actor is not Actor.USER:
                 raise CallFailed(TaskError.of_platform(error)) from error
-            raise CallFailed(user_error(error, bundle=self.bundle, retryable=False, task=task)) from error
+            raise CallFailed(self._error(error, retryable=False, task=task)) from error
 
     @contextmanager
     def imports(self) -> Iterator[None]:
@@ -156,7 +163,7 @@ class TaskRun:
         try:
             yield
         except (FlytempError, ImportError, SyntaxError) as error:
-            raise CallFailed(user_error(error, bundle=self.bundle, retryable=False)) from error
+            raise CallFailed(self._error(error, retryable=False)) from error
 
 
 @contextmanager

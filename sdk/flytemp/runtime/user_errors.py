@@ -33,7 +33,12 @@ _MACHINERY = tuple(_LIBRARY + name for name in ("asyncio/", "concurrent/", "cont
 
 
 def user_error(
-    error: BaseException, *, bundle: Path | None = None, retryable: bool | None = None, task: Task[..., Any] | None = None
+    error: BaseException,
+    *,
+    bundle: Path | None = None,
+    source_folder: Path | None = None,
+    retryable: bool | None = None,
+    task: Task[..., Any] | None = None,
 ) -> TaskError:
     """Return the error of an attempt whose code raised ``error``, also if attributes of ``error`` raise exceptions.
 
@@ -43,15 +48,16 @@ def user_error(
 
     Args:
         error: the exception.
-        bundle: folder of the code; names of source files are relative to it.
+        bundle: folder of the code bundle; names of source files are relative to it.
+        source_folder: folder of the program if its code is imported where it is.
         retryable: whether another attempt may follow. None: as the table of `flytemp.outcomes` says.
         task: the task, whose line is the traceback of an error that no frame of its code raised.
     """
     return TaskError(
         kind="SYSTEM" if issubclass(type(error), FlyteSystemException) else "USER",
         code=_code(error),
-        message=_relative(_message(error, bundle), bundle),
-        traceback=_relative(_traceback(error, task), bundle),
+        message=_relative(_message(error, bundle), bundle or source_folder),
+        traceback=_relative(_traceback(error, task), bundle or source_folder),
         retryable=may_retry(type(error)) if retryable is None else retryable,
     )
 
@@ -110,9 +116,9 @@ def _users_frames(stack: traceback.StackSummary) -> traceback.StackSummary:
     return traceback.StackSummary.from_list([frame for frame in frames if not frame.filename.startswith("<frozen importlib")])
 
 
-def _relative(text: str, bundle: Path | None) -> str:
+def _relative(text: str, sources: Path | None) -> str:
     """Return the text with the paths of source files relative to the folder of the code."""
-    if bundle is None:
+    if sources is None:
         return text
-    folders = "|".join(re.escape(f"{folder}{os.sep}") for folder in {bundle, Path(os.path.realpath(bundle))})
-    return re.sub(rf"(?:{folders})(?=[^\s'\":]*\.py\b)", "", text)
+    folders = "|".join(re.escape(f"{folder}{os.sep}") for folder in {sources, Path(os.path.realpath(sources))})
+    return re.sub(rf"(?<![^\s'\"(])(?:{folders})(?=[^\s'\":]*\.py\b)", "", text)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 from typing import Any
 
+from flytemp.error_text import titled
 from flytemp.errors import AlreadyExists, ConfigError, NotFound, Problem
 from flytemp.spec.tasks import TaskSpec
 from flytemp.task_types.base import TaskType
@@ -84,7 +85,7 @@ def _load(kind: str) -> TaskType | None:
         try:
             cls: Any = entry.load()
         except Exception as error:
-            text = f"the task type {kind!r} cannot be loaded from {entry.value}: {type(error).__name__}: {error}"
+            text = f"the task type {kind!r} cannot be loaded from {entry.value}: {titled(error)}"
             raise ConfigError(text, hint="repair or uninstall its package") from error
         if not (isinstance(cls, type) and issubclass(cls, TaskType) and cls.kind == kind):
             raise ConfigError(f"the entry point {entry.value} does not name a task type of the kind {kind!r}")

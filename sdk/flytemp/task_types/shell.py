@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from flytemp.error_text import titled
 from flytemp.errors import InputError, Problem
 from flytemp.literals.transfer import current_transfer, download_path_for, new_random_path
 from flytemp.literals.types import BlobType, Json, SchemaModel
@@ -211,7 +212,7 @@ def _template_problems(where: str, template: str, known: Mapping[str, set[str]])
         try:
             template.format(**samples, ctx=_sample_context())
         except Exception as error:  # noqa: BLE001 - a format of a value may raise any exception
-            text = f"has a {where} that is not a template: {type(error).__name__}: {error}"
+            text = f"has a {where} that is not a template: {titled(error)}"
             yield Problem(text, hint="write fields without a format, such as {inputs.x}")
 
 

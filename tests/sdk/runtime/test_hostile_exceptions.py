@@ -10,12 +10,16 @@ from typing import Any
 
 import pytest
 
+import flytemp
+from flytemp.compiler.failures import problems_of
 from flytemp.error_text import CODE_CHARACTERS, MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, storable
 from flytemp.exceptions.user import FlyteRecoverableException, NonRecoverableError
 from flytemp.runtime.execute import ExecutionOptions, execute
 from flytemp.runtime.invocation import TaskError
 from flytemp.runtime.pod import TERMINATION_MESSAGE_BYTES, termination_message
 from flytemp.runtime.user_errors import user_error
+from flytemp_cli.error_report import report
+from flytemp_cli.session import Session
 from tests.sdk.runtime.project import Project
 
 MIB = 2**20
@@ -307,3 +311,43 @@ def test_place_in_a_message_is_relative_to_the_project(program: Project, options
     line = PROGRAM.splitlines().index('        CronSchedule(schedule="* * * * *")') + 1
     assert result.error.message.startswith(f"{program.module}.py:{line}: CronSchedule is not supported")
     assert str(options.bundles) not in result.error.message + result.error.traceback
+
+
+class Refusing(Exception):
+    """Exception that accepts no attributes, as a frozen dataclass does."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(name)
+
+
+@flytemp.task
+def refusing(x: int) -> int:
+    raise Refusing("text")
+
+
+@flytemp.workflow
+def mapped(xs: list[int]) -> list[int]:
+    return flytemp.map_task(refusing)(x=xs)
+
+
+@pytest.mark.parametrize("call", [lambda: refusing(x=1), lambda: mapped(xs=[1, 2])])
+def test_plain_call_raises_the_exception_of_the_task(call: Callable[[], object]) -> None:
+    with pytest.raises(Refusing, match="text"):
+        call()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_exception_at_an_import_is_a_problem(name: str) -> None:
+    (problem,) = problems_of(HOSTILE[name](), "importing module 'm'")
+    assert problem.message
+    assert problem.message.encode()
+
+
+@pytest.mark.parametrize("name", sorted(HOSTILE.keys() - {"class that raises", "every attribute raises"}))
+def test_hostile_exception_that_the_command_line_meets_is_reported(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    error = HOSTILE[name]()
+    if isinstance(error, Exception):
+        report(error, Session(color="never", verbose=True))
+        shown = capsys.readouterr().err
+        assert shown.startswith("error: ")
+        assert all(char.isprintable() or char in "\n\t" for char in shown)

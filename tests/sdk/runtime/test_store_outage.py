@@ -74,9 +74,9 @@ def test_outputs_are_stored_after_an_outage_without_running_the_task_again(
     if place == "upload":
         upload = raw.upload_file
 
-        def flaky(local: str | Path, uri: str) -> None:
+        def flaky(local: str | Path, uri: str, **options: bool) -> None:
             outage.meet()
-            upload(local, uri)
+            upload(local, uri, **options)
 
         monkeypatch.setattr(raw, "upload_file", flaky)
     invocation = program.invocation("report", {"ran": str(tmp_path / "ran")})

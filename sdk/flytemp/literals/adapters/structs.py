@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NotRequired, Optional, Required, TypeVar, cast, get_args, get_origin
 
+from flytemp.error_text import titled
 from flytemp.errors import FlytempError, UnsupportedType
 from flytemp.literals.adapters.base import Adapter, Fit
 from flytemp.literals.check import check_fields
@@ -142,7 +143,7 @@ class StructAdapter(Adapter):
             raise
         except Exception as error:
             raise Refused(
-                f"{self.label} refuses the value: {type(error).__name__}: {error}",
+                f"{self.label} refuses the value: {titled(error)}",
                 hint=f"the fields have the right types, but {self.label} raised an error",
             ) from error
 
