@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from flytemp.runtime.preparation import Preparation
+from flytemp_activities.process import keeper
 from flytemp_activities.process.control import Claimed, ControlChannel, Done, Message, Ready
 from flytemp_activities.process.guard import MARKER
 from flytemp_activities.process.logs import LogSink, OutputPipe
@@ -116,7 +117,7 @@ class WarmProcess:
         lifetime.watch(self._on_exit)
 
     @classmethod
-    def start(
+    async def start(
         cls, environment: Mapping[str, str], marker: str, folder: Path, preparation: Preparation | None = None
     ) -> WarmProcess:
         """Start a process in a session of its own, on the event loop's thread.
@@ -133,12 +134,13 @@ class WarmProcess:
             OSError: the system cannot start a process.
         """
         channels = Channels.open()
-        arguments = ["flytemp.runtime.serve", str(channels.control.fileno()), str(os.getpid())]
+        arguments = ["flytemp.runtime.serve", str(channels.control.fileno()), keeper.PARENT]
         if preparation is not None:
             arguments.append(preparation.model_dump_json())
         try:
-            lifetime = StartedProcess(arguments, {**environment, MARKER: marker}, folder, channels.control, channels.output)
-        except OSError:
+            variables = {**environment, MARKER: marker}
+            lifetime = await StartedProcess.start(arguments, variables, folder, channels.control, channels.output)
+        except BaseException:
             channels.abandon()
             raise
         finally:

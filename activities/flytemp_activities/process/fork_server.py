@@ -32,6 +32,7 @@ from flytemp.runtime.fork_messages import (
 )
 from flytemp.runtime.preparation import Preparation
 from flytemp_activities.background import Background
+from flytemp_activities.process import keeper
 from flytemp_activities.process.child import Exit, ProcessEnded, WarmProcess
 from flytemp_activities.process.guard import MARKER
 from flytemp_activities.process.logs import OutputPipe
@@ -99,7 +100,7 @@ class ForkServer:
         process.watch(self._on_exit)
 
     @classmethod
-    def start(cls, environment: Mapping[str, str], new_marker: Callable[[], str], folder: Path) -> ForkServer:
+    async def start(cls, environment: Mapping[str, str], new_marker: Callable[[], str], folder: Path) -> ForkServer:
         """Start a fork server, on the event loop's thread; see `WarmProcess.start`.
 
         Args:
@@ -111,10 +112,11 @@ class ForkServer:
             OSError: the system cannot start a process.
         """
         channels, marker = Channels.open(socket.SOCK_SEQPACKET), new_marker()
-        arguments = ["flytemp.runtime.fork_server", str(channels.control.fileno()), str(os.getpid()), MARKER]
+        arguments = ["flytemp.runtime.fork_server", str(channels.control.fileno()), keeper.PARENT, MARKER]
         try:
-            process = StartedProcess(arguments, {**environment, MARKER: marker}, folder, channels.control, channels.output)
-        except OSError:
+            variables = {**environment, MARKER: marker}
+            process = await StartedProcess.start(arguments, variables, folder, channels.control, channels.output)
+        except BaseException:
             channels.abandon()
             raise
         finally:

@@ -178,7 +178,7 @@ class ForkServers:
 
     async def _start(self, environment: tuple[tuple[str, str], ...]) -> ForkServer:
         try:
-            server = ForkServer.start(dict(environment), self._new_marker, self._folder)
+            server = await ForkServer.start(dict(environment), self._new_marker, self._folder)
         except OSError as error:
             raise no_process(f"the system cannot start a process: {error}") from error
         self._register(server.pid)

@@ -76,7 +76,23 @@ def now() -> float:
     return time.clock_gettime(_CLOCK)
 
 
+def _descendants(pids: set[int]) -> set[int]:
+    """Return the living descendants of processes, which are their orphans as well: tasks' processes adopt orphans."""
+    parents: dict[int, int] = {}
+    for name in _proc_entries():
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+            data = file.read()
+            parents[int(name)] = int(data[data.rfind(b")") + 2 :].split(maxsplit=2)[1])
+    found = set(pids)
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - pids
+
+
 def _kill_groups(groups: set[int]) -> None:
+    for pid in _descendants(groups):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
     for group in groups:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)

@@ -12,9 +12,13 @@ from pathlib import Path
 from flytemp_activities.process import guard
 
 _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-"""Variables that a Python executable may need to start."""
 
 _log = logging.getLogger(__name__)
+
+
+def library_paths() -> dict[str, str]:
+    """Return the part of this process's environment that a Python executable may need to start."""
+    return {name: os.environ[name] for name in _LIBRARY_PATHS if name in os.environ}
 
 
 class GuardProcess:
@@ -42,8 +46,7 @@ class GuardProcess:
         return self._popen.poll() is None
 
     def _start(self) -> subprocess.Popen[bytes]:
-        environment = {name: os.environ[name] for name in _LIBRARY_PATHS if name in os.environ}
-        popen = subprocess.Popen(self._command, stdin=subprocess.PIPE, cwd="/", env=environment, start_new_session=True)
+        popen = subprocess.Popen(self._command, stdin=subprocess.PIPE, cwd="/", env=library_paths(), start_new_session=True)
         assert popen.stdin is not None
         os.set_blocking(popen.stdin.fileno(), False)  # a guard that is stopped must not stop the worker
         return popen

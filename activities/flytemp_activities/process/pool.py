@@ -215,7 +215,7 @@ class ProcessPool:
         work = scratch_of(self._folder, marker, 0) / WORKING_DIRECTORY
         preparation = key.preparation(self._store.uri, bundle, work) if prepared else None
         try:
-            process = WarmProcess.start(dict(key.environment), marker, self._folder, preparation)
+            process = await WarmProcess.start(dict(key.environment), marker, self._folder, preparation)
         except OSError as error:
             raise no_process(f"the system cannot start a process: {error}") from error
         self._register(process.pid)

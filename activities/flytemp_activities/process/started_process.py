@@ -8,10 +8,14 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from flytemp_activities.process import keeper
+from flytemp_activities.process.guard_process import library_paths
+
+_LINE_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,63 +55,85 @@ class Channels:
 
 
 class StartedProcess:
-    """A Python program in a session of its own, as a child of this process.
+    """A Python program in a session of its own, as the child of a `flytemp_activities.process.keeper`.
 
-    Args:
-        arguments: module of the program, and its arguments.
-        environment: its environment.
-        folder: its working directory.
-        control: its end of the control socket.
-        output: its end of the pipe of its output.
-
-    Raises:
-        OSError: the system cannot start a process.
+    Attributes:
+        pid: its pid.
+        ends_orphans: True, because the keeper ends every process that the program has left.
     """
 
-    ends_orphans = False
+    ends_orphans = True
 
-    def __init__(
-        self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, control: socket.socket, output: int
-    ) -> None:
+    def __init__(self, keeper: subprocess.Popen[bytes], channel: socket.socket, answer: bytes) -> None:
+        first, _, self._answer = answer.partition(b"\n")
+        self.pid = int(first.removeprefix(b"pid "))
+        self._keeper = keeper
+        self._channel = channel
         self._loop = asyncio.get_running_loop()
-        self._popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=folder,
-            env=environment,
-            pass_fds=(control.fileno(),),
-            start_new_session=True,
-        )
-        self.pid = self._popen.pid
+        self._watching: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(
+        cls, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, control: socket.socket, output: int
+    ) -> StartedProcess:
+        """Start a program.
+
+        Args:
+            arguments: module of the program, and its arguments; `keeper.PARENT` stands for the pid of its parent.
+            environment: its environment.
+            folder: its working directory.
+            control: its end of the control socket.
+            output: its end of the pipe of its output.
+
+        Raises:
+            OSError: the system cannot start a process.
+        """
+        loop = asyncio.get_running_loop()
+        channel, theirs = socket.socketpair()
+        channel.setblocking(False)
+        inherited = (theirs.fileno(), control.fileno())
+        try:
+            try:
+                popen = subprocess.Popen(
+                    [sys.executable, "-I", "-S", keeper.__file__, str(inherited[0]), str(os.getpid()), str(inherited[1])],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd=folder,
+                    env=library_paths(),
+                    pass_fds=inherited,
+                    start_new_session=True,
+                )
+            finally:
+                theirs.close()
+            await loop.sock_sendall(channel, _request([sys.executable, "-P", "-m", *arguments], environment))
+            answer = await loop.sock_recv(channel, _LINE_BYTES)
+            if not answer.startswith(b"pid "):
+                raise OSError(f"the process ended at once, with exit code {popen.wait()}")
+        except BaseException:
+            channel.close()  # the keeper ends the program, if it has started
+            raise
+        return cls(popen, channel, answer)
 
     def watch(self, on_exit: Callable[[int | None, int | None], None]) -> None:
         """Call ``on_exit`` on the event loop with the exit code or signal, or with neither if it is not known."""
-        name = f"flytemp-process-{self.pid}"
-        threading.Thread(target=self._watch, args=(on_exit,), name=name, daemon=True).start()
+        self._watching = self._loop.create_task(self._watch(on_exit))
 
-    def _watch(self, on_exit: Callable[[int | None, int | None], None]) -> None:
-        end = self._wait()
-        # The loop may be closed already.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(on_exit, *end)
-
-    def _wait(self) -> tuple[int | None, int | None]:
-        """Wait for the end of the process; return its exit code or signal, or neither if it was reaped elsewhere."""
-        if not hasattr(os, "waitid"):
-            status = self._popen.wait()
-            return (None, -status) if status < 0 else (status, None)
-        try:
-            # The process is not reaped yet: while it is a zombie, no other process gets its pid and group.
-            found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        except ChildProcessError:
-            return None, None
-        if found is None:
-            return None, None
-        killed = found.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
-        return (None, found.si_status) if killed else (found.si_status, None)
+    async def _watch(self, on_exit: Callable[[int | None, int | None], None]) -> None:
+        with contextlib.suppress(OSError):
+            self._answer = self._answer or await self._loop.sock_recv(self._channel, _LINE_BYTES)
+        kind, _, value = self._answer.partition(b" ")
+        # Without an answer, the keeper was killed, and the kernel has killed the program.
+        on_exit(int(value) if kind == b"code" else None, int(value) if kind == b"signal" else None)
 
     async def reap(self) -> None:
-        """Release the pid of the process, which has ended."""
-        self._popen.wait()
+        """End what the program has left, and release its pid. The program has ended."""
+        self._channel.close()
+        await asyncio.to_thread(self._keeper.wait)
+
+
+def _request(command: Sequence[str], environment: Mapping[str, str]) -> bytes:
+    """Return the request to a keeper."""
+    fields = [*command, *(f"{name}={value}" for name, value in environment.items())]
+    body = b"".join(os.fsencode(field) + b"\0" for field in fields)
+    return f"{len(body)} {len(command)}\n".encode() + body

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -22,6 +22,7 @@ from flytemp.errors import StoreError
 from flytemp.runtime.commit import claim_try, commit_result, read_claim, write_try_error
 from flytemp.runtime.host import host_identity, process_started
 from flytemp.runtime.invocation import Claim, Invocation, TaskError, TaskResult
+from flytemp.spec.models import TaskSettings
 from flytemp.store.local import LocalStore
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import SystemFailure, TaskLost, key_of
@@ -46,6 +47,15 @@ PROGRAM = """
         with open(path, "w") as file:
             file.write(f"{os.getpid()} {child.pid} {away.pid}\\n")
         child.wait()
+        return 1
+
+    @task
+    def hidden(path: str) -> int:
+        script = "sleep 1000 >/dev/null 2>&1 & echo $!"
+        shell = subprocess.run(["setsid", "sh", "-c", script], env={}, capture_output=True, text=True, check=True)
+        with open(path, "w") as file:
+            file.write(f"{os.getpid()} {int(shell.stdout)}\\n")
+        threading.Event().wait()
         return 1
 
     @task
@@ -87,6 +97,17 @@ class Worker:
     def kill(self) -> None:
         self._popen.kill()
         self._popen.wait()
+
+    def helpers(self, script: str) -> list[int]:
+        """Return the pids of the worker's child processes that run the script."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [int(pid) for pid in children if script.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    def kill_with_its_helpers(self) -> None:
+        """Kill the worker, its guard and its keepers, so that no process is left to end the tasks."""
+        for helper in (self.guard, *self.helpers("keeper.py")):
+            os.kill(helper, signal.SIGKILL)
+        self.kill()
 
     def end(self) -> None:
         if self._popen.poll() is None:
@@ -133,6 +154,30 @@ def test_no_process_survives_a_killed_worker(program: Project, start_worker: Sta
     assert list(worker.scratch.iterdir()) == []
 
 
+@pytest.mark.parametrize("reuse", ["imports", "process"])
+def test_orphan_without_an_environment_ends_with_a_killed_worker(
+    program: Project, start_worker: StartWorker, tmp_path: Path, reuse: Literal["imports", "process"]
+) -> None:
+    settings = TaskSettings(reuse=reuse)
+    worker = start_worker(program.invocation("hidden", {"path": str(tmp_path / "pids")}, settings=settings))
+    pids = pids_in(tmp_path / "pids")
+    assert all(alive(pid) for pid in pids)
+    worker.kill()
+    eventually(lambda: gone(pids), "the task and its orphan end")
+
+
+@pytest.mark.parametrize("reuse", ["imports", "process"])
+async def test_orphan_without_an_environment_ends_with_its_killed_process(
+    program: Project, bench: Bench, tmp_path: Path, reuse: Literal["imports", "process"]
+) -> None:
+    running = bench.start(program.invocation("hidden", {"path": str(tmp_path / "pids")}, settings=TaskSettings(reuse=reuse)))
+    pids = [int(pid) for pid in (await until_written(tmp_path / "pids")).split()]
+    os.kill(pids[0], signal.SIGKILL)
+    with pytest.raises(SystemFailure):
+        await running
+    await until(lambda: gone(pids), "the task and its orphan end")
+
+
 def test_guard_ignores_terminal_signals(
     program: Project, start_worker: StartWorker, tmp_path: Path
 ) -> None:
@@ -150,9 +195,8 @@ async def test_next_worker_ends_remaining_processes_without_a_guard(
     invocation = program.invocation("family", {"path": str(tmp_path / "pids")})
     worker = start_worker(invocation)
     pids = pids_in(tmp_path / "pids")
-    os.kill(worker.guard, signal.SIGKILL)
-    worker.kill()
-    # The task's own process goes by the kernel's hand; what it started does not.
+    worker.kill_with_its_helpers()
+    # The kernel ends the task's own process, and not what that process started.
     assert alive(pids[1])
     with pytest.raises(TaskLost, match="the worker that ran the task is gone"):
         await bench.run(invocation, resumed=True)
@@ -164,8 +208,7 @@ async def test_starting_worker_ends_processes_of_dead_workers(
 ) -> None:
     worker = start_worker(program.invocation("family", {"path": str(tmp_path / "pids")}))
     pids = pids_in(tmp_path / "pids")
-    os.kill(worker.guard, signal.SIGKILL)
-    worker.kill()
+    worker.kill_with_its_helpers()
     bench = await start_backend()
     assert gone(pids)
     assert program.store.list("workers") == [layout.worker_key(bench.backend.owner).rpartition("/")[2]]
@@ -479,14 +522,7 @@ async def test_guard_that_was_killed_is_replaced(program: Project, start_worker:
     worker = start_worker(program.invocation("family", {"path": str(tmp_path / "pids")}), lease_seconds=1.0)
     pids = await asyncio.to_thread(pids_in, tmp_path / "pids")
     os.kill(worker.guard, signal.SIGKILL)
-    guard_before = worker.guard
-
-    def guards() -> list[int]:
-        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
-        commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
-        return [pid for pid, command in commands.items() if b"guard.py" in command and pid != guard_before]
-
-    await until(guards, "another guard runs")
+    await until(lambda: set(worker.helpers("guard.py")) - {worker.guard}, "another guard runs")
     worker.kill()
     await until(lambda: gone(pids), "all processes of the task end")
 
