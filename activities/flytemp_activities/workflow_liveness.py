@@ -179,12 +179,15 @@ class WorkflowLiveness:
 
     @control_activity(CLOSED_WORKFLOWS)
     async def closed_workflows(self, argument: WorkflowIds) -> ClosedWorkflows:
-        """Return the phases of those of the given workflows that are closed, by their ids."""
+        """Return the phases of those of the given workflows that are closed, by their ids, and the open ones of other parents."""
         closed: dict[str, str] = {}
+        foreign: list[str] = []
         for workflow_id in argument.workflows:
             description = await self._describe(workflow_id)
             if description is None:
                 closed[workflow_id] = Phase.ABORTED
             elif (phase := phase_of(description.status)).is_final:
                 closed[workflow_id] = phase
-        return ClosedWorkflows(closed)
+            elif argument.parent is not None and description.parent_id != argument.parent:
+                foreign.append(workflow_id)
+        return ClosedWorkflows(closed, foreign)

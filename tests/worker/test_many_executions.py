@@ -44,7 +44,7 @@ async def test_many_executions_end_as_requested(server: DevServer, tmp_path: Pat
                     await handle.cancel("not needed")
                 else:
                     await handle.set_input("more", number)
-            return await handle.wait(300)
+                return await handle.wait(300)
 
         handles = await asyncio.gather(*(launch(number) for number in range(launches)))
         again = await asyncio.gather(*(launch(number) for number in range(launches)))

@@ -261,16 +261,21 @@ RECORD_EXECUTION = Activity("flytemp.record_execution", RecordExecutionArgument,
 
 @dataclass(frozen=True, slots=True)
 class WorkflowIds(Message):
-    """Temporal workflow ids."""
+    """Temporal workflow ids. ``parent`` is the id of the workflow that should have started them, if that matters."""
 
     workflows: list[str]
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClosedWorkflows(Message):
-    """The final phases of those workflows of a request that are closed, by workflow id."""
+    """The final phases of those workflows of a request that are closed, by workflow id.
+
+    ``foreign`` are the open workflows that `WorkflowIds.parent` did not start.
+    """
 
     phases: dict[str, str]
+    foreign: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,14 @@ from flytemp.errors import InputError, InvalidName
 TEMPORARY_PREFIX = ".flytemp-tmp-"
 """Prefix of the files of unfinished writes, which are not objects and are never listed."""
 
+MAX_KEY_BYTES = 1_000
+"""Maximum length of a key. S3 accepts 1,024 bytes, of which the prefix of the store is a part."""
+
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
 def check_key(key: str) -> str:
-    """Return ``key`` if it is valid: relative, and no part is empty, ".", ".." or an unfinished write.
+    """Return ``key`` if it is valid: relative, not too long, and no part is empty, ".", ".." or an unfinished write.
 
     Raises:
         InvalidName: the key is not valid.
@@ -22,7 +25,8 @@ def check_key(key: str) -> str:
     wrong = (
         any(part in ("", ".", "..") or part.startswith(TEMPORARY_PREFIX) for part in parts)
         or "\\" in key
-        or any(ord(character) < 32 for character in key)
+        or any(ord(character) < 32 or 0xD800 <= ord(character) < 0xE000 for character in key)
+        or len(key.encode("utf-8", "surrogatepass")) > MAX_KEY_BYTES
     )
     if wrong:
         raise InvalidName(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ class LocalStore(ObjectStore):
         except (FileNotFoundError, IsADirectoryError):
             return None
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG or (error.errno == errno.ENOTDIR and os.path.isdir(self._root)):
+                return None  # no object can have this name, or the name begins with that of an object
             raise store_error("read", self.uri_of(key), error) from error
 
     def write(self, key: str, data: bytes) -> None:

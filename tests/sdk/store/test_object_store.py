@@ -57,6 +57,12 @@ def test_folder_is_not_an_object(store: ObjectStore) -> None:
     assert store.read_or_none("a/b") is None
 
 
+def test_name_that_no_object_can_have_is_absent(store: ObjectStore) -> None:
+    store.create("a/b", b"")
+    assert store.read_or_none("a/b/c") is None
+    assert store.read_or_none("x" * 300) is None
+
+
 def test_list_names_direct_children_sorted(store: ObjectStore) -> None:
     for key in ("f/b", "f/a", "f/c/d", "f/c/e", "fg/x"):
         store.create(key, b"x")
@@ -90,7 +96,10 @@ def test_uri_of(store: ObjectStore) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["", "/a", "a/", "a//b", "..", "a/../b", "a/..", "./a", "a/.", "a\\b", "a\nb", "a/\0", TEMPORARY_PREFIX + "x"],
+    [
+        *("", "/a", "a/", "a//b", "..", "a/../b", "a/..", "./a", "a/.", "a\\b", "a\nb", "a/\0", TEMPORARY_PREFIX + "x"),
+        *("a/\ud800", "a" * 1_001),
+    ],
 )
 @pytest.mark.parametrize("call", ["read", "read_or_none", "exists", "delete", "list", "uri_of", "write", "create"])
 def test_invalid_key_is_refused_by_every_method(store: ObjectStore, key: str, call: str) -> None:

@@ -18,7 +18,7 @@ from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlre
 
 from flytemp.launching.execution_names import child_name
 from flytemp.names import workflow_id as execution_id
-from flytemp.protocol.activities import CLOSED_WORKFLOWS, WorkflowIds
+from flytemp.protocol.activities import CLOSED_WORKFLOWS, ClosedWorkflows, WorkflowIds
 from flytemp.protocol.message import Json, Message, Signal
 from flytemp.protocol.workflow import (
     CHUNK_WORKFLOW_TYPE,
@@ -161,7 +161,7 @@ class ChildWorkflows:
             )
         except WorkflowAlreadyStartedError:
             self._on_started(key)
-            self._watch(key)
+            await self._adopt(key, identifier)
             return
         self._on_started(key)
         try:
@@ -169,6 +169,13 @@ class ChildWorkflows:
             self._on_gone(key, "FAILED", "it sent no result")  # the signal arrives before the end
         except (FailureError, asyncio.CancelledError) as error:
             self._on_gone(key, phase_of_failure(error), str(error.cause) if isinstance(error, ChildWorkflowError) else str(error))
+
+    async def _adopt(self, key: Key, identifier: str) -> None:
+        """Wait for a child that an earlier run has started. A workflow of another program under its id is not the child."""
+        if identifier in (await _states([identifier], workflow.info().workflow_id)).foreign:
+            self._on_gone(key, "FAILED", "another program has started a workflow with this id")
+        else:
+            self._watch(key)
 
     def _on_started(self, key: Key) -> None:
         for action in self._starting.pop(key):
@@ -226,7 +233,7 @@ class ChildWorkflows:
             polled = {key: self._ids[key] for key in sorted(self._unwatched) if key in self._ids}
             if not polled:
                 continue
-            closed = await _closed(list(polled.values()))
+            closed = (await _states(list(polled.values()))).phases
             for key, identifier in polled.items():
                 if identifier in closed and key in self._unwatched:
                     self._unwatched.discard(key)
@@ -238,14 +245,14 @@ class ChildWorkflows:
         while True:
             await workflow.sleep(timedelta(seconds=seconds), summary="poll the parent")
             seconds = min(seconds * 2, MAX_POLL_SECONDS)
-            if await _closed([parent]):
+            if (await _states([parent])).phases:
                 on_lost()
                 return
 
 
-async def _closed(workflows: list[str]) -> dict[str, str]:
-    """Return the final phases of those of the given workflows that are closed."""
-    return CLOSED_WORKFLOWS.read_result(await activity_calls.control(CLOSED_WORKFLOWS, WorkflowIds(workflows))).phases
+async def _states(workflows: list[str], parent: str | None = None) -> ClosedWorkflows:
+    """Return which of the given workflows are closed, and which open ones ``parent`` did not start."""
+    return CLOSED_WORKFLOWS.read_result(await activity_calls.control(CLOSED_WORKFLOWS, WorkflowIds(workflows, parent)))
 
 
 def chunk_id(parent: str, node: str, chunk: int, attempt: int) -> str:
