@@ -14,7 +14,7 @@ from flytemp.authoring.callee import Callee
 from flytemp.authoring.definition_site import DefinitionSite, caller_site
 from flytemp.authoring.errors import AuthoringError, CallError, ConditionError
 from flytemp.authoring.graph import Graph, graph_problems
-from flytemp.authoring.interface import PythonInterface
+from flytemp.authoring.interface import PythonInterface, accepts_none
 from flytemp.authoring.node import Node
 from flytemp.authoring.promise import Chainable, Promise, VoidOutput
 from flytemp.context_value import ContextValue
@@ -216,10 +216,7 @@ def _check_returned(interface: PythonInterface, returned: Any, location: Locatio
 def _may_be_none(interface: PythonInterface) -> bool:
     """Return True if None is a valid result: for a single Optional output."""
     types = list(interface.output_types.values())
-    if len(types) != 1:
-        return False
-    variants = getattr(types[0], "variants", types)
-    return any(variant.kind in ("none", "any") for variant in variants)
+    return len(types) == 1 and accepts_none(types[0])
 
 
 def create_node(entity: Callable[..., Any], *args: Any, **kwargs: Any) -> Node:

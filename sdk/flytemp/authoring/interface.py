@@ -210,10 +210,15 @@ def input_variable(name: str, annotation: Any, description: str = "") -> Variabl
         NotSupported: the annotation has no literal type.
     """
     type_ = literal_type(annotation)
-    if isinstance(type_, UnionType) and any(variant.kind == "none" for variant in type_.variants):
+    if isinstance(type_, UnionType) and accepts_none(type_):
         default = constant_literal(None, annotation)
         return Variable(name=name, type=type_, description=description, required=False, default=default)
     return Variable(name=name, type=type_, description=description)
+
+
+def accepts_none(type_: LiteralType) -> bool:
+    """Return True if None is a value of the type."""
+    return any(variant.kind in ("none", "any") for variant in (type_.variants if isinstance(type_, UnionType) else (type_,)))
 
 
 class _conversion_context:  # noqa: N801 - used like a function

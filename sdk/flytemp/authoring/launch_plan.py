@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Generic, NoReturn, TypedDict, TypeVar, Unpack, cast
+from typing import Any, Generic, TypeVar, Unpack, cast
 
 from flytemp.authoring.call_arguments import require_inputs
 from flytemp.authoring.callee import Entity, LeafCallee, Step
@@ -15,55 +15,17 @@ from flytemp.authoring.docstrings import Docstring
 from flytemp.authoring.documentation import Documentation, docs_spec
 from flytemp.authoring.entity_registry import program_entities
 from flytemp.authoring.errors import CallError, DuplicateLaunchPlan, MissingInputs, SettingsError
-from flytemp.authoring.execution_options import (
-    Annotations,
-    Labels,
-    RawOutputDataConfig,
-    SecurityContext,
-    service_account,
-    values_of,
-)
-from flytemp.authoring.interface import PythonInterface
+from flytemp.authoring.interface import PythonInterface, accepts_none
+from flytemp.authoring.launch_plan_options import LaunchPlanOptions, checked_options
 from flytemp.authoring.local import LocalGraphRun, call_workflow, run_workflow
-from flytemp.authoring.retry import Seconds, limit, shown
-from flytemp.authoring.settings import flag
 from flytemp.authoring.workflow import Workflow
-from flytemp.errors import InputError, NotSupported, Problem
+from flytemp.errors import InputError, Problem
 from flytemp.literals.transfer import inline_values
 from flytemp.literals.types import Json
 from flytemp.records.launch import LaunchOptions
-from flytemp.spec.bounds import MAX_COUNT
 from flytemp.spec.models import Docs, LaunchPlanReference, LaunchPlanSpec, Section
 
 R = TypeVar("R")
-_UNSUPPORTED = {
-    "schedule": "start it from a Temporal Schedule, or from cron with `flytemp launch`",
-    "trigger": "start it from a Temporal Schedule, or from cron with `flytemp launch`",
-    "notifications": "watch the execution, or notify from a last task",
-    "auth_role": "use security_context=SecurityContext(run_as=Identity(k8s_service_account=…))",
-    "concurrency": "launch with an execution name: the same name runs once",
-    "auto_activate": "launch plans without a schedule need no activation",
-}
-
-
-class LaunchPlanOptions(TypedDict, total=False):
-    """The keyword arguments of `LaunchPlan.create` and `LaunchPlan.get_or_create` besides inputs."""
-
-    labels: Labels | Mapping[str, str] | None
-    annotations: Annotations | Mapping[str, str] | None
-    raw_output_data_config: RawOutputDataConfig | None
-    max_parallelism: int | None
-    timeout: Seconds | None
-    interruptible: bool | None
-    overwrite_cache: bool | None
-    docs: Documentation | None
-    schedule: Any
-    trigger: Any
-    notifications: Any
-    security_context: SecurityContext | None
-    auth_role: Any
-    concurrency: Any
-    auto_activate: bool
 
 
 class LaunchPlan(LeafCallee, Generic[R]):
@@ -133,7 +95,8 @@ class LaunchPlan(LeafCallee, Generic[R]):
             NotSupported: flytekit has the option, but this version of flytemp does not.
         """
         site = caller_site()
-        settings = _checked(name, workflow, options, site)
+        _check_workflow(workflow, site)
+        settings = checked_options(name, options, site)
         plan = cls(name, workflow, default_inputs, fixed_inputs, settings, site, options.get("docs"))
         plans = program_entities().launch_plans
         if name in plans and not _same_line(plans[name], plan):
@@ -177,7 +140,8 @@ class LaunchPlan(LeafCallee, Generic[R]):
                     location=site.location,
                 )
             return _default(workflow, site)
-        settings = _checked(name, workflow, options, site)
+        _check_workflow(workflow, site)
+        settings = checked_options(name, options, site)
         plan = cls(name, workflow, default_inputs, fixed_inputs, settings, site, options.get("docs"))
         existing = program_entities().launch_plans.get(name)
         if existing is None or _same_line(existing, plan):
@@ -229,7 +193,7 @@ class LaunchPlan(LeafCallee, Generic[R]):
         for name in [*inputs, *self.default_inputs, *self.fixed_inputs]:
             if name not in interface.parameters:
                 raise CallError(f"invalid input {name} of launch plan '{self.name}'", location=location)
-        values = {**self.default_inputs, **inputs, **self.fixed_inputs}
+        values = {**self._usable_defaults(), **inputs, **self.fixed_inputs}
         try:
             require_inputs(interface, values, location)
         except MissingInputs as error:
@@ -290,7 +254,7 @@ class LaunchPlan(LeafCallee, Generic[R]):
     def literals(self) -> tuple[dict[str, Json], dict[str, Json], list[Problem]]:
         """Return the literals of the default inputs, those of the fixed inputs, and the problems of both."""
         problems: list[Problem] = []
-        return self._converted(self.default_inputs, problems), self._converted(self.fixed_inputs, problems), problems
+        return self._converted(self._usable_defaults(), problems), self._converted(self.fixed_inputs, problems), problems
 
     def _converted(self, values: Mapping[str, Any], problems: list[Problem]) -> dict[str, Json]:
         interface = self.workflow.python_interface
@@ -309,6 +273,24 @@ class LaunchPlan(LeafCallee, Generic[R]):
             if values is self.fixed_inputs:
                 problems.append(self._problem(f"input {name} is both a default and a fixed input", "keep one of them"))
         return literals
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """Warnings of default inputs that have no effect; see `_usable_defaults`."""
+        hint = "os.getenv returns None if the variable is not set"
+        return [
+            self._problem(f"the default of input '{name}' is None, which is not of its type: it has no effect", hint)
+            for name in self.default_inputs.keys() - self._usable_defaults().keys()
+        ]
+
+    def _usable_defaults(self) -> dict[str, Any]:
+        """Return the default inputs except those that are None although their types do not include None, as in Flyte."""
+        types = self.workflow.python_interface.input_types
+        return {
+            name: value
+            for name, value in self.default_inputs.items()
+            if value is not None or name not in types or accepts_none(types[name])
+        }
 
     def _problem(self, message: str, hint: str | None) -> Problem:
         return Problem(f"launch plan '{self.name}': {message}", self.site.location, hint)
@@ -341,44 +323,15 @@ def default_launch_plan(workflow: Workflow[..., R]) -> LaunchPlan[R]:
 
 
 def _default(workflow: Workflow[..., R], site: DefinitionSite) -> LaunchPlan[R]:
-    if not isinstance(workflow, Workflow):
-        _not_a_workflow(workflow, site)
+    _check_workflow(workflow, site)
     return default_launch_plan(workflow)
 
 
-def _not_a_workflow(given: object, site: DefinitionSite) -> NoReturn:
-    raise SettingsError(
-        f"a launch plan expects a workflow, got {given!r}", hint="wrap the task in a @workflow", location=site.location
-    )
-
-
-def _checked(name: object, workflow: object, options: LaunchPlanOptions, site: DefinitionSite) -> LaunchOptions:
-    if not isinstance(workflow, Workflow):
-        _not_a_workflow(workflow, site)
-    if not isinstance(name, str) or not name:
-        raise SettingsError(f"a launch plan's name must be text, not {name!r}", location=site.location)
-    unknown = options.keys() - LaunchPlanOptions.__annotations__.keys()
-    if unknown:
-        raise SettingsError(f"unknown options of a launch plan: {', '.join(sorted(unknown))}", location=site.location)
-    for option, instead in _UNSUPPORTED.items():
-        if options.get(option):
-            raise NotSupported(f"launch plan '{name}': {option}= is not supported", hint=instead, location=site.location)
-    parallelism = options.get("max_parallelism")
-    is_whole = isinstance(parallelism, int) and not isinstance(parallelism, bool)
-    if parallelism is not None and not (is_whole and 0 <= parallelism <= MAX_COUNT):
-        message = f"max_parallelism must be a whole number from 0 (no limit) to {MAX_COUNT}, not {shown(parallelism)}"
-        raise SettingsError(message, location=site.location)
-    raw = options.get("raw_output_data_config")
-    return LaunchOptions(
-        labels=values_of(options.get("labels"), "labels"),
-        annotations=values_of(options.get("annotations"), "annotations"),
-        raw_data_prefix=None if raw is None else raw.output_location_prefix,
-        max_parallelism=parallelism,
-        timeout_seconds=limit(options.get("timeout"), "timeout of a launch plan"),
-        interruptible=flag(options.get("interruptible"), "interruptible"),
-        overwrite_cache=flag(options.get("overwrite_cache"), "overwrite_cache"),
-        service_account=service_account(options.get("security_context")),
-    )
+def _check_workflow(given: object, site: DefinitionSite) -> None:
+    if not isinstance(given, Workflow):
+        raise SettingsError(
+            f"a launch plan expects a workflow, got {given!r}", hint="wrap the task in a @workflow", location=site.location
+        )
 
 
 def _same_line(one: LaunchPlan[Any], other: LaunchPlan[Any]) -> bool:

@@ -45,9 +45,9 @@ def code_warnings(program: Program, only: Entity) -> list[Problem]:
 
 
 def _closure(program: Program, only: Entity | None) -> Closure:
-    entities: list[Entity] = [*program.tasks.values(), *program.workflows.values()] if only is None else [only]
+    whole: list[Entity] = [*program.tasks.values(), *program.workflows.values(), *program.launch_plans.values()]
     closure = Closure(whole=True)
-    for entity in entities:
+    for entity in whole if only is None else [only]:
         closure.add(entity)
     return closure
 
@@ -58,6 +58,8 @@ def _code_warnings(program: Program, closure: Closure) -> Iterator[Problem]:
     for task in closure.tasks.values():
         yield from task.python_interface.warnings
         yield from (Problem(f"task {task.name}: {message}", task.site.location) for message in task.unused_options)
+    for plan in closure.launch_plans.values():
+        yield from () if plan.is_reference else plan.warnings
     for workflow in closure.workflows.values():
         yield from workflow.python_interface.warnings
         if not workflow.is_reference:

@@ -25,6 +25,7 @@ from flytemp.authoring.errors import MissingInputs, SignatureError
 from flytemp.compiler import code_warnings, compile_program, load_program, program_warnings
 from flytemp.errors import ProgramError
 from flytemp.exceptions.user import FlyteMissingTypeException
+from flytemp.spec.models import LaunchPlanDocument
 
 
 @task
@@ -154,6 +155,36 @@ def wf(n: float = None) -> str:
     warnings = program_warnings(program)
     assert [warning.location.line for warning in warnings if warning.location] == [6, 10]
     assert code_warnings(program, program.tasks["m.t"]) == warnings[:1]
+
+
+def test_none_as_a_default_of_a_launch_plan_has_no_effect(tmp_path: Path) -> None:
+    text = """
+import os
+from flytemp import LaunchPlan, task, workflow
+
+@task
+def t(x: str, y: int | None) -> str:
+    return f"{x} {y}"
+
+@workflow
+def wf(x: str, y: int | None) -> str:
+    return t(x=x, y=y)
+
+lp = LaunchPlan.get_or_create(wf, "lp", default_inputs={"x": os.getenv("FLYTEMP_NOT_SET"), "y": None})
+"""
+    (tmp_path / "m.py").write_text(text)
+    program = load_program([tmp_path / "m.py"])
+    documents = {document.name: document for document in compile_program(program, None)}
+    plan = documents["lp"]
+    assert isinstance(plan, LaunchPlanDocument)
+    assert plan.launch_plan.default_inputs == {"y": None}
+    (warning,) = program_warnings(program)
+    assert warning.location is not None
+    assert (warning.location.line, "'x'" in warning.message) == (13, True)
+    lp = program.launch_plans["lp"]
+    with pytest.raises(MissingInputs):
+        lp()
+    assert lp(x="a") == "a None"
 
 
 @task
