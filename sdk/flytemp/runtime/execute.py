@@ -22,7 +22,7 @@ from flytemp.runtime.task_run import TaskRun, scratch_folder, temporary_bundles
 from flytemp.runtime.user_errors import user_error
 from flytemp.store.object_store import ObjectStore
 from flytemp.store.patience import PATIENCE_SECONDS, patient
-from flytemp.store.web_addresses import loopback
+from flytemp.store.web_addresses import LoopbackRule
 from flytemp.task_types import LiteralCall, task_type
 
 
@@ -83,7 +83,7 @@ def execute(
         raise TryFailed(TaskError.of_platform(error)) from error
     options.on_claim()
     try:
-        with loopback(allowed=invocation.allows_loopback):
+        with LoopbackRule(allowed=invocation.allows_loopback):
             result = _Try(invocation, store, options).result()
         return patient(lambda: commit_result(store, invocation, result), options.patience_seconds)
     except CallFailed as failed:

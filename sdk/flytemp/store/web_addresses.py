@@ -6,14 +6,12 @@ connection is made, after each redirect, and for each address of a DNS answer.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import ipaddress
 import socket
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from flytemp.errors import NotSupported
 
@@ -25,21 +23,23 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class _LoopbackRule:
-    """Rule of this process for loopback addresses."""
+class LoopbackRule:
+    """Context in which downloads of this process may or may not connect to loopback addresses.
 
-    is_allowed = True
+    A class, because exceptions of users pass through the context, and a generator's context assigns to them.
+    """
 
+    is_allowed: ClassVar[bool] = True
 
-@contextlib.contextmanager
-def loopback(*, allowed: bool) -> Iterator[None]:
-    """Allow or forbid connections of downloads to loopback addresses in this process, during the context."""
-    before = _LoopbackRule.is_allowed
-    _LoopbackRule.is_allowed = allowed
-    try:
-        yield
-    finally:
-        _LoopbackRule.is_allowed = before
+    def __init__(self, *, allowed: bool) -> None:
+        self._allowed = allowed
+        self._before = True
+
+    def __enter__(self) -> None:
+        self._before, LoopbackRule.is_allowed = LoopbackRule.is_allowed, self._allowed
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        LoopbackRule.is_allowed = self._before
 
 
 def refusal(address: str) -> str | None:
@@ -47,7 +47,7 @@ def refusal(address: str) -> str | None:
     found = _embedded(ipaddress.ip_address(address.partition("%")[0]))
     if found.is_link_local or found in _METADATA_SERVICES:
         return "is a link-local address or a metadata service"
-    if not _LoopbackRule.is_allowed and (found.is_loopback or found.is_unspecified):
+    if not LoopbackRule.is_allowed and (found.is_loopback or found.is_unspecified):
         return "is a loopback address"
     return None
 

@@ -13,12 +13,12 @@ import pytest
 
 from flytemp.errors import FlytempError, NotSupported
 from flytemp.store import raw, web, web_addresses
-from flytemp.store.web_addresses import check_host, connect, loopback, refusal
+from flytemp.store.web_addresses import LoopbackRule, check_host, connect, refusal
 
 
 @pytest.fixture
 def in_a_worker() -> Iterator[None]:
-    with loopback(allowed=False):
+    with LoopbackRule(allowed=False):
         yield
 
 
