@@ -10,7 +10,7 @@ from flytemp.literals.types import LiteralType
 
 
 def difference(source: LiteralType, target: LiteralType) -> str | None:
-    """Return the field in which two structs of one name differ, at any depth; None if no struct has the name of the other.
+    """Return the field in which two structs of one name differ, at any depth, or None if no structs have the same name.
 
     Args:
         source: a type that cannot be used as ``target``.

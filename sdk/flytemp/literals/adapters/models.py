@@ -91,7 +91,7 @@ class ModelAdapter(RecordAdapter):
 
     @cached_property
     def _none_only_as_default(self) -> frozenset[str]:
-        """The fields whose default is None and for which pydantic refuses a None that is given."""
+        """The fields with the default None for which pydantic refuses a given None."""
         fields = {name: info for name, info in self.cls.model_fields.items() if info.default is None}
         return frozenset(name for name, info in fields.items() if not _accepts_none(info.rebuild_annotation()))
 

@@ -139,7 +139,7 @@ class RecordAdapter(StructAdapter):
             )
 
     def _difference(self, one: Any, other: Any) -> str | None:
-        """Return the name of a field or attribute in which two values differ; None if there is none."""
+        """Return the name of a field or attribute in which two values differ, or None if they are equal."""
         left, right = self.field_values(one), self.field_values(other)
         for name, field in self.fields.items():
             if (name in left) != (name in right):

@@ -64,7 +64,7 @@ class StructAdapter(Adapter):
             name: the name of the field.
             annotation: the resolved annotation.
             required: False if the field has a default.
-            none_default: True if the default is None. The field may then be None, also if the annotation does not say so.
+            none_default: True for the default None. The field may then be None, also if the annotation does not say so.
 
         Raises:
             UnsupportedType: no transformer converts the annotation; the message has the field's name.
