@@ -276,7 +276,7 @@ class LaunchPlan(LeafCallee, Generic[R]):
 
     @property
     def warnings(self) -> list[Problem]:
-        """Warnings of default inputs that have no effect; see `_usable_defaults`."""
+        """Warnings of default inputs that are None although their types do not include None. They have no effect."""
         hint = "os.getenv returns None if the variable is not set"
         return [
             self._problem(f"the default of input '{name}' is None, which is not of its type: it has no effect", hint)
@@ -284,7 +284,7 @@ class LaunchPlan(LeafCallee, Generic[R]):
         ]
 
     def _usable_defaults(self) -> dict[str, Any]:
-        """Return the default inputs except those that are None although their types do not include None, as in Flyte."""
+        """Return the default inputs without those of `warnings`, as Flyte does."""
         types = self.workflow.python_interface.input_types
         return {
             name: value
