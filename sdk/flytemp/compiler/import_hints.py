@@ -11,7 +11,7 @@ _SOURCE_FOLDERS = ("src", "lib", "python")
 _PORTING_HINTS = {
     "flytekit": "replace flytekit by flytemp in the import",
     "flytekitplugins": "flytekit's plug-ins do not work with flytemp: call the library in a @task, or use a ContainerTask",
-    "flytemp": "correct the import: neither flytemp nor flytekit has this module",
+    "flytemp": "correct the import: neither flytemp nor flytekit 1.16 has this module",
 }
 
 
