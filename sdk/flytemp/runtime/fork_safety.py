@@ -13,12 +13,13 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from flytemp.runtime.native_threads import native_threads, thread_ids
+from flytemp.runtime.native_threads import NativeThread, native_threads, thread_ids
 
 UNSAFE_MODULES: Mapping[str, str] = {
     "jax": "JAX runs threads of its own",
@@ -34,7 +35,11 @@ UNSAFE_MODULES: Mapping[str, str] = {
 _SAFE_LIBRARIES = ("libopenblas", "libscipy_openblas", "libopenblas64", "libmkl_", "libiomp5", "libomp", "libarrow")
 """Libraries that stop their threads before a fork, or start them again in the forked process (``pthread_atfork``)."""
 
-_SAFE_THREADS = ("jemalloc_bg_thd",)
+_SAFE_THREADS = ("jemalloc_bg_thd", "polars-ooc-clea")
+"""Names of threads without which their library works: they free memory, or remove files of earlier processes."""
+
+_LOOKS = 10
+_LOOK_SECONDS = 0.05
 _HARMLESS_FILES = ("/dev/null", "/dev/urandom", "/dev/random")
 
 
@@ -82,12 +87,23 @@ def _obstacles(before: ProcessSnapshot, work: Path, program: Path | None) -> Ite
 
 def _thread_obstacles(before: ProcessSnapshot) -> Iterator[str]:
     new = [thread for thread in thread_ids(os.getpid()) if thread not in before.threads]
-    found = native_threads(os.getpid(), new)
+    found = _resting_threads(new)
     if len(found) < len(new) and thread_ids(os.getpid()) != sorted(before.threads):
         yield "importing it started threads"
     for thread in found:
         if not thread.library.startswith(_SAFE_LIBRARIES) and thread.name not in _SAFE_THREADS:
             yield f"importing it started the thread {thread.name!r} of {thread.library or 'an unknown library'}"
+
+
+def _resting_threads(ids: Sequence[int]) -> list[NativeThread]:
+    """Return the given threads. The library of a thread is known only while the thread waits."""
+    found = native_threads(os.getpid(), ids)
+    for _ in range(_LOOKS):
+        if all(thread.library for thread in found):
+            break
+        time.sleep(_LOOK_SECONDS)
+        found = native_threads(os.getpid(), ids)
+    return found
 
 
 def _process_obstacles(work: Path) -> Iterator[str]:

@@ -18,7 +18,9 @@ _STACK_BYTES = 16 * 1024
 _FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine())
 _FUTEX_WAIT, _FUTEX_WAIT_BITSET, _FUTEX_PRIVATE = 0, 9, 128
 _FUTEX_FLAGS = 256  # FUTEX_CLOCK_REALTIME
-_C_LIBRARY = re.compile(r"(libc|libpthread|ld|ld-linux|libm)[-.\d].*|ld-musl.*|\[v(dso|syscall)\]|libc\.so.*")
+_BASE_LIBRARY = re.compile(
+    r"(libc|libpthread|ld|ld-linux|libm|libstdc\+\+|libgcc_s|libc\+\+)[-.\d].*|ld-musl.*|\[v(dso|syscall)\]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class NativeThread:
 
     Attributes:
         name: name that its program gave to it.
-        library: file name of the innermost program or library, except the C library, on its stack; "" if unknown.
+        library: file name of the innermost program or library, except the C and C++ libraries, on its stack; "" if unknown.
         is_python: true if ``library`` is the Python interpreter itself.
         waits_for_lock: whether it waits, without a time limit, for a lock of this process alone.
     """
@@ -98,12 +100,12 @@ def _code_of(pid: int) -> list[_Code]:
 
 
 def _innermost(stack: bytes, code: Sequence[_Code]) -> str:
-    """Return the file of the first address on the stack that is in code, except the C library's."""
+    """Return the file of the first address on the stack that is in code, except that of the C and C++ libraries."""
     count = len(stack) // 8
     for address in struct.unpack(f"={count}Q", stack[: count * 8]):
         for part in code:
             if part.start <= address < part.end:
-                if not _C_LIBRARY.fullmatch(os.path.basename(part.path)):
+                if not _BASE_LIBRARY.fullmatch(os.path.basename(part.path)):
                     return part.path
                 break
     return ""
