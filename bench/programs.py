@@ -31,20 +31,26 @@ STEP = TaskSpec(
 )
 
 
-def document(shape: str, nodes: int) -> WorkflowDocument:
-    """Return a document. ``chain``: each node takes the previous result; ``fan``: all nodes take a literal."""
+def document(shape: str, nodes: int, task: TaskSpec = STEP) -> WorkflowDocument:
+    """Return a document. ``chain``: each node takes the previous result; ``fan``: all nodes take a literal.
+
+    Args:
+        shape: "chain" or "fan", or either of them with a suffix.
+        nodes: number of nodes.
+        task: the task that all nodes run.
+    """
     name = f"bench.{shape}_{nodes}"
     specs = []
     for index in range(nodes):
         source: Binding = LiteralBinding(value=0)
-        if shape == "chain" and index:
+        if shape.startswith("chain") and index:
             source = OutputBinding(node=f"n{index - 1}", var="o0")
-        specs.append(NodeSpec(id=f"n{index}", kind="task", target=STEP.name, inputs={"x": source}))
+        specs.append(NodeSpec(id=f"n{index}", kind="task", target=task.name, inputs={"x": source}))
     outputs: dict[str, Binding] = {"o0": OutputBinding(node=f"n{nodes - 1}", var="o0")}
     spec = WorkflowSpec(
         name=name, interface=Interface(outputs=(Variable(name="o0", type=_INT),)), nodes=tuple(specs), outputs=outputs
     )
-    return WorkflowDocument(name=name, workflows={name: spec}, tasks={STEP.name: STEP})
+    return WorkflowDocument(name=name, workflows={name: spec}, tasks={task.name: task})
 
 
 @workflow.defn(sandboxed=False)

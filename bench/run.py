@@ -7,101 +7,30 @@ import asyncio
 import json
 import statistics
 import tempfile
-import time
-import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import processes
 import scale
 from rich.console import Console
 from rich.table import Table
 from temporalio.client import Client as TemporalClient
-from temporalio.worker import Worker
 
 from flytemp.bundle import pack, store_bundle
-from flytemp.names import workflow_id
-from flytemp.protocol.workflow import ExecutionSettings
 from flytemp.registry import Registry
 from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
 from flytemp.temporal.search_attributes import add_search_attributes
-from flytemp_activities.backend import Backend
-from flytemp_activities.executions import Executions
 from flytemp_activities.noop import NoopBackend
 from flytemp_activities.process import ProcessBackend, ProcessOptions, new_worker_id
-from flytemp_activities.tasks import TaskRunner
-from flytemp_activities.workflow_liveness import WorkflowLiveness
-from flytemp_worker.assembly import WORKFLOW_SLOTS, control_worker, started, task_worker
 from flytemp_worker.devserver import start_dev_server
-from programs import STEP, HandWritten, document
+from installation import DOMAIN, PROJECT, VERSION, Installation, Row
+from programs import STEP, document
 
 SIZES = {"chain": (100, 300), "fan": (300, 1_000)}
-PROJECT, DOMAIN, VERSION = "default", "development", "bench"
-
-
-@dataclass(frozen=True)
-class Row:
-    name: str
-    value: float
-    unit: str
-    reference: float | None
-    ratio: float | None
-
-
-class Installation:
-    """Workers of one server: flytemp's worker with a backend, and the hand-written workflow's on the same task queue."""
-
-    def __init__(self, temporal: TemporalClient, store: ObjectStore, label: str, backend: Backend) -> None:
-        self.temporal = temporal
-        self.store = store
-        self.queue = f"{label}-flytemp"
-        self.tasks = f"{label}-tasks"
-        self.hand = f"{label}-hand"
-        self.backend = backend
-        self.roots: dict[str, str] = {}
-
-    async def enter(self, stack: AsyncExitStack) -> None:
-        settings = ExecutionSettings(task_queue=self.tasks, max_parallelism=0, heartbeat_seconds=10)
-        executions = Executions(self.store)
-        runner = TaskRunner(executions, self.backend, WorkflowLiveness(self.temporal))
-        await stack.enter_async_context(started(self.backend, runner))
-        workers = [
-            control_worker(self.temporal, executions, self.queue, settings),
-            task_worker(self.temporal, runner, settings, slots=100, drain_seconds=0),
-            Worker(
-                self.temporal,
-                task_queue=self.hand,
-                workflows=[HandWritten],
-                max_concurrent_workflow_tasks=WORKFLOW_SLOTS,
-            ),
-        ]
-        for worker in workers:
-            await stack.enter_async_context(worker)
-
-    async def flytemp(self, shape: str, nodes: int) -> float:
-        name = f"bench.{shape}_{nodes}"
-        identifier = workflow_id(PROJECT, DOMAIN, f"b{uuid.uuid4().hex[:16]}")
-        launch = {"launch_plan": f"wf:{PROJECT}:{DOMAIN}:{name}:{VERSION}"}
-        began = time.perf_counter()
-        handle = await self.temporal.start_workflow("FlytempWorkflow", launch, id=identifier, task_queue=self.queue)
-        await handle.result()
-        seconds = time.perf_counter() - began
-        from flytemp.layout import ExecutionLayout
-
-        self.roots[name] = ExecutionLayout(
-            self.temporal.namespace, identifier, handle.first_execution_run_id or ""
-        ).root
-        return seconds
-
-    async def by_hand(self, shape: str, nodes: int) -> float:
-        name = f"bench.{shape}_{nodes}"
-        job = {"shape": shape, "nodes": nodes, "root": self.roots[name], "workflow": name, "queue": self.tasks}
-        began = time.perf_counter()
-        await self.temporal.execute_workflow(HandWritten.run, job, id=f"hand-{uuid.uuid4().hex}", task_queue=self.hand)
-        return time.perf_counter() - began
 
 
 async def slope(run: Callable[[str, int], Awaitable[float]], shape: str) -> float:
@@ -161,6 +90,7 @@ async def _measure(label: str, address: str, pairs: int, folder: Path, stack: As
         added.append(with_process - without)
         bare.append(without)
     reference = statistics.median(bare)
+    rows += await processes.compare(temporal, store, label, folder, pairs, stack)
     rows.append(
         Row(
             f"{label}: chain, process backend adds per task",

@@ -1,4 +1,4 @@
-"""Process backend: tasks run in warm Python processes on the worker's machine, and end with their worker."""
+"""Process backend: tasks run in Python processes on the worker's machine, and end with their worker."""
 
 from flytemp_activities.process.backend import ProcessBackend
 from flytemp_activities.process.options import ProcessOptions, new_worker_id

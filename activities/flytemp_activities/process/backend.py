@@ -1,4 +1,4 @@
-"""Process backend: runs tries in warm processes on this machine."""
+"""Process backend: runs tries in processes on this machine."""
 
 from __future__ import annotations
 

@@ -239,7 +239,7 @@ class ForkServer:
         return process
 
     async def _take_next(self) -> WarmProcess | None:
-        """Return the process that was forked ahead; None if there is none."""
+        """Return the process that was forked ahead; None if no process was forked."""
         taken, self._next = self._next, None
         if taken is None:
             return None

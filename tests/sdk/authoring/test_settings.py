@@ -42,6 +42,7 @@ def test_every_option_is_stored() -> None:
             "accelerator": A100.partition_2g_10gb,
             "shared_memory": "2Gi",
             "pool": "gpu",
+            "reuse": "process",
             "enable_deck": True,
             "deck_fields": [DeckField.INPUT, "Timeline"],
             "deprecated": "use the other",
@@ -63,7 +64,7 @@ def test_every_option_is_stored() -> None:
     assert settings.pod_template.labels == {"l": "1"}
     assert settings.pod_template_name == "base"
     assert settings.accelerator == AcceleratorSpec(device="nvidia-tesla-a100", partition_size="2g.10gb")
-    assert (settings.shared_memory, settings.pool) == ("2Gi", "gpu")
+    assert (settings.shared_memory, settings.pool, settings.reuse) == ("2Gi", "gpu", "process")
     assert settings.enable_deck
     assert settings.deck_fields == ("Input", "Timeline")
     assert settings.deprecated == "use the other"
@@ -143,6 +144,8 @@ INVALID: list[dict[str, Any]] = [
     {"interruptible": "yes"},
     {"pool": "GPU 1"},
     {"pool": 1},
+    {"reuse": "model"},
+    {"reuse": True},
     {"pod_template": {"containers": []}},
     {"pod_template": PodTemplate(pod_spec=["a"])},
     {"accelerator": "T4"},
