@@ -25,6 +25,8 @@ from types import TracebackType
 from typing import Any, cast
 
 from flytemp.errors import ConfigError, NotFound, TemporalUnavailable
+from flytemp_activities.process.environment import base_environment
+from flytemp_activities.process.guard_process import library_paths
 
 DEFAULT_PORT = 7233
 DEFAULT_UI_PORT = 8233
@@ -251,8 +253,8 @@ class DevServer:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.db is not None:
             self.db.parent.mkdir(parents=True, exist_ok=True)
-        # TEMPORAL_* variables are for clients, but the command would read some of them as its options.
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("TEMPORAL_")}
+        # The server runs beside tasks, which could read its environment, and needs none of the worker's credentials.
+        environment = {**base_environment(os.environ, ()), **library_paths()}
         with self.log.open("ab") as log:
             self._process = spawn_tethered(
                 self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment

@@ -22,6 +22,7 @@ from flytemp_activities.process.guard_process import GuardProcess
 from flytemp_activities.process.leases import LeaseKeeper, LeaseTimes, Owners
 from flytemp_activities.process.options import ProcessOptions
 from flytemp_activities.process.pool import ProcessPool
+from flytemp_activities.process.secrecy import protect_process
 from flytemp_activities.process.supervisor import ProcessContext, Supervisor
 from flytemp_activities.result_lookup import ResultLookup
 
@@ -65,9 +66,12 @@ class ProcessBackend:
     async def start(self) -> None:
         """Start the guard, write the lease, and end the processes of dead workers on this machine.
 
+        The memory and the environment of this process are hidden from tasks; see `secrecy`.
+
         Raises:
             StoreError: the store cannot be used.
         """
+        protect_process()
         try:
             self._context = context = self._open_context()
             await self._lease.start()
