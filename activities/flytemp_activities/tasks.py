@@ -22,7 +22,7 @@ from flytemp.spec.pages import from_pages
 from flytemp_activities.application_errors import application_error, bounded, bug_failure, error_detail
 from flytemp_activities.backend import Backend, HeartbeatDetails, SystemFailure, TryKey, key_of
 from flytemp_activities.definitions import implements
-from flytemp_activities.early_start import EarlyStarter
+from flytemp_activities.early_start import EarlyStarter, try_of
 from flytemp_activities.executions import Executions, inline_bytes, task_of
 from flytemp_activities.heartbeats import Heartbeats
 from flytemp_activities.workflow_liveness import WorkflowLiveness, run_of_activity
@@ -82,10 +82,12 @@ class TaskRunner:
         except ApplicationError:
             raise
         except FlytempError as error:
+            await self._backend.kill(try_of(argument))
             raise _failure("SYSTEM", error.code, error.message, TaskError.of_platform(error).retryable) from error
         except Exception as error:
             # Temporal would repeat the activity without end. The engine repeats the try within its bounds.
             logger.exception("node %s of %s failed because of a bug of flytemp", argument.node, argument.execution)
+            await self._backend.kill(try_of(argument))  # the next try must not run beside this one
             raise bug_failure(error) from error
 
     async def _run_task(self, argument: RunTaskArgument) -> TaskOutputs:
@@ -93,7 +95,7 @@ class TaskRunner:
             invocation = await self._invocation(argument)
         except CorruptData as error:
             raise _failure("SYSTEM", error.code, error.message, False) from error
-        except StoreError as error:  # nothing has started: Temporal repeats the activity with back-off until the store answers
+        except StoreError as error:  # Temporal repeats the activity, with back-off, until the store answers
             raise application_error(error) from error
         except FlytempError as error:
             # An error of the platform: the spec or the context does not load. The engine tries again, within bounds.
