@@ -15,14 +15,14 @@ def foreign_owner(path: Path, start: Path) -> str | None:
 
     Args:
         path: the file or folder, which exists.
-        start: the current folder.
+        start: the current folder, which may not exist.
     """
     if not hasattr(os, "getuid"):
         return None
-    here = start.stat()
-    if path.parent == start and not here.st_mode & stat.S_IWOTH:
+    here = start.stat() if start.exists() else None
+    if here is not None and path.parent == start and not here.st_mode & stat.S_IWOTH:
         return None
-    trusted = {os.getuid(), 0, here.st_uid}
+    trusted = {os.getuid(), 0} if here is None else {os.getuid(), 0, here.st_uid}
     # The owner of a link decides where it leads.
     return next((_name(owner) for owner in (path.lstat().st_uid, path.stat().st_uid) if owner not in trusted), None)
 
