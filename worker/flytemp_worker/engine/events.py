@@ -124,7 +124,8 @@ def _on_pause(engine: Engine, event: PauseRequested) -> None:
 
 
 def _on_resume(engine: Engine, event: ResumeRequested) -> None:
-    if not engine.finished:  # a chunk may be paused by a signal that this engine did not send
+    # A chunk may be paused by a signal that this engine did not send.
+    if (engine.paused is not None or engine.capacity.allocated) and not engine.finished:
         engine.paused = None
         engine.emit(BroadcastToChunks({"resume": {"by": event.by}}))
 
