@@ -54,7 +54,7 @@ class TryOutcomes:
         self._hurried = asyncio.Event()
 
     def hurry(self) -> None:
-        """Repeat no request any more: the try is being ended."""
+        """Stop repeating requests, because the try is being ended."""
         self._hurried.set()
 
     async def _request(
