@@ -99,7 +99,7 @@ def described() -> Described:
         (Limits(), Limits),
         (Limits(name="a"), Limits),
     ],
-    ids=str,
+    ids=lambda value: (value if isinstance(value, type) else type(value)).__name__,
 )
 def test_value_that_arrives_equals_the_value_that_was_sent(value: Any, annotation: Any) -> None:
     assert sent(value, annotation) == value
