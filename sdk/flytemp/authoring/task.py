@@ -120,6 +120,11 @@ class Task(LeafCallee, Generic[P, R]):
         return self.python_interface.interface
 
     @property
+    def task_function(self) -> Callable[P, R]:
+        """The user's function under flytekit's name for it, for calls in tests without conversions."""
+        return self.function
+
+    @property
     def is_async(self) -> bool:
         """True if the function is a coroutine function."""
         return inspect.iscoroutinefunction(inspect.unwrap(self.function))

@@ -35,7 +35,7 @@ def to_literal(value: Any, annotation: Any, files: FileTransfer | None = None) -
     """Return the JSON of a Python value that must be of the annotation.
 
     Args:
-        value: an ``int`` for a ``float`` is refused, as is a subclass's value for a dataclass.
+        value: may be an ``int`` for a ``float``, and a subclass's value for a class with fields.
         annotation: resolved, see `literal_type`.
         files: uploads files and directories, also inside other values. With None nothing is moved: the literal has the
             local paths.

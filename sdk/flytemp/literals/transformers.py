@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
 from flytemp.error_text import titled
 from flytemp.errors import FlytempError, InputError, LimitExceeded, TypeMismatch, UnsupportedType
-from flytemp.literals.adapters.base import Adapter, Fit, value_text
+from flytemp.literals.adapters.base import Adapter, Fit, type_text, value_text
 from flytemp.literals.check import check_within
 from flytemp.literals.file_access import FileAccess
 from flytemp.literals.mismatch import Refused
@@ -138,7 +138,7 @@ class TypeTransformer(ABC, Generic[T]):
             TypeMismatch: ``v`` is not an instance of ``t``.
         """
         if not isinstance(v, class_of(t) or self._type):
-            raise TypeMismatch(f"Expected value of type {t} but got '{value_text(v)}' of type {type(v)}")
+            raise TypeMismatch(f"Expected value of type {t} but got '{value_text(v)}' of type {type_text(v)}")
 
     def adapter(self, annotation: Any) -> Adapter:
         """Return the adapter of an annotation of `python_type`, which calls the methods above."""

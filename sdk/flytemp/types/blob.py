@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Se
 
 from typing_extensions import TypeVar as DefaultedTypeVar
 
+from flytemp.error_text import object_text
 from flytemp.errors import InputError, TypeMismatch, UnsupportedType
 from flytemp.literals import transfer
+from flytemp.literals.mismatch import shortened
 from flytemp.store.keys import protocol_of
 
 FormatT = DefaultedTypeVar("FormatT", default=Any)
@@ -209,7 +211,8 @@ def location_text(path: object, noun: str) -> str:
     # Not `os.fspath` for a blob, because that downloads.
     text = path.location if isinstance(path, Blob) else os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(text, str):
-        raise TypeMismatch(f"the path of a {noun} must be a str or a pathlib.Path, not '{path!r}' of type {type(path)}")
+        given = f"'{shortened(object_text(path))}' of type {object_text(type(path))}"
+        raise TypeMismatch(f"the path of a {noun} must be a str or a pathlib.Path, not {given}")
     if not text:
         raise TypeMismatch(f"the path of a {noun} is empty")
     return text

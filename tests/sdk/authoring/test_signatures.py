@@ -124,6 +124,7 @@ def test_decorators_take_their_function_by_keyword() -> None:
         return doubled(x=doubled(x=x))
 
     assert doubled(x=2) == 4
+    assert doubled.task_function(2) == 4
     assert dynamic(_task_function=twice)(x=2) == 8
     assert workflow(_workflow_function=twice)(x=2) == 8
 

@@ -36,6 +36,7 @@ from literal_samples import (
 from flytemp.errors import LimitExceeded, TypeMismatch, UnsupportedType
 from flytemp.literals.convert import from_literal, literal_type, to_literal
 from flytemp.literals.mismatch import shortened
+from flytemp.literals.transfer import RawDataTransfer
 from flytemp.types.directory import FlyteDirectory
 from flytemp.types.file import FlyteFile
 from tests.messages.golden import Case, check_golden
@@ -294,6 +295,29 @@ def test_long_value_is_shortened_in_the_message() -> None:
     with pytest.raises(TypeMismatch) as caught:
         to_literal("x" * 100_000, int)
     assert len(str(caught.value)) < 400
+
+
+class _Unreadable(type):
+    def __repr__(cls) -> str:
+        raise SystemExit(0)
+
+
+class _WithoutText(metaclass=_Unreadable):
+    def __repr__(self) -> str:
+        raise SystemExit(0)
+
+
+@pytest.mark.parametrize("annotation", [int, list[int], int | str, FlyteFile, FlyteDirectory], ids=str)
+def test_value_whose_class_exits_while_it_is_described_is_refused(annotation: Any) -> None:
+    with pytest.raises(TypeMismatch):
+        to_literal(_WithoutText(), annotation)
+
+
+@pytest.mark.parametrize("name", ["missing", "."])
+def test_path_that_is_not_a_file_is_refused_with_an_alternative(name: str, tmp_path: Path) -> None:
+    with pytest.raises(TypeMismatch) as caught:
+        to_literal(tmp_path / name, Path, RawDataTransfer(str(tmp_path / "raw"), tmp_path))
+    assert "declare it as str" in str(caught.value.hint)
 
 
 def test_error_of_a_class_is_the_cause() -> None:

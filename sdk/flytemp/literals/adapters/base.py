@@ -7,6 +7,7 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Any
 
+from flytemp.error_text import object_text
 from flytemp.literals.mismatch import Refused, shortened
 from flytemp.literals.transfer import FileTransfer
 from flytemp.literals.types import Json, LiteralType
@@ -65,16 +66,18 @@ class Adapter(ABC):
 
     def mismatch(self, value: Any, hint: str | None = None) -> Refused:
         """Return the error for a Python value of another type, with flytekit's message."""
-        message = f"Expected value of type {self.expected} but got '{value_text(value)}' of type {type(value)}"
+        message = f"Expected value of type {self.expected} but got '{value_text(value)}' of type {type_text(value)}"
         return Refused(message, hint=hint or _hint(self, value))
 
 
 def value_text(value: Any) -> str:
-    """Return a Python value as text, shortened for an error message."""
-    try:
-        return shortened(str(value))
-    except Exception as error:  # noqa: BLE001 - a class's own __str__ may raise anything
-        return f"<a value whose text fails: {type(error).__name__}>"
+    """Return a Python value as text, shortened for an error message. The value's class may raise any exception."""
+    return shortened(object_text(value))
+
+
+def type_text(value: Any) -> str:
+    """Return the class of a Python value as text, as in flytekit's messages. Its metaclass may raise any exception."""
+    return object_text(type(value))
 
 
 def _hint(adapter: Adapter, value: Any) -> str | None:

@@ -78,7 +78,11 @@ class PathAdapter(Adapter):
     def encode(self, value: Any, files: FileTransfer | None) -> Json:
         if not isinstance(value, Path | str):
             raise self.mismatch(value)
-        return self._file.encode(value, files)
+        try:
+            return self._file.encode(value, files)
+        except Refused as refused:
+            refused.hint = f"{refused.hint or 'give the path of a file'}; declare it as str to pass only the path"
+            raise
 
     def decode(self, literal: Json, files: FileTransfer | None) -> Any:
         return Path(self._file.decode(literal, files).download())
