@@ -45,6 +45,7 @@ R = TypeVar("R", Ready, Loaded, Forked)
 
 _OUTPUT_BYTES = 4096
 _PAUSE_SECONDS = 0.001
+_LAST_TASK_PAUSE_SECONDS = 0.01
 _ENDING_SECONDS = 1.0  # time between the end of the socket and the end of the process
 
 _End = tuple[int | None, int | None]
@@ -91,6 +92,7 @@ class ForkServer:
         self._ends: dict[int, asyncio.Future[_End]] = {}
         self._reaps: dict[int, asyncio.Future[None]] = {}
         self._next: asyncio.Task[WarmProcess] | None = None  # process that is forked ahead
+        self._callers = 0  # calls of `fork` that have not returned
         self._exited: asyncio.Future[Exit] = self._loop.create_future()
         self._background = Background(_log, "a process that a fork server forked could not be released")
         self._is_closed = False
@@ -197,8 +199,9 @@ class ForkServer:
 
     @property
     def is_idle(self) -> bool:
-        """True if it forked no living process except the next one."""
-        return len(self._ends) <= (self._next is not None)
+        """True if no caller of `fork` waits, and no process lives that it forked, except the one that is forked ahead."""
+        ahead = self._next is not None and self._next.done() and not self._next.exception()
+        return not self._callers and len(self._ends) <= ahead
 
     async def ready(self) -> None:
         """Wait until the fork server serves requests.
@@ -231,28 +234,39 @@ class ForkServer:
             OSError: the system cannot start a process.
             ProcessEnded: the fork server ended.
         """
-        process = await self._take_next()
-        if process is None or not process.is_usable:
-            process = await self._fork()
-        self._next = asyncio.create_task(self._fork())
-        self._next.add_done_callback(asyncio.Task.exception)  # retrieved, even if no task needs the process
+        ahead, self._next = self._next, None
+        self._callers += 1
+        try:
+            process = None if ahead is None else await self._usable(ahead)
+            if process is None:
+                process = await self._taken(asyncio.create_task(self._fork()))
+        finally:
+            self._callers -= 1
+        if self._next is None:  # another caller may have forked it
+            self._next = asyncio.create_task(self._fork())
+            self._next.add_done_callback(asyncio.Task.exception)  # retrieved, even if no task needs the process
         return process
 
-    async def _take_next(self) -> WarmProcess | None:
-        """Return the process that was forked ahead; None if no process was forked."""
-        taken, self._next = self._next, None
-        if taken is None:
-            return None
+    async def _usable(self, ahead: asyncio.Task[WarmProcess]) -> WarmProcess | None:
+        """Return the process that was forked ahead; None if it could not be forked or has ended."""
         try:
-            return await asyncio.shield(taken)
-        except asyncio.CancelledError:
-            self._abandon(taken)
-            raise
+            process = await self._taken(ahead)
         except OSError:
             return None
+        if process.is_usable:
+            return process
+        self._abandon(ahead)
+        return None
+
+    async def _taken(self, forking: asyncio.Task[WarmProcess]) -> WarmProcess:
+        try:
+            return await asyncio.shield(forking)
+        except asyncio.CancelledError:
+            self._abandon(forking)
+            raise
 
     def _abandon(self, forking: asyncio.Task[WarmProcess]) -> None:
-        """End a process that was forked ahead."""
+        """End a process that no caller takes, as soon as it is forked."""
 
         async def end() -> None:
             await asyncio.wait([forking])
@@ -279,11 +293,11 @@ class ForkServer:
         return process
 
     async def _ask(self, request: Request, kind: type[R], descriptors: Sequence[int] = ()) -> R:
+        await self._send(request, descriptors)
         if self._exited.done():
             raise ProcessEnded(self._exited.result())
         reply: asyncio.Future[Report] = self._loop.create_future()
-        self._replies.append(reply)
-        await self._send(request, descriptors)
+        self._replies.append(reply)  # in the order of the requests: no other coroutine runs between sending and this line
         report = await reply
         if not isinstance(report, kind):
             self._kill()
@@ -325,7 +339,7 @@ class ForkServer:
             self._abandon(self._next)
             self._next = None
         while self._ends and self.is_usable:
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(_LAST_TASK_PAUSE_SECONDS)
         self._close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_seconds):

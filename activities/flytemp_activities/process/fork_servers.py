@@ -21,6 +21,7 @@ CAN_FORK = sys.platform == "linux"
 """True where processes are forked. On macOS, libraries of the system do not survive a fork."""
 
 _LEAVE_SECONDS = 5.0
+_FORK_SERVERS_PER_TASK = 2  # the first may have ended without a request
 _REMEMBERED = 1000
 
 _log = logging.getLogger(__name__)
@@ -100,14 +101,16 @@ class ForkServers:
         """
         if key in self._refused:
             raise NotForkable(self._refused[key])
-        server = await self._server(key, store, bundle)
-        try:
-            return await server.fork()
-        except OSError as error:
-            raise no_process(f"the system cannot start a process: {error}") from error
-        except ProcessEnded as ended:
-            self._remove(key, server)
-            raise no_process(f"the process that starts the tasks of {key.module or 'scripts'} ended, with {ended.end}") from ended
+        for _ in range(_FORK_SERVERS_PER_TASK):
+            server = await self._server(key, store, bundle)
+            try:
+                return await server.fork()
+            except OSError as error:
+                raise NotForkable(f"the system cannot start a process: {error}", lasting=False) from error
+            except ProcessEnded as ended:
+                _log.warning("the process that forks the tasks of the module '%s' ended, with %s", key.module, ended.end)
+                self._remove(key, server)
+        raise NotForkable("its fork servers end", lasting=False)
 
     def refuse(self, key: PoolKey, reason: str) -> None:
         """Never fork tasks of ``key`` again; the log of the worker has the reason."""
@@ -140,7 +143,7 @@ class ForkServers:
         self._make_room()
         if starting is None:
             starting = asyncio.create_task(self._loaded(key, store, bundle))
-            starting.add_done_callback(asyncio.Task.exception)  # retrieved, even if no task waits any more
+            starting.add_done_callback(_retrieve)
         self._servers[key] = starting
         try:
             return await asyncio.shield(starting)
@@ -236,11 +239,18 @@ class ForkServers:
             self._retire(unused)
         self._unused.clear()
         for starting in self._servers.values():
+            starting.cancel()  # an import may take a minute; no effect on a fork server that was started
             await asyncio.wait([starting])
-            self._retire(None if starting.exception() else starting.result())
+            self._retire(None if starting.cancelled() or starting.exception() else starting.result())
         self._servers.clear()
         while self._retiring:
             await asyncio.gather(*self._retiring, return_exceptions=True)
+
+
+def _retrieve(starting: asyncio.Task[ForkServer]) -> None:
+    """Mark the exception as retrieved, even if no task waits any more."""
+    if not starting.cancelled():
+        starting.exception()
 
 
 def no_process(message: str) -> SystemFailure:

@@ -78,8 +78,11 @@ def _end_of(pid: int) -> str | None:
 def _follow(channel: int, wake: int, worker: int, pid: int) -> None:
     """Report the end of the program; return when the worker has closed the socket or has ended."""
     is_reported = False
+    poll = select.poll()  # `select.select` refuses the descriptors of a worker that has opened more than 1,024
+    for descriptor in (channel, wake):
+        poll.register(descriptor, select.POLLIN)
     while True:
-        ready, _, _ = select.select([channel, wake], [], [], _CHECK_SECONDS)
+        ready = {descriptor for descriptor, _ in poll.poll(_CHECK_SECONDS * 1000)}
         # A fork of the worker may keep the socket open after the end of the worker.
         if channel in ready or os.getppid() != worker:
             return

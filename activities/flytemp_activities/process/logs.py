@@ -13,6 +13,7 @@ from flytemp_activities.process.options import ProcessOptions
 
 _READ_BYTES = 64 * 1024
 _TAIL_BYTES = 64 * 1024  # output of imports, or the last output of a process that cannot start
+_LAST_READS = 64  # more than a pipe holds: a task may still be writing
 _READS_PER_TURN = 8  # a task that prints without end must not block the event loop
 
 _log = logging.getLogger(__name__)
@@ -109,8 +110,9 @@ class OutputPipe:
 
     def end(self) -> None:
         """Read the rest of the task's output; its sentinel is in the pipe, or its process has ended."""
-        while self._sink is not None and self._read():
-            pass
+        for _ in range(_LAST_READS):
+            if self._sink is None or not self._read():
+                break
         if self._sink is not None:
             self._sink.feed(self._held)
         self._sink, self._held = None, b""

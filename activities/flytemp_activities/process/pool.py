@@ -155,8 +155,22 @@ class ProcessPool:
     async def _fork(self, key: PoolKey, bundle: Path | None) -> WarmProcess:
         process = await self._servers.fork(key, self._store.uri, bundle)
         self._register(process.pid)
+        self._in_background(self._watch_start(process, key))
         self._in_background(self._watch(process, key))
         return process
+
+    async def _watch_start(self, process: WarmProcess, key: PoolKey) -> None:
+        """Give fresh processes to later tasks if a forked process does not become ready, such as after a hook for forks."""
+        seconds = self._options.start_timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await process.ready()
+        except ProcessEnded as ended:
+            if ended.end.code is not None:  # a signal may have any reason
+                self._servers.refuse(key, f"a forked process ended before its task began, with {ended.end}")
+        except TimeoutError:
+            self._servers.refuse(key, f"a forked process was not ready after {seconds:g} s")
+            await process.end(0)
 
     async def _watch(self, process: WarmProcess, key: PoolKey) -> None:
         library = await end_deadlock(process, self._options.deadlock_seconds)
@@ -200,8 +214,9 @@ class ProcessPool:
         self._in_background(self._end_spare(spare))
 
     async def _end_spare(self, spare: asyncio.Task[WarmProcess]) -> None:
+        spare.cancel()  # its imports may take a minute; no effect on a process that was started
         await asyncio.wait([spare])
-        if not spare.exception():
+        if not spare.cancelled() and not spare.exception():
             process = spare.result()
             await self._retire(process.leave(_LEAVE_SECONDS), process)
             await asyncio.to_thread(shutil.rmtree, process.next_scratch(), ignore_errors=True)

@@ -67,10 +67,17 @@ def members(leader: int, marker: str, known: Mapping[int, str] | None = None) ->
     return {stat.pid: stat.started for stat in stats if stat.pid in found}
 
 
-def _signal(pids: Iterable[int], number: int) -> None:
+def _signal(pids: Iterable[int], number: int) -> set[int]:
+    """Send the signal ``number``; return the processes to which the system does not permit signals."""
+    refused = set()
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+        try:
             os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+        except PermissionError:
+            refused.add(pid)
+    return refused
 
 
 def _group_is_alive(leader: int) -> bool:
@@ -82,13 +89,14 @@ def _group_is_alive(leader: int) -> bool:
 
 
 def _round(leader: int, marker: str, known: dict[int, str], number: int | None) -> bool:
-    """Send the signal ``number`` to all living processes, and add them to ``known``; return whether there were any."""
+    """Send the signal ``number`` to all living processes, and add them to ``known``; return whether there are any left.
+
+    A process of another user, such as one that has run ``sudo``, cannot be ended and does not count.
+    """
     if has_proc():
         found = members(leader, marker, known)
         known.update(found)
-        if number is not None:
-            _signal(found, number)
-        return bool(found)
+        return found.keys() != _signal(found, 0 if number is None else number)
     if not _group_is_alive(leader):
         return False
     if number is not None:

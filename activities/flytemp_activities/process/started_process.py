@@ -92,6 +92,7 @@ class StartedProcess:
         channel, theirs = socket.socketpair()
         channel.setblocking(False)
         inherited = (theirs.fileno(), control.fileno())
+        popen = None
         try:
             try:
                 popen = subprocess.Popen(
@@ -112,6 +113,8 @@ class StartedProcess:
                 raise OSError(f"the process ended at once, with exit code {popen.wait()}")
         except BaseException:
             channel.close()  # the keeper ends the program, if it has started
+            if popen is not None:
+                loop.run_in_executor(None, popen.wait)
             raise
         return cls(popen, channel, answer)
 

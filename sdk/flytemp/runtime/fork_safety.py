@@ -8,6 +8,7 @@ A program that is refused wrongly is only slower: its tasks get fresh processes.
 from __future__ import annotations
 
 import os
+import posix
 import random
 import signal
 import stat
@@ -37,6 +38,9 @@ _SAFE_LIBRARIES = ("libopenblas", "libscipy_openblas", "libopenblas64", "libmkl_
 
 _SAFE_THREADS = ("jemalloc_bg_thd", "polars-ooc-clea")
 """Names of threads without which their library works: they free memory, or remove files of earlier processes."""
+
+_SYSTEM_FUNCTIONS = ("fork", "waitid", "waitpid", "_exit")
+"""Functions of `os` that a fork server calls. Libraries such as gevent replace them."""
 
 _LOOKS = 10
 _LOOK_SECONDS = 0.05
@@ -111,10 +115,22 @@ def _process_obstacles(work: Path) -> Iterator[str]:
         yield "importing it started a process"
     if any(signal.getitimer(timer)[0] for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)):
         yield "importing it started a timer"
-    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
-        yield "it ignores the end of its child processes (SIGCHLD)"
+    if signal.getsignal(signal.SIGCHLD) is not signal.SIG_DFL:
+        yield "it handles or ignores the end of its child processes (SIGCHLD)"
+    replaced = [name for name in _SYSTEM_FUNCTIONS if getattr(os, name) is not getattr(posix, name)]
+    if replaced:
+        yield f"it replaces os.{replaced[0]}"
+    if not _is_working_directory(work):
+        yield "importing it changed the working directory"
     if any(work.iterdir()):
         yield "importing it created files in the working directory"
+
+
+def _is_working_directory(work: Path) -> bool:
+    try:
+        return os.path.samefile(os.curdir, work)
+    except OSError:
+        return False  # the directory was removed
 
 
 def child_processes() -> set[int]:

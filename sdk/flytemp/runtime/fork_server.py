@@ -37,6 +37,7 @@ from flytemp.runtime.fork_messages import (
     Report,
 )
 from flytemp.runtime.fork_safety import ProcessSnapshot, child_processes, obstacle
+from flytemp.runtime.forks import ForkedChildrenEndHere
 from flytemp.runtime.guard_marker import GuardMarker
 from flytemp.runtime.preparation import Preparation, import_program, import_runtime
 from flytemp.runtime.random_numbers import RandomNumbers
@@ -90,11 +91,14 @@ class ForkServer:
         """Import the program. After an error, the task's own process repeats the import and reports the error."""
         before = ProcessSnapshot.take()
         try:
-            import_program(preparation)
+            with ForkedChildrenEndHere():
+                import_program(preparation)
         except BaseException as error:  # noqa: BLE001 - user code may raise any exception
             return Loaded(obstacle=f"it cannot be imported: {type(error).__name__}", failed=True)
         program = None if preparation.bundle is None else Path(preparation.bundle).resolve()
         found = obstacle(before, Path(preparation.work), program)
+        if found is None and not self._marker.is_replaceable:
+            found = "importing it hides or overwrites the environment of the process"
         self._random.imported()
         gc.freeze()  # a collection in a forked process would copy the memory of every object
         _flush_output()

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,14 @@ def is_fork() -> bool:
 """
 
 
+OVERWRITE_ENVIRONMENT = """
+import ctypes
+libc = ctypes.CDLL(None)
+libc.getenv.restype = ctypes.c_void_p
+ctypes.memset(libc.getenv(b"FLYTEMP_PROCESS_GUARD"), 0, 4)
+"""
+
+
 def output(result: TaskResult) -> object:
     assert result.outputs is not None, result.error
     return result.outputs["o0"]
@@ -49,6 +58,11 @@ def output(result: TaskResult) -> object:
         ("import subprocess; child = subprocess.Popen(['sleep', '1000'])", "process"),
         ("import signal; signal.setitimer(signal.ITIMER_VIRTUAL, 1000)", "timer"),
         ("import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)", "SIGCHLD"),
+        ("import signal; signal.signal(signal.SIGCHLD, lambda *_: os.waitpid(-1, os.WNOHANG))", "SIGCHLD"),
+        ("os.fork = lambda fork=os.fork: fork()", "os.fork"),
+        ("import tempfile; folder = tempfile.mkdtemp(); os.chdir(folder); os.rmdir(folder)", "working directory"),
+        (OVERWRITE_ENVIRONMENT, "environment"),
+        ("os.fork()", "process"),
         ("open('cache.txt', 'w').close()", "working directory"),
         ("import random; generator = random.Random()", "random number generator"),
         ("import sys; sys.modules['mpi4py.MPI'] = sys", "MPI"),
@@ -63,6 +77,22 @@ async def test_module_that_is_not_safe_to_fork_gets_fresh_processes(
     (warning,) = [record.getMessage() for record in caplog.records if "get fresh processes" in record.getMessage()]
     assert program.module in warning
     assert any(part in warning for part in reason.split("|"))
+
+
+@pytest.mark.parametrize("hook", ["lambda: os._exit(7)", "lambda: time.sleep(1000)"])
+async def test_module_whose_forked_processes_do_not_start_gets_fresh_processes(
+    make_project: MakeProject, start_backend: StartBackend, hook: str
+) -> None:
+    bench = await start_backend(start_timeout_seconds=5.0)
+    program = make_project(f"{TASKS}\nimport time\nos.register_at_fork(after_in_child={hook})\n")
+    with pytest.raises(SystemFailure):
+        await bench.run(program.invocation("is_fork"))
+    assert output(await bench.run(program.invocation("is_fork", node="n1"))) is False
+
+
+async def test_module_whose_fork_server_ends_gets_a_fresh_process(make_project: MakeProject, bench: Bench) -> None:
+    program = make_project(f"{TASKS}\nos.register_at_fork(before=lambda: os._exit(7))\n")
+    assert output(await bench.run(program.invocation("is_fork"))) is False
 
 
 async def test_module_without_an_obstacle_is_forked(make_project: MakeProject, bench: Bench) -> None:
@@ -241,4 +271,4 @@ async def test_numbers_of_an_unseeded_generator_differ(make_project: MakeProject
 async def test_seed_of_the_module_holds_in_each_task(make_project: MakeProject, bench: Bench) -> None:
     program = make_project(f"{TASKS}\nimport random\nrandom.seed(1)\n@task\ndef draw() -> float:\n    return random.random()\n")
     drawn = {output(await bench.run(program.invocation("draw", node=f"n{number}"))) for number in range(3)}
-    assert len(drawn) == 1
+    assert drawn == {random.Random(1).random()}
