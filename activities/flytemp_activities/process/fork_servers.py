@@ -158,8 +158,11 @@ class ForkServers:
         try:
             async with asyncio.timeout(seconds):
                 await server.load(key.preparation(store, bundle, server.work))
+        except asyncio.CancelledError:
+            self._retire(server, 0)
+            raise
         except TimeoutError as late:
-            self._retire(server)
+            self._retire(server, 0)
             raise NotForkable(f"importing it takes longer than {seconds:g} s") from late
         except ProcessEnded as ended:
             self._retire(server)
@@ -221,15 +224,15 @@ class ForkServers:
             del self._servers[key]
             self._retire(server)
 
-    def _retire(self, server: ForkServer | None) -> None:
+    def _retire(self, server: ForkServer | None, grace_seconds: float = _LEAVE_SECONDS) -> None:
         if server is not None:
-            task = asyncio.create_task(self._until_gone(server))
+            task = asyncio.create_task(self._until_gone(server, grace_seconds))
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)
 
-    async def _until_gone(self, server: ForkServer) -> None:
+    async def _until_gone(self, server: ForkServer, grace_seconds: float) -> None:
         try:
-            await server.leave(_LEAVE_SECONDS)
+            await server.leave(grace_seconds)
         finally:
             self._unregister(server.pid)
 
@@ -238,7 +241,7 @@ class ForkServers:
         for _, unused in self._unused:
             self._retire(unused)
         self._unused.clear()
-        for starting in self._servers.values():
+        for starting in list(self._servers.values()):
             starting.cancel()  # an import may take a minute; no effect on a fork server that was started
             await asyncio.wait([starting])
             self._retire(None if starting.cancelled() or starting.exception() else starting.result())

@@ -161,7 +161,10 @@ class LeaseKeeper:
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(self._times.renew)
-            await self._renew()
+            try:
+                await self._renew()
+            except OSError as error:  # such as a lack of descriptors when the guard is replaced
+                _log.error("the guard of the tasks' processes does not have the end of this worker's lease: %s", error)
 
     async def _renew(self) -> None:
         asked = guard.now()

@@ -166,7 +166,7 @@ class ProcessPool:
             async with asyncio.timeout(seconds):
                 await process.ready()
         except ProcessEnded as ended:
-            if ended.end.code is not None:  # a signal may have any reason
+            if process.tasks and ended.end.code is not None:  # a signal may have any reason
                 self._servers.refuse(key, f"a forked process ended before its task began, with {ended.end}")
         except TimeoutError:
             self._servers.refuse(key, f"a forked process was not ready after {seconds:g} s")

@@ -16,6 +16,7 @@ from flytemp.spec.models import TaskSettings
 from flytemp_activities.backend import SystemFailure, TaskLost, key_of
 from flytemp_activities.process.child import Exit
 from flytemp_activities.process.crashes import OomCounter, crash_error
+from flytemp_activities.process.processes import end_all
 from tests.activities.process.conftest import Bench, StartBackend
 from tests.activities.process.wait_for import alive, until, until_written
 from tests.sdk.runtime.project import Project
@@ -277,6 +278,20 @@ async def test_task_may_clean_up_after_term(program: Project, bench: Bench, tmp_
     error = (await running).error
     assert error is not None
     assert error.code == "SystemExit"
+
+
+async def test_process_that_may_not_be_killed_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    child = await asyncio.create_subprocess_exec("sleep", "1000", start_new_session=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "kill", refuse_signal)
+        await end_all(child.pid, "no such marker", 0)
+    assert child.returncode is None
+    await end_all(child.pid, "no such marker", 0)
+    assert await child.wait() == -signal.SIGKILL
+
+
+def refuse_signal(pid: int, number: int) -> None:
+    raise PermissionError(pid, number)
 
 
 async def test_stopping_an_unknown_try_has_no_effect(program: Project, bench: Bench) -> None:

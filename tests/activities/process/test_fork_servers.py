@@ -15,7 +15,7 @@ import pytest
 from flytemp.runtime.commit import read_try_error
 from flytemp.runtime.invocation import TaskResult
 from flytemp.spec.models import TaskSettings
-from flytemp_activities.backend import SystemFailure
+from flytemp_activities.backend import SystemFailure, TaskLost
 from tests.activities.process.conftest import Bench, StartBackend
 from tests.activities.process.wait_for import alive, until
 from tests.sdk.runtime.project import Project
@@ -93,6 +93,18 @@ async def test_module_whose_forked_processes_do_not_start_gets_fresh_processes(
 async def test_module_whose_fork_server_ends_gets_a_fresh_process(make_project: MakeProject, bench: Bench) -> None:
     program = make_project(f"{TASKS}\nos.register_at_fork(before=lambda: os._exit(7))\n")
     assert output(await bench.run(program.invocation("is_fork"))) is False
+
+
+async def test_worker_can_end_while_a_module_is_imported(
+    make_project: MakeProject, start_backend: StartBackend, tmp_path: Path
+) -> None:
+    bench = await start_backend(start_timeout_seconds=1e6)
+    program = make_project(f"{TASKS}\nimport time\nopen({str(tmp_path / 'began')!r}, 'w').close()\ntime.sleep(1e6)\n")
+    running = bench.start(program.invocation("is_fork"))
+    await until((tmp_path / "began").exists, "the import begins")
+    await bench.backend.close()
+    with pytest.raises(TaskLost):
+        await running
 
 
 async def test_module_without_an_obstacle_is_forked(make_project: MakeProject, bench: Bench) -> None:

@@ -96,6 +96,24 @@ async def test_each_task_of_a_process_has_its_own_log(program: Project, bench: B
     assert [log_of(program, f"n{number}") for number in range(3)] == [b"task 0\n", b"task 1\n", b"task 2\n"]
 
 
+async def test_output_that_does_not_end_is_not_read_for_ever(program: Project, bench: Bench) -> None:
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    os.write(write_end, b"x")
+
+    class RefilledPipe(OutputPipe):
+        def _take(self, data: bytes) -> None:
+            super()._take(data)
+            os.write(write_end, b"x")
+
+    pipe, sink = RefilledPipe(read_end), LogSink(program.store, str, bench.options)
+    pipe.begin(sink, b"\0end\n")
+    pipe.end()
+    pipe.close()
+    os.close(write_end)
+    await sink.finish()
+
+
 async def test_task_without_output_has_no_log(program: Project, bench: Bench) -> None:
     await bench.run(program.invocation("quiet"))
     assert program.store.list(program.layout.log_folder("n0", "1", 1)) == []
