@@ -107,6 +107,7 @@ class WarmProcess:
         self._answer: asyncio.Future[Done] | None = None
         self._nonce = ""
         self._on_claim: ClaimHandler | None = None
+        self._has_claimed = False
         self._exited: asyncio.Future[Exit] = self._loop.create_future()
         self._ending: asyncio.Task[None] | None = None
         self.output = OutputPipe(output)
@@ -155,6 +156,7 @@ class WarmProcess:
                 if not self._ready.done():
                     self._ready.set_result(None)
             case Claimed():
+                self._has_claimed = True
                 if self._on_claim is not None:
                     self._on_claim()
             case Done():
@@ -213,6 +215,11 @@ class WarmProcess:
         """Wait for the end of the process; return whether it has ended."""
         done, _ = await asyncio.wait([self._exited], timeout=seconds)
         return bool(done)
+
+    @property
+    def has_failed(self) -> bool:
+        """True if the process got a task and exited with an error before the runtime could claim the try."""
+        return bool(self._exited.done() and self._exited.result().code and self.tasks and not self._has_claimed)
 
     def kill_deadlocked(self, library: str) -> None:
         """Kill the process, which is blocked for ever in ``library``."""

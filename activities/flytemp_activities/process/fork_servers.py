@@ -108,9 +108,13 @@ class ForkServers:
             except OSError as error:
                 raise NotForkable(f"the system cannot start a process: {error}", lasting=False) from error
             except ProcessEnded as ended:
-                _log.warning("the process that forks the tasks of the module '%s' ended, with %s", key.module, ended.end)
                 self._remove(key, server)
-        raise NotForkable("its fork servers end", lasting=False)
+                if ended.end.code:  # a signal has a reason outside the module, such as a lack of memory
+                    refusal = NotForkable(f"after its import, the process ends when it is forked, with {ended.end}")
+                    self.refuse(key, refusal.reason)
+                    raise refusal from ended
+                _log.warning("the process that forks the tasks of the module '%s' ended, with %s", key.module, ended.end)
+        raise NotForkable("its fork servers ended", lasting=False)
 
     def refuse(self, key: PoolKey, reason: str) -> None:
         """Never fork tasks of ``key`` again; the log of the worker has the reason."""

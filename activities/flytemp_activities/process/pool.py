@@ -160,14 +160,13 @@ class ProcessPool:
         return process
 
     async def _watch_start(self, process: WarmProcess, key: PoolKey) -> None:
-        """Give fresh processes to later tasks if a forked process does not become ready, such as after a hook for forks."""
+        """End a forked process that does not become ready, such as one that a hook for forks blocks."""
         seconds = self._options.start_timeout_seconds
         try:
             async with asyncio.timeout(seconds):
                 await process.ready()
-        except ProcessEnded as ended:
-            if process.tasks and ended.end.code is not None:  # a signal may have any reason
-                self._servers.refuse(key, f"a forked process ended before its task began, with {ended.end}")
+        except ProcessEnded:
+            pass  # the task's supervisor handles it
         except TimeoutError:
             self._servers.refuse(key, f"a forked process was not ready after {seconds:g} s")
             await process.end(0)
@@ -176,6 +175,8 @@ class ProcessPool:
         library = await end_deadlock(process, self._options.deadlock_seconds)
         if library is not None:
             self._servers.refuse(key, f"a forked task waited for ever for a lock in {library}")
+        elif process.has_failed:
+            self._servers.refuse(key, "a forked process ended before its task began")
 
     def _take_idle(self, key: PoolKey) -> WarmProcess | None:
         for member in [member for member in reversed(self._idle) if member.need.key == key]:
