@@ -46,7 +46,7 @@ class Exit:
     def __str__(self) -> str:
         if self.signal is not None:
             return f"{signal.strsignal(self.signal) or 'killed'} (signal {self.signal})".lower()
-        return f"exit code {self.code}"
+        return "an unknown exit status" if self.code is None else f"exit code {self.code}"
 
 
 class ProcessEnded(Exception):
