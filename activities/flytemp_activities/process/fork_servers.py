@@ -255,7 +255,7 @@ class ForkServers:
 
 
 def _retrieve(starting: asyncio.Task[ForkServer]) -> None:
-    """Mark the exception as retrieved, even if no task waits any more."""
+    """Mark the exception as retrieved, even if no task waits for it."""
     if not starting.cancelled():
         starting.exception()
 
