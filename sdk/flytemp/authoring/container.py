@@ -119,6 +119,8 @@ class ContainerTask(InstanceTask):
             return ()
         if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(word, str) for word in value):
             raise self._malformed(f"{what} must be a list of texts, not {value!r}", f"{what}=['/bin/sh', '-c', '…']")
+        if any("\0" in word for word in value):
+            raise self._malformed(f"{what} must not contain a NUL character", f"remove the character from {what}")
         return tuple(value)
 
     def _format(self, value: object) -> Any:

@@ -17,6 +17,8 @@ _FACTORS = {
     **{suffix: Decimal(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
 }
 _BYTE_UNITS = frozenset(_FACTORS) - {"", "n", "u", "m"}  # multiples of a byte
+_MAX_AMOUNT = 2**63 - 1  # the largest amount that Kubernetes represents
+_MAX_CHARACTERS = 64
 
 
 def quantity(value: object, what: str) -> str:
@@ -31,17 +33,20 @@ def quantity(value: object, what: str) -> str:
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise SettingsError(f"{what} must be a number or text such as '500m' or '2Gi', not {value!r}")
+    if isinstance(value, int) and abs(value) > _MAX_AMOUNT:
+        raise SettingsError(f"{what} is larger than Kubernetes' maximum of 2^63-1", hint="request less")
     text = value.strip() if isinstance(value, str) else format(Decimal(str(value)), "f")
-    if not _FORM.fullmatch(text):
+    if not is_quantity(text):
         raise SettingsError(
-            f"{what} {value!r} is not a Kubernetes quantity", hint="a number with an optional suffix: 500m, 2, 1.5Gi, 128M"
+            f"{what} {repr(value)[:_MAX_CHARACTERS]} is not a Kubernetes quantity",
+            hint="a number with an optional suffix, at most 2^63-1: 500m, 2, 1.5Gi, 128M",
         )
     return text
 
 
 def is_quantity(text: str) -> bool:
-    """Return whether a text is a Kubernetes quantity."""
-    return _FORM.fullmatch(text) is not None
+    """Return whether a text is a Kubernetes quantity of at most 2**63 - 1."""
+    return len(text) <= _MAX_CHARACTERS and _FORM.fullmatch(text) is not None and amount(text) <= _MAX_AMOUNT
 
 
 def byte_quantity(value: object, what: str) -> str:

@@ -119,7 +119,7 @@ class Secret:
         env_var: the environment variable for the secret.
 
     Raises:
-        SettingsError: neither a group nor a key is given.
+        SettingsError: neither a group nor a key is given, or a value is invalid.
     """
 
     group: str | None = None
@@ -137,6 +137,9 @@ class Secret:
             value = getattr(self, name)
             if value is not None and not (isinstance(value, str) and is_unicode(value) and "\0" not in value):
                 raise SettingsError(f"{name} of a Secret must be text, not {value!r}", hint="Secret(group='db', key='password')")
+        if not isinstance(self.mount_requirement, MountType):
+            hint = "use Secret.MountType.ANY, ENV_VAR or FILE"
+            raise SettingsError(f"mount_requirement of a Secret must be a MountType, not {self.mount_requirement!r}", hint=hint)
         if self.env_var is not None and (wrong := variable_name_problem(self.env_var)) is not None:
             raise SettingsError(f"env_var of a Secret is invalid: {wrong}", hint="Secret(group='db', env_var='PGPASSWORD')")
 
@@ -146,7 +149,7 @@ class Secret:
             group=self.group,
             key=self.key,
             group_version=self.group_version,
-            mount=MountType(self.mount_requirement).value,
+            mount=self.mount_requirement.value,
             env_var=self.env_var,
         )
 

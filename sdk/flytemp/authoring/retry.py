@@ -89,8 +89,11 @@ class RetryStrategy:
         """Return the retries for the spec.
 
         Raises:
-            SettingsError: ``count`` is not a whole number of at least 0.
+            SettingsError: ``count`` is not a whole number of at least 0, or ``backoff`` is not a `Backoff`.
         """
+        if self.backoff is not None and not isinstance(self.backoff, Backoff):
+            hint = "backoff=Backoff(base=1, cap=60)"
+            raise SettingsError(f"backoff of a RetryStrategy must be a Backoff, not {self.backoff!r}", hint=hint)
         if isinstance(self.count, bool) or not isinstance(self.count, int) or not 0 <= self.count <= MAX_COUNT:
             raise SettingsError(f"retries must be a whole number from zero to {MAX_COUNT}, not {shown(self.count)}")
         return models.Retries(count=self.count, backoff=(self.backoff or Backoff()).spec())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from flytemp.authoring.launch_plan import default_launch_plan
 from flytemp.compiler.assemble import Closure, launch_plan_document
@@ -12,7 +12,7 @@ from flytemp.compiler.failures import same_name, unique
 from flytemp.compiler.validate import launch_plan_problems
 from flytemp.errors import Location, Problem, ProgramError
 from flytemp.names import is_same_version
-from flytemp.spec.canonical import AnyDocument, digest
+from flytemp.spec.canonical import AnyDocument, digest, invalid_text
 from flytemp.spec.models import BundleRef, TaskDocument, WorkflowDocument
 
 
@@ -87,7 +87,7 @@ def _compiled(
             workflow.name: closure.part(workflow).document(workflow.name, None, bundle)
             for workflow in sorted(own, key=lambda each: each.name)
         }
-        return [
+        documents: list[AnyDocument] = [
             *(
                 TaskDocument(task=task.spec(), bundle=bundle)
                 for _, task in sorted(closure.tasks.items())
@@ -99,6 +99,9 @@ def _compiled(
                 for plan in sorted(plans, key=lambda plan: plan.name)
             ),
         ]
+    if problems := [problem for document in documents for problem in _text_problems(document)]:
+        raise ProgramError(problems)
+    return documents
 
 
 def _nothing(program: Program) -> Problem:
@@ -107,6 +110,14 @@ def _nothing(program: Program) -> Problem:
     if len(program.files) == 1:
         return Problem(what, Location(str(program.files[0]), 1), hint)
     return Problem(f"{what} in {program.root}", None, hint)
+
+
+def _text_problems(document: AnyDocument) -> Iterator[Problem]:
+    """Yield the problem of a document with a text that cannot be stored."""
+    if (text := invalid_text(document)) is not None:
+        hint = "remove the character; a lone surrogate is a byte of a file name that is not UTF-8"
+        noun = document.kind.replace("_", " ")
+        yield Problem(f"{noun} '{document.name}' contains a text that is not Unicode: {text}", None, hint)
 
 
 def _plan_problems(plans: Sequence[AnyLaunchPlan]) -> list[Problem]:

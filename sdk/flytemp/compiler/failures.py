@@ -100,7 +100,8 @@ def _user_frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
 
 
 def _kept_frames(stack: traceback.StackSummary) -> traceback.StackSummary:
-    frames = [frame for frame in stack if not frame.filename.startswith((*_NOT_USERS, "<frozen"))]
+    generated = ("<frozen", "<string>")  # "<string>": the __init__ that dataclasses generate
+    frames = [frame for frame in stack if not frame.filename.startswith((*_NOT_USERS, *generated))]
     return traceback.StackSummary.from_list(frames)
 
 

@@ -12,13 +12,18 @@ import hashlib
 import json
 from collections.abc import Iterator
 
+from pydantic_core import PydanticSerializationError
+
 from flytemp.literals.types import Json, SchemaModel
+from flytemp.pods.shape import is_unicode
 from flytemp.spec.models import LaunchPlanDocument, SourceLocation, TaskDocument, WorkflowDocument
 
 AnyDocument = TaskDocument | WorkflowDocument | LaunchPlanDocument
 
 _ALWAYS = frozenset({"kind", "schema_version"})
 """Fields that are kept although they equal their defaults: they tell models and versions apart."""
+
+_SHOWN_CHARACTERS = 60
 
 
 def dumps(value: Json) -> str:
@@ -44,6 +49,27 @@ def complete(model: SchemaModel) -> dict[str, Json]:
 def digest(document: AnyDocument) -> str:
     """Return the SHA-256, in hex, of the canonical JSON. It covers the code bundle by the bundle's digest."""
     return hashlib.sha256(dumps(content(document)).encode()).hexdigest()
+
+
+def invalid_text(document: AnyDocument) -> str | None:
+    """Return the first text of a document that no JSON can contain because it is not Unicode, with its path, or None."""
+    try:
+        document.model_dump_json()  # many times faster than the search
+    except PydanticSerializationError:
+        return next(_invalid_texts("", _json(document, locations=False)), None)
+    return None
+
+
+def _invalid_texts(path: str, value: Json) -> Iterator[str]:
+    if isinstance(value, str) and not is_unicode(value):
+        yield f"{path} {value[:_SHOWN_CHARACTERS]!r}"
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _invalid_texts(f"a key of {path}", key)
+            yield from _invalid_texts(f"{path}.{key}".lstrip("."), item)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _invalid_texts(f"{path}[{number}]", item)
 
 
 def _json(model: SchemaModel, *, defaults: bool = False, locations: bool = True) -> dict[str, Json]:

@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from flytemp import Backoff, LaunchPlan, PodTemplate, Resources, RetryStrategy, Secret, Timeout, map_task, task, workflow
+from flytemp import (
+    Backoff,
+    ContainerTask,
+    LaunchPlan,
+    PodTemplate,
+    Resources,
+    RetryStrategy,
+    Secret,
+    Timeout,
+    map_task,
+    task,
+    workflow,
+)
 from flytemp.authoring.errors import SettingsError
 from flytemp.authoring.gates import approve, sleep
 from flytemp.compiler import compile_entity
@@ -50,6 +62,11 @@ def test_impossible_options_of_a_task_are_refused(options: dict[str, Any]) -> No
         lambda: Secret(group=3),  # type: ignore[arg-type]
         lambda: Resources(cpu=float("nan")), lambda: Secret(group="g", key="k", env_var="A=B"),
         lambda: Secret(group="g", key="\udce9"),
+        lambda: Secret(group="g", mount_requirement="FILE"),  # type: ignore[arg-type]
+        lambda: RetryStrategy(1, backoff=timedelta(1)).spec(),  # type: ignore[arg-type]
+        lambda: Resources(mem="9" * 400), lambda: Resources(mem="1e300"), lambda: Resources(cpu=10**5000),
+        lambda: Resources(ephemeral_storage="10E"),
+        lambda: ContainerTask(name="nul", image="debian", command=["a\0"]),
         lambda: workflow(function, timeout=timedelta.max),
     ],
 )  # fmt: skip

@@ -271,6 +271,32 @@ def wf() -> int:
     assert [warning.hint for warning in warnings] == ["rename one of the functions"] * 2
 
 
+def test_text_that_is_not_unicode_is_refused_with_its_place(tmp_path: Path) -> None:
+    text = r"""
+from flytemp import ContainerTask, Documentation, task
+
+c = ContainerTask(name="c", image="debian", command=["echo", "\udcff"])
+
+@task(docs=Documentation(short_description="\udcff"))
+def t() -> int:
+    return 1
+"""
+    with pytest.raises(ProgramError) as raised:
+        compile_program(load_program([write(tmp_path, main=text)]), None)
+    in_command, in_docs = raised.value.problems
+    assert "task.container.command[1]" in in_command.message
+    assert "task.docs.short" in in_docs.message
+
+
+def test_line_of_an_invalid_dataclass_is_that_of_its_call(tmp_path: Path) -> None:
+    text = "from flytemp import Resources\n\nsmall = Resources(mem='many')\n"
+    with pytest.raises(ProgramError) as raised:
+        load_program([write(tmp_path, main=text) / "main.py"])
+    (problem,) = raised.value.problems
+    assert problem.location is not None
+    assert (Path(problem.location.file).name, problem.location.line) == ("main.py", 3)
+
+
 def test_warnings_have_their_lines(tmp_path: Path) -> None:
     text = """
 from flytemp import Cache, task, workflow
