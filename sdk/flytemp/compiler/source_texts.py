@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -10,6 +11,10 @@ from typing import Self
 _PATH_CALLS = frozenset({"Path", "PurePath", "join", "joinpath", "open", "listdir", "scandir", "glob", "iglob", "rglob", "walk"})
 _OPENING = frozenset({"open", "Path", "listdir", "scandir", "walk", "imread", "parse", "File", "read_text", "read_bytes"})
 _OPENING_PREFIXES = ("read_", "load", "scan_", "open_", "from_file", "from_csv")
+_WRITING = frozenset({"FileHandler", "basicConfig", "makedirs"})
+_WRITING_PREFIXES = ("to_", "save", "dump")
+_WRITING_METHODS = frozenset({"write_text", "write_bytes", "touch", "mkdir", "unlink"})
+_WRITING_MODE = re.compile(r"[bt+]*[wax][bt+]*")
 _PATH_NAMES = ("dir", "folder", "path", "file")
 
 
@@ -32,7 +37,10 @@ class SourceText:
 
 @dataclass(frozen=True, slots=True)
 class SourceTexts:
-    """Texts in a module without documentation, and the dotted names that it imports, each with its line."""
+    """Texts in a module, and the dotted names that it imports, each with its line.
+
+    Documentation, paths that the code writes, and the block below ``if __name__ == "__main__":`` are left out.
+    """
 
     texts: tuple[SourceText, ...] = ()
     imports: tuple[tuple[str, int], ...] = ()
@@ -41,17 +49,21 @@ class SourceTexts:
     def read(cls, file: Path) -> Self:
         """Return the texts of a module; none if it cannot be parsed."""
         try:
-            nodes = list(ast.walk(ast.parse(file.read_bytes())))
+            tree = ast.parse(file.read_bytes())
+            tree.body = [statement for statement in tree.body if not _is_main_block(statement)]
+            nodes = list(ast.walk(tree))
         except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
             return cls()
         in_path = {id(part) for node in nodes for part in _path_parts(node)}
         opened = {id(node.args[0]) for node in nodes if isinstance(node, ast.Call) and node.args and _opens(_called(node))}
         left_out = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
         left_out |= {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+        written = _written(nodes)
         texts = [
             SourceText(text, node.lineno, id(node) in in_path, id(node) in opened)
             for node in nodes
-            if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in left_out and (text := _text(node)) is not None
+            if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in left_out
+            if (text := _text(node)) is not None and text not in written
         ]
         return cls(tuple(texts), tuple(found for node in nodes for found in _imports(node)))
 
@@ -82,6 +94,50 @@ def _path_parts(node: ast.AST) -> list[ast.expr]:
         names = [target.id.lower() for target in node.targets if isinstance(target, ast.Name)]
         return [node.value] if any(word in name for name in names for word in _PATH_NAMES) else []
     return []
+
+
+def _is_main_block(statement: ast.stmt) -> bool:
+    """Return whether a statement is ``if __name__ == "__main__":``, which is not executed on workers."""
+    if not isinstance(statement, ast.If) or statement.orelse or not isinstance(statement.test, ast.Compare):
+        return False
+    parts = (statement.test.left, *statement.test.comparators)
+    return any(isinstance(part, ast.Name) and part.id == "__name__" for part in parts)
+
+
+def _written(nodes: list[ast.AST]) -> set[str]:
+    """Return the texts that are paths of files or folders that the code writes. Such a file need not exist before."""
+    assigned: dict[str, list[ast.expr]] = {}
+    for node in nodes:
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            if isinstance(target, ast.Name):
+                assigned.setdefault(target.id, []).append(node.value)
+    rest = [target for node in nodes if isinstance(node, ast.Call) for target in _targets(node)]
+    rest += [value for target in rest if isinstance(target, ast.Name) for value in assigned.get(target.id, ())]
+    return {text for target in rest if (text := _last_text(target)) is not None}
+
+
+def _targets(call: ast.Call) -> list[ast.expr]:
+    """Return the expressions of the paths that a call may write."""
+    name, keywords = _called(call), [word.value for word in call.keywords]
+    receiver = [call.func.value] if isinstance(call.func, ast.Attribute) else []
+    if name == "open":
+        return [*receiver, *call.args[:1]] if any(map(_is_writing_mode, [*call.args[:2], *keywords])) else []
+    if name in _WRITING_METHODS:
+        return [*receiver, *call.args[:1]]
+    return [*call.args, *keywords] if name in _WRITING or name.startswith(_WRITING_PREFIXES) else []
+
+
+def _is_writing_mode(mode: ast.expr) -> bool:
+    return isinstance(mode, ast.Constant) and isinstance(mode.value, str) and _WRITING_MODE.fullmatch(mode.value) is not None
+
+
+def _last_text(path: ast.expr) -> str | None:
+    """Return the last part of a path; None if the code computes it, or for another expression."""
+    if isinstance(path, ast.Constant | ast.JoinedStr):
+        return _text(path)
+    if isinstance(path, ast.BinOp):
+        return _last_text(path.right)
+    return _last_text(path.args[-1]) if isinstance(path, ast.Call) and path.args and _called(path) in _PATH_CALLS else None
 
 
 def _imports(node: ast.AST) -> list[tuple[str, int]]:

@@ -20,6 +20,7 @@ _PATH_HINT = "derive the folder from `__file__`, or register both folders togeth
 _PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 _METHODS = ("insert", "append", "extend")
 _MOST_STEPS = 5
+_MAIN = ("__main__", "__mp_main__")  # the second is the first, as `multiprocessing` names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _module_warnings(
     for name, module in sorted(_used(before, own).items()):
         first = name.partition(".")[0]
         file = getattr(module, "__file__", None)
-        if first in found or first == "__main__" or not isinstance(file, str) or name in own:
+        if first in found or first in _MAIN or not isinstance(file, str) or name in own:
             continue
         if any(part in _PACKAGE_FOLDERS for part in Path(file).parts) or _is_below(file, known):
             continue

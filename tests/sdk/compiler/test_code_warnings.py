@@ -89,6 +89,32 @@ def test_texts_that_are_not_paths_of_ignored_files(tmp_path: Path, code: str) ->
     assert bundled(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "open('prices.csv', 'w')",
+        "with open(HERE / 'data/prices.csv', mode='wb') as file: ...",
+        "(HERE / 'data/prices.csv').open('a')",
+        "(HERE / 'prices.csv').write_text('')",
+        "table.to_csv('prices.csv')",
+        "joblib.dump(model, 'prices.csv')",
+        "logging.FileHandler('prices.csv')",
+        "path = os.path.join(FOLDER, 'prices.csv')\ntable.to_csv(path)\nx = FlyteFile(path)",
+        "open('prices.csv', 'w')\nx = FlyteFile('prices.csv')",
+        "if __name__ == '__main__':\n    open('prices.csv')",
+    ],
+)
+def test_files_that_the_code_writes_or_reads_as_a_script_only(tmp_path: Path, code: str) -> None:
+    write(tmp_path, {"flow.py": code, "data/prices.csv": "", ".gitignore": "*.csv\n"})
+    assert bundled(tmp_path) == []
+
+
+def test_files_from_which_the_code_computes_what_it_writes(tmp_path: Path) -> None:
+    code = "table = pd.read_csv('prices.csv')\ntable.to_csv('x.csv')\njson.dump(table, open('y.csv', 'w'))"
+    write(tmp_path, {"flow.py": code, "data/prices.csv": "", ".gitignore": "*.csv\n"})
+    assert len(bundled(tmp_path)) == 1
+
+
 def test_rule_that_a_hint_suggests_bundles_the_file(tmp_path: Path) -> None:
     write(tmp_path, {"flow.py": "open('prices.csv')", "data/prices.csv": "", ".gitignore": "*.csv\n"})
     (problem,) = bundled(tmp_path)
@@ -248,7 +274,7 @@ def test_module_that_was_imported_before_is_outside_of_the_bundle(tmp_path: Path
 
 
 def test_installed_modules_and_those_of_the_bundle_need_no_warning(tmp_path: Path) -> None:
-    text = "import json, numpy, pydantic, yaml, helper\nimport concurrent.futures\n" + PROGRAM
+    text = "import json, multiprocessing, numpy, pydantic, yaml, helper\nimport concurrent.futures\n" + PROGRAM
     write(tmp_path, {"flow.py": text, "helper.py": ""})
     assert load_program([tmp_path]).outside == []
 
