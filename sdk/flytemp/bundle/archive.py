@@ -193,16 +193,16 @@ def _extend(extended: _Extended, kind: bytes, content: bytes) -> None:
 
 def _records(content: bytes) -> Iterator[tuple[str, str]]:
     """Yield the keys and values of an extended header: ``<length of the record> <key>=<value>\\n``."""
-    rest = content
-    while rest.strip(b"\0"):
-        digits, _, _ = rest[:12].partition(b" ")
+    start, end = 0, len(content.rstrip(b"\0"))
+    while start < end:
+        digits, _, _ = content[start : start + 12].partition(b" ")
         length = int(digits) if digits.isdigit() else 0
-        record = rest[len(digits) + 1 : length]
-        if length > len(rest) or not record.endswith(b"\n") or b"=" not in record:
+        record = content[start + len(digits) + 1 : start + length]
+        if start + length > end or not record.endswith(b"\n") or b"=" not in record:
             raise InvalidArchive("it is not a tar archive: an extended header is damaged")
         key, _, value = record[:-1].partition(b"=")
         try:
             yield key.decode(), value.decode()
         except UnicodeDecodeError:
             raise InvalidArchive("a name in it is not UTF-8") from None
-        rest = rest[length:]
+        start += length

@@ -75,7 +75,8 @@ def restore_folder(folder: Path, members: Mapping[str, Member]) -> State:
     Raises:
         OSError: the folder cannot be restored.
     """
-    os.chmod(folder, _FOLDER_MODE)
+    if stat.S_IMODE(os.stat(folder).st_mode) != _FOLDER_MODE:  # the owner may be another user
+        os.chmod(folder, _FOLDER_MODE)
     for _ in range(_MOST_CHECKS):
         before = state_of(folder)
         changed = _differences(folder, members)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -238,6 +239,12 @@ def test_archives_of_other_programs_are_read(store: ObjectStore, cache: Path) ->
         assert (folder / "d" / "ünï.py").read_text() == (folder / long_name).read_text() == "x"
 
 
+def test_long_extended_header_takes_linear_time(store: ObjectStore, cache: Path) -> None:
+    header = _extended(b"6 a=b\n" * 200_000)
+    folder = extract(store, _as_bundle(store, header + _header(b"f") + END), cache)
+    assert [path.name for path in folder.iterdir()] == ["f"]
+
+
 def test_empty_project(store: ObjectStore, cache: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     packed = pack(tmp_path / "empty")
@@ -350,6 +357,20 @@ def test_changed_archive_in_the_cache_is_not_trusted(store: ObjectStore, cache: 
     extract(store, packed.ref, cache)
     assert (folder / "pkg" / "__init__.py").read_text() == "VALUE = 7\n"
     assert hashlib.sha256(kept.read_bytes()).hexdigest() == packed.ref.digest
+
+
+def test_unchanged_bundle_of_another_user_is_used(
+    store: ObjectStore, cache: Path, packed: PackedBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_bundle(store, packed)
+    folder = extract(store, packed.ref, cache)
+    extraction._checked.clear()
+
+    def refuse(path: object, mode: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    assert extract(store, packed.ref, cache) == folder
 
 
 def test_unchanged_bundle_is_not_compared_with_its_archive_again(
