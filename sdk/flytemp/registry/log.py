@@ -40,11 +40,11 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flytemp import layout
-from flytemp.errors import CorruptData, StoreError
-from flytemp.names import EntityId, EntityKind, name_of_folder
+from flytemp.errors import CorruptData, InvalidName, StoreError
+from flytemp.names import EntityId, EntityKind, check_version, name_of_folder
 from flytemp.registry.documents import read_published
 from flytemp.spec.canonical import AnyDocument
 from flytemp.store.object_store import ObjectStore
@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 _FIRST_NAMES = 4  # more than the two that are needed: other programs may leave files, such as .DS_Store
 _LOG_NAME = re.compile(r"(\d{14})\.(indexed|json)")
-_LATEST_NAME = re.compile(r"(\d{14})-(\d+)-(.+)")
+_LATEST_NAME = re.compile(r"(\d{14})-(\d{1,14})-(.+)")
 
 
 class Record(BaseModel):
@@ -62,7 +62,7 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     version: str
-    registered_ms: int
+    registered_ms: int = Field(ge=0, lt=10**14)
     token: str
     entities: tuple[str, ...]  # URNs with the version
     documents: dict[str, str] | None  # stored form by URN; only of entities that are new under the version
@@ -144,11 +144,8 @@ class Snapshot:
         return None if text is None else read_published(self.store, entity, text)
 
     def _publications(self, entity: EntityId, limit: int | None) -> list[Publication]:
-        indexed = [
-            Publication(number, int(found[2]), found[3])
-            for name in self.store.list(layout.latest_folder(entity), limit)
-            if (found := _LATEST_NAME.fullmatch(name)) and (number := layout.inverted_number(found[1])) <= self.newest
-        ]
+        found = map(_publication, self.store.list(layout.latest_folder(entity), limit))
+        indexed = [each for each in found if each is not None and each.number <= self.newest]
         record = self.incomplete
         if record is None or str(replace(entity, version=record.version)) not in record.entities:
             return indexed
@@ -192,14 +189,27 @@ def complete_index(snapshot: Snapshot) -> None:
     store.write(key, summary.model_dump_json().encode())
 
 
+def _publication(name: str) -> Publication | None:
+    """Return the publication that a name in the index states; None for a damaged name, or a file of another program."""
+    found = _LATEST_NAME.fullmatch(name)
+    try:
+        return found and Publication(layout.inverted_number(found[1]), int(found[2]), check_version(found[3]))
+    except InvalidName:
+        return None
+
+
 def _read_record(store: ObjectStore, key: str) -> Record | None:
     data = store.read_or_none(key)
     if data is None:
         return None
     try:
-        return Record.model_validate_json(data)
-    except ValidationError as error:
+        record = Record.model_validate_json(data)
+        for urn in (*record.entities, *(record.documents or {})):
+            EntityId.parse(urn)
+    except (ValidationError, InvalidName) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.message
         raise CorruptData(
-            f"{store.uri_of(key)} is not the record of a registration: {error.errors()[0]['msg']}",
+            f"{store.uri_of(key)} is not the record of a registration: {reason}",
             hint="the object was changed or damaged: restore it",
         ) from error
+    return record

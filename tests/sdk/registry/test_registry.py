@@ -203,12 +203,24 @@ def test_other_programs_files_in_the_registry_are_ignored(store: ObjectStore) ->
     assert Registry(store).latest(tsk("t")) == "v2"
 
 
-def test_damaged_record_of_the_newest_registration(registry: Registry) -> None:
+@pytest.mark.parametrize("name", ["99999999999999-0-..", "99999999999999-99999999999999999999-v9", "99999999999999--1-v9"])
+def test_damaged_names_in_the_index_are_ignored(registry: Registry, name: str) -> None:
+    registry.register([task("t")], version="v1", **PLACE)
+    registry.store.create(f"{layout.latest_folder(tsk('t'))}/{name}", b"")
+    assert [summary.version for summary in registry.list(EntityKind.TASK, "p", "d")] == ["v1"]
+    assert registry.versions(tsk("t")) == ["v1"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"version": None}, {"registered_ms": 10**30}, {"entities": ["nothing"]}, {"documents": {"tsk:p:d:../x:v1": ""}}]
+)
+def test_damaged_record_of_the_newest_registration(registry: Registry, changes: dict[str, Any]) -> None:
     registry.register([task("t")], version="v1", **PLACE)
     registry.store.delete(layout.indexed_key("p", "d", 1))
-    registry.store.write(layout.registration_key("p", "d", 1), b"{}")
+    key = layout.registration_key("p", "d", 1)
+    registry.store.write(key, json.dumps(json.loads(registry.store.read(key)) | changes).encode())
     with pytest.raises(CorruptData) as caught:
-        registry.latest(tsk("t"))
+        registry.list(EntityKind.TASK, "p", "d")
     assert registry.store.uri_of(layout.registration_key("p", "d", 1)) in str(caught.value)
 
 
