@@ -23,6 +23,9 @@ from flytemp_worker.workflow.received import warn_ignored
 MAX_MESSAGE_BYTES = 8_000
 """Maximum length of the message of a child's error. Each level of child executions adds a prefix to the message."""
 
+_LAST_TIME = 253_402_300_799_999
+"""Last millisecond of the year 9999, after which the records of nodes have no times."""
+
 _PHASES = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
 
@@ -67,7 +70,13 @@ def _text(value: Json) -> str | None:
 
 
 def answer_of(message: GateAnswer) -> dict[str, Any] | None:
-    """Return the engine's form of an answer, or None after a warning if it is not exactly one of a value and an approval."""
+    """Return the engine's form of an answer, or None after a warning.
+
+    An answer is refused if it is not exactly one of a value and an approval, or if its time is not before the year 10000.
+    """
+    if not 0 <= message.at <= _LAST_TIME:
+        warn_ignored(PARENT_MESSAGE.name, "the time of the answer is out of range")
+        return None
     if (message.value is UNSET) == (message.approved is UNSET):
         warn_ignored(PARENT_MESSAGE.name, "an answer is either a value or an approval")
         return None
