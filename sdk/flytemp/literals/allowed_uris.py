@@ -78,7 +78,8 @@ def _normal(uri: str) -> str | None:
 
 
 def _climbs(path: str) -> bool:
-    return any(part in ("..", ".") for part in unquote(path).replace("\\", "/").split("/"))
+    decoded = unquote(unquote(path))  # a proxy and the server behind it may both decode
+    return any(part in ("..", ".") for part in decoded.replace("\\", "/").split("/"))
 
 
 def _is_below(uri: str, prefix: str) -> bool:

@@ -15,7 +15,7 @@ from flytemp.errors import InputError
 from flytemp.layout import OWN_FOLDERS
 from flytemp.store.keys import local_path, protocol_of
 
-_SAME_PROTOCOLS = {"s3a": "s3", "gcs": "gs", "abfss": "abfs"}
+_SAME_PROTOCOLS = {"s3a": "s3", "gcs": "gs", "abfss": "abfs", "az": "abfs"}
 _HINT = "write to the raw-data prefix (leave the address out), or to another folder or bucket"
 
 _stores: set[str] = set()
@@ -38,12 +38,11 @@ def check_target(uri: str, *, is_folder: bool = False) -> None:
     """
     target = _normal(uri)
     for store_uri in tuple(_stores):
-        store = _normal(store_uri)
-        inside = posixpath.relpath(target, store) if target.startswith("/") == store.startswith("/") else ".."
-        top = inside.split("/")[0]
-        if top in OWN_FOLDERS:
+        store = _normal(store_uri).rstrip("/") + "/"
+        top = target.removeprefix(store).partition("/")[0]
+        if target.startswith(store) and top in OWN_FOLDERS:
             raise InputError(f"cannot write to {uri}: flytemp keeps its own objects in {store_uri}/{top}", hint=_HINT)
-        if is_folder and (store + "/").startswith(target.rstrip("/") + "/"):
+        if is_folder and store.startswith(target.rstrip("/") + "/"):
             raise InputError(f"cannot write a folder to {uri}: it would contain flytemp's store {store_uri}", hint=_HINT)
 
 

@@ -15,8 +15,10 @@ from typing import Any, ClassVar
 
 from flytemp.errors import NotSupported
 
-_METADATA_SERVICES = frozenset({ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200")})
-"""Metadata services of clouds that are not at link-local addresses: AWS with IPv6, and Alibaba Cloud."""
+_METADATA_SERVICES = frozenset(
+    map(ipaddress.ip_address, ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"))
+)
+"""Metadata services of clouds that are not at link-local addresses: AWS and Google with IPv6, Alibaba, Oracle, Azure."""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 

@@ -33,6 +33,7 @@ def test_uris_below_a_prefix_are_allowed(uri: str) -> None:
         "file:///srv/store/data/../../../etc/passwd", "/srv/shared/../../etc/passwd", "file:///srv/store/database",
         "file:///srv/store/data/%2e%2e/%2e%2e/registry", "s3://bucket/team-b/x",
         "s3://bucket/team/../x", "s3://bucket", "s3://other/x",
+        "https://example.com/exports/%252e%252e/private",
         "https://example.com/", "https://example.com.evil.org/exports/a", "https://example.com@evil.org/exports/a",
         "https://example.com\\\\@evil.org/exports/a", "http://example.com/exports/a", "http://169.254.169.254/latest",
         "memory://x", "simplecache::file:///etc/passwd", "simplecache::s3://bucket/team/x", "zip://a::file:///etc/passwd",

@@ -25,7 +25,7 @@ def in_a_worker() -> Iterator[None]:
 @pytest.mark.parametrize(
     "address",
     ["169.254.169.254", "fe80::1", "fe80::1%eth0", "::ffff:169.254.169.254", "fd00:ec2::254", "64:ff9b::a9fe:a9fe",
-     "2002:a9fe:a9fe::", "100.100.100.200"],
+     "2002:a9fe:a9fe::", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"],
 )  # fmt: skip
 def test_link_local_addresses_and_metadata_services_are_refused_everywhere(address: str) -> None:
     assert refusal(address) is not None
