@@ -8,7 +8,7 @@ _USER = re.compile(r"""(?P<before>\b[a-z][a-z0-9+.-]*://)[^\s/@'"]*@""", re.IGNO
 # An unquoted password may contain a slash; the number of a port is no password.
 _PASSWORD = re.compile(r"""(?P<before>\b[a-z][a-z0-9+.-]*://)[^\s/@:'"]*:(?!\d{1,5}/)[^\s@'"]*@""", re.IGNORECASE)
 _PARAMETER = re.compile(
-    r"""(?P<before>[?&;](?:[\w.-]*(?:signature|credential|password|passwd|secret|token|accountkey|apikey|api_key)|sig|key)=)[^&\s'"]+""",
+    r"""(?P<before>[?&;](?:[\w.-]*(?:signature|credential|password|passwd|secret|token|key)|sig|pwd)=)[^&\s'"]+""",
     re.IGNORECASE,
 )
 

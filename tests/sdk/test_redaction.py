@@ -18,6 +18,7 @@ from flytemp.store.failures import store_error
         ("https://h/x?X-Amz-Signature=abc&part=1", "https://h/x?X-Amz-Signature=***&part=1"),
         ("https://h/x?sv=1&sig=AA%3D", "https://h/x?sv=1&sig=***"),
         ("https://h/x?access_token=abc", "https://h/x?access_token=***"),
+        ("https://h/x?secret_access_key=abc&pwd=d", "https://h/x?secret_access_key=***&pwd=***"),
         ("s3://bucket/path?versionId=3", "s3://bucket/path?versionId=3"),
         ("http://localhost:9000/a@b", "http://localhost:9000/a@b"),
         ("no server at http://h:9000: ask a@b", "no server at http://h:9000: ask a@b"),

@@ -297,6 +297,11 @@ def test_hint_names_the_rule_for_the_root(tmp_path: Path) -> None:
     load_program([tmp_path / "flows" / "program.py"])
 
 
+def test_hint_names_the_place_of_a_package_with_subfolders_only(tmp_path: Path) -> None:
+    write(tmp_path, {"common/flows/program.py": "from common.features.prices import f", "common/features/prices.py": "f = 1"})
+    assert f"or register {tmp_path}" in hint_of(tmp_path / "common" / "flows")
+
+
 @pytest.mark.parametrize("place", ["src/mypkg/core.py", "lib/mypkg/core.py"])
 def test_hint_names_a_source_folder(tmp_path: Path, place: str) -> None:
     write(tmp_path, {"flows/program.py": "import mypkg.core", place: ""})
