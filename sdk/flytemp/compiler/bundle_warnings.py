@@ -23,7 +23,7 @@ _SHOWN = 5
 _LONGEST_PATH = 500
 _MOST_PARENTS = 2
 _ANY_FOLDER = ("/", "*", "**")  # at the start of a text: the code adds it to the path of a folder
-_SOURCE_BYTES = 1_000_000  # larger modules are generated and are not searched
+_SOURCE_BYTES = 1_000_000  # larger files are not searched: such modules are generated
 
 
 def bundle_warnings(contents: Contents) -> list[Problem]:
@@ -35,7 +35,7 @@ def bundle_warnings(contents: Contents) -> list[Problem]:
 
 
 def _secrets(entries: Sequence[Entry]) -> Iterator[Problem]:
-    found = [entry.name for entry in entries if entry.link is None and _may_be_secret(entry.name)]
+    found = [entry.name for entry in entries if entry.link is None and _may_be_secret(entry.name) and not _is_public(entry)]
     if found:
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         yield Problem(
@@ -50,6 +50,17 @@ def _may_be_secret(name: str) -> bool:
     if any(fnmatchcase(last, pattern) for pattern in _NOT_SECRET):
         return False
     return any(fnmatchcase(last, pattern) for pattern in _SECRET_NAMES) or any(fnmatchcase(lower, p) for p in _SECRET_PATHS)
+
+
+def _is_public(entry: Entry) -> bool:
+    """Return whether a file has certificates only, such as those of a database's authority."""
+    if not entry.name.endswith(".pem") or entry.size > _SOURCE_BYTES:
+        return False
+    try:
+        content = entry.path.read_bytes()
+    except OSError:
+        return False
+    return b"-----BEGIN CERTIFICATE" in content and b"PRIVATE KEY" not in content
 
 
 # ------------------------------------------------------------------------------------ missing files
@@ -71,7 +82,7 @@ def _lacking(contents: Contents) -> Iterator[Problem]:
                 seen.add(text.text)
                 yield from _elsewhere(text, entry.path, contents)
         for module, line in source.imports:
-            for ignored in [one for one in left.values() if _is_module(module, one)]:
+            for ignored in [one for one in left.values() if _is_module(module, one, contents.root)]:
                 del left[ignored.name]
                 yield _ignored_module(ignored, Location(str(entry.path), line))
 
@@ -134,10 +145,18 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _is_module(module: str, ignored: Ignored) -> bool:
+def _is_module(module: str, ignored: Ignored, root: Path) -> bool:
+    """Return whether an ignored file or folder is a module, or has it. A folder of data may have the name of a library."""
     own = ignored.name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    is_python = ignored.is_folder or ignored.name.endswith(".py")
-    return is_python and (own == module or own.endswith("." + module) or (ignored.is_folder and module.startswith(own + ".")))
+    is_own = own == module or own.endswith("." + module)
+    if not ignored.is_folder:
+        return is_own and ignored.name.endswith(".py")
+    if is_own:
+        return any((root / ignored.name).glob("*.py"))
+    if not module.startswith(own + "."):
+        return False
+    place = root.joinpath(*module.split("."))
+    return _is_file(place.with_name(f"{place.name}.py")) or any(place.glob("*.py"))
 
 
 def _fits(text: SourceText, ignored: Ignored) -> bool:

@@ -57,6 +57,6 @@ def _place_of(name: str, root: Path) -> Path | None:
 def _has_module(folder: Path, name: str) -> bool:
     package = folder / name
     try:
-        return (folder / f"{name}.py").is_file() or (package.is_dir() and any(any(package.glob(files)) for files in ("*.py", "*/*.py")))
+        return (folder / f"{name}.py").is_file() or any(any(package.glob(files)) for files in ("*.py", "*/*.py"))
     except OSError:
         return False

@@ -111,9 +111,9 @@ def _written(nodes: list[ast.AST]) -> set[str]:
         for target in node.targets if isinstance(node, ast.Assign) else ():
             if isinstance(target, ast.Name):
                 assigned.setdefault(target.id, []).append(node.value)
-    rest = [target for node in nodes if isinstance(node, ast.Call) for target in _targets(node)]
-    rest += [value for target in rest if isinstance(target, ast.Name) for value in assigned.get(target.id, ())]
-    return {text for target in rest if (text := _last_text(target)) is not None}
+    parts = [_last_part(target) for node in nodes if isinstance(node, ast.Call) for target in _targets(node)]
+    parts += [_last_part(value) for part in parts if isinstance(part, ast.Name) for value in assigned.get(part.id, ())]
+    return {text for part in parts if isinstance(part, ast.Constant | ast.JoinedStr) and (text := _text(part)) is not None}
 
 
 def _targets(call: ast.Call) -> list[ast.expr]:
@@ -131,13 +131,13 @@ def _is_writing_mode(mode: ast.expr) -> bool:
     return isinstance(mode, ast.Constant) and isinstance(mode.value, str) and _WRITING_MODE.fullmatch(mode.value) is not None
 
 
-def _last_text(path: ast.expr) -> str | None:
-    """Return the last part of a path; None if the code computes it, or for another expression."""
-    if isinstance(path, ast.Constant | ast.JoinedStr):
-        return _text(path)
+def _last_part(path: ast.expr) -> ast.expr:
+    """Return the expression of the last part of a path."""
     if isinstance(path, ast.BinOp):
-        return _last_text(path.right)
-    return _last_text(path.args[-1]) if isinstance(path, ast.Call) and path.args and _called(path) in _PATH_CALLS else None
+        return _last_part(path.right)
+    if isinstance(path, ast.Call) and path.args and _called(path) in _PATH_CALLS:
+        return _last_part(path.args[-1])
+    return path
 
 
 def _imports(node: ast.AST) -> list[tuple[str, int]]:

@@ -100,6 +100,7 @@ def test_texts_that_are_not_paths_of_ignored_files(tmp_path: Path, code: str) ->
         "joblib.dump(model, 'prices.csv')",
         "logging.FileHandler('prices.csv')",
         "path = os.path.join(FOLDER, 'prices.csv')\ntable.to_csv(path)\nx = FlyteFile(path)",
+        "path = f'data/{1}.csv'\nPath(path).write_text('')",
         "open('prices.csv', 'w')\nx = FlyteFile('prices.csv')",
         "if __name__ == '__main__':\n    open('prices.csv')",
     ],
@@ -140,6 +141,12 @@ def test_ignored_module_that_the_code_imports(tmp_path: Path, rule: str, code: s
     write(tmp_path, {place: code, "pkg/generated.py": "", ".gitignore": f"{rule}\n"})
     (problem,) = bundled(tmp_path)
     assert "workers cannot import it" in problem.message
+
+
+@pytest.mark.parametrize("data", ["wandb/run/a.txt", "wandb/run/code.py", "old/wandb/x.csv"])
+def test_ignored_folder_of_data_is_not_the_library_of_its_name(tmp_path: Path, data: str) -> None:
+    write(tmp_path, {"flow.py": "import wandb", data: "", ".gitignore": "wandb/\n"})
+    assert bundled(tmp_path) == []
 
 
 def test_file_that_is_relative_to_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,6 +202,13 @@ def test_secret_in_the_bundle(tmp_path: Path, name: str) -> None:
 def test_file_that_is_not_secret(tmp_path: Path, name: str) -> None:
     write(tmp_path, {"flow.py": "", name: "x"})
     assert bundled(tmp_path) == []
+
+
+def test_certificate_is_not_secret(tmp_path: Path) -> None:
+    write(tmp_path, {"flow.py": "", "ca.pem": "-----BEGIN CERTIFICATE-----\n"})
+    assert bundled(tmp_path) == []
+    write(tmp_path, {"ca.pem": "-----BEGIN CERTIFICATE-----\n-----BEGIN RSA PRIVATE KEY-----\n"})
+    assert len(bundled(tmp_path)) == 1
 
 
 # ------------------------------------------------------------------------------- sys.path and modules
