@@ -255,6 +255,7 @@ SIGNALS: list[tuple[str, list[Any]]] = [
     ("flytemp.parent_message", [{"answer": {"gate": "inner", "at": 1, "value": "three"}}]),
     ("flytemp.parent_message", [{"answer": {"gate": "inner", "at": 10**30, "value": 4}}]),
     ("flytemp.parent_message", [{"answer": {"gate": "inner", "at": -(10**30), "value": 4}}]),
+    ("flytemp.parent_message", [{"answer": {"gate": "inner", "at": 1, "value": "x" * 100_000}}]),
     ("flytemp.parent_message", [{"pause": 5}]),
 ]
 

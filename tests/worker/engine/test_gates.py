@@ -141,6 +141,15 @@ def test_chunks_receive_new_and_earlier_answers() -> None:
     assert chunk.finish is not None
 
 
+def test_answers_for_later_gates_are_kept_up_to_a_limit() -> None:
+    run = Simulation(document(workflow("wf", approval("n0", "ok"))))
+    for number in range(20):
+        run.answer(f"later{number}", "x" * 100_000)
+    assert len(run.engine.answers) == 11
+    run.answer("ok")
+    assert run.finish is not None
+
+
 def test_finished_execution_ignores_answers() -> None:
     run = Simulation(document(workflow("wf", asked("n0", "in"))))
     run.answer("in", 3)

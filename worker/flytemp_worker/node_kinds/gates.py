@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,13 @@ from flytemp_worker.engine.handlers import NodeHandler, P
 from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.messages import BroadcastToChunks, CancelTimer, GateAnswered, StartTimer
 from flytemp_worker.engine.nodes import Attempt, GraphRun, Node
+
+MAX_KEPT_BYTES = 1_200_000
+"""Maximum length of the JSON of the answers that are kept for gates that start later.
+
+A chunk of a map gets the kept answers in its argument, for which Temporal's limit is 2 MiB. Updates are refused before. Any
+client can send the signal with which the parent of a chunk passes on an answer.
+"""
 
 
 class SleepHandler(NodeHandler):
@@ -119,11 +127,13 @@ class GateHandler(SleepHandler):
 def on_answered(engine: Engine, event: GateAnswered) -> None:
     """Answer a gate by its path, or all gates of a name; the answer is kept for gates that start later.
 
-    Gates in chunks of maps may have the name too, so every answer is passed on to them.
+    Gates in chunks of maps may have the name too, so every answer is passed on to them. An answer that exceeds `MAX_KEPT_BYTES`
+    is not kept.
     """
     if engine.finished:
         return
-    engine.answers[event.gate] = event.answer
+    if len(json.dumps([engine.answers, event.answer])) <= MAX_KEPT_BYTES:
+        engine.answers[event.gate] = event.answer
     for node in [node for path, node in engine.waiting.items() if event.gate in (path, _gate(node)["name"])]:
         if accepts(engine, node, event.answer):
             assert isinstance(node.handler, GateHandler)

@@ -10,12 +10,14 @@ from typing import Any
 
 from flytemp.error_text import code_text
 from flytemp.errors import InputError
+from flytemp.literals.sizes import INLINE_BYTES
 from flytemp.protocol.json_checks import check_json
 from flytemp.protocol.message import UNSET, Json
 from flytemp.protocol.workflow import CHILD_CLOSED, NO_CHUNK, PARENT_MESSAGE, GateAnswer
 from flytemp.protocol.workflow import ChildClosed as ChildClosedMessage
 from flytemp.records.launch import RESULT_INLINE_BYTES
 from flytemp_activities.application_errors import bounded
+from flytemp_activities.executions import inline_bytes
 from flytemp_worker.engine.errors import Error, make_error
 from flytemp_worker.engine.messages import ChildClosed
 from flytemp_worker.workflow.received import warn_ignored
@@ -25,6 +27,9 @@ MAX_MESSAGE_BYTES = 8_000
 
 _LAST_TIME = 253_402_300_799_999
 """Last millisecond of the year 9999, after which the records of nodes have no times."""
+
+_MAX_VALUE_BYTES = 2 * INLINE_BYTES
+"""Maximum length of the JSON of an answer's value. The parent limits what users send to half of it, before the conversion."""
 
 _PHASES = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
@@ -72,7 +77,8 @@ def _text(value: Json) -> str | None:
 def answer_of(message: GateAnswer) -> dict[str, Any] | None:
     """Return the engine's form of an answer, or None after a warning.
 
-    An answer is refused if it is not exactly one of a value and an approval, or if its time is not before the year 10000.
+    An answer is refused if it is not exactly one of a value and an approval, if its time is not before the year 10000, or if its
+    value is too long.
     """
     if not 0 <= message.at <= _LAST_TIME:
         warn_ignored(PARENT_MESSAGE.name, "the time of the answer is out of range")
@@ -83,4 +89,7 @@ def answer_of(message: GateAnswer) -> dict[str, Any] | None:
     answer: dict[str, Any] = {"by": message.by, "at": message.at}
     if message.approved is not UNSET:
         return {**answer, "approved": message.approved, "reason": message.reason}
+    if inline_bytes(message.value) > _MAX_VALUE_BYTES:
+        warn_ignored(PARENT_MESSAGE.name, "the value is too long")
+        return None
     return {**answer, "value": message.value}
