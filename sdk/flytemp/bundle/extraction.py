@@ -23,6 +23,7 @@ from flytemp.store.object_store import ObjectStore
 MAX_ARCHIVE_BYTES = 2**30
 _UNFINISHED = ".unfinished-"
 _ABANDONED_SECONDS = 3600.0
+_MOST_TRIES = 5
 
 _lock = threading.Lock()
 _checked: dict[Path, State] = {}  # states of the folders that this process has compared with their archives
@@ -42,14 +43,23 @@ def extract(store: ObjectStore, ref: BundleRef, cache_dir: Path) -> Path:
     """
     uri = store.uri_of(layout.bundle_key(ref.digest))
     folder = cache_dir / ref.digest
-    try:
-        if not _is_unchanged(folder):
-            state = _make_unchanged(store, ref, folder, uri)
-            with _lock:
-                _checked[folder] = state
-    except OSError as error:
-        raise store_error("extract a code bundle into", str(cache_dir), error) from error
+    if not _is_unchanged(folder):
+        state = _state_of_unchanged(store, ref, folder, uri)
+        with _lock:
+            _checked[folder] = state
     return folder
+
+
+def _state_of_unchanged(store: ObjectStore, ref: BundleRef, folder: Path, uri: str) -> State:
+    """Return the state of a bundle's folder that has its content, also while other processes change and restore it."""
+    tries = 0
+    while True:
+        try:
+            return _make_unchanged(store, ref, folder, uri)
+        except OSError as error:
+            tries += 1
+            if tries == _MOST_TRIES or not isinstance(error, FileNotFoundError):
+                raise store_error("extract a code bundle into", str(folder.parent), error) from error
 
 
 def _is_unchanged(folder: Path) -> bool:

@@ -17,6 +17,7 @@ import pytest
 
 from flytemp import layout
 from flytemp.bundle import PackedBundle, extract, extraction, pack, store_bundle
+from flytemp.bundle.archive import Member, read_archive
 from flytemp.bundle.limits import MAX_FILES
 from flytemp.errors import CorruptData, NotFound, StoreError
 from flytemp.spec.models import BundleRef
@@ -357,6 +358,27 @@ def test_changed_archive_in_the_cache_is_not_trusted(store: ObjectStore, cache: 
     extract(store, packed.ref, cache)
     assert (folder / "pkg" / "__init__.py").read_text() == "VALUE = 7\n"
     assert hashlib.sha256(kept.read_bytes()).hexdigest() == packed.ref.digest
+
+
+def test_bundle_whose_archive_vanishes_meanwhile_is_extracted(
+    store: ObjectStore, cache: Path, packed: PackedBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_bundle(store, packed)
+    extract(store, packed.ref, cache)
+    extraction._checked.clear()
+    kept = cache / f"{packed.ref.digest}.tar"
+    reads: list[bytes] = []
+
+    def read_and_remove(archive: bytes) -> dict[str, Member]:
+        if not reads:
+            kept.unlink()
+        reads.append(archive)
+        return read_archive(archive)
+
+    monkeypatch.setattr(extraction, "read_archive", read_and_remove)
+    extract(store, packed.ref, cache)
+    assert len(reads) == 2
+    assert kept.is_file()
 
 
 def test_unchanged_bundle_of_another_user_is_used(
