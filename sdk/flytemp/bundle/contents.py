@@ -10,6 +10,7 @@ from pathlib import Path
 from flytemp.bundle.ignore_rules import IgnoreRules, is_always_excluded
 from flytemp.bundle.limits import MAX_DEPTH, MAX_FILES, MAX_PATH_BYTES
 from flytemp.errors import InputError, LimitExceeded
+from flytemp.store.irregular import noun_of
 
 _LARGEST_SHOWN = 5
 
@@ -96,7 +97,7 @@ class _Walk:
         except OSError as error:
             raise _unreadable(path, error) from error
         if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{path} is {_noun(status.st_mode)}, not a file", hint=_ignore_hint(self.root, path))
+            raise InputError(f"{path} is {noun_of(status.st_mode)}, not a file", hint=_ignore_hint(self.root, path))
         executable = bool(status.st_mode & stat.S_IXUSR)
         self._add(Entry(path.relative_to(self.root).as_posix(), real, status.st_size, executable))
 
@@ -178,12 +179,6 @@ def _amount(size: int) -> str:
     if size < 10_000:
         return f"{size} bytes"
     return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
-
-
-def _noun(mode: int) -> str:
-    if stat.S_ISSOCK(mode):
-        return "a socket"
-    return "a pipe" if stat.S_ISFIFO(mode) else "a device"
 
 
 def _ignore_hint(root: Path, path: Path) -> str:
