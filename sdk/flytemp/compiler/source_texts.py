@@ -107,10 +107,10 @@ def _is_main_block(statement: ast.stmt) -> bool:
 def _written(nodes: list[ast.AST]) -> set[str]:
     """Return the texts that are paths of files or folders that the code writes. Such a file need not exist before."""
     assigned: dict[str, list[ast.expr]] = {}
-    for node in nodes:
-        for target in node.targets if isinstance(node, ast.Assign) else ():
+    for assignment in [node for node in nodes if isinstance(node, ast.Assign)]:
+        for target in assignment.targets:
             if isinstance(target, ast.Name):
-                assigned.setdefault(target.id, []).append(node.value)
+                assigned.setdefault(target.id, []).append(assignment.value)
     parts = [_last_part(target) for node in nodes if isinstance(node, ast.Call) for target in _targets(node)]
     parts += [_last_part(value) for part in parts if isinstance(part, ast.Name) for value in assigned.get(part.id, ())]
     return {text for part in parts if isinstance(part, ast.Constant | ast.JoinedStr) and (text := _text(part)) is not None}
