@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+from flytemp.literals.marks import MARK, reserved_key
 from flytemp.literals.mismatch import Refused, expected
 from flytemp.literals.types import EnumType, Json, LiteralType, SimpleType
 
@@ -23,12 +24,26 @@ def key_to_text(literal: Json) -> str:
     return literal if isinstance(literal, str) else json.dumps(literal)
 
 
+def map_key(literal: Json) -> str:
+    """Return the text of a key of a map.
+
+    Raises:
+        Refused: the text is reserved.
+    """
+    text = key_to_text(literal)
+    if text == MARK:
+        raise reserved_key()
+    return text
+
+
 def key_from_text(text: str, type_: LiteralType) -> Json:
     """Return the JSON form of a key from its text. The form is not checked against the type.
 
     Raises:
-        Refused: the text is not the text of a key of the type.
+        Refused: the text is reserved, or it is not the text of a key of the type.
     """
+    if text == MARK:
+        raise reserved_key()
     if isinstance(type_, EnumType):
         for value in type_.values:
             if key_to_text(value) == text:

@@ -115,5 +115,10 @@ def is_mark(given: Json) -> bool:
     )
 
 
+def reserved_key() -> Refused:
+    """Return the error for a dict of the user that has the key of marks."""
+    return Refused(f"the key {MARK!r} is reserved", hint="use another key")
+
+
 def _are_names(given: Json) -> bool:
     return isinstance(given, list) and all(isinstance(name, str) for name in given)

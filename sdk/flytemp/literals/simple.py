@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from flytemp.errors import LimitExceeded
-from flytemp.literals.marks import MARK, is_mark
+from flytemp.literals.marks import MARK, is_mark, reserved_key
 from flytemp.literals.mismatch import Refused, expected
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ def _entries(entries: dict[Json, Json]) -> dict[str, Json]:
         if key == MARK:
             if is_mark(item):
                 continue
-            raise Refused(f"the key {MARK!r} is reserved", hint="use another key")
+            raise reserved_key()
         try:
             checked[write_text(key)] = check_any(item)
         except Refused as refused:

@@ -94,6 +94,7 @@ VALUES: list[tuple[Any, Any]] = [
     (["x"], list[int] | str),
     (Datum(1), BigDatum),
     ({"a": {"$flytemp": 1}}, dict),
+    ({"$flytemp": 1}, dict[str, int]),
     (_Attached(3), _Attached),
     ({"x": 1}, Datum),
     (Datum("1"), Datum),  # type: ignore[arg-type]
@@ -155,6 +156,7 @@ LITERALS: list[tuple[Any, Any]] = [
     ({"params": {"rate": "x"}, "point": {"x": 1}}, Child),
     ({"text": "A"}, Lower),
     ({"x": 1, "$flytemp": {}}, Datum),
+    ({"$flytemp": 1}, dict[str, int]),
     ({"x": 1, "w": 2, "$flytemp": {"of": ["Other"]}}, Datum),
     ({"side": 2, "area": 5}, _Square),
     ({"text": "a", "$flytemp": {"of": ["Lower"], "unset": ["text"], "launched": True}}, Lower),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from flytemp.literals.adapters.base import Adapter, Fit
-from flytemp.literals.keys import key_from_text, key_to_text
+from flytemp.literals.keys import key_from_text, map_key
 from flytemp.literals.mismatch import Refused, expected
 from flytemp.literals.transfer import FileTransfer
 from flytemp.literals.types import Json, ListType, LiteralType, MapType, TupleType
@@ -113,7 +113,7 @@ class MapAdapter(Adapter):
             raise self.mismatch(value)
         encoded: dict[str, Json] = {}
         for key, item in value.items():
-            text = key_to_text(_encode_at(str(key), self._key, key, files))
+            text = map_key(_encode_at(str(key), self._key, key, files))
             if text in encoded:
                 raise Refused(f"two keys have the text {text!r}", hint="the JSON texts of the keys must differ")
             encoded[text] = _encode_at(text, self._value, item, files)
