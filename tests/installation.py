@@ -121,13 +121,16 @@ class Installation:
 
 
 def marked_processes(text: str) -> list[int]:
-    """Return the ids of processes whose command line or environment contains ``text``."""
+    """Return the ids of processes whose command line, environment or working directory contains ``text``.
+
+    A worker erases its environment.
+    """
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
-            known = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            known = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes() + os.readlink(entry / "cwd").encode()
             state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue

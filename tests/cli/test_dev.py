@@ -28,11 +28,10 @@ READY_SECONDS = 120
 
 @dataclass
 class Dev:
-    """A running `flytemp dev`. A variable in the environment identifies its child processes."""
+    """A running `flytemp dev`. The folder identifies its child processes."""
 
     process: subprocess.Popen[bytes]
     folder: Path
-    mark: str
 
     @property
     def state(self) -> dict[str, object]:
@@ -65,10 +64,10 @@ class Dev:
         raise AssertionError(f"no line with {expected!r} in {seen}")
 
     def children(self) -> list[int]:
-        return [pid for pid in marked_processes(self.mark) if pid != self.process.pid]
+        return [pid for pid in marked_processes(str(self.folder)) if pid != self.process.pid]
 
     def everything_ended(self) -> bool:
-        return not marked_processes(self.mark)
+        return not marked_processes(str(self.folder))
 
 
 def plain_environment() -> dict[str, str]:
@@ -78,17 +77,16 @@ def plain_environment() -> dict[str, str]:
 @contextmanager
 def running(folder: Path, *arguments: str, until: str = "ready", **environment: str) -> Iterator[Dev]:
     """Run `flytemp dev` in ``folder`` until the end of the block; wait first until it prints ``until``."""
-    mark = f"dev-test-of-{folder.name}-{folder.parent.name}"
     process = subprocess.Popen(
         [sys.executable, "-m", "flytemp_cli", "dev", "--port", "0", "--ui-port", "0", *arguments],
         cwd=folder,
-        env=plain_environment() | {"MARK": mark, "FLYTEMP_WORKER_METRICS_ADDRESS": "127.0.0.1:0"} | environment,
+        env=plain_environment() | {"FLYTEMP_WORKER_METRICS_ADDRESS": "127.0.0.1:0"} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         bufsize=0,  # select must see what readline has not taken
         start_new_session=True,
     )
-    dev = Dev(process, folder, mark)
+    dev = Dev(process, folder)
     try:
         dev.line(until)
         yield dev
