@@ -28,7 +28,7 @@ dev *args: _setup
 # Everything: lint, types and all tests, but for those marked long; four processes, as most tests wait for servers and pods
 test *args: _setup checks
     {{ python }} -m tests.other_pythons
-    {{ python }} -m pytest -n 4 "$@"
+    {{ python }} -m pytest -n 4 --maxschedchunk 4 "$@"
 
 # The long tests: full products, chaos and large sizes, of which `just test` runs shorter forms (an hour)
 test-long *args: _setup

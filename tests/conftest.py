@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import signal
 import tempfile
 from collections.abc import Generator, Iterator
@@ -55,17 +54,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _in_running_order(items: list[pytest.Item]) -> list[pytest.Item]:
     """Return the tests such that none waits long for the cluster.
 
-    pytest-xdist deals the first tests out one by one, so every n-th test of them runs in the first of n processes. That process
-    gets all tests that break the cluster, while the others run tests without a cluster. The tests of the cluster follow.
+    pytest-xdist hands the tests out in this order, a few at a time (`--maxschedchunk`). The tests that break the cluster need it
+    alone, so they are spread over the tests with servers, which need no cluster. The other tests of the cluster follow, and then
+    the short tests, which keep all processes busy to the end.
     """
     alone = [item for item in items if item.get_closest_marker("breaks_cluster")]
-    order = [item for item in items if not item.get_closest_marker("breaks_cluster")]
-    first = ("tests/activities", "tests/cli", "tests/docs", "tests/durability", "tests/e2e")
-    order.sort(key=lambda item: 1 if item.get_closest_marker("kubernetes") else 0 if item.nodeid.startswith(first) else 2)
-    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    for number, item in enumerate(alone):
-        order.insert(number * processes, item)
-    return order
+    first = tuple(f"tests/{name}" for name in ("activities", "cli", "docs", "durability", "e2e", "examples", "worker"))
+    groups: tuple[list[pytest.Item], ...] = ([], [], [])
+    for item in items:
+        if not item.get_closest_marker("breaks_cluster"):
+            groups[1 if item.get_closest_marker("kubernetes") else 0 if item.nodeid.startswith(first) else 2].append(item)
+    servers, cluster, short = groups
+    pause = len(servers) // (len(alone) + 1)
+    for number, item in reversed(list(enumerate(alone))):
+        servers.insert(number * pause, item)
+    return [*servers, *cluster, *short]
 
 
 @pytest.hookimpl(wrapper=True)
