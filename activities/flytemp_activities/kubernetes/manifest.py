@@ -275,10 +275,10 @@ def _part(match: re.Match[str], known: dict[str, str]) -> str:
 def _secure(spec: Json, policy: Policy) -> None:
     """Set the policy's security context, which a template may override for each container, and other safe defaults."""
     add_security_context(spec, policy.security_context)
-    spec.setdefault("automountServiceAccountToken", False)
-    spec.setdefault("terminationGracePeriodSeconds", GRACE_SECONDS)
     for name in [name for name, value in spec.items() if value in ([], {}, None)]:
         del spec[name]
+    spec.setdefault("automountServiceAccountToken", False)
+    spec.setdefault("terminationGracePeriodSeconds", GRACE_SECONDS)
 
 
 _NONE = Policy().limits

@@ -113,7 +113,7 @@ class AcceleratorSpec(SchemaModel):
 
 
 Reuse: TypeAlias = Literal["process", "imports", "nothing"]
-"""What of a process the process backend uses for several tasks: the process with its state, its imports, or nothing of it."""
+"""Parts of a process that tasks of the process backend share: the process with its state, only its imports, or nothing."""
 
 
 class TaskSettings(SchemaModel):

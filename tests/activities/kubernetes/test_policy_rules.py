@@ -49,6 +49,12 @@ def test_pod_beyond_the_policy_is_refused(settings: TaskSettings | None, templat
     assert "pod_security" in (caught.value.hint or "")
 
 
+def test_null_in_a_template_does_not_remove_a_safe_default() -> None:
+    spec = made(own(automountServiceAccountToken=None, terminationGracePeriodSeconds=None))["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["terminationGracePeriodSeconds"] > 0
+
+
 def test_level_and_lists_allow_more() -> None:
     as_root = own(containers=[{"name": "primary", "securityContext": {"runAsNonRoot": False}}])
     pod = made(as_root, Policy(image="i", pod_security="baseline"))
