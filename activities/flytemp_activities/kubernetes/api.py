@@ -66,17 +66,26 @@ class ApiError(Exception):
     @property
     def is_transient(self) -> bool:
         """True if the same request may succeed later."""
-        return self.status in (0, 408, 429) or self.status >= 500
+        return not self.is_too_large and (self.status in (0, 408, 429) or self.status >= 500)
 
     @property
     def is_ambiguous(self) -> bool:
         """True if the server may have executed the request."""
-        return self.status in (0, 408) or self.status >= 500
+        return not self.is_too_large and (self.status in (0, 408) or self.status >= 500)
+
+    @property
+    def is_too_large(self) -> bool:
+        """True if the object exceeds a limit. The limits of etcd are smaller than that of the API server, which answers 500."""
+        return self.status == 413 or any(text in self.message for text in _TOO_LARGE)
 
     @property
     def is_quota(self) -> bool:
         """True if a ResourceQuota is exhausted. Kubernetes checks quota before names, so the object may exist already."""
         return self.status == 403 and "exceeded quota" in self.message
+
+
+_TOO_LARGE = ("etcdserver: request is too large", "trying to send message larger than max")
+"""Messages of etcd and of its client about an object that is too large."""
 
 
 class KubernetesApi:

@@ -150,7 +150,7 @@ def _is_terminating_foreigner(pod: Pod, invocation: Invocation) -> bool:
 
 
 def _refusal(error: ApiError, manifest: PodManifest) -> TaskError:
-    if error.status in (400, 413, 422) or (error.status == 403 and not _is_missing_right(error.message)):
+    if error.is_too_large or error.status in (400, 422) or (error.status == 403 and not _is_missing_right(error.message)):
         # Another 403 is the decision of an admission plugin: Pod Security, a LimitRange.
         return TaskError.of("InvalidPod", f"Kubernetes refuses the task's pod: {error.message or error}")
     return _forbidden(error, manifest)

@@ -27,6 +27,8 @@ class Refusing:
     ("status", "reason", "message", "blame"),
     [
         (422, "Invalid", "spec.containers[0].image: Required value", ("USER", "InvalidPod")),
+        (500, "InternalError", "etcdserver: request is too large", ("USER", "InvalidPod")),
+        (413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728", ("USER", "InvalidPod")),
         (403, "Forbidden", "violates PodSecurity restricted", ("USER", "InvalidPod")),
         (403, "Forbidden", 'User "w" cannot create resource "pods" in API group ""', ("SYSTEM", "ApiError")),
         (403, "Forbidden", "unable to create new content in namespace t because it is being terminated", ("SYSTEM", "ApiError")),
