@@ -219,6 +219,11 @@ def gated_items(xs: list[int]) -> list[int]:
 
 
 @workflow
+def gated_results(x: int) -> list[int]:
+    return map_task(gated)(x=[double(x=x), 2, 3])
+
+
+@workflow
 def slept(x: int) -> int:
     waited = sleep(timedelta(seconds=1))
     result = add(a=x, b=1)
@@ -271,4 +276,5 @@ ENTITIES = (
     mapped_outputs, mapped_texts, mapped_odd, mapped_all_odd, mapped_groups, mapped_inner, spread, endless,
     spread_twice, either, inner_plan, parent, failing_child, failing_plan, parent_of_failing, gated, gated_items, slept,
     guarded, impatient, long_chain, fragile_double, late_gate, mapped_fragile, stubborn, either_mapped, two_steps,
+    gated_results,
 )  # fmt: skip

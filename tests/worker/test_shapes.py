@@ -146,6 +146,18 @@ async def test_gates_in_chunks_are_answered_through_the_execution(
     assert execution.outputs == {"o0": [3, 5, 7]}, execution.error
 
 
+async def test_gates_in_chunks_take_the_answers_that_were_given_before(client: Client, backend: ThreadBackend) -> None:
+    shapes.HOLDS.hold("double 1")
+    async with serving(client, backend, max_map_items=2):
+        handle = await client.launch("gated_results", inputs={"x": 1})
+        await eventually(lambda: "double 1" in shapes.HOLDS.waiting)
+        await handle.approve("enough")
+        await handle.set_input("more", 1)
+        shapes.HOLDS.release()
+        execution = await handle.wait(shapes.DEADLINE_SECONDS)
+    assert execution.outputs == {"o0": [5, 5, 7]}, execution.error
+
+
 async def test_pause_starts_no_further_tasks(client: Client, backend: ThreadBackend) -> None:
     shapes.HOLDS.hold("double 1")
     async with serving(client, backend):

@@ -49,13 +49,12 @@ async def load(runner: WorkflowRunner) -> None:
     chunk = runner.chunk
     if chunk is not None:
         engine.epoch = chunk.epoch
+        engine.answers.update(chunk.answers)  # before the gates of the calls start
     runner.update_epoch()
     runner.is_ready = True
     runner.enqueue_commands(engine.begin(now()))
-    if chunk is not None:
-        engine.answers.update(chunk.answers)
-        if chunk.paused is not None:
-            runner.enqueue_commands(engine.step(PauseRequested(chunk.paused.by, chunk.paused.reason), now()))
+    if chunk is not None and chunk.paused is not None:
+        runner.enqueue_commands(engine.step(PauseRequested(chunk.paused.by, chunk.paused.reason), now()))
 
 
 async def restore(runner: WorkflowRunner, continued: Continuation) -> None:
