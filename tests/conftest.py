@@ -15,6 +15,7 @@ import pytest
 from tests.installation import Installation
 
 TEARDOWN_SECONDS, REPEAT_SECONDS = 150.0, 30.0
+_SERVER_TESTS = tuple(f"tests/{name}/" for name in ("activities", "cli", "docs", "durability", "e2e", "examples", "worker"))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -58,16 +59,19 @@ def _in_running_order(items: list[pytest.Item]) -> list[pytest.Item]:
     alone, so they are spread over the tests with servers, which need no cluster. The other tests of the cluster follow, and then
     the short tests, which keep all processes busy to the end.
     """
-    alone = [item for item in items if item.get_closest_marker("breaks_cluster")]
-    first = tuple(f"tests/{name}" for name in ("activities", "cli", "docs", "durability", "e2e", "examples", "worker"))
-    groups: tuple[list[pytest.Item], ...] = ([], [], [])
+    alone, servers, cluster, short = list[pytest.Item](), list[pytest.Item](), list[pytest.Item](), list[pytest.Item]()
     for item in items:
-        if not item.get_closest_marker("breaks_cluster"):
-            groups[1 if item.get_closest_marker("kubernetes") else 0 if item.nodeid.startswith(first) else 2].append(item)
-    servers, cluster, short = groups
-    pause = len(servers) // (len(alone) + 1)
+        if item.get_closest_marker("breaks_cluster"):
+            alone.append(item)
+        elif item.get_closest_marker("kubernetes"):
+            cluster.append(item)
+        elif item.nodeid.startswith(_SERVER_TESTS):
+            servers.append(item)
+        else:
+            short.append(item)
+    spacing = len(servers) // (len(alone) + 1)
     for number, item in reversed(list(enumerate(alone))):
-        servers.insert(number * pause, item)
+        servers.insert(number * spacing, item)
     return [*servers, *cluster, *short]
 
 
