@@ -9,11 +9,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
 _FOLDER = _ROOT / ".venv" / "other-pythons"
-_PACKAGES = ["pydantic>=2.12,<3", "fsspec>=2025.3", "typing_extensions>=4.12", "pathspec>=0.12"]
+_PACKAGES = ("pydantic", "fsspec", "typing_extensions", "pathspec")
 _MINORS = range(11, 20)
 
 
@@ -34,13 +35,20 @@ def prepared() -> dict[str, str]:
     return {folder.name: str(folder / "bin" / "python") for folder in sorted(_FOLDER.glob("3.*")) if (folder / "ready").exists()}
 
 
+def _requirements() -> list[str]:
+    """Return the requirements of the types, a part of the project's own."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
+    return [requirement for requirement in project["dependencies"] if requirement.startswith(_PACKAGES)]
+
+
 def _prepare(version: str, command: str) -> bool:
     folder = _FOLDER / version
     if (folder / "ready").exists():
         return True
     shutil.rmtree(folder, ignore_errors=True)
     python = str(folder / "bin" / "python")
-    if not _succeeds([command, "-m", "venv", str(folder)]) or not _succeeds([python, "-m", "pip", "install", "-q", *_PACKAGES]):
+    install = [python, "-m", "pip", "install", "-q", *_requirements()]
+    if not _succeeds([command, "-m", "venv", str(folder)]) or not _succeeds(install):
         return False
     (folder / "ready").touch()
     return True
