@@ -19,7 +19,6 @@ from flytemp.literals.adapters.structs import AdapterFor, Field, class_hints, su
 
 _HEAP_TYPE = 1 << 9  # the flag of classes that a ``class`` statement created
 _WITHOUT_CONTENT = (object, typing.Generic, typing.Protocol)
-_SPECIAL_SLOTS = ("__dict__", "__weakref__")
 
 
 class DataclassAdapter(RecordAdapter):
@@ -74,7 +73,7 @@ class DataclassAdapter(RecordAdapter):
 
     def attributes(self, value: Any) -> Mapping[str, Any]:
         own = getattr(value, "__dict__", {})
-        if len(own) <= len(self.fields) and own.keys() <= self.fields.keys() and not self._slots:
+        if own.keys() <= self.fields.keys() and self._slots <= self.fields.keys():
             return {}
         cls = type(value)
         fields = {field.name for field in dataclasses.fields(cls)}
@@ -90,7 +89,7 @@ class DataclassAdapter(RecordAdapter):
         value: Any = object.__new__(self.cls)
         own = getattr(value, "__dict__", None)
         for name, item in {**self._defaults_without(fields), **fields, **attributes}.items():
-            if isinstance(inspect.getattr_static(self.cls, name, None), types.MemberDescriptorType):
+            if name in self._slots:
                 object.__setattr__(value, name, item)
             elif own is not None:
                 own[name] = item
@@ -106,17 +105,15 @@ class DataclassAdapter(RecordAdapter):
     def _is_descriptor(self, name: str) -> bool:
         """Return True if the class computes or stores the field by a property or another descriptor, except a slot."""
         found = inspect.getattr_static(self.cls, name, None)
-        return hasattr(type(found), "__set__") and not isinstance(found, types.MemberDescriptorType)
+        return hasattr(type(found), "__set__") and name not in self._slots
 
     @cached_property
     def _slots(self) -> frozenset[str]:
-        """The slots of the class and its bases that are not fields."""
-        names = {
-            f"_{cls.__name__.lstrip('_')}{slot}" if slot.startswith("__") and not slot.endswith("__") else slot
-            for cls in self.cls.__mro__
-            for slot in _slots_of(cls)
-        }
-        return frozenset(names - {field.name for field in dataclasses.fields(self.cls)} - set(_SPECIAL_SLOTS))
+        """The attributes of the class and its bases that are slots."""
+        names = {name for cls in self.cls.__mro__ for name in vars(cls)}
+        return frozenset(
+            name for name in names if isinstance(inspect.getattr_static(self.cls, name), types.MemberDescriptorType)
+        )
 
     def _check_content(self) -> None:
         """Check that no base class has content besides attributes.
@@ -130,11 +127,6 @@ class DataclassAdapter(RecordAdapter):
                     f"{self.label} is a {base.__name__}, whose content is not in the fields of the dataclass",
                     hint=f"make the {base.__name__} a field",
                 )
-
-
-def _slots_of(cls: type) -> tuple[str, ...]:
-    slots = cls.__dict__.get("__slots__", ())
-    return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
 def _has_default(field: dataclasses.Field[Any]) -> bool:

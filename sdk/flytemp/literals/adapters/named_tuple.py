@@ -42,7 +42,8 @@ class NamedTupleAdapter(RecordAdapter):
 
     def restore(self, fields: dict[str, Any], attributes: dict[str, Any], unset: tuple[str, ...]) -> Any:
         defaults: Mapping[str, Any] = cast(Any, self.cls)._field_defaults
-        value: Any = tuple.__new__(self.cls, ({**defaults, **fields}[name] for name in self.fields))
+        items = {**defaults, **fields}
+        value: Any = tuple.__new__(self.cls, (items[name] for name in self.fields))
         if hasattr(value, "__dict__"):
             value.__dict__.update(attributes)
         return value
