@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -62,14 +61,9 @@ class Compilation:
         self._warnings: list[Problem] = []
         self._rejected: list[tuple[Node, str, InputError]] = []
 
-    @contextmanager
-    def active(self) -> Iterator[Compilation]:
-        """Let the calls inside the block add nodes to this workflow."""
-        token = _current.set(self)
-        try:
-            yield self
-        finally:
-            _current.reset(token)
+    def active(self) -> ContextValue[Compilation | None]:
+        """Return the context whose calls add nodes to this workflow."""
+        return ContextValue(_current, self)
 
     def add_input(self, name: str, type_: LiteralType) -> Promise:
         """Add an input and return its promise."""

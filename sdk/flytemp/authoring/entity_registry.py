@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from flytemp.context_value import ContextValue
 
 if TYPE_CHECKING:
     from flytemp.authoring.launch_plan import LaunchPlan
@@ -43,40 +43,28 @@ def add_entity(entity: Task[..., Any] | Workflow[..., Any]) -> None:
         entities.append(entity)
 
 
-@contextmanager
-def collect_entities() -> Iterator[ProgramEntities]:
-    """Collect the entities that are created inside the block, for loading a program."""
-    with collect_into(ProgramEntities(entities=[])) as program:
-        yield program
+def collect_entities() -> ContextValue[ProgramEntities]:
+    """Return the context that collects the entities that are created in it, for loading a program."""
+    return collect_into(ProgramEntities(entities=[]))
 
 
-@contextmanager
-def collect_into(program: ProgramEntities) -> Iterator[ProgramEntities]:
-    """Add the entities that are created inside the block to ``program``.
+def collect_into(program: ProgramEntities) -> ContextValue[ProgramEntities]:
+    """Return the context in which new entities are added to ``program``.
 
     A workflow may create launch plans while it is compiled, after its program was loaded.
     """
-    token = _current.set(program)
-    try:
-        yield program
-    finally:
-        _current.reset(token)
+    return ContextValue(_current, program)
 
 
-@contextmanager
-def deferred_checks() -> Iterator[None]:
-    """Let decorators accept every signature inside the block.
+def deferred_checks() -> ContextValue[bool]:
+    """Return the context in which decorators accept every signature.
 
     The loader of programs reports the problems of all modules together. The runtime imports modules of which only one task
     must be usable.
     """
-    token = _deferred.set(True)
-    try:
-        yield
-    finally:
-        _deferred.reset(token)
+    return ContextValue(_deferred, True)
 
 
 def are_checks_deferred() -> bool:
-    """Return True inside a block of `deferred_checks`."""
+    """Return True in the context of `deferred_checks`."""
     return _deferred.get()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -163,18 +161,13 @@ def current_transfer() -> FileTransfer | None:
     return _current.get()
 
 
-@contextmanager
-def inline_values() -> Iterator[None]:
-    """Store encoded values of any size in their literals inside the block, as a document requires."""
-    token = _inline.set(True)
-    try:
-        yield
-    finally:
-        _inline.reset(token)
+def inline_values() -> ContextValue[bool]:
+    """Return the context in which encoded values of any size are inside their literals, as a document requires."""
+    return ContextValue(_inline, True)
 
 
 def are_values_inline() -> bool:
-    """Return True inside a block of `inline_values`."""
+    """Return True in the context of `inline_values`."""
     return _inline.get()
 
 

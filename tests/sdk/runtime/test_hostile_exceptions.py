@@ -330,7 +330,12 @@ def mapped(xs: list[int]) -> list[int]:
     return flytemp.map_task(refusing)(x=xs)
 
 
-@pytest.mark.parametrize("call", [lambda: refusing(x=1), lambda: mapped(xs=[1, 2])])
+@flytemp.dynamic
+def refusing_graph(x: int) -> int:
+    raise Refusing("text")
+
+
+@pytest.mark.parametrize("call", [lambda: refusing(x=1), lambda: mapped(xs=[1, 2]), lambda: refusing_graph(x=1)])
 def test_plain_call_raises_the_exception_of_the_task(call: Callable[[], object]) -> None:
     with pytest.raises(Refusing, match="text"):
         call()
