@@ -198,7 +198,22 @@ def new_random_path(name: str) -> str:
     return new_local_path(os.path.join(random_name(), name))
 
 
-def check_file_name(name: str) -> str:
+def new_remote_location(name: str | None, bucket: str | None) -> str:
+    """Return a fresh URI in the run's raw data, or outside of tasks a path in a temporary directory.
+
+    Args:
+        name: the last part, by default "data".
+        bucket: the bucket to use instead of that of the raw data.
+
+    Raises:
+        InputError: the name is not a file name.
+    """
+    files = current_transfer()
+    last = _check_file_name(name or "data")
+    return new_random_path(last) if files is None else _in_bucket(files.fresh_uri(last), bucket)
+
+
+def _check_file_name(name: str) -> str:
     """Return ``name`` if it is a file name without a path.
 
     Raises:
@@ -209,7 +224,7 @@ def check_file_name(name: str) -> str:
     return name
 
 
-def in_bucket(uri: str, bucket: str | None) -> str:
+def _in_bucket(uri: str, bucket: str | None) -> str:
     """Return a URI of a bucket with another bucket; paths, and URIs of files, stay as they are."""
     protocol = protocol_of(uri)
     if bucket is None or protocol in (None, "file", "local"):

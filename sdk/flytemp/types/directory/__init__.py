@@ -74,13 +74,10 @@ class FlyteDirectory(Blob[FormatT]):
             stem: the name of the directory.
             alt: the bucket to use instead of that of the raw data.
         """
-        files = transfer.current_transfer()
-        directory_name = transfer.check_file_name(stem or "data")
-        if files is not None:
-            return cls(transfer.in_bucket(files.fresh_uri(directory_name), alt))
-        path = transfer.new_random_path(directory_name)
-        os.makedirs(path, exist_ok=True)
-        return cls(path)
+        location = transfer.new_remote_location(stem, alt)
+        if transfer.current_transfer() is None:
+            os.makedirs(location, exist_ok=True)
+        return cls(location)
 
     def new_file(self, name: str | None = None) -> FlyteFile[Any]:
         """Return a new file in this directory. Without a name, the name is random.

@@ -65,11 +65,7 @@ class FlyteFile(Blob[FormatT]):
             name: the name of the file.
             alt: the bucket to use instead of that of the raw data.
         """
-        files = transfer.current_transfer()
-        file_name = transfer.check_file_name(name or "data")
-        if files is None:
-            return cls(transfer.new_random_path(file_name))
-        return cls(transfer.in_bucket(files.fresh_uri(file_name), alt))
+        return cls(transfer.new_remote_location(name, alt))
 
     def open(self, mode: str = "r", cache_type: str | None = None, cache_options: Mapping[str, Any] | None = None) -> IO[Any]:
         """Open the file like the built-in function. A remote file that was not downloaded is streamed.
