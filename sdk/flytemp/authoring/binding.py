@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from flytemp.authoring.promise import OutputTuple, Promise, VoidOutput, refuse_printed
 from flytemp.errors import InputError, TypeMismatch
+from flytemp.literals.adapters.named_tuple import is_named_tuple
 from flytemp.literals.adapters.refusals import annotation_text
 from flytemp.literals.aliases import unaliased
 from flytemp.literals.cast import castable, present_part, variant_for
@@ -195,26 +196,26 @@ def _bind_entries(name: str, value: Mapping[Any, Any], annotation: Any, compilat
 
 def _arguments_of(annotation: Any, origins: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """Return the type arguments of a list or dict annotation, also inside ``Annotated``, ``Optional`` and ``Union``."""
-    annotation = unaliased(annotation)
-    origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        return _arguments_of(typing.get_args(annotation)[0], origins)
-    if origin in (typing.Union, types.UnionType):
-        found = [_arguments_of(variant, origins) for variant in typing.get_args(annotation)]
-        return next((arguments for arguments in found if arguments is not None), None)
     plain = tuple(typing.get_origin(known) or known for known in origins)
-    return typing.get_args(annotation) or None if origin in plain else None
+    found = (typing.get_args(form) for form in _plain_forms(annotation) if typing.get_origin(form) in plain)
+    return next(filter(None, found), None)
 
 
 def _named_tuple_fields(annotation: Any) -> dict[str, Any] | None:
     """Return the annotations of a NamedTuple's fields, also inside ``Annotated``, ``Optional`` and ``Union``."""
+    for form in _plain_forms(annotation):
+        if is_named_tuple(form):
+            hints = typing.get_type_hints(form, include_extras=True)
+            return {name: hints[name] for name in form._fields}
+    return None
+
+
+def _plain_forms(annotation: Any) -> Iterator[Any]:
+    """Yield the variants of a union, or the annotation itself, without aliases and ``Annotated``."""
     annotation = unaliased(annotation)
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType, typing.Annotated):
-        variants = typing.get_args(annotation)[: 1 if origin is typing.Annotated else None]
-        found = [_named_tuple_fields(variant) for variant in variants]
-        return next((fields for fields in found if fields is not None), None)
-    if not (isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields")):
-        return None
-    hints = typing.get_type_hints(annotation, include_extras=True)
-    return {name: hints[name] for name in annotation._fields}
+        for variant in typing.get_args(annotation)[: 1 if origin is typing.Annotated else None]:
+            yield from _plain_forms(variant)
+    else:
+        yield annotation

@@ -13,6 +13,7 @@ from flytemp.authoring.entity_registry import are_checks_deferred
 from flytemp.authoring.errors import MissingAnnotation, SignatureError
 from flytemp.authoring.interface import Parameter, PythonInterface, input_variable
 from flytemp.errors import FlytempError, Problem
+from flytemp.literals.adapters.named_tuple import is_named_tuple
 from flytemp.literals.aliases import unaliased
 from flytemp.literals.convert import constant_literal, literal_type
 from flytemp.literals.describe import describe_type
@@ -152,7 +153,7 @@ class _Reader:
         annotation = unaliased(annotation)
         if annotation is None or annotation is type(None):
             return {}, None
-        if isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields"):
+        if is_named_tuple(annotation):
             return self._named(annotation), annotation
         members = annotation if isinstance(annotation, tuple) else _tuple_members(annotation)
         if members is None:

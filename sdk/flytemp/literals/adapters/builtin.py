@@ -22,7 +22,7 @@ from flytemp.literals.adapters.containers import ListAdapter, MapAdapter, TupleA
 from flytemp.literals.adapters.dataclass import DataclassAdapter
 from flytemp.literals.adapters.literals import enum_adapter, literal_adapter
 from flytemp.literals.adapters.models import model_adapter
-from flytemp.literals.adapters.named_tuple import NamedTupleAdapter
+from flytemp.literals.adapters.named_tuple import NamedTupleAdapter, is_named_tuple
 from flytemp.literals.adapters.refusals import annotation_text, refuse
 from flytemp.literals.adapters.scalars import SCALARS, AnyAdapter, Scalar, scalar_adapter
 from flytemp.literals.adapters.structs import AdapterFor, TypedDictAdapter
@@ -100,15 +100,11 @@ def structural_transformers(adapter_for: AdapterFor) -> Iterator[BuiltinTransfor
     yield builtin(
         "dataclass", object, _dataclass, lambda annotation: dataclasses.is_dataclass(get_origin(annotation) or annotation)
     )
-    yield builtin("named-tuple", object, _named_tuple, _is_named_tuple)
+    yield builtin("named-tuple", object, _named_tuple, is_named_tuple)
 
 
 def _is_class(annotation: Any) -> bool:
     return isinstance(annotation, type) and get_origin(annotation) is None
-
-
-def _is_named_tuple(annotation: Any) -> bool:
-    return _is_class(annotation) and issubclass(annotation, tuple) and hasattr(annotation, "_fields")
 
 
 def _scalar(scalar: Scalar, annotation: Any, adapter_for: AdapterFor) -> Adapter:

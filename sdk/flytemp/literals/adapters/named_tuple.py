@@ -47,3 +47,8 @@ class NamedTupleAdapter(RecordAdapter):
         if hasattr(value, "__dict__"):
             value.__dict__.update(attributes)
         return value
+
+
+def is_named_tuple(annotation: Any) -> bool:
+    """Return True for a NamedTuple, or a class that is derived from one."""
+    return isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields")
