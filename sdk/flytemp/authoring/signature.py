@@ -12,6 +12,7 @@ from flytemp.authoring.docstrings import Docstring
 from flytemp.authoring.entity_registry import are_checks_deferred
 from flytemp.authoring.errors import MissingAnnotation, SignatureError
 from flytemp.authoring.interface import Parameter, PythonInterface, input_variable
+from flytemp.error_text import titled
 from flytemp.errors import FlytempError, Problem
 from flytemp.literals.adapters.named_tuple import is_named_tuple
 from flytemp.literals.aliases import unaliased
@@ -113,7 +114,7 @@ class _Reader:
         try:
             return typing.get_type_hints(function, include_extras=True)
         except Exception as error:
-            self._problem(f"its annotations cannot be read: {type(error).__name__}: {error}", "import or define the names")
+            self._problem(f"its annotations cannot be read: {titled(error)}", "import or define the names")
             raise SignatureError(self._problems) from error
 
     def parameters(self, function: Callable[..., Any], hints: Mapping[str, Any]) -> list[inspect.Parameter]:
@@ -197,7 +198,7 @@ class _Reader:
         try:
             hints = typing.get_type_hints(annotation, include_extras=True)
         except Exception as error:  # noqa: BLE001 - an annotation is the user's code: anything may be raised
-            self._problem(f"the fields of {annotation.__name__} cannot be read: {type(error).__name__}: {error}")
+            self._problem(f"the fields of {annotation.__name__} cannot be read: {titled(error)}")
             return {}
         untyped = [field for field in annotation._fields if field not in hints]
         if untyped:

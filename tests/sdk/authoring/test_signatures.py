@@ -98,6 +98,23 @@ def test_a_decorator_accepts_a_class_that_is_defined_later() -> None:
         _ = uses.python_interface
 
 
+class Textless(Exception):
+    def __str__(self) -> str:
+        raise ValueError
+
+
+def fails() -> type:
+    raise Textless
+
+
+def test_an_annotation_may_raise_an_exception_without_a_text() -> None:
+    def unreadable(x: int) -> None: ...
+
+    unreadable.__annotations__["x"] = "fails()"
+    with pytest.raises(SignatureError, match="annotations cannot be read: Textless, whose text is not available"):
+        task(unreadable)(x=1)
+
+
 def test_deferred_checks_fail_at_the_first_use() -> None:
     with deferred_checks():
         made = task(untyped)
