@@ -81,5 +81,6 @@ def patch(target: Target) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     return decorate
 
+
 if not TYPE_CHECKING:
     __getattr__ = other_names(__name__)

@@ -12,5 +12,6 @@ from flytemp.porting.finder import other_names
 class IgnoreOutputs(Exception):
     """Exception of flytekit's plug-ins for the processes of a distributed task whose outputs do not count."""
 
+
 if not TYPE_CHECKING:
     __getattr__ = other_names(__name__)

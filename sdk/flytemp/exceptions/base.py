@@ -28,5 +28,6 @@ class FlyteRecoverableException(FlyteException):
 
     code = "recoverable"
 
+
 if not TYPE_CHECKING:
     __getattr__ = other_names(__name__)

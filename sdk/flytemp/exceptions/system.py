@@ -74,5 +74,6 @@ class FlyteNonRecoverableSystemException(FlyteException):
         super().__init__(object_text(exc_value))
         self.value = exc_value
 
+
 if not TYPE_CHECKING:
     __getattr__ = other_names(__name__)

@@ -177,5 +177,6 @@ class FlyteMissingReturnValueException(FlyteCompilationException, ValueError):
 def _type_name(type_: Any) -> str:
     return type_.__name__ if isinstance(type_, type) else str(type_)
 
+
 if not TYPE_CHECKING:
     __getattr__ = other_names(__name__)

@@ -20,5 +20,6 @@ class FlyteError:
     message: str
     failed_node_id: str
 
+
 if not TYPE_CHECKING:
     __getattr__ = other_names(__name__)
