@@ -178,8 +178,6 @@ def _read_json(path: Path) -> Json:
         raise InputUsageError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise InputUsageError(f"{path} is not JSON: {error}") from error
-    except RecursionError:
-        raise _too_deep(str(path)) from None
 
 
 def read_document(source: str | None) -> dict[str, Json]:
@@ -204,8 +202,6 @@ def _parse_document(text: str, name: str) -> Json:
             return read_json(text)
         except ValueError as error:
             raise InputUsageError(f"--inputs: {name} is not JSON: {error}") from error
-        except RecursionError:
-            raise _too_deep(f"--inputs: {name}") from None
     import yaml
 
     # YAML 1.1 parses 2026-01-31 as a date; here the input's type decides, so dates stay text.
@@ -225,7 +221,10 @@ def _parse_document(text: str, name: str) -> Json:
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a number or a key that Python refuses
         raise InputUsageError(f"--inputs: {name} is neither JSON nor YAML: {' '.join(str(error).split())}") from error
     except RecursionError:
-        raise _too_deep(f"--inputs: {name}") from None
+        from flytemp.literals.sizes import MAX_DEPTH
+
+        message = f"--inputs: {name} is nested more than {MAX_DEPTH} levels deep"
+        raise InputUsageError(message, hint="pass the data in a file input") from None
 
 
 def _check_aliases(node: yaml.Node, characters: int, name: str) -> None:
@@ -238,12 +237,6 @@ def _check_aliases(node: yaml.Node, characters: int, name: str) -> None:
         children = rest.pop().value
         for child in children if isinstance(children, list) else ():
             rest += child if isinstance(child, tuple) else [child]
-
-
-def _too_deep(what: str) -> InputUsageError:
-    from flytemp.literals.sizes import MAX_DEPTH
-
-    return InputUsageError(f"{what} is nested more than {MAX_DEPTH} levels deep", hint="pass the data in a file input")
 
 
 def upload_inputs(literals: dict[str, Json], interface: Interface, files: FileTransfer) -> dict[str, Json]:
