@@ -64,9 +64,10 @@ def _files(path: Path, import_root: Path) -> list[Path]:
             raise InputError(f"{path} is not a Python module", hint="name a .py file or a directory")
         _check_importable(path, import_root)
         return [path]
-    rules = IgnoreRules.of_root(import_root)
+    rules, folder = IgnoreRules.of_root(import_root), import_root
     for part in path.relative_to(import_root).parts:
-        rules = rules.within(rules._folder / part)
+        folder = folder / part
+        rules = rules.within(folder)
     return list(_walk(path, rules))
 
 
