@@ -6,6 +6,7 @@ import json
 from typing import Any, TypeAlias
 
 from flytemp.errors import InputError, LimitExceeded
+from flytemp.json_text import nesting_exceeds
 
 Json: TypeAlias = Any
 
@@ -40,20 +41,3 @@ def check_json(value: Json, what: str, max_bytes: int) -> int:
         message = f"{what} measures {size:,} bytes as JSON; the limit is {max_bytes:,} bytes"
         raise LimitExceeded(message, hint="write large values to a file and pass its URI")
     return size
-
-
-def nesting_exceeds(value: Json, levels: int) -> bool:
-    """Return True if lists and objects are nested deeper than ``levels``. The check itself does not recurse."""
-    layer = [value]
-    for _ in range(levels + 1):
-        layer = [item for one in layer for item in _items(one)]
-        if not layer:
-            return False
-    return True
-
-
-def _items(value: Json) -> list[Json]:
-    """Return the items of a list or an object."""
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from flytemp.errors import Location, Problem, ProgramError
+from flytemp.json_text import nesting_exceeds
 
 if TYPE_CHECKING:
     import yaml
@@ -97,28 +98,14 @@ def _json_trees(text: str, file: str) -> list[Tree]:
     except ValueError as error:
         line = getattr(error, "lineno", 1)
         raise _broken(file, line, f"the file is not JSON: {getattr(error, 'msg', error)}") from None
-    _check_depth(value, file)
+    if nesting_exceeds(value, _DEPTH - 1):  # `_DEPTH` counts the innermost value, too
+        raise _broken(file, 1, _TOO_DEEP)
     # JSON without tabs is YAML. The lines are from the YAML parser, the values from the JSON parser.
     try:
         (lines,) = _yaml_trees(text.replace("\t", " "), file)
     except (ProgramError, ValueError):
         return [tree_of(value, 1)]
     return [_with_lines(value, lines)]
-
-
-def _check_depth(value: Json, file: str) -> None:
-    level, depth = [value], 0
-    while level:
-        depth += 1
-        if depth > _DEPTH:
-            raise _broken(file, 1, _TOO_DEEP)
-        level = [item for each in level for item in _items(each)]
-
-
-def _items(value: Json) -> Iterable[Json]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 def _with_lines(value: Json, lines: Tree) -> Tree:
