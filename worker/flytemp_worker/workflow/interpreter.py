@@ -21,13 +21,25 @@ from flytemp_worker.workflow.received import NO_INPUT, read_input, read_signal, 
 from flytemp_worker.workflow.reset_epoch import ResetEpoch
 
 
-@workflow.defn(name=protocol.WORKFLOW_TYPE, sandboxed=False)
-class FlytempWorkflow:
-    """Runs a launch plan, workflow or task by its spec. See the reference page "Launching from any language"."""
+class _EngineWorkflow:
+    """Base of the workflow classes that run an engine: their state, and the signals of their child workflows."""
 
     def __init__(self) -> None:
         self._handlers = MessageHandlers()
         self._reset = ResetEpoch()
+
+    @workflow.signal(name=protocol.CHILD_CLOSED.name)
+    def child_closed(self, *arguments: Any) -> None:
+        self._handlers.child_closed(read_signal(protocol.CHILD_CLOSED, arguments))
+
+    @workflow.signal(name=protocol.SLOTS_RELEASED.name)
+    def slots_released(self, *arguments: Any) -> None:
+        self._handlers.slots_released(read_signal(protocol.SLOTS_RELEASED, arguments))
+
+
+@workflow.defn(name=protocol.WORKFLOW_TYPE, sandboxed=False)
+class FlytempWorkflow(_EngineWorkflow):
+    """Runs a launch plan, workflow or task by its spec. See the reference page "Launching from any language"."""
 
     @workflow.run
     async def run(self, launch: RawValue = NO_INPUT) -> dict[str, Any]:
@@ -75,22 +87,10 @@ class FlytempWorkflow:
     def _check_retry(self, *arguments: Any) -> None:
         self._handlers.check_retry(read_update(protocol.RETRY, arguments))
 
-    @workflow.signal(name=protocol.CHILD_CLOSED.name)
-    def child_closed(self, *arguments: Any) -> None:
-        self._handlers.child_closed(read_signal(protocol.CHILD_CLOSED, arguments))
-
-    @workflow.signal(name=protocol.SLOTS_RELEASED.name)
-    def slots_released(self, *arguments: Any) -> None:
-        self._handlers.slots_released(read_signal(protocol.SLOTS_RELEASED, arguments))
-
 
 @workflow.defn(name=protocol.CHUNK_WORKFLOW_TYPE, sandboxed=False)
-class FlytempMapPart:
+class FlytempMapPart(_EngineWorkflow):
     """Runs the calls of a chunk of a map. Only `FlytempWorkflow` and `FlytempMapPart` start it."""
-
-    def __init__(self) -> None:
-        self._handlers = MessageHandlers()
-        self._reset = ResetEpoch()
 
     @workflow.run
     async def run(self, argument: RawValue = NO_INPUT) -> dict[str, Any]:
@@ -106,14 +106,6 @@ class FlytempMapPart:
     @workflow.signal(name=protocol.PARENT_MESSAGE.name)
     def parent_message(self, *arguments: Any) -> None:
         self._handlers.parent_message(read_signal(protocol.PARENT_MESSAGE, arguments))
-
-    @workflow.signal(name=protocol.CHILD_CLOSED.name)
-    def child_closed(self, *arguments: Any) -> None:
-        self._handlers.child_closed(read_signal(protocol.CHILD_CLOSED, arguments))
-
-    @workflow.signal(name=protocol.SLOTS_RELEASED.name)
-    def slots_released(self, *arguments: Any) -> None:
-        self._handlers.slots_released(read_signal(protocol.SLOTS_RELEASED, arguments))
 
 
 def _launch(argument: RawValue) -> dict[str, Any]:
