@@ -273,7 +273,7 @@ class DevServer:
 
     def _wait_until_serving(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        while not self._serves():
+        while not answers_http(self._host, self._http_port, f"/api/v1/namespaces/{NAMESPACE}"):
             ended = self.process.poll()
             if ended is not None:
                 raise TemporalUnavailable(
@@ -287,20 +287,21 @@ class DevServer:
                 )
             time.sleep(0.05)
 
-    def _serves(self) -> bool:
-        """Return True if the server answers a request for the namespace over HTTP."""
-        connection = http.client.HTTPConnection(self._host, self._http_port, timeout=2)
-        try:
-            connection.request("GET", f"/api/v1/namespaces/{NAMESPACE}")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-
     def _log_end(self) -> str:
         lines = self.log.read_text(errors="replace").strip().splitlines()
         return " / ".join(line.strip() for line in lines[-3:] if line.strip()) or "its log is empty"
+
+
+def answers_http(host: str, port: int, path: str) -> bool:
+    """Return True if a server answers a GET request for ``path`` with the status 200 within two seconds."""
+    connection = http.client.HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def start_dev_server(

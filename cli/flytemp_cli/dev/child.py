@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import signal
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from flytemp_worker.devserver import spawn_tethered
+from flytemp_worker.devserver import answers_http, spawn_tethered
 
 _FIRST_DELAY = 0.5
 _MAX_DELAY = 10.0
@@ -70,14 +69,7 @@ class WorkerChild:
     def is_ready(self) -> bool:
         """Return whether the worker polls its task queue."""
         host, _, port = self._metrics_address.rpartition(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=2)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return answers_http(host, int(port), "/readyz")
 
     def restart_if_ended(self) -> None:
         """Restart the worker if it has ended, after a delay that grows with failed starts. Must be called periodically."""
