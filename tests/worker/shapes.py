@@ -224,6 +224,16 @@ def gated_results(x: int) -> list[int]:
 
 
 @workflow
+def doubled_items(x: int) -> None:
+    map_task(double)(x=[x, 10, 11, 12])
+
+
+@workflow(on_failure=doubled_items)
+def guarded_by_map(x: int) -> int:
+    return double(x=x)
+
+
+@workflow
 def slept(x: int) -> int:
     waited = sleep(timedelta(seconds=1))
     result = add(a=x, b=1)
@@ -276,5 +286,5 @@ ENTITIES = (
     mapped_outputs, mapped_texts, mapped_odd, mapped_all_odd, mapped_groups, mapped_inner, spread, endless,
     spread_twice, either, inner_plan, parent, failing_child, failing_plan, parent_of_failing, gated, gated_items, slept,
     guarded, impatient, long_chain, fragile_double, late_gate, mapped_fragile, stubborn, either_mapped, two_steps,
-    gated_results,
+    gated_results, guarded_by_map,
 )  # fmt: skip

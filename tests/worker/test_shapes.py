@@ -177,6 +177,19 @@ async def test_pause_starts_no_further_tasks(client: Client, backend: ThreadBack
     assert (execution.phase, execution.outputs, execution.paused) == (Phase.SUCCEEDED, {"o0": 63}, None)
 
 
+async def test_failure_node_of_a_paused_execution_runs_all_items_of_its_chunks(client: Client, backend: ThreadBackend) -> None:
+    shapes.HOLDS.hold("double 1")
+    async with serving(client, backend, max_map_items=2, max_parallelism=1):
+        handle = await client.launch("guarded_by_map", inputs={"x": 1})
+        await eventually(lambda: "double 1" in shapes.HOLDS.waiting)
+        await handle.pause("lunch")
+        await handle.cancel("enough")
+        shapes.HOLDS.release()
+        execution = await handle.wait(shapes.DEADLINE_SECONDS)
+    assert execution.phase is Phase.ABORTED
+    assert set(shapes.SEEN) == {"double 1", "double 10", "double 11", "double 12"}
+
+
 @pytest.mark.parametrize(("name", "inputs"), [("two_steps", {"name": "second"}), ("parent_of_failing", {"name": "second"})])
 async def test_retry_continues_a_failed_execution_at_its_failed_nodes(
     client: Client, backend: ThreadBackend, name: str, inputs: dict[str, Any]

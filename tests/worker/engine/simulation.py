@@ -339,11 +339,11 @@ class ChunkSimulation(Simulation):
         self.released: list[int] = []  # signals that the parent has not received
         self._open(parent.stored, parent.limits, parent.at)
         self.observed.width = command.width
+        if parent.engine.is_paused:
+            self.engine.paused, self.observed.paused = parent.engine.paused, True
         self.do("begin")
         for gate, answer in parent.engine.answers.items():
             self.do(GateAnswered(gate, answer))
-        if parent.engine.paused is not None:
-            self.pause()
 
     def _engine(self) -> tuple[Plan, Engine]:
         command, stored = self.command, self.stored

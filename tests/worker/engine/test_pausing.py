@@ -5,7 +5,7 @@ from __future__ import annotations
 from flytemp_worker.engine.messages import BroadcastToChunks, RunTask
 
 from .programs import document, launch_plan, mapped, node, out, sleep, task, workflow
-from .simulation import Limits, Simulation
+from .simulation import ChunkSimulation, Limits, Simulation
 
 FREE = task("free", retries=1)
 NEXT = task("next", "a")
@@ -70,6 +70,17 @@ def test_chunks_pause_and_resume_with_the_execution() -> None:
     chunk.restore()
     run.resume()
     assert chunk.running == ["n0.1@1.1"]
+
+
+def test_chunk_that_starts_during_a_pause_starts_no_tasks() -> None:
+    spec = mapped("n0", "next", a=[1, 2, 3, 4])
+    run = Simulation(document(workflow("wf", spec), NEXT), limits=Limits(max_map_items=3))
+    run.complete_io("n0")
+    run.pause()
+    chunk = ChunkSimulation(run, run.chunks["n0", 0].command)  # Temporal starts the workflow of a chunk later
+    assert chunk.running == []
+    chunk.resume()
+    assert chunk.running == ["n0.0@1.1", "n0.1@1.1", "n0.2@1.1"]
 
 
 def test_paused_execution_can_be_cancelled_and_runs_its_failure_node() -> None:

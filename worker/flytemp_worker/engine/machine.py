@@ -120,6 +120,11 @@ class Engine:
         return self.capacity.is_windowed and not self.holding and self.paused is None
 
     @property
+    def is_paused(self) -> bool:
+        """True if a pause prevents new tries. It does not prevent those of the failure nodes after a cancellation."""
+        return self.paused is not None and not self.root.aborting
+
+    @property
     def aborting(self) -> bool:
         """True while anything is being stopped."""
         return self.root.aborting or self.counts[P.CANCELLING] > 0
@@ -293,7 +298,7 @@ class Engine:
         return commands
 
     def _start_queued(self) -> bool:
-        if self.holding or (self.paused is not None and not self.root.aborting):
+        if self.holding or self.is_paused:
             return False
         return any(start(self) for start in self.registry.queues)
 

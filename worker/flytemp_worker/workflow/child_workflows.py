@@ -117,6 +117,7 @@ class ChildWorkflows:
             engine: the engine with the answers to gates so far, the pause in effect and the epoch.
         """
         parent = workflow.info().workflow_id
+        paused = engine.paused if engine.is_paused else None
         chunk = ChunkArgument(
             parent=parent,
             execution_id=execution,
@@ -134,7 +135,7 @@ class ChildWorkflows:
             max_failures=command.max_failures,
             attempts_before=command.attempts_before,
             answers=engine.answers,
-            paused=Pause(engine.paused["by"], engine.paused["reason"]) if engine.paused is not None else None,
+            paused=Pause(paused["by"], paused["reason"]) if paused is not None else None,
             epoch=engine.epoch,
         )
         argument = ChunkStart(self._resolved.for_chunk(), chunk).to_json()

@@ -17,7 +17,7 @@ from flytemp_worker.engine import snapshot
 from flytemp_worker.engine.capacity import ChunkRole, Limits
 from flytemp_worker.engine.machine import Engine
 from flytemp_worker.engine.manual_retry import nodes_to_retry
-from flytemp_worker.engine.messages import PauseRequested, RetryRequested
+from flytemp_worker.engine.messages import RetryRequested
 from flytemp_worker.engine.plan import Plan
 from flytemp_worker.node_kinds import REGISTRY, new_engine
 from flytemp_worker.node_kinds.dynamics import sources
@@ -50,11 +50,11 @@ async def load(runner: WorkflowRunner) -> None:
     if chunk is not None:
         engine.epoch = chunk.epoch
         engine.answers.update(chunk.answers)  # before the gates of the calls start
+        if chunk.paused is not None:  # before the tasks of the calls start
+            engine.paused = {"by": chunk.paused.by, "reason": chunk.paused.reason, "at": now()}
     runner.update_epoch()
     runner.is_ready = True
     runner.enqueue_commands(engine.begin(now()))
-    if chunk is not None and chunk.paused is not None:
-        runner.enqueue_commands(engine.step(PauseRequested(chunk.paused.by, chunk.paused.reason), now()))
 
 
 async def restore(runner: WorkflowRunner, continued: Continuation) -> None:
