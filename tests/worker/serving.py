@@ -107,13 +107,11 @@ async def serving(client: Client, backend: Backend, **settings: Any) -> AsyncIte
     executions = Executions(client.store)
     control = control_parts(executions, client.temporal, resolved)
     tasks = task_parts(TaskRunner(executions, backend, WorkflowLiveness(client.temporal)))
-    activities = [*control.activities, *tasks.activities]
-    runner = OneArgumentRunner()
     async with Worker(
         client.temporal,
         task_queue=queue,
         workflows=control.workflows,
-        activities=activities,
-        unsandboxed_workflow_runner=runner,
+        activities=[*control.activities, *tasks.activities],
+        unsandboxed_workflow_runner=OneArgumentRunner(),
     ):
         yield

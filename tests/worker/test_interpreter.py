@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import uuid
 from collections.abc import AsyncIterator
@@ -17,24 +16,18 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
-from temporalio.worker import Worker
 
 from flytemp.client import Client, LaunchOptions
 from flytemp.client.setup import setup_temporal
 from flytemp.config import load_settings
-from flytemp.protocol.workflow import ExecutionSettings
 from flytemp.records.models import Execution, Phase
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp.temporal.search_attributes import add_search_attributes
 from flytemp_activities.backend import HeartbeatDetails, Report, TaskLost, TryKey, key_of
-from flytemp_activities.executions import Executions
-from flytemp_activities.tasks import TaskRunner
-from flytemp_activities.workflow_liveness import WorkflowLiveness
-from flytemp_worker.assembly import control_parts, task_parts
 from flytemp_worker.devserver import DevServer
-from flytemp_worker.workflow.received import OneArgumentRunner
 from tests import small
 from tests.messages.golden import check_golden
+from tests.worker.serving import serving
 
 pytestmark = pytest.mark.e2e
 
@@ -112,24 +105,6 @@ async def client(server: DevServer, tmp_path: Path) -> Client:
 @pytest.fixture
 def backend() -> QuickBackend:
     return QuickBackend()
-
-
-@contextlib.asynccontextmanager
-async def serving(client: Client, backend: QuickBackend, **settings: Any) -> AsyncIterator[None]:
-    """Run a worker for the interpreter, control activities and tasks on one queue."""
-    queue = client.settings.task_queue
-    resolved = ExecutionSettings(task_queue=queue, **{"heartbeat_seconds": 2, "drain_seconds": 0.2, **settings})
-    executions = Executions(client.store)
-    control = control_parts(executions, client.temporal, resolved)
-    tasks = task_parts(TaskRunner(executions, backend, WorkflowLiveness(client.temporal)))
-    async with Worker(
-        client.temporal,
-        task_queue=queue,
-        workflows=control.workflows,
-        activities=[*control.activities, *tasks.activities],
-        unsandboxed_workflow_runner=OneArgumentRunner(),
-    ):
-        yield
 
 
 @pytest.fixture
