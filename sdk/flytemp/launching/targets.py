@@ -11,8 +11,6 @@ from flytemp.registry.documents import entity_kind
 from flytemp.spec.models import Document, LaunchPlanDocument, TaskDocument, WorkflowDocument
 from flytemp.suggest import nearest
 
-"""Version of the entities of a program that is not registered."""
-
 _PRECEDENCE = (EntityKind.LAUNCH_PLAN, EntityKind.WORKFLOW, EntityKind.TASK)
 
 
