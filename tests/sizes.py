@@ -1,4 +1,4 @@
-"""Sizes of the tests of large programs: a short form for each run of the tests, the full size for `just test-long`."""
+"""Sizes of tests that have two: a short form for each run of the tests, the full size for `just test-long`."""
 
 from __future__ import annotations
 

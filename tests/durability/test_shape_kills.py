@@ -12,6 +12,7 @@ import pytest
 from flytemp.records.models import Execution, Phase
 from tests.e2e.programs import write_program
 from tests.installation import DEADLINE_SECONDS, Installation, eventually
+from tests.sizes import short_and_long
 
 pytestmark = [pytest.mark.e2e, pytest.mark.durability, pytest.mark.timeout(900)]
 
@@ -121,7 +122,7 @@ def expected() -> int:
     return (mapped + 2) + grouped + nested + grown + (102 + 202)
 
 
-@pytest.mark.parametrize("kills", [pytest.param(4, id="short"), pytest.param(12, id="long", marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", short_and_long(4, 12))
 def test_workers_killed_during_every_shape(fresh_installation: Installation, tmp_path: Path, kills: int) -> None:
     installation = fresh_installation
     folder = tmp_path / "tries"

@@ -34,9 +34,10 @@ from flytemp.spec.pages import from_pages
 from flytemp.spec.read import read_document
 from flytemp.store import open_store
 from flytemp.store.object_store import ObjectStore
+from tests.sizes import short_and_long
 
-SHORT, LONG = 60, 15_000
-"""Inputs of each parser in `just test` and in `just test-long`."""
+EXAMPLES = short_and_long(60, 15_000)
+"""Numbers of inputs of each parser in `just test` and in `just test-long`."""
 
 TYPES: list[LiteralType] = [
     TypeAdapter(LiteralType).validate_python(type_)
@@ -125,14 +126,14 @@ def _ignored(parse: Callable[..., object], *arguments: Any) -> None:
         parse(*arguments)
 
 
-@pytest.mark.parametrize("examples", [pytest.param(SHORT, id="short"), pytest.param(LONG, id="long", marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", EXAMPLES)
 @pytest.mark.parametrize("name", PARSERS)
 def test_parser_of_text_raises_errors_of_flytemp_only(name: str, examples: int, tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "store"))
     _fuzz(lambda text: PARSERS[name](text, store, tmp_path), damaged_text(), examples)
 
 
-@pytest.mark.parametrize("examples", [pytest.param(SHORT, id="short"), pytest.param(LONG, id="long", marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", EXAMPLES)
 @pytest.mark.parametrize("kind", ["literal", "message", "json"])
 def test_check_of_json_raises_errors_of_flytemp_only(kind: str, examples: int) -> None:
     def check(value: object) -> None:

@@ -22,6 +22,7 @@ from infra.testcluster.pytest_fixtures import provided
 from infra.testcluster.s3 import S3Server
 from tests.sdk.store.conftest import forget_clients
 from tests.sdk.store.fault_proxy import Fault, FaultProxy
+from tests.sizes import short_and_long
 from tests.worker.serving import VERSION, ThreadBackend, serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -67,7 +68,7 @@ def proxy(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faul
     running.stop()
 
 
-@pytest.mark.parametrize("items", [pytest.param(6, id="short"), pytest.param(300, id="long", marks=pytest.mark.long)])
+@pytest.mark.parametrize("items", short_and_long(6, 300))
 async def test_each_task_runs_once_although_one_request_in_ten_fails(
     server: DevServer, s3_server: S3Server, proxy: FaultProxy, tmp_path: Path, items: int
 ) -> None:
