@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from flytemp.authoring.quantities import quantity
 from flytemp.errors import ConfigError
@@ -34,6 +34,14 @@ def _formed(kind: str, value: Json) -> Json:
     if problems := list(form_problems(kind, value, kind[0].lower() + kind[1:])):
         raise ValueError("; ".join(problems))
     return value
+
+
+def _formed_tolerations(tolerations: tuple[Json, ...]) -> tuple[Json, ...]:
+    return tuple(_formed("Toleration", one) for one in tolerations)
+
+
+Tolerations: TypeAlias = Annotated[tuple[Json, ...], AfterValidator(_formed_tolerations)]
+"""Tolerations of pods, as in a pod spec."""
 
 
 class PolicyOverride(_Part):
@@ -67,7 +75,7 @@ class Interruptible(_Part):
     """Interruptible machines. ``tries``: number of tries of one attempt on them before a try on regular machines."""
 
     node_selector: dict[str, str] = {}
-    tolerations: tuple[Json, ...] = ()
+    tolerations: Tolerations = ()
     affinity: Json = {}
     tries: int = Field(default=3, ge=1)
 
@@ -75,11 +83,6 @@ class Interruptible(_Part):
     @classmethod
     def _affinity(cls, affinity: Json) -> Json:
         return _formed("Affinity", affinity)
-
-    @field_validator("tolerations")
-    @classmethod
-    def _tolerations(cls, tolerations: tuple[Json, ...]) -> tuple[Json, ...]:
-        return tuple(_formed("Toleration", one) for one in tolerations)
 
 
 class PendingLimits(_Part):
@@ -117,7 +120,7 @@ class Policy(_Part):
     environment: dict[str, str] = {}
     environment_secrets: tuple[str, ...] = ()  # Kubernetes secrets whose keys become variables of every task
     node_selector: dict[str, str] = {}
-    tolerations: tuple[Json, ...] = ()
+    tolerations: Tolerations = ()
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     pod_template_name: str | None = None  # a PodTemplate of the namespace, for tasks that name none
@@ -153,11 +156,6 @@ class Policy(_Part):
         if text is not None and not re.fullmatch(r"([a-z0-9-]|\{project\}|\{domain\})+", text):
             raise ValueError("must be the name of a namespace; it may contain {project} and {domain}")
         return text
-
-    @field_validator("tolerations")
-    @classmethod
-    def _tolerations(cls, tolerations: tuple[Json, ...]) -> tuple[Json, ...]:
-        return tuple(_formed("Toleration", one) for one in tolerations)
 
     @field_validator("security_context")
     @classmethod
