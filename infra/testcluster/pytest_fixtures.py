@@ -7,10 +7,13 @@ Where a part cannot be had, tests skip and say why; where it is required (FLYTEM
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import importlib.util
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import pytest
@@ -47,6 +50,22 @@ def provided(part: str, make: Callable[[], T]) -> T:
         return make()
     except Unavailable as error:
         absent(part, str(error))
+
+
+@contextlib.contextmanager
+def local_s3_server(folder: Path, kind: type[S3Server] = S3Server) -> Iterator[S3Server]:
+    """Run an S3 server that only this machine can access; if it cannot run, skip the test or fail it if S3 is required."""
+
+    def start() -> S3Server:
+        if importlib.util.find_spec("s3fs") is None:
+            raise Unavailable("no s3fs: install flytemp[s3]")
+        return kind.start(folder)
+
+    server = provided("s3", start)
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def allow_first_build(items: list[pytest.Item]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +16,7 @@ from flytemp.config import load_settings
 from flytemp.records.models import Phase
 from flytemp.registry import Registry
 from flytemp_worker.devserver import DevServer
-from infra.testcluster.errors import Unavailable
-from infra.testcluster.pytest_fixtures import provided
+from infra.testcluster.pytest_fixtures import local_s3_server
 from infra.testcluster.s3 import S3Server
 from tests.sdk.store.conftest import forget_clients
 from tests.sdk.store.fault_proxy import Fault, FaultProxy
@@ -46,14 +44,8 @@ def scaled(xs: list[int]) -> int:
 
 @pytest.fixture(scope="module")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    def start() -> S3Server:
-        if importlib.util.find_spec("s3fs") is None:
-            raise Unavailable("no s3fs: install flytemp[s3]")
-        return S3Server.start(tmp_path_factory.mktemp("s3"))
-
-    running = provided("s3", start)
-    yield running
-    running.stop()
+    with local_s3_server(tmp_path_factory.mktemp("s3")) as running:
+        yield running
 
 
 @pytest.fixture

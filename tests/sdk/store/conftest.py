@@ -11,8 +11,7 @@ import pytest
 from flytemp import store
 from flytemp.store import filesystems
 from flytemp.store.remote import RemoteStore
-from infra.testcluster.errors import Unavailable
-from infra.testcluster.pytest_fixtures import provided
+from infra.testcluster.pytest_fixtures import local_s3_server
 from infra.testcluster.s3 import S3Server
 from tests.sdk.store.fault_proxy import FaultProxy
 
@@ -28,14 +27,8 @@ class StrictServer(S3Server):
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    def start() -> S3Server:
-        if importlib.util.find_spec("s3fs") is None:
-            raise Unavailable("no s3fs: install flytemp[s3]")
-        return StrictServer.start(tmp_path_factory.mktemp("s3"))
-
-    server = provided("s3", start)
-    yield server
-    server.stop()
+    with local_s3_server(tmp_path_factory.mktemp("s3"), StrictServer) as server:
+        yield server
 
 
 def forget_clients() -> None:
