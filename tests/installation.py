@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -103,6 +104,14 @@ class Installation:
         if check is not None:
             assert done.returncode == check, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.worker_logs()[-4000:]}"
         return done
+
+    def start_with(self, program: str) -> None:
+        """Set up the server, start a worker, and register a program with this source text as version ``v1``."""
+        file = self.folder / "program.py"
+        file.write_text(textwrap.dedent(program))
+        self.flytemp("setup")
+        self.start_worker()
+        self.flytemp("register", str(file), "--version", "v1")
 
     async def client(self) -> Client:
         return await Client.connect(self.settings())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import textwrap
 import threading
 import time
 import uuid
@@ -115,12 +114,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory, own_cluster: Cluster,
         "FLYTEMP_KUBERNETES_NAMESPACE": namespace,
         "FLYTEMP_KUBERNETES_POLICY": str(policy),
     }
-    program = running.folder / "program.py"
-    program.write_text(textwrap.dedent(PROGRAM))
     try:
-        running.flytemp("setup")
-        running.start_worker()
-        running.flytemp("register", str(program), "--version", "v1")
+        running.start_with(PROGRAM)
         yield running
     finally:
         running.stop()

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,12 +99,8 @@ def pods_installation(
         "FLYTEMP_KUBERNETES_IMAGE": task_image,
         "FLYTEMP_KUBERNETES_POLICY": str(policy),
     }
-    program = running.folder / "program.py"
-    program.write_text(textwrap.dedent(PROGRAM))
     try:
-        running.flytemp("setup")
-        running.start_worker()
-        running.flytemp("register", str(program), "--version", "v1")
+        running.start_with(PROGRAM)
         yield running
     finally:
         running.stop()
