@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp_activities.backend import HeartbeatDetails, Report, TaskLost, TryKey, key_of
+from tests.stateless_backend import StatelessBackend
 
 
-class HeldBackend:
+class HeldBackend(StatelessBackend):
     """Runs each try until the test sets its result."""
 
     def __init__(self) -> None:
@@ -21,12 +22,6 @@ class HeldBackend:
         self.started = asyncio.Event()
         self.room = 1_000
         self.on_kill: Callable[[asyncio.Future[TaskResult]], None] = lambda run: run.set_exception(TaskLost("killed"))
-
-    async def start(self) -> None:
-        """Ready."""
-
-    async def close(self) -> None:
-        """Nothing is held."""
 
     async def run(
         self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None

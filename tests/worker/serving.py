@@ -27,11 +27,12 @@ from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.assembly import control_parts, task_parts
 from flytemp_worker.devserver import DevServer
 from flytemp_worker.workflow.received import OneArgumentRunner
+from tests.stateless_backend import StatelessBackend
 
 VERSION = "v1"
 
 
-class ThreadBackend:
+class ThreadBackend(StatelessBackend):
     """Runs tries with the real runtime, each in a thread of this process. A killed try is only abandoned."""
 
     def __init__(self, store: ObjectStore) -> None:
@@ -39,12 +40,6 @@ class ThreadBackend:
         self._runs: dict[TryKey, asyncio.Future[TaskResult]] = {}
         self.most = 0  # tries that ran at once
         self.started: list[str] = []
-
-    async def start(self) -> None:
-        """Do nothing: the backend needs no preparation."""
-
-    async def close(self) -> None:
-        """Do nothing: the backend has no resources."""
 
     async def run(
         self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None

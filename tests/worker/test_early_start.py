@@ -30,6 +30,7 @@ from flytemp_worker.workflow.early_start import FIRST
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
 from flytemp_worker.workflow.runner import WorkflowRunner
 from flytemp_worker.workflow.window import INITIAL_WINDOW
+from tests.stateless_backend import StatelessBackend
 from tests.worker.serving import connect
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -48,7 +49,7 @@ def fan(xs: list[int]) -> list[int]:
     return map_task(number)(x=xs)
 
 
-class PodLikeBackend:
+class PodLikeBackend(StatelessBackend):
     """Backend whose tries go on, as pods do, until the test ends them. Ended tries keep their results."""
 
     def __init__(self) -> None:
@@ -62,12 +63,6 @@ class PodLikeBackend:
         self.ready.set()
         self.quick = 0  # number of the first tries, which end at once
         self.done = False
-
-    async def start(self) -> None:
-        """Ready."""
-
-    async def close(self) -> None:
-        """Nothing to stop."""
 
     async def run(
         self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None

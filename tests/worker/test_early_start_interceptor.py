@@ -33,6 +33,7 @@ from flytemp_worker.assembly import control_parts
 from flytemp_worker.devserver import DevServer
 from flytemp_worker.early_start_interceptor import EarlyStartInterceptor
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
+from tests.stateless_backend import StatelessBackend
 from tests.worker.serving import connect
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -80,7 +81,7 @@ class Cluster:
             run.exception()
 
 
-class Pods:
+class Pods(StatelessBackend):
     """Backend of one worker."""
 
     def __init__(self, cluster: Cluster) -> None:
@@ -88,12 +89,6 @@ class Pods:
         self.in_hand: set[TryKey] = set()
         self.early: list[TryKey] = []  # started early
         self.ran: list[tuple[TryKey, bool]] = []
-
-    async def start(self) -> None:
-        """Ready."""
-
-    async def close(self) -> None:
-        """Nothing to stop."""
 
     async def run(
         self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None

@@ -27,6 +27,7 @@ from flytemp_activities.backend import HeartbeatDetails, Report, TaskLost, TryKe
 from flytemp_worker.devserver import DevServer
 from tests import small
 from tests.messages.golden import check_golden
+from tests.stateless_backend import StatelessBackend
 from tests.worker.serving import serving
 
 pytestmark = pytest.mark.e2e
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.e2e
 DEADLINE_SECONDS = 60.0
 
 
-class QuickBackend:
+class QuickBackend(StatelessBackend):
     """Backend that adds its inputs. While ``hold`` is set, every try blocks."""
 
     def __init__(self) -> None:
@@ -43,12 +44,6 @@ class QuickBackend:
         self.killed: list[str] = []
         self.seen: list[str] = []
         self.error: TaskError | None = None
-
-    async def start(self) -> None:
-        """Do nothing: the backend needs no preparation."""
-
-    async def close(self) -> None:
-        """Do nothing: the backend has no resources."""
 
     async def run(
         self, invocation: Invocation, *, resumed: bool, report: Report, before: HeartbeatDetails | None = None
