@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 import re
-import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,24 +20,16 @@ from tests.command_line import Done, environment, flytemp
 from tests.installation import DEADLINE_SECONDS, Installation
 from tests.messages.golden import check_golden
 from tests.sdk.client.fake_temporal import UpdateWorkflow
-from tests.sdk.client.test_control import leave_record
+from tests.sdk.client.workerless import ME, leave_record, server
+
+__all__ = ["server"]
 
 pytestmark = pytest.mark.e2e
 
-ME = f"{getpass.getuser()}@{socket.gethostname()}"
 WAITING = [
     {"node": "n1", "gate": "release", "kind": "approve", "type": None, "since": "2026-01-31T12:00:00Z"},
     {"node": "n2.n0", "gate": "rate", "kind": "input", "type": {"kind": "float"}, "since": "2026-01-31T12:01:00Z"},
 ]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    running = Installation.start(tmp_path_factory.mktemp("answering"))
-    try:
-        yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,27 +15,16 @@ from temporalio.worker import Worker
 from flytemp.client import Client, ExecutionHandle
 from flytemp.client import control as controlling
 from flytemp.errors import AlreadyExists, FlytempError, InputError, NotFound, TemporalUnavailable, TypeMismatch
-from flytemp.layout import ExecutionLayout
 from flytemp.protocol.workflow import WORKFLOW_TYPE
-from flytemp.records.launch import ExecutionContext, LaunchOptions
-from flytemp.records.models import Execution, Phase
+from flytemp.records.models import Phase
 from flytemp.temporal.workflows import describe_workflow
 from tests.installation import DEADLINE_SECONDS, Installation
 from tests.sdk.client.fake_temporal import UpdateWorkflow
+from tests.sdk.client.workerless import ME, leave_record, server
+
+__all__ = ["server"]
 
 pytestmark = pytest.mark.e2e
-
-ME = f"{getpass.getuser()}@{socket.gethostname()}"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """Return a client of a server that has no flytemp worker."""
-    running = Installation.start(tmp_path_factory.mktemp("stand-in"))
-    try:
-        yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture
@@ -207,22 +194,6 @@ async def test_a_succeeded_execution_cannot_be_retried(client: Client) -> None:
     assert (await handle.describe()).phase is Phase.SUCCEEDED
     with pytest.raises(InputError, match="SUCCEEDED"):
         await handle.retry()
-
-
-def leave_record(client: Client, execution: Execution) -> None:
-    """Write the context and the record that a worker writes for a closed execution."""
-    layout = ExecutionLayout(execution.namespace, execution.workflow_id, execution.run_id)
-    client.store.write(layout.execution, _context(execution).model_dump_json().encode())
-    client.store.write(layout.record, execution.model_dump_json().encode())
-
-
-def _context(execution: Execution) -> ExecutionContext:
-    return ExecutionContext(
-        execution=execution.name, project="default", domain="development", entity="lp:default:development:nightly:v1",
-        spec="wf:default:development:wf.train:v1", workflow="wf.train", version="v1", launch_plan="nightly", inputs={},
-        options=LaunchOptions(), raw_data_prefix="file:///tmp", namespace="default", workflow_id=execution.workflow_id,
-        first_run_id=execution.run_id, started_at="2026-01-31T12:00:00Z",
-    )  # fmt: skip
 
 
 async def _describe(client: Client, workflow_id: str) -> Any:
