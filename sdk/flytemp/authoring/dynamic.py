@@ -14,7 +14,6 @@ from flytemp.authoring.local import LocalGraphRun, run_dynamic
 from flytemp.authoring.settings import TaskOptions, task_settings
 from flytemp.authoring.task import Task, check_function
 from flytemp.errors import NotSupported
-from flytemp.literals.transfer import LOCAL_FILES
 from flytemp.literals.types import Json
 from flytemp.spec.models import TaskSettings
 
@@ -46,7 +45,7 @@ class DynamicTask(Task[P, R]):
     def call_locally(self, values: Mapping[str, Any]) -> Any:
         """Create the graph, run it, and return its result."""
         interface = self.python_interface
-        literals = {**interface.defaults, **interface.input_literals(values, LOCAL_FILES)}
+        literals = interface.call_literals(values)
         with use_context(current_context()):
             return interface.output_values(run_dynamic(self, literals))
 

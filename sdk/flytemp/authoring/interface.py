@@ -12,7 +12,7 @@ from flytemp.errors import InputError, Problem
 from flytemp.literals.check import check_literal
 from flytemp.literals.convert import constant_literal, from_literal, literal_type, to_literal
 from flytemp.literals.sizes import check_size
-from flytemp.literals.transfer import FileTransfer
+from flytemp.literals.transfer import LOCAL_FILES, FileTransfer
 from flytemp.literals.types import Json, LiteralType, UnionType
 from flytemp.spec.models import Interface, Variable
 
@@ -82,6 +82,14 @@ class PythonInterface:
             name: self._converted(f"inputs of {self.owner}", f"argument '{name}'", name, value, annotations[name], files)
             for name, value in values.items()
         }
+
+    def call_literals(self, values: Mapping[str, Any]) -> dict[str, Json]:
+        """Return the literals of all inputs of a plain Python call: the given values, and the defaults of the other inputs.
+
+        Raises:
+            InputError: as `input_literals`.
+        """
+        return {**self.defaults, **self.input_literals(values, LOCAL_FILES)}
 
     def input_values(self, literals: Mapping[str, Json], files: FileTransfer | None = None) -> dict[str, Any]:
         """Return the Python values of input literals.

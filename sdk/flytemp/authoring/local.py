@@ -45,7 +45,7 @@ def call_task(task: Task[..., Any], values: Mapping[str, Any]) -> Any:
         Exception: every exception of the task, with a note that names the task.
     """
     interface = task.python_interface
-    literals = {**interface.defaults, **interface.input_literals(values, LOCAL_FILES)}
+    literals = interface.call_literals(values)
     returned = _start(task, literals)
     if not inspect.isawaitable(returned):
         return interface.output_values(interface.output_literals(returned, LOCAL_FILES))
@@ -64,7 +64,7 @@ def call_workflow(workflow: Workflow[..., Any], values: Mapping[str, Any]) -> An
         Exception: the exception of a task that failed.
     """
     interface = workflow.python_interface
-    literals = {**interface.defaults, **interface.input_literals(values, LOCAL_FILES)}
+    literals = interface.call_literals(values)
     if workflow.replacement is None:
         workflow.graph().warn()
     with use_context(current_context()):

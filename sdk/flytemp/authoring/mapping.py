@@ -26,7 +26,6 @@ from flytemp.authoring.workflow import Workflow
 from flytemp.error_text import add_note
 from flytemp.errors import InputError, Location, Problem
 from flytemp.literals.sizes import check_lengths
-from flytemp.literals.transfer import LOCAL_FILES
 from flytemp.literals.types import Json
 from flytemp.spec.bounds import MAX_COUNT
 from flytemp.spec.models import MapSpec, TaskSettings
@@ -214,7 +213,7 @@ class MapTask:
 
     def _called(self, call: MapCall, given: Mapping[str, Any]) -> Any:
         interface = call.python_interface
-        literals = {**interface.defaults, **interface.input_literals(given, LOCAL_FILES)}
+        literals = interface.call_literals(given)
         return interface.output_values(call.run_locally(literals, LocalGraphRun.none()))
 
 

@@ -103,7 +103,7 @@ class _Stub:
             return compilation.call(cast(Any, self), args, kwargs).result()
         interface = self._python_interface
         values = given_inputs(interface, args, kwargs, caller_site().location)
-        literals = {**interface.defaults, **interface.input_literals(values, LOCAL_FILES)}
+        literals = interface.call_literals(values)
         return interface.output_values(self.run_locally(literals, cast(Any, None)))
 
     def _check_caller(self, compilation: Compilation) -> None:
