@@ -278,9 +278,11 @@ class LaunchPlan(LeafCallee, Generic[R]):
     def warnings(self) -> list[Problem]:
         """Warnings of default inputs that are None although their types do not include None. They have no effect."""
         hint = "os.getenv returns None if the variable is not set"
+        usable = self._usable_defaults()
         return [
             self._problem(f"the default of input '{name}' is None, which is not of its type: it has no effect", hint)
-            for name in self.default_inputs.keys() - self._usable_defaults().keys()
+            for name in self.default_inputs
+            if name not in usable
         ]
 
     def _usable_defaults(self) -> dict[str, Any]:
