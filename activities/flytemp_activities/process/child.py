@@ -80,7 +80,7 @@ class Lifetime(Protocol):
         ...
 
 
-class WarmProcess:
+class TaskProcess:
     """A process that runs ``flytemp.runtime.serve``. It is not thread-safe: all methods run on the event loop.
 
     Args:
@@ -120,7 +120,7 @@ class WarmProcess:
     @classmethod
     async def start(
         cls, environment: Mapping[str, str], marker: str, folder: Path, preparation: Preparation | None = None
-    ) -> WarmProcess:
+    ) -> TaskProcess:
         """Start a process in a session of its own, on the event loop's thread.
 
         The kernel ends the process when the *thread* that started it ends. Start it in a thread that lasts as long as the worker.

@@ -1,4 +1,4 @@
-"""The worker's end of the socket to a warm process. Messages in both directions are JSON objects, one per line.
+"""The worker's end of the socket to a process of tasks. Messages in both directions are JSON objects, one per line.
 
 User code runs in the process and can write to its end of the socket. Each message is therefore checked, a line has a maximum
 length, and one turn of the event loop handles a limited number of bytes. A message is a report and never a proof: the worker

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flytemp.runtime.native_threads import native_threads, thread_ids
-from flytemp_activities.process.child import WarmProcess
+from flytemp_activities.process.child import TaskProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def _switches(pid: int, thread: int) -> str:
     return " ".join(line.split()[-1] for line in lines if "ctxt_switches" in line)
 
 
-async def end_deadlock(process: WarmProcess, seconds: float) -> str | None:
+async def end_deadlock(process: TaskProcess, seconds: float) -> str | None:
     """Look at a forked process every few seconds until it ends, and kill it if it is in a deadlock.
 
     Returns:

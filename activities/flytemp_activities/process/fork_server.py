@@ -33,7 +33,7 @@ from flytemp.runtime.fork_messages import (
 from flytemp.runtime.preparation import Preparation
 from flytemp_activities.background import Background
 from flytemp_activities.process import keeper
-from flytemp_activities.process.child import Exit, ProcessEnded, WarmProcess
+from flytemp_activities.process.child import Exit, ProcessEnded, TaskProcess
 from flytemp_activities.process.guard import MARKER
 from flytemp_activities.process.logs import OutputPipe
 from flytemp_activities.process.processes import end_all
@@ -91,7 +91,7 @@ class ForkServer:
         self._ready = self._replies[0]
         self._ends: dict[int, asyncio.Future[_End]] = {}
         self._reaps: dict[int, asyncio.Future[None]] = {}
-        self._next: asyncio.Task[WarmProcess] | None = None  # process that is forked ahead
+        self._next: asyncio.Task[TaskProcess] | None = None  # process that is forked ahead
         self._callers = 0  # calls of `fork` that have not returned
         self._exited: asyncio.Future[Exit] = self._loop.create_future()
         self._background = Background(_log, "a process that a fork server forked could not be released")
@@ -103,7 +103,7 @@ class ForkServer:
 
     @classmethod
     async def start(cls, environment: Mapping[str, str], new_marker: Callable[[], str], folder: Path) -> ForkServer:
-        """Start a fork server, on the event loop's thread; see `WarmProcess.start`.
+        """Start a fork server, on the event loop's thread; see `TaskProcess.start`.
 
         Args:
             environment: its environment, without the marker.
@@ -227,7 +227,7 @@ class ForkServer:
         self._output.drop_available()
         self.import_output = self._output.tail
 
-    async def fork(self) -> WarmProcess:
+    async def fork(self) -> TaskProcess:
         """Return a forked process for one task, and fork the next one ahead.
 
         Raises:
@@ -247,7 +247,7 @@ class ForkServer:
             self._next.add_done_callback(asyncio.Task.exception)  # retrieved, even if no task needs the process
         return process
 
-    async def _usable(self, ahead: asyncio.Task[WarmProcess]) -> WarmProcess | None:
+    async def _usable(self, ahead: asyncio.Task[TaskProcess]) -> TaskProcess | None:
         """Return the process that was forked ahead; None if it could not be forked or has ended."""
         try:
             process = await self._taken(ahead)
@@ -258,14 +258,14 @@ class ForkServer:
         self._abandon(ahead)
         return None
 
-    async def _taken(self, forking: asyncio.Task[WarmProcess]) -> WarmProcess:
+    async def _taken(self, forking: asyncio.Task[TaskProcess]) -> TaskProcess:
         try:
             return await asyncio.shield(forking)
         except asyncio.CancelledError:
             self._abandon(forking)
             raise
 
-    def _abandon(self, forking: asyncio.Task[WarmProcess]) -> None:
+    def _abandon(self, forking: asyncio.Task[TaskProcess]) -> None:
         """End a process that no caller takes, as soon as it is forked."""
 
         async def end() -> None:
@@ -275,7 +275,7 @@ class ForkServer:
 
         self._background.start(end())
 
-    async def _fork(self) -> WarmProcess:
+    async def _fork(self) -> TaskProcess:
         marker = self._new_marker()
         channels = Channels.open()
         try:
@@ -288,7 +288,7 @@ class ForkServer:
         finally:
             channels.close_theirs()
         lifetime = _ForkedProcess(self, report.pid)
-        process = WarmProcess(report.pid, marker, self._folder, channels.own_control, channels.own_output, lifetime)
+        process = TaskProcess(report.pid, marker, self._folder, channels.own_control, channels.own_output, lifetime)
         process.import_output = self.import_output
         return process
 

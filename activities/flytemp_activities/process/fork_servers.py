@@ -13,7 +13,7 @@ from flytemp.runtime.invocation import Invocation, TaskError
 from flytemp.runtime.preparation import Preparation
 from flytemp.spec.models import BundleRef
 from flytemp_activities.backend import SystemFailure
-from flytemp_activities.process.child import ProcessEnded, WarmProcess
+from flytemp_activities.process.child import ProcessEnded, TaskProcess
 from flytemp_activities.process.fork_server import ForkServer, NotForkable
 from flytemp_activities.process.options import ProcessOptions
 
@@ -87,7 +87,7 @@ class ForkServers:
         self._refused: dict[PoolKey, str] = {}
         self._retiring: set[asyncio.Task[None]] = set()
 
-    async def fork(self, key: PoolKey, store: str, bundle: Path | None) -> WarmProcess:
+    async def fork(self, key: PoolKey, store: str, bundle: Path | None) -> TaskProcess:
         """Fork a process for one task of ``key``.
 
         Args:

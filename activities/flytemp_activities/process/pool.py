@@ -21,7 +21,7 @@ from flytemp.spec.models import BundleRef
 from flytemp.spec.tasks import Reuse
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import SystemFailure
-from flytemp_activities.process.child import ProcessEnded, WarmProcess, scratch_of
+from flytemp_activities.process.child import ProcessEnded, TaskProcess, scratch_of
 from flytemp_activities.process.deadlocks import end_deadlock
 from flytemp_activities.process.fork_server import NotForkable
 from flytemp_activities.process.fork_servers import CAN_FORK, ForkServers, PoolKey, no_process
@@ -47,7 +47,7 @@ class ProcessNeed:
 class _Member:
     """A process with its key. Only a process of a task with ``reuse="process"`` may get another task."""
 
-    process: WarmProcess
+    process: TaskProcess
     need: ProcessNeed
 
 
@@ -72,8 +72,8 @@ class ProcessPool:
         self._slots = asyncio.Semaphore(options.slots)
         self._servers = ForkServers(options, folder, self._new_marker, register, unregister)
         self._idle: list[_Member] = []  # the least recently used process first
-        self._spares: dict[PoolKey, asyncio.Task[WarmProcess]] = {}  # the least recently used first
-        self._busy: dict[WarmProcess, _Member] = {}
+        self._spares: dict[PoolKey, asyncio.Task[TaskProcess]] = {}  # the least recently used first
+        self._busy: dict[TaskProcess, _Member] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._started = 0
         self._is_closed = False
@@ -83,7 +83,7 @@ class ProcessPool:
         """True if `acquire` would wait."""
         return self._slots.locked()
 
-    async def acquire(self, need: ProcessNeed) -> WarmProcess:
+    async def acquire(self, need: ProcessNeed) -> TaskProcess:
         """Return a process that is ready for a task. Callers wait for a slot in the order of their calls.
 
         Raises:
@@ -108,7 +108,7 @@ class ProcessPool:
         except FlytempError as error:
             raise SystemFailure(TaskError.of_platform(error)) from error
 
-    async def _provide(self, need: ProcessNeed, bundle: Path | None) -> WarmProcess:
+    async def _provide(self, need: ProcessNeed, bundle: Path | None) -> TaskProcess:
         if need.reuse == "process":
             return self._take_idle(need.key) or await self._start(need.key)
         if need.reuse == "imports" and CAN_FORK:
@@ -118,7 +118,7 @@ class ProcessPool:
                 pass  # the log of the worker has the reason
         return await self._fresh(need.key, bundle)
 
-    def release(self, process: WarmProcess, *, reusable: bool) -> None:
+    def release(self, process: TaskProcess, *, reusable: bool) -> None:
         """Return a process to the pool. If it is not ``reusable``, it is ended with everything that it started."""
         member = self._busy.pop(process)
         if not reusable or not (process.is_usable or member.need.reuse != "process"):
@@ -130,7 +130,7 @@ class ProcessPool:
             self._idle.append(member)
             self._slots.release()
 
-    async def discard(self, process: WarmProcess, grace_seconds: float) -> None:
+    async def discard(self, process: TaskProcess, grace_seconds: float) -> None:
         """Return a process to the pool and end it with everything that it started; return when all are gone."""
         del self._busy[process]
         ending = self._retire(process.end(grace_seconds), process)
@@ -152,14 +152,14 @@ class ProcessPool:
 
     # --------------------------------------------------------------------------------------- processes
 
-    async def _fork(self, key: PoolKey, bundle: Path | None) -> WarmProcess:
+    async def _fork(self, key: PoolKey, bundle: Path | None) -> TaskProcess:
         process = await self._servers.fork(key, self._store.uri, bundle)
         self._register(process.pid)
         self._in_background(self._watch_start(process, key))
         self._in_background(self._watch(process, key))
         return process
 
-    async def _watch_start(self, process: WarmProcess, key: PoolKey) -> None:
+    async def _watch_start(self, process: TaskProcess, key: PoolKey) -> None:
         """End a forked process that does not become ready, such as one that a hook for forks blocks."""
         seconds = self._options.start_timeout_seconds
         try:
@@ -171,14 +171,14 @@ class ProcessPool:
             self._servers.refuse(key, f"a forked process was not ready after {seconds:g} s")
             await process.end(0)
 
-    async def _watch(self, process: WarmProcess, key: PoolKey) -> None:
+    async def _watch(self, process: TaskProcess, key: PoolKey) -> None:
         library = await end_deadlock(process, self._options.deadlock_seconds)
         if library is not None:
             self._servers.refuse(key, f"a forked task waited for ever for a lock in {library}")
         elif process.has_failed:
             self._servers.refuse(key, "a forked process ended before its task began")
 
-    def _take_idle(self, key: PoolKey) -> WarmProcess | None:
+    def _take_idle(self, key: PoolKey) -> TaskProcess | None:
         for member in [member for member in reversed(self._idle) if member.need.key == key]:
             self._idle.remove(member)
             if member.process.is_usable:
@@ -186,7 +186,7 @@ class ProcessPool:
             self._retire(member.process.end(0), member.process)
         return None
 
-    async def _fresh(self, key: PoolKey, bundle: Path | None) -> WarmProcess:
+    async def _fresh(self, key: PoolKey, bundle: Path | None) -> TaskProcess:
         """Return a process for one task, and start the next one with the same imports ahead."""
         spare = self._spares.pop(key, None)
         process = None
@@ -214,7 +214,7 @@ class ProcessPool:
         spare = self._spares.pop(key)
         self._in_background(self._end_spare(spare))
 
-    async def _end_spare(self, spare: asyncio.Task[WarmProcess]) -> None:
+    async def _end_spare(self, spare: asyncio.Task[TaskProcess]) -> None:
         spare.cancel()  # its imports may take a minute; no effect on a process that was started
         await asyncio.wait([spare])
         if not spare.cancelled() and not spare.exception():
@@ -222,7 +222,7 @@ class ProcessPool:
             await self._retire(process.leave(_LEAVE_SECONDS), process)
             await asyncio.to_thread(shutil.rmtree, process.next_scratch(), ignore_errors=True)
 
-    async def _start(self, key: PoolKey, bundle: Path | None = None, *, prepared: bool = False) -> WarmProcess:
+    async def _start(self, key: PoolKey, bundle: Path | None = None, *, prepared: bool = False) -> TaskProcess:
         # The slot that is being filled is not counted as busy yet.
         while not prepared and self._idle and len(self._idle) + len(self._busy) >= self._options.slots:
             oldest = self._idle.pop(0).process
@@ -231,7 +231,7 @@ class ProcessPool:
         work = scratch_of(self._folder, marker, 0) / WORKING_DIRECTORY
         preparation = key.preparation(self._store.uri, bundle, work) if prepared else None
         try:
-            process = await WarmProcess.start(dict(key.environment), marker, self._folder, preparation)
+            process = await TaskProcess.start(dict(key.environment), marker, self._folder, preparation)
         except OSError as error:
             raise no_process(f"the system cannot start a process: {error}") from error
         self._register(process.pid)
@@ -247,7 +247,7 @@ class ProcessPool:
         self._started += 1
         return f"{self._token}.{self._started:08d}."
 
-    async def _until_ready(self, process: WarmProcess) -> None:
+    async def _until_ready(self, process: TaskProcess) -> None:
         try:
             async with asyncio.timeout(self._options.start_timeout_seconds):
                 await process.ready()
@@ -260,7 +260,7 @@ class ProcessPool:
 
     # --------------------------------------------------------------------------------------- ends
 
-    def _retire(self, ending: Coroutine[None, None, None], process: WarmProcess) -> asyncio.Task[None]:
+    def _retire(self, ending: Coroutine[None, None, None], process: TaskProcess) -> asyncio.Task[None]:
         return self._in_background(self._until_gone(ending, process))
 
     def _in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -269,7 +269,7 @@ class ProcessPool:
         task.add_done_callback(self._background.discard)
         return task
 
-    async def _until_gone(self, ending: Coroutine[None, None, None], process: WarmProcess) -> None:
+    async def _until_gone(self, ending: Coroutine[None, None, None], process: TaskProcess) -> None:
         try:
             await ending
         finally:

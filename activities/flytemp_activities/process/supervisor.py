@@ -14,7 +14,7 @@ from flytemp.layout import RootLayout
 from flytemp.runtime.invocation import Invocation, TaskError, TaskResult
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import Report, SystemFailure, TaskLost
-from flytemp_activities.process.child import Exit, ProcessEnded, WarmProcess
+from flytemp_activities.process.child import Exit, ProcessEnded, TaskProcess
 from flytemp_activities.process.control import Done
 from flytemp_activities.process.crashes import OomCounter, crash_error
 from flytemp_activities.process.leases import LeaseKeeper, Observation, Owners
@@ -54,7 +54,7 @@ class _Allocation:
         reusable: True if the process can take another task, False if it cannot, None if it must be ended at once.
     """
 
-    process: WarmProcess
+    process: TaskProcess
     scratch: Path
     sink: LogSink
     reusable: bool | None = True
@@ -69,7 +69,7 @@ class Supervisor:
         self._invocation = invocation
         self._outcomes = TryOutcomes(context.store, invocation, context.lookup, self._on_wait)
         self._environment = environment
-        self._process: WarmProcess | None = None
+        self._process: TaskProcess | None = None
         self._kill_reason: str | None = None
         self._is_waiting = True  # waits for a slot, or for the end of a try that another worker runs
         self._reports = TryReports()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flytemp.runtime.preparation import Preparation
-from flytemp_activities.process.child import WarmProcess
+from flytemp_activities.process.child import TaskProcess
 from flytemp_activities.process.fork_server import ForkServer
 
 
@@ -27,7 +27,7 @@ async def server(tmp_path: Path) -> AsyncIterator[ForkServer]:
     await server.leave(1)
 
 
-async def ahead(server: ForkServer) -> WarmProcess:
+async def ahead(server: ForkServer) -> TaskProcess:
     assert server._next is not None
     return await asyncio.shield(server._next)
 
