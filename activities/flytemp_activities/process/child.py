@@ -63,20 +63,14 @@ def scratch_of(folder: Path, marker: str, tasks: int) -> Path:
 
 
 class Lifetime(Protocol):
-    """End of a process, as its parent receives it.
-
-    Attributes:
-        ends_orphans: whether `reap` ends every process that the process left.
-    """
-
-    ends_orphans: bool
+    """End of a process, as its parent receives it."""
 
     def watch(self, on_exit: Callable[[int | None, int | None], None]) -> None:
         """Call ``on_exit`` on the event loop with the exit code or signal, or with neither if it is not known."""
         ...
 
     async def reap(self) -> None:
-        """Release the pid of the process, which has ended."""
+        """End what the process has left, and release its pid. The process has ended."""
         ...
 
 
@@ -276,7 +270,7 @@ class TaskProcess:
     async def leave(self, grace_seconds: float) -> None:
         """Wait for the end of a process without a task, and kill it if its exit handlers take longer than ``grace_seconds``."""
         self._channel.close()
-        if await self.ends_within(grace_seconds) and self._lifetime.ends_orphans and self._ending is None:
+        if await self.ends_within(grace_seconds) and self._ending is None:
             self._ending = asyncio.create_task(self._release())
         await self.end(0)
 

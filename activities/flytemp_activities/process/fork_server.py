@@ -359,8 +359,6 @@ class ForkServer:
 class _ForkedProcess:
     """End of a process that a fork server forked."""
 
-    ends_orphans = True
-
     def __init__(self, server: ForkServer, pid: int) -> None:
         self._server = server
         self._pid = pid

@@ -59,10 +59,7 @@ class StartedProcess:
 
     Attributes:
         pid: its pid.
-        ends_orphans: True, because the keeper ends every process that the program has left.
     """
-
-    ends_orphans = True
 
     def __init__(self, keeper: subprocess.Popen[bytes], channel: socket.socket, answer: bytes) -> None:
         first, _, self._answer = answer.partition(b"\n")
