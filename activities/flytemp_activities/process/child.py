@@ -128,18 +128,12 @@ class TaskProcess:
         Raises:
             OSError: the system cannot start a process.
         """
-        channels = Channels.open()
-        arguments = ["flytemp.runtime.serve", str(channels.control.fileno()), keeper.PARENT]
-        if preparation is not None:
-            arguments.append(preparation.model_dump_json())
-        try:
+        with Channels.opened() as channels:
+            arguments = ["flytemp.runtime.serve", str(channels.control.fileno()), keeper.PARENT]
+            if preparation is not None:
+                arguments.append(preparation.model_dump_json())
             variables = {**environment, MARKER: marker}
             lifetime = await StartedProcess.start(arguments, variables, folder, channels.control, channels.output)
-        except BaseException:
-            channels.abandon()
-            raise
-        finally:
-            channels.close_theirs()
         return cls(lifetime.pid, marker, folder, channels.own_control, channels.own_output, lifetime)
 
     # ------------------------------------------------------------------------------------- events

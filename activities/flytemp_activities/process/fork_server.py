@@ -113,16 +113,11 @@ class ForkServer:
         Raises:
             OSError: the system cannot start a process.
         """
-        channels, marker = Channels.open(socket.SOCK_SEQPACKET), new_marker()
-        arguments = ["flytemp.runtime.fork_server", str(channels.control.fileno()), keeper.PARENT, MARKER]
-        try:
+        marker = new_marker()
+        with Channels.opened(socket.SOCK_SEQPACKET) as channels:
+            arguments = ["flytemp.runtime.fork_server", str(channels.control.fileno()), keeper.PARENT, MARKER]
             variables = {**environment, MARKER: marker}
             process = await StartedProcess.start(arguments, variables, folder, channels.control, channels.output)
-        except BaseException:
-            channels.abandon()
-            raise
-        finally:
-            channels.close_theirs()
         return cls(process, new_marker, marker, folder, channels.own_control, channels.own_output)
 
     # ------------------------------------------------------------------------------------- reports
@@ -277,16 +272,10 @@ class ForkServer:
 
     async def _fork(self) -> TaskProcess:
         marker = self._new_marker()
-        channels = Channels.open()
-        try:
+        with Channels.opened() as channels:
             report = await self._ask(Fork(marker=marker), Forked, (channels.control.fileno(), channels.output))
             if report.pid is None:
                 raise OSError(report.error)
-        except BaseException:
-            channels.abandon()  # a process that was forked nevertheless ends
-            raise
-        finally:
-            channels.close_theirs()
         lifetime = _ForkedProcess(self, report.pid)
         process = TaskProcess(report.pid, marker, self._folder, channels.own_control, channels.own_output, lifetime)
         process.import_output = self.import_output

@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +28,28 @@ class Channels:
     output: int
 
     @classmethod
-    def open(cls, kind: socket.SocketKind = socket.SOCK_STREAM) -> Channels:
-        """Open the channels of a new process.
+    @contextlib.contextmanager
+    def opened(cls, kind: socket.SocketKind = socket.SOCK_STREAM) -> Iterator[Channels]:
+        """Open the channels of a process that is started in the block, and close the process's ends afterwards.
+
+        After an error the worker's ends are closed, too. A process that was started nevertheless then ends.
 
         Raises:
             OSError: this process has no descriptors left.
         """
+        channels = cls._open(kind)
+        try:
+            yield channels
+        except BaseException:
+            channels.own_control.close()
+            os.close(channels.own_output)
+            raise
+        finally:
+            channels.control.close()
+            os.close(channels.output)
+
+    @classmethod
+    def _open(cls, kind: socket.SocketKind) -> Channels:
         own, theirs = socket.socketpair(type=kind)
         try:
             read_end, write_end = os.pipe()
@@ -42,16 +58,6 @@ class Channels:
             theirs.close()
             raise
         return cls(own, theirs, read_end, write_end)
-
-    def close_theirs(self) -> None:
-        """Close the ends that the other process has."""
-        self.control.close()
-        os.close(self.output)
-
-    def abandon(self) -> None:
-        """Close the worker's ends. A process that waits for an order then ends."""
-        self.own_control.close()
-        os.close(self.own_output)
 
 
 class StartedProcess:
