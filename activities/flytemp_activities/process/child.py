@@ -23,7 +23,6 @@ from flytemp_activities.process.started_process import Channels, StartedProcess
 
 ClaimHandler = Callable[[], None]
 
-_OUTPUT_BYTES = 4096
 _ENDING_SECONDS = 1.0  # time between the closing of a process's descriptors and its end
 
 
@@ -179,9 +178,7 @@ class TaskProcess:
     def _on_exit(self, code: int | None, number: int | None) -> None:
         self._channel.read_available()
         self._channel.close()
-        self.output.drop_available()
-        output = self.output.tail[-_OUTPUT_BYTES:].decode(errors="replace").strip()
-        end = Exit(code, number, output, self._deadlock)
+        end = Exit(code, number, self.output.last_text(), self._deadlock)
         self._exited.set_result(end)
         for future in (self._ready, self._answer):
             if future is not None and not future.done():

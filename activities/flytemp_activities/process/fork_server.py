@@ -43,7 +43,6 @@ _log = logging.getLogger(__name__)
 
 R = TypeVar("R", Ready, Loaded, Forked)
 
-_OUTPUT_BYTES = 4096
 _PAUSE_SECONDS = 0.001
 _LAST_TASK_PAUSE_SECONDS = 0.01
 _ENDING_SECONDS = 1.0  # time between the end of the socket and the end of the process
@@ -161,8 +160,7 @@ class ForkServer:
     def _on_exit(self, code: int | None, number: int | None) -> None:
         self._read_available()
         self._close()
-        self._output.drop_available()
-        end = Exit(code, number, self._output.tail[-_OUTPUT_BYTES:].decode(errors="replace").strip())
+        end = Exit(code, number, self._output.last_text())
         self._exited.set_result(end)
         for reply in self._replies:
             if not reply.done():

@@ -13,6 +13,7 @@ from flytemp_activities.process.options import ProcessOptions
 
 _READ_BYTES = 64 * 1024
 _TAIL_BYTES = 64 * 1024  # output of imports, or the last output of a process that cannot start
+_LAST_TEXT_BYTES = 4096
 _LAST_READS = 64  # more than a pipe holds: a task may still be writing
 _READS_PER_TURN = 8  # a task that prints without end must not block the event loop
 
@@ -121,6 +122,11 @@ class OutputPipe:
         """Outside of a task, move the available output to ``tail``."""
         if self._sink is None:
             self._read_some()
+
+    def last_text(self) -> str:
+        """Return the end of the output outside of tasks, with what is available now."""
+        self.drop_available()
+        return self.tail[-_LAST_TEXT_BYTES:].decode(errors="replace").strip()
 
     def _read_some(self) -> None:
         for _ in range(_READS_PER_TURN):
