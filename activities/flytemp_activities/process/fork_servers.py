@@ -192,17 +192,8 @@ class ForkServers:
         except OSError as error:
             raise no_process(f"the system cannot start a process: {error}") from error
         self._register(server.pid)
-        seconds = self._options.start_timeout_seconds
         try:
-            async with asyncio.timeout(seconds):
-                await server.ready()
-        except ProcessEnded as ended:
-            self._retire(server)
-            text = f"a task's process ended while it started, with {ended.end}"
-            raise no_process(f"{text}\n{ended.end.output}" if ended.end.output else text) from ended
-        except TimeoutError as late:
-            self._retire(server)
-            raise no_process(f"a task's process was not ready after {seconds:g} s") from late
+            await until_ready(server, self._options.start_timeout_seconds)
         except BaseException:
             self._retire(server)
             raise
@@ -258,6 +249,23 @@ def _retrieve(starting: asyncio.Task[ForkServer]) -> None:
     """Mark the exception as retrieved, even if no task waits for it."""
     if not starting.cancelled():
         starting.exception()
+
+
+async def until_ready(process: TaskProcess | ForkServer, seconds: float) -> None:
+    """Wait until a process that was started is ready, for a number of seconds.
+
+    Raises:
+        SystemFailure: the process ended, or was not ready in time.
+        NotForkable: the process is a fork server, and processes cannot be forked on this system.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await process.ready()
+    except ProcessEnded as ended:
+        text = f"a task's process ended while it started, with {ended.end}"
+        raise no_process(f"{text}\n{ended.end.output}" if ended.end.output else text) from ended
+    except TimeoutError as late:
+        raise no_process(f"a task's process was not ready after {seconds:g} s") from late
 
 
 def no_process(message: str) -> SystemFailure:

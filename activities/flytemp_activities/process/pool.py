@@ -24,7 +24,7 @@ from flytemp_activities.backend import SystemFailure
 from flytemp_activities.process.child import ProcessEnded, TaskProcess, scratch_of
 from flytemp_activities.process.deadlocks import end_deadlock
 from flytemp_activities.process.fork_server import NotForkable
-from flytemp_activities.process.fork_servers import CAN_FORK, ForkServers, PoolKey, no_process
+from flytemp_activities.process.fork_servers import CAN_FORK, ForkServers, PoolKey, no_process, until_ready
 from flytemp_activities.process.options import ProcessOptions
 
 _LEAVE_SECONDS = 5.0
@@ -236,7 +236,7 @@ class ProcessPool:
             raise no_process(f"the system cannot start a process: {error}") from error
         self._register(process.pid)
         try:
-            await self._until_ready(process)
+            await until_ready(process, self._options.start_timeout_seconds)
         except BaseException:
             self._retire(process.end(0), process)
             raise
@@ -246,17 +246,6 @@ class ProcessPool:
         """Return the marker of a new process. All have one length, because a forked process overwrites that of its parent."""
         self._started += 1
         return f"{self._token}.{self._started:08d}."
-
-    async def _until_ready(self, process: TaskProcess) -> None:
-        try:
-            async with asyncio.timeout(self._options.start_timeout_seconds):
-                await process.ready()
-        except ProcessEnded as ended:
-            text = f"a task's process ended while it started, with {ended.end}"
-            raise no_process(f"{text}\n{ended.end.output}" if ended.end.output else text) from ended
-        except TimeoutError as late:
-            seconds = self._options.start_timeout_seconds
-            raise no_process(f"a task's process was not ready after {seconds:g} s") from late
 
     # --------------------------------------------------------------------------------------- ends
 
