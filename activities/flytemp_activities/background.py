@@ -8,6 +8,12 @@ from collections.abc import Coroutine
 from typing import Any
 
 
+def retrieve_exception(task: asyncio.Task[Any]) -> None:
+    """Mark the exception of a task as retrieved. Otherwise asyncio logs it when no caller waits for the task."""
+    if not task.cancelled():
+        task.exception()
+
+
 class Background:
     """Asyncio tasks that are kept until they are done, as the event loop holds only weak references to tasks.
 

@@ -31,7 +31,7 @@ from flytemp.runtime.fork_messages import (
     Request,
 )
 from flytemp.runtime.preparation import Preparation
-from flytemp_activities.background import Background
+from flytemp_activities.background import Background, retrieve_exception
 from flytemp_activities.process import keeper
 from flytemp_activities.process.child import Exit, ProcessEnded, TaskProcess
 from flytemp_activities.process.guard import MARKER
@@ -237,7 +237,7 @@ class ForkServer:
             self._callers -= 1
         if self._next is None:  # another caller may have forked it
             self._next = asyncio.create_task(self._fork())
-            self._next.add_done_callback(asyncio.Task.exception)  # retrieved, even if no task needs the process
+            self._next.add_done_callback(retrieve_exception)
         return process
 
     async def _usable(self, ahead: asyncio.Task[TaskProcess]) -> TaskProcess | None:

@@ -13,6 +13,7 @@ from flytemp.runtime.invocation import Invocation, TaskError
 from flytemp.runtime.preparation import Preparation
 from flytemp.spec.models import BundleRef
 from flytemp_activities.backend import SystemFailure
+from flytemp_activities.background import retrieve_exception
 from flytemp_activities.process.child import ProcessEnded, TaskProcess
 from flytemp_activities.process.fork_server import ForkServer, NotForkable
 from flytemp_activities.process.options import ProcessOptions
@@ -140,14 +141,14 @@ class ForkServers:
         """Return the fork server of ``key``, which several tasks may wait for."""
         starting = self._servers.pop(key, None)
         if starting is not None and starting.done():
-            server = None if starting.exception() else starting.result()
+            server = _started(starting)
             if server is None or not server.is_usable:
                 starting = None
                 self._retire(server)
         self._make_room()
         if starting is None:
             starting = asyncio.create_task(self._loaded(key, store, bundle))
-            starting.add_done_callback(_retrieve)
+            starting.add_done_callback(retrieve_exception)
         self._servers[key] = starting
         try:
             return await asyncio.shield(starting)
@@ -177,12 +178,12 @@ class ForkServers:
         return server
 
     def _take_unused(self, key: PoolKey) -> ForkServer | None:
-        for unused in self._unused:
-            if unused[0] == key.environment:
-                self._unused.remove(unused)
-                if unused[1].is_usable:
-                    return unused[1]
-                self._retire(unused[1])
+        for environment, server in self._unused:
+            if environment == key.environment:
+                self._unused.remove((environment, server))
+                if server.is_usable:
+                    return server
+                self._retire(server)
                 return None
         return None
 
@@ -208,14 +209,14 @@ class ForkServers:
                 return
             if not starting.done():
                 continue
-            server = None if starting.exception() else starting.result()
+            server = _started(starting)
             if server is None or server.is_idle:
                 del self._servers[key]
                 self._retire(server)
 
     def _remove(self, key: PoolKey, server: ForkServer) -> None:
         starting = self._servers.get(key)
-        if starting is not None and starting.done() and not starting.exception() and starting.result() is server:
+        if starting is not None and starting.done() and _started(starting) is server:
             del self._servers[key]
             self._retire(server)
 
@@ -239,16 +240,15 @@ class ForkServers:
         for starting in list(self._servers.values()):
             starting.cancel()  # an import may take a minute; no effect on a fork server that was started
             await asyncio.wait([starting])
-            self._retire(None if starting.cancelled() or starting.exception() else starting.result())
+            self._retire(_started(starting))
         self._servers.clear()
         while self._retiring:
             await asyncio.gather(*self._retiring, return_exceptions=True)
 
 
-def _retrieve(starting: asyncio.Task[ForkServer]) -> None:
-    """Mark the exception as retrieved, even if no task waits for it."""
-    if not starting.cancelled():
-        starting.exception()
+def _started(starting: asyncio.Task[ForkServer]) -> ForkServer | None:
+    """Return the fork server whose start has ended; None if the start failed or was cancelled."""
+    return None if starting.cancelled() or starting.exception() else starting.result()
 
 
 async def until_ready(process: TaskProcess | ForkServer, seconds: float) -> None:

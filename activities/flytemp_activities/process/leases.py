@@ -29,6 +29,7 @@ from flytemp.errors import CorruptData
 from flytemp.runtime.host import host_identity, is_alive, process_started
 from flytemp.runtime.invocation import Claim
 from flytemp.store.object_store import ObjectStore
+from flytemp_activities.background import retrieve_exception
 from flytemp_activities.process import guard
 from flytemp_activities.process.guard import kill_marked, marker_of
 
@@ -171,7 +172,7 @@ class LeaseKeeper:
         if asked >= self._fence_at:  # the worker was stopped, or the machine was suspended
             await self._fence()
         writing = asyncio.create_task(self._in_thread(self._write))
-        writing.add_done_callback(lambda task: task.cancelled() or task.exception())
+        writing.add_done_callback(retrieve_exception)
         if self.is_valid:
             await asyncio.wait({writing}, timeout=max(0.0, self._fence_at - asked))
             if not writing.done():

@@ -21,6 +21,7 @@ from flytemp.spec.models import BundleRef
 from flytemp.spec.tasks import Reuse
 from flytemp.store.object_store import ObjectStore
 from flytemp_activities.backend import SystemFailure
+from flytemp_activities.background import retrieve_exception
 from flytemp_activities.process.child import ProcessEnded, TaskProcess, scratch_of
 from flytemp_activities.process.deadlocks import end_deadlock
 from flytemp_activities.process.fork_server import NotForkable
@@ -208,7 +209,7 @@ class ProcessPool:
             self._drop_spare(next(iter(self._spares)))
         if not self._is_closed and key not in self._spares:
             self._spares[key] = asyncio.create_task(self._start(key, bundle, prepared=True))
-            self._spares[key].add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._spares[key].add_done_callback(retrieve_exception)
 
     def _drop_spare(self, key: PoolKey) -> None:
         spare = self._spares.pop(key)
