@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from flytemp.runtime.host import stat_fields
 from flytemp_activities.process.guard import marked_processes
 
 _FIRST_PAUSE_SECONDS = 0.005
@@ -32,13 +33,10 @@ def _stats() -> list[_Stat]:
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
-        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-            data = file.read()
-            fields = data[data.rfind(b")") + 2 :].split()
+        with contextlib.suppress(OSError):
+            fields = stat_fields(name)
             if fields[0] not in (b"Z", b"X"):
-                found.append(
-                    _Stat(int(name), int(fields[1]), int(fields[2]), int(fields[3]), fields[19].decode()),
-                )
+                found.append(_Stat(int(name), int(fields[1]), int(fields[2]), int(fields[3]), fields[19].decode()))
     return found
 
 

@@ -14,8 +14,10 @@ import logging
 import os
 import sys
 
+from flytemp.runtime.host import stat_fields
+
 _PR_SET_DUMPABLE = 4
-_ENVIRONMENT_START = 47  # fields of /proc/self/stat after the name of the command
+_ENVIRONMENT_START = 47  # indexes in `stat_fields`
 _ENVIRONMENT_END = 48
 
 _log = logging.getLogger(__name__)
@@ -36,9 +38,7 @@ def protect_process() -> None:
 
 
 def _erase_initial_environment() -> None:
-    with open("/proc/self/stat", "rb") as file:
-        stat = file.read()
-    fields = stat[stat.rfind(b")") + 2 :].split()
+    fields = stat_fields("self")
     start, end = int(fields[_ENVIRONMENT_START]), int(fields[_ENVIRONMENT_END])
     if not 0 < start < end:
         return

@@ -23,15 +23,24 @@ def host_identity() -> str:
     return "/".join(parts)
 
 
+def stat_fields(process: str) -> list[bytes]:
+    """Return the fields of ``/proc/<process>/stat`` from the state on; the third field of the file has the index 0.
+
+    Raises:
+        OSError: there is no such process, or no ``/proc``.
+    """
+    with open(f"/proc/{process}/stat", "rb") as file:
+        data = file.read()
+    # The name of the command may contain spaces and parentheses: the state follows the last ")".
+    return data[data.rfind(b")") + 2 :].split()
+
+
 def process_started(pid: int) -> str:
     """Return the start of ``pid`` in clock ticks since boot; "" if it is not a living process, or not on Linux."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            stat = file.read()
+        fields = stat_fields(str(pid))
     except OSError:
         return ""
-    # The name of the command may contain spaces and parentheses: the fields follow the last ")".
-    fields = stat[stat.rfind(b")") + 2 :].split()
     return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
 
 
