@@ -24,6 +24,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Iterable
 
 MARKER = "FLYTEMP_PROCESS_GUARD"
 _CLEAN_ROUNDS = 3  # a process may fork during a scan: several scans in a row must find nothing
@@ -65,10 +66,14 @@ def kill_marked(prefix: str) -> None:
     while clean < _CLEAN_ROUNDS:
         found = marked_processes(prefix)
         clean = 0 if found else clean + 1
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        _kill(found)
         time.sleep(_PAUSE_SECONDS)
+
+
+def _kill(pids: Iterable[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def now() -> float:
@@ -90,9 +95,7 @@ def _descendants(pids: set[int]) -> set[int]:
 
 
 def _kill_groups(groups: set[int]) -> None:
-    for pid in _descendants(groups):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
+    _kill(_descendants(groups))
     for group in groups:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
@@ -128,8 +131,8 @@ class _Worker:
             self.groups.discard(int(value))
 
 
-def _protect() -> None:
-    """Forbid other processes of this user to read this process's memory and environment."""
+def hide_memory() -> None:
+    """Forbid other processes of this user to read this process's memory and environment; without effect except on Linux."""
     if sys.platform == "linux":
         import ctypes
 
@@ -139,7 +142,7 @@ def _protect() -> None:
 def main(token: str, scratch: str, parent: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    _protect()
+    hide_memory()
     worker = _Worker(parent)
     while worker.wait():
         if now() >= worker.deadline:

@@ -15,8 +15,8 @@ import os
 import sys
 
 from flytemp.runtime.host import stat_fields
+from flytemp_activities.process.guard import hide_memory
 
-_PR_SET_DUMPABLE = 4
 _ENVIRONMENT_START = 47  # indexes in `stat_fields`
 _ENVIRONMENT_END = 48
 
@@ -34,7 +34,7 @@ def protect_process() -> None:
         _erase_initial_environment()
     except (OSError, ValueError, IndexError) as error:
         _log.warning("the environment of this worker remains visible to tasks of privileged users: %s", error)
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    hide_memory()
 
 
 def _erase_initial_environment() -> None:
