@@ -24,7 +24,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 MARKER = "FLYTEMP_PROCESS_GUARD"
 _CLEAN_ROUNDS = 3  # a process may fork during a scan: several scans in a row must find nothing
@@ -88,10 +88,15 @@ def _descendants(pids: set[int]) -> set[int]:
         with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
             data = file.read()
             parents[int(name)] = int(data[data.rfind(b")") + 2 :].split(maxsplit=2)[1])
+    return with_descendants(pids, parents) - pids
+
+
+def with_descendants(pids: set[int], parents: Mapping[int, int]) -> set[int]:
+    """Return processes and their descendants. ``parents`` has the parent of each living process."""
     found = set(pids)
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
-    return found - pids
+    return found
 
 
 def _kill_groups(groups: set[int]) -> None:

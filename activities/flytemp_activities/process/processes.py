@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from flytemp.runtime.host import stat_fields
-from flytemp_activities.process.guard import marked_processes
+from flytemp_activities.process.guard import marked_processes, with_descendants
 
 _FIRST_PAUSE_SECONDS = 0.005
 _LONGEST_PAUSE_SECONDS = 0.1
@@ -56,11 +56,7 @@ def members(leader: int, marker: str, known: Mapping[int, str] | None = None) ->
     found = {stat.pid for stat in stats if leader in (stat.pid, stat.group, stat.session)}
     found |= {stat.pid for stat in stats if earlier.get(stat.pid) == stat.started}
     found |= set(marked_processes(marker))
-    grown = True
-    while grown:
-        more = {stat.pid for stat in stats if stat.parent in found} - found
-        grown = bool(more)
-        found |= more
+    found = with_descendants(found, {stat.pid: stat.parent for stat in stats})
     found.discard(os.getpid())
     return {stat.pid: stat.started for stat in stats if stat.pid in found}
 
