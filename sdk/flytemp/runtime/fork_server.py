@@ -41,7 +41,7 @@ from flytemp.runtime.forks import ForkedChildrenEndHere
 from flytemp.runtime.guard_marker import GuardMarker
 from flytemp.runtime.preparation import Preparation, import_program, import_runtime
 from flytemp.runtime.random_numbers import RandomNumbers
-from flytemp.runtime.serve import Control, configure_output, serve_once
+from flytemp.runtime.serve import Control, configure_output, flush, serve_once
 
 _ORPHANS_PAUSE_SECONDS = 0.002
 _ORPHANS_SECONDS = 10.0  # a process in the kernel, such as one that waits for a disk, ends later
@@ -185,9 +185,7 @@ _server_pid = os.getpid()
 
 def _flush_output() -> None:
     """Write buffered output, which the forked processes would repeat."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(ValueError, OSError, AttributeError):
-            stream.flush()
+    flush((sys.stdout, sys.stderr))
     ctypes.CDLL(None).fflush(None)
 
 

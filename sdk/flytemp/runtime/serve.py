@@ -31,6 +31,7 @@ import signal
 import sys
 import threading
 import weakref
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -89,10 +90,7 @@ class _ProcessState:
 
     def close_task(self, nonce: str) -> None:
         """Flush the output of the task, and write the line that ends it."""
-        for stream in {sys.stdout, sys.stderr, *self._streams}:
-            # The task may have closed or replaced a stream.
-            with contextlib.suppress(ValueError, OSError, AttributeError):
-                stream.flush()
+        flush({sys.stdout, sys.stderr, *self._streams})
         os.dup2(self._output, 1)
         os.dup2(self._output, 2)
         self._streams = tuple(  # type: ignore[assignment]
@@ -113,6 +111,13 @@ class _ProcessState:
             if handler is not None and signal.getsignal(number) is not handler:
                 signal.signal(number, handler)
         return not _left_threads() and not _left_processes() and not _left_descriptors()
+
+
+def flush(streams: Iterable[IO[str]]) -> None:
+    """Flush streams, which the user's code may have closed or replaced."""
+    for stream in streams:
+        with contextlib.suppress(ValueError, OSError, AttributeError):
+            stream.flush()
 
 
 def _stream(descriptor: int) -> IO[str]:
@@ -203,9 +208,7 @@ def serve_once(control: Control) -> None:
         rehearse(Path(f"{os.getcwd()}-{os.getpid()}"))
     serve(control, once=True)
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(ValueError, OSError, AttributeError):
-            stream.flush()
+    flush((sys.stdout, sys.stderr))
     os._exit(0)
 
 
