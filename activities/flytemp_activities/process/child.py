@@ -158,7 +158,7 @@ class TaskProcess:
             self._channel.close()  # the process received TERM and finished its task: there is no other task
 
     def _on_channel_end(self) -> None:
-        # It is ending, or the task closed the runtime's descriptors and cannot receive another message.
+        # The process is ending, or the task closed the runtime's descriptors, so that no message reaches the process.
         self._has_channel = False
         self._loop.call_later(_ENDING_SECONDS, self._kill_unreachable)
 

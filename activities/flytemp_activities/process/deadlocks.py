@@ -43,7 +43,7 @@ def blocked_threads(pid: int) -> _Blocked | None:
 
 
 def _switches(pid: int, thread: int) -> str:
-    """Return the lines of the system about how often a thread ran."""
+    """Return how often a thread was scheduled: the numbers in its status, which grow whenever the thread runs."""
     lines = Path(f"/proc/{pid}/task/{thread}/status").read_text().splitlines()
     return " ".join(line.split()[-1] for line in lines if "ctxt_switches" in line)
 

@@ -60,7 +60,7 @@ class NotForkable(Exception):
 
 
 class ForkServer:
-    """A fork server. It is not thread-safe: all methods run on the event loop.
+    """Fork server, as its worker uses it. It is not thread-safe: all methods run on the event loop.
 
     Attributes:
         pid: its pid, which is also its process group.
@@ -136,7 +136,7 @@ class ForkServer:
             try:
                 self._on_report(REPORTS.validate_json(data))
             except ValidationError:
-                self._close()  # it is not a fork server any more: the user's module writes to its socket
+                self._close()  # the user's module writes to the socket of the fork server
                 self._kill()
 
     def _on_report(self, report: Report) -> None:
