@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from flytemp.runtime.invocation import Invocation, TaskResult
 from flytemp_activities.backend import HeartbeatDetails, Report, TaskLost, TryKey, key_of
-from tests.stateless_backend import StatelessBackend
+from tests.backend_without_resources import BackendWithoutResources
 
 
-class HeldBackend(StatelessBackend):
+class HeldBackend(BackendWithoutResources):
     """Runs each try until the test sets its result."""
 
     def __init__(self) -> None:

@@ -27,12 +27,12 @@ from flytemp_activities.workflow_liveness import WorkflowLiveness
 from flytemp_worker.assembly import control_parts, task_parts
 from flytemp_worker.devserver import DevServer
 from flytemp_worker.workflow.received import OneArgumentRunner
-from tests.stateless_backend import StatelessBackend
+from tests.backend_without_resources import BackendWithoutResources
 
 VERSION = "v1"
 
 
-class ThreadBackend(StatelessBackend):
+class ThreadBackend(BackendWithoutResources):
     """Runs tries with the real runtime, each in a thread of this process. A killed try is only abandoned."""
 
     def __init__(self, store: ObjectStore) -> None:

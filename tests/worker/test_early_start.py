@@ -30,7 +30,7 @@ from flytemp_worker.workflow.early_start import FIRST
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
 from flytemp_worker.workflow.runner import WorkflowRunner
 from flytemp_worker.workflow.window import INITIAL_WINDOW
-from tests.stateless_backend import StatelessBackend
+from tests.backend_without_resources import BackendWithoutResources
 from tests.worker.serving import connect
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -49,7 +49,7 @@ def fan(xs: list[int]) -> list[int]:
     return map_task(number)(x=xs)
 
 
-class PodLikeBackend(StatelessBackend):
+class PodLikeBackend(BackendWithoutResources):
     """Backend whose tries go on, as pods do, until the test ends them. Ended tries keep their results."""
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ from flytemp_worker.assembly import control_parts
 from flytemp_worker.devserver import DevServer
 from flytemp_worker.early_start_interceptor import EarlyStartInterceptor
 from flytemp_worker.workflow.interpreter import FlytempMapPart, FlytempWorkflow
-from tests.stateless_backend import StatelessBackend
+from tests.backend_without_resources import BackendWithoutResources
 from tests.worker.serving import connect
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -81,7 +81,7 @@ class Cluster:
             run.exception()
 
 
-class Pods(StatelessBackend):
+class Pods(BackendWithoutResources):
     """Backend of one worker."""
 
     def __init__(self, cluster: Cluster) -> None:

@@ -26,8 +26,8 @@ from flytemp.temporal.search_attributes import add_search_attributes
 from flytemp_activities.backend import HeartbeatDetails, Report, TaskLost, TryKey, key_of
 from flytemp_worker.devserver import DevServer
 from tests import small
+from tests.backend_without_resources import BackendWithoutResources
 from tests.messages.golden import check_golden
-from tests.stateless_backend import StatelessBackend
 from tests.worker.serving import serving
 
 pytestmark = pytest.mark.e2e
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.e2e
 DEADLINE_SECONDS = 60.0
 
 
-class QuickBackend(StatelessBackend):
+class QuickBackend(BackendWithoutResources):
     """Backend that adds its inputs. While ``hold`` is set, every try blocks."""
 
     def __init__(self) -> None:

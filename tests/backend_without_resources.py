@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class StatelessBackend:
+class BackendWithoutResources:
     """Base of backends that need no preparation and have no resources to free."""
 
     async def start(self) -> None:
