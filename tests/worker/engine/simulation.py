@@ -341,9 +341,9 @@ class ChunkSimulation(Simulation):
         self.observed.width = command.width
         if parent.engine.is_paused:
             self.engine.paused, self.observed.paused = parent.engine.paused, True
+        self.engine.answers.update(parent.engine.answers)
+        self.observed.answers.extend(parent.engine.answers.values())
         self.do("begin")
-        for gate, answer in parent.engine.answers.items():
-            self.do(GateAnswered(gate, answer))
 
     def _engine(self) -> tuple[Plan, Engine]:
         command, stored = self.command, self.stored
